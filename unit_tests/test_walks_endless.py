@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from source_amocrm.http import Answer
-from source_amocrm.walk.by_page_number import in_id_order, one_second
+from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.full import full, in_passes
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import Listing, Page
 from source_amocrm.walk.page_size import TooLong
 from source_amocrm.walk.server_order import ListTraits

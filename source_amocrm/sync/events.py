@@ -19,10 +19,9 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
-from source_amocrm.walk.by_page_number import one_second
 from source_amocrm.walk.full import in_passes, latest_versions
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
-from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import EMPTY_RETRIES, REMEMBERED_KEYS, bounds, check_filter, key
 from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.server_order import ListTraits

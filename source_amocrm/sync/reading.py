@@ -23,9 +23,9 @@ from source_amocrm.sync.deletions import EventLog, in_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
-from source_amocrm.walk.by_page_number import in_id_order, newest_first, one_second
+from source_amocrm.walk.by_page_number import in_id_order, newest_first
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.server_order import ListTraits
 

@@ -11,9 +11,12 @@ from its first to its last. The walk takes a page only if it begins no later tha
   second has rows, so if each of these holds another row, every row was seen.
 
 Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. The
-walk drops rows that were delivered before. If nothing proves that a page joins inside a crowded second, the walk reads
-that second on its own (see `one_second`). If rows of one second come in any order in a list that can be read in the
+walk drops rows that were delivered before. If rows of one second come in any order in a list that can be read in the
 order of IDs, it raises TiesShuffled.
+
+If nothing proves that a page joins inside a crowded second (a robot's mass edit), `one_second` reads that second on its
+own: in the order of IDs if the list can be ordered so, else in passes. Within one second rows can only leave, which
+shifts the rest to the front.
 
 Progress rule: a page that brings nothing new lies behind the last one or is a step back, and there are at most
 MOST_BARREN of these in a row. The walk does not chase changes that come faster than it reads them: what is changed
@@ -23,17 +26,20 @@ all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.by_page_number import one_second
+from source_amocrm.http import Params
+from source_amocrm.walk.by_page_number import in_id_order
+from source_amocrm.walk.full import first_versions, in_passes
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
 from source_amocrm.walk.listing import (
     REMEMBERED_KEYS,
     Key,
+    KeySet,
     Listing,
     OrderIgnored,
     Page,
@@ -41,6 +47,8 @@ from source_amocrm.walk.listing import (
     RawPage,
     Row,
     TiesShuffled,
+    bounds,
+    check_filter,
     key,
 )
 from source_amocrm.walk.page_size import check_length
@@ -173,9 +181,9 @@ class _Walk:
         self._prefetcher = KeysetPrefetcher(ordered)
         self._trusted: set[int] = set()
         """Ranks at which two pages were joined by the order of ties alone."""
-        self._started_at: int | None = None
+        self._started_at = 0
         """When the first page came (Unix seconds, server clock)."""
-        self._caught_up_at: int | None = None
+        self._caught_up_at = 0
         """When the walk reached the second `_started_at` (Unix seconds, server clock)."""
 
     def pages(self, raw: RawPage | None) -> Iterator[Page]:
@@ -301,7 +309,7 @@ class _Walk:
             prove_order(ordered, whole_from, ranked, self._prefetcher.sizer)
         ended = not raw.may_go_on or last > ordered.last_rank
         # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
-        if found.prefetched and not raw.may_go_on and ordered.ascending and last >= (self._started_at or last + 1):
+        if found.prefetched and not raw.may_go_on and ordered.ascending and last >= self._started_at:
             ended = False
         rows = [one.row for one in fresh if one.rank <= ordered.last_rank]
         within = None if ended or not ordered.ascending else position.page_within(rows, ranked)
@@ -370,11 +378,41 @@ class _Walk:
     def _rank_to_read(self, rank: int, raw: RawPage) -> int:
         """The rank to go on from: `rank`, or one behind the rows that people change faster than the walk reads them."""
         now = raw.latest
-        if not self._ordered.ascending or self._started_at is None or not self._started_at < rank <= now:
+        if not self._ordered.ascending or not self._started_at < rank <= now:
             return rank
-        if self._caught_up_at is None:
-            self._caught_up_at = now
+        self._caught_up_at = self._caught_up_at or now
         if rank <= self._caught_up_at:
             return rank
         self._traits.behind = True
         return now + AN_HOUR
+
+
+def one_second(
+    listing: Listing,
+    second: int,
+    delivered: Container[Key] = (),
+    checkpoint: PageCheckpoint | None = None,
+) -> Iterator[Page]:
+    """Yields every row of `second` once, without the rows whose keys are `delivered`, or the rows behind `checkpoint`.
+
+    Raises FilterIgnored.
+    """
+    tied = listing.narrowed(_filter_of(listing, second))
+    if checkpoint or not listing.own_order:
+        pages = in_id_order(tied, checkpoint)
+    else:
+        pages = first_versions(in_passes(tied, lasting=listing.own_order), KeySet())
+    for page in pages:
+        check_filter(listing, page.rows, second - 1, second + 1)
+        rows = [row for row in page.rows if listing.second_of(row) == second and key(row) not in delivered]
+        yield replace(page, rows=rows, second=second) if checkpoint else Page(rows, answered=page.answered)
+    yield Page([], (second, second))
+
+
+def _filter_of(listing: Listing, second: int) -> Params:
+    """The narrowest filter that shows the second, whether the server takes the filter's bounds as inclusive or not."""
+    for low, high in ((second, second), (second - 1, second), (second, second + 1)):
+        params = bounds(listing, low, high)
+        if any(listing.second_of(row) == second for row in listing.ask(params, limit=1).rows):
+            return params
+    return bounds(listing, second - 1, second + 1)
