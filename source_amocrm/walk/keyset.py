@@ -84,9 +84,9 @@ class _Position:
     `last`: the last row of the page before. `rows`: how many rows at `rank` are delivered. `delivered`: their keys,
     while they are few; then the order of ties tells which rows are delivered.
 
-    And how it tries to get on. `back`: how many rows earlier than it must the next page begins, because the last one
-    did not join. `barren`: how many pages in a row brought nothing new. `was_empty`: the last of them lay behind the
-    end of the list. `empty_behind`: the window behind which the list was seen to be empty.
+    What the walk has tried since the last page that was taken: `back`: how many rows earlier than it must the next page
+    begins, because the last one did not join. `barren`: how many pages in a row brought nothing new. `was_empty`: the
+    last of them lay behind the end of the list. `empty_behind`: the window behind which the list was seen to be empty.
     """
 
     traits: ListTraits

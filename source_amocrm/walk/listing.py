@@ -154,7 +154,6 @@ class Listing:
         return replace(self, params={**self.params, **params})
 
     def of_ids(self, ids: Sequence[int]) -> Listing:
-        """The list filtered by ID."""
         return replace(self.narrowed({"filter[id][]": ids}), ids=frozenset(ids), pool=None)
 
     def retrying_empty(self, empty_retries: int) -> Listing:

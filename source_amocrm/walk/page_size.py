@@ -222,7 +222,6 @@ class PagePlan(Generic[W]):
         return min(self.widest, self.sizer.now)
 
     def shrink(self, error: PageTooLarge) -> None:
-        """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
         self.drop()
         self.sizer.shrink(error)
 
