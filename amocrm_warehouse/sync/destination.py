@@ -54,6 +54,7 @@ def _postgres(address: str) -> Any:
             "username": unquote(url.username or "postgres"),
             "password": unquote(url.password or "") or os.environ.get("PGPASSWORD", ""),
             "database": url.path.strip("/") or "postgres",
+            "client_encoding": "UTF8",  # of load packages, whatever PGCLIENTENCODING and the role say
         },
         **LOADED_INTO,
     )
