@@ -243,9 +243,8 @@ class Loader:
 
     def _resource(self, waiting: Waiting) -> DltResource:
         table = waiting.table
-        tables = waiting if self._kind.nul else map(table.without_nul, waiting)
         return dlt.resource(
-            tables,
+            waiting,
             name=self.prefix + table.stream,
             columns=table.hints,
             primary_key=table.key,

@@ -56,7 +56,7 @@ class Rows:
 
     def add(self, row: Row, read_at: int) -> None:
         """`read_at`: milliseconds."""
-        size = self.table.write_json(row)
+        size = self.table.prepare(row)
         self._text += size
         self.largest = max(self.largest, size)
         self._rows.append(row)
