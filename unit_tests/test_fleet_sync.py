@@ -300,7 +300,10 @@ def test_what_keeps_it_from_beginning(tmp_path: Path, capsys: pytest.CaptureFixt
     for path in folder.glob("*.json"):
         path.unlink()
     assert cli.main(["check", "--accounts", str(folder)]) == 2
-    assert capsys.readouterr().err == f"There is no account in {folder}: its configs are files NAME.json.\n"
+    assert capsys.readouterr().err == (
+        f"There is no account in {folder}: its configs are files NAME.json, as `source-amocrm connect --config "
+        f"{folder}/NAME.json` writes them.\n"
+    )
 
 
 def test_what_the_server_imports_is_there() -> None:

@@ -6,6 +6,7 @@ so a sync that is killed goes on from the last one.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from amocrm_warehouse.place import own_folder
 from amocrm_warehouse.sync.destination import Kind, destination
-from amocrm_warehouse.sync.rows import LoadError, Waiting
+from amocrm_warehouse.sync.rows import LoadError, Waiting, no_room
 
 # dlt reads these when it is imported: no telemetry, no settings of whatever folder a person is in, no lines of its own
 os.environ.update(
@@ -210,6 +211,9 @@ class Loader:
                 if self._kind.comments:
                     self._comment(info.load_packages[-1].schema_update)
         except Exception as error:
+            cause = _cause(error)
+            if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # of a load package, not of the database
+                raise no_room(self._pipeline.pipelines_dir, cause) from None
             raise LoadError(
                 f"The database did not take the rows: {_reason(error).rstrip('.')}. What it took before is kept; the "
                 "next sync goes on from there."
@@ -294,12 +298,18 @@ def _give_back_memory() -> None:
     pa.default_memory_pool().release_unused()
 
 
-def _reason(error: BaseException) -> str:
-    """The first line of the error that began it."""
+def _cause(error: BaseException) -> BaseException:
+    """The error that began it."""
     if isinstance(error, PipelineStepFailed):
         error = error.exception
     while error.__cause__ or (error.__context__ and not error.__suppress_context__):
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the error that began it."""
+    error = _cause(error)
     text = str(error).strip() or type(error).__name__
     with suppress(IndexError):
         text = text.splitlines()[0]

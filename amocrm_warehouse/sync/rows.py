@@ -32,10 +32,14 @@ def on_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error
-        raise LoadError(
-            f"Rows under way cannot be kept in {folder}: {reason}. Make room there, or name another folder in {HOME}."
-        ) from None
+        raise no_room(folder, error) from None
+
+
+def no_room(folder: Path | str, error: OSError) -> LoadError:
+    reason = os.strerror(error.errno) if error.errno else error
+    return LoadError(
+        f"Rows under way cannot be kept in {folder}: {reason}. Make room there, or name another folder in {HOME}."
+    )
 
 
 class Rows:

@@ -25,8 +25,8 @@ from source_amocrm.config_file import ConfigFile
 if TYPE_CHECKING:
     from amocrm_warehouse.sync.loader import Ended, HeldAccount, Loader
 
-RESERVED = ("amocrm_load", "amocrm_staging", "amocrm_marts")
-"""Schemas of rows under way, and of what dbt builds."""
+RESERVED = ("amocrm_load", "amocrm_staging", "amocrm_marts", "information_schema", "pg_catalog")
+"""Schemas of rows under way, of what dbt builds, and of the databases themselves."""
 OTHER_PERSONAL_DATA = (
     "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep the "
     "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schema {dataset} and "
