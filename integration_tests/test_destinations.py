@@ -534,6 +534,18 @@ def test_a_sync_that_the_database_did_not_take_has_not_ended_well(tmp_path: Path
     assert loader.query("SELECT count(*) FROM {syncs}", syncs="amocrm_1_syncs") == [(1,)]
 
 
+def test_a_sync_that_was_killed_while_it_made_a_table_again_makes_it_the_next_time(tmp_path: Path) -> None:
+    address = f"duckdb:///{tmp_path}/crm.duckdb"
+    rows = Rows(Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path)
+    rows.add({"lead_id": 7}, 0)
+    loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
+    loader.open()
+    loader.load([rows.take()], {"deals": "{}"})
+    execute(f"{tmp_path}/crm.duckdb", "DROP TABLE amocrm.amocrm_1_deals")
+    assert loader.mend({"deals": "{}", "users": "1"}) == {"users": "1"}
+    assert loader.query("SELECT count(*) FROM {deals}", deals="amocrm_1_deals") == [(0,)]
+
+
 def test_first_syncs_of_several_accounts_at_once(config: Path) -> None:
     """Each finds a database without a schema and without the tables in which dlt remembers states."""
     with postgres.server() as url:

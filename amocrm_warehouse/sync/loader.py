@@ -208,7 +208,7 @@ class Loader:
                 info = self._pipeline.load()
                 _give_back_memory()
                 self._schema = self._pipeline.schemas[self._name]
-                if self._kind.comments:
+                if self._kind.comments and info.load_packages:  # a state that is there already makes none
                     self._comment(info.load_packages[-1].schema_update)
         except Exception as error:
             cause = _cause(error)
