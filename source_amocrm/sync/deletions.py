@@ -130,7 +130,6 @@ def _elements(event: Row) -> Iterator[Row]:
 CARD_NAMES = tuple(resource.name for resource in CARDS)
 
 
-@dataclass
 class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
@@ -138,11 +137,10 @@ class EventLog:
     second at which links of a delivered card may have changed (Unix seconds); FOREVER where nothing was delivered.
     """
 
-    account: Account
-    links_since: int = FOREVER
-    types_since: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.links_since = FOREVER
+        self.types_since: dict[str, int] = {}
         self.events = Memoized(self._read)
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
