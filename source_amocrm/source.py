@@ -146,8 +146,7 @@ def open_account(
 
 def notes(account: Account) -> list[str]:
     """Returns what a check warns of. Raises AmocrmError if the account cannot be read."""
-    texts = note_of_texts(account)
-    return _warnings(account, texts, *map(str, findings(account)))
+    return _warnings(account, note_of_texts(account), *map(str, findings(account)))
 
 
 def _warnings(account: Account, *found: str | None) -> list[str]:
