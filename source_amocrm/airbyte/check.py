@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from itertools import chain
+from typing import NamedTuple
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
@@ -49,9 +50,17 @@ class Finding:
         return f"{self.impact.value}: {', '.join(self.streams)}. {told}"
 
 
-Needs = tuple[Sequence[str], Sequence[str], Sequence[str], Sequence[str]]
-"""The paths of the lists that a table needs: that hold its records, without which no row can be made, without which
-some rows are missing, and that a column is taken from, which is left empty where the token's user may not see them."""
+class Needs(NamedTuple):
+    """The paths of the lists that a table needs.
+
+    `made_of`: they hold its records. `vital`: without them no row can be made. `completed_by`: without them some rows
+    are missing. `columns`: a column is taken from them, which is left empty where the token's user may not see them.
+    """
+
+    made_of: Sequence[str] = ()
+    vital: Sequence[str] = ()
+    completed_by: Sequence[str] = ()
+    columns: Sequence[str] = ()
 
 
 def findings(account: Account) -> list[Finding]:
@@ -105,12 +114,12 @@ def _of_every_account(streams: Sequence[AmocrmStream]) -> Set[str]:
 def _needs(account: Account, stream: AmocrmStream, with_events: Set[str]) -> Needs:
     """`with_events`: the paths of the lists for which a sync asks the events what happened to the rows."""
     if stream.scope and account.not_granted(stream.scope):
-        return [], [], [], []
+        return Needs()
     made_of, completed_by = [*stream.paths()], [*stream.completing_paths]
     if isinstance(stream, IncrementalStream) and stream.kinds is None and with_events & {*made_of}:
         completed_by.append(EVENTS.path)
     columns = [stream.lookup.resource.path] if stream.lookup else []
-    return made_of, stream.vital_paths, completed_by, columns
+    return Needs(made_of, stream.vital_paths, completed_by, columns)
 
 
 def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError | None:
@@ -134,7 +143,7 @@ def _suffered(
         return Impact.CLOSED, [lacking]
     own, vital, completed_by, columns = ([refused[path] for path in paths if path in refused] for paths in needs)
     off = [error for error in own if account.lacks(error)]
-    all_refused = bool(own) and len(own) == len(needs[0])
+    all_refused = bool(own) and len(own) == len(needs.made_of)
     if all_refused and len(off) == len(own):
         return Impact.EMPTY, off
     failed = [error for error in own if error not in off]
