@@ -56,9 +56,7 @@ class Delivery:
         """Yields the rows of a batch that the stream needs."""
         yield from self._page(batch)
         yield from self._tombstones(batch.deletions if self.stream.deletable else ())
-        self.progress.cover(self._list, batch.page, batch.floor)
-        if batch.walked:
-            self.progress.end_walk(self._list)
+        self.progress.cover(self._list, batch.page, batch.floor, batch.walked)
         if self._passed >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
 
