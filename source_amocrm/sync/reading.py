@@ -65,7 +65,7 @@ class EntityReading:
         is ignored shows at the second page."""
         self.ids = array("q")
         """The ids of all rows that came, of which there may be millions."""
-        self._trash: Callable[[], list[Deletion]] | None = None
+        self._trash: Callable[[], list[Deletion]] = list
 
     def batches(self) -> Generator[Batch, None, None]:
         with reading(self._listing):
@@ -218,7 +218,7 @@ class EntityReading:
 
         Leaves out what this sync has read: if that is gone since, the next sync's events tell.
         """
-        for deletion in self._trash() if self._trash else ():
+        for deletion in self._trash():
             if deletion.id not in gone or gone[deletion.id].at < deletion.at:
                 gone[deletion.id] = deletion
         for entity_id in self.ids:
