@@ -262,3 +262,27 @@ def test_what_is_accepted_with_an_old_date_comes(account: Account, visible: bool
     destination.take(messages(Sandbox(account), ["contacts"], destination.state()))
     assert (waiting["contact"],) in destination.rows["contacts"]
     assert comparison.problems(account, destination.rows, streams=["contacts"]) == []
+
+
+def test_what_was_deleted_while_deletions_were_ignored_is_told_as_soon_as_they_are_not(account: Account) -> None:
+    """Emptied from the trash or not, and also where the next sync was killed."""
+    clock: ManualClock = account.clock  # type: ignore[assignment]
+    streams = ["deals", "contacts", "companies", "customers", "tasks", "notes"]
+    destination, last = Destination(), "mark"
+    for deleted_rows in ("mark", "ignore", "ignore", "mark"):
+        settings: dict[str, Any] = {"deleted_rows": deleted_rows}
+        if (last, deleted_rows) == ("ignore", "mark"):
+            destination.take(messages(Sandbox(account), streams, destination.state(), **settings), stop_after=40)
+        destination.take(messages(Sandbox(account), streams, destination.state(), **settings))
+        last = deleted_rows
+        if last == "ignore":
+            for kind in ("leads", "contacts", "companies", "customers"):
+                for row in list(account.tables[kind])[:1]:
+                    writes.trash(account, kind, row["id"])
+            writes.purge(account, "leads", next(iter(account.trash["leads"])))
+            writes.delete_task(account, next(iter(account.tables["tasks"]))["id"])
+        clock.advance(3_600)
+    assert comparison.problems(account, destination.rows, streams=streams) == []
+    first = destination.delivered.total()
+    destination.take(messages(Sandbox(account), streams, destination.state()))
+    assert destination.delivered.total() == first

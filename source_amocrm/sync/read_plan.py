@@ -181,10 +181,11 @@ class Progress:
     def end_walk(self, name: str) -> None:
         self.pending[name] = replace(self.pending[name], resume=None)
 
-    def finish(self, name: str) -> None:
-        """Marks all that was needed of the list as delivered."""
-        if not self.doubted:
-            self.pending.pop(name, None)
+    def finish(self, name: str, deletions_told: bool = True) -> None:
+        """Marks all that was needed of the list as delivered. Deletions that are not told now may be wanted later."""
+        if not self.doubted and (pending := self.pending.pop(name, None)) and not deletions_told:
+            since = pending.deletions_since
+            self.pending[name] = replace(NOTHING, deletions_since=since, changes_since=self.watermark or BEGINNING)
 
     def postpone(self, name: str) -> None:
         """Marks the list as missing in the account for now. What is pending stays pending until it is there.
