@@ -174,10 +174,11 @@ def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
     assert (plan.deletions_since, plan.changes_since) == (THEN, THEN), "of a list that never brought a row"
 
 
-def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told() -> None:
+@pytest.mark.parametrize("changed", [THEN - 5, THEN + 5], ids=["before the sync", "while it ran"])
+def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told(changed: int) -> None:
     one = progress(lookback=0)
     one.begin(["customers"], THEN)
-    one.meet("customers", THEN - 5)
+    one.meet("customers", changed)
     one.finish("customers")
     two = saved(one)
     two.begin(["customers"], THEN + DAY)

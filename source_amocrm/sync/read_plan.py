@@ -190,11 +190,11 @@ class Progress:
     def postpone(self, name: str) -> None:
         """Marks the list as missing in the account for now. What is pending stays pending until it is there.
 
-        A list that never brought a row can have no deleted one.
+        A list of which nothing was ever delivered can have no deleted row.
         """
-        if name not in self.newest and self.watermark is not None:
-            now = self.watermark
-            self.pending[name] = replace(self.pending[name], deletions_since=now, changes_since=now)
+        pending, now = self.pending[name], self.watermark or BEGINNING
+        if name not in self.newest and pending.seconds == IntervalSet(((self.start or BEGINNING, now),)):
+            self.pending[name] = replace(pending, deletions_since=now, changes_since=now)
 
     def meet(self, name: str, second: int | None) -> None:
         if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):
