@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from source_amocrm.errors import ConfigError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS, schema
-from source_amocrm.streams.personal_data import ANY, EMAIL, PHONE, PersonalData, normalized
+from source_amocrm.streams.known_fields import ANY
+from source_amocrm.streams.personal_data import EMAIL, PHONE, PersonalData, normalized
 from source_amocrm.streams.schema_drift import KNOWN
 from unit_tests.http_tools import config, long_lived
 from unit_tests.sample_files import sample

@@ -367,7 +367,7 @@ def test_a_state_of_a_time_that_has_not_come_is_begun_anew() -> None:
         one = progress(start=THEN - DAY)
         one.watermark, one.newest, one.ahead = done, {"leads": THEN + 9}, {"leads/5": Version(done, done)}
         assert one.in_the_future(THEN) is doubted
-    one.begin_anew()
+    one.restart_from_the_future(THEN)
     since = THEN - DAY
     assert one.plan("leads") == ReadPlan(ever(since), None, since, since)
     assert one.ahead == {"leads/5": Version(THEN + 301, THEN + 301)}

@@ -32,7 +32,6 @@ def kinds_at(account: Account, path: str) -> dict[str, Context]:
 
 def catalog_id(catalog: Row) -> int:
     """Returns the id of a catalog from their list. Raises RowError when it has none."""
-    catalog = _CATALOGS.source(catalog)
     own: int = _CATALOGS.key(catalog.get("id"), catalog, "catalog_id")
     return own
 

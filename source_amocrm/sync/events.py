@@ -23,28 +23,13 @@ from source_amocrm.walk.by_page_number import one_second
 from source_amocrm.walk.full import in_passes, latest_versions
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import REMEMBERED_KEYS, bounds, check_filter, key
+from source_amocrm.walk.listing import EMPTY_RETRIES, REMEMBERED_KEYS, bounds, check_filter, key
 from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
 Keep = Callable[[Row], Row]
 """Returns the part of an event that is kept in memory."""
-
-
-def events_listing(account: Account, kinds: Iterable[str] = ()) -> Listing:
-    kinds = sorted(kinds)
-    params = {"filter[type][]": kinds} if kinds else {}
-    return Listing(
-        account.get,
-        EVENTS.path,
-        EVENTS.collection,
-        account.events_pages.now,
-        params,
-        cursor=EVENTS.cursor,
-        own_order=True,
-        other_orders=("entity_id",) if len(kinds) == 1 else ("entity_id", "type"),
-    )
 
 
 def in_no_order(account: Account, listing: Listing, since: int, until: int, keep: Keep = dict) -> tuple[list[Row], int]:
@@ -80,12 +65,23 @@ class EventReading:
     keep: Keep | None = None
 
     def batches(self) -> Generator[Batch, None, None]:
-        listing = events_listing(self.account, self.kinds)
-        if self.keep:
-            listing = listing.retrying_empty(1)
+        kinds = sorted(self.kinds)
+        listing = Listing(
+            self.account.get,
+            EVENTS.path,
+            EVENTS.collection,
+            self.account.events_pages.now,
+            {"filter[type][]": kinds} if kinds else {},
+            EVENTS.cursor,
+            empty_retries=1 if self.keep else EMPTY_RETRIES,
+            own_order=True,
+            other_orders=("entity_id",) if len(kinds) == 1 else ("entity_id", "type"),
+        )
         needed = self.plan.seconds - (self.account.facts().until + 1, FOREVER)
         for low, high in reversed(needed.intervals):
             yield from map(Batch, self._part(listing, low, high))
+        # by the clock that is right the seconds that were not read have not come yet, so they bring nothing
+        yield Batch(Page([], (self.plan.since, FOREVER)))
 
     def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         delivered: set[int | str] = set()
@@ -125,7 +121,7 @@ def events_between(
 ) -> Iterator[Row]:
     """Yields the events of these kinds between two seconds, both included, up to the start of the sync."""
     reading = EventReading(account, ReadPlan(IntervalSet(((low, high),))), tuple(kinds), keep=keep)
-    return (row for batch in reading.batches() for row in batch.page.rows)
+    return map(keep or dict, (row for batch in reading.batches() for row in batch.page.rows))
 
 
 def keyset_either_way(
@@ -146,8 +142,7 @@ def keyset_either_way(
             second = listing.seconds_of(raw.rows)[0]
             if low <= second <= high:
                 yield from one_second(listing, second, pool)
-            sides = (low, min(second - 1, high)), (max(second + 1, low), high)
-            parts += [side for side in sides if side[0] <= side[1]]
+            parts += (IntervalSet((part,)) - (second, second)).intervals
         else:
             if not raw.may_go_on:
                 raw = replace(raw, rows=sorted(raw.rows, key=lambda row: listing.second_of(row) or 0))

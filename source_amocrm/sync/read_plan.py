@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from source_amocrm.account.clocks import TOLERANCE
-from source_amocrm.dates import LAST_SECOND
+from source_amocrm.dates import LAST_SECOND, iso
 from source_amocrm.walk import Page, PageCheckpoint
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Key
 
+LOGGER = logging.getLogger("airbyte")
 BEGINNING = 0
 
 
@@ -135,9 +137,20 @@ class Progress:
         """
         return self.watermark is not None and self.watermark > now + TOLERANCE
 
-    def begin_anew(self) -> None:
-        """Forgets what was delivered, so that everything is read again. `ahead` stays: those dates were delivered."""
-        self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
+    def restart_from_the_future(self, now: int) -> None:
+        """Makes the stream be read anew if its state is of a time that has not come, so that it tells nothing.
+
+        `ahead` stays: those dates were delivered.
+        """
+        if self.in_the_future(now):
+            LOGGER.warning(
+                "%s: its saved state says that all was read up to %s, and that has not come yet. A clock was wrong, "
+                "and nothing tells what was passed over, so the stream is read anew%s.",
+                self.stream,
+                iso(self.watermark or BEGINNING),
+                "" if self.start is None else f" from {iso(self.start)} on",
+            )
+            self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
 
     def begin(self, names: Iterable[str], started: int) -> None:
         """Begins a sync: what its plans for the lists `names` need up to `started` becomes pending.
@@ -145,6 +158,12 @@ class Progress:
         `started`: Unix seconds, server clock.
         """
         self.doubted, start = self.in_the_future(started), self.start or BEGINNING
+        if self.doubted:
+            LOGGER.warning(
+                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
+                "have been passed over, so the next sync reads the stream anew.",
+                self.stream,
+            )
         plans = {name: self.plan(name) for name in names}
         self.watermark = started
         self.needed = {name: plan.seconds for name, plan in plans.items()}

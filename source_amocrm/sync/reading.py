@@ -185,10 +185,9 @@ class EntityReading:
         self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
         if self._plan.changes_since == FOREVER and len(self.delivered) >= REMEMBERED_KEYS:
             return
-        floor = FOREVER if batch.floor is None else batch.floor
         for row in batch.page.rows:
             second = seconds(row.get("updated_at"))
-            if second is None or second >= floor or all(second in plan.seconds for plan in self.plans):
+            if second is None or second >= batch.floor or all(second in plan.seconds for plan in self.plans):
                 self.delivered.add(key(row))
 
     def _changed(self, event_log: EventLog) -> Iterator[Batch]:
