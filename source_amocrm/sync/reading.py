@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import reading
@@ -69,9 +70,9 @@ class EntityReading:
 
     def batches(self) -> Generator[Batch, None, None]:
         with reading(self._listing):
-            yield from self._observed(self._settled() if self.several_rows else self._walked())
+            yield from self._observed(self._settled(self._walked()))
             if self.event_log:
-                yield from self._changed(self.event_log)
+                yield from self._settled(self._changed(self.event_log))
 
     def _walked(self) -> Iterator[Batch]:
         if resume := self._plan.resume:
@@ -131,21 +132,23 @@ class EntityReading:
             yield Batch(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
         yield Batch(Page([]), walked=True)
 
-    def _settled(self) -> Iterator[Batch]:
+    def _settled(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yields the batches without held records, then these records as they are read again."""
         held: dict[int, float] = {}
+        at_least: dict[Any, int] = {}
 
         def without_held(batch: Batch) -> Batch:
+            at_least.update(batch.at_least)
             return batch.without(lambda row: self._hold(row, batch.page.answered, held))
 
-        yield from map(without_held, self._walked())
+        yield from map(without_held, batches) if self.several_rows else batches
         for left in range(READINGS - 1, -1, -1):
             if not held:
                 return
             self.account.api.sleep(max(0.0, max(held.values()) - self.account.api.clock()))
             page = self._read_again(held)
             held.clear()
-            batch = Batch(page, floor=0)
+            batch = Batch(page, floor=0, at_least=at_least)
             yield without_held(batch) if left else batch
 
     def _hold(self, row: Row, answered: Iterable[Answer], held: dict[int, float]) -> bool:

@@ -27,7 +27,8 @@ T = TypeVar("T")
 W = TypeVar("W")
 
 PAGES_OF_CAUTION = 10
-"""How many smaller pages follow one that was too large before the walk tries the full size again."""
+"""How many smaller pages follow one that was too large before the walk tries the full size again. Twice as many each
+time that the full size is still too large, for a server may need a minute to say so."""
 MOST_ROWS = 5_000_000
 """The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
 
@@ -57,6 +58,7 @@ class PageSizer:
         self._full = full
         self._reduced = full
         self._cautious = 0
+        self._caution = PAGES_OF_CAUTION
 
     @property
     def now(self) -> int:
@@ -74,9 +76,13 @@ class PageSizer:
 
     def shrink(self, error: PageTooLarge) -> None:
         """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
-        self._reduced, self._cautious = smaller(self.now, error), PAGES_OF_CAUTION
+        self._reduced, self._cautious = smaller(self.now, error), self._caution
 
     def count_page(self) -> None:
+        if not self._cautious:
+            self._caution = PAGES_OF_CAUTION
+        elif self._cautious == 1:
+            self._caution *= 2
         self._cautious = max(0, self._cautious - 1)
 
 
