@@ -13,7 +13,7 @@ import pytest
 import requests
 from airbyte_cdk.models import FailureType, Status
 
-from source_amocrm.connect.signin import Refused, verify
+from source_amocrm.connect.signin import verify
 from source_amocrm.source import SourceAmocrm
 
 from . import comparison, expected
@@ -140,7 +140,7 @@ def test_connecting_tells_of_the_scope() -> None:
     account = Account.generate(seed=5, leads=5, switches=Switches(files_scope=False))
     with Server(account, rate=OFF) as server:
         verdict = verify({**server.config(), "requests_per_second": 50})
-    assert verdict.refused == (Refused(("files",), "not_granted"),)
+    assert verdict.refused == {("files",): "not_granted"}
     assert "files" not in verdict.readable
 
 

@@ -13,8 +13,8 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AccountStream, FixedStream, FullRefreshStream, IncrementalStream
+from source_amocrm.streams.known_fields import KnownField
 from source_amocrm.streams.per_entity import PerEntityStream
-from source_amocrm.streams.places import Place
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift
 from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream
@@ -62,7 +62,7 @@ def inputs(made: Any) -> Iterator[tuple[str, Context]]:
         yield made.list_path, Context()
 
 
-def paths(known: Place, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], bool]]:
+def paths(known: KnownField, before: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], bool]]:
     """Every declared field, and whether it is declared to be held."""
     for name, place in sorted(known.inside.items()):
         if place.kept is None:

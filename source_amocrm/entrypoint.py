@@ -74,8 +74,6 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
                 for message in entrypoint.run(parsed):
                     output.line(message)
             return 0
-        except BrokenPipeError:
-            raise
         except SyncFailed as error:
             LOGGER.error(error.message)
         except AirbyteTracedException as error:

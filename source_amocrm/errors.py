@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import orjson
@@ -145,23 +145,22 @@ def shared_cause(error: AmocrmError) -> str:
     return sentence.replace(error.path, "") if error.path else sentence
 
 
-def sentence_for_lists(error: AmocrmError, paths: Iterable[str]) -> str:
-    """The error's sentence, said of all these lists."""
-    listed = list(dict.fromkeys(paths))
-    more = len(listed) - _PATHS_TOLD
-    named = ", ".join(listed[:_PATHS_TOLD]) + (f" and {more} more" if more > 0 else "")
+def _sentence(alike: Sequence[AmocrmError]) -> str:
+    """The sentence of failures for one reason, said of all their lists."""
+    error, paths = alike[0], list(dict.fromkeys(one.path for one in alike if one.path))
+    more = len(paths) - _PATHS_TOLD
+    named = ", ".join(paths[:_PATHS_TOLD]) + (f" and {more} more" if more > 0 else "")
     return str(error).replace(error.path, named, 1) if error.path else str(error)
 
 
 def combined_error(errors: Sequence[AmocrmError]) -> AmocrmError:
-    """One error for several failures of a stream: each reason once, transient if any of them is."""
+    """One error for several failures: each reason once with all its lists, transient if any of them is."""
     first = errors[0]
     alike: dict[str, list[AmocrmError]] = {}
     for error in errors:
         alike.setdefault(shared_cause(error), []).append(error)
-    told = [sentence_for_lists(some[0], (error.path for error in some if error.path)) for some in alike.values()]
-    plain = {without_ids(sentence): sentence for sentence in told}
-    sentences = [plain[own] for own in plain if not any(own in other and own != other for other in plain)]
+    told = {without_ids(sentence): sentence for sentence in map(_sentence, alike.values())}
+    sentences = [told[own] for own in told if not any(own in other and own != other for other in told)]
     if len(alike) == 1 and sentences == [str(first)]:
         return first
     passing = [error.failure_type for error in errors if error.failure_type is FailureType.transient_error]

@@ -23,7 +23,6 @@ EXCHANGE_PATIENCE = 150.0  # seconds that the end waits for the exchange in flig
 _changed = threading.Condition(threading.RLock())
 _in_flight: set[int] = set()  # threads that have sent a refresh token and not yet handed over the new one
 _ending = False
-_held: int | None = None  # the number of a signal that waits for the exchange in flight
 
 
 @contextmanager
@@ -77,15 +76,13 @@ def hold_signals() -> None:
 
 
 def _handle(handler: Callable[[int, FrameType | None], object], number: int, frame: FrameType | None) -> None:
-    """Lets `handler` handle the signal, or holds it while an exchange is in flight."""
-    global _ending, _held
+    """Lets `handler` handle the signal, or has it sent again while an exchange is in flight."""
+    global _ending
     with _changed:
         _ending = True
         if _in_flight:
-            _held = number
-            threading.Thread(target=_end_in_time, args=(number,), daemon=True).start()
+            threading.Thread(target=_send_again, args=(number,), daemon=True).start()
             return
-        _held = None
     try:
         handler(number, frame)
     finally:
@@ -94,17 +91,16 @@ def _handle(handler: Callable[[int, FrameType | None], object], number: int, fra
             _changed.notify_all()
 
 
-def _end_in_time(number: int) -> None:
+def _send_again(number: int) -> None:
+    """Sends the signal to the main thread once no exchange is in flight. Ends the process if that takes too long."""
     with _changed:
-        if _changed.wait_for(lambda: not _in_flight, EXCHANGE_PATIENCE):
-            return
-    os._exit(STOPPED_BY_SIGNAL + number)
+        over = _changed.wait_for(lambda: not _in_flight, EXCHANGE_PATIENCE)
+    if not over:
+        os._exit(STOPPED_BY_SIGNAL + number)
+    os.kill(os.getpid(), number)
 
 
 def _leave() -> None:
     with _changed:
         _in_flight.discard(threading.get_ident())
         _changed.notify_all()
-        if _held is not None and not _in_flight:
-            # the handler runs in the main thread
-            os.kill(os.getpid(), _held)

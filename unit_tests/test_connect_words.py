@@ -12,7 +12,6 @@ import pytest
 
 import source_amocrm.connect
 from source_amocrm import errors
-from source_amocrm.connect.signin import Refused
 from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred, problem_of
 from source_amocrm.http.refusals import API, CODE
 from source_amocrm.streams import STREAMS
@@ -82,7 +81,7 @@ def test_every_table_has_its_russian_name() -> None:
 
 def test_every_reason_of_a_refused_table_is_told() -> None:
     assert {key for key in TEXTS["en"] if key.startswith("refused.")} == {
-        f"refused.{Refused((), why).why}" for why in ("no_rights", "not_granted", "off", "unknown", "unpaid")
+        f"refused.{why}" for why in ("no_rights", "not_granted", "off", "unknown", "unpaid")
     }
 
 

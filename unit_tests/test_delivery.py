@@ -12,7 +12,7 @@ from source_amocrm.account.resources import EVENTS, LEADS, Resource
 from source_amocrm.http import Answer
 from source_amocrm.sync import delivery
 from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
-from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
+from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import IntervalSet
@@ -51,8 +51,8 @@ def begun(start: int | None = None, watermark: int | None = None) -> Progress:
     return progress
 
 
-def page_order(progress: Progress, resource: Resource = LEADS, now: int = NOW) -> PageOrder:
-    return PageOrder(cast(Incremental, Things()), resource, progress, None, lambda: now)
+def page_order(progress: Progress, resource: Resource = LEADS, now: int = NOW) -> Delivery:
+    return Delivery(cast(Incremental, Things()), resource, progress, None, lambda: now)
 
 
 def nothing_between(low: int, high: int) -> list[Row]:
@@ -64,8 +64,6 @@ def delivered(stage: Delivery, batches: Iterable[Batch]) -> Iterator[Row | None]
     for one in batches:
         for item in stage.take(one):
             yield None if isinstance(item, Checkpoint) else item
-    for item in stage.end():
-        yield None if isinstance(item, Checkpoint) else item
 
 
 def in_page_order(progress: Progress, *batches: Batch) -> list[Any]:
@@ -170,7 +168,7 @@ def event(own: str, second: int, kind: str = "born") -> Row:
 
 def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> None:
     progress = begun(start=NOW - 9)
-    stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, None, NOW, nothing_between)
+    stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, None, lambda: NOW, NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9), event("b", NOW - 5)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW - 4), event("x", NOW - 3, "died"), event("d", NOW)], (NOW - 4, NOW)),
@@ -183,7 +181,7 @@ def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> N
 def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
     progress = begun(start=NOW - 9)
-    stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, None, NOW, nothing_between)
+    stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, None, lambda: NOW, NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9)], (NOW - 9, NOW - 5)),
         Page([event("c", NOW)], (NOW - 2, NOW)),
@@ -210,7 +208,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
 
     reasons = SimpleNamespace(of=lambda things: {thing: f"reason {thing}" for thing in things})
     losses = cast(Incremental, Losses())
-    stage = NewestFirst(losses, EVENTS, progress, cast(Resolver, reasons), NOW, between)
+    stage = NewestFirst(losses, EVENTS, progress, cast(Resolver, reasons), lambda: NOW, NOW, between)
     rows = [
         lost(3, NOW - 40),
         lost(1, NOW - 45),
@@ -231,6 +229,6 @@ def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() ->
     progress.begin(["leads", EVENTS.name], NOW)
     losses, reasons = cast(Incremental, Losses()), cast(Resolver, SimpleNamespace(of=lambda _: {}))
     losses.kinds = ("won",)
-    stage = NewestFirst(losses, EVENTS, progress, reasons, NOW, nothing_between)
+    stage = NewestFirst(losses, EVENTS, progress, reasons, lambda: NOW, NOW, nothing_between)
     won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}
     assert [row for row in delivered(stage, [Batch(Page([won], (0, NOW)))]) if row] == [won]

@@ -10,7 +10,7 @@ import pytest
 
 from source_amocrm.account.account import Account
 from source_amocrm.http import Answer
-from source_amocrm.sync.events import EventReading
+from source_amocrm.sync.events import EventReading, events_between
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.page_size import LargestPage
@@ -21,9 +21,7 @@ START, END = 1_000, 9_000
 ROWS = {own: START + 20 * own for own in range(1, 401)}
 
 
-def read(things: FakeList, plan: ReadPlan, newest_first: bool) -> list[list[int]]:
-    """The ids of each batch that has rows."""
-
+def account_with(things: FakeList) -> Account:
     def get(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
         answer = things.fetch(path, params, shrinkable=shrinkable)
         if answer.body is None:
@@ -32,8 +30,12 @@ def read(things: FakeList, plan: ReadPlan, newest_first: bool) -> list[list[int]
         return Answer({**answer.body, "_embedded": {"events": events}}, things.now, things.now)
 
     facts = SimpleNamespace(until=END)
-    account = SimpleNamespace(get=get, facts=lambda: facts, events_pages=LargestPage(10, 4), pool=None)
-    reading = EventReading(cast(Account, account), plan, newest_first=newest_first)
+    return cast(Account, SimpleNamespace(get=get, facts=lambda: facts, events_pages=LargestPage(10, 4), pool=None))
+
+
+def read(things: FakeList, plan: ReadPlan, newest_first: bool) -> list[list[int]]:
+    """The ids of each batch that has rows."""
+    reading = EventReading(account_with(things), plan, newest_first=newest_first)
     return [[row["id"] for row in batch.page.rows] for batch in reading.batches() if batch.page.rows]
 
 
@@ -47,6 +49,8 @@ def test_every_needed_event_up_to_the_start_of_the_sync_comes(ascending: bool, n
     things = FakeList({**ROWS, 999: END + 1}, Random(7), limit=10, cursor="created_at", own_order=ascending)
     needed = plan((0, START + 99), (START + 2_000, FOREVER))
     came = [own for batch in read(things, needed, newest_first) for own in batch]
+    [*_, last] = EventReading(account_with(things), needed, newest_first=newest_first).batches()
+    assert last.page.completed == (0, FOREVER), "at the end nothing is waited for"
     assert sorted(came) == [own for own, second in ROWS.items() if second <= START + 99 or second >= START + 2_000]
 
 
@@ -60,3 +64,11 @@ def test_where_the_server_lists_the_oldest_first_the_newest_stretches_of_time_co
     assert len(stretches) > 2
     assert [sorted(stretch) for stretch in stretches] == stretches
     assert [own for stretch in reversed(stretches) for own in stretch] == list(ROWS)
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+def test_only_what_is_kept_of_an_event_stays_in_memory(ascending: bool) -> None:
+    things = FakeList(ROWS, Random(7), limit=10, cursor="created_at", own_order=ascending)
+    kept = list(events_between(account_with(things), ["born"], START, keep=lambda event: {"id": event["id"]}))
+    assert sorted(row["id"] for row in kept) == list(ROWS)
+    assert {*map(len, kept)} == {1}

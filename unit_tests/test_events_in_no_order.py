@@ -16,6 +16,7 @@ from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.delivery import NewestFirst
 from source_amocrm.sync.events import in_no_order
 from source_amocrm.sync.read_plan import Progress
+from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import Listing, Page
 
 from .test_delivery import delivered
@@ -114,10 +115,10 @@ def test_rows_that_are_held_back_for_newer_ones_come_when_the_reading_has_ended(
     """By the later clock the reading goes on until `NOW + HOURS`; it has covered what there is."""
     progress = Progress("deal_statuses", "created_at", None, 0)
     progress.begin(["events"], NOW - 1)
-    nothing = {"context": lambda _: None, "prepare": lambda *_: None, "kinds": (), "lookup": None}
+    nothing = {"context": lambda _: None, "prepare": lambda *_: None, "kinds": (), "lookup": None, "deletable": False}
     stream: Any = SimpleNamespace(rows=lambda event, _: [event], **nothing)
-    newest_first = NewestFirst(stream, EVENTS, progress, None, NOW + HOURS, lambda *_: [])
+    newest_first = NewestFirst(stream, EVENTS, progress, None, lambda: NOW, NOW + HOURS, lambda *_: [])
     rows = [{"id": own, "created_at": NOW - own} for own in range(5)]
-    came = list(delivered(newest_first, [Batch(Page(rows, (0, NOW - 1)))]))
+    came = list(delivered(newest_first, [Batch(Page(rows, (0, NOW - 1))), Batch(Page([], (0, FOREVER)))]))
     assert [row for row in came if row] == rows
     assert not progress.pending["events"].seconds

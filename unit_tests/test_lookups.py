@@ -11,7 +11,7 @@ from source_amocrm.account.resources import COMPANIES, EVENTS, LEADS, Resource
 from source_amocrm.errors import AmocrmError
 from source_amocrm.sync import delivery
 from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
-from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
+from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import Progress
 from source_amocrm.walk.listing import Page, Row
@@ -63,8 +63,8 @@ def begun() -> Progress:
     return progress
 
 
-def page_order(names: Names) -> PageOrder:
-    return PageOrder(Things(), LEADS, begun(), cast(Resolver, names), lambda: NOW)
+def page_order(names: Names) -> Delivery:
+    return Delivery(Things(), LEADS, begun(), cast(Resolver, names), lambda: NOW)
 
 
 def made(delivery: Delivery, *pages: Page) -> list[Any]:
@@ -88,7 +88,7 @@ def test_only_the_newest_row_takes_it_where_the_newest_come_first(monkeypatch: p
     names = Names()
     events = [{"id": own, "company": 3 if own < 4 else 5, "created_at": NOW - own} for own in range(1, 5)]
     pages = Page(events[:2], (NOW - 2, NOW)), Page(events[2:], (0, NOW - 3))
-    newest_first = NewestFirst(Things(), EVENTS, begun(), cast(Resolver, names), NOW, lambda *_: [])
+    newest_first = NewestFirst(Things(), EVENTS, begun(), cast(Resolver, names), lambda: NOW, NOW, lambda *_: [])
     assert made(newest_first, *pages) == [[(1, "company 3"), (2, None)], [(3, None), (4, "company 5")]]
     assert names.asked == [{3}, {5}]
 

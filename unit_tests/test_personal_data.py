@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from source_amocrm.errors import ConfigError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS, schema
-from source_amocrm.streams.personal_data import ANY, EMAIL, PHONE, PersonalData, normalized
+from source_amocrm.streams.known_fields import ANY
+from source_amocrm.streams.personal_data import EMAIL, PHONE, PersonalData, normalized
 from source_amocrm.streams.schema_drift import KNOWN
 from unit_tests.http_tools import config, long_lived
 from unit_tests.sample_files import sample
@@ -264,7 +265,9 @@ def test_an_event_of_a_listed_field_may_name_it_in_its_kind_alone() -> None:
 def test_events_keep_what_joins_and_marts_need() -> None:
     after = [
         {"lead_status": {"id": 5233224, "pipeline_id": 437642}},
+        {"lead_status": {"id": "5233224", "pipeline_id": "437642"}},  # numbers that PHP wrote as texts
         {"sale_field_value": {"sale": 12_500_000_000}},
+        {"sale_field_value": {"sale": "-155.50"}},
         {"tag": {"name": "vip", "id": 1}},
         {"link": {"entity": {"type": "contact", "id": 26060763}}},
         {"message": {"id": "1508b51c-aab0-428e-9322-611d847ae747", "talk_id": 1, "origin": "waba"}},
@@ -309,6 +312,10 @@ def test_a_listed_column_is_replaced_wherever_its_list_has_it() -> None:
         **{"id": 1, "price": None, "price_with_minor_units": None},
         "_embedded": {"tags": [{"id": 4, "name": hashed("vip")}]},
     }
+    budget = [{"sale_field_value": {"sale": 100}}]
+    event = {"id": "e", "type": "sale_field_changed", "value_after": budget, "value_before": budget}
+    found = record("/api/v4/events", event, "hash", "deal_sale_changes.sale_new")
+    assert found == {**event, "value_after": [{"sale_field_value": {"sale": None}}]}
 
 
 @pytest.mark.parametrize(

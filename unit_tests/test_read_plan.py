@@ -106,6 +106,18 @@ def test_what_was_left_is_needed_with_what_is_new() -> None:
     assert (plan.deletions_since, plan.changes_since) == (BEGINNING, THEN)
 
 
+def test_deletions_that_are_not_told_stay_wanted() -> None:
+    one = progress(start=THEN - DAY, lookback=0)
+    for second in (THEN, THEN + DAY):
+        one.begin(["leads"], second)
+        one.finish("leads", deletions_told=False)
+        one = saved(one, start=THEN - DAY)
+        assert one.plan("leads") == ReadPlan(ever(second), deletions_since=THEN - DAY, changes_since=second)
+    one.begin(["leads"], THEN + 2 * DAY)
+    one.finish("leads")
+    assert saved(one).plan("leads").deletions_since == THEN + 2 * DAY
+
+
 def test_a_walk_by_page_number_is_gone_on_with() -> None:
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
@@ -115,7 +127,7 @@ def test_a_walk_by_page_number_is_gone_on_with() -> None:
     assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
     again = saved(one)
     again.begin(["leads"], THEN + DAY)
-    again.end_walk("leads")
+    again.cover("leads", Page([]), walked=True)
     plan = saved(again).plan("leads")
     assert plan.resume is None
     assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
@@ -162,10 +174,11 @@ def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
     assert (plan.deletions_since, plan.changes_since) == (THEN, THEN), "of a list that never brought a row"
 
 
-def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told() -> None:
+@pytest.mark.parametrize("changed", [THEN - 5, THEN + 5], ids=["before the sync", "while it ran"])
+def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told(changed: int) -> None:
     one = progress(lookback=0)
     one.begin(["customers"], THEN)
-    one.meet("customers", THEN - 5)
+    one.meet("customers", changed)
     one.finish("customers")
     two = saved(one)
     two.begin(["customers"], THEN + DAY)
@@ -354,7 +367,7 @@ def test_a_state_of_a_time_that_has_not_come_is_begun_anew() -> None:
         one = progress(start=THEN - DAY)
         one.watermark, one.newest, one.ahead = done, {"leads": THEN + 9}, {"leads/5": Version(done, done)}
         assert one.in_the_future(THEN) is doubted
-    one.begin_anew()
+    one.restart_from_the_future(THEN)
     since = THEN - DAY
     assert one.plan("leads") == ReadPlan(ever(since), None, since, since)
     assert one.ahead == {"leads/5": Version(THEN + 301, THEN + 301)}

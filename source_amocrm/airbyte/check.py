@@ -5,7 +5,7 @@ The tables declare their lists, so a check foresees what `read` will leave incom
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.auth.claims import check_account
-from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, sentence_for_lists, shared_cause
+from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, combined_error, shared_cause
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream
 
@@ -38,17 +38,16 @@ class Impact(Enum):
 
 @dataclass
 class Finding:
-    """Streams that will lack rows in one way for one reason. `paths`: the lists that were refused in these words."""
+    """Streams that will lack rows in one way for one reason. `errors`: the refusals, which differ in their lists."""
 
     impact: Impact
-    error: AmocrmError
+    errors: list[AmocrmError] = field(default_factory=list)
     streams: list[str] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        told = sentence_for_lists(self.error, self.paths)
-        events = WITHOUT_EVENTS if self.impact is Impact.PARTLY and EVENTS.path in self.paths else ""
-        return f"{self.impact.value}: {', '.join(self.streams)}. {told}{events}"
+        by_events = self.impact is Impact.PARTLY and any(error.path == EVENTS.path for error in self.errors)
+        told = f"{combined_error(self.errors)}{WITHOUT_EVENTS if by_events else ''}"
+        return f"{self.impact.value}: {', '.join(self.streams)}. {told}"
 
 
 class Needs(NamedTuple):
@@ -64,17 +63,13 @@ class Needs(NamedTuple):
     columns: Sequence[str] = ()
 
 
-Refusals = Callable[[Iterable[str]], dict[str, AmocrmError]]
-"""Returns those of the lists that were refused, and why."""
-
-
 def findings(account: Account) -> list[Finding]:
     """Lists the streams that will be incomplete or empty, and why. Asks for one page of a list at most.
 
     Raises AmocrmError when the account cannot be read at all: a wrong address, a token that is not valid, no list
     that may be seen.
     """
-    account = account.sampled()
+    account.sampled = True
     check_account(account.api.auth.claims.account_id, account.facts().body)
     streams = [stream(account) for stream in STREAMS.values()]
     with_events = {
@@ -87,10 +82,6 @@ def findings(account: Account) -> list[Finding]:
     needs: dict[AmocrmStream, Needs] = {}
     asked: dict[str, Future[AmocrmError | None]] = {}
     found: dict[tuple[Impact, str], Finding] = {}
-
-    def refusals(paths: Iterable[str]) -> dict[str, AmocrmError]:
-        return {path: error for path in paths if (error := asked[path].result())}
-
     try:
         for stream in streams:
             needs[stream] = _needs(account, stream, with_events)
@@ -98,13 +89,15 @@ def findings(account: Account) -> list[Finding]:
                 if path not in asked:
                     asked[path] = account.pool.submit(partial(_refusal, account, stream, path))
         everywhere = _of_every_account(streams)
-        refused = refusals(everywhere)
-        if refused.keys() == everywhere.keys():
-            raise next(iter(refused.values()))
+        closed = [error for path in everywhere if (error := asked[path].result())]
+        if len(closed) == len(everywhere):
+            raise closed[0]
+        refused = {path: error for path, answer in asked.items() if (error := answer.result())}
         for stream, need in needs.items():
-            for impact, error, path in _suffered(account, stream, need, refusals):
-                finding = found.setdefault((impact, shared_cause(error)), Finding(impact, error))
-                finding.paths.append(path)
+            impact, errors = _suffered(account, stream, need, refused)
+            for error in errors:
+                finding = found.setdefault((impact, shared_cause(error)), Finding(impact))
+                finding.errors.append(error)
                 if stream.name not in finding.streams:
                     finding.streams.append(stream.name)
     finally:
@@ -112,10 +105,10 @@ def findings(account: Account) -> list[Finding]:
     return sorted(found.values(), key=lambda finding: list(Impact).index(finding.impact))
 
 
-def _of_every_account(streams: Sequence[AmocrmStream]) -> dict[str, None]:
+def _of_every_account(streams: Sequence[AmocrmStream]) -> Set[str]:
     resources = [one for stream in streams if isinstance(stream, IncrementalStream) for one in stream.resources]
     dictionaries = (one.list_path for one in streams if isinstance(one, FullRefreshStream) and one.in_every_account)
-    return dict.fromkeys((*(one.path for one in resources if not one.optional), EVENTS.path, *dictionaries))
+    return dict.fromkeys((*(one.path for one in resources if not one.optional), EVENTS.path, *dictionaries)).keys()
 
 
 def _needs(account: Account, stream: AmocrmStream, with_events: Set[str]) -> Needs:
@@ -143,24 +136,16 @@ def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError |
 
 
 def _suffered(
-    account: Account, stream: AmocrmStream, needs: Needs, refusals: Refusals
-) -> Iterator[tuple[Impact, AmocrmError, str]]:
-    """Yields how the stream lacks rows, and by the refusal of which list; of none if the token lacks the scope."""
+    account: Account, stream: AmocrmStream, needs: Needs, refused: Mapping[str, AmocrmError]
+) -> tuple[Impact, list[AmocrmError]]:
+    """Returns how the stream lacks rows, and the refusals by which; it lacks none if there are none of these."""
     if stream.scope and (lacking := account.not_granted(stream.scope)):
-        yield Impact.CLOSED, lacking, ""
-        return
-    own = refusals(needs.made_of)
-    off = {path: error for path, error in own.items() if account.lacks(error)}
-    all_refused = bool(own) and own.keys() == set(needs.made_of)
-    if all_refused and off.keys() == own.keys():
-        yield from ((Impact.EMPTY, error, path) for path, error in off.items())
-        return
-    vital, columns = refusals(needs.vital), refusals(needs.columns)
-    refused = {
-        **{path: error for path, error in own.items() if path not in off},
-        **vital,
-        **refusals(needs.completed_by),
-        **{path: error for path, error in columns.items() if not isinstance(error, Forbidden)},
-    }
-    impact = Impact.CLOSED if vital or all_refused else Impact.PARTLY
-    yield from ((impact, error, path) for path, error in refused.items())
+        return Impact.CLOSED, [lacking]
+    own, vital, completed_by, columns = ([refused[path] for path in paths if path in refused] for paths in needs)
+    off = [error for error in own if account.lacks(error)]
+    all_refused = bool(own) and len(own) == len(needs.made_of)
+    if all_refused and len(off) == len(own):
+        return Impact.EMPTY, off
+    failed = [error for error in own if error not in off]
+    unread = [error for error in columns if not isinstance(error, Forbidden)]
+    return Impact.CLOSED if vital or all_refused else Impact.PARTLY, [*failed, *vital, *completed_by, *unread]

@@ -95,7 +95,7 @@ class ConcurrentReading:
                 while running:
                     item = self.queue.get()
                     if isinstance(item, AirbyteMessage):
-                        yield item if item.record else masked(item)
+                        yield item
                     elif item is None:  # a thread has read its part
                         running -= 1
                     else:
@@ -141,16 +141,14 @@ class ConcurrentReading:
 
     def _failure(self, name: str, error: Exception) -> AirbyteMessage:
         """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
-        stream = StreamDescriptor(name=name)
-        if isinstance(error, AmocrmError):
-            message = error.as_airbyte_message(stream)
-        else:
-            said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
-            message = AirbyteTracedException.from_exception(error, stream, message=said).as_airbyte_message()
+        foreseen = error if isinstance(error, AmocrmError) else None
+        said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
+        traced = foreseen or AirbyteTracedException.from_exception(error, message=said)
+        message = masked(traced.as_airbyte_message(StreamDescriptor(name=name)))
         sentence: str = message.trace.error.message  # type: ignore[union-attr]
         _, names = self.failures.setdefault(without_ids(sentence), (sentence, []))
         names.append(name)
-        if isinstance(error, AmocrmError):
+        if foreseen:
             why = str(error) if names[0] == name else f"the same as of {names[0]}"
             LOGGER.error("%s was not read to its end: %s", name, why)
         else:

@@ -9,11 +9,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 
 from airbyte_cdk.models import (
     AirbyteEstimateTraceMessage,
@@ -52,34 +50,21 @@ Observation = tuple[float, int]
 
 
 @dataclass
-class Table:
-    """One table of a sync. `lists`: how many lists it is made of that others may need as well."""
-
-    name: str
-    progress: Progress | None
-    lists: int
-    rows: int = 0
-    reading: bool = True
-
-
-@dataclass
 class ListReading:
-    """One list of a sync, for the tables that need it. `name`: its own in the progress of each.
+    """One list of a sync. `name`: its own in the progress of each table that needs it.
 
-    `seen`: how much was left, in the last rounds. `all_seconds`: the most seconds of history that were ever left.
+    `seen`: how much was left, in all rounds.
     """
 
     path: str
     name: str
-    tables: list[Table] = field(default_factory=list)
+    tables: dict[str, Progress] = field(default_factory=dict)
     rows: int = 0
-    reading: bool = True
-    seen: deque[Observation] = field(default_factory=lambda: deque(maxlen=ROUNDS))
-    all_seconds: int = 0
+    seen: list[Observation] = field(default_factory=list)
 
     def pending(self) -> tuple[ReadPlan | None, int]:
         """Returns the pending plan of the first table that has one, and the second up to which the tables are read."""
-        progresses = [table.progress for table in self.tables if table.progress]
+        progresses = list(self.tables.values())
         plans = (pending for one in progresses if (pending := one.pending.get(self.name)))
         return next(plans, None), progresses[0].watermark or 0
 
@@ -88,15 +73,13 @@ class ListReading:
         pending, until = self.pending()
         if pending and pending.seconds and until and (pending.since or oldest < until):
             intervals = [(start or oldest, min(end, until)) for start, end in pending.seconds.intervals]
-            left = sum(max(0, end - start + 1) for start, end in intervals)
-            self.seen.append((now, left))
-            self.all_seconds = max(self.all_seconds, left)
+            self.seen.append((now, sum(max(0, end - start + 1) for start, end in intervals)))
 
     def all_rows(self, rows: int) -> int | None:
         """Estimates how many rows a table will have, if `rows` have come so far; None while that cannot be told."""
-        left = self.seen[-1][1] if self.seen else 0
-        read = self.all_seconds - left
-        return rows * self.all_seconds // read if left and read > 0 else None
+        _, left = self.seen[-1] if self.seen else (0, 0)
+        most = max((left for _, left in self.seen), default=0)
+        return rows * most // (most - left) if 0 < left < most else None
 
     def line(self, requests: int, passed: float) -> str:
         """Returns how far the list is, how long the rest will take, and how much has come."""
@@ -106,7 +89,7 @@ class ListReading:
         if pending and pending.seconds and (time_left := seconds_left(self.seen)) is not None:
             told.append(f"about {duration(time_left)} left")
         more = f" and {len(self.tables) - 1} more" if len(self.tables) > 1 else ""
-        what = f"{self.path.removeprefix('/api/v4/')} ({self.tables[0].name}{more})"
+        what = f"{self.path.removeprefix('/api/v4/')} ({next(iter(self.tables))}{more})"
         where = ", ".join(filter(None, told))
         return f"{what}{': ' if where else ''}{where}; {_count(self.rows, passed)}, {requests:,} requests"
 
@@ -127,13 +110,16 @@ class Report:
     emit: Callable[[AirbyteMessage], None]
 
     def __post_init__(self) -> None:
-        self._tables: dict[str, Table] = {}
+        self._rows = {stream.name: 0 for stream in self.selected}
+        self._tables = {stream.name: len(stream.inputs()) for stream in self.selected}
+        """The tables that are being read, each with the number of lists that it is made of."""
         self._lists: dict[str, ListReading] = {}
+        """The lists that are being read, by their paths."""
         for stream, progress in self.selected.items():
-            table = self._tables[stream.name] = Table(stream.name, progress, len(stream.inputs()))
             for resource in stream.inputs():
                 reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
-                reading.tables.append(table)
+                if progress:
+                    reading.tables[stream.name] = progress
         self._asked_for_events = 0
         self._oldest = FOREVER
         self._begun = time.monotonic()
@@ -148,17 +134,17 @@ class Report:
         self._over.set()
         stats, elapsed = self.api.stats, time.monotonic() - self._begun
         LOGGER.info(
-            f"Read {sum(table.rows for table in self._tables.values()):,} rows with {stats.requests:,} requests in "
+            f"Read {sum(self._rows.values()):,} rows with {stats.requests:,} requests in "
             f"{elapsed:,.1f} s ({stats.requests / max(elapsed, 1):.1f} requests a second); {stats.throttled:,} were "
             f"refused as too many (429); threads waited {self.api.budget.waited:,.1f} s for their turn to ask."
         )
 
     def observe(self, path: str, batch: Batch | None) -> None:
         """Counts a batch of a list. None: the list is read to its end, or as far as it can be."""
-        reading = self._lists[path]
         if batch is None:
-            reading.reading = False
+            del self._lists[path]
             return
+        reading = self._lists[path]
         reading.rows += len(batch.page.rows)
         made = (seconds(row.get("created_at")) for row in batch.page.rows)
         self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
@@ -167,15 +153,14 @@ class Report:
 
     def row(self, name: str) -> int:
         """Counts a row of a table, and returns how many have come."""
-        self._tables[name].rows += 1
-        return self._tables[name].rows
+        self._rows[name] += 1
+        return self._rows[name]
 
     def ended(self, name: str) -> int:
         """Returns how many rows the table had. No status says any more that it waits."""
-        table = self._tables[name]
         with self._ending:
-            table.reading = False
-        return table.rows
+            del self._tables[name]
+        return self._rows[name]
 
     def limited(self, seconds: float) -> None:
         """Reports that every stream that is being read waits for so long.
@@ -186,10 +171,8 @@ class Report:
         reset = AirbyteStreamStatusRateLimitedReason(quota_reset=int((time.time() + seconds) * 1000))
         reason = AirbyteStreamStatusReason(type=AirbyteStreamStatusReasonType.RATE_LIMITED, rate_limited=reset)
         with self._ending, suppress(Closed):
-            for table in self._tables.values():
-                if table.reading:
-                    stream = StreamDescriptor(name=table.name)
-                    self.emit(as_airbyte_message(stream, AirbyteStreamStatus.RUNNING, [reason]))
+            for name in self._tables:
+                self.emit(as_airbyte_message(StreamDescriptor(name=name), AirbyteStreamStatus.RUNNING, [reason]))
 
     def _run(self) -> None:
         with suppress(Closed):
@@ -201,38 +184,34 @@ class Report:
         """Logs a line for each list that is being read, and for each table that is made of no list."""
         now, asked = time.monotonic(), self.api.stats.by_path
         passed = now - self._begun
-        lists = [reading for reading in self._lists.values() if reading.reading]
+        lists, tables = list(self._lists.values()), list(self._tables.items())
         for reading in lists:
             reading.observe(now, self._oldest)
         lists.sort(key=lambda reading: seconds_left(reading.seen) or 0)
-        tables = [table for table in self._tables.values() if table.reading]
-        lines = [f"{one.name}; {_count(one.rows, passed)}" for one in tables if not one.lists]
+        lines = [f"{name}; {_count(self._rows[name], passed)}" for name, inputs in tables if not inputs]
         if all(one.path != EVENTS.path for one in lists) and asked[EVENTS.path] > self._asked_for_events:
             lines.append(f"{EVENTS.name} ({CHANGES}); {asked[EVENTS.path]:,} requests")
         self._asked_for_events = asked[EVENTS.path]
         lines += [reading.line(asked[reading.path], passed) for reading in lists]
-        for line in lines or [f"the rest of {one.name}; {_count(one.rows, passed)}" for one in tables]:
+        for line in lines or [f"the rest of {name}; {_count(self._rows[name], passed)}" for name, _ in tables]:
             LOGGER.info("%s%s", READING, line)
 
     def estimate(self) -> None:
         """Emits the ESTIMATE of every table that is made of one list whose end is in sight."""
-        for reading in self._lists.values():
-            for table in reading.tables:
-                rows = reading.all_rows(table.rows) if table.reading and table.lists == 1 else None
-                if rows:
-                    kind = EstimateType.STREAM
-                    estimate = AirbyteEstimateTraceMessage(name=table.name, type=kind, row_estimate=rows)
+        for reading in list(self._lists.values()):
+            for name in reading.tables:
+                if self._tables.get(name) == 1 and (rows := reading.all_rows(self._rows[name])):
+                    estimate = AirbyteEstimateTraceMessage(name=name, type=EstimateType.STREAM, row_estimate=rows)
                     trace = AirbyteTraceMessage(TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
                     self.emit(AirbyteMessage(type=Type.TRACE, trace=trace))
 
 
 def log_pause(seconds: float) -> None:
-    until = datetime.fromtimestamp(time.time() + seconds, timezone.utc)
     LOGGER.warning(
         "amoCRM answers «too many requests» (429): nothing is asked for %s s, until %s UTC, and then more slowly "
         "for a while. All integrations of the account share its limit.",
         f"{seconds:,.0f}",
-        f"{until:%H:%M:%S}",
+        time.strftime("%H:%M:%S", time.gmtime(time.time() + seconds)),
     )
 
 
@@ -240,7 +219,7 @@ def seconds_left(seen: Sequence[Observation]) -> float | None:
     """Returns how long the rest takes at the observed pace; None if there is no pace yet (seconds)."""
     if not seen:
         return None
-    (then, before), (now, left) = seen[0], seen[-1]
+    (then, before), (now, left) = seen[-ROUNDS:][0], seen[-1]
     return left * (now - then) / (before - left) if left < before and now > then else None
 
 

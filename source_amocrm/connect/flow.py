@@ -87,13 +87,8 @@ class Flow:
         return self.keys is not None and self.keys.redirect_uri.replace("127.0.0.1", "localhost") == self.callback
 
     @property
-    def occupied(self) -> bool:
-        """Whether there is a file that saving would replace."""
-        return self.config.exists()
-
-    @property
     def keeps(self) -> bool:
-        """Whether the settings in that file stay, apart from the sign-in."""
+        """Whether saving keeps settings of the file that is there, apart from the sign-in."""
         return bool(read_config(self.config))
 
     def choose_account(self, address: object, way: str) -> None:

@@ -197,19 +197,13 @@ def settings_of(
 
 
 @dataclass(frozen=True)
-class Refused:
-    """Tables that cannot be read, and `words["refused." + why]`."""
-
-    streams: tuple[str, ...]
-    why: str
-
-
-@dataclass(frozen=True)
 class Verdict:
+    """What a check found. `refused`: why tables cannot be read, by the tables; `words["refused." + why]` says it."""
+
     name: str
     account_id: int | None
     readable: tuple[str, ...]
-    refused: tuple[Refused, ...]
+    refused: Mapping[tuple[str, ...], str]
     filter_works: bool
     lacks_texts: bool  # the texts of chats are wanted, and the token says that it may not read them
     expires: str | None  # the last day of a long-lived token
@@ -232,7 +226,7 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
         raise Problem("token_other_account", {"domain": domain}, detail=str(error)) from None
     except AmocrmError as error:
         raise problem_of(error, domain) from None
-    lost = {stream for one in refused for stream in one.streams}
+    lost = {*chain(*refused)}
     expires = claims_of(token).expires_at if settings["credentials"]["auth_type"] == config.LONG_LIVED else None
     return Verdict(
         name="".join(filter(str.isprintable, str(facts.body.get("name") or ""))).strip() or domain,
@@ -249,15 +243,14 @@ def verify(settings: Mapping[str, Any]) -> Verdict:
 _WHY: Mapping[type, str] = {NotGranted: "not_granted", Forbidden: "no_rights", FeatureOff: "off", Unpaid: "unpaid"}
 
 
-def _refused(account: Account) -> tuple[Refused, ...]:
+def _refused(account: Account) -> dict[tuple[str, ...], str]:
     """Lists every table that a sync will leave incomplete, once, with the first reason.
 
     Tables of parts that the account does not have are complete and empty.
     """
-    found: list[Refused] = []
-    told: set[str] = set()
+    refused: dict[tuple[str, ...], str] = {}
     for finding in findings(account):
-        if finding.impact is not Impact.EMPTY and (streams := tuple(s for s in finding.streams if s not in told)):
-            told.update(streams)
-            found.append(Refused(streams, of_kind(finding.error, _WHY, "unknown")))
-    return tuple(found)
+        streams = tuple(stream for stream in finding.streams if stream not in chain(*refused))
+        if streams and finding.impact is not Impact.EMPTY:
+            refused[streams] = of_kind(finding.errors[0], _WHY, "unknown")
+    return refused

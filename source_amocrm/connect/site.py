@@ -202,7 +202,7 @@ class Site:
                 flow.save(replace=True)
         if action in ("access", "callback", "check") and flow.settings:
             flow.check()
-            if not flow.occupied:
+            if not flow.config.exists():
                 flow.save()
 
     def _settings(self) -> Response:

@@ -45,8 +45,7 @@ class Terminal:
         return "integration" if problem.key in _OF_KEYS and self.flow.way == "oauth" else self.flow.step
 
     def account(self) -> None:
-        known = self.flow.domain
-        address = account_of(self.ask(self.words("terminal.account"), known))
+        address = account_of(self.ask(self.words("terminal.account"), self.flow.domain))
         way = self.ask(self.words("terminal.way"), "1" if self.flow.way == "token" else "2")
         self.flow.choose_account(address, {"1": "token", "2": "oauth"}.get(way, ""))
 
@@ -96,13 +95,12 @@ class Terminal:
         flow, words = self.flow, self.words
         self.say(words("terminal.checking", domain=flow.domain))
         verdict = flow.check()
-        total = len(verdict.readable) + sum(len(refused.streams) for refused in verdict.refused)
         counted = "result.some" if verdict.refused else "result.all"
         self.say(f"\n{words('result.connected')}: {verdict.name}")
         self.say(words("result.account", domain=flow.domain, id=verdict.account_id))
-        self.say(words(counted, count=len(verdict.readable), total=total))
-        for refused in verdict.refused:
-            self.say(f"{words('result.refused')}: {words.tables(refused.streams)}. {words(f'refused.{refused.why}')}")
+        self.say(words(counted, count=len(verdict.readable), total=len(STREAMS)))
+        for streams, why in verdict.refused.items():
+            self.say(f"{words('result.refused')}: {words.tables(streams)}. {words(f'refused.{why}')}")
         if verdict.lacks_texts:
             self.say(words("result.no_texts"))
         if not verdict.filter_works:
@@ -113,7 +111,7 @@ class Terminal:
 
     def keep(self, account_id: int | None) -> None:
         flow, words, path = self.flow, self.words, self.flow.config
-        if replace := flow.occupied:
+        if replace := flow.config.exists():
             more = words("result.exists_more" if flow.keeps else "result.exists_broken")
             self.say(f"\n{words('result.exists', path=path)} {more}")
             if self.ask(words("terminal.replace")).lower() not in words("terminal.yes").split():
@@ -133,9 +131,7 @@ class Terminal:
     def ask(self, question: str, usual: str = "") -> str:
         """A line that may be seen; an empty one means `usual`. Raises EOFError."""
         print(f"{question} [{usual}]: " if usual else f"{question}: ", end="", flush=True)
-        line = sys.stdin.readline()
-        if not line:
-            raise EOFError
+        line = input()
         if not sys.stdin.isatty():
             print(flush=True)  # no Enter has ended the line of the question
         return line.strip() or usual

@@ -46,7 +46,7 @@ class TheAccount(AccountStream):
 OF_ACCOUNT = [
     FullRefreshStream.table("users", list_path="/api/v4/users", in_every_account=True),
     AccountStream.table("groups", collection="users_groups", account_extras=("users_groups",)),
-    FullRefreshStream.table("roles", list_path="/api/v4/roles", params={"with": "users"}),
+    FullRefreshStream.table("roles", list_path="/api/v4/roles"),
     FullRefreshStream.table("sources", list_path="/api/v4/sources"),
     FullRefreshStream.table("webhooks", list_path="/api/v4/webhooks"),
     FullRefreshStream.table("widgets", list_path="/api/v4/widgets"),
@@ -59,6 +59,13 @@ class Files(FullRefreshStream):
     list_path = "/v1.0/files"
     account_extras = ("drive_url",)
     scope = "files"
+
+    def probe(self, path: str) -> None:
+        self.fetch(path, {"limit": 1})
+
+    def records(self) -> Iterable[tuple[Row, Context]]:
+        listing = Listing(self.fetch, self.list_path, self.collection, FILES_OF_A_PAGE, pool=self.account.pool)
+        return ((record, Context()) for record in whole(listing))
 
     @property
     def fetch(self) -> Fetch:
@@ -74,7 +81,3 @@ class Files(FullRefreshStream):
                 "sent there. Leave the table out, and ask amoCRM's support about that address."
             )
         return files_host_api(self.account.api, base_url).get
-
-    def records(self) -> Iterable[tuple[Row, Context]]:
-        listing = Listing(self.fetch, self.list_path, self.collection, FILES_OF_A_PAGE)
-        return ((record, Context()) for record in whole(listing, self.account.pool))

@@ -9,16 +9,15 @@ from source_amocrm.streams.base import AccountStream, FixedStream, IncrementalSt
 from source_amocrm.streams.values import Json, Row, child
 from source_amocrm.sync.declaration import Context, Deletion
 
-ELEMENT_TYPE: Mapping[str, int] = {"contacts": 1, "leads": 2, "companies": 3, "customers": 12}
+_ELEMENTS = (
+    (1, "contacts", "Контакт"),
+    (2, "leads", "Сделка"),
+    (3, "companies", "Компания"),
+    (4, "tasks", "Задача"),
+    (12, "customers", "Покупатель"),
+)
+ELEMENT_TYPE: Mapping[str, int] = {code: number for number, code, _ in _ELEMENTS if code != "tasks"}
 """The number of the entity that a task, or a note, belongs to."""
-
-_NAMES = {
-    "contacts": "Контакт",
-    "leads": "Сделка",
-    "companies": "Компания",
-    "tasks": "Задача",
-    "customers": "Покупатель",
-}
 EDITABLE_NOTES: Mapping[str, int | None] = {
     "common": 4, "attachment": 5, "call_in": 10, "call_out": 11, "sms_in": 102, "sms_out": 103, "service_message": 25,
     "extended_service_message": 34, "message_cashier": 28, "geolocation": 24,
@@ -70,8 +69,8 @@ class Notes(IncrementalStream):
     deletable = True
     found = {"is_editable": is_editable, "attachment": attachment_of}
 
-    def row(self, record: Row, context: Context) -> Row:
-        return self.record(record, element_type=ELEMENT_TYPE[context.entity_type])
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        return [self.record(record, element_type=ELEMENT_TYPE[context.entity_type])]
 
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
         row = super().tombstone(deletion, context)
@@ -95,7 +94,4 @@ class NoteTypes(FixedStream):
 
 
 class ElementTypes(FixedStream):
-    fixed = [
-        {"element_type_id": {**ELEMENT_TYPE, "tasks": 4}[code], "code": code, "name": name}
-        for code, name in _NAMES.items()
-    ]
+    fixed = [{"element_type_id": number, "code": code, "name": name} for number, code, name in _ELEMENTS]

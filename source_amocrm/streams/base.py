@@ -19,7 +19,7 @@ from airbyte_cdk.sources.utils.casing import camel_to_snake
 from source_amocrm.account import Account, Resource
 from source_amocrm.account.resources import CARDS
 from source_amocrm.errors import AmocrmError
-from source_amocrm.http import ACCOUNT_PATH, Fetch, Params
+from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record
 from source_amocrm.streams.values import Row, as_object
@@ -94,18 +94,13 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     def is_resumable(self) -> bool:
         return self.supports_incremental
 
-    @property
-    def fetch(self) -> Fetch:
-        """GET on the host that the lists are on. Raises AmocrmError if the account has no such host."""
-        return self.account.get
-
     def paths(self) -> Iterator[str]:
         """Yields the paths of the lists that the stream is made of, besides `/account`."""
         yield from ()
 
     def probe(self, path: str) -> None:
         """Asks for one row of one of the stream's lists. Raises AmocrmError if it may not be read."""
-        self.fetch(path, {"limit": 1})
+        self.account.get(path, {"limit": 1})
 
     def wanted_extras(self) -> frozenset[str]:
         wanted = (one for one in schema.columns(self.name) if not self._columns or one.name in self._columns)
@@ -129,11 +124,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         """Returns the schemas of columns that this account has beside those of every account."""
         return {RAW: RAW_SCHEMA} if self._raw else {}
 
-    def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return [self.row(record, context)]
-
-    def row(self, record: Row, context: Context) -> Row:  # noqa: ARG002
-        return self.record(record)
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
+        return [self.record(record)]
 
 
 class FullRefreshStream(AmocrmStream):
@@ -144,7 +136,6 @@ class FullRefreshStream(AmocrmStream):
 
     list_path: str = ""
     in_every_account = False
-    params: Params = {}
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -155,7 +146,7 @@ class FullRefreshStream(AmocrmStream):
         yield from [self.list_path] if self.list_path else []
 
     def records(self) -> Iterable[tuple[Row, Context]]:
-        params = {**self.params, **with_parameter(self.wanted_extras())}
+        params = with_parameter(self.wanted_extras())
         return ((record, Context()) for record in self.account.dictionary(self.list_path, self.collection, params))
 
     def read_records(self, *_: Any, **__: Any) -> Iterator[Row]:
@@ -178,7 +169,7 @@ class AccountStream(FullRefreshStream):
         return ((record, Context()) for record in self.account.embedded(self.collection))
 
 
-class FixedStream(AccountStream):
+class FixedStream(FullRefreshStream):
     """A stream whose `fixed` rows are known without asking."""
 
     fixed: list[Row]
@@ -186,9 +177,6 @@ class FixedStream(AccountStream):
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         return ((row, Context()) for row in self.fixed)
-
-    def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
-        return [record]
 
 
 class IncrementalStream(AmocrmStream, Incremental):

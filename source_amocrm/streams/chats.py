@@ -144,16 +144,15 @@ class ChatTexts:
         self._account = account
         self._talks: dict[int, dict[str | None, Row]] = {}
         """By talk, its messages by their ids; the talks that were asked for first come first."""
-        self._refused: bool | None = None
+        self._refused = False
 
     def ask(self, talk_ids: Iterable[int]) -> None:
         """Asks for the messages of these talks that are not known. Raises AmocrmError if an answer does not come."""
-        if self._refused is None:
-            self._stop(_lacking(self._account))
+        if why := _lacking(self._account):
+            self._stop(why)
         missing = [] if self._refused else sorted(set(talk_ids) - self._talks.keys())
         tasks = (partial(self._messages, talk_id) for talk_id in missing)
-        for talk_id, messages in zip(missing, in_order(self._account.pool, tasks), strict=True):
-            self._talks[talk_id] = messages
+        self._talks.update(zip(missing, in_order(self._account.pool, tasks), strict=True))
         kept = sum(map(len, self._talks.values()))
         for talk_id in [one for one in self._talks if one not in missing]:
             if kept <= MOST_MESSAGES:
@@ -176,11 +175,10 @@ class ChatTexts:
                 self._stop(f"messages: the texts of chats are left empty. {error} {_HOW}")
         return {}
 
-    def _stop(self, why: str | None) -> None:
-        if why and not self._refused:
+    def _stop(self, why: str) -> None:
+        if not self._refused:
             self._refused = True
             LOGGER.warning(why)
-        self._refused = bool(self._refused)
 
 
 def note_of_texts(account: Account) -> str | None:

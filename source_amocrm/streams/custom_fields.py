@@ -34,37 +34,112 @@ _FIELD_TYPES = """
 """
 FIELD_TYPES = frozenset(_FIELD_TYPES.split())
 """The types of custom fields that amoCRM documents, or its own library knows."""
-TEXT: dict[str, Any] = {"type": ["null", "string"]}
-_NUMBER = {"type": ["null", "number"]}
-_DATE = {**TEXT, "format": "date"}
-_SEVERAL = {"type": ["null", "array"], "items": {"type": "string"}}
-_SCHEMAS: Mapping[str, dict[str, Any]] = {
-    **dict.fromkeys(("numeric", "monetary", "price"), _NUMBER),
-    "checkbox": {"type": ["null", "boolean"]},
-    **dict.fromkeys(("date", "birthday"), _DATE),
-    "date_time": {**TEXT, "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
-    **dict.fromkeys(("multiselect", "multitext", "smart_address", "chained_list", "items", "file"), _SEVERAL),
-}
-"""By the type of the field; any other is a text."""
-
-_NAME = re.compile(r"cf_(\d{1,18})(_[a-z0-9_]+)?", re.ASCII)
-_LONGEST_ALIAS = 40
-_LATIN: dict[int, Any] = {
-    **str.maketrans("абвгдеёзийклмнопрстуфыэіґ", "abvgdeeziyklmnoprstufyeig"),
-    **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": ""}),
-    **str.maketrans({"ю": "yu", "я": "ya", "ї": "yi", "є": "ye"}),
-}
 
 
-def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:
-    """Returns what finds the values of a record's custom fields that are `wanted`."""
+class CustomFields(PerEntityStream):
+    kinds = (*OF_CARDS, SEGMENTS, CATALOGS)
+    list_path = "/custom_fields"
+    # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
+    found = {"enums": lambda field: field.get("nested") or field.get("enums")}
 
-    def find(record: dict[str, Json]) -> list[Json]:
-        fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
-        elements = (element for field in fields if wanted(field) for element in as_list(field.get("values")))
-        return [element.get("value") if type(element) is dict else element for element in elements]
 
-    return find
+CustomFieldGroups = PerEntityStream.table(
+    "custom_field_groups",
+    kinds=(*OF_CARDS, CATALOGS),
+    list_path="/custom_fields/groups",
+    collection="custom_field_groups",
+)
+
+
+class FieldRowStream(AmocrmStream):
+    """A stream with the values of custom fields, dated by their entity. Its key begins with the id of the entity."""
+
+    account_extras = ("datetime_settings",)
+    exploded = True
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        """Returns one row per value of the record's filled fields, numbered within its field; that may come in parts.
+
+        Raises RowError when the record has no id, or when a field that has values has none.
+        """
+        make, key = self.record, self.primary_key[0]
+        entity, cursor = make.source(record), f"{key.removesuffix('_id')}_updated_at"
+        own, of_entity = make.key(entity.get("id"), entity, key), Row()
+        updated_at = read(values.as_timestamp, entity.get("updated_at"), of_entity, cursor)
+        rows: list[Row] = []
+        numbers: defaultdict[int, Iterator[int]] = defaultdict(count)
+        for field in as_list(entity.get("custom_fields_values")):
+            if type(field) is not dict:
+                make.report("custom_field_id", field)
+                continue
+            if not (elements := as_list(field.get("values"))):
+                continue
+            field_id, of_field = make.key(field.get("field_id"), field, "custom_field_id"), of_entity.copy()
+            name, code, kind = field.get("field_name"), field.get("field_code"), field.get("field_type")
+            if not (type(name) is str and type(kind) is str and (code is None or type(code) is str)):
+                name = read(values.as_text, name, of_field, "name")
+                code = read(values.as_text, code, of_field, "field_code")
+                kind = read(values.as_text, kind, of_field, "field_type")
+            for element in elements:
+                value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
+                row = {
+                    "custom_field_id": field_id,
+                    key: own,
+                    "name": name,
+                    "enum": read(values.as_integer, value.get("enum_id"), odd, "enum"),
+                    "value": read(values.as_text, field_text(value, kind, context.timezone), odd, "value"),
+                    "is_system": context.system_fields.get(field_id),
+                    "value_index": next(numbers[field_id]),
+                    cursor: updated_at,
+                    "field_code": code,
+                    "field_type": kind,
+                    "enum_code": read(values.as_text, _enum_code(value), odd, "enum_code"),
+                }
+                rows.append(make.finished(row, odd) if odd else row)
+        return rows
+
+
+class FieldValueStream(FieldRowStream, PartsStream):
+    """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
+
+    def context(self, resource: Resource) -> Context:
+        fields = self.account.dictionary(self.vital_paths[0], "custom_fields")
+        return replace(super().context(resource), system_fields=system_fields(fields))
+
+
+VALUES = [
+    FieldValueStream.table(f"custom_fields_{cards}", vital_paths=(f"{path}/custom_fields",))
+    for cards, path in zip(("deals", "contacts", "companies", "customers"), OF_CARDS, strict=True)
+]
+
+
+class CustomFieldsCatalogElements(FieldRowStream, PerEntityStream):
+    kinds = (CATALOGS,)
+    list_path = "/elements"
+    needed = ("/custom_fields",)
+
+    def records_of(self, path: str, context: Context) -> Iterable[tuple[Row, Context]]:
+        elements = [element for element, _ in super().records_of(path, context)]
+        fields = self.account.dictionary(f"{path}/custom_fields", "custom_fields") if elements else []
+        told = replace(context, timezone=self.account.facts().timezone, system_fields=system_fields(fields))
+        return ((element, told) for element in elements)
+
+
+def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
+    """Returns, by the field's id, whether it is amoCRM's own; None where the dictionary does not tell."""
+    ids = ((read(values.as_integer, child(field, "id")), field) for field in fields)
+    return {own: _is_system(field) for own, field in ids if own is not None}
+
+
+def _is_system(field: Json) -> bool | None:
+    predefined = read(values.as_boolean, child(field, "is_predefined"))
+    deletable = read(values.as_boolean, child(field, "is_deletable"))
+    return predefined if predefined is not None or deletable is None else not deletable
+
+
+def _enum_code(value: dict[str, Json]) -> Json:
+    code, old = value.get("enum_code"), value.get("enum")
+    return old if code is None and type(old) is str else code
 
 
 def field_text(element: dict[str, Json], kind: Json, zone: tzinfo) -> Json:
@@ -106,70 +181,83 @@ def local_date(seconds: int, zone: tzinfo) -> str:
         raise UnreadableError from error
 
 
-def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
-    """Returns, by the field's id, whether it is amoCRM's own; None where the dictionary does not tell."""
-    ids = ((read(values.as_integer, child(field, "id")), field) for field in fields)
-    return {own: _is_system(field) for own, field in ids if own is not None}
+def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:
+    """Returns what finds the values of a record's custom fields that are `wanted`."""
+
+    def find(record: dict[str, Json]) -> list[Json]:
+        fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
+        elements = (element for field in fields if wanted(field) for element in as_list(field.get("values")))
+        return [element.get("value") if type(element) is dict else element for element in elements]
+
+    return find
 
 
-def _is_system(field: Json) -> bool | None:
-    predefined = read(values.as_boolean, child(field, "is_predefined"))
-    deletable = read(values.as_boolean, child(field, "is_deletable"))
-    return predefined if predefined is not None or deletable is None else not deletable
+class Catalogs(FullRefreshStream):
+    list_path = CATALOGS
+
+    def probe(self, path: str) -> None:
+        """Asks for the whole list: the streams that have a list in each catalog need it, too."""
+        self.account.dictionary(path, self.collection)
 
 
-def _enum_code(value: dict[str, Json]) -> Json:
-    code, old = value.get("enum_code"), value.get("enum")
-    return old if code is None and type(old) is str else code
+class CatalogElements(PerEntityStream):
+    """amoCRM filters elements by id only, so they are read whole each time. An invoice lists its items in a field."""
+
+    kinds = (CATALOGS,)
+    list_path = "/elements"
+    found = {"items": values_of(lambda field: field.get("field_type") == "items")}
 
 
-class FieldRowStream(AmocrmStream):
-    """A stream with the values of custom fields, dated by their entity. Its key begins with the id of the entity."""
+TEXT: dict[str, Any] = {"type": ["null", "string"]}
+_NUMBER = {"type": ["null", "number"]}
+_DATE = {**TEXT, "format": "date"}
+_SEVERAL = {"type": ["null", "array"], "items": {"type": "string"}}
+_SCHEMAS: Mapping[str, dict[str, Any]] = {
+    **dict.fromkeys(("numeric", "monetary", "price"), _NUMBER),
+    "checkbox": {"type": ["null", "boolean"]},
+    **dict.fromkeys(("date", "birthday"), _DATE),
+    "date_time": {**TEXT, "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
+    **dict.fromkeys(("multiselect", "multitext", "smart_address", "chained_list", "items", "file"), _SEVERAL),
+}
+"""By the type of the field; any other is a text."""
 
-    account_extras = ("datetime_settings",)
-    exploded = True
+_NAME = re.compile(r"cf_(\d{1,18})(_[a-z0-9_]+)?", re.ASCII)
+_LONGEST_ALIAS = 40
+_LATIN: dict[int, Any] = {
+    **str.maketrans("абвгдеёзийклмнопрстуфыэіґ", "abvgdeeziyklmnoprstufyeig"),
+    **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": ""}),
+    **str.maketrans({"ю": "yu", "я": "ya", "ї": "yi", "є": "ye"}),
+}
+
+
+class ReadableStream(IncrementalStream):
+    """A stream with one row a record, and with columns for the record's custom fields."""
+
+    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
+        super().__init__(account, properties)
+        self._fields = known_columns(properties or {}) if account.config.readable_columns else {}
+        if self._fields:
+            self.account_extras = (*self.account_extras, "datetime_settings")
+        for each in self._fields.values():
+            self.record.add(each.name)
+
+    def further_columns(self) -> Mapping[str, Any]:
+        """Adds the columns that the account's custom fields make, where these may be seen."""
+        columns: Iterable[FieldColumn | None] = ()
+        if self.account.config.readable_columns:
+            try:
+                fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
+                columns = map(column, fields)
+            except CLOSED as error:
+                LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
+        return {**{each.name: each.schema for each in columns if each}, **super().further_columns()}
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """Returns one row per value of the record's filled fields, numbered within its field; that may come in parts.
-
-        Raises RowError when the record has no id, or when a field that has values has none.
-        """
-        make, key = self.record, self.primary_key[0]
-        entity, cursor = make.source(record), f"{key.removesuffix('_id')}_updated_at"
-        own, of_entity = make.key(entity.get("id"), entity, key), Row()
-        updated_at = read(values.as_timestamp, entity.get("updated_at"), of_entity, cursor)
-        rows: list[Row] = []
-        numbers: defaultdict[int, Iterator[int]] = defaultdict(count)
-        for field in as_list(entity.get("custom_fields_values")):
-            if type(field) is not dict:
-                make.report("custom_field_id", field)
-                continue
-            elements = as_list(field.get("values"))
-            if not elements:
-                continue
-            field_id, of_field = make.key(field.get("field_id"), field, "custom_field_id"), of_entity.copy()
-            name, code, kind = field.get("field_name"), field.get("field_code"), field.get("field_type")
-            if not (type(name) is str and type(kind) is str and (code is None or type(code) is str)):
-                name = read(values.as_text, name, of_field, "name")
-                code = read(values.as_text, code, of_field, "field_code")
-                kind = read(values.as_text, kind, of_field, "field_type")
-            for element in elements:
-                value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
-                row = {
-                    "custom_field_id": field_id,
-                    key: own,
-                    "name": name,
-                    "enum": read(values.as_integer, value.get("enum_id"), odd, "enum"),
-                    "value": read(values.as_text, field_text(value, kind, context.timezone), odd, "value"),
-                    "is_system": context.system_fields.get(field_id),
-                    "value_index": next(numbers[field_id]),
-                    cursor: updated_at,
-                    "field_code": code,
-                    "field_type": kind,
-                    "enum_code": read(values.as_text, _enum_code(value), odd, "enum_code"),
-                }
-                rows.append(make.finished(row, odd) if odd else row)
-        return rows
+        if not self._fields:
+            return [self.record(record)]
+        odd: Row = {}
+        columns = field_columns(odd, self.record.source(record), self._fields, context.timezone)
+        return [self.record(record, odd, **columns)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +296,7 @@ def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zon
     row: Row = {}
     for field in as_list(record.get("custom_fields_values")):
         own = read(values.as_integer, field.get("field_id"), odd, "custom_fields") if type(field) is dict else None
-        known = None if own is None else columns.get(own)
-        elements = as_list(field.get("values")) if known else []
-        if known and elements:
+        if own is not None and (known := columns.get(own)) and (elements := as_list(field.get("values"))):
             row[known.name] = _value(odd, known, field.get("field_type"), elements, zone)
     return row
 
@@ -228,91 +314,3 @@ def _value(odd: Row, known: FieldColumn, kind: Json, given: list[Json], zone: tz
         return read(values.as_number if "number" in types else values.as_boolean, value, odd, known.name)
     write = _WRITERS["date" if form == "date" else "date_time"]
     return read(lambda seconds: write(seconds, zone), value, odd, known.name)
-
-
-class ReadableStream(IncrementalStream):
-    """A stream with one row a record, and with columns for the record's custom fields."""
-
-    def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
-        super().__init__(account, properties)
-        self._fields = known_columns(properties or {}) if account.config.readable_columns else {}
-        self._configured = properties is not None
-        if self._fields:
-            self.account_extras = (*self.account_extras, "datetime_settings")
-        for each in self._fields.values():
-            self.record.add(each.name)
-
-    def further_columns(self) -> Mapping[str, Any]:
-        """Adds the columns that the connection is configured with; else those that the account's fields make."""
-        columns: Iterable[FieldColumn | None] = self._fields.values()
-        if not self._configured and self.account.config.readable_columns:
-            try:
-                fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
-                columns = map(column, fields)
-            except CLOSED as error:
-                LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
-        return {**{each.name: each.schema for each in columns if each}, **super().further_columns()}
-
-    def row(self, record: Row, context: Context) -> Row:
-        if not self._fields:
-            return self.record(record)
-        odd: Row = {}
-        columns = field_columns(odd, self.record.source(record), self._fields, context.timezone)
-        return self.record(record, odd, **columns)
-
-
-class CustomFields(PerEntityStream):
-    kinds = (*OF_CARDS, SEGMENTS, CATALOGS)
-    list_path = "/custom_fields"
-    # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
-    found = {"enums": lambda field: field.get("nested") or field.get("enums")}
-
-
-CustomFieldGroups = PerEntityStream.table(
-    "custom_field_groups",
-    kinds=(*OF_CARDS, CATALOGS),
-    list_path="/custom_fields/groups",
-    collection="custom_field_groups",
-)
-
-
-class FieldValueStream(FieldRowStream, PartsStream):
-    """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
-
-    def context(self, resource: Resource) -> Context:
-        fields = self.account.dictionary(self.vital_paths[0], "custom_fields")
-        return replace(super().context(resource), system_fields=system_fields(fields))
-
-
-VALUES = [
-    FieldValueStream.table(f"custom_fields_{cards}", vital_paths=(f"{path}/custom_fields",))
-    for cards, path in zip(("deals", "contacts", "companies", "customers"), OF_CARDS, strict=True)
-]
-
-
-class CustomFieldsCatalogElements(FieldRowStream, PerEntityStream):
-    kinds = (CATALOGS,)
-    list_path = "/elements"
-    needed = ("/custom_fields",)
-
-    def records_of(self, path: str, context: Context) -> Iterable[tuple[Row, Context]]:
-        elements = [element for element, _ in super().records_of(path, context)]
-        fields = self.account.dictionary(f"{path}/custom_fields", "custom_fields") if elements else []
-        told = replace(context, timezone=self.account.facts().timezone, system_fields=system_fields(fields))
-        return ((element, told) for element in elements)
-
-
-class Catalogs(FullRefreshStream):
-    list_path = CATALOGS
-
-    def probe(self, path: str) -> None:
-        """Asks for the whole list: the streams that have a list in each catalog need it, too."""
-        self.account.dictionary(path, self.collection)
-
-
-class CatalogElements(PerEntityStream):
-    """amoCRM filters elements by id only, so they are read whole each time. An invoice lists its items in a field."""
-
-    kinds = (CATALOGS,)
-    list_path = "/elements"
-    found = {"items": values_of(lambda field: field.get("field_type") == "items")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
@@ -71,35 +72,17 @@ class DeletedEntities(EventStream):
 
 
 class ChangeStream(EventStream):
-    """Changes of one kind of entities; `entity` as events call it. One row for each change that an event tells.
-
-    `told`: the columns `…_new` and `…_old`, and the object and its field in the event that they hold.
-    """
+    """Changes of one kind of entities; `entity` as events call it."""
 
     exploded = True
     entity: str
-    told: tuple[str, str, str]
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         event = self.record.source(record)
         return self.changed(event) if event.get("entity_type") == self.entity else []
 
     def changed(self, event: Row) -> Iterable[Row]:
-        """Yields a row for each change."""
-        if event.get("type") in self.kinds:
-            column, changed, field = self.told
-            told = {f"{column}_{side}": child(child(event.get(of), changed), field) for side, of in SIDES.items()}
-            yield self.record(event, **told)
-
-
-class ResponsibleChangeStream(ChangeStream):
-    kinds = (event_kinds.RESPONSIBLE_CHANGED,)
-    told = ("responsible_user_id", "responsible_user", "id")
-
-
-class SaleChangeStream(ChangeStream):
-    kinds = (event_kinds.SALE_CHANGED,)
-    told = ("sale", "sale_field_value", "sale")
+        return [self.record(event)] if event.get("type") in self.kinds else []
 
 
 class FieldChangeStream(ChangeStream):
@@ -112,24 +95,19 @@ class FieldChangeStream(ChangeStream):
         if kind != event_kinds.FIELD_CHANGED and not own:
             return
         named = int(own[1]) if own else None
-        told = {side: self._by_field(event.get(of), named) for side, of in SIDES.items()}
-        for field in told["new"] | told["old"] or ([] if named is None else [named]):
-            yield self._change(event, field, {side: values.get(field, []) for side, values in told.items()})
+        told: defaultdict[int, dict[str, list[Row]]] = defaultdict(lambda: {side: [] for side in SIDES})
+        for side, of in SIDES.items():
+            for change in as_list(event.get(of)):
+                value = child(change, "custom_field_value")
+                if type(value) is dict:
+                    field_id = named if value.get("field_id") is None else value["field_id"]
+                    told[self.record.key(field_id, value, "custom_field_id")][side].append(value)
+                else:
+                    self.record.report("custom_field_id", change)
+        for field in list(told) or ([] if named is None else [named]):
+            yield self._change(event, field, told[field])
 
-    def _by_field(self, changes: Json, named: int | None) -> dict[int, list[dict[str, Json]]]:
-        """Returns the values by field. Values that name no field are of the field `named`."""
-        found: dict[int, list[dict[str, Json]]] = {}
-        for change in as_list(changes):
-            value = child(change, "custom_field_value")
-            if type(value) is dict:
-                own = value.get("field_id")
-                field = self.record.key(named if own is None else own, value, "custom_field_id")
-                found.setdefault(field, []).append(value)
-            else:
-                self.record.report("custom_field_id", change)
-        return found
-
-    def _change(self, event: Row, field: int, told: Mapping[str, list[dict[str, Json]]]) -> Row:
+    def _change(self, event: Row, field: int, told: Mapping[str, list[Row]]) -> Row:
         odd: Row = {}
         kinds = (read(as_integer, value.get("field_type"), odd, "field_type") for value in chain(*told.values()))
         columns: Row = {"custom_field_id": field, "field_type": next((one for one in kinds if one is not None), None)}
@@ -140,14 +118,15 @@ class FieldChangeStream(ChangeStream):
         return self.record(event, odd, **columns)
 
 
+RESPONSIBLE = (event_kinds.RESPONSIBLE_CHANGED,)
 CHANGES = [
-    ResponsibleChangeStream.table("deal_responsible_changes", entity="lead"),
-    SaleChangeStream.table("deal_sale_changes", entity="lead"),
+    ChangeStream.table("deal_responsible_changes", entity="lead", kinds=RESPONSIBLE),
+    ChangeStream.table("deal_sale_changes", entity="lead", kinds=(event_kinds.SALE_CHANGED,)),
     FieldChangeStream.table("deal_field_changes", entity="lead"),
-    ResponsibleChangeStream.table("contact_responsible_changes", entity="contact"),
+    ChangeStream.table("contact_responsible_changes", entity="contact", kinds=RESPONSIBLE),
     FieldChangeStream.table("contact_field_changes", entity="contact"),
-    ResponsibleChangeStream.table("company_responsible_changes", entity="company"),
+    ChangeStream.table("company_responsible_changes", entity="company", kinds=RESPONSIBLE),
     FieldChangeStream.table("company_field_changes", entity="company"),
-    ResponsibleChangeStream.table("customer_responsible_changes", entity="customer"),
+    ChangeStream.table("customer_responsible_changes", entity="customer", kinds=RESPONSIBLE),
     FieldChangeStream.table("customer_field_changes", entity="customer"),
 ]

@@ -32,7 +32,6 @@ def kinds_at(account: Account, path: str) -> dict[str, Context]:
 
 def catalog_id(catalog: Row) -> int:
     """Returns the id of a catalog from their list. Raises RowError when it has none."""
-    catalog = _CATALOGS.source(catalog)
     own: int = _CATALOGS.key(catalog.get("id"), catalog, "catalog_id")
     return own
 
@@ -95,10 +94,10 @@ class PerEntityStream(FullRefreshStream):
         except AmocrmError:
             return True
 
-    def row(self, record: Row, context: Context) -> Row:
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
         told = {"entity_type": context.entity_type, "catalog_id": context.catalog_id}
         known: Row = {name: value for name, value in told.items() if value is not None and name in self.record.blank}
-        return self.record(record, **known)
+        return [self.record(record, **known)]
 
 
 def _withheld(catalog: int | None, error: AmocrmError) -> AmocrmError:
@@ -124,7 +123,6 @@ class LiveEntities(PerEntityStream):
         """Returns all cards of one kind or raises, because readers take a missing card for gone."""
         self.account.facts()  # before the list, for it tells when the sync began
         self.account.require(path)
-        listing = Listing(self.account.get, path, context.entity_type)
-        listed = (row for rows in in_parts(listing, self.account.pool) for row in rows)
+        listed = in_parts(Listing(self.account.get, path, context.entity_type, pool=self.account.pool))
         found = {self.record.key(row.get("id"), row, "entity_id"): row.get("updated_at") for row in listed}
         return (({"id": own, "updated_at": at}, context) for own, at in found.items())

@@ -14,8 +14,7 @@ import difflib
 import hmac
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from airbyte_cdk.models import FailureType
 
@@ -25,21 +24,22 @@ from source_amocrm.config import Config
 from source_amocrm.config.settings import KEEP
 from source_amocrm.errors import AmocrmError, ConfigError
 from source_amocrm.secrecy import add_to_secrets
-from source_amocrm.streams import STREAMS, schema
+from source_amocrm.streams import STREAMS, known_fields, schema
 from source_amocrm.streams.chats import TALKS
 from source_amocrm.streams.custom_fields import FIELD_TYPES, CustomFields
-from source_amocrm.streams.places import FIELDS, GOES, NUMBER, STAYS, Place, columns_in_records, places, records_in
+from source_amocrm.streams.known_fields import ANY, GOES, NUMBER, OF_RULE, STAYS, KnownField
 from source_amocrm.streams.values import MAX_DEPTH, Json, Row, as_list
 from source_amocrm.walk.listing import numeric_id
 
-PHONE, EMAIL, ANY = "phone", "email", "any"
-"""The kinds of values, as far as they are normalized differently."""
+PHONE, EMAIL = "phone", "email"
+"""The kinds of values that are normalized in a way of their own; those of ANY kind are what they look like."""
 
 _NO_DIGITS = re.compile(r"[^0-9]")
 _RUSSIAN = re.compile(r"8([0-9]{10})")
 """+7 and 8 are one country code in Russia and Kazakhstan; the marts say the same (`int_amocrm__phones_emails`)."""
 _LIKE_PHONE = re.compile(r"[+\s]*(?:[0-9][\s().+/-]*|\(\s*){10,24}", re.ASCII)
 _PHONE_DIGITS = range(10, 16)
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _LIKE_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 
 _PERSONAL_TYPES = """
@@ -57,7 +57,7 @@ OLD_TYPES = dict(enumerate(_OLD_TYPES.split()))
 """The types of custom fields by the numbers of amoCRM's API v2, from 0, which events still have."""
 _OPTION = frozenset(("enum_id", "enum_code", "enum"))
 """What tells an option of a field: of a phone, that it is one of work; of a list, what was chosen."""
-_KINDS = {"PHONE": PHONE, "EMAIL": EMAIL}
+_FORMS = {"PHONE": PHONE, "EMAIL": EMAIL}
 _STRUCTURES = """
     id uuid file_uuid version_uuid type entity_type message_type status delivery_status category origin service
     service_code source source_name form_id form_name form_type code enum_code extension mime_type currency duration
@@ -70,15 +70,6 @@ _LEAST_PHONE = 10**9
 _COUNTED = ("_at", "timestamp", "id", "sale", "price", "ltv")
 
 
-@dataclass(frozen=True)
-class OwnField:
-    """A custom field with personal values: its type, the kind of its values, whether `personal_fields` lists it."""
-
-    type: str
-    kind: str
-    listed: bool
-
-
 class PersonalData:
     """Replaces the personal data of answers; with `keep` it does nothing. Safe to share by threads.
 
@@ -89,15 +80,12 @@ class PersonalData:
         self._key = config.personal_data_key
         if self._key:
             add_to_secrets(self._key)
-        columns, self._ids, self._names = _listed(config.personal_fields)
-        self._lists: dict[str, Place] = {}
+        columns, self._listed = _listed(config.personal_fields)
+        self._lists: dict[str, KnownField] = {}
         if config.personal_data != KEEP:
-            self._lists = {**places(columns), f"{TALKS}/messages": Place(collection="messages")}
-        self._account: Account | None = None
-
-    def learn_from(self, account: Account) -> None:
-        """Lets the dictionaries of custom fields be asked for: an event does not tell its field's code and name."""
-        self._account = account
+            self._lists = {**known_fields.by_list(columns), f"{TALKS}/messages": KnownField(collection="messages")}
+        self.account: Account | None = None
+        """Is asked for the dictionaries of custom fields, for an event does not tell its field's code and name."""
 
     def pseudonym(self, text: str, kind: str = ANY) -> str | None:
         """Returns what stands in place of a text. An empty text has an empty hash."""
@@ -108,44 +96,43 @@ class PersonalData:
 
     def replaced(self, path: str, body: dict[str, Json] | None) -> dict[str, Json] | None:
         """Returns the body of an answer that came to `path` without its personal data."""
-        _, place, records = records_in(self._lists, path, body)
+        _, known, records = known_fields.records_in(self._lists, path, body)
         if body is None or records is None:
             return body
-        made: dict[str, Json] = self._walk(records, place, "", None, 0)
-        return made if records is body else {**body, "_embedded": {**body["_embedded"], place.collection: made}}
+        made: dict[str, Json] = self._walk(records, known, "", None, 0)
+        return made if records is body else {**body, "_embedded": {**body["_embedded"], known.collection: made}}
 
     @cached_property
-    def _known(self) -> tuple[Mapping[int | None, OwnField | None], bool]:
-        """The fields of the dictionaries, and whether these are whole."""
-        rows, whole = _dictionary(self._account) if self._account else ([], True)
+    def _fields(self) -> tuple[Mapping[int | None, KnownField | None], bool]:
+        """A value of each custom field by its id, and whether the dictionaries are whole."""
+        rows, whole = _dictionary(self.account) if self.account else ([], True)
         names = ("id", "code", "name", "type")
-        return {numeric_id(row.get("id")): self._own_field(*map(row.get, names)) for row in rows}, whole
+        return {numeric_id(row.get("id")): self._value_of(*map(row.get, names)) for row in rows}, whole
 
-    def _own_field(self, field_id: Json, *texts: Json) -> OwnField | None:
-        """Returns what is known of a field by its code, name and type; None if its values are not personal.
+    def _value_of(self, field_id: Json, *texts: Json) -> KnownField | None:
+        """Returns a value of a custom field by the id, code, name and type of the field; None if it is not personal.
 
         A field without a type is known by its code alone.
         """
         code, name, kind = (text if type(text) is str else None for text in texts)
-        listed = numeric_id(field_id) in self._ids or any(
-            text and _folded(text) in self._names for text in (code, name)
-        )
+        names = (numeric_id(field_id), *(_folded(text) for text in (code, name) if text))
+        listed = not self._listed.keys().isdisjoint(names)
         kind = "text" if kind is None else kind
-        if listed or code in _KINDS or kind not in _IMPERSONAL:
-            return OwnField(kind, _KINDS.get(code or "", ANY), listed)
+        if listed or code in _FORMS or kind not in _IMPERSONAL:
+            return _personal_value(kind, _FORMS.get(code or "", ANY), listed)
         return None
 
-    def _walk(self, value: Json, place: Place, name: str, event_of: int | None, depth: int) -> Json:
+    def _walk(self, value: Json, known: KnownField, name: str, event_of: int | None, depth: int) -> Json:
         """`name`: of the nearest field. `event_of`: the custom field that the kind of the event names."""
-        if place.stays:
+        if known.stays:
             return value
         if depth > MAX_DEPTH:
             return None
         if type(value) is list:
-            return [self._walk(item, place, name, event_of, depth + 1) for item in value]
+            return [self._walk(item, known, name, event_of, depth + 1) for item in value]
         if type(value) is not dict:
-            return self._scalar(value, place.rule, name)
-        if place.rule == "own" and "values" in value:
+            return self._scalar(value, known.rule, name)
+        if known.rule == "own" and "values" in value:
             return self._of_card(value, depth)
         if "value_after" in value and (event := FIELD.fullmatch(str(value.get("type")))):
             event_of = int(event[1])
@@ -154,20 +141,22 @@ class PersonalData:
             if key == "_links":
                 continue
             if key.isdecimal() and type(inner) in (dict, list):  # PHP's way to write an array
-                made[key] = self._walk(inner, place, name, event_of, depth + 1)
-            elif key == "custom_field_value" and place.rule == "texts" and type(inner) is dict:
+                made[key] = self._walk(inner, known, name, event_of, depth + 1)
+            elif key == "custom_field_value" and known.rule == "texts" and type(inner) is dict:
                 made[key] = self._of_event(inner, event_of, depth)
-            elif key == "tag" and place.rule == "texts":
+            elif key == "tag" and known.rule == "texts":
                 made[key] = inner
-            elif (other := key if place.rule == STAYS or _is_name(key) else self.pseudonym(key)) is not None:
-                made[other] = self._walk(inner, place.at(key), key, event_of, depth + 1)
+            elif (other := key if known.rule == STAYS or _is_name(key) else self.pseudonym(key)) is not None:
+                made[other] = self._walk(inner, known.at(key), key, event_of, depth + 1)
         return made
 
     def _scalar(self, value: Json, rule: str, name: str) -> Json:
-        if value is None or type(value) is bool or rule == STAYS:
+        if value is None or rule == STAYS:
             return value
         if rule == NUMBER:
             return None
+        if type(value) is bool:
+            return None if rule in (PHONE, EMAIL, ANY) else value
         text = str(value)
         if type(value) is str:
             stays = rule == "texts" and _is_structure(value, name)
@@ -179,55 +168,48 @@ class PersonalData:
 
     def _of_card(self, given: Row, depth: int) -> Row:
         """Returns a filled custom field of a card."""
-        own = self._own_field(*map(given.get, ("field_id", "field_code", "field_name", "field_type")))
-        if own is None:
+        known = self._value_of(*map(given.get, ("field_id", "field_code", "field_name", "field_type")))
+        if known is None:
             return given
-        elements = [] if own.type == "chained_list" else as_list(given.get("values"))  # of ids alone
-        return {**given, "values": [self._element(element, own, depth) for element in elements]}
-
-    def _element(self, element: Json, own: OwnField, depth: int) -> Json:
-        if type(element) is not dict:
-            return self._value(element, own, depth)
-        options = own.type == "multitext" or not own.listed
-        return {
-            name: (inner if options else None) if name in _OPTION else self._value(inner, own, depth)
-            for name, inner in element.items()
-        }
-
-    def _value(self, value: Json, own: OwnField, depth: int) -> Json:
-        if type(value) in (dict, list):
-            rule = NUMBER if own.type in NUMBERS else GOES if own.listed else "texts"
-            return self._walk(value, Place(rule), "value", None, depth + 1)
-        if value is None or own.type in NUMBERS or type(value) is bool:
-            return None
-        return self.pseudonym(str(value), own.kind)
+        elements = [] if given.get("field_type") == "chained_list" else as_list(given.get("values"))  # of ids alone
+        return {**given, "values": self._walk(elements, known, "value", None, depth)}
 
     def _of_event(self, given: Row, event_of: int | None, depth: int) -> Row:
         """Returns a custom field's value as an event tells it."""
         field_id = event_of if given.get("field_id") is None else numeric_id(given["field_id"])
-        known, whole = self._known
-        if field_id in known:
-            own = known[field_id]
+        fields, whole = self._fields
+        if field_id in fields:
+            known = fields[field_id]
         else:
             # Of a field that was deleted only the id is left; it may have been listed by its name.
-            number = None if self._names or not whole else numeric_id(given.get("field_type"))
-            own = self._own_field(field_id, None, None, OLD_TYPES.get(number or 0, "unknown"))
-        if own is None:
-            return given
-        told = {name: inner for name, inner in given.items() if name in ("field_id", "field_type")}
-        return {**given, **self._element(given, own, depth), **told}
+            by_name = any(isinstance(one, str) for one in self._listed)
+            number = None if by_name or not whole else numeric_id(given.get("field_type"))
+            known = self._value_of(field_id, None, None, OLD_TYPES.get(number or 0, "unknown"))
+        made: Row = given if known is None else self._walk(given, known, "", None, depth)
+        return made
+
+
+@lru_cache(maxsize=1024)
+def _personal_value(kind: str, form: str, listed: bool) -> KnownField:
+    """Returns a value of a personal custom field as cards and events tell it, with its option.
+
+    `kind`: the type of the field. `form`: PHONE, EMAIL or ANY. `listed`: whether `personal_fields` lists the field.
+    """
+    rule, inside = (NUMBER, NUMBER) if kind in NUMBERS else (form, GOES if listed else "texts")
+    option = OF_RULE[NUMBER if listed and kind != "multitext" else STAYS]
+    told = {**dict.fromkeys(_OPTION, option), **dict.fromkeys(("field_id", "field_type"), OF_RULE[STAYS])}
+    return KnownField(rule, inside=told, others=KnownField(rule, others=OF_RULE[inside]))
 
 
 def unknown_fields(account: Account) -> str | None:
     """Returns what to say of listed custom fields that the account does not have."""
-    _, ids, names = _listed(account.config.personal_fields)
-    if not ids and not names:
+    _, listed = _listed(account.config.personal_fields)
+    if not listed:
         return None
     rows, whole = _dictionary(account)
     texts = (text for row in rows for text in (row.get("code"), row.get("name")))
-    codes = {_folded(text) for text in texts if isinstance(text, str)}
-    missing = [shown for name, shown in names.items() if name not in codes]
-    missing += map(str, sorted(ids.difference(numeric_id(row.get("id")) for row in rows)))
+    known = {*(numeric_id(row.get("id")) for row in rows), *(_folded(text) for text in texts if isinstance(text, str))}
+    missing = [shown for own, shown in listed.items() if own not in known]
     if not missing or not whole:
         return None
     return (
@@ -248,25 +230,22 @@ def _dictionary(account: Account) -> tuple[list[Row], bool]:
         return rows, False
 
 
-def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], set[int], dict[str, str]]:
-    """Returns the columns of `personal_fields`, the ids of custom fields, and their codes and names as typed.
+def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], dict[int | str, str]]:
+    """Returns the columns of `personal_fields`, and what it calls custom fields: an id, or a code or name as compared.
 
-    The keys of the last are codes and names as they are compared. Raises ConfigError.
+    Each of the latter with the entry as it was typed. Raises ConfigError.
     """
     columns: list[tuple[str, str]] = []
-    ids: set[int] = set()
-    names: dict[str, str] = {}
+    fields: dict[int | str, str] = {}
     for entry in entries:
         stream, point, name = entry.partition(".")
         if point and stream in STREAMS:
             if why := _why_it_stays(stream, name):
                 raise ConfigError(f"Further personal fields (personal_fields): {why}")
             columns.append((stream, name))
-        elif entry.isascii() and entry.isdecimal():
-            ids.add(int(entry))
         else:
-            names[_folded(entry)] = entry
-    return columns, ids, names
+            fields[int(entry) if entry.isascii() and entry.isdecimal() else _folded(entry)] = entry
+    return columns, fields
 
 
 def _why_it_stays(stream: str, name: str) -> str | None:
@@ -282,8 +261,8 @@ def _why_it_stays(stream: str, name: str) -> str | None:
             f"{stream}.{name} must stay, for keys, ids, dates and flags are what a sync and joins live on. Take it out "
             "of the list, and leave the column out of the tables instead."
         )
-    stands = column in columns_in_records(STREAMS[stream]) and column.fields
-    if column.personal == "own" or (column.personal is None and (not stands or FIELDS in column.fields)):
+    fields = column.fields if column in known_fields.columns_in_records(STREAMS[stream]) else ()
+    if column.personal == "own" or (column.personal is None and (not fields or known_fields.CUSTOM_FIELDS in fields)):
         return f"{stream}.{name} is made of other values. List the custom field or the column that they come from."
     return None
 
@@ -291,7 +270,8 @@ def _why_it_stays(stream: str, name: str) -> str | None:
 def _is_structure(text: str, name: str) -> bool:
     if is_phone(text):
         return name.endswith("_at")
-    return not is_email(text) and (name in _STRUCTURE or name.endswith("_at"))
+    counted = name.endswith(_COUNTED) and _DECIMAL.fullmatch(text)
+    return not is_email(text) and bool(name in _STRUCTURE or name.endswith("_at") or counted)
 
 
 def _is_of_people(number: float, name: str) -> bool:

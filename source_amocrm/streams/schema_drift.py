@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import EVENTS, NOTES, TASKS
+from source_amocrm.streams import known_fields
 from source_amocrm.streams.activity import ELEMENT_TYPE, NOTE_TYPE_IDS
 from source_amocrm.streams.custom_fields import FIELD_TYPES, CustomFields
-from source_amocrm.streams.places import Place, places, records_in
+from source_amocrm.streams.known_fields import KnownField
 from source_amocrm.streams.values import Json, as_list
 
-KNOWN = places()
+KNOWN = known_fields.by_list()
 """By the path of a list without ids, the fields that its records are known to have."""
 FIELD_NAME = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40})*", re.ASCII)
 MOST_COUNTED = 1_000
@@ -27,6 +28,7 @@ MOST_TOLD = 40
 OTHER = ""
 """In place of a name that is not told."""
 _CATALOG = re.compile(r"catalog_\d{1,18}", re.ASCII)
+_Met = Counter[tuple[str | None, str]]
 
 
 def _kind_of_event(kind: str) -> bool:
@@ -46,14 +48,13 @@ _TYPES: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
 """By the path of a list, the fields whose values are types, and which of these are known."""
 
 
-def _compare(known: Place, record: dict[str, Json], met: Counter[tuple[str | None, str]], prefix: str = "") -> None:
+def _compare(known: KnownField, record: dict[str, Json], met: _Met, prefix: str = "") -> None:
     """Counts the fields that are not known, by their names behind those of the objects that they are in."""
     if not record.keys() <= known.names:
         # A point in a name may be that of a domain.
         met.update((None, OTHER if "." in name else prefix + name) for name in record.keys() - known.names)
     for name, inner in known.opened.items():
-        value = record.get(name)
-        if value:
+        if value := record.get(name):
             for part in value if type(value) is list else _objects(value):
                 if type(part) is dict:
                     _compare(inner, part, met, f"{prefix}{name}.")
@@ -72,19 +73,19 @@ class Unknown:
 class SchemaDrift:
     """Compares what comes with what is known, by the path of the list without ids. Safe to share by threads."""
 
-    def __init__(self, known: Mapping[str, Place]) -> None:
+    def __init__(self, known: Mapping[str, KnownField]) -> None:
         self._known = known
         self._lock = threading.Lock()
         self._met: Counter[tuple[str, str | None, str]] = Counter()
 
     def look(self, path: str, body: dict[str, Json] | None) -> None:
         """Compares the body of an answer that came to `path`."""
-        bare, known, records = records_in(self._known, path, body)
+        bare, known, records = known_fields.records_in(self._known, path, body)
         if records is None:
             return
-        met: Counter[tuple[str | None, str]] = Counter()
+        met = _Met()
         types = _TYPES.get(bare, {})
-        for record in _objects([records] if records is body else records):
+        for record in _objects(records):
             _compare(known, record, met)
             for name, is_known in types.items():
                 value = record.get(name)

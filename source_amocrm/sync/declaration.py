@@ -11,6 +11,7 @@ from typing import Any
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.http import Params
 from source_amocrm.walk import Page, Row
+from source_amocrm.walk.intervals import FOREVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Batch:
 
     page: Page
     deletions: tuple[Deletion, ...] = ()
-    floor: int | None = None
+    floor: int = FOREVER
     walked: bool = False
     at_least: Mapping[Any, int] = field(default_factory=dict)
 

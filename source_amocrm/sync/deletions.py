@@ -38,6 +38,7 @@ _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id"
 _VALUE_FIELDS = frozenset({"value_before", "value_after"})
 _KINDS_WITH_VALUES = LINKED | TAGGED | {NOTE_DELETED}
 """The kinds whose values name the other entity, the tag or the note."""
+_TOUCHING = ADDED | LINKED | TAGGED  # the entity is read again
 
 
 @dataclass
@@ -66,7 +67,8 @@ class Changes:
         return self.deleted | {own: self.merged[own] for own in not_found & self.merged.keys() - self.deleted.keys()}
 
     def apply(self, kind: str, gone: Deletion, recent: bool) -> None:
-        """Applies an event. `recent`: the entity may have been delivered before, so it must be read again.
+        """Applies an event. `gone`: what it tells, if the entity has gone by it. `recent`: the entity may have been
+        delivered before, so it must be read again.
 
         An entity deleted and restored within one second is in both dicts: only its row tells which came last.
         """
@@ -79,7 +81,7 @@ class Changes:
                 self.deleted.pop(gone.id, None)
             if recent:
                 self.restored[gone.id] = gone.at
-        elif recent and kind in ADDED:
+        elif recent and kind in _TOUCHING:
             self.touched.add(gone.id)
         elif recent and kind == MERGED:
             self.merged[gone.id] = gone
@@ -96,39 +98,28 @@ def changes_of(events: Iterable[Row], resource: Resource, deletions_since: int, 
     changes = Changes()
     for event in events:
         kind, at = str(event.get("type")), seconds(event.get("created_at"))
-        if at is None or at < deletions_since:
+        if at is None or at < deletions_since or (kind == NOTE_DELETED) is not resource.holds_notes:
             continue
-        if kind in LINKED | TAGGED:
-            if at >= changes_since and not resource.holds_notes:
-                changes.touched |= {other for list_name, other in _touched(event) if list_name == resource.name}
-        elif (kind == NOTE_DELETED) == resource.holds_notes and _list_of(event) == resource.name:
-            for entity_id in _ids(event):
-                gone = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
+        for list_name, own in _named(kind, event):
+            if list_name == resource.name:
+                gone = Deletion(own, at, event.get("created_by"), event.get("account_id"))
                 changes.apply(kind, gone, at >= changes_since)
     return changes
 
 
-def _list_of(event: Row) -> str | None:
-    return ENTITIES.get(str(event.get("entity_type")))
-
-
-def _ids(event: Row) -> Iterator[int]:
-    """Yields the id of the entity, or of each note that was deleted."""
-    values = [event.get("entity_id")]
-    if event.get("type") == NOTE_DELETED:
-        values = [note.get("id") for one in _elements(event) if isinstance(note := one.get("note"), dict)]
-    return (entity_id for value in values if (entity_id := numeric_id(value)) is not None)
-
-
-def _touched(event: Row) -> Iterator[tuple[str, int]]:
-    """Yields both ends of a link, or the tagged entity, as names of lists with ids."""
-    links = [link for element in _elements(event) for link in element.values() if isinstance(link, dict)]
-    linked = [entity for link in links if isinstance(entity := link.get("entity"), dict)]
-    sides = [(event.get("entity_type"), event.get("entity_id"))]
-    sides += [(entity.get("type"), entity.get("id")) for entity in linked]
-    for kind, entity_id in sides:
-        if (number := numeric_id(entity_id)) is not None and str(kind) in ENTITIES:
-            yield ENTITIES[str(kind)], number
+def _named(kind: str, event: Row) -> Iterator[tuple[str, int]]:
+    """Yields the event's entity, with both ends of a link, or the deleted notes, as names of lists with ids."""
+    named = [(event.get("entity_type"), event.get("entity_id"))]
+    if kind == NOTE_DELETED:
+        notes = (element.get("note") for element in _elements(event))
+        named = [(event.get("entity_type"), note.get("id")) for note in notes if isinstance(note, dict)]
+    elif kind in LINKED | TAGGED:
+        links = (link for element in _elements(event) for link in element.values() if isinstance(link, dict))
+        linked = (link.get("entity") for link in links)
+        named += [(entity.get("type"), entity.get("id")) for entity in linked if isinstance(entity, dict)]
+    for of, entity_id in named:
+        if (number := numeric_id(entity_id)) is not None and str(of) in ENTITIES:
+            yield ENTITIES[str(of)], number
 
 
 def _elements(event: Row) -> Iterator[Row]:
@@ -139,19 +130,15 @@ def _elements(event: Row) -> Iterator[Row]:
 CARD_NAMES = tuple(resource.name for resource in CARDS)
 
 
-@dataclass
 class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
-    `types_since`: the kinds to ask for, each with the earliest second that any list needs. `links_since`: the earliest
-    second at which links of a delivered card may have changed (Unix seconds); FOREVER where nothing was delivered.
+    `types_since`: the kinds to ask for, each with the earliest second that any list needs (Unix seconds).
     """
 
-    account: Account
-    links_since: int = FOREVER
-    types_since: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.types_since: dict[str, int] = {}
         self.events = Memoized(self._read)
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
@@ -159,7 +146,6 @@ class EventLog:
         """Adds the kinds of events that a stream needs of a list. Returns whether it needs any."""
         kinds: dict[str, int] = {}
         if plan.changes_since < FOREVER and resource.has_links:
-            self.links_since = min(self.links_since, plan.changes_since)
             entered = ADDED & {f"{resource.entity}_added"}
             kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
         if mark_deleted:
@@ -202,19 +188,18 @@ class EventLog:
         other card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell; where
         amoCRM tells nothing there, the link stays in the rows of the cards that had it until these change.
         """
-        changes = changes_of(self.events(), resource, self.links_since, self.links_since)
+        since = self.types_since[MERGED]  # from which on links of a delivered card may have changed
+        changes = changes_of(self.events(), resource, since, since)
+        live, linked = changes.restored.keys() | changes.merged.keys(), list[tuple[Any, Any]]()
         try:
-            linked = [*self._of_live(resource, changes.restored.keys() | changes.merged.keys())]
+            for row in by_ids(self.account, resource, live, {"with": resource.links_with}):
+                linked += ((name, link.get("id")) for name in CARD_NAMES for link in rows_of(row, name))
             linked += self._of_trashed(resource, sorted(changes.deleted))
         except REFUSALS:
             return set()  # the token's user sees no card of this list, nor links to it
         return {
             (name, card_id) for name, own in linked if name in CARD_NAMES and (card_id := numeric_id(own)) is not None
         }
-
-    def _of_live(self, resource: Resource, ids: Iterable[int]) -> Iterator[tuple[str, Any]]:
-        for row in by_ids(self.account, resource, ids, {"with": resource.links_with}):
-            yield from ((name, link.get("id")) for name in CARD_NAMES for link in rows_of(row, name))
 
     def _of_trashed(self, resource: Resource, ids: list[int]) -> Iterator[tuple[Any, Any]]:
         for start in range(0, len(ids), IDS_AT_ONCE):

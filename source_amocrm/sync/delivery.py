@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +14,7 @@ from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, Progress
 from source_amocrm.sync.state import dump
 from source_amocrm.walk import Page, PageCheckpoint, Row
-from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
+from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import Key, key, numeric_id, seconds
 
 ROWS_BETWEEN_STATES = 1_000
@@ -34,30 +33,32 @@ Wanted = tuple[Row, int]
 
 
 @dataclass
-class Delivery(ABC):
-    """Delivers the rows that a stream makes of one list. `take` gets every batch of the list, in order, and `end`
-    follows the last one.
+class Delivery:
+    """Delivers the rows that a stream makes of one list, in the order of their pages.
 
-    `resolver`: of the stream's lookup.
+    `take` gets every batch of the list, in order. `now`: the time by the later of the two clocks (Unix seconds).
     """
 
     stream: Incremental
     resource: Resource
     progress: Progress
     resolver: Resolver | None
+    now: Callable[[], int]
 
     def __post_init__(self) -> None:
-        self._needed = self.progress.needed[self.resource.name]
+        self._list, self._cursor = self.resource.name, self.resource.cursor
+        self._needed = self.progress.needed[self._list]
+        self._latest: dict[Key, int] = {}
         self._passed = 0
         """Needed records since the last checkpoint, also those without a row: to read these again costs as much."""
 
-    @abstractmethod
     def take(self, batch: Batch) -> Delivered:
         """Yields the rows of a batch that the stream needs."""
-
-    def end(self) -> Delivered:
-        """Yields what was held back."""
-        return iter(())
+        yield from self._page(batch)
+        yield from self._tombstones(batch.deletions if self.stream.deletable else ())
+        self.progress.cover(self._list, batch.page, batch.floor, batch.walked)
+        if self._passed >= ROWS_BETWEEN_STATES:
+            yield self._checkpoint()
 
     def _checkpoint(self) -> Checkpoint:
         self._passed, self.progress.unsaved = 0, False
@@ -66,6 +67,9 @@ class Delivery(ABC):
     @cached_property
     def _context(self) -> Context:
         return self.stream.context(self.resource)
+
+    def _second(self, row: Row) -> int | None:
+        return seconds(row.get(self._cursor))
 
     def _rows_of(self, record: Row) -> list[Row]:
         return list(self.stream.rows(record, self._context))
@@ -97,27 +101,6 @@ class Delivery(ABC):
         """Returns those of the rows in which the column is filled."""
         return wanted
 
-
-@dataclass
-class PageOrder(Delivery):
-    """Delivers rows in the order of their pages. `now`: the time by the later of the two clocks (Unix seconds)."""
-
-    now: Callable[[], int]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._list, self._cursor = self.resource.name, self.resource.cursor
-        self._latest: dict[Key, int] = {}
-
-    def take(self, batch: Batch) -> Delivered:
-        yield from self._page(batch)
-        yield from self._tombstones(batch.deletions if self.stream.deletable else ())
-        self.progress.cover(self._list, batch.page, batch.floor or BEGINNING)
-        if batch.walked:
-            self.progress.end_walk(self._list)
-        if self._passed >= ROWS_BETWEEN_STATES:
-            yield self._checkpoint()
-
     def _page(self, batch: Batch) -> Delivered:
         page, now = batch.page, self.now()
         # events do not change, so no later version of one is dated earlier
@@ -126,7 +109,7 @@ class PageOrder(Delivery):
         wanted = [row for row in page.rows if self._needs(row, batch.floor, now)]
         dated = []
         for row in wanted:
-            second, at_least = seconds(row.get(self._cursor)), batch.at_least.get(key(row), BEGINNING)
+            second, at_least = self._second(row), batch.at_least.get(key(row), BEGINNING)
             at = self.progress.date(self._list, key(row), second, (second or 0) > read_at, at_least)
             dated.append(row if at == second else {**row, self._cursor: at})
         yield from self._dates()
@@ -134,17 +117,17 @@ class PageOrder(Delivery):
             yield from rows
             self._passed += max(1, len(rows))
             if self._passed >= ROWS_BETWEEN_STATES and (part := self._part(page, wanted, position)):
-                self.progress.cover(self._list, part, batch.floor or BEGINNING)
+                self.progress.cover(self._list, part, batch.floor)
                 yield self._checkpoint()
         for row in wanted:
-            self.progress.meet(self._list, seconds(row.get(self._cursor)))
+            self.progress.meet(self._list, self._second(row))
 
-    def _needs(self, row: Row, floor: int | None, now: int) -> bool:
+    def _needs(self, row: Row, floor: int, now: int) -> bool:
         """Whether the row is needed, and no later version of it was delivered in this sync from a newer page."""
-        second = seconds(row.get(self._cursor))
+        second = self._second(row)
         if second is None:
             return True
-        if second not in self._needed and (floor is None or second < floor):
+        if second not in self._needed and second < floor:
             return False
         if second > now:
             return True
@@ -166,7 +149,7 @@ class PageOrder(Delivery):
                 return None
             behind = sum(1 for row in page.rows if (numeric_id(row.get("id")) or 0) > row_id)
             return replace(page, rows=[], checkpoint=PageCheckpoint(max(0, page.checkpoint.position - behind), row_id))
-        own, following = (seconds(rows[index].get(self._cursor)) for index in (position, position + 1))
+        own, following = (self._second(rows[index]) for index in (position, position + 1))
         if page.completed is None or own is None or following is None or own == following:
             return None
         low, high = page.completed
@@ -209,61 +192,35 @@ class NewestFirst(Delivery):
         self._met = set[int | None]()
         """The keys of the lookup that newer rows have."""
         self._held: list[Row] = []
-        self._complete_since = self._first_complete()
-        """The first complete second at the last release."""
 
     def take(self, batch: Batch) -> Delivered:
-        dated = ((row, _made_at(row)) for row in batch.page.rows)
+        dated = ((row, self._second(row)) for row in batch.page.rows)
         needed = [row for row, second in dated if second is None or second in self._needed]
-        self._held += [row for row in needed if not self.stream.kinds or row.get("type") in self.stream.kinds]
-        self._passed += len(needed)
+        held = [row for row in needed if not self.stream.kinds or row.get("type") in self.stream.kinds]
+        self._held += held
+        self._passed += len(needed) - len(held)
         if batch.page.completed:
             self._missing -= batch.page.completed
-        if self._passed >= ROWS_BETWEEN_STATES:
+        if self._passed + len(self._held) >= ROWS_BETWEEN_STATES or not self._missing:
             yield from self._release()
 
-    def end(self) -> Delivered:
-        # by the clock that is right the missing seconds have not come yet, so they bring nothing
-        self._missing = IntervalSet()
-        yield from self._release()
-
-    def _first_complete(self) -> int:
-        return self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING
-
     def _release(self) -> Delivered:
-        """Yields the held rows that are newer than the newest missing second, in parts that end with a checkpoint."""
-        complete, due = self._first_complete(), self._passed >= ROWS_BETWEEN_STATES
-        ready = [row for row in self._held if (_made_at(row) or complete) >= complete]
-        if not ready and complete == self._complete_since:
-            return
-        self._complete_since = complete
-        self._held = [row for row in self._held if (_made_at(row) or complete) < complete]
-        ready.sort(key=lambda row: (_made_at(row) or 0, str(row.get("id"))), reverse=True)
-        while ready:
-            behind = range(ROWS_BETWEEN_STATES, len(ready))
-            cut = next((at for at in behind if _made_at(ready[at]) != _made_at(ready[at - 1])), len(ready))
-            part, ready = ready[:cut], ready[cut:]
-            for rows in self._made_around_gaps(part):
-                yield from rows
-            for row in part:
-                self.progress.meet(EVENTS.name, _made_at(row))
-            if ready:
-                self.progress.cover(EVENTS.name, Page([], (_made_at(part[-1]) or complete, FOREVER)))
-                yield self._checkpoint()
-        self.progress.cover(EVENTS.name, Page([], (complete, FOREVER)))
-        if due:
-            yield self._checkpoint()
+        """Delivers the held rows that are newer than the newest missing second as one page."""
+        complete = self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING
+        ready = [row for row in self._held if (self._second(row) or complete) >= complete]
+        self._held = [row for row in self._held if (self._second(row) or complete) < complete]
+        ready.sort(key=lambda row: (self._second(row) or 0, str(row.get("id"))), reverse=True)
+        yield from super().take(Batch(Page(ready, (complete, FOREVER))))
 
-    def _made_around_gaps(self, part: list[Row]) -> Iterator[list[Row]]:
+    def _made(self, records: list[Row]) -> Iterator[list[Row]]:
         """Yields the rows of each event; the events of a gap count as made before the older ones."""
-        while part and self._gaps:
-            low, high = self._gaps[-1]
-            older = next((at for at, row in enumerate(part) if (_made_at(row) or high) < low), len(part))
-            yield from self._made(part[:older])
-            part = part[older:]
-            if part:
+        while records:
+            low = self._gaps[-1][0] if self._gaps else BEGINNING
+            older = next((at for at, row in enumerate(records) if (self._second(row) or FOREVER) < low), len(records))
+            yield from super()._made(records[:older])
+            records = records[older:]
+            if records:
                 self._passed_gaps.append(self._gaps.pop())
-        yield from self._made(part)
 
     def _to_fill(self, lookup: Lookup, wanted: list[Wanted]) -> list[Wanted]:
         while wanted and self._passed_gaps:
@@ -272,7 +229,3 @@ class NewestFirst(Delivery):
         first = {own: row for row, own in reversed(wanted) if own not in self._met}
         self._met.update(first)
         return [(row, own) for own, row in first.items()]
-
-
-def _made_at(event: Row) -> int | None:
-    return seconds(event.get("created_at"))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from source_amocrm.account.clocks import TOLERANCE
-from source_amocrm.dates import LAST_SECOND
+from source_amocrm.dates import LAST_SECOND, iso
 from source_amocrm.walk import Page, PageCheckpoint
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import Key
 
+LOGGER = logging.getLogger("airbyte")
 BEGINNING = 0
 
 
@@ -135,9 +137,20 @@ class Progress:
         """
         return self.watermark is not None and self.watermark > now + TOLERANCE
 
-    def begin_anew(self) -> None:
-        """Forgets what was delivered, so that everything is read again. `ahead` stays: those dates were delivered."""
-        self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
+    def restart_from_the_future(self, now: int) -> None:
+        """Makes the stream be read anew if its state is of a time that has not come, so that it tells nothing.
+
+        `ahead` stays: those dates were delivered.
+        """
+        if self.in_the_future(now):
+            LOGGER.warning(
+                "%s: its saved state says that all was read up to %s, and that has not come yet. A clock was wrong, "
+                "and nothing tells what was passed over, so the stream is read anew%s.",
+                self.stream,
+                iso(self.watermark or BEGINNING),
+                "" if self.start is None else f" from {iso(self.start)} on",
+            )
+            self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
 
     def begin(self, names: Iterable[str], started: int) -> None:
         """Begins a sync: what its plans for the lists `names` need up to `started` becomes pending.
@@ -145,6 +158,12 @@ class Progress:
         `started`: Unix seconds, server clock.
         """
         self.doubted, start = self.in_the_future(started), self.start or BEGINNING
+        if self.doubted:
+            LOGGER.warning(
+                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
+                "have been passed over, so the next sync reads the stream anew.",
+                self.stream,
+            )
         plans = {name: self.plan(name) for name in names}
         self.watermark = started
         self.needed = {name: plan.seconds for name, plan in plans.items()}
@@ -159,8 +178,9 @@ class Progress:
             for name, plan in (dict.fromkeys(plans, anew) if self.doubted else plans).items()
         }
 
-    def cover(self, name: str, page: Page, floor: int = BEGINNING) -> None:
-        """Marks the rows of `page` as delivered. A page with a checkpoint belongs to a walk over rows since `floor`.
+    def cover(self, name: str, page: Page, floor: int = BEGINNING, walked: bool = False) -> None:
+        """Marks the rows of `page` as delivered. A page with a checkpoint belongs to a walk over rows since `floor`,
+        which has come to its end if it is `walked`.
 
         A new walk covers everything since `floor`. A resumed walk does not: it never meets rows that an earlier sync
         passed, so their changes are read by their seconds instead.
@@ -176,24 +196,22 @@ class Progress:
         elif page.checkpoint:
             intervals = intervals if walk else intervals - (floor, FOREVER)
             walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
-        self.pending[name] = replace(pending, seconds=intervals, resume=walk, within=within)
+        self.pending[name] = replace(pending, seconds=intervals, resume=None if walked else walk, within=within)
 
-    def end_walk(self, name: str) -> None:
-        self.pending[name] = replace(self.pending[name], resume=None)
-
-    def finish(self, name: str) -> None:
-        """Marks all that was needed of the list as delivered."""
-        if not self.doubted:
-            self.pending.pop(name, None)
+    def finish(self, name: str, deletions_told: bool = True) -> None:
+        """Marks all that was needed of the list as delivered. Deletions that are not told now may be wanted later."""
+        if not self.doubted and (pending := self.pending.pop(name, None)) and not deletions_told:
+            since = pending.deletions_since
+            self.pending[name] = replace(NOTHING, deletions_since=since, changes_since=self.watermark or BEGINNING)
 
     def postpone(self, name: str) -> None:
         """Marks the list as missing in the account for now. What is pending stays pending until it is there.
 
-        A list that never brought a row can have no deleted one.
+        A list of which nothing was ever delivered can have no deleted row.
         """
-        if name not in self.newest and self.watermark is not None:
-            now = self.watermark
-            self.pending[name] = replace(self.pending[name], deletions_since=now, changes_since=now)
+        pending, now = self.pending[name], self.watermark or BEGINNING
+        if name not in self.newest and pending.seconds == IntervalSet(((self.start or BEGINNING, now),)):
+            self.pending[name] = replace(pending, deletions_since=now, changes_since=now)
 
     def meet(self, name: str, second: int | None) -> None:
         if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):

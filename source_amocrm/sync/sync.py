@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,14 +13,13 @@ from airbyte_cdk.models import SyncMode
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS, Resource
-from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, combined_error, error_copy
 from source_amocrm.sync.declaration import Batch, Declaration, Incremental, with_parameter
 from source_amocrm.sync.deletions import EventLog
-from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst, PageOrder
+from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst
 from source_amocrm.sync.events import EventReading, events_between
 from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.read_plan import BEGINNING, Progress, agree, merged
+from source_amocrm.sync.read_plan import Progress, agree, merged
 from source_amocrm.sync.reading import EntityReading
 from source_amocrm.sync.state import dump
 from source_amocrm.walk import Row
@@ -58,29 +57,6 @@ class StreamSync:
     failures: list[Exception] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def restart_from_the_future(self, now: int) -> None:
-        """Makes the stream be read anew if its state is of a time that has not come, so that it tells nothing."""
-        progress = self.progress
-        if progress.in_the_future(now):
-            LOGGER.warning(
-                "%s: its saved state says that all was read up to %s, and that has not come yet. A clock was wrong, "
-                "and nothing tells what was passed over, so the stream is read anew%s.",
-                self.stream.name,
-                iso(progress.watermark or BEGINNING),
-                "" if progress.start is None else f" from {iso(progress.start)} on",
-            )
-            progress.begin_anew()
-
-    def begin(self, started: int) -> None:
-        """Begins the progress with the first batch of any of its lists. `started`: by amoCRM's clock."""
-        if self.progress.in_the_future(started):
-            LOGGER.warning(
-                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
-                "have been passed over, so the next sync reads the stream anew.",
-                self.stream.name,
-            )
-        self.progress.begin([resource.name for resource in self.stream.inputs()], started)
-
     def failure(self) -> Exception | None:
         """Returns the failures of all lists as one; a failure that we did not foresee comes first."""
         foreseen = [error for error in self.failures if isinstance(error, AmocrmError)]
@@ -110,7 +86,7 @@ class Sync:
             if isinstance(stream, Incremental) and progress
         ]
         for one in self._streams:
-            one.restart_from_the_future(account.clocks.ours())
+            one.progress.restart_from_the_future(account.clocks.ours())
             if lookup := one.stream.lookup:
                 one.resolver = Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
         for resource in {resource for one in self._streams for resource in one.stream.resources}:
@@ -177,19 +153,22 @@ class Sync:
         with one.lock:
             try:
                 if not one.deliveries:
-                    one.begin(self.account.facts().started)
-                    one.deliveries = {own: self._delivery(one, own) for own in one.stream.inputs()}
+                    lists = one.stream.inputs()
+                    one.progress.begin([own.name for own in lists], self.account.facts().started)
+                    one.deliveries = {own: self._delivery(one, own) for own in lists}
                 if failure:
                     raise failure
-                for item in self._items(one, resource, batch):
-                    yield name, item
                 if batch:
+                    part = {"delivery": one.deliveries[resource], "batch": batch}
+                    mode, cursor = SyncMode.incremental, [one.stream.cursor_field]
+                    for item in one.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part):
+                        yield name, item
                     return True
             except Exception as error:
                 failure = error
             one.unread.discard(resource)
             if failure is None:
-                one.progress.finish(resource.name)
+                one.progress.finish(resource.name, not one.stream.deletable or self.account.config.mark_deleted)
             elif one.deliveries and self._is_off(resource, failure):
                 LOGGER.info("%s of %s: there are none in this account. %s", name, resource.name, failure)
                 one.progress.postpone(resource.name)
@@ -201,23 +180,16 @@ class Sync:
                 yield name, End(one.failure())
         return False
 
-    def _items(self, one: StreamSync, resource: Resource, batch: Batch | None) -> Iterable[Row | Checkpoint]:
-        if batch is None:
-            return one.deliveries[resource].end()
-        part = {"delivery": one.deliveries[resource], "batch": batch}
-        mode, cursor = SyncMode.incremental, [one.stream.cursor_field]
-        return one.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part)
-
     def _is_off(self, resource: Resource, failure: Exception) -> bool:
         """Whether the failure means that the account has no such list."""
         return isinstance(failure, AmocrmError) and failure.path == resource.path and self.account.lacks(failure)
 
     def _delivery(self, one: StreamSync, resource: Resource) -> Delivery:
-        made = one.stream, resource, one.progress, one.resolver
+        made = one.stream, resource, one.progress, one.resolver, self.account.clocks.now
         if resource is EVENTS and one.stream.newest_first:
             between = partial(events_between, self.account, one.stream.kinds or ())
             return NewestFirst(*made, self.account.facts().until, between)
-        return PageOrder(*made, self.account.clocks.now)
+        return Delivery(*made)
 
     def _readers(self, resource: Resource) -> list[StreamSync]:
         return [one for one in self._streams if resource in one.stream.resources]
@@ -246,7 +218,7 @@ class Sync:
         return EventReading(
             account=self.account,
             plan=merged([one.progress.plan(EVENTS.name) for one in readers]),
-            kinds=() if everything else tuple(sorted(kinds)),
+            kinds=() if everything else tuple(kinds),
             newest_first=any(one.stream.newest_first for one in readers),
         )
 

@@ -1,0 +1,119 @@
+"""The fields that each list's records are known to have: which columns hold them, and what personal data is in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from source_amocrm.http import ACCOUNT_PATH
+from source_amocrm.streams import STREAMS, schema
+from source_amocrm.streams.base import AccountStream, AmocrmStream, FullRefreshStream, IncrementalStream
+from source_amocrm.streams.per_entity import PerEntityStream
+from source_amocrm.streams.values import Json, Row
+
+STAYS, GOES, NUMBER, ANY = "stays", "goes", "number", "any"
+"""Rules beside the kinds of `schema.PERSONAL`: for what is not personal, for any value but a flag, for a number or a
+flag, for a value of a personal custom field."""
+CUSTOM_FIELDS = "custom_fields_values"
+_ID_IN_PATH = re.compile(r"/\d+(?=/|$)", re.ASCII)
+_EVERYWHERE = frozenset(("_links", "request_id"))
+"""Fields that tell nothing of a record: addresses of the API, and the mark of a request that wrote."""
+
+
+@dataclass
+class KnownField:
+    """A field of a record, and the fields inside of it; a whole record is one, too.
+
+    `rule`: what personal data it holds. `kept`: whether a column holds it, or it is left out on purpose; None where
+    only fields inside are known. `collection`: of a whole record, the key of its list in `_embedded`; "" where an
+    answer is one record. `others`: stands for the fields inside that are not known; None: they have the same rule.
+    """
+
+    rule: str = "texts"
+    kept: bool | None = None
+    inside: dict[str, KnownField] = field(default_factory=dict)
+    collection: str = ""
+    others: KnownField | None = None
+
+    def declare(self, path: str, rule: str, kept: bool) -> None:
+        """Makes a field known. What one table keeps or takes for personal, it is for all tables."""
+        known = self
+        for name in path.split("."):
+            known = known.inside.setdefault(name, KnownField())
+        if known.kept is None or known.rule == STAYS:
+            known.rule = rule
+        known.kept = kept or bool(known.kept)
+
+    def at(self, name: str) -> KnownField:
+        return self.inside.get(name) or self.others or OF_RULE[self.rule]
+
+    @cached_property
+    def stays(self) -> bool:
+        return self.rule == STAYS and all(known.stays for known in self.inside.values())
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return _EVERYWHERE | self.inside.keys()
+
+    @cached_property
+    def opened(self) -> dict[str, KnownField]:
+        """The fields that no table keeps or leaves out: only fields inside of them are known."""
+        return {name: known for name, known in self.inside.items() if known.kept is None}
+
+
+OF_RULE = {rule: KnownField(rule) for rule in (*schema.PERSONAL, STAYS, GOES, NUMBER)}
+"""A field of which nothing but the rule is known."""
+
+
+def records_in(lists: Mapping[str, KnownField], path: str, body: Row | None) -> tuple[str, KnownField, Json]:
+    """Finds the records in the body of an answer that came to `path`; the body may be one record itself.
+
+    Returns the path without ids, a whole record of that list as it is known, and the records. The records are None
+    where the body holds none, and where the list is not known.
+    """
+    bare = _ID_IN_PATH.sub("", path)
+    known = lists.get(bare)
+    if known is None or not body:
+        return bare, OF_RULE[STAYS], None
+    embedded = body.get("_embedded")
+    if known.collection and isinstance(embedded, dict) and known.collection in embedded:
+        return bare, known, embedded[known.collection]
+    return bare, known, None if known.collection and bare == path else body
+
+
+def columns_in_records(stream: type[AmocrmStream]) -> list[schema.Column]:
+    """Returns the columns that stand in the records of the stream's lists."""
+    return [one for one in schema.columns(stream.name) if one.explicit or not stream.exploded]
+
+
+def by_list(chosen: Collection[tuple[str, str]] = ()) -> dict[str, KnownField]:
+    """Returns a whole record of each list, by the path without ids. `chosen`: columns that are personal, too."""
+    found: dict[str, KnownField] = {}
+    for stream in STREAMS.values():
+        for of, collection, before in _lists_of(stream):
+            record = found.setdefault(of, KnownField(collection=collection))
+            for path in schema.left_out(stream.name):
+                record.declare(before + path, STAYS, kept=False)
+            for column in columns_in_records(stream):
+                rule = column.personal or STAYS
+                if (stream.name, column.name) in chosen and rule in (STAYS, "colleague"):
+                    rule = NUMBER if column.type == "number" else GOES
+                for path in column.paths:
+                    own = "own" if path == CUSTOM_FIELDS else STAYS if path.rpartition(".")[2] == "id" else rule
+                    record.declare(before + path, own, kept=True)
+    return found
+
+
+def _lists_of(stream: type[AmocrmStream]) -> Iterator[tuple[str, str, str]]:
+    """Yields the lists that a stream's rows are made of: the path without ids, the key of the records in `_embedded`,
+    and the path within a record of the part that a row is made of."""
+    if issubclass(stream, IncrementalStream):
+        yield from ((resource.path, resource.collection, "") for resource in stream.inputs())
+    elif issubclass(stream, PerEntityStream):
+        yield from ((path + stream.list_path, stream.collection, "") for path in stream.kinds)
+    elif issubclass(stream, AccountStream):
+        yield ACCOUNT_PATH, "", f"_embedded.{stream.collection}." if hasattr(stream, "collection") else ""
+    elif issubclass(stream, FullRefreshStream) and stream.list_path:
+        yield stream.list_path, stream.collection, ""
