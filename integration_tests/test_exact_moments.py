@@ -6,6 +6,7 @@ import time
 from copy import deepcopy
 from typing import Any
 from unittest import mock
+from urllib.parse import unquote
 
 import pytest
 from airbyte_cdk.models import Type
@@ -35,13 +36,21 @@ def filled_field(account: Account) -> tuple[int, int]:
 
 
 class Hurried(Sandbox):
-    """Somebody clears `field` of `deal` as soon as a page of deals has been answered."""
+    """Somebody clears `field` of `deal` as soon as a page of deals has been answered.
+
+    `by_id`: as soon as the deal itself has been, and edits it right before that.
+    """
 
     deal = field = 0
+    by_id = False
 
     def answer(self, request: Request, refused: Response | None) -> Response:
+        asked = "filter[id]" in unquote(request.query) or request.path == f"/api/v4/leads/{self.deal}"
+        hurried = self.deal and request.path.startswith("/api/v4/leads") and asked is self.by_id
+        if hurried and self.by_id:
+            writes.edit(self.account, "leads", self.deal, price=1)
         response = super().answer(request, refused)
-        if self.deal and request.path == "/api/v4/leads":
+        if hurried:
             writes.clear_field(self.account, "leads", self.deal, self.field)
             self.deal = 0
         return response
@@ -65,6 +74,24 @@ def test_a_deal_that_changes_again_within_the_second_of_its_reading(account: Acc
     assert field not in {value["field_id"] for value in lead["custom_fields_values"] or ()}
     current = [row for own, row in destination.rows["custom_fields_deals"].items() if own[:2] == (deal, field)]
     assert [row for row in current if row["lead_updated_at"] == destination.rows["deals"][deal,]["updated_at"]] == []
+    assert comparison.problems(account, destination.rows, streams=STREAMS) == []
+
+
+def test_a_deal_of_which_an_event_tells_and_that_changes_twice_within_the_second_of_its_reading(
+    account: Account,
+) -> None:
+    """Its tag gave it no new date, so it is read by id, while it is edited."""
+    account.switches.tags_bump = False
+    sandbox, destination = Hurried(account), Destination()
+    destination.take(messages(sandbox, STREAMS))
+    account.clock.advance(3_600)  # type: ignore[attr-defined]
+    deal, field = filled_field(account)
+    writes.tag(account, "leads", deal, "срочно")
+    account.clock.advance(60)  # type: ignore[attr-defined]
+    sandbox.by_id, sandbox.deal, sandbox.field = True, deal, field
+    destination.take(messages(sandbox, STREAMS, destination.state()))
+    assert sandbox.deal == 0
+    destination.take(messages(sandbox, STREAMS, destination.state()))
     assert comparison.problems(account, destination.rows, streams=STREAMS) == []
 
 
@@ -235,3 +262,27 @@ def test_what_is_accepted_with_an_old_date_comes(account: Account, visible: bool
     destination.take(messages(Sandbox(account), ["contacts"], destination.state()))
     assert (waiting["contact"],) in destination.rows["contacts"]
     assert comparison.problems(account, destination.rows, streams=["contacts"]) == []
+
+
+def test_what_was_deleted_while_deletions_were_ignored_is_told_as_soon_as_they_are_not(account: Account) -> None:
+    """Emptied from the trash or not, and also where the next sync was killed."""
+    clock: ManualClock = account.clock  # type: ignore[assignment]
+    streams = ["deals", "contacts", "companies", "customers", "tasks", "notes"]
+    destination, last = Destination(), "mark"
+    for deleted_rows in ("mark", "ignore", "ignore", "mark"):
+        settings: dict[str, Any] = {"deleted_rows": deleted_rows}
+        if (last, deleted_rows) == ("ignore", "mark"):
+            destination.take(messages(Sandbox(account), streams, destination.state(), **settings), stop_after=40)
+        destination.take(messages(Sandbox(account), streams, destination.state(), **settings))
+        last = deleted_rows
+        if last == "ignore":
+            for kind in ("leads", "contacts", "companies", "customers"):
+                for row in list(account.tables[kind])[:1]:
+                    writes.trash(account, kind, row["id"])
+            writes.purge(account, "leads", next(iter(account.trash["leads"])))
+            writes.delete_task(account, next(iter(account.tables["tasks"]))["id"])
+        clock.advance(3_600)
+    assert comparison.problems(account, destination.rows, streams=streams) == []
+    first = destination.delivered.total()
+    destination.take(messages(Sandbox(account), streams, destination.state()))
+    assert destination.delivered.total() == first

@@ -1,10 +1,16 @@
-"""Which window of a list reaches farthest, by all windows that there are."""
+"""Which window of a list reaches farthest, by all windows that there are, and how large a page is requested."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
-from source_amocrm.walk.page_size import PageWindow, following, reaching
+from source_amocrm.errors import PageTooLarge
+from source_amocrm.http import Params
+from source_amocrm.walk.listing import Listing
+from source_amocrm.walk.page_size import PageSizer, PageWindow, following, reaching
 
 POSITIONS = range(500)
 
@@ -24,3 +30,28 @@ def test_a_window_follows_if_it_begins_before_the_end_and_reaches_behind_it() ->
         for end in POSITIONS[1:]:
             window = farthest(end - 1, most)
             assert following(end, most) == (window if window.end > end else None)
+
+
+def test_a_size_that_stays_too_large_is_tried_ever_more_seldom() -> None:
+    tried: list[int] = []
+    most = 50
+
+    def ask(_: Params, limit: int) -> None:
+        tried.append(limit)
+        if limit > most:
+            raise PageTooLarge("504")
+
+    sizer, listing = PageSizer(250), cast(Listing, SimpleNamespace(ask=ask))
+
+    def tries(pages: int) -> int:
+        """How many of the requests for these pages are of the full size."""
+        tried.clear()
+        for _ in range(pages):
+            sizer.ask(listing, {})
+        return tried.count(250)
+
+    assert tries(10 + 20 + 40 + 80) == 4
+    most = 250
+    assert tries(3) == 3, "it has been answered"
+    most = 50
+    assert tries(10 + 20) == 2

@@ -265,7 +265,9 @@ def test_an_event_of_a_listed_field_may_name_it_in_its_kind_alone() -> None:
 def test_events_keep_what_joins_and_marts_need() -> None:
     after = [
         {"lead_status": {"id": 5233224, "pipeline_id": 437642}},
+        {"lead_status": {"id": "5233224", "pipeline_id": "437642"}},  # numbers that PHP wrote as texts
         {"sale_field_value": {"sale": 12_500_000_000}},
+        {"sale_field_value": {"sale": "-155.50"}},
         {"tag": {"name": "vip", "id": 1}},
         {"link": {"entity": {"type": "contact", "id": 26060763}}},
         {"message": {"id": "1508b51c-aab0-428e-9322-611d847ae747", "talk_id": 1, "origin": "waba"}},

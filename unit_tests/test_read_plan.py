@@ -106,6 +106,18 @@ def test_what_was_left_is_needed_with_what_is_new() -> None:
     assert (plan.deletions_since, plan.changes_since) == (BEGINNING, THEN)
 
 
+def test_deletions_that_are_not_told_stay_wanted() -> None:
+    one = progress(start=THEN - DAY, lookback=0)
+    for second in (THEN, THEN + DAY):
+        one.begin(["leads"], second)
+        one.finish("leads", deletions_told=False)
+        one = saved(one, start=THEN - DAY)
+        assert one.plan("leads") == ReadPlan(ever(second), deletions_since=THEN - DAY, changes_since=second)
+    one.begin(["leads"], THEN + 2 * DAY)
+    one.finish("leads")
+    assert saved(one).plan("leads").deletions_since == THEN + 2 * DAY
+
+
 def test_a_walk_by_page_number_is_gone_on_with() -> None:
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
@@ -162,10 +174,11 @@ def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
     assert (plan.deletions_since, plan.changes_since) == (THEN, THEN), "of a list that never brought a row"
 
 
-def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told() -> None:
+@pytest.mark.parametrize("changed", [THEN - 5, THEN + 5], ids=["before the sync", "while it ran"])
+def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told(changed: int) -> None:
     one = progress(lookback=0)
     one.begin(["customers"], THEN)
-    one.meet("customers", THEN - 5)
+    one.meet("customers", changed)
     one.finish("customers")
     two = saved(one)
     two.begin(["customers"], THEN + DAY)

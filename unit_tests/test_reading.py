@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -95,6 +96,11 @@ def test_a_record_of_the_second_in_which_it_was_read_comes_when_that_is_over() -
     assert ids(came) == [[1], [3], [2]]
     assert (records.slept, records.asked) == ([2.0], [[2]])
     assert came[-1].floor == 0
+
+
+def test_a_held_record_is_dated_no_earlier_than_one_that_is_not_held() -> None:
+    restored = replace(batch(lead(1, NOW)), at_least={1: NOW + 5})
+    assert [one.at_least for one in Records({1: [NOW]}).settle(restored)] == [{1: NOW + 5}] * 2
 
 
 def test_a_record_that_has_gone_meanwhile_does_not_come() -> None:

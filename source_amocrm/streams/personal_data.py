@@ -39,6 +39,7 @@ _RUSSIAN = re.compile(r"8([0-9]{10})")
 """+7 and 8 are one country code in Russia and Kazakhstan; the marts say the same (`int_amocrm__phones_emails`)."""
 _LIKE_PHONE = re.compile(r"[+\s]*(?:[0-9][\s().+/-]*|\(\s*){10,24}", re.ASCII)
 _PHONE_DIGITS = range(10, 16)
+_DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
 _LIKE_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 
 _PERSONAL_TYPES = """
@@ -272,7 +273,8 @@ def _why_it_stays(stream: str, name: str) -> str | None:
 def _is_structure(text: str, name: str) -> bool:
     if is_phone(text):
         return name.endswith("_at")
-    return not is_email(text) and (name in _STRUCTURE or name.endswith("_at"))
+    counted = name.endswith(_COUNTED) and _DECIMAL.fullmatch(text)
+    return not is_email(text) and bool(name in _STRUCTURE or name.endswith("_at") or counted)
 
 
 def _is_of_people(number: float, name: str) -> bool:

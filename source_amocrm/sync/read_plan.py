@@ -198,19 +198,20 @@ class Progress:
             walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
         self.pending[name] = replace(pending, seconds=intervals, resume=None if walked else walk, within=within)
 
-    def finish(self, name: str) -> None:
-        """Marks all that was needed of the list as delivered."""
-        if not self.doubted:
-            self.pending.pop(name, None)
+    def finish(self, name: str, deletions_told: bool = True) -> None:
+        """Marks all that was needed of the list as delivered. Deletions that are not told now may be wanted later."""
+        if not self.doubted and (pending := self.pending.pop(name, None)) and not deletions_told:
+            since = pending.deletions_since
+            self.pending[name] = replace(NOTHING, deletions_since=since, changes_since=self.watermark or BEGINNING)
 
     def postpone(self, name: str) -> None:
         """Marks the list as missing in the account for now. What is pending stays pending until it is there.
 
-        A list that never brought a row can have no deleted one.
+        A list of which nothing was ever delivered can have no deleted row.
         """
-        if name not in self.newest and self.watermark is not None:
-            now = self.watermark
-            self.pending[name] = replace(self.pending[name], deletions_since=now, changes_since=now)
+        pending, now = self.pending[name], self.watermark or BEGINNING
+        if name not in self.newest and pending.seconds == IntervalSet(((self.start or BEGINNING, now),)):
+            self.pending[name] = replace(pending, deletions_since=now, changes_since=now)
 
     def meet(self, name: str, second: int | None) -> None:
         if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):

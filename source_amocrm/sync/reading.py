@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import reading
@@ -23,9 +24,9 @@ from source_amocrm.sync.deletions import EventLog, in_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
-from source_amocrm.walk.by_page_number import in_id_order, newest_first, one_second
+from source_amocrm.walk.by_page_number import in_id_order, newest_first
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.server_order import ListTraits
 
@@ -69,9 +70,9 @@ class EntityReading:
 
     def batches(self) -> Generator[Batch, None, None]:
         with reading(self._listing):
-            yield from self._observed(self._settled() if self.several_rows else self._walked())
+            yield from self._observed(self._settled(self._walked()))
             if self.event_log:
-                yield from self._changed(self.event_log)
+                yield from self._settled(self._changed(self.event_log))
 
     def _walked(self) -> Iterator[Batch]:
         if resume := self._plan.resume:
@@ -103,14 +104,13 @@ class EntityReading:
 
     def _by_date(self) -> Iterator[Page]:
         """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
-        pool = self.account.pool
         intervals, within = self._plan.seconds, self._plan.within
         if within:
-            yield from one_second(self._listing, within.since, pool, checkpoint=within.checkpoint)
+            yield from one_second(self._listing, within.since, checkpoint=within.checkpoint)
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
             near = self._plan.requested_since if low == self._plan.since else low
-            yield from keyset(self._listing, (near, high), self._traits, pool=pool)
+            yield from keyset(self._listing, (near, high), self._traits)
 
     def _unfiltered(self) -> Iterator[Batch]:
         since = self._plan.since
@@ -128,25 +128,27 @@ class EntityReading:
         if since > BEGINNING and self.account.filter_works(self.resource):
             low = since if self.resource.by_cursor else min(since, self._plan.requested_since)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        for page in in_id_order(listing, self.account.pool, checkpoint):
+        for page in in_id_order(listing, checkpoint):
             yield Batch(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
         yield Batch(Page([]), walked=True)
 
-    def _settled(self) -> Iterator[Batch]:
+    def _settled(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yields the batches without held records, then these records as they are read again."""
         held: dict[int, float] = {}
+        at_least: dict[Any, int] = {}
 
         def without_held(batch: Batch) -> Batch:
+            at_least.update(batch.at_least)
             return batch.without(lambda row: self._hold(row, batch.page.answered, held))
 
-        yield from map(without_held, self._walked())
+        yield from map(without_held, batches) if self.several_rows else batches
         for left in range(READINGS - 1, -1, -1):
             if not held:
                 return
             self.account.api.sleep(max(0.0, max(held.values()) - self.account.api.clock()))
             page = self._read_again(held)
             held.clear()
-            batch = Batch(page, floor=0)
+            batch = Batch(page, floor=0, at_least=at_least)
             yield without_held(batch) if left else batch
 
     def _hold(self, row: Row, answered: Iterable[Answer], held: dict[int, float]) -> bool:

@@ -168,7 +168,7 @@ class Sync:
                 failure = error
             one.unread.discard(resource)
             if failure is None:
-                one.progress.finish(resource.name)
+                one.progress.finish(resource.name, not one.stream.deletable or self.account.config.mark_deleted)
             elif one.deliveries and self._is_off(resource, failure):
                 LOGGER.info("%s of %s: there are none in this account. %s", name, resource.name, failure)
                 one.progress.postpone(resource.name)

@@ -21,13 +21,14 @@ from typing import Generic, NamedTuple, TypeVar
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http import Params
 from source_amocrm.walk.listing import SIZES, Key, KeySet, Listing, OrderIgnored, RawPage, key
-from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
+from source_amocrm.walk.worker_pool import MOST_AHEAD
 
 T = TypeVar("T")
 W = TypeVar("W")
 
 PAGES_OF_CAUTION = 10
-"""How many smaller pages follow one that was too large before the walk tries the full size again."""
+"""How many smaller pages follow one that was too large before the walk tries the full size again. Twice as many each
+time that the full size is still too large, for a server may need a minute to say so."""
 MOST_ROWS = 5_000_000
 """The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
 
@@ -57,6 +58,7 @@ class PageSizer:
         self._full = full
         self._reduced = full
         self._cautious = 0
+        self._caution = PAGES_OF_CAUTION
 
     @property
     def now(self) -> int:
@@ -74,9 +76,13 @@ class PageSizer:
 
     def shrink(self, error: PageTooLarge) -> None:
         """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
-        self._reduced, self._cautious = smaller(self.now, error), PAGES_OF_CAUTION
+        self._reduced, self._cautious = smaller(self.now, error), self._caution
 
     def count_page(self) -> None:
+        if not self._cautious:
+            self._caution = PAGES_OF_CAUTION
+        elif self._cautious == 1:
+            self._caution *= 2
         self._cautious = max(0, self._cautious - 1)
 
 
@@ -207,15 +213,12 @@ def following(end: int, most: int) -> PageWindow | None:
 
 
 class PagePlan(Generic[W]):
-    """The page size of one walk, and the windows that were requested before the walk comes to them.
+    """The page size of one walk, and the windows that were requested before the walk comes to them."""
 
-    `pool`: None for a walk that requests one page at a time.
-    """
-
-    def __init__(self, pool: WorkerPool | None, largest: int) -> None:
-        self.pool = pool
-        self.sizer = PageSizer(largest)
-        self.widest = largest
+    def __init__(self, listing: Listing) -> None:
+        self.pool = listing.pool
+        self.sizer = PageSizer(listing.limit)
+        self.widest = listing.limit
         """The largest page of this server (rows), as its pages have shown."""
         self.requests: deque[tuple[W, Future[RawPage]]] = deque()
 
@@ -225,9 +228,15 @@ class PagePlan(Generic[W]):
         return min(self.widest, self.sizer.now)
 
     def shrink(self, error: PageTooLarge) -> None:
-        """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
         self.drop()
         self.sizer.shrink(error)
+
+    def take(self) -> RawPage | None:
+        """The next page that was requested; None if no worker has begun with it, or if it is empty."""
+        if not self.requests or (request := self.requests.popleft()[1]).cancel():
+            return None
+        raw = request.result()
+        return raw if raw.rows else None
 
     def drop(self) -> None:
         """Cancels the requests, because the walk goes on elsewhere."""
@@ -236,14 +245,14 @@ class PagePlan(Generic[W]):
 
 
 class WindowPlan(PagePlan[PageWindow]):
-    """Plans the next `window` of a walk by page number while there is `more` to read. With a `pool`, requests ahead one
-    window for every `share` windows read.
+    """Plans the next `window` of a walk by page number while there is `more` to read, and requests ahead one window for
+    every `share` windows read.
 
     `end`: the position behind the last row that was read.
     """
 
-    def __init__(self, listing: Listing, pool: WorkerPool | None = None, end: int = 0, share: int = 1) -> None:
-        super().__init__(pool, listing.limit)
+    def __init__(self, listing: Listing, end: int = 0, share: int = 1) -> None:
+        super().__init__(listing)
         self._listing = listing
         self._share = share
         self._progress = PageProgress(listing.path)
@@ -262,8 +271,7 @@ class WindowPlan(PagePlan[PageWindow]):
         """The page of the window, which gets smaller if the page is too large."""
         while True:
             try:
-                raw = prefetched(self.requests.popleft()[1]) if self.requests else None
-                return raw or self.window.ask(self._listing)
+                return self.take() or self.window.ask(self._listing)
             except PageTooLarge as error:
                 self.shrink(error)
                 self.window = reaching(self.window.start, self.limit)
@@ -334,11 +342,3 @@ class WindowPlan(PagePlan[PageWindow]):
         while self.pool and window and len(self.requests) <= most and (not self.requests or self.pool.vacancies()):
             self.requests.append((window, self.pool.submit(partial(window.ask, listing))))
             window = following(window.end, self.limit)
-
-
-def prefetched(request: Future[RawPage]) -> RawPage | None:
-    """The page that was requested; None if no worker has begun with it, or if it is empty."""
-    if request.cancel():
-        return None
-    raw = request.result()
-    return raw if raw.rows else None
