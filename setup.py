@@ -50,9 +50,9 @@ setup(
         "jinja2>=3.1,<4",
         "markupsafe>=3,<4",
         "orjson>=3.10,<4",
-        "pendulum>=3.0,<4",
         "pyyaml>=6,<7",
         "requests>=2.32.2,<3",
+        "tzdata>=2025.2",  # zoneinfo's, where the system has none
         "urllib3>=2.7,<3",
     ],
     extras_require={"warehouse": WAREHOUSE, "fleet": FLEET, "mcp": MCP, "all": [*FLEET, *MCP]},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import SplitResult, urlsplit
 
 from source_amocrm.errors import ConfigError
 
@@ -14,6 +13,11 @@ _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 # no hosts of amoCRM's own, its site and the API servers that tokens name; and not what is left of `https:/…`
 _ACCOUNT = re.compile(rf"(?!(www|api(-[a-z])?|https?)\.){_LABEL}({'|'.join(map(re.escape, SUFFIXES))})")
+# a host with what a browser shows around it, which is printable ASCII without a backslash
+_PASTED = re.compile(
+    r"(([a-z][a-z0-9+.-]*:)?//)?(?P<host>[a-z0-9.-]+)(:[0-9]{0,4})?([/?#][!-\[\]-~]*)?", re.ASCII | re.IGNORECASE
+)
+_SERVICE_URL = re.compile(r"https://(?P<host>[a-z0-9.-]+)(:443)?(?P<path>/[\w./~%-]*)?", re.ASCII | re.IGNORECASE)
 _BASE_URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(:(?P<port>[0-9]{1,5}))?/?",
     re.ASCII | re.IGNORECASE,
@@ -37,9 +41,8 @@ def account_domain(given: object) -> str:
     """The account's host out of a host, a bare subdomain or a pasted URL. Raises ConfigError."""
     if not isinstance(given, str) or not given.strip():
         raise ConfigError("Account address (account_domain): fill it in, for example example.amocrm.ru.")
-    text = given.translate(_INVISIBLE).strip()
-    parts = _split(text if "://" in text else f"https://{text.removeprefix('//')}")
-    host = (parts.hostname or "").removesuffix(".") if parts else ""
+    pasted = _PASTED.fullmatch(given.translate(_INVISIBLE).strip())
+    host = pasted["host"].lower().removesuffix(".") if pasted else ""
     if "." not in host:
         host += SUFFIXES[0]
     if not is_account_host(host):
@@ -59,12 +62,10 @@ def is_service_host(host: str) -> bool:
 
 def service_url(given: object) -> str | None:
     """An https address of amoCRM or Kommo without its trailing slash, None for every other."""
-    parts = _split(given) if isinstance(given, str) else None
-    if parts is None or parts.scheme != "https" or parts.username is not None or parts.query or parts.fragment:
+    match = _SERVICE_URL.fullmatch(given) if isinstance(given, str) else None
+    if match is None or not is_service_host(host := match["host"].lower()):
         return None
-    if parts.port not in (None, 443) or not is_service_host(parts.hostname or ""):
-        return None
-    return f"https://{parts.hostname}{parts.path}".rstrip("/")
+    return f"https://{host}{match['path'] or ''}".rstrip("/")
 
 
 def base_url(given: object) -> str | None:
@@ -94,14 +95,3 @@ def _literal(host: str) -> str | None:
     except ValueError:
         return None
     return host if _NAME.fullmatch(host) else None
-
-
-def _split(url: str) -> SplitResult | None:
-    if not url.isascii() or not url.isprintable() or "\\" in url or " " in url:
-        return None
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts

@@ -10,12 +10,10 @@ import difflib
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import pendulum
 import yaml
 from airbyte_cdk.utils.datetime_helpers import ab_datetime_parse
 
@@ -31,6 +29,7 @@ SHORTEST_KEY = 16
 
 _DURATION = re.compile(r"P(\d{1,9}W|(?!$)(\d{1,9}D)?(T(?!$)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}S)?)?)", re.ASCII)
 """The ISO 8601 durations whose length does not depend on the month."""
+_SECONDS = {"W": 604_800, "D": 86_400, "H": 3_600, "M": 60, "S": 1}
 _LONGEST_LOOKBACK = 30 * 86_400
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?([.,]\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
@@ -226,18 +225,15 @@ def _lookback(raw: Mapping[str, Any]) -> int:
     given = raw.get("lookback_window", _FORM["lookback_window"]["default"])
     text = given.strip().upper() if isinstance(given, str) else ""
     if text.startswith("-"):
-        wrong = "it cannot be negative. The usual value is PT5M."
-    elif not _DURATION.fullmatch(text):
+        raise _wrong("lookback_window", "it cannot be negative. The usual value is PT5M.")
+    if not _DURATION.fullmatch(text):
         example = "PT5M (five minutes), PT2H (two hours) or P1D (one day)"
-        wrong = f"this is not an ISO 8601 duration. Write for example {example}."
-    else:
-        with suppress(OverflowError):
-            seconds = cast("pendulum.Duration", pendulum.parse(text)).total_seconds()
-            if seconds <= _LONGEST_LOOKBACK:
-                return int(seconds)
+        raise _wrong("lookback_window", f"this is not an ISO 8601 duration. Write for example {example}.")
+    seconds = sum(int(count) * _SECONDS[unit] for count, unit in re.findall("([0-9]+)([WDHMS])", text))
+    if seconds > _LONGEST_LOOKBACK:
         usual = "The usual value is PT5M; the longest is P30D."
-        wrong = f"more than 30 days would read the same rows again in every sync. {usual}"
-    raise _wrong("lookback_window", wrong)
+        raise _wrong("lookback_window", f"more than 30 days would read the same rows again in every sync. {usual}")
+    return seconds
 
 
 def _option(raw: Mapping[str, Any], name: str) -> Any:
@@ -280,14 +276,12 @@ def _personal_fields(raw: Mapping[str, Any], personal_data: str) -> tuple[str, .
     items = given.split(",") if isinstance(given, str) else given
     if not isinstance(items, list) or not all(type(item) in (str, int) for item in items):
         wrong = "it must be a list of texts: ids, codes or names of custom fields, or stream.column."
-    elif (listed := tuple(filter(None, (str(item).strip() for item in items)))) and personal_data == KEEP:
-        wrong = (
-            f'they are kept as they are while personal_data is "{KEEP}". Choose "{HASH}" or "{DROP}", or leave the '
-            "list empty."
-        )
-    else:
-        return listed
-    raise _wrong("personal_fields", wrong)
+        raise _wrong("personal_fields", wrong)
+    listed = tuple(filter(None, (str(item).strip() for item in items)))
+    if listed and personal_data == KEEP:
+        wrong = f'they are kept as they are while personal_data is "{KEEP}".'
+        raise _wrong("personal_fields", f'{wrong} Choose "{HASH}" or "{DROP}", or leave the list empty.')
+    return listed
 
 
 def _unix(given: object) -> int | None:
