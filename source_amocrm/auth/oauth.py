@@ -152,13 +152,13 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         if not self._overridden:
             check_domain(self.claims, self.domain)
 
-    def _exchange(self, *, may_follow: bool = True) -> Grant:
+    def _exchange(self) -> Grant:
         try:
             return self._endpoint.exchange(self, self.build_refresh_request_body())
         except (Unauthorized, NotFound, Moved):
-            if not (may_follow and self.relocate()):
+            if not self.relocate():
                 raise
-        return self._exchange(may_follow=False)
+        return self._endpoint.exchange(self, self.build_refresh_request_body())
 
     def _adopt(self, grant: Grant) -> None:
         """Hands the pair over to the platform, and only then uses it."""
