@@ -32,8 +32,6 @@ Body = dict[str, Any] | None
 Receive = Callable[[str, Body], Body]
 """Gets each path that was asked for and the body that came, in whichever thread asked, and returns the body to use."""
 
-_SMOOTH = 0.2  # weight of the newest answer in the mean latency
-_SPARE = 1.0  # requests under way beyond rate × latency, so that a turn never waits for a request
 _RENEWALS = 5  # times that one request is sent again under a new token, however short the tokens live
 _EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind.TLS)
 """Failures that tell of a wrong address rather than of an outage, if nothing has been answered yet."""
@@ -72,8 +70,6 @@ class Stats:
     requests: int = 0
     by_path: Counter[str] = field(default_factory=Counter)
     throttled: int = 0  # answers 429
-    asking: int = 0  # callers that want an answer now
-    latency: float = 0.0  # mean seconds of the last answers
 
 
 class Api(HttpClient):
@@ -122,10 +118,6 @@ class Api(HttpClient):
         """The address with its query as PHP reads it: a list repeats its name, which therefore ends with []."""
         return f"{self.auth.base_url}{path}" + (f"?{urlencode(params, doseq=True)}" if params else "")
 
-    def room(self) -> int:
-        """How many more requests should be under way to use the rate limit up; negative if threads wait for turns."""
-        return math.ceil(self.budget.per_second * self.stats.latency + _SPARE) - self.stats.asking
-
     def _send_with_retry(
         self, request: requests.PreparedRequest, request_kwargs: Mapping[str, Any], *_: Any, **__: Any
     ) -> AmocrmResponse:
@@ -136,13 +128,7 @@ class Api(HttpClient):
         refusals, which hold people's names. It renews a token once a request, even if each new one has worked.
         """
         with self.breaker.request() as probe:
-            with self.stats.lock:
-                self.stats.asking += 1
-            try:
-                return _Sending(self, request, request_kwargs, probe).response()
-            finally:
-                with self.stats.lock:
-                    self.stats.asking -= 1
+            return _Sending(self, request, request_kwargs, probe).response()
 
 
 class _Sending:
@@ -175,8 +161,6 @@ class _Sending:
             reply, resolution = response.reply, api._error_handler.interpret_response(response)
             if resolution.error is None:
                 breaker.answered(self.number)
-                with stats.lock:
-                    stats.latency += (reply.elapsed - stats.latency) * (_SMOOTH if stats.latency else 1)
                 api.accepted.add(reply.token)
                 return response
             if self.doubtful and isinstance(resolution.error, Unauthorized):
