@@ -84,8 +84,7 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         self._clock = clock
         self._ahead = _AHEAD
         self._postponed_until = 0.0
-        self._failures = 0
-        self._failure: AmocrmError | None = None
+        self._failure: AmocrmError | None = None  # of the last exchange
         # by our clock; what the settings and the token itself tell is by the server's, which may differ
         self._expires_at: float | None = given.expires_at or self.claims.expires_at
         raw["credentials"].update(
@@ -106,22 +105,22 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         return due or not self.token
 
     def get_access_token(self) -> str:
-        failures = self._failures
+        failure = self._failure
         if self.token_has_expired():
             with self._token_refresh_lock:
                 if self.token_has_expired():
                     try:
-                        self._rotate(failures)
+                        self._rotate(failure)
                     except AmocrmError as error:
                         self._postpone(error)
         return self.token
 
     def renew(self, rejected: str) -> str | None:
         """A newer token than `rejected`, exchanged once for all threads that ask. Raises AmocrmError."""
-        failures = self._failures
+        failure = self._failure
         with self._token_refresh_lock:
             if self.token == rejected:
-                self._rotate(failures)
+                self._rotate(failure)
         return self.token
 
     def _postpone(self, error: AmocrmError) -> None:
@@ -133,19 +132,17 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         self._postponed_until = now + _POSTPONE
         _log.warning("The token could not be renewed ahead of its expiry and is used on: %s", error)
 
-    def _rotate(self, failures: int) -> None:
-        """Exchanges the refresh token. `failures`: exchanges that had failed when the caller began to wait."""
-        if self._failure is not None and (
-            self._failures != failures or self._failure.failure_type is FailureType.config_error
-        ):
-            raise copy.copy(self._failure)
+    def _rotate(self, known: AmocrmError | None) -> None:
+        """Exchanges the refresh token. `known`: how the last exchange had failed when the caller began to wait."""
+        last = self._failure
+        if last is not None and (last is not known or last.failure_type is FailureType.config_error):
+            raise copy.copy(last)
         try:
             if isinstance(self._hand_over, FileKeeper):
                 self._hand_over.prove(self._raw)
             with token_exchange():
                 self._adopt(self._exchange())
         except AmocrmError as error:
-            self._failures += 1
             self._failure = error
             raise
         self._failure = None

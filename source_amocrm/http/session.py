@@ -117,8 +117,6 @@ class _BoundedConnection:
 
 @functools.cache
 def _bounded(connection: type) -> type:
-    if issubclass(connection, _BoundedConnection):
-        return connection
     return type(f"Bounded{connection.__name__}", (_BoundedConnection, connection), {})
 
 
@@ -126,7 +124,7 @@ class _BoundedAdapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         """The pool for a request, to the host itself or by way of a proxy."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _bounded(pool.ConnectionCls)
+        pool.ConnectionCls = _bounded(type(pool).ConnectionCls)
         return pool
 
 
