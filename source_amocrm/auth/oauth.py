@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -82,11 +83,10 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         self._endpoint = endpoint
         self._hand_over = hand_over
         self._clock = clock
-        self._ahead = _AHEAD
-        self._postponed_until = 0.0
         self._failure: AmocrmError | None = None  # of the last exchange
         # by our clock; what the settings and the token itself tell is by the server's, which may differ
-        self._expires_at: float | None = given.expires_at or self.claims.expires_at
+        self._expires_at: float = given.expires_at or self.claims.expires_at or math.inf
+        self._renew_at = self._expires_at - _AHEAD
         raw["credentials"].update(
             client_id=given.client_id, client_secret=given.client_secret, refresh_token=given.refresh_token
         )
@@ -100,9 +100,7 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
 
     def token_has_expired(self) -> bool:
         """Whether it is time to renew: a little ahead of the expiry."""
-        now, expires_at = self._clock(), self._expires_at
-        due = expires_at is not None and now + self._ahead >= expires_at and now >= self._postponed_until
-        return due or not self.token
+        return not self.token or self._clock() >= self._renew_at
 
     def get_access_token(self) -> str:
         failure = self._failure
@@ -126,10 +124,10 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
     def _postpone(self, error: AmocrmError) -> None:
         """Leaves a token that is still alive in use. Raises the error if there is none, or access is lost."""
         now = self._clock()
-        alive = self.token and now < (self._expires_at or 0)
+        alive = self.token and now < self._expires_at
         if not alive or error.failure_type is FailureType.config_error:
             raise error
-        self._postponed_until = now + _POSTPONE
+        self._renew_at = now + _POSTPONE
         _log.warning("The token could not be renewed ahead of its expiry and is used on: %s", error)
 
     def _rotate(self, known: AmocrmError | None) -> None:
@@ -166,8 +164,8 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         try:
             self._hand_over(self._raw)
         finally:
-            self._ahead = min(_AHEAD, grant.expires_in // 10)
             self._token, self._expires_at = access, self._clock() + grant.expires_in
+            self._renew_at = self._expires_at - min(_AHEAD, grant.expires_in // 10)
 
     def relocate(self) -> bool:
         """Follows a renamed account; the API server that its token names knows the new address."""
