@@ -116,7 +116,7 @@ class Budget(AbstractAPIBudget):
         self._lock = threading.Lock()
         self._last = threading.Event()  # set when the last thread of the queue has its turn
         self._last.set()
-        self._recent: deque[Slot] = deque()
+        self._recent: list[Slot] = []
         self._next = self._paused_until = self._slowed_at = clock()
         self._slowness = 1.0
         self._shut: Exception | None = None
@@ -197,20 +197,17 @@ class Budget(AbstractAPIBudget):
 
     def _wait(self, now: float) -> float:
         """Seconds until the next turn, by what is known now."""
-        # when each turn no longer counts in the window; infinite if its request has not left yet
-        free = [
-            math.inf if slot.time is None else slot.time + self._period + self._jitter.lateness(slot.elapsed)
-            for slot in self._recent
-        ]
-        while free and free[0] <= now:
-            self._recent.popleft()
-            del free[0]
+        self._recent = [slot for slot in self._recent if self._counts_until(slot) > now]
         due = max(self._next, self._paused_until)
-        if len(free) >= self._window:
-            last = sorted(free)[len(free) - self._window]
+        if len(self._recent) >= self._window:
+            last = sorted(map(self._counts_until, self._recent))[-self._window]
             # a turn that has not left yet cannot be timed: look again soon
             due = max(due, now + _POLL if last == math.inf else last)
         return due - now
+
+    def _counts_until(self, slot: Slot) -> float:
+        """When a turn no longer counts in the window; infinite if its request has not left yet."""
+        return math.inf if slot.time is None else slot.time + self._period + self._jitter.lateness(slot.elapsed)
 
     def _grant(self, now: float) -> Slot:
         slot = Slot()
