@@ -15,7 +15,7 @@ _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _ACCOUNT = re.compile(rf"(?!(www|api(-[a-z])?|https?)\.){_LABEL}({'|'.join(map(re.escape, SUFFIXES))})")
 # a host with what a browser shows around it, which is printable ASCII without a backslash
 _PASTED = re.compile(
-    r"(([a-z][a-z0-9+.-]*:)?//)?(?P<host>[a-z0-9.-]+)(:[0-9]{0,4})?([/?#][!-\[\]-~]*)?", re.ASCII | re.IGNORECASE
+    r"(([a-z][a-z0-9+.-]*:)?//)?(?P<host>[a-z0-9.-]+)(:[0-9]{1,4})?([/?#][!-\[\]-~]*)?", re.ASCII | re.IGNORECASE
 )
 _SERVICE_URL = re.compile(r"https://(?P<host>[a-z0-9.-]+)(:443)?(?P<path>/[\w./~%-]*)?", re.ASCII | re.IGNORECASE)
 _BASE_URL = re.compile(
