@@ -35,7 +35,10 @@ def main(arguments: list[str]) -> int:
     try:
         chosen = accounts(given.accounts, listed(given.only) if given.only else None)
         if not chosen:
-            raise FleetError(f"There is no account in {given.accounts}: its configs are files NAME.json.")
+            raise FleetError(
+                f"There is no account in {given.accounts}: its configs are files NAME.json, as `source-amocrm connect "
+                f"--config {given.accounts / 'NAME.json'}` writes them."
+            )
         with nullcontext() if given.run in (_status, _page, _dagster) else folder_held(given.accounts):
             return int(given.run(chosen, given))
     except ConfigFileError as error:

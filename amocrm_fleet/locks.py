@@ -91,8 +91,11 @@ def _opened(path: Path) -> int:
 
 
 def _sign(number: int, name: str) -> None:
-    os.ftruncate(number, 0)
-    os.pwrite(number, json.dumps({"holder": name}).encode(), 0)
+    try:
+        os.ftruncate(number, 0)
+        os.pwrite(number, json.dumps({"holder": name}).encode(), 0)
+    except OSError as error:
+        raise FleetError(f"The locks beside the accounts cannot be written: {error.strerror}.") from None
 
 
 def _holder(number: int) -> str:

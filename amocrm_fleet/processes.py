@@ -188,9 +188,9 @@ def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], t
     threading.Thread(target=_end_with_the_fleet, args=(os.getppid(), time_to_stop), daemon=True).start()
     code = 0
     try:
-        _write_into(log_of(account))
         with ExitStack() as stack:
             try:
+                _write_into(log_of(account))
                 stack.enter_context(account_held(account))
             except FleetError as error:
                 connection.send(("held", str(error)))
@@ -210,12 +210,15 @@ def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], t
 
 
 def _write_into(log: Path) -> None:
-    """Standard output and error go into the account's log from here on."""
-    make_private(log.parent)
-    with suppress(FileNotFoundError):
-        if log.stat().st_size > LARGEST_LOG:
-            os.replace(log, log.with_suffix(".log.1"))
-    number = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    """Standard output and error go into the account's log from here on. Raises FleetError."""
+    try:
+        make_private(log.parent)
+        with suppress(FileNotFoundError):
+            if log.stat().st_size > LARGEST_LOG:
+                os.replace(log, log.with_suffix(".log.1"))
+        number = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise FleetError(f"The log {log} cannot be written: {error.strerror}.") from None
     nothing = os.open(os.devnull, os.O_RDONLY)
     for ours, theirs in ((nothing, 0), (number, 1), (number, 2)):
         os.dup2(ours, theirs)

@@ -57,11 +57,11 @@ class Seen:
 
 @dataclass
 class Asking:
-    """`sent`: how many requests have left so far; `told` hears of each page, with its path."""
+    """`sent`: how many requests have left so far; `told` is called before each."""
 
     fetch: ProbeFetch
     sent: Callable[[], int]
-    told: Callable[[str], None] = lambda _: None
+    told: Callable[[], None] = lambda: None
     most: int = MOST_REQUESTS
     seen: list[Seen] = field(default_factory=list)
     refused: list[Mapping[str, str]] = field(default_factory=list)
@@ -101,7 +101,7 @@ class Asking:
     def _ask(self, path: str, params: Params, collection: str, headers: Mapping[str, str]) -> ProbePage | Untold:
         if self.sent() + _TRIES > self.most:
             return Untold(Why.ALLOWANCE)
-        self.told(path)
+        self.told()
         try:
             reply = self.fetch(path, params, headers)
             page = _page(reply, collection)

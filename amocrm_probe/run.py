@@ -33,7 +33,7 @@ class Probe:
     def run(self, told: Callable[[str], None] = lambda _: None) -> None:
         """`told` hears the title of the question with each request."""
         for question in QUESTIONS:
-            self.asking.told = lambda _, title=question.title: told(title)  # type: ignore[misc]
+            self.asking.told = partial(told, question.title)
             try:
                 self.answers[question.name] = question.answer(self.asking)
             except Untold as untold:

@@ -60,26 +60,36 @@ def postgres_url(address: str) -> SplitResult:
         pass  # what stands for the host is no host, or for the port no number
     raise ValueError(
         f"The database is a DuckDB file, or {POSTGRES}. Characters such as # / ? @ in a password that is written "
-        "before the host are written by their codes (%23 %2F %3F %40)."
+        "before the host are written by their codes (%23 %2F %3F %40). Options come by the environment, TLS for "
+        "example by PGSSLMODE."
     )
 
 
 def duckdb_file(database: str) -> Path:
     """The file of `duckdb:///name`, or of the bare name. Raises ValueError for what is no DuckDB file."""
     name = database
-    if "://" in database:
+    if "://" in database or database.startswith("duckdb:"):
         host, _, name = database.partition("://")[2].partition("/")
         if host or not name:
             raise ValueError(
                 "A DuckDB file is written duckdb:///file.duckdb, or duckdb:////folder/file.duckdb from the root."
             )
-    first, path = name.split("/")[0], Path(name).resolve()
-    drive = re.fullmatch("[A-Za-z]:", first)
-    if first == "localhost" or (":" in first and not drive) or "@" in first or re.search(":.*@", name):
+    rest = re.sub(r"^[A-Za-z]:(?=[\\/])", "", name) if os.name == "nt" else name
+    first = rest.split("/")[0]
+    if first == "localhost" or ":" in first or "@" in first or re.search(":.*@", rest):
         raise ValueError(
             f"The database looks like a server's address without its beginning: write {POSTGRES}. A DuckDB file of "
             "such a name is given with its folder, as in ./name."
         )
+    try:
+        return _checked(Path(name).resolve())
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"The DuckDB file {name} cannot be opened: {reason}.") from None
+
+
+def _checked(path: Path) -> Path:
+    """The path of a DuckDB file or of none yet. Raises ValueError for anything else, OSError, and RuntimeError."""
     if not path.parent.is_dir() and path.suffix not in DUCKDB_SUFFIXES:
         raise ValueError(
             "The folder that the DuckDB file is to be in is not there. Make it first; or, if a server is meant, "

@@ -11,9 +11,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 import psycopg
@@ -21,8 +22,8 @@ import pytest
 from dlt.pipeline.state_sync import decompress_state
 
 from amocrm_warehouse.sync.destination import kind_of
-from amocrm_warehouse.sync.loader import Loader
-from amocrm_warehouse.sync.rows import Rows
+from amocrm_warehouse.sync.loader import Ended, Loader
+from amocrm_warehouse.sync.rows import LoadError, Rows
 from amocrm_warehouse.sync.table import Table
 from source_amocrm.catalog import check_names
 from source_amocrm.streams import STREAMS
@@ -204,6 +205,26 @@ def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path
     assert read["deals"] < 300, "what was loaded before the kill is not read again"
 
 
+def test_a_table_that_somebody_dropped_or_changed_is_read_anew(server: Server, database: str, config: Path) -> None:
+    """A table that is read whole, one with a cursor, and one that lost a column."""
+    execute(
+        database,
+        "DROP TABLE amocrm.amocrm_1002_users",
+        "DROP TABLE amocrm.amocrm_1002_deals",
+        "ALTER TABLE amocrm.amocrm_1002_contacts DROP COLUMN name",
+        "ALTER TABLE amocrm.amocrm_1002_contacts ADD COLUMN mine INTEGER",
+    )
+    edit(server, 10, Random(2))
+    sync(config, database, "1002", *OF_FIFTEEN)
+    assert problems(server.account, database, "1002", FIFTEEN) == []
+
+
+def execute(database: str, *statements: str) -> None:
+    with (psycopg.connect if "://" in database else duckdb.connect)(database) as connection:
+        for statement in statements:
+            connection.execute(cast(Any, statement))
+
+
 def _is_read(database: str, project: str, stream: str) -> bool:
     """Whether the state in the last whole package says that nothing of the stream is left to read."""
     newest = (
@@ -241,7 +262,7 @@ def test_kills_at_any_moment_lose_nothing(server: Server, database: str, tmp_pat
     path, project = tmp_path / "config.json", f"3{seed:03}"
     path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
     for _ in range(4):
-        process = eager(path, database, project)
+        process = eager(path, database, project, PGCLIENTENCODING="WIN1251")
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(random.uniform(0.3, 10))
         if process.poll() is None:
@@ -303,10 +324,24 @@ def test_tables_of_another_account_are_left_alone(database: str, config: Path) -
     other = {**json.loads(config.read_text(encoding="utf-8")), "account_domain": "other.amocrm.ru"}
     other["credentials"]["access_token"] = Tokens(Account(seed=2)).long_lived()
     config.write_text(json.dumps(other), encoding="utf-8")
-    assert refused("--config", str(config), "--to", database, "--project", "1001") == (
-        "The tables amocrm_1001_… in this database hold the account example, and the config is of other. Give each "
-        "account its own --project, or its own database.\n"
-    )
+    for project, streams in (("1001", "account"), ("1002", "deals")):
+        said = refused("--config", str(config), "--to", database, "--project", project, "--streams", streams)
+        assert said == (
+            f"The tables amocrm_{project}_… in this database hold the account example, and the config is of other. "
+            "Give each account its own --project, or its own database.\n"
+        )
+
+
+def test_a_server_that_lacks_letters_is_refused(database: str, config: Path) -> None:
+    if "://" in database:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE few ENCODING 'WIN1251' LOCALE 'C' TEMPLATE template0")
+        assert refused(
+            "--config", str(config), "--to", f"{database}/few".replace("/postgres/", "/"), "--project", "1"
+        ) == (
+            "The database cannot be opened: it keeps texts in WIN1251, which lacks letters and emoji that amoCRM has. "
+            "Make one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0\n"
+        )
 
 
 @pytest.mark.parametrize(
@@ -479,6 +514,36 @@ def test_large_json_is_taken(tmp_path: Path) -> None:
     loaded = loader.query("SELECT lead_id, raw->>'text' FROM {deals}", deals="amocrm_1_deals")
     loader.close()
     assert dict(loaded) == texts
+
+
+def test_a_sync_that_the_database_did_not_take_has_not_ended_well(tmp_path: Path) -> None:
+    address, now = f"duckdb:///{tmp_path}/crm.duckdb", datetime.now(timezone.utc)
+    schema = {"properties": {"lead_id": {"type": "integer"}}}
+    rows = Rows(Table("deals", schema, ["lead_id"], whole=False), tmp_path)
+    loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
+    loader.open()
+    for own in (7, 2**40):
+        rows.add({"lead_id": own}, 0)
+        if own == 7:
+            loader.load([rows.take()], {}, Ended(now, now, True, 1, "[]"))
+            execute(f"{tmp_path}/crm.duckdb", "ALTER TABLE amocrm.amocrm_1_deals ALTER lead_id TYPE TINYINT")
+    with pytest.raises(
+        LoadError, match=r"^The database did not take the rows: .+\. What it took before is kept; the next"
+    ):
+        loader.load([rows.take()], {}, Ended(now, now, True, 1, "[]"))
+    assert loader.query("SELECT count(*) FROM {syncs}", syncs="amocrm_1_syncs") == [(1,)]
+
+
+def test_a_sync_that_was_killed_while_it_made_a_table_again_makes_it_the_next_time(tmp_path: Path) -> None:
+    address = f"duckdb:///{tmp_path}/crm.duckdb"
+    rows = Rows(Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path)
+    rows.add({"lead_id": 7}, 0)
+    loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
+    loader.open()
+    loader.load([rows.take()], {"deals": "{}"})
+    execute(f"{tmp_path}/crm.duckdb", "DROP TABLE amocrm.amocrm_1_deals")
+    assert loader.mend({"deals": "{}", "users": "1"}) == {"users": "1"}
+    assert loader.query("SELECT count(*) FROM {deals}", deals="amocrm_1_deals") == [(0,)]
 
 
 def test_first_syncs_of_several_accounts_at_once(config: Path) -> None:

@@ -46,9 +46,6 @@ class SourceAmocrm(AbstractSource):
     `pack` makes the data of a row's record. `hand_over` gets the config when amoCRM has changed something in it.
     """
 
-    check_config_against_spec = False
-    """Our own reading of the config says in words what is wrong, and never repeats what was typed."""
-
     def __init__(
         self,
         pack: Callable[[Row], Mapping[str, Any]] = lambda row: row,
@@ -149,8 +146,7 @@ def open_account(
 
 def notes(account: Account) -> list[str]:
     """Returns what a check warns of. Raises AmocrmError if the account cannot be read."""
-    texts = note_of_texts(account)
-    return _warnings(account, texts, *map(str, findings(account)))
+    return _warnings(account, note_of_texts(account), *map(str, findings(account)))
 
 
 def _warnings(account: Account, *found: str | None) -> list[str]:

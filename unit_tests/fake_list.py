@@ -66,8 +66,8 @@ class FakeList:
         self._lied = False
         self._lock = threading.Lock()
 
-    def listing(self) -> Listing:
-        listing = Listing(self.fetch, "/api/v4/things", "things", self.limit, cursor=self.cursor)
+    def listing(self, pool: WorkerPool | None = None) -> Listing:
+        listing = Listing(self.fetch, "/api/v4/things", "things", self.limit, cursor=self.cursor, pool=pool)
         if self.own_order is None:
             return listing
         return replace(listing, own_order=True, other_orders=("entity_id", "type"))
@@ -153,13 +153,13 @@ def by_date(
     things: FakeList, interval: tuple[int, int], traits: ListTraits, ascending: bool, pool: WorkerPool | None
 ) -> Iterator[Page]:
     """The keyset walk, gone on with in the order of ids where ties come in any order."""
-    listing = things.listing()
+    listing = things.listing(pool)
     try:
-        yield from keyset(listing, interval, traits, ascending, pool=pool)
+        yield from keyset(listing, interval, traits, ascending)
     except TiesShuffled as shuffled:
         since = shuffled.since
         wide = replace(listing, limit=max(listing.limit, JOINING))
-        for page in in_id_order(wide.narrowed(bounds(wide, since - 1, FOREVER)), pool):
+        for page in in_id_order(wide.narrowed(bounds(wide, since - 1, FOREVER))):
             yield Page(
                 [
                     row
@@ -174,7 +174,7 @@ def either_way(things: FakeList, interval: tuple[int, int], pool: WorkerPool | N
     """Rows that do not change, in an order that is not told; pages of a few rows are no proof against it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("source_amocrm.walk.server_order.ROWS_TO_PROVE", 1)
-        yield from keyset_either_way(things.listing(), interval, pool=pool)
+        yield from keyset_either_way(things.listing(pool), interval)
 
 
 class Delivered:

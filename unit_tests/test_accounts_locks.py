@@ -62,6 +62,16 @@ def test_two_fleets_lock_each_other_out(tmp_path: Path, account: FleetAccount) -
         assert account.path.exists()
 
 
+def test_a_lock_that_cannot_be_written_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / ".fleet").mkdir()
+    (tmp_path / ".fleet" / "lock").symlink_to("/dev/full")
+    with (
+        pytest.raises(ConfigFileError, match=r"^The locks beside the accounts cannot be written: "),
+        folder_held(tmp_path),
+    ):
+        pass
+
+
 def test_processes_of_one_fleet_share_the_folder(tmp_path: Path) -> None:
     process = held_by_another("folder_held(folder, 'dagster')", tmp_path)
     try:

@@ -124,6 +124,13 @@ def test_a_config_that_others_read_is_not_synced(fleet: Syncing, tmp_path: Path)
     assert not (tmp_path / "asked").exists()
 
 
+def test_an_account_whose_log_cannot_be_written_is_not_synced(fleet: Syncing, tmp_path: Path) -> None:
+    one = account(tmp_path, "fine")
+    log_of(one).mkdir(parents=True)
+    assert sync(one, fleet).failures == [f"The log {log_of(one)} cannot be written: Is a directory."]
+    assert not (tmp_path / "asked").exists()
+
+
 def test_failures_are_counted_until_one_succeeds(fleet: Syncing, tmp_path: Path) -> None:
     one = account(tmp_path, "fine")
     assert status_of(one).ended is None
@@ -300,7 +307,10 @@ def test_what_keeps_it_from_beginning(tmp_path: Path, capsys: pytest.CaptureFixt
     for path in folder.glob("*.json"):
         path.unlink()
     assert cli.main(["check", "--accounts", str(folder)]) == 2
-    assert capsys.readouterr().err == f"There is no account in {folder}: its configs are files NAME.json.\n"
+    assert capsys.readouterr().err == (
+        f"There is no account in {folder}: its configs are files NAME.json, as `source-amocrm connect --config "
+        f"{folder}/NAME.json` writes them.\n"
+    )
 
 
 def test_what_the_server_imports_is_there() -> None:

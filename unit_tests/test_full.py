@@ -88,7 +88,7 @@ def test_a_list_that_knows_no_pages_is_read_once_and_once_more_if_it_might_be_a_
 
 
 @pytest.mark.parametrize("odd", [2**70, json.loads("[" * 300 + "]" * 300)])
-def test_a_value_that_orjson_cannot_write_hinders_no_list(odd: Any) -> None:
+def test_a_value_that_json_libraries_cannot_write_hinders_no_list(odd: Any) -> None:
     things = a_list(120)
     given = things.fetch
 

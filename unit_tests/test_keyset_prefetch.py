@@ -221,8 +221,7 @@ def events_of_robots(ties: Ties, crowds: tuple[int, ...], calm: int = 400) -> Fa
 
 def read_events(things: FakeList, pool: WorkerPool | None) -> int:
     """The requests that it took to read all events, each once."""
-    listing = things.listing()
-    pages = keyset_either_way(listing, (1, things.now), pool=pool)
+    pages = keyset_either_way(things.listing(pool), (1, things.now))
     came = [row["id"] for page in pages for row in page.rows]
     assert sorted(came) == sorted(things.rows)
     return things.requests
@@ -258,9 +257,9 @@ def test_an_event_that_is_indexed_late_moves_those_behind_it_and_hides_none(seed
     things = events_of_robots("any", (40, 300, 130), calm=150)
     things.random = Random(seed)
     things.change = restless("add_old", share=0.3)
-    listing = things.listing()
+    listing = things.listing(Prompt(most) if most else None)
     delivered = Delivered(things)
-    for page in keyset_either_way(listing, (1, things.now), pool=Prompt(most) if most else None):
+    for page in keyset_either_way(listing, (1, things.now)):
         delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
@@ -274,7 +273,7 @@ def test_rows_are_counted_only_from_where_a_page_is_sure_to_begin(inclusive: boo
     )
     things.from_inclusive = inclusive
     ordered = OrderedList(things.listing(), ListTraits(), True, (0, FOREVER))
-    prefetcher = KeysetPrefetcher(None, ordered)
+    prefetcher = KeysetPrefetcher(ordered)
     raw = RawPage([], True, Answer(None, 0, 0))
     first, other = ranked([1, 2, 3, 4, 5, *[6] * 5], range(1, 11)), ranked([6] * 10, range(6, 16))
     prefetcher.take_note(raw, KeysetWindow(-1, 1, 10, Anchor(0, 0)), first, False)

@@ -13,7 +13,7 @@ import pytest
 from amocrm_warehouse.sync import packages as packages_module
 from amocrm_warehouse.sync import rows as rows_module
 from amocrm_warehouse.sync.packages import Packages
-from amocrm_warehouse.sync.rows import Rows, Waiting
+from amocrm_warehouse.sync.rows import LoadError, Rows, Waiting
 from amocrm_warehouse.sync.table import CHANGES, Table
 
 SCHEMA = {
@@ -66,8 +66,18 @@ def test_values_are_those_of_the_columns_types(tmp_path: Path) -> None:
     assert things.left_out()[0].startswith("1 numbers of things.sum have more than 29 digits")
     assert json.loads(found[0]["tags"]) == [{"id": 2**70}]
     assert found[0][CHANGES] is None
-    assert json.loads(found[1][CHANGES]) == changes
+    assert json.loads(found[1][CHANGES]) == [
+        *changes, {"field": "sum", "change": "NULLED", "reason": "DESTINATION_FIELD_SIZE_LIMITATION"},
+    ]  # fmt: skip
     assert f"{found[1]['_airbyte_extracted_at']:%Y-%m-%d %H:%M:%S.%f}" == "2023-11-14 22:13:20.001000"
+
+
+def test_a_disk_without_room_for_a_table_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "IN_MEMORY", 0)
+    (tmp_path / "things.arrow").symlink_to("/dev/full")
+    waiting = Rows(table(whole=True), tmp_path)
+    with pytest.raises(LoadError, match=rf"^Rows under way cannot be kept in {tmp_path}: No space left on device\."):
+        waiting.add(row(1, "x" * 10_000_000), READ_AT)
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def test_a_walk_by_page_number_is_gone_on_with() -> None:
     assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
     again = saved(one)
     again.begin(["leads"], THEN + DAY)
-    again.end_walk("leads")
+    again.cover("leads", Page([]), walked=True)
     plan = saved(again).plan("leads")
     assert plan.resume is None
     assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))

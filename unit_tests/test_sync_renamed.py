@@ -6,43 +6,39 @@ from typing import Any, cast
 
 import pytest
 
+from amocrm_warehouse.sync.loader import HeldAccount
 from amocrm_warehouse.sync.reading import renamed
 from amocrm_warehouse.sync.syncing import _check_account
 from integration_tests.sandbox import Account, Tokens
 
 
 class _Loader:
-    """The part of a Loader that `_check_account` uses; `row`: the row of the table `account`, if there is one."""
+    """The part of a Loader that `_check_account` uses."""
 
     prefix = "amocrm_1_"
 
-    def __init__(self, *row: object) -> None:
-        self._row = row
-
-    def holds(self, stream: str) -> bool:
-        return stream == "account" and bool(self._row)
-
-    def query(self, _: str, **__: str) -> list[tuple[object, ...]]:
-        return [self._row]
+    def __init__(self, account: HeldAccount | None) -> None:
+        self.account = account
 
 
 NUMBER = Account(seed=1).id
 
 
 @pytest.mark.parametrize(
-    ("row", "token", "other"),
+    ("held", "token", "other"),
     [
-        ((), "", False),
-        ((NUMBER, "north"), Tokens(Account(seed=2)).long_lived(), False),
-        ((NUMBER, "old"), Tokens(Account(seed=1)).long_lived(), False),
-        ((NUMBER, "old"), Tokens(Account(seed=2)).long_lived(), True),
-        ((NUMBER, "old"), "no JWT", True),
-        ((NUMBER, "old"), "", True),
+        (None, "", False),
+        (HeldAccount(NUMBER, "north"), Tokens(Account(seed=2)).long_lived(), False),
+        (HeldAccount(NUMBER, "old"), Tokens(Account(seed=1)).long_lived(), False),
+        (HeldAccount(NUMBER, "old"), Tokens(Account(seed=2)).long_lived(), True),
+        (HeldAccount(NUMBER, "old"), "no JWT", True),
+        (HeldAccount(NUMBER, "old"), "", True),
+        (HeldAccount(None, "old"), "", True),
     ],
 )
-def test_whose_tables_they_are(row: tuple[object, ...], token: str, other: bool) -> None:
+def test_whose_tables_they_are(held: HeldAccount | None, token: str, other: bool) -> None:
     settings: dict[str, Any] = {"account_domain": "north.amocrm.ru", "credentials": {"access_token": token}}
-    loader = cast("Any", _Loader(*row))
+    loader = cast("Any", _Loader(held))
     if not other:
         _check_account(loader, settings)
         return

@@ -175,7 +175,7 @@ def test_numbered_where_the_first_page_hides_rows(seed: int, limit: int, hidden:
 def assert_numbered_brings_all(things: FakeList, ahead: int) -> None:
     delivered = Delivered(things)
     with walkers(ahead) as pool:
-        for page in in_id_order(things.listing(), pool):
+        for page in in_id_order(things.listing(pool)):
             delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
@@ -183,7 +183,7 @@ def assert_numbered_brings_all(things: FakeList, ahead: int) -> None:
 
 def test_numbered_brings_an_id_that_is_no_positive_number() -> None:
     things = FakeList(dict.fromkeys((-7, 0, *range(1, 10)), 7), Random(1), hidden=-9)
-    assert [row["id"] for page in in_id_order(things.listing(), None) for row in page.rows] == [-7, 0, *range(1, 10)]
+    assert [row["id"] for page in in_id_order(things.listing()) for row in page.rows] == [-7, 0, *range(1, 10)]
 
 
 @walks
@@ -194,11 +194,11 @@ def test_numbered_goes_on(seed: int, limit: int, pages: int, always_next: bool, 
     delivered = Delivered(things)
     checkpoint: PageCheckpoint | None = None
     with walkers(ahead) as pool:
-        for page, _ in zip(in_id_order(things.listing(), pool), range(pages), strict=False):
+        for page, _ in zip(in_id_order(things.listing(pool)), range(pages), strict=False):
             delivered.take(page)
             checkpoint = page.checkpoint or checkpoint
         for _ in range(things.random.choice((0, 1, 3, 40))):
             getattr(things, things.random.choice(("delete", "delete", "restore", "edit")))()
-        for page in in_id_order(things.listing(), pool, checkpoint):
+        for page in in_id_order(things.listing(pool), checkpoint):
             delivered.take(page)
     assert delivered.missing() == []

@@ -162,7 +162,7 @@ def test_full(seed: int, limit: int, in_order: bool, ahead: int) -> None:
         things.change = restless("delete", "restore", "add", share=0.5)
     delivered = Delivered(things)
     with muddled(ahead, seed) as pool:
-        rows = full(things.listing(), pool)
+        rows = full(things.listing(pool))
     delivered.versions = [(row["id"], row["updated_at"]) for row in rows]
     assert delivered.missing() == []
     assert len(rows) == len({row["id"] for row in rows})

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from source_amocrm.http import Answer
-from source_amocrm.walk.by_page_number import in_id_order, one_second
+from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.full import full, in_passes
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import Listing, Page
 from source_amocrm.walk.page_size import TooLong
 from source_amocrm.walk.server_order import ListTraits
@@ -49,7 +49,7 @@ def endless_pages(order: str) -> Listing:
 
 
 WHOLE: dict[str, Callable[[Listing], Iterator[Any]]] = {
-    "by page number": lambda listing: in_id_order(listing, None),
+    "by page number": in_id_order,
     "in passes": in_passes,
     "by date": lambda listing: keyset(listing, (0, FOREVER), ListTraits()),
     "one second": lambda listing: one_second(replace(listing, own_order=True), 7),
@@ -78,7 +78,7 @@ def test_a_list_that_is_kept_whole_is_left_when_it_takes_too_much_memory(monkeyp
 def walks() -> Iterator[tuple[str, Iterator[Page]]]:
     listing = Listing(fetch, "/api/v4/things", "things")
     yield "keyset", keyset(listing, (0, FOREVER), ListTraits())
-    yield "numbered", in_id_order(listing, None)
+    yield "numbered", in_id_order(listing)
 
 
 @pytest.mark.parametrize("name", ["keyset", "numbered"])

@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
         return ended(error)
     finally:
         sys.meta_path.remove(finder)
-    if outcome.received or not outcome.errors:
+    if outcome.totals or not outcome.errors:
         print_table(outcome, f"amocrm_{project.lower()}_")
     for sentence in outcome.notices:
         print(f"\n{sentence}")

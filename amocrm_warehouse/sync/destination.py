@@ -23,7 +23,7 @@ class Kind:
     """How dlt writes to one kind of database.
 
     `driver`: the module that must be importable, `package`: what pip installs for it. `file_format`: of load packages;
-    None leaves the choice to dlt. `comments`: whether it has COMMENT ON COLUMN. `nul`: whether a text holds U+0000.
+    None leaves the choice to dlt. `comments`: whether it has COMMENT ON COLUMN.
     `loaded_at_once`: files of a package; more take a network's time in parallel, and memory.
     """
 
@@ -32,7 +32,6 @@ class Kind:
     make: Callable[[str], Any]
     file_format: str | None = None
     comments: bool = False
-    nul: bool = True
     loaded_at_once: int = 4
 
 
@@ -54,6 +53,7 @@ def _postgres(address: str) -> Any:
             "username": unquote(url.username or "postgres"),
             "password": unquote(url.password or "") or os.environ.get("PGPASSWORD", ""),
             "database": url.path.strip("/") or "postgres",
+            "client_encoding": "UTF8",  # of load packages, whatever PGCLIENTENCODING and the role say
         },
         **LOADED_INTO,
     )
@@ -78,13 +78,13 @@ def _mysql(address: str) -> Any:
 
 KINDS = {
     "duckdb": Kind("duckdb", "duckdb", _duckdb, "parquet", comments=True, loaded_at_once=1),
-    "postgresql": Kind("psycopg2", "psycopg2-binary", _postgres, "csv", comments=True, nul=False),
+    "postgresql": Kind("psycopg2", "psycopg2-binary", _postgres, "csv", comments=True),
     "motherduck": Kind("duckdb", "duckdb", _by_name("motherduck"), "parquet"),
     "clickhouse": Kind("clickhouse_driver", "dlt[clickhouse]", _by_name("clickhouse")),
     "bigquery": Kind("google.cloud.bigquery", "dlt[bigquery]", _by_name("bigquery")),
     "mssql": Kind("pyodbc", "dlt[mssql]", _by_name("mssql")),
     "snowflake": Kind("snowflake.connector", "dlt[snowflake]", _by_name("snowflake")),
-    "redshift": Kind("psycopg2", "dlt[redshift]", _by_name("redshift"), nul=False),
+    "redshift": Kind("psycopg2", "dlt[redshift]", _by_name("redshift")),
     "mysql": Kind("pymysql", "dlt[sqlalchemy] pymysql", _mysql),
 }
 

@@ -6,8 +6,9 @@ so a sync that is killed goes on from the last one.
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 
 from amocrm_warehouse.place import own_folder
 from amocrm_warehouse.sync.destination import Kind, destination
-from amocrm_warehouse.sync.rows import Waiting
+from amocrm_warehouse.sync.rows import LoadError, Waiting, no_room
 
 # dlt reads these when it is imported: no telemetry, no settings of whatever folder a person is in, no lines of its own
 os.environ.update(
@@ -54,14 +55,18 @@ class Ended(NamedTuple):
     failures: str
 
 
-class LoadError(ValueError):
-    """Says in a sentence why the database could not be read or written."""
+class HeldAccount(NamedTuple):
+    """Whose the tables are. `number`: None where no token has named it."""
+
+    number: int | None
+    subdomain: str
 
 
 class Loader:
     """Every method is called from one and the same thread. Raises LoadError.
 
     `personal_data`: a mark of how personal data is replaced in the rows to load; `filled_with`: of those loaded last.
+    `account`: the one that the tables hold; None for new tables.
     """
 
     def __init__(self, kind: Kind, address: str, *, project: str, dataset: str, folder: Path) -> None:
@@ -71,6 +76,7 @@ class Loader:
         self._kind = kind
         self._name = f"amocrm_{project}"
         self.personal_data = self.filled_with = ""
+        self.account: HeldAccount | None = None
         self._lock: Any = None
         self._schema = Schema(self._name)
         os.environ["LOAD__WORKERS"] = str(kind.loaded_at_once)
@@ -107,7 +113,36 @@ class Loader:
             self._schema = self._pipeline.schemas[self._name]
         found = self._pipeline.state.get("sources", {}).get(self._name, {})
         self.filled_with = found.get("personal_data", "")
+        self.account = HeldAccount(*found["account"]) if "account" in found else None
         return dict(found.get("streams", {}))
+
+    def mend(self, states: Mapping[str, str]) -> dict[str, str]:
+        """Makes tables that somebody dropped, and columns, again. Returns the states of all other streams."""
+        if not (lost := self._lost()):
+            return dict(states)
+        # first in the database: a sync that is killed would go on from the state of an empty table
+        self.load([], dict.fromkeys(lost & {*states}, "{}"))
+        try:
+            with self._pipeline.destination_client(self._name) as client:
+                client.update_stored_schema(force=True)
+        except Exception as error:
+            raise LoadError(f"The database cannot be written: {_reason(error)}") from None
+        return {stream: state for stream, state in states.items() if stream not in lost}
+
+    def _lost(self) -> set[str]:
+        """The streams whose tables, or columns of them, are not there any more."""
+        if not self._kind.comments:
+            return set()
+        there = set(
+            self.query(
+                f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = '{self.dataset}'"
+            )
+        )
+        return {
+            name.removeprefix(self.prefix)
+            for name, table in self._schema.tables.items()
+            if name.startswith(self.prefix) and any((name, column) not in there for column in table["columns"])
+        }
 
     def _hold(self) -> None:
         """Raises LoadError when a sync on another machine writes to these tables of a server."""
@@ -150,16 +185,22 @@ class Loader:
     def load(self, rows: Iterable[Waiting], states: Mapping[str, str], sync: Ended | None = None) -> None:
         """Loads one package: the rows of each table, then the states, all of which cover what is loaded by then.
 
-        `sync`: for the last package, the row of the table of syncs.
+        `sync`: at the end of a sync, the row of the table of syncs. It is loaded after them, for it says that they are.
         """
         rows = list(rows)
-        resources = [
-            *map(self._resource, rows),
-            _states(states, self.personal_data),
-            *([self._syncs(sync)] if sync else []),
-        ]
+        if rows or states:
+            self._load([*map(self._resource, rows), self._states(states)], rows)
+        if sync:
+            self._load([self._states({}), self._syncs(sync)])
+            self._forget_old_states()
+        for waiting in rows:
+            waiting.forget()
+
+    def _load(self, resources: list[DltResource], rows: Sequence[Waiting] = ()) -> None:
         source = DltSource(self._schema, self._name, resources)
         try:
+            if self._lock:
+                self._lock.execute_sql("SELECT 1")  # the tables are held no longer than its connection
             with self._connected(rows):
                 self._pipeline.extract(source, loader_file_format=self._kind.file_format)
                 _give_back_memory()
@@ -167,14 +208,16 @@ class Loader:
                 info = self._pipeline.load()
                 _give_back_memory()
                 self._schema = self._pipeline.schemas[self._name]
-                if self._kind.comments:
+                if self._kind.comments and info.load_packages:  # a state that is there already makes none
                     self._comment(info.load_packages[-1].schema_update)
-                    if sync:
-                        self._forget_old_states()
         except Exception as error:
-            raise LoadError(f"The database did not take the rows: {_reason(error)}") from None
-        for waiting in rows:
-            waiting.forget()
+            cause = _cause(error)
+            if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # of a load package, not of the database
+                raise no_room(self._pipeline.pipelines_dir, cause) from None
+            raise LoadError(
+                f"The database did not take the rows: {_reason(error).rstrip('.')}. What it took before is kept; the "
+                "next sync goes on from there."
+            ) from None
 
     @contextmanager
     def _connected(self, rows: Iterable[Waiting]) -> Iterator[None]:
@@ -204,9 +247,8 @@ class Loader:
 
     def _resource(self, waiting: Waiting) -> DltResource:
         table = waiting.table
-        tables = waiting if self._kind.nul else map(table.without_nul, waiting)
         return dlt.resource(
-            tables,
+            waiting,
             name=self.prefix + table.stream,
             columns=table.hints,
             primary_key=table.key,
@@ -230,26 +272,25 @@ class Loader:
                 client.execute_sql(";\n".join(comments))
 
     def _forget_old_states(self) -> None:
-        with self._pipeline.sql_client() as client:
-            states = client.make_qualified_table_name("_dlt_pipeline_state")
-            client.execute_sql(
-                f"DELETE FROM {states} WHERE pipeline_name = %s AND version <= "
-                f"(SELECT max(version) FROM {states} WHERE pipeline_name = %s) - {STATES_KEPT}",
-                self._name,
-                self._name,
+        if self._kind.comments:
+            self.query(
+                "DELETE FROM {states} WHERE pipeline_name = '" + self._name + "' AND version <= "
+                "(SELECT max(version) FROM {states} WHERE pipeline_name = '" + self._name + f"') - {STATES_KEPT}",
+                states="_dlt_pipeline_state",
             )
 
+    def _states(self, states: Mapping[str, str]) -> DltResource:
+        """A resource without rows: dlt keeps what is written to the source's state within a resource."""
 
-def _states(states: Mapping[str, str], personal_data: str) -> DltResource:
-    """A resource without rows: dlt keeps what is written to the source's state within a resource."""
+        def write() -> Iterator[Any]:
+            state = dlt.current.source_state()
+            state.setdefault("streams", {}).update(states)
+            state["personal_data"] = self.personal_data
+            if self.account:
+                state["account"] = list(self.account)
+            yield from ()
 
-    def write() -> Iterator[Any]:
-        state = dlt.current.source_state()
-        state.setdefault("streams", {}).update(states)
-        state["personal_data"] = personal_data
-        yield from ()
-
-    return dlt.resource(write, name="states")
+        return dlt.resource(write, name="states")
 
 
 def _give_back_memory() -> None:
@@ -257,12 +298,18 @@ def _give_back_memory() -> None:
     pa.default_memory_pool().release_unused()
 
 
-def _reason(error: BaseException) -> str:
-    """The first line of the error that began it."""
+def _cause(error: BaseException) -> BaseException:
+    """The error that began it."""
     if isinstance(error, PipelineStepFailed):
         error = error.exception
     while error.__cause__ or (error.__context__ and not error.__suppress_context__):
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return error
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the error that began it."""
+    error = _cause(error)
     text = str(error).strip() or type(error).__name__
     with suppress(IndexError):
         text = text.splitlines()[0]

@@ -26,9 +26,15 @@ HOLDER = (
 def hold(client: Psycopg2SqlClient, tables: str) -> str | None:
     """Holds the tables for this connection, also against syncs on other machines; returns who holds them already.
 
-    In a transaction that stays open: a pooler of connections would keep the lock of a session.
+    In a transaction that stays open: a pooler of connections would keep the lock of a session. Raises ValueError for a
+    database whose texts are not in UTF-8.
     """
-    client.open_connection()
+    connection = client.open_connection()
+    if (encoding := connection.get_parameter_status("server_encoding")) != "UTF8":
+        raise ValueError(
+            f"it keeps texts in {encoding}, which lacks letters and emoji that amoCRM has. Make one with CREATE "
+            "DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
     client.begin_transaction().__enter__()
     client.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
     held: Any = client.execute_sql(HOLD, tables)

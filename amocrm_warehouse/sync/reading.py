@@ -40,7 +40,9 @@ class Reading:
     work."""
 
     def __init__(self, account: ConfigFile, settings: dict[str, Any], streams: list[str] | None, out: Outcome) -> None:
-        self._settings = self._known = settings
+        self.settings = settings
+        """As amoCRM and the config have them by now."""
+        self._given = settings
         self._outcome = out
         self._failures: list[FailureType] = []  # of streams
         self._source = SourceAmocrm(hand_over=FileKeeper(account, then=self._rotated))
@@ -56,9 +58,9 @@ class Reading:
         """Reads on from the states. What went wrong is told in the outcome; raises what `packages` raises."""
         catalog = configured(self._streams)
         messages = self._source.read(
-            LOGGER, copy.deepcopy(self._settings), catalog, [_state(*one) for one in states.items()]
+            LOGGER, copy.deepcopy(self._given), catalog, [_state(*one) for one in states.items()]
         )
-        with closing(messages), _logs_go_to(watch):  # type: ignore[type-var] # it is a generator
+        with _logs_go_to(watch), closing(messages):  # type: ignore[type-var] # it is a generator
             while (message := self._next(messages)) is not None:
                 with UNINTERRUPTED:
                     _take(message, packages)
@@ -84,9 +86,9 @@ class Reading:
     def _rotated(self, changed: Mapping[str, Any]) -> None:
         """The connector has put settings that amoCRM changed into the config."""
         new = copy.deepcopy(dict(changed))
-        if moved := renamed(self._known, new):
+        if moved := renamed(self.settings, new):
             self._outcome.notices.append(moved)
-        self._known = new
+        self.settings = new
 
 
 def _take(message: AirbyteMessage, packages: Packages) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from amocrm_warehouse.place import HOME
 from amocrm_warehouse.sync.table import Row, Table
 
 ROWS = 250
@@ -18,6 +20,26 @@ SLICE = 10_000
 """Rows of each Arrow table that dlt gets."""
 IN_MEMORY = 8 << 20
 """Bytes of a table that is read whole; past them its rows wait on the disk."""
+
+
+class LoadError(ValueError):
+    """Says in a sentence why rows could not be kept on their way, or the database not be read or written."""
+
+
+@contextmanager
+def on_disk(folder: Path) -> Iterator[None]:
+    """Raises LoadError where what is under way does not fit into the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise no_room(folder, error) from None
+
+
+def no_room(folder: Path | str, error: OSError) -> LoadError:
+    reason = os.strerror(error.errno) if error.errno else error
+    return LoadError(
+        f"Rows under way cannot be kept in {folder}: {reason}. Make room there, or name another folder in {HOME}."
+    )
 
 
 class Rows:
@@ -38,7 +60,7 @@ class Rows:
 
     def add(self, row: Row, read_at: int) -> None:
         """`read_at`: milliseconds."""
-        size = self.table.write_json(row)
+        size = self.table.prepare(row)
         self._text += size
         self.largest = max(self.largest, size)
         self._rows.append(row)
@@ -49,10 +71,11 @@ class Rows:
 
     def take(self) -> Waiting:
         self._pack()
-        if self._file and self._writer:
-            self._writer.close()
-            self._file.close()
-        taken = Waiting(self.table, self.largest, self._batches, self._renamed() if self._file else None)
+        with on_disk(self._path.parent):
+            if self._file and self._writer:
+                self._writer.close()
+                self._file.close()
+            taken = Waiting(self.table, self.largest, self._batches, self._renamed() if self._file else None)
         self._begin()
         return taken
 
@@ -74,6 +97,10 @@ class Rows:
             return
         batch = self.table.batch(self._rows, self._read_at)
         self._rows, self._read_at, self._text = [], [], 0
+        with on_disk(self._path.parent):
+            self._keep(batch)
+
+    def _keep(self, batch: pa.RecordBatch) -> None:
         if self._writer:
             self._writer.write(batch)
             return

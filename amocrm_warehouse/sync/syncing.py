@@ -23,10 +23,10 @@ from amocrm_warehouse.sync.table_set import table_set
 from source_amocrm.config_file import ConfigFile
 
 if TYPE_CHECKING:
-    from amocrm_warehouse.sync.loader import Ended, Loader
+    from amocrm_warehouse.sync.loader import Ended, HeldAccount, Loader
 
-RESERVED = ("amocrm_load", "amocrm_staging", "amocrm_marts")
-"""Schemas of rows under way, and of what dbt builds."""
+RESERVED = ("amocrm_load", "amocrm_staging", "amocrm_marts", "information_schema", "pg_catalog")
+"""Schemas of rows under way, of what dbt builds, and of the databases themselves."""
 OTHER_PERSONAL_DATA = (
     "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep the "
     "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schema {dataset} and "
@@ -56,9 +56,10 @@ def sync(
     outcome = Outcome()
     with _files_for_their_owner(), table_set(to, project.lower(), dataset) as folder:
         # dlt and the CDK take seconds to import: a mistake above is told at once
-        from amocrm_warehouse.sync.loader import Loader, LoadError
+        from amocrm_warehouse.sync.loader import Loader
         from amocrm_warehouse.sync.packages import Packages
         from amocrm_warehouse.sync.reading import Reading
+        from amocrm_warehouse.sync.rows import LoadError
 
         reading = Reading(account, settings, streams, outcome)
         # dlt keeps its settings by thread, and handles signals of its own in the main one
@@ -67,7 +68,9 @@ def sync(
             loader = thread.submit(make).result()
             loader.check_names(table.stream for table in reading.tables)
             states = thread.submit(loader.open).result()
-            thread.submit(_check_account, loader, settings).result()
+            _check_account(loader, settings)
+            loader.account = _account(settings)
+            states = thread.submit(loader.mend, states).result()
             if not states and (notice := thread.submit(_tables_of_old, loader).result()):
                 outcome.notices.append(notice)
             loader.personal_data = _mark_of_personal_data(settings)
@@ -82,6 +85,7 @@ def sync(
                     if interrupted():
                         packages.finish()
                     raise
+                loader.account = _account(reading.settings)
                 packages.finish(partial(loader.load, sync=_ended(outcome, started_at)))
                 if count:
                     names = [table.stream for table in reading.tables]
@@ -132,18 +136,20 @@ def _files_for_their_owner() -> Iterator[None]:
 
 def _check_account(loader: Loader, settings: dict[str, Any]) -> None:
     """Raises ValueError when the tables hold another account, told by its number where the token names it."""
-    if not loader.holds("account"):
-        return
+    held, own = loader.account, _account(settings)
+    if held and held.subdomain != own.subdomain and (own.number is None or own.number != held.number):
+        raise ValueError(
+            f"The tables {loader.prefix}… in this database hold the account {held.subdomain}, and the config is of "
+            f"{own.subdomain}. Give each account its own --project, or its own database."
+        )
+
+
+def _account(settings: dict[str, Any]) -> HeldAccount:
+    from amocrm_warehouse.sync.loader import HeldAccount
     from source_amocrm.auth.claims import claims_of
 
-    found = loader.query("SELECT account_id, subdomain FROM {account}", account=f"{loader.prefix}account")
-    own = subdomain(settings)
     token = str((settings.get("credentials") or {}).get("access_token") or "")
-    if found and found[0][1] != own and claims_of(token).account_id != found[0][0]:
-        raise ValueError(
-            f"The tables {loader.prefix}… in this database hold the account {found[0][1]}, and the config is of {own}. "
-            "Give each account its own --project, or its own database."
-        )
+    return HeldAccount(claims_of(token).account_id, subdomain(settings))
 
 
 def _mark_of_personal_data(settings: dict[str, Any]) -> str:

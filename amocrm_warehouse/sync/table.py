@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Context, Decimal, InvalidOperation
 from functools import cached_property
@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 pa.array([])  # the first one imports pandas, which two threads at once would meet half imported
 READ_AT = "_airbyte_extracted_at"
@@ -36,9 +35,7 @@ HINTS: dict[str, dict[str, Any]] = {
 """dlt's name of the type of each kind of column."""
 _NINE_PLACES = Decimal("1e-9")
 _DIGITS = Context(prec=38)
-_NUL = "\0"
-# an even number of backslashes before it are themselves escaped
-_NUL_IN_JSON = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_TOO_LARGE = {"change": "NULLED", "reason": "DESTINATION_FIELD_SIZE_LIMITATION"}
 
 Row = dict[str, Any]
 
@@ -54,10 +51,11 @@ class Table:
         self.key = list(key)
         self.whole = whole
         self.description: str = schema.get("description", "")
-        self.too_large: dict[str, int] = {}
+        self.too_large = Counter[str]()
         columns = {**schema["properties"], CHANGES: OF_CHANGES}
         self._columns = {name: kind_of(column) for name, column in columns.items()}
         self._texts = [name for name, kind in self._columns.items() if kind == "string"]
+        self._numbers = [name for name, kind in self._columns.items() if kind == "number"]
         self._json = [name for name, kind in self._columns.items() if kind == "json"]
         self._said = {name: column.get("description", "") for name, column in columns.items()}
 
@@ -76,8 +74,18 @@ class Table:
         read_at = {**HINTS["time"], "nullable": False, "description": "When the row was read from amoCRM."}
         return {**columns, READ_AT: read_at}
 
-    def write_json(self, row: Row) -> int:
-        """Replaces the values of json columns by their text. Returns the size of the row's texts (characters)."""
+    def prepare(self, row: Row) -> int:
+        """Replaces numbers by decimals and the values of json columns by their text.
+
+        Returns the size of the row's texts (characters).
+        """
+        for name in self._numbers:
+            if (value := row.get(name)) is None:
+                continue
+            row[name] = _decimal(value)
+            if row[name] is None:
+                self.too_large[name] += 1
+                row[CHANGES] = [*(row.get(CHANGES) or ()), {"field": name, **_TOO_LARGE}]
         size = 0
         for name in self._json:
             value = row.get(name)
@@ -89,21 +97,10 @@ class Table:
         return size
 
     def batch(self, rows: Sequence[Row], read_at: Sequence[int]) -> pa.RecordBatch:
-        """The rows, whose json columns are texts. `read_at`: when each was read (milliseconds)."""
-        arrays = [self._array(name, kind, [row.get(name) for row in rows]) for name, kind in self._columns.items()]
+        """The rows, which are prepared. `read_at`: when each was read (milliseconds)."""
+        arrays = [_array(kind, [row.get(name) for row in rows]) for name, kind in self._columns.items()]
         arrays.append(pa.array(read_at, pa.timestamp("ms", "UTC")).cast(TIME))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
-
-    def without_nul(self, rows: pa.Table) -> pa.Table:
-        """The rows without U+0000, which PostgreSQL stores in no text."""
-        for number, (name, kind) in enumerate(self._columns.items()):
-            column = rows.column(name)
-            if kind == "string" and pc.any(pc.match_substring(column, _NUL)).as_py():
-                rows = rows.set_column(number, self.schema.field(name), pc.replace_substring(column, _NUL, ""))
-            elif kind == "json" and pc.any(pc.match_substring(column, "\\u0000")).as_py():
-                texts = [text and _NUL_IN_JSON.sub(r"\1", text) for text in column.to_pylist()]
-                rows = rows.set_column(number, self.schema.field(name), pa.array(texts, pa.string()))
-        return rows
 
     def left_out(self) -> list[str]:
         """A sentence for each column in which numbers were left out."""
@@ -113,19 +110,9 @@ class Table:
             for column, count in self.too_large.items()
         ]
 
-    def _array(self, name: str, kind: str, values: list[Any]) -> pa.Array:
-        if kind == "time":
-            return pa.array(values, pa.string()).cast(TIME)
-        if kind == "number":
-            values = [None if value is None else self._decimal(name, value) for value in values]
-        return pa.array(values, arrow_type(kind))
 
-    def _decimal(self, name: str, value: float) -> Decimal | None:
-        try:
-            return Decimal(repr(value)).quantize(_NINE_PLACES, context=_DIGITS)
-        except InvalidOperation:
-            self.too_large[name] = self.too_large.get(name, 0) + 1
-            return None
+def _array(kind: str, values: list[Any]) -> pa.Array:
+    return pa.array(values, pa.string()).cast(TIME) if kind == "time" else pa.array(values, arrow_type(kind))
 
 
 def kind_of(column: Mapping[str, Any]) -> str:
@@ -139,6 +126,14 @@ def kind_of(column: Mapping[str, Any]) -> str:
 
 def arrow_type(kind: str) -> pa.DataType:
     return TIME if kind == "time" else ARROW.get(kind, pa.string())
+
+
+def _decimal(value: float) -> Decimal | None:
+    """None for a number that no column holds."""
+    try:
+        return Decimal(repr(value)).quantize(_NINE_PLACES, context=_DIGITS)
+    except InvalidOperation:
+        return None
 
 
 def _json_text(value: Any) -> str:

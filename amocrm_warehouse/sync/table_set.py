@@ -9,14 +9,14 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from amocrm_warehouse.address import duckdb_file, is_file, without_password
-from amocrm_warehouse.place import own_folder
+from amocrm_warehouse.place import HOME, own_folder
 
 
 @contextmanager
@@ -31,30 +31,44 @@ def table_set(address: str, project: str, dataset: str) -> Iterator[Path]:
     digest = hashlib.sha256(key.encode()).hexdigest()[:24]
     place = own_folder("syncs")
     lock, holder, folder = (place / f"{digest}{end}" for end in (".lock", ".json", ""))
-    try:
-        with FileLock(lock, timeout=0, mode=0o600):
+    with ExitStack() as held:
+        try:
+            held.enter_context(FileLock(lock, timeout=0, mode=0o600))
             holder.write_text(json.dumps(_who()), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
-            try:
-                yield folder
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-                with suppress(OSError):
-                    holder.unlink()
-    except Timeout:
-        raise ValueError(
-            f"Another sync writes to these tables ({shown}): {_told(holder)}. One writes at a time; wait for its end."
-        ) from None
+        except Timeout:
+            raise ValueError(
+                f"Another sync writes to these tables ({shown}): {_told(holder)}. One writes at a time; wait for its "
+                "end."
+            ) from None
+        except OSError as error:
+            raise ValueError(
+                f"The folder for temporary files {place} cannot be written: {error.strerror}. Name another one in "
+                f"{HOME}."
+            ) from None
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                holder.unlink()
 
 
 def _who() -> dict[str, str | int]:
     return {
         "process": os.getpid(),
-        "user": getpass.getuser(),
+        "user": _user(),
         "host": socket.gethostname(),
         "since": datetime.now().astimezone().isoformat(" ", "seconds"),
     }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container a user may be a number without a name
+        return "a user without a name"
 
 
 def _told(holder: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import math
 import threading
@@ -77,6 +76,7 @@ class Account:
     """One account: what it says of itself, its lists, and which of their filters work.
 
     `extras`: the `with` parameters of `/account` that the selected streams need; to be known before `facts` are asked.
+    `sampled`: dictionaries have one page each, for commands that must end soon on any list.
     """
 
     def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
@@ -90,8 +90,7 @@ class Account:
         self._begun = api.clock()
         self._filter_ignored = False
         self._lists: dict[str, Memoized[list[Row]]] = {}
-        self._sampled = False
-        self._lock = threading.Lock()
+        self.sampled = False
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         return self.clocks.note(self.api.get(path, params or {}, shrinkable=shrinkable))
@@ -113,25 +112,18 @@ class Account:
             )
 
     def listing(self, resource: Resource, params: Params | None = None) -> Listing:
-        return Listing(self.get, resource.path, resource.collection, params=params or {}, cursor=resource.cursor)
-
-    def sampled(self) -> Account:
-        """Returns the same account with dictionaries of one page each, for commands that must end soon on any list."""
-        sample = copy.copy(self)
-        sample._lists, sample._sampled = {}, True
-        return sample
+        listing = Listing(self.get, resource.path, resource.collection, cursor=resource.cursor, pool=self.pool)
+        return listing.narrowed(params or {})
 
     def dictionary(self, path: str, collection: str, params: Params | None = None) -> list[Row]:
         """Returns a short list whole, or its first page in a `sampled` account. Each list is requested once."""
         self.require(path)
-        listing = Listing(self.get, path, collection, params=params or {})
+        listing = Listing(self.get, path, collection, params=params or {}, pool=self.pool)
 
         def rows() -> list[Row]:
-            return listing.ask({}).rows if self._sampled else whole(listing, self.pool)
+            return listing.ask({}).rows if self.sampled else whole(listing)
 
-        with self._lock:
-            known = self._lists.setdefault(path, Memoized(rows))
-        return known()
+        return self._lists.setdefault(path, Memoized(rows))()
 
     def get_believed(self, path: str, params: Params) -> Answer:
         """Gets what is no list: a 204 is requested again before it is believed."""

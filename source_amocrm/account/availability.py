@@ -15,7 +15,6 @@ from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, list_broke_o
 from source_amocrm.walk import Listing, Row
 from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.full import full
-from source_amocrm.walk.worker_pool import WorkerPool
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,6 @@ OFF = (
     # An account that names no host of files has none; what a host answers that it names is another matter.
     Off("/v1.0/files", (FeatureOff,), "drive_url", bool),
 )
-OFF_ANSWERS = (FeatureOff, NotFound)
-"""The refusals that may mean it, unless rows of the list have come before."""
 
 
 def _part_of(path: str | None) -> Off | None:
@@ -79,20 +76,20 @@ def reading(listing: Listing) -> Iterator[None]:
     """Encloses the reading of a list: once a row has come, a refusal means that it broke off, not that it is off."""
     try:
         yield
-    except OFF_ANSWERS as error:
+    except (FeatureOff, NotFound) as error:
         if listing.begun.is_set() and error.path == listing.path:
             raise list_broke_off(error) from None
         raise
 
 
-def whole(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
+def whole(listing: Listing) -> list[Row]:
     """Reads a short list whole."""
     with reading(listing):
-        return full(listing, pool)
+        return full(listing)
 
 
-def in_parts(listing: Listing, pool: WorkerPool | None = None) -> Iterator[list[Row]]:
+def in_parts(listing: Listing) -> Iterator[Row]:
     """As `whole`, for a list of any length: each row once, in the order of ids where the list can be had so."""
     with reading(listing):
-        for page in in_id_order(listing, pool):
-            yield page.rows
+        for page in in_id_order(listing):
+            yield from page.rows

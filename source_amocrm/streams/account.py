@@ -64,8 +64,8 @@ class Files(FullRefreshStream):
         self.fetch(path, {"limit": 1})
 
     def records(self) -> Iterable[tuple[Row, Context]]:
-        listing = Listing(self.fetch, self.list_path, self.collection, FILES_OF_A_PAGE)
-        return ((record, Context()) for record in whole(listing, self.account.pool))
+        listing = Listing(self.fetch, self.list_path, self.collection, FILES_OF_A_PAGE, pool=self.account.pool)
+        return ((record, Context()) for record in whole(listing))
 
     @property
     def fetch(self) -> Fetch:

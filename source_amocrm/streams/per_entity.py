@@ -123,7 +123,6 @@ class LiveEntities(PerEntityStream):
         """Returns all cards of one kind or raises, because readers take a missing card for gone."""
         self.account.facts()  # before the list, for it tells when the sync began
         self.account.require(path)
-        listing = Listing(self.account.get, path, context.entity_type)
-        listed = (row for rows in in_parts(listing, self.account.pool) for row in rows)
+        listed = in_parts(Listing(self.account.get, path, context.entity_type, pool=self.account.pool))
         found = {self.record.key(row.get("id"), row, "entity_id"): row.get("updated_at") for row in listed}
         return (({"id": own, "updated_at": at}, context) for own, at in found.items())

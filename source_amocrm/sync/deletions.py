@@ -38,7 +38,7 @@ _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id"
 _VALUE_FIELDS = frozenset({"value_before", "value_after"})
 _KINDS_WITH_VALUES = LINKED | TAGGED | {NOTE_DELETED}
 """The kinds whose values name the other entity, the tag or the note."""
-_TOUCHING = ADDED | LINKED | TAGGED
+_TOUCHING = ADDED | LINKED | TAGGED  # the entity is read again
 
 
 @dataclass
@@ -130,19 +130,15 @@ def _elements(event: Row) -> Iterator[Row]:
 CARD_NAMES = tuple(resource.name for resource in CARDS)
 
 
-@dataclass
 class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
-    `types_since`: the kinds to ask for, each with the earliest second that any list needs. `links_since`: the earliest
-    second at which links of a delivered card may have changed (Unix seconds); FOREVER where nothing was delivered.
+    `types_since`: the kinds to ask for, each with the earliest second that any list needs (Unix seconds).
     """
 
-    account: Account
-    links_since: int = FOREVER
-    types_since: dict[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.types_since: dict[str, int] = {}
         self.events = Memoized(self._read)
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
@@ -150,7 +146,6 @@ class EventLog:
         """Adds the kinds of events that a stream needs of a list. Returns whether it needs any."""
         kinds: dict[str, int] = {}
         if plan.changes_since < FOREVER and resource.has_links:
-            self.links_since = min(self.links_since, plan.changes_since)
             entered = ADDED & {f"{resource.entity}_added"}
             kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
         if mark_deleted:
@@ -193,7 +188,8 @@ class EventLog:
         other card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell; where
         amoCRM tells nothing there, the link stays in the rows of the cards that had it until these change.
         """
-        changes = changes_of(self.events(), resource, self.links_since, self.links_since)
+        since = self.types_since[MERGED]  # from which on links of a delivered card may have changed
+        changes = changes_of(self.events(), resource, since, since)
         live, linked = changes.restored.keys() | changes.merged.keys(), list[tuple[Any, Any]]()
         try:
             for row in by_ids(self.account, resource, live, {"with": resource.links_with}):

@@ -56,9 +56,7 @@ class Delivery:
         """Yields the rows of a batch that the stream needs."""
         yield from self._page(batch)
         yield from self._tombstones(batch.deletions if self.stream.deletable else ())
-        self.progress.cover(self._list, batch.page, batch.floor)
-        if batch.walked:
-            self.progress.end_walk(self._list)
+        self.progress.cover(self._list, batch.page, batch.floor, batch.walked)
         if self._passed >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
 
@@ -194,8 +192,6 @@ class NewestFirst(Delivery):
         self._met = set[int | None]()
         """The keys of the lookup that newer rows have."""
         self._held: list[Row] = []
-        self._complete_since = self._first_complete()
-        """The first complete second at the last release."""
 
     def take(self, batch: Batch) -> Delivered:
         dated = ((row, self._second(row)) for row in batch.page.rows)
@@ -208,16 +204,10 @@ class NewestFirst(Delivery):
         if self._passed + len(self._held) >= ROWS_BETWEEN_STATES or not self._missing:
             yield from self._release()
 
-    def _first_complete(self) -> int:
-        return self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING
-
     def _release(self) -> Delivered:
         """Delivers the held rows that are newer than the newest missing second as one page."""
-        complete = self._first_complete()
+        complete = self._missing.intervals[-1][1] + 1 if self._missing else BEGINNING
         ready = [row for row in self._held if (self._second(row) or complete) >= complete]
-        if not ready and complete == self._complete_since:
-            return
-        self._complete_since = complete
         self._held = [row for row in self._held if (self._second(row) or complete) < complete]
         ready.sort(key=lambda row: (self._second(row) or 0, str(row.get("id"))), reverse=True)
         yield from super().take(Batch(Page(ready, (complete, FOREVER))))

@@ -19,14 +19,12 @@ from source_amocrm.account.resources import EVENTS
 from source_amocrm.sync.declaration import Batch
 from source_amocrm.sync.read_plan import ReadPlan
 from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
-from source_amocrm.walk.by_page_number import one_second
 from source_amocrm.walk.full import in_passes, latest_versions
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
-from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import EMPTY_RETRIES, REMEMBERED_KEYS, bounds, check_filter, key
 from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.server_order import ListTraits
-from source_amocrm.walk.worker_pool import WorkerPool
 
 Keep = Callable[[Row], Row]
 """Returns the part of an event that is kept in memory."""
@@ -40,7 +38,7 @@ def in_no_order(account: Account, listing: Listing, since: int, until: int, keep
     """
     end = min(account.facts().passed, until)
     frozen = listing.narrowed(bounds(listing, since - 1, end + 1))
-    passes = in_passes(frozen, account.pool, lasting=True) if end >= since else ()
+    passes = in_passes(frozen, lasting=True) if end >= since else ()
     events = latest_versions(replace(raw, rows=[*map(keep, raw.rows)]) for raw in passes)
     dated = ((listing.second_of(event) or 0, event) for event in events)
     return [event for second, event in sorted(dated, key=itemgetter(0)) if since <= second <= end], end
@@ -76,6 +74,7 @@ class EventReading:
             empty_retries=1 if self.keep else EMPTY_RETRIES,
             own_order=True,
             other_orders=("entity_id",) if len(kinds) == 1 else ("entity_id", "type"),
+            pool=self.account.pool,
         )
         needed = self.plan.seconds - (self.account.facts().until + 1, FOREVER)
         for low, high in reversed(needed.intervals):
@@ -100,7 +99,7 @@ class EventReading:
         raw, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
         if self.newest_first and raw.may_go_on and direction(listing, raw) is not False:
             return self._stretches(listing, low, high, raw)
-        return keyset_either_way(listing, (anchored, high), raw, self.account.pool)
+        return keyset_either_way(listing, (anchored, high), raw)
 
     def _stretches(self, listing: Listing, low: int, high: int, raw: RawPage) -> Iterator[Page]:
         """Reads stretches of time, the newest first, from a server that lists the oldest events first."""
@@ -109,7 +108,7 @@ class EventReading:
         while high >= low:
             start = max(low, high - length) if high - length > oldest else low
             rows = 0
-            for page in keyset_either_way(listing, (start, high), pool=self.account.pool):
+            for page in keyset_either_way(listing, (start, high)):
                 rows += len(page.rows)
                 yield page
             high = start - 1
@@ -124,13 +123,11 @@ def events_between(
     return map(keep or dict, (row for batch in reading.batches() for row in batch.page.rows))
 
 
-def keyset_either_way(
-    listing: Listing, interval: Interval, raw: RawPage | None = None, pool: WorkerPool | None = None
-) -> Iterator[Page]:
+def keyset_either_way(listing: Listing, interval: Interval, raw: RawPage | None = None) -> Iterator[Page]:
     """Yields the rows of the seconds `interval` of a list that has a filter by its cursor field.
 
-    `raw`: the first page of the interval, a second wider on either side, if it has come already. `pool` prefetches
-    pages. Raises FilterIgnored or OrderIgnored if the server ignores the filter or the order.
+    `raw`: the first page of the interval, a second wider on either side, if it has come already. Raises FilterIgnored
+    or OrderIgnored if the server ignores the filter or the order.
     """
     sizer, traits = PageSizer(listing.limit), ListTraits()
     parts = [interval]
@@ -141,12 +138,12 @@ def keyset_either_way(
         if ascending is None:
             second = listing.seconds_of(raw.rows)[0]
             if low <= second <= high:
-                yield from one_second(listing, second, pool)
+                yield from one_second(listing, second)
             parts += (IntervalSet((part,)) - (second, second)).intervals
         else:
             if not raw.may_go_on:
                 raw = replace(raw, rows=sorted(raw.rows, key=lambda row: listing.second_of(row) or 0))
-            yield from keyset(listing, part, traits, ascending, raw, pool)
+            yield from keyset(listing, part, traits, ascending, raw)
         raw = None
 
 

@@ -90,7 +90,7 @@ class Resolver:
             self._pages = number + 1
             if not raw.may_go_on:
                 # the list is this page, or is read once more from its beginning
-                pages = [raw] if number == 1 and raw.rows else in_id_order(listing, self._account.pool)
+                pages = [raw] if number == 1 and raw.rows else in_id_order(listing)
                 yield from (row for page in pages for row in page.rows)
                 self._whole = True
                 return

@@ -178,8 +178,9 @@ class Progress:
             for name, plan in (dict.fromkeys(plans, anew) if self.doubted else plans).items()
         }
 
-    def cover(self, name: str, page: Page, floor: int = BEGINNING) -> None:
-        """Marks the rows of `page` as delivered. A page with a checkpoint belongs to a walk over rows since `floor`.
+    def cover(self, name: str, page: Page, floor: int = BEGINNING, walked: bool = False) -> None:
+        """Marks the rows of `page` as delivered. A page with a checkpoint belongs to a walk over rows since `floor`,
+        which has come to its end if it is `walked`.
 
         A new walk covers everything since `floor`. A resumed walk does not: it never meets rows that an earlier sync
         passed, so their changes are read by their seconds instead.
@@ -195,10 +196,7 @@ class Progress:
         elif page.checkpoint:
             intervals = intervals if walk else intervals - (floor, FOREVER)
             walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
-        self.pending[name] = replace(pending, seconds=intervals, resume=walk, within=within)
-
-    def end_walk(self, name: str) -> None:
-        self.pending[name] = replace(self.pending[name], resume=None)
+        self.pending[name] = replace(pending, seconds=intervals, resume=None if walked else walk, within=within)
 
     def finish(self, name: str, deletions_told: bool = True) -> None:
         """Marks all that was needed of the list as delivered. Deletions that are not told now may be wanted later."""

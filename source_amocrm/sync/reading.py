@@ -24,9 +24,9 @@ from source_amocrm.sync.deletions import EventLog, in_trash
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
-from source_amocrm.walk.by_page_number import in_id_order, newest_first, one_second
+from source_amocrm.walk.by_page_number import in_id_order, newest_first
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.keyset import keyset
+from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.server_order import ListTraits
 
@@ -66,7 +66,7 @@ class EntityReading:
         is ignored shows at the second page."""
         self.ids = array("q")
         """The ids of all rows that came, of which there may be millions."""
-        self._trash: Callable[[], list[Deletion]] | None = None
+        self._trash: Callable[[], list[Deletion]] = list
 
     def batches(self) -> Generator[Batch, None, None]:
         with reading(self._listing):
@@ -104,14 +104,13 @@ class EntityReading:
 
     def _by_date(self) -> Iterator[Page]:
         """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
-        pool = self.account.pool
         intervals, within = self._plan.seconds, self._plan.within
         if within:
-            yield from one_second(self._listing, within.since, pool, checkpoint=within.checkpoint)
+            yield from one_second(self._listing, within.since, checkpoint=within.checkpoint)
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
             near = self._plan.requested_since if low == self._plan.since else low
-            yield from keyset(self._listing, (near, high), self._traits, pool=pool)
+            yield from keyset(self._listing, (near, high), self._traits)
 
     def _unfiltered(self) -> Iterator[Batch]:
         since = self._plan.since
@@ -129,7 +128,7 @@ class EntityReading:
         if since > BEGINNING and self.account.filter_works(self.resource):
             low = since if self.resource.by_cursor else min(since, self._plan.requested_since)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
-        for page in in_id_order(listing, self.account.pool, checkpoint):
+        for page in in_id_order(listing, checkpoint):
             yield Batch(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
         yield Batch(Page([]), walked=True)
 
@@ -222,7 +221,7 @@ class EntityReading:
 
         Leaves out what this sync has read: if that is gone since, the next sync's events tell.
         """
-        for deletion in self._trash() if self._trash else ():
+        for deletion in self._trash():
             if deletion.id not in gone or gone[deletion.id].at < deletion.at:
                 gone[deletion.id] = deletion
         for entity_id in self.ids:

@@ -1,4 +1,4 @@
-"""The walks by page number: in the order of IDs, or from the newest row down, and over one second.
+"""The walks by page number: in the order of IDs, or from the newest row down.
 
 Pages overlap (see `page_size`). Both walks take a page only if no row can lie between it and the page before, whatever
 people edit, delete or restore meanwhile; else they request an earlier page.
@@ -14,20 +14,16 @@ newer than the last row of the page before. The last second of a page may have s
 it. The walk then reads that second again until nothing new comes, for the server may list its rows in any order. A
 reading during which the second has moved in the list does not count.
 
-`one_second` reads rows of one second (a robot's mass edit), which no cursor tells apart: in the order of IDs if the
-list can be ordered so, else in passes. Within one second rows can only leave, which shifts the rest to the front.
-
 Progress rule: `PageProgress`, and each page reaches farther than the one before or is a step back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
-from source_amocrm.http import Params
 from source_amocrm.walk.full import first_versions, in_passes, latest_versions, one_pass, passes_until_complete
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import (
@@ -40,21 +36,18 @@ from source_amocrm.walk.listing import (
     PageCheckpoint,
     RawPage,
     Row,
-    bounds,
-    check_filter,
     key,
 )
 from source_amocrm.walk.page_size import WindowPlan, with_smaller_pages
-from source_amocrm.walk.worker_pool import WorkerPool
 
 MOST_READINGS = 20
 """How many times `newest_first` reads a second that moves in the list meanwhile, before it raises OrderIgnored."""
 
 
-def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheckpoint | None = None) -> Iterator[Page]:
-    """Yields every row of `listing` once, in the order of IDs, from `checkpoint` on. `pool` prefetches pages."""
+def in_id_order(listing: Listing, checkpoint: PageCheckpoint | None = None) -> Iterator[Page]:
+    """Yields every row of `listing` once, in the order of IDs, from `checkpoint` on."""
     listing = listing.narrowed({"order[id]": "asc"})
-    plan = WindowPlan(listing, pool, checkpoint.position if checkpoint else 0, share=4)
+    plan = WindowPlan(listing, checkpoint.position if checkpoint else 0, share=4)
     last_id = checkpoint.after_id if checkpoint else -LARGEST_ID
     delivered = KeySet()
     try:
@@ -71,7 +64,7 @@ def in_id_order(listing: Listing, pool: WorkerPool | None, checkpoint: PageCheck
             yield Page(rows, checkpoint=PageCheckpoint(plan.end, last_id), answered=(raw.answered,))
     except OrderIgnored:
         plan.drop()
-        yield from first_versions(in_passes(listing, pool), delivered)
+        yield from first_versions(in_passes(listing), delivered)
     finally:
         plan.drop()
 
@@ -84,41 +77,10 @@ def _ids_in_order(rows: list[Row]) -> list[int]:
     return ids
 
 
-def one_second(
-    listing: Listing,
-    second: int,
-    pool: WorkerPool | None = None,
-    delivered: Container[Key] = (),
-    checkpoint: PageCheckpoint | None = None,
-) -> Iterator[Page]:
-    """Yields every row of `second` once, without the rows whose keys are `delivered`, or the rows behind `checkpoint`.
-
-    Raises FilterIgnored.
-    """
-    tied = listing.narrowed(_filter_of(listing, second))
-    if checkpoint or not listing.own_order:
-        pages = in_id_order(tied, pool, checkpoint)
-    else:
-        pages = first_versions(in_passes(tied, pool, lasting=listing.own_order), KeySet())
-    for page in pages:
-        check_filter(listing, page.rows, second - 1, second + 1)
-        rows = [row for row in page.rows if listing.second_of(row) == second and key(row) not in delivered]
-        yield replace(page, rows=rows, second=second) if checkpoint else Page(rows, answered=page.answered)
-    yield Page([], (second, second))
-
-
-def _filter_of(listing: Listing, second: int) -> Params:
-    """The narrowest filter that shows the second, whether the server takes the filter's bounds as inclusive or not."""
-    for low, high in ((second, second), (second - 1, second), (second, second + 1)):
-        params = bounds(listing, low, high)
-        if any(listing.second_of(row) == second for row in listing.ask(params, limit=1).rows):
-            return params
-    return bounds(listing, second - 1, second + 1)
-
-
 def newest_first(listing: Listing, since: int) -> Iterator[Page]:
     """Yields the rows of the second `since` or later, newest first. Raises OrderIgnored if the server does not."""
-    listing = listing.narrowed({f"order[{listing.cursor}]": "desc"})
+    # pages are not prefetched, for the walk mostly ends on the first
+    listing = replace(listing.narrowed({f"order[{listing.cursor}]": "desc"}), pool=None)
     plan = WindowPlan(listing)
     reached = FOREVER  # every row of a later second is delivered
     delivered: dict[Key, int | None] = {}  # the seconds of the delivered rows

@@ -16,52 +16,39 @@ Progress rule: `PageProgress`; each window reaches farther than the one before o
 from __future__ import annotations
 
 import marshal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from functools import partial
 from itertools import pairwise
 
-import orjson
-
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, compared, key
-from source_amocrm.walk.page_size import (
-    Endless,
-    PageProgress,
-    TooLong,
-    WindowPlan,
-    prefetched,
-    with_smaller_pages,
-)
-from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
+from source_amocrm.walk.page_size import Endless, PagePlan, PageProgress, TooLong, WindowPlan, with_smaller_pages
+from source_amocrm.walk.worker_pool import MOST_AHEAD
 
-MOST_KEPT = 48 << 20
-"""The most rows of a list that is kept in memory (bytes of JSON; as objects they take about four times that)."""
+MOST_KEPT = 52 << 20
+"""The most rows of a list that is kept in memory (bytes as `marshal` writes them, about 48 MB of JSON; as objects they
+take four times that)."""
 MOST_QUIET_PASSES = 8
 """How many passes in a row without a new row are enough, if rows leave all the time or the list repeats some."""
 MOST_PASSES = 60
 """How many passes `in_passes` makes before it raises Endless."""
 
 
-def full(listing: Listing, pool: WorkerPool | None = None) -> list[Row]:
+def full(listing: Listing) -> list[Row]:
     """Every row of the list, each once."""
-    return _WholeList(listing, pool).rows()
+    return _WholeList(listing).rows()
 
 
-def in_passes(listing: Listing, pool: WorkerPool | None = None, lasting: bool = False) -> Iterator[RawPage]:
+def in_passes(listing: Listing, lasting: bool = False) -> Iterator[RawPage]:
     """Yields pages with every row of the list, a row as often as it is met. `lasting`: rows never leave the list."""
-    return with_smaller_pages(
-        listing, lambda some: passes_until_complete(some.path, partial(one_pass, some, pool), lasting)
-    )
+    return with_smaller_pages(listing, lambda some: passes_until_complete(some.path, partial(one_pass, some), lasting))
 
 
 class _WholeList:
     """One reading of a list in windows that overlap, or in passes if the windows cannot be shown to join."""
 
-    def __init__(self, listing: Listing, pool: WorkerPool | None) -> None:
+    def __init__(self, listing: Listing) -> None:
         self._listing = listing
-        self._pool = pool
-        self._plan = WindowPlan(listing, pool, share=2)
+        self._plan = WindowPlan(listing, share=2)
         self._rows: dict[Key, Row] = {}
         """Each row once, in the version that was seen last."""
         self._bytes = 0
@@ -86,7 +73,7 @@ class _WholeList:
                     break
                 page = self._plan.ask()
         except OrderIgnored:
-            for raw in in_passes(self._listing, self._pool):
+            for raw in in_passes(self._listing):
                 self._keep(raw)
         finally:
             self._plan.drop()
@@ -123,19 +110,11 @@ class _WholeList:
     def _keep(self, raw: RawPage) -> bool:
         """Keeps the rows of a page. Whether one of them is new. Raises TooLong past MOST_KEPT."""
         fresh = {key(row): row for row in raw.rows if key(row) not in self._rows}
-        self._bytes += _size(list(fresh.values()))
+        self._bytes += len(marshal.dumps([*fresh.values()], 2))  # in version 2, equal texts count each time
         if self._bytes > MOST_KEPT:
             raise TooLong(self._listing.path)
         self._rows.update((key(row), row) for row in raw.rows)
         return bool(fresh)
-
-
-def _size(rows: list[Row]) -> int:
-    """Bytes of the rows' JSON; about as many where orjson cannot write it (numbers beyond 64 bits, deep nesting)."""
-    try:
-        return len(orjson.dumps(rows))
-    except TypeError:
-        return len(marshal.dumps(rows))
 
 
 def _fields(row: Row) -> Row:
@@ -143,27 +122,26 @@ def _fields(row: Row) -> Row:
     return {name: value for name, value in row.items() if not name.startswith("_")}
 
 
-def one_pass(listing: Listing, pool: WorkerPool | None = None, number: int = 1) -> Iterator[RawPage]:
+def one_pass(listing: Listing, number: int = 1) -> Iterator[RawPage]:
     """Yields the pages from `number` to the last, and prefetches more of them the longer the list is.
 
     Raises Endless and PageTooLarge.
     """
     progress = PageProgress(listing.path)
     not_retrying = listing.retrying_empty(0)  # for pages that the server has not promised
-    requests: deque[Future[RawPage]] = deque()
+    plan, pool = PagePlan[int](listing), listing.pool
     goes_on = promised = True
     try:
         while goes_on:
-            raw = prefetched(requests.popleft()) if requests else None
-            raw = raw or (listing if promised else not_retrying).ask({}, number)
+            raw = plan.take() or (listing if promised else not_retrying).ask({}, number)
             promised, goes_on = raw.more, progress.meet(raw)
-            while goes_on and pool and len(requests) < min(number, MOST_AHEAD) and pool.vacancies():
-                requests.append(pool.submit(partial(not_retrying.ask, {}, number + len(requests) + 1)))
+            while goes_on and pool and len(plan.requests) < min(number, MOST_AHEAD) and pool.vacancies():
+                ahead = number + len(plan.requests) + 1
+                plan.requests.append((ahead, pool.submit(partial(not_retrying.ask, {}, ahead))))
             yield raw
             number += 1
     finally:
-        while requests:
-            requests.pop().cancel()
+        plan.drop()
 
 
 def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], lasting: bool = False) -> Iterator[RawPage]:

@@ -11,9 +11,12 @@ from its first to its last. The walk takes a page only if it begins no later tha
   second has rows, so if each of these holds another row, every row was seen.
 
 Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. The
-walk drops rows that were delivered before. If nothing proves that a page joins inside a crowded second, the walk reads
-that second on its own (see `one_second`). If rows of one second come in any order in a list that can be read in the
+walk drops rows that were delivered before. If rows of one second come in any order in a list that can be read in the
 order of IDs, it raises TiesShuffled.
+
+If nothing proves that a page joins inside a crowded second (a robot's mass edit), `one_second` reads that second on its
+own: in the order of IDs if the list can be ordered so, else in passes. Within one second rows can only leave, which
+shifts the rest to the front.
 
 Progress rule: a page that brings nothing new lies behind the last one or is a step back, and there are at most
 MOST_BARREN of these in a row. The walk does not chase changes that come faster than it reads them: what is changed
@@ -23,17 +26,20 @@ all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.walk.by_page_number import one_second
+from source_amocrm.http import Params
+from source_amocrm.walk.by_page_number import in_id_order
+from source_amocrm.walk.full import first_versions, in_passes
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
 from source_amocrm.walk.listing import (
     REMEMBERED_KEYS,
     Key,
+    KeySet,
     Listing,
     OrderIgnored,
     Page,
@@ -41,11 +47,12 @@ from source_amocrm.walk.listing import (
     RawPage,
     Row,
     TiesShuffled,
+    bounds,
+    check_filter,
     key,
 )
 from source_amocrm.walk.page_size import check_length
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
-from source_amocrm.walk.worker_pool import WorkerPool
 
 AN_HOUR = 3_600
 MOST_BARREN = 12
@@ -60,15 +67,14 @@ def keyset(
     traits: ListTraits,
     ascending: bool = True,
     raw: RawPage | None = None,
-    pool: WorkerPool | None = None,
 ) -> Iterator[Page]:
     """Yields the rows of the seconds `interval` of a list that has a filter by its cursor field and comes in its order.
 
     `ascending`: the order to request and to rely on. `raw`: the first page of the interval, if it has come already.
-    `pool` prefetches pages. Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on,
-    and TiesShuffled where the list can be read in the order of IDs instead.
+    Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on, and TiesShuffled where the
+    list can be read in the order of IDs instead.
     """
-    return _Walk(OrderedList(listing, traits, ascending, interval), pool).pages(raw)
+    return _Walk(OrderedList(listing, traits, ascending, interval)).pages(raw)
 
 
 @dataclass(slots=True)
@@ -77,6 +83,10 @@ class _Position:
 
     `last`: the last row of the page before. `rows`: how many rows at `rank` are delivered. `delivered`: their keys,
     while they are few; then the order of ties tells which rows are delivered.
+
+    What the walk has tried since the last page that was taken: `back`: how many rows earlier than it must the next page
+    begins, because the last one did not join. `barren`: how many pages in a row brought nothing new. `was_empty`: the
+    last of them lay behind the end of the list. `empty_behind`: the window behind which the list was seen to be empty.
     """
 
     traits: ListTraits
@@ -84,6 +94,10 @@ class _Position:
     last: Ranked | None = None
     rows: int = 0
     delivered: set[Key] = field(default_factory=set)
+    back: int = 0
+    barren: int = 0
+    was_empty: bool = False
+    empty_behind: KeysetWindow | None = None
 
     @property
     def _many(self) -> bool:
@@ -130,6 +144,7 @@ class _Position:
         if len(self.delivered) > REMEMBERED_KEYS and self.traits.ties_known:
             self.delivered = set()
         self.last = ranked[-1] if ranked else None
+        self.barren, self.was_empty, self.empty_behind = 0, False, None
 
     def page_within(self, rows: list[Row], ranked: list[Ranked]) -> Page | None:
         """The page of these rows with a checkpoint, if it ends in the second in which it begins and that second's rows
@@ -142,36 +157,33 @@ class _Position:
 
 
 class _Found(NamedTuple):
-    """A page that the walk looks at. `joins`: it follows on what was read. `counted`: by the positions of its rows."""
+    """A page that the walk looks at.
+
+    `joins`: it follows on what was read. `counted`: by the positions of its rows. `lost`: it does not, and begins in a
+    crowded second, which the walk then reads on its own.
+    """
 
     raw: RawPage
     window: KeysetWindow
     ranked: list[Ranked]
     joins: bool
     counted: bool
+    lost: bool
     prefetched: bool
 
 
 class _Walk:
-    def __init__(self, ordered: OrderedList, pool: WorkerPool | None) -> None:
+    def __init__(self, ordered: OrderedList) -> None:
         self._ordered = ordered
         self._listing = ordered.listing
         self._traits = ordered.traits
-        self._pool = pool
         self._position = _Position(ordered.traits, ordered.first_rank)
-        self._prefetcher = KeysetPrefetcher(pool, ordered)
+        self._prefetcher = KeysetPrefetcher(ordered)
         self._trusted: set[int] = set()
         """Ranks at which two pages were joined by the order of ties alone."""
-        self._back = 0
-        """How many rows earlier than it must the next page begins, because the last one did not join."""
-        self._barren = 0
-        self._was_empty = False
-        """Whether the last page lay behind the end of the list."""
-        self._empty_behind: KeysetWindow | None = None
-        """The window behind which the list was seen to be empty."""
-        self._started_at: int | None = None
+        self._started_at = 0
         """When the first page came (Unix seconds, server clock)."""
-        self._caught_up_at: int | None = None
+        self._caught_up_at = 0
         """When the walk reached the second `_started_at` (Unix seconds, server clock)."""
 
     def pages(self, raw: RawPage | None) -> Iterator[Page]:
@@ -180,53 +192,51 @@ class _Walk:
         found = self._look(raw, window) if raw else None
         try:
             while self._position.rank <= self._ordered.last_rank:
-                found = found or self._next_prefetched() or self._next()
-                self._started_at = self._started_at or found.raw.latest
-                if self._barren > MOST_BARREN or (not found.joins and self._is_lost(found)):
-                    yield from self._read_second(found.raw)
-                elif found.joins:
-                    yield from self._take(found)
-                else:
-                    # the page leaves a gap, or is empty: the next page begins earlier, each time twice as far
-                    self._prefetcher.drop()
-                    self._was_empty = not found.ranked
-                    self._back = max(2 * self._back, found.window.limit // 4, 1)
-                    self._barren += 1
+                try:
+                    yield from self._proceed(found or self._next_prefetched() or self._next())
+                except PageTooLarge as error:
+                    self._prefetcher.shrink(error)
                 found = None
         finally:
             self._prefetcher.drop()
 
+    def _proceed(self, found: _Found) -> Iterator[Page]:
+        """Goes on with a page that was requested to follow on what was read."""
+        position = self._position
+        self._started_at = self._started_at or found.raw.latest
+        if position.barren > MOST_BARREN or found.lost:
+            yield from self._read_second(found.raw)
+        elif found.joins:
+            yield from self._take(found)
+        else:
+            # the page leaves a gap, or is empty: the next page begins earlier, each time twice as far
+            self._prefetcher.drop()
+            position.was_empty = not found.ranked
+            position.back = max(2 * position.back, found.window.limit // 4, 1)
+            position.barren += 1
+
     def _next(self) -> _Found:
         """Requests the next page. It begins with the first row of the second that the walk is in; in a crowded second,
-        with the last row that was read, or `_back` rows before that."""
-        while True:
-            continues = self._traits.ties_known or self._listing.own_order
-            crowded = continues and self._position.is_crowded(self._prefetcher.limit)
-            window = self._prefetcher.behind(self._back) if crowded else None
-            try:
-                raw, window = (window.ask(self._ordered), window) if window else self._from_second()
-            except PageTooLarge as error:
-                self._prefetcher.shrink(error)
-                continue
-            self._prefetcher.sizer.count_page()
-            return self._look(raw, window)
+        with the last row that was read, or `back` rows before that."""
+        continues = self._traits.ties_known or self._listing.own_order
+        crowded = continues and self._position.is_crowded(self._prefetcher.limit)
+        window = self._prefetcher.behind(self._position.back) if crowded else None
+        raw, window = (window.ask(self._ordered), window) if window else self._from_second()
+        self._prefetcher.sizer.count_page()
+        return self._look(raw, window)
 
     def _from_second(self) -> tuple[RawPage, KeysetWindow]:
         """The first page from the second that the walk is in, with the rows of that very second."""
         rank, traits = self._position.rank, self._traits
-        if (rank == 0 and self._ordered.ascending) or traits.inclusive is False:
-            return self._first(rank - 1)
-        if traits.inclusive or self._position.delivered:
-            raw, window = self._first(rank)
-            if not traits.inclusive:
-                # The row seen at `rank` did not come: the bound is exclusive, or the row has moved since.
-                raw, window = self._first(rank - 1)
-                if any(self._ordered.rank(row) == rank for row in raw.rows):
-                    traits.inclusive = False
-        else:
+        unknown = traits.inclusive is None and bool(self._position.delivered)
+        raw, window = self._first(rank if unknown else self._ordered.bound_of(rank))
+        if unknown and not traits.inclusive:
+            # The row seen at `rank` did not come: the bound is exclusive, or the row has moved since.
             raw, window = self._first(rank - 1)
-            if raw.more and all((self._ordered.rank(row) or 0) < rank for row in raw.rows):
-                raw, window = self._first(rank)
+            if any(self._ordered.rank(row) == rank for row in raw.rows):
+                traits.inclusive = False
+        elif raw.more and max(map(self._ordered.second, self._listing.seconds_of(raw.rows)), default=rank) < rank:
+            raw, window = self._first(rank)
         return raw, window
 
     def _first(self, bound: int) -> tuple[RawPage, KeysetWindow]:
@@ -235,11 +245,14 @@ class _Walk:
 
     def _look(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Found:
         position, ranked, counted = self._position, self._ranked(raw), False
-        if self._listing.own_order and ranked and ranked[0].rank == position.rank:
+        unordered_here = self._listing.own_order and bool(ranked) and ranked[0].rank == position.rank
+        if unordered_here:
             repeated = self._prefetcher.count_repeated(window, ranked)
             counted = repeated > 0 and position.holds_none_of(ranked[repeated:])
         joins = counted or window.begins_by(position.rank) or (bool(ranked) and position.joins(ranked))
-        return _Found(raw, window, ranked, joins, counted, prefetched)
+        unknown = unordered_here and not self._traits.ties_known
+        lost = unknown and not joins and position.is_crowded(self._prefetcher.limit)
+        return _Found(raw, window, ranked, joins, counted, lost, prefetched)
 
     def _ranked(self, raw: RawPage) -> list[Ranked]:
         """The rows with their ranks; a row without a date gets its neighbour's rank. Raises OrderIgnored."""
@@ -255,37 +268,28 @@ class _Walk:
 
     def _next_prefetched(self) -> _Found | None:
         """The next prefetched page, if it joins and goes beyond what was read, or shows that the second is lost."""
-        try:
-            while head := self._prefetcher.head():
-                found = self._look(*head, prefetched=True)
-                if not found.ranked:
-                    break
-                further = found.counted or self._position.is_before(found.ranked[-1])
-                if (found.joins and (further or not found.raw.may_go_on)) or (not found.joins and self._is_lost(found)):
-                    self._prefetcher.requests.popleft()
-                    return found
-                if further:
-                    # it begins behind what was read
-                    tied = len(self._position.delivered)
-                    self._prefetcher.refuse(0 if self._traits.ties_known else tied + 1)
-                    if self._traits.ties_broken and tied > 1:
-                        self._hand_over()
-                    return None
+        while head := self._prefetcher.head():
+            found = self._look(*head, prefetched=True)
+            if not found.ranked:
+                break
+            further = found.counted or self._position.is_before(found.ranked[-1])
+            if found.lost or (found.joins and (further or not found.raw.may_go_on)):
                 self._prefetcher.requests.popleft()
-            self._prefetcher.drop()
-        except PageTooLarge as error:
-            self._prefetcher.shrink(error)
+                return found
+            if further:
+                # it begins behind what was read
+                tied = len(self._position.delivered)
+                self._prefetcher.refuse(0 if self._traits.ties_known else tied + 1)
+                if tied > 1:
+                    self._hand_over()
+                return None
+            self._prefetcher.requests.popleft()
+        self._prefetcher.drop()
         return None
 
-    def _is_lost(self, found: _Found) -> bool:
-        """Whether a page that does not join begins in a crowded second, which the walk then reads on its own."""
-        begins_here = bool(found.ranked) and found.ranked[0].rank == self._position.rank
-        unknown = self._listing.own_order and not self._traits.ties_known
-        return begins_here and unknown and self._position.is_crowded(self._prefetcher.limit)
-
     def _hand_over(self) -> None:
-        """Raises TiesShuffled if the list can be read in the order of IDs instead."""
-        if not self._listing.own_order and self._ordered.ascending:
+        """Raises TiesShuffled if ties come in no order and the list can be read in the order of IDs instead."""
+        if self._traits.ties_broken and not self._listing.own_order and self._ordered.ascending:
             raise TiesShuffled(self._position.rank, self._position.delivered)
 
     def _take(self, found: _Found) -> Iterator[Page]:
@@ -296,19 +300,16 @@ class _Walk:
         fresh = [one for one in ranked if position.is_fresh(one)]
         yield from self._learn(found, fresh)
         if raw.may_go_on and last <= rank and not ((self._traits.ties_known or found.counted) and fresh):
-            try:
-                yield from self._leave_second(found)
-            except PageTooLarge as error:
-                self._prefetcher.shrink(error)
+            yield from self._leave_second(found)
             return
         self._note(found)
         if raw.may_go_on:
-            self._prefetcher.fill(raw.latest)
+            self._prefetcher.fill()
             whole_from = rank if window.number == 1 else ranked[0].rank + 2
             prove_order(ordered, whole_from, ranked, self._prefetcher.sizer)
         ended = not raw.may_go_on or last > ordered.last_rank
         # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
-        if found.prefetched and not raw.may_go_on and ordered.ascending and last >= (self._started_at or last + 1):
+        if found.prefetched and not raw.may_go_on and ordered.ascending and last >= self._started_at:
             ended = False
         rows = [one.row for one in fresh if one.rank <= ordered.last_rank]
         within = None if ended or not ordered.ascending else position.page_within(rows, ranked)
@@ -316,7 +317,6 @@ class _Walk:
         yield replace(page, answered=(raw.answered,))
         position.advance(ranked, fresh)
         check_length(self._listing.path, position.rows)
-        self._barren, self._was_empty, self._empty_behind = 0, False, None
         if ended:
             self._move_to(ordered.last_rank + 1)
         elif (ahead := self._rank_to_read(position.rank, raw)) > position.rank:
@@ -333,34 +333,33 @@ class _Walk:
         if self._traits.ties_broken and self._trusted:
             trusted, self._trusted = sorted(self._trusted), set()
             for one in trusted:
-                yield from one_second(self._listing, self._ordered.second(one), self._pool)
+                yield from one_second(self._listing, self._ordered.second(one))
 
     def _note(self, found: _Found) -> None:
         self._prefetcher.take_note(found.raw, found.window, found.ranked, found.prefetched)
-        self._back = 0
+        self._position.back = 0
 
     def _leave_second(self, found: _Found) -> Iterator[Page]:
         """Handles a page that may go on but does not lead beyond the last row read."""
-        raw, window, rank = found.raw, found.window, self._position.rank
+        raw, window, position = found.raw, found.window, self._position
         if raw.rows and all(self._ordered.rank(row) is None for row in raw.rows):
             raise OrderIgnored  # a page without a date
-        if self._position.last is None or not self._traits.ties_known:
-            if self._traits.ties_broken:
-                self._hand_over()
+        if position.last is None or not self._traits.ties_known:
+            self._hand_over()
             yield from self._read_second(raw)
-        elif len(found.ranked) >= window.limit and not self._was_empty:
-            self._barren += 1
+        elif len(found.ranked) >= window.limit and not position.was_empty:
+            position.barren += 1
             self._note(found)
         elif window._replace(number=window.number + 1).ask(self._ordered).rows:
-            self._was_empty = False
+            position.was_empty = False
             if len(found.ranked) < window.limit:
                 yield from self._read_second(raw)
-        elif self._empty_behind == window:
-            yield Page([], self._ordered.seconds_between(rank, rank))
-            self._move_to(self._rank_to_read(rank + 1, raw))
+        elif position.empty_behind == window:
+            yield Page([], self._ordered.seconds_between(position.rank, position.rank))
+            self._move_to(self._rank_to_read(position.rank + 1, raw))
         else:
-            self._empty_behind = window
-            self._barren += 1
+            position.empty_behind = window
+            position.barren += 1
             again = self._look(window.ask(self._ordered), window)  # rows may have left just now
             yield from self._take(again._replace(counted=False))
 
@@ -368,23 +367,52 @@ class _Walk:
         """Reads the second on its own and goes on behind it."""
         self._prefetcher.drop()
         rank = self._position.rank
-        yield from one_second(self._listing, self._ordered.second(rank), self._pool, self._position.delivered)
+        yield from one_second(self._listing, self._ordered.second(rank), self._position.delivered)
         self._move_to(self._rank_to_read(rank + 1, raw))
 
     def _move_to(self, rank: int) -> None:
         """Goes on from a rank of which nothing has been read."""
         self._prefetcher.drop()
         self._position = _Position(self._traits, rank)
-        self._barren, self._back, self._was_empty, self._empty_behind = 0, 0, False, None
 
     def _rank_to_read(self, rank: int, raw: RawPage) -> int:
         """The rank to go on from: `rank`, or one behind the rows that people change faster than the walk reads them."""
         now = raw.latest
-        if not self._ordered.ascending or self._started_at is None or not self._started_at < rank <= now:
+        if not self._ordered.ascending or not self._started_at < rank <= now:
             return rank
-        if self._caught_up_at is None:
-            self._caught_up_at = now
+        self._caught_up_at = self._caught_up_at or now
         if rank <= self._caught_up_at:
             return rank
         self._traits.behind = True
         return now + AN_HOUR
+
+
+def one_second(
+    listing: Listing,
+    second: int,
+    delivered: Container[Key] = (),
+    checkpoint: PageCheckpoint | None = None,
+) -> Iterator[Page]:
+    """Yields every row of `second` once, without the rows whose keys are `delivered`, or the rows behind `checkpoint`.
+
+    Raises FilterIgnored.
+    """
+    tied = listing.narrowed(_filter_of(listing, second))
+    if checkpoint or not listing.own_order:
+        pages = in_id_order(tied, checkpoint)
+    else:
+        pages = first_versions(in_passes(tied, lasting=listing.own_order), KeySet())
+    for page in pages:
+        check_filter(listing, page.rows, second - 1, second + 1)
+        rows = [row for row in page.rows if listing.second_of(row) == second and key(row) not in delivered]
+        yield replace(page, rows=rows, second=second) if checkpoint else Page(rows, answered=page.answered)
+    yield Page([], (second, second))
+
+
+def _filter_of(listing: Listing, second: int) -> Params:
+    """The narrowest filter that shows the second, whether the server takes the filter's bounds as inclusive or not."""
+    for low, high in ((second, second), (second - 1, second), (second, second + 1)):
+        params = bounds(listing, low, high)
+        if any(listing.second_of(row) == second for row in listing.ask(params, limit=1).rows):
+            return params
+    return bounds(listing, second - 1, second + 1)

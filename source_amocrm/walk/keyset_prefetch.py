@@ -23,7 +23,7 @@ from typing import NamedTuple
 from source_amocrm.walk.listing import Key, RawPage
 from source_amocrm.walk.page_size import PagePlan, reaching
 from source_amocrm.walk.server_order import OrderedList, Ranked
-from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
+from source_amocrm.walk.worker_pool import MOST_AHEAD
 
 LEAST_OVERLAP = 2.0
 """How many rows a page shares with the page before it, so that the two can be shown to join: the last row, and one of
@@ -109,8 +109,8 @@ def best_window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, li
 class KeysetPrefetcher(PagePlan[KeysetWindow]):
     """Plans the windows of a walk and their size, and requests them ahead."""
 
-    def __init__(self, pool: WorkerPool | None, ordered: OrderedList) -> None:
-        super().__init__(pool, ordered.listing.limit)
+    def __init__(self, ordered: OrderedList) -> None:
+        super().__init__(ordered.listing)
         self._ordered = ordered
         # what is requested ahead may lie behind the end of the list, so an empty response is not retried
         self._not_retrying = replace(ordered, listing=ordered.listing.retrying_empty(0))
@@ -139,7 +139,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
             return None
         window, page = self.requests[0]
         while not wait([page], POLL_INTERVAL).done:
-            self.fill(self._latest)
+            self.fill()
         return page.result(), window
 
     def count_repeated(self, window: KeysetWindow, ranked: list[Ranked]) -> int:
@@ -148,16 +148,13 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         0 once rows of the list were seen in two orders, or if the window may begin earlier than it was planned to.
         """
         start, shared = window.start, self._end - window.start
-        if not self._start <= start < self._end < start + len(ranked) or self._reshuffled:
+        if not self._start <= start < self._end < start + len(ranked):
             return 0
-        self._notice_reshuffling(window, ranked)
-        places = [self._index.get(one.key) for one in ranked[:shared]]
-        if self._reshuffled or places != list(range(start - self._start, self._end - self._start)):
+        if self._shifts(window, ranked) != [self._start - start] * shared or self._reshuffled:
             return 0
         traits, anchor = self._ordered.traits, window.anchor
         sure = window.bound in (anchor.bound, anchor.rank) or not anchor.repeated
         if not sure and traits.inclusive is None:
-            self._bound_requested = True
             self._ordered.learn_bound(window.bound + 1)
         # else a row that moved may stand where the window was planned to begin
         return shared if sure or traits.inclusive is False else 0
@@ -180,9 +177,8 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         if raw.may_go_on and window.number == 1 and len(ranked) < min(window.limit, self.limit):
             self.drop()
             self.widest = max(1, len(ranked))
-        self._notice_reshuffling(window, ranked)
-        shared = (self._start + self._index[one.key] - at for at, one in enumerate(ranked) if one.key in self._index)
-        start = next(shared, window.start)
+        shifts = self._shifts(window, ranked)
+        start = self._start - shifts[0] if shifts else window.start
         if self._begins_at_anchor(window):
             # rows that have left or entered moved the anchor and those before it
             moved, position = start - window.start, window.anchor.position
@@ -193,7 +189,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         self._add_anchors([one.rank for one in ranked], start)
         self._page, self._start, self._end = ranked, start, start + len(ranked)
         self._index = {one.key: at for at, one in enumerate(ranked)}
-        self._pages += 1
+        self._pages, self._latest = self._pages + 1, raw.latest
         if self._first_rank is None and ranked:
             self._first_rank = ranked[0].rank
         if prefetched:
@@ -215,14 +211,10 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         wanted = self._end - 1 - back
         return best_window(self._usable_anchors(), wanted, wanted if back else self._end, self.limit)
 
-    def fill(self, latest: int) -> None:
-        """Requests as many pages as the request budget has room for. `latest`: no row is dated later, but for those
-        dated ahead."""
-        self._latest = latest
-        if self.pool is None:
-            return
+    def fill(self) -> None:
+        """Requests as many pages as the request budget has room for."""
         most = min(MOST_AHEAD, self._pages_left())
-        while len(self.requests) < most and self.pool.vacancies():
+        while self.pool and len(self.requests) < most and self.pool.vacancies():
             end = max(self._end, self.requests[-1][0].end) if self.requests else self._end
             window = best_window(self._usable_anchors(), end - round(self._overlap), end, self.limit)
             page = window and self.pool.submit_if_free(partial(window.ask, self._not_retrying))
@@ -251,22 +243,22 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         A window must not begin behind a crowded second while the many rows of that second might come, too.
         """
         for anchor in reversed(self._anchors):
-            if anchor.bound is not None:
-                yield anchor, anchor.bound
-            elif anchor.repeated < MOST_REPEATED or self._ordered.traits.inclusive is not None:
-                yield anchor, self._ordered.bound_of(anchor.rank)
+            if anchor.repeated < MOST_REPEATED or self._ordered.traits.inclusive is not None:
+                yield anchor, self._ordered.bound_of(anchor.rank) if anchor.bound is None else anchor.bound
             elif self.pool and not self._bound_requested:
                 self._bound_requested = True
                 self.pool.submit(partial(self._ordered.learn_bound, anchor.rank))
 
-    def _notice_reshuffling(self, window: KeysetWindow, ranked: list[Ranked]) -> None:
-        """Notes whether rows of the last page came in another order: positions counted by them are not sure then.
+    def _shifts(self, window: KeysetWindow, ranked: list[Ranked]) -> list[int]:
+        """How much farther from the beginning of the page each row is that was on the last page, too.
 
-        A single row shows it by not being where its window was planned to have it.
+        Notes whether they came in another order: positions counted by them are not sure then. A single row shows it by
+        not being where its window was planned to have it.
         """
-        shifts = {at - self._index[one.key] for at, one in enumerate(ranked) if one.key in self._index}
-        elsewhere = self._begins_at_anchor(window) and bool(shifts) and shifts != {self._start - window.start}
-        self._reshuffled = self._reshuffled or len(shifts) > 1 or elsewhere
+        shifts = [at - self._index[one.key] for at, one in enumerate(ranked) if one.key in self._index]
+        planned = {self._start - window.start} if self._begins_at_anchor(window) else set(shifts[:1])
+        self._reshuffled = self._reshuffled or not planned.issuperset(shifts)
+        return shifts
 
     def _add_anchors(self, ranks: Sequence[int], start: int) -> None:
         last = self._anchors[-1].position if self._anchors else -1

@@ -18,6 +18,7 @@ from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
 from source_amocrm.http import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.worker_pool import WorkerPool
 
 Row = dict[str, Any]
 Key = int | str
@@ -132,8 +133,8 @@ class Listing:
     largest page (rows); `empty_retries` how many times an empty response is retried. `own_order`: no order is
     documented, so the server may list rows in an order of its own, and rows never change or leave (events).
     `other_orders`: the columns by which a server may order the rows instead. `ids`: the only rows that may come, where
-    the list is filtered by ID. `begun`: whether a row has come yet, in whichever thread; all that is made of a listing
-    shares it.
+    the list is filtered by ID. `pool` prefetches pages; None for one page at a time. `begun`: whether a row has come
+    yet, in whichever thread; all that is made of a listing shares it.
     """
 
     fetch: Fetch
@@ -146,14 +147,14 @@ class Listing:
     own_order: bool = False
     other_orders: tuple[str, ...] = ("id", "created_at")
     ids: frozenset[int] | None = None
+    pool: WorkerPool | None = None
     begun: threading.Event = field(default_factory=threading.Event, compare=False)
 
     def narrowed(self, params: Params) -> Listing:
         return replace(self, params={**self.params, **params})
 
     def of_ids(self, ids: Sequence[int]) -> Listing:
-        """The list filtered by ID."""
-        return replace(self.narrowed({"filter[id][]": ids}), ids=frozenset(ids))
+        return replace(self.narrowed({"filter[id][]": ids}), ids=frozenset(ids), pool=None)
 
     def retrying_empty(self, empty_retries: int) -> Listing:
         return replace(self, empty_retries=empty_retries)

@@ -21,7 +21,7 @@ from typing import Generic, NamedTuple, TypeVar
 from source_amocrm.errors import AmocrmError, PageTooLarge
 from source_amocrm.http import Params
 from source_amocrm.walk.listing import SIZES, Key, KeySet, Listing, OrderIgnored, RawPage, key
-from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
+from source_amocrm.walk.worker_pool import MOST_AHEAD
 
 T = TypeVar("T")
 W = TypeVar("W")
@@ -213,15 +213,12 @@ def following(end: int, most: int) -> PageWindow | None:
 
 
 class PagePlan(Generic[W]):
-    """The page size of one walk, and the windows that were requested before the walk comes to them.
+    """The page size of one walk, and the windows that were requested before the walk comes to them."""
 
-    `pool`: None for a walk that requests one page at a time.
-    """
-
-    def __init__(self, pool: WorkerPool | None, largest: int) -> None:
-        self.pool = pool
-        self.sizer = PageSizer(largest)
-        self.widest = largest
+    def __init__(self, listing: Listing) -> None:
+        self.pool = listing.pool
+        self.sizer = PageSizer(listing.limit)
+        self.widest = listing.limit
         """The largest page of this server (rows), as its pages have shown."""
         self.requests: deque[tuple[W, Future[RawPage]]] = deque()
 
@@ -231,9 +228,15 @@ class PagePlan(Generic[W]):
         return min(self.widest, self.sizer.now)
 
     def shrink(self, error: PageTooLarge) -> None:
-        """Makes the next pages smaller. Raises `error` when the page size is already the smallest."""
         self.drop()
         self.sizer.shrink(error)
+
+    def take(self) -> RawPage | None:
+        """The next page that was requested; None if no worker has begun with it, or if it is empty."""
+        if not self.requests or (request := self.requests.popleft()[1]).cancel():
+            return None
+        raw = request.result()
+        return raw if raw.rows else None
 
     def drop(self) -> None:
         """Cancels the requests, because the walk goes on elsewhere."""
@@ -242,14 +245,14 @@ class PagePlan(Generic[W]):
 
 
 class WindowPlan(PagePlan[PageWindow]):
-    """Plans the next `window` of a walk by page number while there is `more` to read. With a `pool`, requests ahead one
-    window for every `share` windows read.
+    """Plans the next `window` of a walk by page number while there is `more` to read, and requests ahead one window for
+    every `share` windows read.
 
     `end`: the position behind the last row that was read.
     """
 
-    def __init__(self, listing: Listing, pool: WorkerPool | None = None, end: int = 0, share: int = 1) -> None:
-        super().__init__(pool, listing.limit)
+    def __init__(self, listing: Listing, end: int = 0, share: int = 1) -> None:
+        super().__init__(listing)
         self._listing = listing
         self._share = share
         self._progress = PageProgress(listing.path)
@@ -268,8 +271,7 @@ class WindowPlan(PagePlan[PageWindow]):
         """The page of the window, which gets smaller if the page is too large."""
         while True:
             try:
-                raw = prefetched(self.requests.popleft()[1]) if self.requests else None
-                return raw or self.window.ask(self._listing)
+                return self.take() or self.window.ask(self._listing)
             except PageTooLarge as error:
                 self.shrink(error)
                 self.window = reaching(self.window.start, self.limit)
@@ -340,11 +342,3 @@ class WindowPlan(PagePlan[PageWindow]):
         while self.pool and window and len(self.requests) <= most and (not self.requests or self.pool.vacancies()):
             self.requests.append((window, self.pool.submit(partial(window.ask, listing))))
             window = following(window.end, self.limit)
-
-
-def prefetched(request: Future[RawPage]) -> RawPage | None:
-    """The page that was requested; None if no worker has begun with it, or if it is empty."""
-    if request.cancel():
-        return None
-    raw = request.result()
-    return raw if raw.rows else None
