@@ -104,6 +104,8 @@ def asked_with(account: Account, name: str, columns: Sequence[str]) -> set[str]:
         ("users", ["user_id", "group_id", "role_id"], {"group", "role"}),
         ("users", ["user_id", "phone_number"], {"phone_number"}),
         ("users", ["user_id", "uuid", "amojo_id", "user_rank"], {"uuid", "amojo_id", "user_rank"}),
+        ("roles", ["role_id", "rights"], set()),
+        ("roles", ["role_id", "users"], {"users"}),
         ("notes", ["note_id", "element_type", "updated_at", "text"], set()),
         ("notes", ["note_id", "element_type", "updated_at", "is_pinned"], {"is_pinned"}),
         ("deals", ["lead_id", "updated_at", "sale", "is_price_computed"], set()),

@@ -46,6 +46,9 @@ class SourceAmocrm(AbstractSource):
     `pack` makes the data of a row's record. `hand_over` gets the config when amoCRM has changed something in it.
     """
 
+    check_config_against_spec = False
+    """Our own reading of the config says in words what is wrong, and never repeats what was typed."""
+
     def __init__(
         self,
         pack: Callable[[Row], Mapping[str, Any]] = lambda row: row,
@@ -140,7 +143,7 @@ def open_account(
     api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over, receive=receive)
     api.budget.on_pause = log_pause
     account = Account(parsed, api, extras)
-    personal.learn_from(account)
+    personal.account = account
     return account
 
 

@@ -22,7 +22,8 @@ NOW = 1_700_000_000
 def test_amocrm_s_clock_counts_and_the_earlier_or_later_one_where_the_two_disagree(ahead: int) -> None:
     """The machine's clock is `ahead` of amoCRM's. A sync has begun a second before the answer at the latest."""
     answer = Answer({"id": 1}, NOW, NOW - 1)
-    api = SimpleNamespace(wall=lambda: NOW + ahead, clock=lambda: 0.0, room=lambda: 1, get=lambda *_, **__: answer)
+    budget = SimpleNamespace(room=lambda: 1)
+    api = SimpleNamespace(wall=lambda: NOW + ahead, clock=lambda: 0.0, budget=budget, get=lambda *_, **__: answer)
     facts = Account(cast(Config, SimpleNamespace(num_workers=1)), cast(Api, api)).facts()
     earlier, later = NOW - 1 + min(0, ahead), NOW - 1 + max(0, ahead)
     told = (NOW - 1, NOW - 1) if abs(ahead) <= TOLERANCE else (earlier, later)

@@ -123,6 +123,7 @@ def test_account_address_as_people_type_it(typed: str, domain: str) -> None:
         "https//example.amocrm.ru",
         "http",
         "https://",
+        "example://",
         "https://[::1",
         "example.amocrm.ru:99999",
         ".",

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from source_amocrm.connect import server as module
-from source_amocrm.connect.server import LARGEST_REQUEST, MOST_CONNECTIONS, REQUEST_PATIENCE, RequestReader, Server
+from source_amocrm.connect.server import MOST_CONNECTIONS, Server, _PageHandler
 from source_amocrm.connect.site import HEADERS
-from unit_tests.http_tools import FakeClock
 from unit_tests.test_connect_cli import served
 
 
@@ -91,37 +89,11 @@ def test_a_head_without_a_body(tmp_path: Path) -> None:
         assert raw(server, f"HEAD / HTTP/1.1\r\n{END}") == (501, raw(server, f"PUT / HTTP/1.1\r\n{END}")[1], b"")
 
 
-def test_a_request_has_its_time_however_it_trickles_in() -> None:
-    clock = FakeClock()
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        arriving = RequestReader(ours, clock)
-        for _ in range(3):
-            theirs.sendall(b"G")
-            assert arriving.read(1) == b"G"
-            clock.now += REQUEST_PATIENCE / 3
-        theirs.sendall(b"E")
-        with pytest.raises(TimeoutError):
-            arriving.read(1)
-
-
-def test_a_request_has_its_size() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        arriving = RequestReader(ours, FakeClock())
-        for _ in range(LARGEST_REQUEST // 1024):
-            theirs.sendall(b"a" * 1024)
-            assert len(arriving.read(1024) or b"") == 1024
-        theirs.sendall(b"a")
-        with pytest.raises(TimeoutError):
-            arriving.read(1)
-
-
 @pytest.mark.parametrize(
     "begun", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\na"]
 )
 def test_what_never_ends_is_hung_up(tmp_path: Path, begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REQUEST_PATIENCE", 0.2)
+    monkeypatch.setattr(_PageHandler, "timeout", 0.2)
     with served(tmp_path) as server, connected(server) as connection:
         connection.sendall(begun)
         assert connection.recv(1) == b""

@@ -312,6 +312,10 @@ def test_a_listed_column_is_replaced_wherever_its_list_has_it() -> None:
         **{"id": 1, "price": None, "price_with_minor_units": None},
         "_embedded": {"tags": [{"id": 4, "name": hashed("vip")}]},
     }
+    budget = [{"sale_field_value": {"sale": 100}}]
+    event = {"id": "e", "type": "sale_field_changed", "value_after": budget, "value_before": budget}
+    found = record("/api/v4/events", event, "hash", "deal_sale_changes.sale_new")
+    assert found == {**event, "value_after": [{"sale_field_value": {"sale": None}}]}
 
 
 @pytest.mark.parametrize(

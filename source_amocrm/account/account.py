@@ -82,7 +82,7 @@ class Account:
     def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
         self.config = config
         self.api = api
-        self.pool = WorkerPool(config.num_workers, api.room)
+        self.pool = WorkerPool(config.num_workers, api.budget.room)
         self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
         self.facts = Memoized(self._ask_facts)
         self.extras = {"is_api_filter_enabled", *extras}

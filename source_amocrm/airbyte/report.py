@@ -77,8 +77,8 @@ class ListReading:
 
     def all_rows(self, rows: int) -> int | None:
         """Estimates how many rows a table will have, if `rows` have come so far; None while that cannot be told."""
-        _, left = self.seen[-1] if self.seen else (0, 0)
-        most = max((left for _, left in self.seen), default=0)
+        ever = [left for _, left in self.seen] or [0]
+        most, left = max(ever), ever[-1]
         return rows * most // (most - left) if 0 < left < most else None
 
     def line(self, requests: int, passed: float) -> str:

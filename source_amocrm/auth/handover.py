@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ class FileKeeper:
     ) -> None:
         self._file, self._then, self._else_to = file, then, else_to
         try:
-            self._known: dict[str, Any] | None = deepcopy(file.settings())
+            self._known: dict[str, Any] | None = file.settings()
         except (OSError, ConfigFileError) as error:
             self._known, self._trouble = None, _reason(error)
 
@@ -80,7 +79,7 @@ class FileKeeper:
                     self._file.path,
                 )
             else:
-                self._known = deepcopy(kept)
+                self._known = kept
         except (OSError, ConfigFileError) as error:
             self._else_to(changed)
             raise ConfigError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -82,12 +83,10 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         self._endpoint = endpoint
         self._hand_over = hand_over
         self._clock = clock
-        self._ahead = _AHEAD
-        self._postponed_until = 0.0
-        self._failures = 0
-        self._failure: AmocrmError | None = None
+        self._failure: AmocrmError | None = None  # of the last exchange
         # by our clock; what the settings and the token itself tell is by the server's, which may differ
-        self._expires_at: float | None = given.expires_at or self.claims.expires_at
+        self._expires_at: float = given.expires_at or self.claims.expires_at or math.inf
+        self._renew_at = self._expires_at - _AHEAD
         raw["credentials"].update(
             client_id=given.client_id, client_secret=given.client_secret, refresh_token=given.refresh_token
         )
@@ -101,64 +100,60 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
 
     def token_has_expired(self) -> bool:
         """Whether it is time to renew: a little ahead of the expiry."""
-        now, expires_at = self._clock(), self._expires_at
-        due = expires_at is not None and now + self._ahead >= expires_at and now >= self._postponed_until
-        return due or not self.token
+        return not self.token or self._clock() >= self._renew_at
 
     def get_access_token(self) -> str:
-        failures = self._failures
+        failure = self._failure
         if self.token_has_expired():
             with self._token_refresh_lock:
                 if self.token_has_expired():
                     try:
-                        self._rotate(failures)
+                        self._rotate(failure)
                     except AmocrmError as error:
                         self._postpone(error)
         return self.token
 
     def renew(self, rejected: str) -> str | None:
         """A newer token than `rejected`, exchanged once for all threads that ask. Raises AmocrmError."""
-        failures = self._failures
+        failure = self._failure
         with self._token_refresh_lock:
             if self.token == rejected:
-                self._rotate(failures)
+                self._rotate(failure)
         return self.token
 
     def _postpone(self, error: AmocrmError) -> None:
         """Leaves a token that is still alive in use. Raises the error if there is none, or access is lost."""
         now = self._clock()
-        alive = self.token and now < (self._expires_at or 0)
+        alive = self.token and now < self._expires_at
         if not alive or error.failure_type is FailureType.config_error:
             raise error
-        self._postponed_until = now + _POSTPONE
+        self._renew_at = now + _POSTPONE
         _log.warning("The token could not be renewed ahead of its expiry and is used on: %s", error)
 
-    def _rotate(self, failures: int) -> None:
-        """Exchanges the refresh token. `failures`: exchanges that had failed when the caller began to wait."""
-        if self._failure is not None and (
-            self._failures != failures or self._failure.failure_type is FailureType.config_error
-        ):
-            raise copy.copy(self._failure)
+    def _rotate(self, known: AmocrmError | None) -> None:
+        """Exchanges the refresh token. `known`: how the last exchange had failed when the caller began to wait."""
+        last = self._failure
+        if last is not None and (last is not known or last.failure_type is FailureType.config_error):
+            raise copy.copy(last)
         try:
             if isinstance(self._hand_over, FileKeeper):
                 self._hand_over.prove(self._raw)
             with token_exchange():
                 self._adopt(self._exchange())
         except AmocrmError as error:
-            self._failures += 1
             self._failure = error
             raise
         self._failure = None
         if not self._overridden:
             check_domain(self.claims, self.domain)
 
-    def _exchange(self, *, may_follow: bool = True) -> Grant:
+    def _exchange(self) -> Grant:
         try:
             return self._endpoint.exchange(self, self.build_refresh_request_body())
         except (Unauthorized, NotFound, Moved):
-            if not (may_follow and self.relocate()):
+            if not self.relocate():
                 raise
-        return self._exchange(may_follow=False)
+        return self._endpoint.exchange(self, self.build_refresh_request_body())
 
     def _adopt(self, grant: Grant) -> None:
         """Hands the pair over to the platform, and only then uses it."""
@@ -169,8 +164,8 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         try:
             self._hand_over(self._raw)
         finally:
-            self._ahead = min(_AHEAD, grant.expires_in // 10)
             self._token, self._expires_at = access, self._clock() + grant.expires_in
+            self._renew_at = self._expires_at - min(_AHEAD, grant.expires_in // 10)
 
     def relocate(self) -> bool:
         """Follows a renamed account; the API server that its token names knows the new address."""

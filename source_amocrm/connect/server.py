@@ -5,13 +5,9 @@ It is the standard library's: the connector and its image carry no web server fo
 
 from __future__ import annotations
 
-import io
 import re
-import socket
 import sys
 import threading
-import time
-from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -20,11 +16,8 @@ from source_amocrm.connect.site import Request, Response, Site, message
 from source_amocrm.connect.words import Texts
 from source_amocrm.errors import place_of
 
-REQUEST_PATIENCE = 30.0
-"""Seconds for a request to arrive whole, and for an answer to be taken."""
 LARGEST_FORM = 64 * 1024
-LARGEST_REQUEST = 256 * 1024
-"""Bytes of a request, its head included."""
+"""Bytes of a form. `http.server` bounds the head."""
 MOST_CONNECTIONS = 64
 """At a time, each with a thread. A browser needs six."""
 
@@ -66,38 +59,12 @@ class Server(ThreadingHTTPServer):
         """A browser that closed a connection is no news."""
 
 
-class RequestReader(io.RawIOBase):
-    """Reads one request and bounds its time and its bytes, however it trickles in."""
-
-    def __init__(self, connection: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
-        self._connection = connection
-        self._clock = clock
-        self._until = clock() + REQUEST_PATIENCE
-        self._room = LARGEST_REQUEST
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Raises TimeoutError past the request's time or size."""
-        left = self._until - self._clock()
-        if left <= 0 or self._room <= 0:
-            raise TimeoutError
-        self._connection.settimeout(left)
-        read = self._connection.recv_into(buffer)
-        self._room -= read
-        return read
-
-
 class _PageHandler(BaseHTTPRequestHandler):
     """Answers one request, and closes the connection."""
 
     protocol_version = "HTTP/1.1"
+    timeout = 30.0  # seconds that a connection may be silent, and for an answer to be taken
     server: Server
-
-    def setup(self) -> None:
-        super().setup()
-        self.rfile = io.BufferedReader(RequestReader(self.connection))
 
     def do_GET(self) -> None:
         """Answers a request that can be read in one way only."""
@@ -127,7 +94,6 @@ class _PageHandler(BaseHTTPRequestHandler):
         self._send(response)
 
     def _send(self, response: Response) -> None:
-        self.connection.settimeout(REQUEST_PATIENCE)
         self.send_response(response.status)
         for name, value in response.headers.items():
             self.send_header(name, value)

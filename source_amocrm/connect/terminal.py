@@ -45,8 +45,7 @@ class Terminal:
         return "integration" if problem.key in _OF_KEYS and self.flow.way == "oauth" else self.flow.step
 
     def account(self) -> None:
-        known = self.flow.domain
-        address = account_of(self.ask(self.words("terminal.account"), known))
+        address = account_of(self.ask(self.words("terminal.account"), self.flow.domain))
         way = self.ask(self.words("terminal.way"), "1" if self.flow.way == "token" else "2")
         self.flow.choose_account(address, {"1": "token", "2": "oauth"}.get(way, ""))
 

@@ -40,8 +40,8 @@ class CircuitBreaker:
         return self._failure(refusal=False)
 
     @contextmanager
-    def request(self) -> Iterator[bool]:
-        """Lets a request in; True if it is to probe whether an outage is over. Raises the known failure otherwise."""
+    def request(self) -> Iterator[None]:
+        """Lets a request in, in an outage one at a time. Raises the known failure otherwise."""
         with self._lock:
             self._raise_refusal()
             outage = self.outage
@@ -49,7 +49,7 @@ class CircuitBreaker:
                 raise copy.copy(outage)
             self._probing = probe = outage is not None
         try:
-            yield probe
+            yield
         finally:
             if probe:
                 self._probing = False

@@ -23,7 +23,7 @@ from source_amocrm.errors import AmocrmError, PageTooLarge, Unauthorized
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.error_handler import AmocrmErrorHandler, path_of
 from source_amocrm.http.refusals import API, Rule, Rules
-from source_amocrm.http.reply import AmocrmResponse, Reply, ReplyKind, reply_of
+from source_amocrm.http.reply import AmocrmResponse, Reply, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 Params = Mapping[str, int | str | Sequence[int | str]]
@@ -32,11 +32,7 @@ Body = dict[str, Any] | None
 Receive = Callable[[str, Body], Body]
 """Gets each path that was asked for and the body that came, in whichever thread asked, and returns the body to use."""
 
-_SMOOTH = 0.2  # weight of the newest answer in the mean latency
-_SPARE = 1.0  # requests under way beyond rate × latency, so that a turn never waits for a request
 _RENEWALS = 5  # times that one request is sent again under a new token, however short the tokens live
-_EARLY = (ReplyKind.DNS, ReplyKind.REFUSED, ReplyKind.CONNECT_TIMEOUT, ReplyKind.TLS)
-"""Failures that tell of a wrong address rather than of an outage, if nothing has been answered yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +68,6 @@ class Stats:
     requests: int = 0
     by_path: Counter[str] = field(default_factory=Counter)
     throttled: int = 0  # answers 429
-    asking: int = 0  # callers that want an answer now
-    latency: float = 0.0  # mean seconds of the last answers
 
 
 class Api(HttpClient):
@@ -122,10 +116,6 @@ class Api(HttpClient):
         """The address with its query as PHP reads it: a list repeats its name, which therefore ends with []."""
         return f"{self.auth.base_url}{path}" + (f"?{urlencode(params, doseq=True)}" if params else "")
 
-    def room(self) -> int:
-        """How many more requests should be under way to use the rate limit up; negative if threads wait for turns."""
-        return math.ceil(self.budget.per_second * self.stats.latency + _SPARE) - self.stats.asking
-
     def _send_with_retry(
         self, request: requests.PreparedRequest, request_kwargs: Mapping[str, Any], *_: Any, **__: Any
     ) -> AmocrmResponse:
@@ -135,30 +125,23 @@ class Api(HttpClient):
         all failures under one ceiling, and goes on in an outage that another thread has met. It logs the bodies of
         refusals, which hold people's names. It renews a token once a request, even if each new one has worked.
         """
-        with self.breaker.request() as probe:
-            with self.stats.lock:
-                self.stats.asking += 1
-            try:
-                return _Sending(self, request, request_kwargs, probe).response()
-            finally:
-                with self.stats.lock:
-                    self.stats.asking -= 1
+        with self.breaker.request():
+            return _Sending(self, request, request_kwargs).response()
 
 
 class _Sending:
     """One request over all its attempts. Its failures and its 429s are counted apart."""
 
-    def __init__(self, api: Api, request: requests.PreparedRequest, kwargs: Mapping[str, Any], probe: bool) -> None:
+    def __init__(self, api: Api, request: requests.PreparedRequest, kwargs: Mapping[str, Any]) -> None:
         self.api = api
         self.request = request
         self.kwargs = {"bearer": lambda: api.auth.token, **kwargs}
-        self.probe = probe
         self.url, self.base_url = str(request.url), api.auth.base_url  # as long as the account is not renamed
-        self.started = api.clock()
+        self.until = api.clock() + api.policy.ceiling  # no attempt begins later; a pause puts it off
+        self.throttled_until = 0.0  # no pause ends later
         self.failed_at = api.breaker.sent  # the number of the last request sent when this one began, or first failed
         self.number = 0  # of the last attempt
         self.failures = self.slow = self.throttled = self.renewals = 0
-        self.throttled_since = self.spent_throttled = 0.0
         self.doubtful = False  # an attempt may have had its effect
 
     def response(self) -> AmocrmResponse:
@@ -175,8 +158,6 @@ class _Sending:
             reply, resolution = response.reply, api._error_handler.interpret_response(response)
             if resolution.error is None:
                 breaker.answered(self.number)
-                with stats.lock:
-                    stats.latency += (reply.elapsed - stats.latency) * (_SMOOTH if stats.latency else 1)
                 api.accepted.add(reply.token)
                 return response
             if self.doubtful and isinstance(resolution.error, Unauthorized):
@@ -197,12 +178,12 @@ class _Sending:
         self.slow += rule.slow
         if rule.slow and self.kwargs.get("shrinkable") and self.slow >= policy.large_page_attempts:
             raise api._error_handler.error(replace(rule, error=PageTooLarge), response.reply)
-        early = breaker.untried and response.reply.kind in _EARLY
-        attempts = 1 if self.probe or breaker.outage else policy.cold_attempts if early else policy.attempts
+        # nothing was ever answered, and this request did not even arrive: rather a wrong address than an outage
+        cold = breaker.untried and response.reply.status is None and not rule.doubtful
+        attempts = 1 if breaker.outage else policy.cold_attempts if cold else policy.attempts
         self.failures += 1
         delay = policy.backoff_time(response, self.failures)
-        spent = api.clock() - self.started - self.spent_throttled
-        if self.failures >= attempts or spent + delay > policy.ceiling:
+        if self.failures >= attempts or api.clock() + delay > self.until:
             self._failed(error, refusal=False)
         if delay:
             api.sleep(delay)
@@ -212,12 +193,12 @@ class _Sending:
         api, now = self.api, self.api.clock()
         with api.stats.lock:
             api.stats.throttled += 1
-        self.throttled_since = self.throttled_since if self.throttled else now
+        self.throttled_until = self.throttled_until or now + api.policy.throttled_ceiling
         self.throttled += 1
         seconds = api.policy.backoff_time(response, self.throttled)
-        self.spent_throttled = now - self.throttled_since + seconds
-        if self.spent_throttled > api.policy.throttled_ceiling:
+        if now + seconds > self.throttled_until:
             self._failed(error, refusal=True)
+        self.until += seconds
         api.budget.pause(seconds)
 
     def _elsewhere(self, reply: Reply, rule: Rule, error: AmocrmError) -> None:

@@ -34,18 +34,14 @@ class AmocrmResolution(ErrorResolution):
 class AmocrmErrorHandler(ErrorHandler):
     """Applies the rules to one host, which `sign_in` names. It keeps nothing about a request."""
 
+    max_retries: int | None = None
+    max_time: int | None = None
+
     def __init__(self, policy: RetryPolicy, sign_in: SignIn, rules: Rules) -> None:
-        self._policy = policy
+        self.max_retries, self.max_time = policy.attempts - 1, int(policy.ceiling)
+        self._minutes = round(policy.throttled_ceiling / 60)
         self._sign_in = sign_in
         self._rules = rules
-
-    @property
-    def max_retries(self) -> int:
-        return self._policy.attempts - 1
-
-    @property
-    def max_time(self) -> int:
-        return int(self._policy.ceiling)
 
     def interpret_response(self, response_or_exception: requests.Response | Exception | None) -> AmocrmResolution:
         reply = reply_of(response_or_exception)
@@ -63,7 +59,7 @@ class AmocrmErrorHandler(ErrorHandler):
             path=path,
             detail=_detail(reply),
             advice=sign_in.advice,
-            minutes=round(self._policy.throttled_ceiling / 60),
+            minutes=self._minutes,
         ).strip()
         ids = {"X-Request-Id": reply.headers.get("X-Request-Id"), "trace_id": (reply.body or {}).get("trace_id")}
         known = {name: str(text) for name, text in ids.items() if re.fullmatch(r"[\w.:/+=-]{1,100}", str(text or ""))}

@@ -42,7 +42,6 @@ class Rule:
 
 
 Rules = tuple[Rule, ...]
-"""The first that fits an answer wins."""
 
 _fails = partial(Rule, action=ResponseAction.FAIL, failure=_CONFIG)
 _stops = partial(_fails, stops=True)

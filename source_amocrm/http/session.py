@@ -117,8 +117,6 @@ class _BoundedConnection:
 
 @functools.cache
 def _bounded(connection: type) -> type:
-    if issubclass(connection, _BoundedConnection):
-        return connection
     return type(f"Bounded{connection.__name__}", (_BoundedConnection, connection), {})
 
 
@@ -126,7 +124,7 @@ class _BoundedAdapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
         """The pool for a request, to the host itself or by way of a proxy."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _bounded(pool.ConnectionCls)
+        pool.ConnectionCls = _bounded(type(pool).ConnectionCls)
         return pool
 
 
@@ -212,7 +210,7 @@ class AmocrmSession(LimiterSession):
                 kind, body = _read_body(response, shrinkable)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, TooLarge, MemoryError) as error:
             kind, trouble = failure(error, answered=response.status_code is not None), type(error).__name__
-            if kind not in _OF_A_STATUS:
+            if kind not in (ReplyKind.BROKEN, ReplyKind.TOO_LARGE):  # after these the status that came before holds
                 response = requests.Response()
         status, headers, elapsed = response.status_code, response.headers, time.monotonic() - started
         reply = Reply(status, kind, body, headers, elapsed, self.wall(), trouble, token, str(request.url))
@@ -245,8 +243,6 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
         return parse(data, values)
 
 
-_OF_A_STATUS = (ReplyKind.BROKEN, ReplyKind.TOO_LARGE)
-"""Failures of a body only: the status that came before it holds."""
 _FAILURES: dict[ReplyKind, tuple[type[BaseException], ...]] = {
     ReplyKind.BROKEN: (urllib3.exceptions.DecodeError,),
     ReplyKind.TOO_LARGE: (TooLarge, MemoryError),
@@ -262,19 +258,16 @@ _FAILURES: dict[ReplyKind, tuple[type[BaseException], ...]] = {
 
 def failure(error: BaseException, *, answered: bool) -> ReplyKind:
     """Which failure an exception of requests, urllib3 or the socket stands for."""
-    causes = _causes(error)
+    causes = list(_causes(error))
     for kind, types in _FAILURES.items():
         if any(isinstance(cause, types) for cause in causes) and not (answered and kind is ReplyKind.CONNECT_TIMEOUT):
             return kind
     return ReplyKind.TRUNCATED if answered else ReplyKind.RESET
 
 
-def _causes(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
-    waiting: list[object] = [error]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, BaseException) and one not in found:
-            found.append(one)
-            waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return found
+def _causes(error: object) -> Iterator[BaseException]:
+    """The exception and all that led to it; the libraries put a cause behind it or into its arguments."""
+    if isinstance(error, BaseException):
+        yield error
+        for cause in (error.__cause__, error.__context__, *error.args):
+            yield from _causes(cause)

@@ -69,8 +69,8 @@ class Notes(IncrementalStream):
     deletable = True
     found = {"is_editable": is_editable, "attachment": attachment_of}
 
-    def row(self, record: Row, context: Context) -> Row:
-        return self.record(record, element_type=ELEMENT_TYPE[context.entity_type])
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        return [self.record(record, element_type=ELEMENT_TYPE[context.entity_type])]
 
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
         row = super().tombstone(deletion, context)

@@ -124,11 +124,8 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         """Returns the schemas of columns that this account has beside those of every account."""
         return {RAW: RAW_SCHEMA} if self._raw else {}
 
-    def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        return [self.row(record, context)]
-
-    def row(self, record: Row, context: Context) -> Row:  # noqa: ARG002
-        return self.record(record)
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
+        return [self.record(record)]
 
 
 class FullRefreshStream(AmocrmStream):

@@ -15,7 +15,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
-from functools import partial
 from itertools import count
 from typing import Any
 
@@ -69,15 +68,20 @@ class FieldRowStream(AmocrmStream):
         updated_at = read(values.as_timestamp, entity.get("updated_at"), of_entity, cursor)
         rows: list[Row] = []
         numbers: defaultdict[int, Iterator[int]] = defaultdict(count)
-        for field, elements in filled_fields(entity, partial(make.report, "custom_field_id")):
+        for field in as_list(entity.get("custom_fields_values")):
+            if type(field) is not dict:
+                make.report("custom_field_id", field)
+                continue
+            if not (elements := as_list(field.get("values"))):
+                continue
             field_id, of_field = make.key(field.get("field_id"), field, "custom_field_id"), of_entity.copy()
             name, code, kind = field.get("field_name"), field.get("field_code"), field.get("field_type")
             if not (type(name) is str and type(kind) is str and (code is None or type(code) is str)):
                 name = read(values.as_text, name, of_field, "name")
                 code = read(values.as_text, code, of_field, "field_code")
                 kind = read(values.as_text, kind, of_field, "field_type")
-            for value in elements:
-                odd = of_field.copy()
+            for element in elements:
+                value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
                 row = {
                     "custom_field_id": field_id,
                     key: own,
@@ -138,15 +142,6 @@ def _enum_code(value: dict[str, Json]) -> Json:
     return old if code is None and type(old) is str else code
 
 
-def filled_fields(record: Row, report: Callable[[Json], object] = lambda _: None) -> Iterator[tuple[Row, list[Row]]]:
-    """Yields the custom fields of a record that have values, each with these. `report` gets what is no field."""
-    for field in as_list(record.get("custom_fields_values")):
-        if type(field) is not dict:
-            report(field)
-        elif elements := as_list(field.get("values")):
-            yield field, [element if type(element) is dict else {"value": element} for element in elements]
-
-
 def field_text(element: dict[str, Json], kind: Json, zone: tzinfo) -> Json:
     """Returns the text of one value of a custom field of the type `kind`, or what `as_text` makes one of.
 
@@ -190,8 +185,9 @@ def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, 
     """Returns what finds the values of a record's custom fields that are `wanted`."""
 
     def find(record: dict[str, Json]) -> list[Json]:
-        filled = (elements for field, elements in filled_fields(record) if wanted(field))
-        return [element.get("value") for elements in filled for element in elements]
+        fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
+        elements = (element for field in fields if wanted(field) for element in as_list(field.get("values")))
+        return [element.get("value") if type(element) is dict else element for element in elements]
 
     return find
 
@@ -256,12 +252,12 @@ class ReadableStream(IncrementalStream):
                 LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
         return {**{each.name: each.schema for each in columns if each}, **super().further_columns()}
 
-    def row(self, record: Row, context: Context) -> Row:
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
         if not self._fields:
-            return self.record(record)
+            return [self.record(record)]
         odd: Row = {}
         columns = field_columns(odd, self.record.source(record), self._fields, context.timezone)
-        return self.record(record, odd, **columns)
+        return [self.record(record, odd, **columns)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,20 +294,21 @@ def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
 def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
     """Returns the columns of the record's custom fields that are filled. `odd`: see `Record`."""
     row: Row = {}
-    for field, elements in filled_fields(record):
-        own = read(values.as_integer, field.get("field_id"), odd, "custom_fields")
-        if own is not None and (known := columns.get(own)):
+    for field in as_list(record.get("custom_fields_values")):
+        own = read(values.as_integer, field.get("field_id"), odd, "custom_fields") if type(field) is dict else None
+        if own is not None and (known := columns.get(own)) and (elements := as_list(field.get("values"))):
             row[known.name] = _value(odd, known, field.get("field_type"), elements, zone)
     return row
 
 
-def _value(odd: Row, known: FieldColumn, kind: Json, elements: list[Row], zone: tzinfo) -> Json:
+def _value(odd: Row, known: FieldColumn, kind: Json, given: list[Json], zone: tzinfo) -> Json:
+    elements = [element if type(element) is dict else {"value": element} for element in given]
     types, form = known.schema.get("type", ()), known.schema.get("format")
     if "array" in types or ("string" in types and form is None):
         texts = [field_text(element, kind, zone) for element in elements]
         return read(values.as_texts if "array" in types else values.as_joined_text, texts, odd, known.name)
     if len(elements) > 1:
-        odd.setdefault(known.name, elements)
+        odd.setdefault(known.name, given)
     value = elements[0].get("value")
     if "number" in types or "boolean" in types:
         return read(values.as_number if "number" in types else values.as_boolean, value, odd, known.name)

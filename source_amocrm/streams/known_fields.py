@@ -11,7 +11,7 @@ from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.base import AccountStream, AmocrmStream, FullRefreshStream, IncrementalStream
 from source_amocrm.streams.per_entity import PerEntityStream
-from source_amocrm.streams.values import Json
+from source_amocrm.streams.values import Json, Row
 
 STAYS, GOES, NUMBER, ANY = "stays", "goes", "number", "any"
 """Rules beside the kinds of `schema.PERSONAL`: for what is not personal, for any value but a flag, for a number or a
@@ -67,9 +67,7 @@ OF_RULE = {rule: KnownField(rule) for rule in (*schema.PERSONAL, STAYS, GOES, NU
 """A field of which nothing but the rule is known."""
 
 
-def records_in(
-    lists: Mapping[str, KnownField], path: str, body: dict[str, Json] | None
-) -> tuple[str, KnownField, Json]:
+def records_in(lists: Mapping[str, KnownField], path: str, body: Row | None) -> tuple[str, KnownField, Json]:
     """Finds the records in the body of an answer that came to `path`; the body may be one record itself.
 
     Returns the path without ids, a whole record of that list as it is known, and the records. The records are None

@@ -94,10 +94,10 @@ class PerEntityStream(FullRefreshStream):
         except AmocrmError:
             return True
 
-    def row(self, record: Row, context: Context) -> Row:
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
         told = {"entity_type": context.entity_type, "catalog_id": context.catalog_id}
         known: Row = {name: value for name, value in told.items() if value is not None and name in self.record.blank}
-        return self.record(record, **known)
+        return [self.record(record, **known)]
 
 
 def _withheld(catalog: int | None, error: AmocrmError) -> AmocrmError:

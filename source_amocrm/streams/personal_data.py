@@ -84,11 +84,8 @@ class PersonalData:
         self._lists: dict[str, KnownField] = {}
         if config.personal_data != KEEP:
             self._lists = {**known_fields.by_list(columns), f"{TALKS}/messages": KnownField(collection="messages")}
-        self._account: Account | None = None
-
-    def learn_from(self, account: Account) -> None:
-        """Lets the dictionaries of custom fields be asked for: an event does not tell its field's code and name."""
-        self._account = account
+        self.account: Account | None = None
+        """Is asked for the dictionaries of custom fields, for an event does not tell its field's code and name."""
 
     def pseudonym(self, text: str, kind: str = ANY) -> str | None:
         """Returns what stands in place of a text. An empty text has an empty hash."""
@@ -108,7 +105,7 @@ class PersonalData:
     @cached_property
     def _fields(self) -> tuple[Mapping[int | None, KnownField | None], bool]:
         """A value of each custom field by its id, and whether the dictionaries are whole."""
-        rows, whole = _dictionary(self._account) if self._account else ([], True)
+        rows, whole = _dictionary(self.account) if self.account else ([], True)
         names = ("id", "code", "name", "type")
         return {numeric_id(row.get("id")): self._value_of(*map(row.get, names)) for row in rows}, whole
 

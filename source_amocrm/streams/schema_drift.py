@@ -55,8 +55,9 @@ def _compare(known: KnownField, record: dict[str, Json], met: _Met, prefix: str 
         met.update((None, OTHER if "." in name else prefix + name) for name in record.keys() - known.names)
     for name, inner in known.opened.items():
         if value := record.get(name):
-            for part in _objects(value):
-                _compare(inner, part, met, f"{prefix}{name}.")
+            for part in value if type(value) is list else _objects(value):
+                if type(part) is dict:
+                    _compare(inner, part, met, f"{prefix}{name}.")
 
 
 @dataclass(frozen=True, slots=True)

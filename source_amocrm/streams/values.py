@@ -271,10 +271,8 @@ def _without_links(value: Json, depth: int) -> Json:
 
 def compact_json(value: Json) -> str:
     """JSON without spaces, letters as they are, keys in their order."""
-    try:
+    with suppress(TypeError):  # integers beyond 64 bits, lone surrogates, deep nesting
         return orjson.dumps(value).decode()
-    except TypeError:
-        pass  # integers beyond 64 bits, lone surrogates, deep nesting
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError) as error:
