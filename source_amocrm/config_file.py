@@ -52,7 +52,7 @@ class ConfigFile:
         except json.JSONDecodeError as error:
             raise ConfigFileError(f"The config {self.path} is not JSON: {error.msg} in line {error.lineno}.") from None
         except (OSError, ValueError) as error:
-            raise ConfigFileError(f"The config {self.path} cannot be read: {_reason(error)}.") from None
+            raise ConfigFileError(f"The config {self.path} cannot be read: {reason(error)}.") from None
         except RecursionError:
             raise ConfigFileError(
                 f"The config {self.path} is nested more deeply than any setting is. `source-amocrm connect` writes one."
@@ -161,13 +161,13 @@ def _value_of(kind: str, name: object, place: str) -> str:
     try:
         text = atomic_file.read_text(Path(name), LARGEST_REFERENCE, "secret").strip()
     except (OSError, ValueError) as error:
-        raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {_reason(error)}.") from None
+        raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {reason(error)}.") from None
     if not text:
         raise ConfigFileError(f"{place} is in the file {name}, which is empty.")
     return text
 
 
-def _reason(error: OSError | ValueError) -> str:
+def reason(error: OSError | ValueError) -> str:
     return getattr(error, "strerror", None) or ("not UTF-8" if isinstance(error, UnicodeError) else str(error))
 
 

@@ -44,21 +44,15 @@ def mask(text: str) -> str:
     return told
 
 
-class Masked(logging.Filter):
-    """Masks the message and the stack trace of a log record; to be added to a handler."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = mask(record.getMessage()), ()
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        if record.exc_text:
-            record.exc_text = mask(record.exc_text)
-        return True
-
-
-_MASKED = Masked()
+def hide_in_record(record: logging.LogRecord) -> bool:
+    """Masks the message and the stack trace of a log record: a filter of a handler, which lets every record through."""
+    record.msg, record.args = mask(record.getMessage()), ()
+    if record.exc_info and not record.exc_text:
+        record.exc_text = logging.Formatter().formatException(record.exc_info)
+    record.exc_text = record.exc_text and mask(record.exc_text)
+    return True
 
 
 def hide_in_logs() -> None:
     for handler in logging.getLogger().handlers:
-        handler.addFilter(_MASKED)
+        handler.addFilter(hide_in_record)

@@ -29,7 +29,7 @@ from amocrm_warehouse.sync.table import CHANGES, Table
 from source_amocrm.auth import FileKeeper
 from source_amocrm.catalog import check_names, configured
 from source_amocrm.config_file import ConfigFile
-from source_amocrm.secrecy import Masked
+from source_amocrm.secrecy import hide_in_record
 from source_amocrm.source import SourceAmocrm
 
 LOGGER = logging.getLogger("airbyte")
@@ -112,7 +112,7 @@ def _take(message: AirbyteMessage, packages: Packages) -> None:
 @contextmanager
 def _logs_go_to(watch: Watch) -> Iterator[None]:
     handler = _Handler(watch)
-    handler.addFilter(Masked())
+    handler.addFilter(hide_in_record)
     before = LOGGER.level, LOGGER.propagate
     LOGGER.addHandler(handler)
     LOGGER.setLevel(logging.INFO)

@@ -13,7 +13,7 @@ from typing import Any
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import AirbyteMessageSerializer
 
-from source_amocrm.config_file import KEEP_IN, ConfigFile, ConfigFileError
+from source_amocrm.config_file import KEEP_IN, ConfigFile, ConfigFileError, reason
 from source_amocrm.errors import ConfigError
 
 _log = logging.getLogger("airbyte.amocrm")
@@ -52,7 +52,7 @@ class FileKeeper:
         try:
             self._known: dict[str, Any] | None = file.settings()
         except (OSError, ConfigFileError) as error:
-            self._known, self._trouble = None, _reason(error)
+            self._known, self._trouble = None, reason(error)
 
     def prove(self, config: Mapping[str, Any]) -> None:
         """Raises ConfigError when the disk has no room for a new token; the old one is not spent then."""
@@ -63,7 +63,7 @@ class FileKeeper:
         except (OSError, ConfigFileError) as error:
             raise ConfigError(
                 f"The token was not renewed, because the new one could not be kept: {self._file.path} cannot be "
-                f"written: {_reason(error)}. Nothing is lost: mend that, and run it again."
+                f"written: {reason(error)}. Nothing is lost: mend that, and run it again."
             ) from None
 
     def __call__(self, changed: Mapping[str, Any]) -> None:
@@ -84,11 +84,7 @@ class FileKeeper:
             self._else_to(changed)
             raise ConfigError(
                 f"amoCRM gave a new refresh token, the old one is void, and {self._file.path} could not be written: "
-                f"{_reason(error)}. Make it writable and grant access again (source-amocrm connect)."
+                f"{reason(error)}. Make it writable and grant access again (source-amocrm connect)."
             ) from None
         finally:
             self._then(changed)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
