@@ -45,14 +45,17 @@ class Hurried(Sandbox):
     by_id = False
 
     def answer(self, request: Request, refused: Response | None) -> Response:
-        asked = "filter[id]" in unquote(request.query) or request.path == f"/api/v4/leads/{self.deal}"
-        hurried = self.deal and request.path.startswith("/api/v4/leads") and asked is self.by_id
-        if hurried and self.by_id:
-            writes.edit(self.account, "leads", self.deal, price=1)
-        response = super().answer(request, refused)
-        if hurried:
-            writes.clear_field(self.account, "leads", self.deal, self.field)
+        deal, query, path = self.deal, unquote(request.query), request.path.removeprefix("/api/v4/leads")
+        by_id = path == f"/{deal}" or (path == "" and "filter[id]" in query)
+        if not (by_id if self.by_id else path == "" and not by_id and "only_deleted" not in query):
+            deal = 0
+        if deal:
             self.deal = 0
+            if self.by_id:
+                writes.edit(self.account, "leads", deal, price=1)
+        response = super().answer(request, refused)
+        if deal:
+            writes.clear_field(self.account, "leads", deal, self.field)
         return response
 
 

@@ -87,6 +87,19 @@ def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture
     assert lines(account, caplog) == []
 
 
+def test_a_list_of_which_deletions_alone_are_left_is_not_read_before_it_begins(
+    clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "airbyte")
+    account = Account("deals")
+    [progress] = account.progresses.values()
+    progress.finish("leads", deletions_told=False)
+    progress.needed = {}
+    account.asks(LEADS)
+    clock.now = 10.0
+    assert lines(account, caplog) == ["Reading leads (deals); 0 rows, 0 rows a second, 1 requests"]
+
+
 def test_what_takes_longest_is_told_last(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airbyte")
     account = Account("deals", "contacts")

@@ -63,9 +63,13 @@ class ListReading:
     seen: list[Observation] = field(default_factory=list)
 
     def pending(self) -> tuple[ReadPlan | None, int]:
-        """Returns the pending plan of the first table that has one, and the second up to which the tables are read."""
+        """Returns the pending plan of the first table that has one, and the second up to which the tables are read.
+
+        Before the first row only what an earlier sync left of the rows counts.
+        """
         progresses = list(self.tables.values())
-        plans = (pending for one in progresses if (pending := one.pending.get(self.name)))
+        left = ((pending, one) for one in progresses if (pending := one.pending.get(self.name)))
+        plans = (pending for pending, one in left if pending.seconds or one.needed)
         return next(plans, None), progresses[0].watermark or 0
 
     def observe(self, now: float, oldest: int) -> None:
