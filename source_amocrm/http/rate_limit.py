@@ -23,28 +23,34 @@ from airbyte_cdk.sources.streams.call_rate import AbstractAPIBudget, AbstractCal
 # Jitter of the network, as measured from answers
 _ANSWERS = 200  # answers that are remembered
 _LEAST = 12  # answers that must have come before anything is known
-_DOUBT = 8  # typical distances between two answers by which the fastest possible one may be faster than all so far
+_MANY = 32  # answers from which on half of the doubt is enough
+_DOUBT = 4  # typical distances between two answers by which the fastest possible one may be faster than all so far
 _USUAL = 0.9  # the share of answers whose time is that of the way; the slowest few may be late for any reason
 _STEADY = 0.12  # seconds; if answers differ by more, the difference is the server's own work
-_UNUSUAL = 1.1  # such an answer, if it took so many times what most take, is late for the reason of _MOST_LATE
-_MOST_LATE = 0.15
-"""Seconds by which a single request may be late: a server that was busy with itself counted it when it got to it."""
-_WORST = 0.08  # seconds by which requests are assumed late while answers do not tell, and after a refusal
+_WORST = 0.08  # seconds by which requests are assumed late while answers do not tell, and after several refusals
+_AFTER_ONE = 0.045  # seconds by which they are assumed late after one refusal, which may have had another cause
 _CAREFUL = 800
 """Answers for which that is assumed: two minutes at the usual limit. To find out that requests arrive evenly risks a
-refusal, so it pays only if there is much left to read. Each refusal triples the number."""
-_EVEN = 0.016  # seconds by which they are assumed late after that
+refusal, so it pays only if there is much left to read. Each refusal doubles the number."""
+_EASED = 200  # answers over which the assumption then shrinks to nothing
+_MOST_LATE = 0.15
+"""Seconds by which a single request may be late: a server that was busy with itself counted it when it got to it."""
+_UNUSUAL = 1.1  # an answer that took so many times what most take is late for that reason
 
 # Pace of the turns
 _SMOOTH = 0.2  # weight of the newest answer in the mean latency
 _SPARE = 1.0  # requests under way beyond rate × latency, so that a turn never waits for a request
-_LESS = 0.002  # share of the limit that is kept free
-_LATENESS = 0.02  # seconds by which a thread may wake late without delaying the next turn
+_SAFETY = 0.018  # share of the period that is kept free for jitter while nothing is known of it
+_LESS = 0.002  # the same share once answers tell how late each request was
+_EAGER = 0.7
+"""Share of the usual distance between turns if jitter exceeds _EVEN, so that a late request does not delay all."""
+_EVEN = 0.01  # seconds of jitter
 _SLOWER = 1.1  # factor by which a 429 slows the pace down in quiet times
 _MUCH_SLOWER = 1.25  # the same factor before the pace has recovered from the last 429
 _SLOWEST = 10.0  # the largest product of these factors
 _RECOVERY_STEP = 5.0  # seconds without a 429 after which the pace is a factor of _SLOWER faster again
 _POLL = 0.005  # seconds between two looks at turns that have not left yet
+_LATENESS = 0.02  # seconds by which a thread may wake late without delaying the next turn
 _NAP = 1.0  # seconds of the longest sleep: a thread that waits out a pause must learn soon that the budget was shut
 
 
@@ -52,42 +58,48 @@ class Jitter:
     """How unevenly requests arrive, by what answers and refusals tell (seconds)."""
 
     def __init__(self) -> None:
+        # By how much requests arrive earlier or later than others; None where the answers do not tell
+        self.spread: float | None = None
+        # By how much the earliest of the last requests may have been later than another one will be
+        self.margin: float | None = None
         self._answers: deque[float] = deque(maxlen=_ANSWERS)
-        self._fastest, self._usual = 0.0, math.inf
+        self._fastest, self._usual = 0.0, math.inf  # seconds; no answer is late while nothing is known
         self._count = 0
         # For how many answers a refusal makes careful, and the number of the answer at which that ends
         self._careful = self._until = _CAREFUL
-        self._refused = False
+        self._care = 1.0  # how much of the assumptions still holds: 1 in the careful time, 0 long after it
+        self._refused = 0.0  # seconds by which requests are assumed late since a refusal, whatever the answers tell
 
     def answered(self, elapsed: float) -> None:
         """Notes that an answer came `elapsed` seconds after its request left."""
         self._count += 1
+        self._care = min(1.0, max(0.0, 1.0 - (self._count - self._until) / _EASED))
         self._answers.append(elapsed)
-        if len(self._answers) >= _LEAST:
-            ordered = sorted(self._answers)
-            self._fastest, self._usual = ordered[0], ordered[int(_USUAL * (len(ordered) - 1))]
+        count = len(self._answers)
+        if count < _LEAST:
+            return
+        ordered = sorted(self._answers)
+        self._fastest, self._usual = ordered[0], ordered[int(_USUAL * (count - 1))]
+        spread = (self._usual - self._fastest) / _USUAL
+        self.spread = self.margin = None
+        if spread <= _STEADY:
+            self.spread = spread
+            self.margin = (_DOUBT if count >= _MANY else 2 * _DOUBT) * spread / (count + 1)
 
     def refused(self) -> None:
         """Notes that a request was one too many."""
-        self._refused = True
-        self._careful *= 3
+        self._refused = min(_WORST, self._refused * self._care + _AFTER_ONE)
+        self._careful *= 2
         self._until = self._count + self._careful
-
-    @property
-    def spread(self) -> float | None:
-        """By how much requests arrive earlier or later than others; None where the answers do not tell."""
-        spread = (self._usual - self._fastest) / _USUAL
-        return None if spread > _STEADY or (self._refused and self._count < self._until) else spread
+        self._care = 1.0
 
     def lateness(self, elapsed: float | None) -> float:
         """By how much later than its turn a request may have been counted; `elapsed` None: it is not answered yet."""
-        spread = self.spread
-        if spread is None:
-            busy = (elapsed or 0.0) - _UNUSUAL * self._usual
-            return (_WORST if self._count < self._until else _EVEN) + min(_MOST_LATE, max(0.0, busy))
-        # the fastest of the last requests may have been later than another one will be
-        doubt = _DOUBT * spread / (len(self._answers) + 1)
-        return doubt + (spread if elapsed is None else min(_MOST_LATE, max(0.0, elapsed - self._fastest)))
+        if self.spread is None:
+            told = _WORST * self._care + min(_MOST_LATE, max(0.0, (elapsed or 0.0) - _UNUSUAL * self._usual))
+        else:
+            told = self.spread if elapsed is None else min(_MOST_LATE, max(0.0, elapsed - self._fastest))
+        return max(told, self._refused * self._care)
 
 
 @dataclass(slots=True)
@@ -109,14 +121,14 @@ class Budget(AbstractAPIBudget):
     ) -> None:
         self.per_second = per_second
         self._window = max(1, int(per_second))
-        self._period = self._window / per_second * (1 + _LESS)  # seconds for as many turns as the window holds
+        self._exact = self._window / per_second  # seconds in which the limit allows as many turns as the window holds
         self._jitter = Jitter()
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
         self._last = threading.Event()  # set when the last thread of the queue has its turn
         self._last.set()
-        self._recent: list[Slot] = []
+        self._recent: deque[Slot] = deque()
         self._next = self._paused_until = self._slowed_at = clock()
         self._slowness = 1.0
         self._shut: Exception | None = None
@@ -197,25 +209,35 @@ class Budget(AbstractAPIBudget):
 
     def _wait(self, now: float) -> float:
         """Seconds until the next turn, by what is known now."""
-        self._recent = [slot for slot in self._recent if self._counts_until(slot) > now]
+        jitter, period = self._jitter, self._period()
+        window = self._exact * (1 + _LESS) + (jitter.margin or 0.0)
+        # when each turn no longer counts in the window; infinite if its request has not left yet
+        free = [
+            math.inf if slot.time is None else slot.time + max(period, window + jitter.lateness(slot.elapsed))
+            for slot in self._recent
+        ]
+        while free and free[0] <= now:
+            self._recent.popleft()
+            del free[0]
         due = max(self._next, self._paused_until)
-        if len(self._recent) >= self._window:
-            last = sorted(map(self._counts_until, self._recent))[-self._window]
+        if len(free) >= self._window:
+            last = sorted(free)[len(free) - self._window]
             # a turn that has not left yet cannot be timed: look again soon
             due = max(due, now + _POLL if last == math.inf else last)
         return due - now
 
-    def _counts_until(self, slot: Slot) -> float:
-        """When a turn no longer counts in the window; infinite if its request has not left yet."""
-        return math.inf if slot.time is None else slot.time + self._period + self._jitter.lateness(slot.elapsed)
-
     def _grant(self, now: float) -> Slot:
         slot = Slot()
         self._recent.append(slot)
-        # a turn that waited for a late request does not delay all that follow
-        due = max(self._next, self._paused_until, now - _LATENESS - (self._jitter.spread or 0.0))
-        self._next = due + self._period / self._window * self._pace(now)
+        due = max(self._next, self._paused_until, now - _LATENESS)
+        eager = _EAGER if (self._jitter.spread or 0.0) > _EVEN else 1.0
+        self._next = due + eager * self._period() / self._window * self._pace(now)
         return slot
+
+    def _period(self) -> float:
+        """The fewest seconds in which as many turns are used as the window holds."""
+        margin = self._jitter.margin
+        return self._exact * (1 + _SAFETY) if margin is None else self._exact * (1 + _LESS) + margin
 
     def _pace(self, now: float) -> float:
         """The factor by which turns are further apart than the limit demands: 1.0 in quiet times."""
