@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
-from source_amocrm.connect.server import MOST_CONNECTIONS, Server, _PageHandler
+from source_amocrm.connect.server import Server, _PageHandler
 from source_amocrm.connect.site import HEADERS
 from unit_tests.test_connect_cli import served
 
@@ -108,36 +106,3 @@ def test_a_connection_has_one_request(tmp_path: Path) -> None:
             while more := connection.recv(65536):
                 answer += more
     assert answer.count(b"HTTP/1.1 403 ") == 1
-
-
-def test_a_flood_is_turned_away_and_the_page_goes_on(tmp_path: Path) -> None:
-    with served(tmp_path) as server:
-        flood = [connected(server) for _ in range(MOST_CONNECTIONS)]
-        with connected(server) as late:
-            assert late.recv(1) == b""
-        for connection in flood:
-            connection.close()
-        until = time.monotonic() + 60
-        while (status := _status(server)) == 0 and time.monotonic() < until:
-            time.sleep(0.02)
-        assert status == 403
-
-
-def test_other_threads_of_the_process_take_no_place(tmp_path: Path) -> None:
-    ended = threading.Event()
-    others = [threading.Thread(target=ended.wait) for _ in range(MOST_CONNECTIONS)]
-    for thread in others:
-        thread.start()
-    try:
-        with served(tmp_path) as server:
-            assert raw(server, f"GET /account HTTP/1.1\r\n{END}")[0] == 403
-    finally:
-        ended.set()
-
-
-def _status(server: Server) -> int:
-    """0 while the flood's places are not free yet."""
-    try:
-        return raw(server, f"GET /account HTTP/1.1\r\n{END}")[0]
-    except (OSError, IndexError):
-        return 0

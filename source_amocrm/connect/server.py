@@ -1,4 +1,4 @@
-"""The page's small server: on this computer alone, silent, and bounded in what it waits for and keeps.
+"""The page's small server: on this computer alone, and silent.
 
 It is the standard library's: the connector and its image carry no web server for a page that one person opens once.
 """
@@ -9,7 +9,6 @@ import re
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from source_amocrm.connect.site import Request, Response, Site, message
@@ -18,8 +17,6 @@ from source_amocrm.errors import place_of
 
 LARGEST_FORM = 64 * 1024
 """Bytes of a form. `http.server` bounds the head."""
-MOST_CONNECTIONS = 64
-"""At a time, each with a thread. A browser needs six."""
 
 _PATH = re.compile(r"/[!-\[\]-~]*")
 """The only targets that a request may have: paths of this server."""
@@ -31,29 +28,15 @@ class Server(ThreadingHTTPServer):
     """`site` is to be set before it serves."""
 
     daemon_threads = True
-    request_queue_size = MOST_CONNECTIONS
+    request_queue_size = 64  # connections that wait to be taken; a browser opens several at once
     site: Site
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _PageHandler)
-        self._places = threading.Semaphore(MOST_CONNECTIONS)
 
     def finish(self) -> None:
         """Ends `serve_forever` after the answer under way."""
         threading.Timer(0.5, self.shutdown).start()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Answers in a thread of the connection's own, or hangs up where there are too many."""
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A browser that closed a connection is no news."""
