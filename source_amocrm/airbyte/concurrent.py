@@ -32,12 +32,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from airbyte_protocol_dataclasses.models import (
-    AirbyteRecordMessageMeta,
-    AirbyteRecordMessageMetaChange,
-    Change,
-    Reason,
-)
+from airbyte_protocol_dataclasses.models import AirbyteRecordMessageMeta, AirbyteRecordMessageMetaChange, Change, Reason
 
 from source_amocrm.account import Resource
 from source_amocrm.airbyte.output import Closed, MessageQueue
