@@ -184,9 +184,3 @@ def error_copy(error: E) -> E:
 def beginning_with(sentence: str, error: AmocrmError, failure_type: FailureType | None = None) -> AmocrmError:
     """Returns the same failure with `sentence` before its message. `failure_type`: the error's own by default."""
     return AmocrmError(f"{sentence} {error}", failure_type=failure_type or error.failure_type, status=error.status)
-
-
-def list_broke_off(error: AmocrmError) -> AmocrmError:
-    """A transient failure of a list that was open a moment ago: a refusal now does not mean that it is empty."""
-    sentence = "A list that amoCRM had begun to give broke off, and was not read to its end."
-    return beginning_with(sentence, error, FailureType.transient_error)

@@ -13,8 +13,7 @@ from pathlib import Path
 from source_amocrm import shutdown
 from source_amocrm.airbyte.broken_stdout import guard
 
-WRONG_USAGE = 2
-"""As argparse exits."""
+WRONG_USAGE = 2  # as argparse exits
 AIRBYTE_COMMANDS = ("spec", "check", "discover", "read")
 VERBS = {
     "catalog": ("source_amocrm.catalog", ""),

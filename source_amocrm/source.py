@@ -50,9 +50,7 @@ class SourceAmocrm(AbstractSource):
     """Our own reading of the config says in words what is wrong, and never repeats what was typed."""
 
     def __init__(
-        self,
-        pack: Callable[[Row], Mapping[str, Any]] = lambda row: row,
-        hand_over: HandOver = print_settings,
+        self, pack: Callable[[Row], Mapping[str, Any]] = lambda row: row, hand_over: HandOver = print_settings
     ) -> None:
         self._pack = pack
         self._hand_over = hand_over

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, list_broke_off
+from airbyte_cdk.models import FailureType
+
+from source_amocrm.errors import AmocrmError, FeatureOff, NotFound, beginning_with
 from source_amocrm.walk import Listing, Row
 from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.full import full
@@ -73,12 +75,16 @@ def off_by_settings(path: str, account: Callable[[], Mapping[str, Any]]) -> Feat
 
 @contextmanager
 def reading(listing: Listing) -> Iterator[None]:
-    """Encloses the reading of a list: once a row has come, a refusal means that it broke off, not that it is off."""
+    """Encloses the reading of a list: once a row has come, a refusal means that it broke off, not that it is off.
+
+    Such a failure is transient.
+    """
     try:
         yield
     except (FeatureOff, NotFound) as error:
         if listing.begun.is_set() and error.path == listing.path:
-            raise list_broke_off(error) from None
+            sentence = "A list that amoCRM had begun to give broke off, and was not read to its end."
+            raise beginning_with(sentence, error, FailureType.transient_error) from None
         raise
 
 

@@ -209,13 +209,11 @@ class CatalogElements(PerEntityStream):
 
 
 TEXT: dict[str, Any] = {"type": ["null", "string"]}
-_NUMBER = {"type": ["null", "number"]}
-_DATE = {**TEXT, "format": "date"}
 _SEVERAL = {"type": ["null", "array"], "items": {"type": "string"}}
 _SCHEMAS: Mapping[str, dict[str, Any]] = {
-    **dict.fromkeys(("numeric", "monetary", "price"), _NUMBER),
+    **{kind: {"type": ["null", "number"]} for kind in ("numeric", "monetary", "price")},
     "checkbox": {"type": ["null", "boolean"]},
-    **dict.fromkeys(("date", "birthday"), _DATE),
+    **{kind: {**TEXT, "format": "date"} for kind in ("date", "birthday")},
     "date_time": {**TEXT, "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
     **dict.fromkeys(("multiselect", "multitext", "smart_address", "chained_list", "items", "file"), _SEVERAL),
 }

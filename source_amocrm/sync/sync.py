@@ -72,10 +72,7 @@ class Sync:
     """
 
     def __init__(
-        self,
-        account: Account,
-        selected: Selected,
-        observe: Callable[[str, Batch | None], None] = lambda *_: None,
+        self, account: Account, selected: Selected, observe: Callable[[str, Batch | None], None] = lambda *_: None
     ) -> None:
         self.account = account
         self._observe = observe

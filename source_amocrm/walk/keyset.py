@@ -62,11 +62,7 @@ CROWDED_SHARE = 1 / 4
 
 
 def keyset(
-    listing: Listing,
-    interval: Interval,
-    traits: ListTraits,
-    ascending: bool = True,
-    raw: RawPage | None = None,
+    listing: Listing, interval: Interval, traits: ListTraits, ascending: bool = True, raw: RawPage | None = None
 ) -> Iterator[Page]:
     """Yields the rows of the seconds `interval` of a list that has a filter by its cursor field and comes in its order.
 
@@ -388,10 +384,7 @@ class _Walk:
 
 
 def one_second(
-    listing: Listing,
-    second: int,
-    delivered: Container[Key] = (),
-    checkpoint: PageCheckpoint | None = None,
+    listing: Listing, second: int, delivered: Container[Key] = (), checkpoint: PageCheckpoint | None = None
 ) -> Iterator[Page]:
     """Yields every row of `second` once, without the rows whose keys are `delivered`, or the rows behind `checkpoint`.
 
