@@ -9,14 +9,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from airbyte_cdk.models import (
-    AirbyteStream,
-    ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteCatalogSerializer,
-    ConfiguredAirbyteStream,
-    DestinationSyncMode,
-    SyncMode,
-)
+from airbyte_cdk import models
 
 from source_amocrm.config_file import ConfigFile, ConfigFileError
 from source_amocrm.entrypoint import keeper
@@ -24,15 +17,15 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 
 
-def configured(streams: Iterable[AirbyteStream]) -> ConfiguredAirbyteCatalog:
+def configured(streams: Iterable[models.AirbyteStream]) -> models.ConfiguredAirbyteCatalog:
     """Streams with a cursor are read incrementally and merged by key; others are read whole and replaced."""
-    whole = SyncMode.full_refresh, DestinationSyncMode.overwrite
-    merged = SyncMode.incremental, DestinationSyncMode.append_dedup
-    catalog = ConfiguredAirbyteCatalog([])
+    whole = models.SyncMode.full_refresh, models.DestinationSyncMode.overwrite
+    merged = models.SyncMode.incremental, models.DestinationSyncMode.append_dedup
+    catalog = models.ConfiguredAirbyteCatalog([])
     for stream in streams:
         cursor, key = stream.default_cursor_field, stream.source_defined_primary_key
         modes = merged if cursor else whole
-        catalog.streams.append(ConfiguredAirbyteStream(stream, *modes, cursor_field=cursor, primary_key=key))
+        catalog.streams.append(models.ConfiguredAirbyteStream(stream, *modes, cursor_field=cursor, primary_key=key))
     return catalog
 
 
@@ -60,5 +53,5 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     catalog = configured(found[name] for name in dict.fromkeys(chosen))
-    print(json.dumps(ConfiguredAirbyteCatalogSerializer.dump(catalog), ensure_ascii=False))
+    print(json.dumps(models.ConfiguredAirbyteCatalogSerializer.dump(catalog), ensure_ascii=False))
     return 0

@@ -9,14 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapp
 from pathlib import Path
 from typing import Any, cast
 
-from airbyte_cdk.models import (
-    AirbyteConnectionStatus,
-    AirbyteMessage,
-    AirbyteStateMessage,
-    ConfiguredAirbyteCatalog,
-    Status,
-    SyncMode,
-)
+from airbyte_cdk import models
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 
@@ -64,20 +57,20 @@ class SourceAmocrm(AbstractSource):
         """Returns the config as it was read: the CDK would leave a copy, with the tokens, in a temporary folder."""
         return config
 
-    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> models.AirbyteConnectionStatus:
         """The CDK's would show the message as a Python literal, and none where the account can be read."""
         try:
             told = notes(open_account(config, EXTRAS, self._hand_over))
         except AmocrmError as error:
-            return AirbyteConnectionStatus(Status.FAILED, mask(str(error)))
+            return models.AirbyteConnectionStatus(models.Status.FAILED, mask(str(error)))
         for note in told:
             logger.warning(note)
-        return AirbyteConnectionStatus(Status.SUCCEEDED, mask("\n".join(told)) or None)
+        return models.AirbyteConnectionStatus(models.Status.SUCCEEDED, mask("\n".join(told)) or None)
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
         """Returns whether the account can be read, and the reason why not or what will be incomplete or empty."""
         status = self.check(logger, config)
-        return status.status is Status.SUCCEEDED, status.message
+        return status.status is models.Status.SUCCEEDED, status.message
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         account = open_account(config, hand_over=self._hand_over)
@@ -87,9 +80,9 @@ class SourceAmocrm(AbstractSource):
         self,
         logger: logging.Logger,
         config: Mapping[str, Any],
-        catalog: ConfiguredAirbyteCatalog,
-        state: list[AirbyteStateMessage] | None = None,
-    ) -> Iterator[AirbyteMessage]:
+        catalog: models.ConfiguredAirbyteCatalog,
+        state: list[models.AirbyteStateMessage] | None = None,
+    ) -> Iterator[models.AirbyteMessage]:
         drift = SchemaDrift(KNOWN)
         account = open_account(config, hand_over=self._hand_over, observe=drift.look)
         states = _states(state or [])
@@ -99,7 +92,7 @@ class SourceAmocrm(AbstractSource):
         for configured in catalog.streams:
             columns = (configured.stream.json_schema or {}).get("properties") or {}
             stream = STREAMS[configured.stream.name](account, columns)
-            goes_on = configured.sync_mode == SyncMode.incremental
+            goes_on = configured.sync_mode == models.SyncMode.incremental
             progress = stream.progress(states.get(stream.name) if goes_on else None)
             selected[stream] = progress
             keeping_state += [stream.name] if goes_on and progress else []
@@ -156,7 +149,7 @@ def _warnings(account: Account, *found: str | None) -> list[str]:
     return [one for one in (*account.config.unknown, expiry, *found, unknown_fields(account)) if one]
 
 
-def _check_streams(catalog: ConfiguredAirbyteCatalog) -> None:
+def _check_streams(catalog: models.ConfiguredAirbyteCatalog) -> None:
     names = [stream.stream.name for stream in catalog.streams]
     if not names:
         raise ConfigError("The catalog selects no stream, so there is nothing to read. Select one and run again.")
@@ -169,7 +162,7 @@ def _check_streams(catalog: ConfiguredAirbyteCatalog) -> None:
         )
 
 
-def _states(messages: list[AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]:
+def _states(messages: list[models.AirbyteStateMessage]) -> dict[str, Mapping[str, Any]]:
     states: dict[str, Mapping[str, Any]] = {}
     for message in messages:
         if message.stream is None:

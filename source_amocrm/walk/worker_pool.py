@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
+from queue import SimpleQueue
 from typing import Any, TypeVar
-from weakref import WeakSet
 
 T = TypeVar("T")
 
@@ -18,39 +20,42 @@ STARTING = 0.05
 
 
 class WorkerPool:
-    """Does each task in a thread of its own, at most `workers` at a time.
+    """At most `workers` daemon threads: the process may end while they work, for nothing of theirs is delivered then.
 
-    The threads are daemons: the process may end while they work, for nothing of theirs is delivered then. `room`: how
-    many more requests would have to be under way to use the request budget up.
+    `room`: how many more requests would have to be under way to use the request budget up.
     """
 
     def __init__(self, workers: int, room: Callable[[], int]) -> None:
         self._workers = workers
+        self._free = workers
         self._room = room
-        self._turns = threading.Semaphore(workers)
-        self._tasks = WeakSet[Future[Any]]()
-        self._started: list[float] = []
-        """When each of the last tasks was submitted."""
+        self._threads = 0
         self._shut_down = False
+        self._tasks: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._started: deque[float] = deque()
         self._lock = threading.RLock()
 
     def vacancies(self) -> int:
         """How many more tasks are worth submitting now: free workers, as far as the request budget has room."""
         with self._lock:
             past = time.monotonic() - STARTING
-            self._started = [at for at in self._started if at > past]
-            return max(0, min(self._free(), self._room() - len(self._started)))
+            while self._started and self._started[0] < past:
+                self._started.popleft()
+            return 0 if self._shut_down else max(0, min(self._free, self._room() - len(self._started)))
 
     def submit(self, task: Callable[[], T]) -> Future[T]:
-        """The future of `task`. It is cancelled if the pool is shut down before the task begins."""
+        """The future of `task`. It is cancelled if the pool is shut down before a worker begins the task."""
         future: Future[T] = Future()
         with self._lock:
             if self._shut_down:
                 future.cancel()
                 return future
-            self._tasks.add(future)
+            self._free -= 1
             self._started.append(time.monotonic())
-        threading.Thread(target=self._do, args=(future, task), name="fetch", daemon=True).start()
+            self._tasks.put((future, task))
+            if self._threads < self._workers:
+                self._threads += 1
+                threading.Thread(target=self._work, name=f"fetch-{self._threads}", daemon=True).start()
         return future
 
     def prefetch(self, task: Callable[[], T]) -> Callable[[], T]:
@@ -61,23 +66,30 @@ class WorkerPool:
     def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
         """As `submit`; None if no worker is free. For a task that must not wait for others, which may wait for it."""
         with self._lock:
-            return self.submit(task) if self._free() > 0 else None
+            return self.submit(task) if self._free > 0 and not self._shut_down else None
 
     def shut_down(self) -> None:
-        """Takes no more tasks, and cancels those that have not begun."""
+        """Takes no more tasks. Each thread ends with the task that it is doing."""
         with self._lock:
             self._shut_down = True
-            for future in self._tasks:
-                future.cancel()
+            for _ in range(self._threads):
+                self._tasks.put(None)
 
-    def _free(self) -> int:
-        """How many workers are free: a task is done before anybody sees its result."""
-        return 0 if self._shut_down else self._workers - sum(not future.done() for future in self._tasks)
+    def _work(self) -> None:
+        while job := self._tasks.get():
+            self._do(*job)
+            del job  # an idle worker keeps no page
 
-    def _do(self, future: Future[T], task: Callable[[], T]) -> None:
-        with self._turns:
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(task())
-                except BaseException as error:
-                    future.set_exception(error)
+    def _do(self, future: Future[Any], task: Callable[[], Any]) -> None:
+        """Does a task that is not cancelled. The worker is free before the future has its result."""
+        if self._shut_down:
+            future.cancel()
+        settle: Callable[[], object] = future.done
+        if future.set_running_or_notify_cancel():
+            try:
+                settle = partial(future.set_result, task())
+            except BaseException as error:
+                settle = partial(future.set_exception, error)
+        with self._lock:
+            self._free += 1
+        settle()
