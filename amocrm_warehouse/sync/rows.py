@@ -28,7 +28,7 @@ class LoadError(ValueError):
 
 @contextmanager
 def on_disk(folder: Path) -> Iterator[None]:
-    """Raises LoadError where what is under way does not fit into the folder."""
+    """Raises LoadError if the rows under way do not fit into the folder."""
     try:
         yield
     except OSError as error:

@@ -138,7 +138,7 @@ class Progress:
         return self.watermark is not None and self.watermark > now + TOLERANCE
 
     def restart_from_the_future(self, now: int) -> None:
-        """Makes the stream be read anew if its state is of a time that has not come, so that it tells nothing.
+        """Resets the progress if its watermark lies in the future, because such a state proves nothing.
 
         `ahead` stays: those dates were delivered.
         """
@@ -199,7 +199,7 @@ class Progress:
         self.pending[name] = replace(pending, seconds=intervals, resume=None if walked else walk, within=within)
 
     def finish(self, name: str, deletions_told: bool = True) -> None:
-        """Marks all that was needed of the list as delivered. Deletions that are not told now may be wanted later."""
+        """Marks all that was needed of the list as delivered. Deletions that this sync ignores stay pending."""
         if not self.doubted and (pending := self.pending.pop(name, None)) and not deletions_told:
             since = pending.deletions_since
             self.pending[name] = replace(NOTHING, deletions_since=since, changes_since=self.watermark or BEGINNING)
