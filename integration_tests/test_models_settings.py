@@ -311,7 +311,7 @@ def test_the_time_zone_may_be_given(duckdb_file: str) -> None:
 
 
 def test_plan_and_fact(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
-    """Of a project that is not united nothing is told, whatever the file of plans has."""
+    """Plans of a project that is not united do not count, whatever the file of plans has."""
     rows = models.query(duckdb_file, "SELECT * FROM amocrm_marts.sales_plan WHERE plan IS NOT NULL ORDER BY project_id")
     user = tables["users"][0]
     assert rows == [

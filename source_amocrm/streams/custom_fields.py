@@ -208,13 +208,13 @@ class CatalogElements(PerEntityStream):
     found = {"items": values_of(lambda field: field.get("field_type") == "items")}
 
 
-TEXT: dict[str, Any] = {"type": ["null", "string"]}
+_TEXT: dict[str, Any] = {"type": ["null", "string"]}
 _SEVERAL = {"type": ["null", "array"], "items": {"type": "string"}}
 _SCHEMAS: Mapping[str, dict[str, Any]] = {
     **{kind: {"type": ["null", "number"]} for kind in ("numeric", "monetary", "price")},
     "checkbox": {"type": ["null", "boolean"]},
-    **{kind: {**TEXT, "format": "date"} for kind in ("date", "birthday")},
-    "date_time": {**TEXT, "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
+    **{kind: {**_TEXT, "format": "date"} for kind in ("date", "birthday")},
+    "date_time": {**_TEXT, "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
     **dict.fromkeys(("multiselect", "multitext", "smart_address", "chained_list", "items", "file"), _SEVERAL),
 }
 """By the type of the field; any other is a text."""
@@ -279,7 +279,7 @@ def column(field: Json) -> FieldColumn | None:
     plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()
     alias = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS]
     told = f"Custom field {own}, of the type {kind}, as it was named at discovery: {name}."
-    schema = _SCHEMAS.get(kind, TEXT) if type(kind) is str else TEXT
+    schema = _SCHEMAS.get(kind, _TEXT) if type(kind) is str else _TEXT
     return FieldColumn(f"cf_{own}_{alias}".rstrip("_"), {**schema, "description": told})
 
 
