@@ -25,6 +25,7 @@ from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.loader import Ended, Loader
 from amocrm_warehouse.sync.rows import LoadError, Rows
 from amocrm_warehouse.sync.table import Table
+from source_amocrm.airbyte.broken_stdout import _Stdout
 from source_amocrm.catalog import check_names
 from source_amocrm.streams import STREAMS
 
@@ -434,6 +435,28 @@ def test_ctrl_c_ends_it_with_a_sentence_and_keeps_what_was_read(server: Server, 
     assert said.endswith("Stopped. What was read is kept; the next run goes on from there.\n")
     assert "Traceback" not in said
     assert _count(database, "amocrm_1003_deals") >= 300
+
+
+class InterruptedOnceWritten(_Stdout):
+    """Ctrl-C comes between the write of the line of the deals and its return."""
+
+    def write(self, data: Any) -> int | None:  # type: ignore[override]
+        written = super().write(data)
+        if b" s  deals: " in bytes(data):
+            os.kill(os.getpid(), signal.SIGINT)
+        return written
+
+
+def test_ctrl_c_within_a_line_does_not_write_it_twice(server: Server, config: Path, tmp_path: Path) -> None:
+    broken_stdout = {"source_amocrm.airbyte.broken_stdout._Stdout": InterruptedOnceWritten}
+    with unanswered(server, "/contacts$"):
+        process = start(config, str(tmp_path / "stopped.duckdb"), "1004", constants=broken_stdout)
+        said = clean(process.communicate(timeout=60)[0])
+    assert process.returncode == 128 + signal.SIGINT
+    assert re.search(
+        r" s  deals: \d+ rows\n\nStopped\. What was read is kept; the next run goes on from there\.\n\Z", said
+    ), said
+    assert said.count(" s  deals: ") == 1
 
 
 def test_one_process_writes_at_a_time(server: Server, config: Path, tmp_path: Path) -> None:

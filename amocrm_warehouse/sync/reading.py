@@ -62,11 +62,11 @@ class Reading:
         )
         with _logs_go_to(watch), closing(messages):  # type: ignore[type-var] # it is a generator
             while (message := self._next(messages)) is not None:
-                with UNINTERRUPTED:
+                with UNINTERRUPTED:  # half a row is not taken, and half a line is not written once more at the end
                     _take(message, packages)
+                    watch(message)
                 if message.trace and message.trace.error and message.trace.error.failure_type:
                     self._failures.append(message.trace.error.failure_type)
-                watch(message)
 
     def _next(self, messages: Iterator[AirbyteMessage]) -> AirbyteMessage | None:
         """The connector's failures end the reading, and are told; those of others are raised."""
