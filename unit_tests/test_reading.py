@@ -316,6 +316,13 @@ def test_a_merged_entity_that_is_not_found_is_deleted_since_its_merge() -> None:
     assert Changes(deleted={1: deletion}, merged={1: merge}).gone({1}) == {1: deletion}
 
 
+def test_in_a_first_sync_only_deletions_are_asked_for_since_all_live_rows_come() -> None:
+    log = EventLog(cast(Account, SimpleNamespace()))
+    assert log.want(LEADS, WHOLE, mark_deleted=True)
+    assert log.types_since == {"lead_deleted": 0}
+    assert not log.want(LEADS, WHOLE, mark_deleted=False)
+
+
 def test_events_of_a_kind_are_read_from_the_earliest_second_that_any_list_needs() -> None:
     for leads_since, contacts_since in ((NOW - 5, NOW), (NOW, NOW - 5)):
         log = EventLog(cast(Account, SimpleNamespace()))

@@ -26,13 +26,21 @@ class Stubborn(FakeList):
 
 
 def proven(
-    things: FakeList, limit: int = LIMIT, size: int = LIMIT, own_order: bool = False, inclusive: bool = True
+    things: FakeList,
+    limit: int = LIMIT,
+    size: int = LIMIT,
+    own_order: bool = False,
+    inclusive: bool = True,
+    column: str = "nothing",
 ) -> tuple[bool, int]:
-    """Whether the first page of seconds 1 and later proves the order, and the requests that this takes."""
+    """Whether the first page of seconds 1 and later proves the order, and the requests that this takes.
+
+    `column`: one more in whose order the rows are.
+    """
     things.from_inclusive = things.to_inclusive = inclusive
     listing = replace(things.listing(), limit=limit, own_order=own_order)
     ordered = OrderedList(listing, ListTraits(), True, (1, FOREVER))
-    rows = listing.ask(ordered.params(0)).rows
+    rows = [{**row, column: -place} for place, row in enumerate(listing.ask(ordered.params(0)).rows)]
     things.requests = 0
     prove_order(ordered, 1, [Ranked(row["updated_at"], row["id"], row) for row in rows], PageSizer(size))
     return ordered.traits.ordered, things.requests
@@ -46,13 +54,18 @@ def by_date(count: int, shuffled: bool) -> FakeList:
 
 
 @pytest.mark.parametrize(
-    ("rows", "shuffled", "requests"),
-    [(ROWS_TO_PROVE, True, 0), (ROWS_TO_PROVE - 1, True, 1), (ROWS_TO_PROVE, False, 1)],
+    ("rows", "shuffled", "column", "requests"),
+    [
+        (ROWS_TO_PROVE, True, "another", 0),
+        (ROWS_TO_PROVE, True, "created_at", 1),
+        (ROWS_TO_PROVE, False, "another", 1),
+        (ROWS_TO_PROVE - 1, True, "another", 1),
+    ],
 )
 def test_few_rows_or_rows_in_another_order_too_are_compared_with_the_opposite_order(
-    rows: int, shuffled: bool, requests: int
+    rows: int, shuffled: bool, column: str, requests: int
 ) -> None:
-    assert proven(by_date(100, shuffled), limit=rows) == (True, requests)
+    assert proven(by_date(100, shuffled), limit=rows, column=column) == (True, requests)
 
 
 def test_a_page_of_one_second_proves_nothing_and_needs_no_order() -> None:

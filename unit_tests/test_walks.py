@@ -181,6 +181,15 @@ def assert_numbered_brings_all(things: FakeList, ahead: int) -> None:
     assert delivered.twice() == []
 
 
+def test_numbered_reads_a_list_in_the_order_of_ids_once_and_marks_every_page() -> None:
+    things = FakeList(dict.fromkeys(range(1, 501), 7), Random(1), limit=50)
+    things.next_on_full_last_page = False
+    pages = list(in_id_order(things.listing()))
+    assert [row["id"] for page in pages for row in page.rows] == list(range(1, 501))
+    assert [page.checkpoint and page.checkpoint.after_id for page in pages] == [page.rows[-1]["id"] for page in pages]
+    assert things.requests == len(pages) == 12
+
+
 def test_numbered_brings_an_id_that_is_no_positive_number() -> None:
     things = FakeList(dict.fromkeys((-7, 0, *range(1, 10)), 7), Random(1), hidden=-9)
     assert [row["id"] for page in in_id_order(things.listing()) for row in page.rows] == [-7, 0, *range(1, 10)]
