@@ -1,4 +1,4 @@
-"""Schema drift: fields of amoCRM's records without a column, and types that no table knows. Counted, never shown.
+"""Counts schema drift (fields of amoCRM's records without a column, types that no table knows); shows no values.
 
 Which fields are known is derived from the tables' schemas, list by list. An unknown field is named only if its name
 looks like amoCRM's own: the keys of an object may be ids, or texts that people typed.
@@ -23,10 +23,10 @@ from source_amocrm.streams.values import Json, as_list
 KNOWN = known_fields.by_list()
 """By the path of a list without ids, the fields that its records are known to have."""
 FIELD_NAME = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40})*", re.ASCII)
-MOST_COUNTED = 1_000
-MOST_TOLD = 40
+MOST_COUNTED = 1_000  # unknown fields and types; of further ones only their lists are counted
+MOST_NAMED = 40  # names in the warning; further ones are counted together
 OTHER = ""
-"""In place of a name that is not told."""
+"""Stands for a name that is not shown."""
 _CATALOG = re.compile(r"catalog_\d{1,18}", re.ASCII)
 _Met = Counter[tuple[str | None, str]]
 
@@ -45,13 +45,13 @@ _TYPES: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
     "/api/v4/events/types": {"key": _kind_of_event},
     **{f"{path}/custom_fields": {"type": FIELD_TYPES.__contains__} for path in CustomFields.kinds},
 }
-"""By the path of a list, the fields whose values are types, and which of these are known."""
+"""By the path of a list and the name of a field whose values are types, the function that tells a known type."""
 
 
 def _compare(known: KnownField, record: dict[str, Json], met: _Met, prefix: str = "") -> None:
-    """Counts the fields that are not known, by their names behind those of the objects that they are in."""
+    """Counts the record's unknown fields in `met`, by name behind the `prefix` of the objects around."""
     if not record.keys() <= known.names:
-        # A point in a name may be that of a domain.
+        # a name with a point may be a domain that somebody typed
         met.update((None, OTHER if "." in name else prefix + name) for name in record.keys() - known.names)
     for name, inner in known.opened.items():
         if value := record.get(name):
@@ -62,7 +62,7 @@ def _compare(known: KnownField, record: dict[str, Json], met: _Met, prefix: str 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """What came in the list `of` that is not known: a field, or a type of `field`. `name`: OTHER where not told."""
+    """A field of the list `of` that is not known, or a type in `field`. `name`: OTHER if it is not shown."""
 
     of: str
     field: str | None
@@ -71,7 +71,7 @@ class Unknown:
 
 
 class SchemaDrift:
-    """Compares what comes with what is known, by the path of the list without ids. Safe to share by threads."""
+    """Compares records with the known fields of each list, by its path without ids. Safe to share by threads."""
 
     def __init__(self, known: Mapping[str, KnownField]) -> None:
         self._known = known
@@ -79,7 +79,7 @@ class SchemaDrift:
         self._met: Counter[tuple[str, str | None, str]] = Counter()
 
     def look(self, path: str, body: dict[str, Json] | None) -> None:
-        """Compares the body of an answer that came to `path`."""
+        """Compares the response body of `path`."""
         bare, known, records = known_fields.records_in(self._known, path, body)
         if records is None:
             return
@@ -108,12 +108,12 @@ def drift_warning(found: Collection[Unknown]) -> str | None:
     """Returns the warning for the log; None if every field is known."""
     if not found:
         return None
-    named = [one for one in found if one.name][:MOST_TOLD]
+    named = [one for one in found if one.name][:MOST_NAMED]
     unnamed = sum(one.times for one in found if one not in named)
     lists: dict[str, list[str]] = {}
     for one in named:
-        what = one.name if one.field is None else f"{one.field} = {one.name}"
-        lists.setdefault(one.of, []).append(f"{what} ({one.times:,})")
+        label = one.name if one.field is None else f"{one.field} = {one.name}"
+        lists.setdefault(one.of, []).append(f"{label} ({one.times:,})")
     parts = [f"{of}: {', '.join(names)}" for of, names in lists.items()]
     parts += [f"under other names ({unnamed:,})"] if unnamed else []
     return (

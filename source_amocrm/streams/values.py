@@ -25,11 +25,11 @@ Row = dict[str, Any]
 T = TypeVar("T")
 
 INT64 = 2**63
-"""Integers of a row are 64-bit: no destination holds more."""
+"""The bound of a row's integers (64 bits): no destination holds more."""
 FIRST_SECOND = -62_135_596_800
 """0001-01-01T00:00:00Z in Unix seconds: RFC 3339 can write no earlier date."""
 MAX_DEPTH = 200
-"""Nesting of a json column that is sure to be kept; more than 254 levels orjson does not write."""
+"""Levels of nesting that a json column always keeps; a deeper value may become null. orjson writes at most 254."""
 
 _EXACT_FLOAT = 2**53
 _EPOCH = datetime(1970, 1, 1)
@@ -39,7 +39,7 @@ _WORDS: Mapping[Json, bool | None] = {1: True, 0: False, "true": True, "false": 
 
 
 class UnreadableError(ValueError):
-    """The type of a column cannot hold a value. If it holds the rest of one, `kept`, then not this `part`."""
+    """A column's type cannot hold a value. If it can hold the rest of the value, `kept`, it cannot hold the `part`."""
 
     def __init__(self, kept: Json = None, part: Json = None) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ def as_integer(value: Json) -> int | None:
 
 
 def as_code(value: Json) -> str | None:
-    """A text that says something, or an integer but 0 as text."""
+    """A text that is not empty, or an integer that is not 0, as text."""
     return value if type(value) is str and value else str(as_integer(value) or "") or None
 
 
@@ -180,7 +180,7 @@ def _tag(element: Json) -> dict[str, Json]:
 
 
 def _each(convert: Callable[[Json], T | None], values: list[Json]) -> list[T]:
-    """Raises UnreadableError with the list of those that are readable, and the first that is not."""
+    """Converts each value. Raises UnreadableError with the list of the readable ones, and the first unreadable part."""
     kept: list[T] = []
     culprits = []
     for value in values:
@@ -207,7 +207,7 @@ def as_joined_text(values: list[Json]) -> str | None:
 
 
 def read(convert: Callable[[Json], T | None], value: Json, odd: Row | None = None, column: str = "") -> T | None:
-    """Returns what `convert` makes of a value, or keeps of it where it puts the unreadable part into `odd`."""
+    """Returns the converted value, or the part of it that `convert` keeps, with the unreadable part in `odd`."""
     try:
         return None if value is None else convert(value)
     except UnreadableError as error:
