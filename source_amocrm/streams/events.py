@@ -62,11 +62,11 @@ class DeletedEntities(EventStream):
                 self.record.report("entity_id", changes)
             owner = {"parent_type": event.get("entity_type"), "parent_id": event.get("entity_id")}
             for note in notes:
-                yield self._life(event, note.get("id"), "note", deleted=True, **owner)
+                yield self._row(event, note.get("id"), "note", deleted=True, **owner)
         elif entity := event_kinds.DELETED.get(kind) or event_kinds.RESTORED.get(kind):
-            yield self._life(event, event.get("entity_id"), entity, deleted=kind in event_kinds.DELETED)
+            yield self._row(event, event.get("entity_id"), entity, deleted=kind in event_kinds.DELETED)
 
-    def _life(self, event: Row, own: Json, entity: str, *, deleted: bool, **owner: Json) -> Row:
+    def _row(self, event: Row, own: Json, entity: str, *, deleted: bool, **owner: Json) -> Row:
         at = {"deleted_at" if deleted else "restored_at": event.get("created_at")}
         return self.record(event, entity_id=own, entity_type=entity, **owner, **at)
 
