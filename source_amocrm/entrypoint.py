@@ -44,7 +44,7 @@ class Entrypoint(AirbyteEntrypoint):
 
     def __init__(self, source: SourceAmocrm, output: Output) -> None:
         level = LOGGER.level
-        LOGGER.setLevel(logging.WARNING)  # the CDK's memory monitor announces itself
+        LOGGER.setLevel(logging.WARNING)  # the CDK's memory monitor logs that it starts
         super().__init__(source)
         LOGGER.setLevel(level)
         self._output = output

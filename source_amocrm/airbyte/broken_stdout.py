@@ -13,7 +13,7 @@ from source_amocrm import shutdown
 
 
 class _Stdout(io.FileIO):
-    """Stdout itself. If its reader has gone, the process ends silently."""
+    """The unbuffered stdout. Ends the process silently if the reader has gone."""
 
     def write(self, data: Any) -> int | None:  # type: ignore[override]
         try:

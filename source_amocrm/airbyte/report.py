@@ -40,13 +40,13 @@ from source_amocrm.walk.listing import seconds
 
 LOGGER = logging.getLogger("airbyte")
 READING = "Reading "
-EVERY = 10.0  # seconds between two lines about a list
+ROUND_INTERVAL = 10.0  # seconds between two lines about a list
 ROUNDS = 6
 """Rounds over which the pace is measured: not all of them, because older years of an account have fewer rows."""
 CHANGES = "what was deleted, restored or linked to others"
 MOST_INTERVALS = 2  # intervals of time that a line names; of more it gives the number
 Observation = tuple[float, int]
-"""A monotonic second, and how many seconds of the account's history were still to be read then."""
+"""When (seconds, monotonic clock), and how much of the account's history was still to be read then (seconds)."""
 
 
 @dataclass
@@ -104,7 +104,7 @@ def _count(rows: int, passed: float) -> str:
 
 @dataclass
 class Report:
-    """`with Report(api, selected, emit) as report`; `observe` gets the batches of every list.
+    """Reports a sync during a `with` block. `observe` must get the batches of every list.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
@@ -180,7 +180,7 @@ class Report:
 
     def _run(self) -> None:
         with suppress(Closed):
-            while not self._over.wait(EVERY):
+            while not self._over.wait(ROUND_INTERVAL):
                 self.log_progress()
                 self.estimate()
 

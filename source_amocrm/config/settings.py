@@ -77,7 +77,7 @@ class Config:
 
     @property
     def overridden(self) -> bool:
-        """True when requests go to a test server or a proxy instead of the account itself."""
+        """Whether requests go to a test server or a proxy instead of the account itself."""
         return self.base_url != f"https://{self.domain}"
 
     def secrets(self) -> list[str]:

@@ -47,11 +47,11 @@ class Flow:
     port: int
     consent_url: str | None = None
     api_base_url: str | None = None
-    chat_texts: bool = False  # whether the texts of chats are wanted, which takes an access of its own
+    chat_texts: bool = False  # whether the texts of chats are wanted, which needs a scope of its own
     domain: str = ""
     way: str = "token"  # or oauth
     keys: signin.Keys | None = None
-    installed: bool = False  # the integration is there, and its keys are known if the way needs them
+    installed: bool = False  # the integration is installed, and its keys are known if the way needs them
     state: str = field(default="", repr=False)  # OAuth's `state` of the consent under way
     settings: dict[str, Any] | None = field(default=None, repr=False)
     verdict: signin.Verdict | None = None
@@ -79,7 +79,7 @@ class Flow:
 
     @property
     def callback(self) -> str:
-        """Where the page catches amoCRM's redirect."""
+        """The redirect URI at which the page gets amoCRM's redirect."""
         return f"http://localhost:{self.port}{CALLBACK}"
 
     @property

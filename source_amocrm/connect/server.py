@@ -28,14 +28,14 @@ class Server(ThreadingHTTPServer):
     """`site` must be set before `serve_forever`."""
 
     daemon_threads = True
-    request_queue_size = 64  # connections that wait to be taken; a browser opens several at once
+    request_queue_size = 64  # connections that wait to be accepted; a browser opens several at once
     site: Site
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _PageHandler)
 
     def finish(self) -> None:
-        """Ends `serve_forever` after the answer under way."""
+        """Ends `serve_forever` after the response under way."""
         threading.Timer(0.5, self.shutdown).start()
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -86,7 +86,7 @@ class _PageHandler(BaseHTTPRequestHandler):
         self.wfile.write(response.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Answers without repeating what was sent."""
+        """Answers without quoting the request."""
         if self.request_version in ("", "HTTP/0.9"):
             self.request_version = "HTTP/1.0"
         self._send(Response(code))

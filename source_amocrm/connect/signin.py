@@ -46,7 +46,7 @@ IMPATIENT = RetryPolicy(
     read_timeout=20,
     deadline=30,
 )
-"""For requests that a person waits for."""
+"""The retries and deadlines of requests that a person waits for."""
 
 
 def is_kommo(domain: str) -> bool:

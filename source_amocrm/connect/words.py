@@ -74,7 +74,7 @@ class Texts:
         return self._texts[key]
 
     def table(self, stream: str) -> str:
-        """What a table is called in a list of tables."""
+        """Returns the name of a table in a list of tables."""
         return schema.russian(stream) if self.language == "ru" else stream
 
     def tables(self, streams: tuple[str, ...]) -> str:
