@@ -82,7 +82,7 @@ def read_json(path: Path) -> Any:
     return value
 
 
-def read_text(path: Path, largest: int = 1 << 24, what: str = "config") -> str:
+def read_text(path: Path, largest: int = 1 << 24, kind: str = "config") -> str:
     """Returns the text of a regular file of at most `largest` bytes. Raises OSError, or ValueError for another file."""
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(number, "rb") as file:
@@ -90,7 +90,7 @@ def read_text(path: Path, largest: int = 1 << 24, what: str = "config") -> str:
             raise ValueError("it is no regular file")
         content = file.read(largest + 1)
     if len(content) > largest:
-        raise ValueError(f"it is larger than {largest >> 10} KB, as no {what} is")
+        raise ValueError(f"it is larger than {largest >> 10} KB, as no {kind} is")
     return content.decode("utf-8-sig")
 
 

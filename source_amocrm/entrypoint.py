@@ -104,7 +104,7 @@ def check_on_terminal(arguments: list[str]) -> int:
 
 def check_files(parsed: argparse.Namespace) -> None:
     """Raises ConfigError for a file of the command line that does not exist or holds no JSON of the right shape."""
-    for name, (what, hint) in _FILES.items():
+    for name, (shape, hint) in _FILES.items():
         path = getattr(parsed, name, None)
         if path is None:
             continue
@@ -119,7 +119,7 @@ def check_files(parsed: argparse.Namespace) -> None:
             line = getattr(error, "lineno", None) or getattr(error.__context__, "lineno", None)
             where = f" (line {line})" if line else ""
             advice = f"Nothing was read; mend the file and run again.{hint}"
-            raise ConfigError(f"The {name} file {path} is not {what}{where}. {advice}") from None
+            raise ConfigError(f"The {name} file {path} is not {shape}{where}. {advice}") from None
         if name == "config":
             check_shape(content)
 

@@ -160,7 +160,7 @@ def combined_error(errors: Sequence[AmocrmError]) -> AmocrmError:
     for error in errors:
         alike.setdefault(shared_cause(error), []).append(error)
     full = {without_ids(sentence): sentence for sentence in map(_sentence, alike.values())}
-    sentences = [full[own] for own in full if not any(own in other and own != other for other in full)]
+    sentences = [full[bare] for bare in full if not any(bare in other and bare != other for other in full)]
     if len(alike) == 1 and sentences == [str(first)]:
         return first
     passing = [error.failure_type for error in errors if error.failure_type is FailureType.transient_error]

@@ -141,11 +141,11 @@ def _impact(
     """Returns how the stream will lack rows, and the refusals that cause it; without refusals it lacks none."""
     if stream.scope and (lacking := account.not_granted(stream.scope)):
         return Impact.CLOSED, [lacking]
-    own, vital, completed_by, columns = ([refused[path] for path in paths if path in refused] for paths in needs)
-    off = [error for error in own if account.lacks(error)]
-    all_refused = bool(own) and len(own) == len(needs.made_of)
-    if all_refused and len(off) == len(own):
+    made_of, vital, completed_by, columns = ([refused[path] for path in paths if path in refused] for paths in needs)
+    off = [error for error in made_of if account.lacks(error)]
+    all_refused = bool(made_of) and len(made_of) == len(needs.made_of)
+    if all_refused and len(off) == len(made_of):
         return Impact.EMPTY, off
-    failed = [error for error in own if error not in off]
+    failed = [error for error in made_of if error not in off]
     unread = [error for error in columns if not isinstance(error, Forbidden)]
     return Impact.CLOSED if vital or all_refused else Impact.PARTLY, [*failed, *vital, *completed_by, *unread]

@@ -70,16 +70,16 @@ class Messages(IncrementalStream):
             yield self._chat(source, kind) if chat else self._sms(source, kind, context.entity_type)
 
     def _sms(self, note: Row, kind: str, entity: str) -> Row:
-        params, own = note.get("params"), self.record.key(note.get("id"), note, "message_id")
+        params, note_id = note.get("params"), self.record.key(note.get("id"), note, "message_id")
         return self.record(
             note,
-            message_id=f"{entity}/{own}",
+            message_id=f"{entity}/{note_id}",
             channel="sms",
             direction=SMS[kind],
             element_type=ELEMENT_TYPE[entity],
             phone=child(params, "phone"),
             text=child(params, "text"),
-            note_id=own,
+            note_id=note_id,
         )
 
     def _chat(self, event: Row, kind: str) -> Row:

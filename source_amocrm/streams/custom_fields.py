@@ -64,7 +64,7 @@ class FieldRowStream(AmocrmStream):
         """
         make, key = self.record, self.primary_key[0]
         entity, cursor = make.source(record), f"{key.removesuffix('_id')}_updated_at"
-        own, of_entity = make.key(entity.get("id"), entity, key), Row()
+        entity_id, of_entity = make.key(entity.get("id"), entity, key), Row()
         updated_at = read(values.as_timestamp, entity.get("updated_at"), of_entity, cursor)
         rows: list[Row] = []
         numbers: defaultdict[int, Iterator[int]] = defaultdict(count)
@@ -84,7 +84,7 @@ class FieldRowStream(AmocrmStream):
                 value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
                 row = {
                     "custom_field_id": field_id,
-                    key: own,
+                    key: entity_id,
                     "name": name,
                     "enum": read(values.as_integer, value.get("enum_id"), odd, "enum"),
                     "value": read(values.as_text, field_text(value, kind, context.timezone), odd, "value"),
@@ -128,7 +128,7 @@ class CustomFieldsCatalogElements(FieldRowStream, PerEntityStream):
 def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
     """Returns by id whether a custom field is amoCRM's own; None if the dictionary does not tell."""
     ids = ((read(values.as_integer, child(field, "id")), field) for field in fields)
-    return {own: _is_system(field) for own, field in ids if own is not None}
+    return {field_id: _is_system(field) for field_id, field in ids if field_id is not None}
 
 
 def _is_system(field: Json) -> bool | None:
@@ -271,16 +271,16 @@ def column(field: Json) -> FieldColumn | None:
 
     The column's name is the field's id, which never changes, and the field's name in small Latin letters and digits.
     """
-    own = field.get("id") if type(field) is dict else None
-    if type(own) is not int or own < 0:
+    field_id = field.get("id") if type(field) is dict else None
+    if type(field_id) is not int or field_id < 0:
         return None
     name, kind = field.get("name"), field.get("type")
     latin = name.lower().translate(_LATIN) if type(name) is str else ""
     plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()
     alias = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS]
-    description = f"Custom field {own}, of the type {kind}, as it was named at discovery: {name}."
+    description = f"Custom field {field_id}, of the type {kind}, as it was named at discovery: {name}."
     schema = _SCHEMAS.get(kind, _TEXT) if type(kind) is str else _TEXT
-    return FieldColumn(f"cf_{own}_{alias}".rstrip("_"), {**schema, "description": description})
+    return FieldColumn(f"cf_{field_id}_{alias}".rstrip("_"), {**schema, "description": description})
 
 
 def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
@@ -293,8 +293,8 @@ def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zon
     """Returns, by column, the values of the record's filled custom fields. `odd`: see `Record.__call__`."""
     row: Row = {}
     for field in as_list(record.get("custom_fields_values")):
-        own = read(values.as_integer, field.get("field_id"), odd, "custom_fields") if type(field) is dict else None
-        if own is not None and (known := columns.get(own)) and (elements := as_list(field.get("values"))):
+        number = read(values.as_integer, field.get("field_id"), odd, "custom_fields") if type(field) is dict else None
+        if number is not None and (known := columns.get(number)) and (elements := as_list(field.get("values"))):
             row[known.name] = _value(odd, known, field.get("field_type"), elements, zone)
     return row
 

@@ -66,9 +66,9 @@ class DeletedEntities(EventStream):
         elif entity := event_kinds.DELETED.get(kind) or event_kinds.RESTORED.get(kind):
             yield self._row(event, event.get("entity_id"), entity, deleted=kind in event_kinds.DELETED)
 
-    def _row(self, event: Row, own: Json, entity: str, *, deleted: bool, **owner: Json) -> Row:
+    def _row(self, event: Row, entity_id: Json, entity: str, *, deleted: bool, **owner: Json) -> Row:
         at = {"deleted_at" if deleted else "restored_at": event.get("created_at")}
-        return self.record(event, entity_id=own, entity_type=entity, **owner, **at)
+        return self.record(event, entity_id=entity_id, entity_type=entity, **owner, **at)
 
 
 class ChangeStream(EventStream):

@@ -101,8 +101,8 @@ def by_list(chosen: Collection[tuple[str, str]] = ()) -> dict[str, KnownField]:
                 if (stream.name, column.name) in chosen and rule in (STAYS, "colleague"):
                     rule = NUMBER if column.type == "number" else GOES
                 for path in column.paths:
-                    own = "own" if path == CUSTOM_FIELDS else STAYS if path.rpartition(".")[2] == "id" else rule
-                    record.declare(prefix + path, own, kept=True)
+                    inner = "own" if path == CUSTOM_FIELDS else STAYS if path.rpartition(".")[2] == "id" else rule
+                    record.declare(prefix + path, inner, kept=True)
     return found
 
 

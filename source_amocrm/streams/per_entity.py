@@ -27,13 +27,13 @@ def kinds_at(account: Account, path: str) -> dict[str, Context]:
     if path != CATALOGS:
         return {path: Context(path.rpartition("/")[2])}
     ids = map(catalog_id, account.dictionary(CATALOGS, "catalogs"))
-    return {f"{CATALOGS}/{own}": Context("catalogs", own) for own in ids}
+    return {f"{CATALOGS}/{number}": Context("catalogs", number) for number in ids}
 
 
 def catalog_id(catalog: Row) -> int:
     """Returns the id of a catalog. Raises RowError if it has none."""
-    own: int = _CATALOGS.key(catalog.get("id"), catalog, "catalog_id")
-    return own
+    number: int = _CATALOGS.key(catalog.get("id"), catalog, "catalog_id")
+    return number
 
 
 class PerEntityStream(FullRefreshStream):
@@ -51,7 +51,7 @@ class PerEntityStream(FullRefreshStream):
         for part in (self.list_path, *self.needed):
             for path in self.kinds:
                 try:
-                    yield from (of + part for of in kinds_at(self.account, path))
+                    yield from (kind + part for kind in kinds_at(self.account, path))
                 except REFUSALS:
                     yield CATALOGS
 
@@ -70,9 +70,9 @@ class PerEntityStream(FullRefreshStream):
             except AmocrmError as error:
                 failures.append(error)
                 continue
-            for of, context in kinds.items():
+            for kind, context in kinds.items():
                 try:
-                    yield from self.records_of(of, context)
+                    yield from self.records_of(kind, context)
                 except AmocrmError as error:
                     unknown = isinstance(error, NotFound) and context.catalog_id is not None
                     if self.account.lacks(error) or (unknown and not self._is_listed(context.catalog_id)):
@@ -125,4 +125,4 @@ class LiveEntities(PerEntityStream):
         self.account.require(path)
         listed = in_parts(Listing(self.account.get, path, context.entity_type, pool=self.account.pool))
         found = {self.record.key(row.get("id"), row, "entity_id"): row.get("updated_at") for row in listed}
-        return (({"id": own, "updated_at": at}, context) for own, at in found.items())
+        return (({"id": entity_id, "updated_at": at}, context) for entity_id, at in found.items())

@@ -209,7 +209,7 @@ def unknown_fields(account: Account) -> str | None:
     rows, whole = _dictionary(account)
     texts = (text for row in rows for text in (row.get("code"), row.get("name")))
     known = {*(numeric_id(row.get("id")) for row in rows), *(_folded(text) for text in texts if isinstance(text, str))}
-    missing = [shown for own, shown in listed.items() if own not in known]
+    missing = [entry for field, entry in listed.items() if field not in known]
     if not missing or not whole:
         return None
     return (

@@ -64,17 +64,17 @@ class Record:
         self._keys: list[tuple[str, Find]] = []
         self._reported: dict[str, str] = {}
         for column in schema.columns(table):
-            name, own = column.name, (found or {}).get(column.name)
-            find = own or _finder(column.fields)
+            name, own_find = column.name, (found or {}).get(column.name)
+            find = own_find or _finder(column.fields)
             convert = _CONVERTS[column.type, column.items.get("type") or column.schema.get("format")]
             if column.in_key:
                 convert = values.as_code if convert is values.as_text else convert
                 self._keys.append((name, find))
             self.blank[name], self._converts[name] = column.default, convert
             empty = column.default if isinstance(column.default, (list, dict)) else None
-            if empty is None and not own and len(column.fields) == 1 and "." not in column.fields[0]:
+            if empty is None and not own_find and len(column.fields) == 1 and "." not in column.fields[0]:
                 self._plain.append((name, column.fields[0], _EXACT.get(convert), convert))
-            elif own or column.fields:
+            elif own_find or column.fields:
                 self._found.append((name, find, convert, empty))
 
     def add(self, column: str, convert: Convert | None = None) -> None:

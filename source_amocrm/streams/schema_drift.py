@@ -62,9 +62,9 @@ def _compare(known: KnownField, record: dict[str, Json], met: _Met, prefix: str 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A field of the list `of` that is not known, or a type in `field`. `name`: OTHER if it is not shown."""
+    """A field of the list that is not known, or a type in `field`. `name`: OTHER if it is not shown."""
 
-    of: str
+    list_name: str
     field: str | None
     name: str
     times: int
@@ -91,17 +91,17 @@ class SchemaDrift:
                 value = record.get(name)
                 if type(value) is str and not is_known(value):
                     met[name, value if "." not in value else OTHER] += 1
-        of = bare.removeprefix("/api/v4/").removeprefix("/v1.0/")
+        list_name = bare.removeprefix("/api/v4/").removeprefix("/v1.0/")
         with self._lock:
             for (typed, name), times in met.items():
-                one = (of, typed, name if FIELD_NAME.fullmatch(name) else OTHER)
-                kept = one if one in self._met or len(self._met) < MOST_COUNTED else (of, None, OTHER)
+                one = (list_name, typed, name if FIELD_NAME.fullmatch(name) else OTHER)
+                kept = one if one in self._met or len(self._met) < MOST_COUNTED else (list_name, None, OTHER)
                 self._met[kept] += times
 
     def found(self) -> list[Unknown]:
         with self._lock:
             found = [Unknown(*one, times) for one, times in self._met.items()]
-        return sorted(found, key=lambda one: (one.of, one.field or "", one.name))
+        return sorted(found, key=lambda one: (one.list_name, one.field or "", one.name))
 
 
 def drift_warning(found: Collection[Unknown]) -> str | None:
@@ -113,8 +113,8 @@ def drift_warning(found: Collection[Unknown]) -> str | None:
     lists: dict[str, list[str]] = {}
     for one in named:
         label = one.name if one.field is None else f"{one.field} = {one.name}"
-        lists.setdefault(one.of, []).append(f"{label} ({one.times:,})")
-    parts = [f"{of}: {', '.join(names)}" for of, names in lists.items()]
+        lists.setdefault(one.list_name, []).append(f"{label} ({one.times:,})")
+    parts = [f"{list_name}: {', '.join(names)}" for list_name, names in lists.items()]
     parts += [f"under other names ({unnamed:,})"] if unnamed else []
     return (
         f"amoCRM sent fields that no column holds, or types that no table knows: {'; '.join(parts)}. The numbers are "
