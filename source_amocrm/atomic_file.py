@@ -59,7 +59,7 @@ def make_folders(path: Path) -> None:
 
 
 def json_text(value: Mapping[str, Any]) -> str:
-    """Returns JSON as a file has it that a person may open."""
+    """Returns the JSON text for a file that a person may open."""
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 

@@ -167,7 +167,7 @@ class Report:
         return self._rows[name]
 
     def limited(self, seconds: float) -> None:
-        """Emits the status RATE_LIMITED for every stream that is being read. `seconds`: how long the pause lasts.
+        """Emits a status with the reason RATE_LIMITED for every stream that is being read. `seconds`: of the pause.
 
         The CDK's client would print the status past the queue of messages, under its own name, and without the time.
         """

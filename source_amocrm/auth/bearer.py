@@ -14,7 +14,7 @@ WARN_BEFORE = 14 * 86400  # seconds before a token expires in which each sync wa
 
 
 class SignIn:
-    """Signs requests to one host in, with the fixed `token` or without a token. Safe to share by threads.
+    """Signs in the requests to one host, with the fixed `token` or without a token. Safe to share by threads.
 
     `base_url`: the host's address, without a slash at the end. `domain`: the account's host as messages name it.
     `advice`: what a person has to do to get a new token. `claims`: those of the account if there is no token with them.

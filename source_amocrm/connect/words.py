@@ -86,7 +86,7 @@ class Texts:
 
 
 def preferred(header: str | None) -> str:
-    """Returns that of our languages which an Accept-Language header or a locale prefers; by default English."""
+    """Returns which of LANGUAGES an Accept-Language header or a locale prefers; English if it names none of them."""
     wishes: list[tuple[float, str]] = []
     for wish in (header or "").split(","):
         name, _, quality = wish.partition(";q=")
