@@ -10,7 +10,7 @@ from source_amocrm.errors import NotFound, Unpaid
 from source_amocrm.http import Params
 from source_amocrm.walk import FilterIgnored, Row
 from source_amocrm.walk.full import full
-from source_amocrm.walk.listing import identified, key
+from source_amocrm.walk.listing import key, with_numeric_id
 
 IDS_AT_ONCE = 50
 """The most ids in one request. More have been answered with «HTTP URL too long»."""
@@ -43,6 +43,6 @@ def one_by_one(account: Account, resource: Resource, ids: Iterable[int], params:
         except NotFound:
             continue
         # What is in the trash or waits in «Неразобранное» is not in the list, either.
-        body = identified(body) if body else None
+        body = with_numeric_id(body) if body else None
         if body and key(body) == entity_id and not body.get("is_deleted") and not body.get("is_unsorted"):
             yield body
