@@ -43,7 +43,7 @@ class Muddle(WorkerPool):
     def vacancies(self) -> int:
         return self._most - len(self._waiting)
 
-    def start(self, task: Callable[[], T]) -> Future[T]:
+    def submit(self, task: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
         with self._more:
             self._waiting.append((future, task))
@@ -51,7 +51,7 @@ class Muddle(WorkerPool):
         return future
 
     def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
-        return self.start(task)
+        return self.submit(task)
 
     def shut_down(self) -> None:
         with self._more:
