@@ -64,7 +64,8 @@ class Changes:
 
     def gone(self, not_found: Set[int]) -> dict[int, Deletion]:
         """Returns the deletions. A merged entity that was `not_found` counts as deleted at its merge."""
-        return self.deleted | {own: self.merged[own] for own in not_found & self.merged.keys() - self.deleted.keys()}
+        merged = not_found & self.merged.keys() - self.deleted.keys()
+        return self.deleted | {entity_id: self.merged[entity_id] for entity_id in merged}
 
     def apply(self, kind: str, gone: Deletion, recent: bool) -> None:
         """Applies an event. `gone`: the event, as a deletion of its entity. `recent`: the entity may have been
@@ -100,9 +101,9 @@ def changes_of(events: Iterable[Row], resource: Resource, deletions_since: int, 
         kind, at = str(event.get("type")), seconds(event.get("created_at"))
         if at is None or at < deletions_since or (kind == NOTE_DELETED) is not resource.holds_notes:
             continue
-        for list_name, own in _entities_of(kind, event):
+        for list_name, entity_id in _entities_of(kind, event):
             if list_name == resource.name:
-                gone = Deletion(own, at, event.get("created_by"), event.get("account_id"))
+                gone = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
                 changes.apply(kind, gone, at >= changes_since)
     return changes
 
@@ -198,7 +199,7 @@ class EventLog:
         except REFUSALS:
             return set()  # the token's user sees no card of this list, nor links to it
         return {
-            (name, card_id) for name, own in linked if name in CARD_NAMES and (card_id := numeric_id(own)) is not None
+            (name, card_id) for name, sent in linked if name in CARD_NAMES and (card_id := numeric_id(sent)) is not None
         }
 
     def _linked_to_trashed(self, resource: Resource, ids: list[int]) -> Iterator[tuple[Any, Any]]:

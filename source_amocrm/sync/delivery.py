@@ -89,10 +89,10 @@ class Delivery:
         except AmocrmError as error:
             failure = error
         keys = ((row, lookup.key(row)) for rows in made for row in rows)
-        wanted = self._rows_to_fill(lookup, [(row, own) for row, own in keys if own is not None])
-        known = self.resolver.values(own for _, own in wanted)
-        for row, own in wanted:
-            row[lookup.column] = known.get(own)
+        wanted = self._rows_to_fill(lookup, [(row, record_id) for row, record_id in keys if record_id is not None])
+        known = self.resolver.values(record_id for _, record_id in wanted)
+        for row, record_id in wanted:
+            row[lookup.column] = known.get(record_id)
         yield from made
         if failure:
             raise failure
@@ -149,11 +149,11 @@ class Delivery:
                 return None
             behind = sum(1 for row in page.rows if (numeric_id(row.get("id")) or 0) > row_id)
             return replace(page, rows=[], checkpoint=PageCheckpoint(max(0, page.checkpoint.position - behind), row_id))
-        own, following = (self._second(rows[index]) for index in (position, position + 1))
-        if page.completed is None or own is None or following is None or own == following:
+        second, following = (self._second(rows[index]) for index in (position, position + 1))
+        if page.completed is None or second is None or following is None or second == following:
             return None
         low, high = page.completed
-        return Page([], (low, following - 1) if own < following else (following + 1, high))
+        return Page([], (low, following - 1) if second < following else (following + 1, high))
 
     def _tombstones(self, deletions: tuple[Deletion, ...]) -> Delivered:
         """Yields tombstones, each dated later than any delivered version of its row."""
@@ -226,6 +226,6 @@ class NewestFirst(Delivery):
         while wanted and self._passed_gaps:
             events = self.between(*self._passed_gaps.pop(0))
             self._met.update(lookup.key(row) for event in events for row in self._rows_of(event))
-        first = {own: row for row, own in reversed(wanted) if own not in self._met}
+        first = {record_id: row for row, record_id in reversed(wanted) if record_id not in self._met}
         self._met.update(first)
-        return [(row, own) for own, row in first.items()]
+        return [(row, record_id) for record_id, row in first.items()]

@@ -58,18 +58,18 @@ class Resolver:
         """
         self._ready.wait()
         wanted = set(ids)
-        missing = {own for own in wanted if own not in self._known}
+        missing = {record_id for record_id in wanted if record_id not in self._known}
         if missing and isinstance(self._failure, Throttled):
             raise error_copy(self._failure)
         if missing and not self._whole:
             try:
                 self.observe(by_ids(self._account, self.resource, missing, unfiltered=self._unfiltered))
-                for own in missing:
-                    self._known.setdefault(own, None)
+                for record_id in missing:
+                    self._known.setdefault(record_id, None)
             except CLOSED as error:
                 self._whole = True  # the token's user may see no more
                 LOGGER.warning("What is taken from %s is left empty in other tables. %s", self.resource.name, error)
-        return {own: value for own in wanted if (value := self._known.get(own)) is not None}
+        return {record_id: value for record_id in wanted if (value := self._known.get(record_id)) is not None}
 
     def _unfiltered(self, ids: Iterable[int]) -> Iterator[Row]:
         """Yields the records with these `ids` from a list whose filter is off, and perhaps other records.

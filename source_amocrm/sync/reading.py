@@ -62,8 +62,7 @@ class EntityReading:
         self._listing = self.account.listing(self.resource, self.params)
         self._traits = ListTraits()
         self.delivered = set[Key]()
-        """The keys of rows that every stream has got; in a first sync about REMEMBERED_KEYS, because an ignored
-        filter shows by page 2."""
+        """The keys of rows that every stream takes; in a first sync the first of these, for an ignored filter shows soon."""
         self.ids = array("q")
         """The ids of all rows that came, of which there may be millions."""
         self._trash: Callable[[], list[Deletion]] = list
@@ -152,12 +151,12 @@ class EntityReading:
             yield without_held(batch) if left else batch
 
     def _hold(self, row: Row, answered: Iterable[Answer], held: dict[int, float]) -> bool:
-        entity_id, over = row.get("id"), end_tick(seconds(row.get("updated_at")) or 0, answered)
-        if over is None or not isinstance(entity_id, int):
+        entity_id, tick = row.get("id"), end_tick(seconds(row.get("updated_at")) or 0, answered)
+        if tick is None or not isinstance(entity_id, int):
             return False
         most = MOST_HELD if self.account.filter_works(self.resource) else MOST_HELD_UNFILTERED
         if entity_id in held or len(held) < most:
-            held[entity_id] = over
+            held[entity_id] = tick
         return entity_id in held
 
     def _observed(self, batches: Iterable[Batch]) -> Iterator[Batch]:

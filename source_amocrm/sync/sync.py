@@ -205,7 +205,7 @@ class Sync:
             event_log=self._event_log if any(needs_events) else None,
             mark_deleted=any(marked),
             several_rows=any(stream.several_rows for stream in streams),
-            resolvers=[own for reader in self._streams if (own := reader.resolver) and own.resource == resource],
+            resolvers=[each for reader in self._streams if (each := reader.resolver) and each.resource == resource],
         )
 
     def _event_reading(self) -> EventReading:
