@@ -40,14 +40,14 @@ def saved(one: Progress, start: int | None = None) -> Progress:
 def test_the_first_sync_needs_everything() -> None:
     plan = progress().plan("leads")
     assert plan == ReadPlan(ever(BEGINNING))
-    assert plan.at_first
+    assert plan.needs_everything
     assert plan.requested_since == BEGINNING
 
 
 def test_the_first_sync_from_a_date_on() -> None:
     plan = progress(start=THEN).plan("leads")
     assert plan == ReadPlan(ever(THEN), deletions_since=THEN)
-    assert not plan.at_first
+    assert not plan.needs_everything
 
 
 def test_a_later_sync_needs_what_the_look_back_covers() -> None:
@@ -57,7 +57,7 @@ def test_a_later_sync_needs_what_the_look_back_covers() -> None:
     since = THEN - 300
     plan = saved(one).plan("leads")
     assert plan == ReadPlan(ever(since), deletions_since=since, changes_since=since)
-    assert not plan.at_first
+    assert not plan.needs_everything
 
 
 def test_requests_begin_with_the_newest_known_row_so_that_an_empty_response_is_false() -> None:

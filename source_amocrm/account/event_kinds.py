@@ -46,7 +46,7 @@ LINKED = frozenset(
     for verb in ("linked", "unlinked")
 )
 TAGGED = frozenset({"entity_tag_added", "entity_tag_deleted"})
-LIFE = frozenset({*DELETED, *RESTORED, NOTE_DELETED})
+ENDED_OR_RETURNED = frozenset({*DELETED, *RESTORED, NOTE_DELETED})
 """The events that end an entity or bring it back."""
 
 FIELD = re.compile(r"custom_field_(\d{1,18})_value_changed", re.ASCII)

@@ -23,7 +23,7 @@ ACCOUNT_PATH = "/api/v4/account"
 def files_host_api(api: Api, base_url: str) -> Api:
     """Builds the `Api` of the files host. Its failures do not stop the account; the account's refusals stop it, too."""
     sign_in = _FilesHostSignIn(api, base_url)
-    return api.at(sign_in, DRIVE, CircuitBreaker(api.breaker))
+    return api.for_host(sign_in, DRIVE, CircuitBreaker(api.breaker))
 
 
 class _FilesHostSignIn(SignIn):

@@ -98,7 +98,7 @@ class Api(HttpClient):
         self.stats = Stats()
         self.accepted: set[str] = set()  # tokens with which a request has succeeded
 
-    def at(self, sign_in: SignIn, rules: Rules, breaker: CircuitBreaker) -> Api:
+    def for_host(self, sign_in: SignIn, rules: Rules, breaker: CircuitBreaker) -> Api:
         """The same client for another host, with its own outages and refusals."""
         other = copy.copy(self)
         other.auth, other.breaker = sign_in, breaker

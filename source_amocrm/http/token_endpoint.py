@@ -38,7 +38,7 @@ class HttpTokenEndpoint:
         unsigned = SignIn(sign_in.base_url, claims=sign_in.claims)
         unsigned.advice = sign_in.advice
         refresh = "refresh_token" in request
-        client = self._client.at(unsigned, REFRESH if refresh else CODE, self._client.breaker)
+        client = self._client.for_host(unsigned, REFRESH if refresh else CODE, self._client.breaker)
         sent = {"bearer": _mark_as_sent} if refresh else {}
         _, response = client.send_request("POST", unsigned.base_url + TOKEN_PATH, sent, json=request)
         reply = reply_of(response)

@@ -152,7 +152,7 @@ class EventLog:
         if mark_deleted:
             wanted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
-            if not (plan.at_first and resource.has_trash):
+            if not (plan.needs_everything and resource.has_trash):
                 wanted |= RESTORED.keys() & {f"{resource.entity}_restored"}
             kinds |= {kind: min(plan.deletions_since, kinds.get(kind, plan.deletions_since)) for kind in wanted}
         for kind, since in kinds.items():

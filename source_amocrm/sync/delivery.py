@@ -49,7 +49,7 @@ class Delivery:
         self._list, self._cursor = self.resource.name, self.resource.cursor
         self._needed = self.progress.needed[self._list]
         self._latest: dict[Key, int] = {}
-        self._passed = 0
+        self._since_checkpoint = 0
         """Needed records since the last checkpoint, also those without a row: to read these again costs as much."""
 
     def take(self, batch: Batch) -> Delivered:
@@ -57,11 +57,11 @@ class Delivery:
         yield from self._deliver_page(batch)
         yield from self._tombstones(batch.deletions if self.stream.deletable else ())
         self.progress.cover(self._list, batch.page, batch.floor, batch.walked)
-        if self._passed >= ROWS_BETWEEN_STATES:
+        if self._since_checkpoint >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
 
     def _checkpoint(self) -> Checkpoint:
-        self._passed, self.progress.unsaved = 0, False
+        self._since_checkpoint, self.progress.unsaved = 0, False
         return Checkpoint(dump(self.progress))
 
     @cached_property
@@ -115,8 +115,8 @@ class Delivery:
         yield from self._checkpoint_of_dates()
         for position, rows in enumerate(self._rows_by_record(dated)):
             yield from rows
-            self._passed += max(1, len(rows))
-            if self._passed >= ROWS_BETWEEN_STATES and (part := self._part_up_to(page, wanted, position)):
+            self._since_checkpoint += max(1, len(rows))
+            if self._since_checkpoint >= ROWS_BETWEEN_STATES and (part := self._part_up_to(page, wanted, position)):
                 self.progress.cover(self._list, part, batch.floor)
                 yield self._checkpoint()
         for row in wanted:
@@ -162,7 +162,7 @@ class Delivery:
         for gone, at in zip(deletions, dated, strict=True):
             if at >= self._latest.get(gone.id, BEGINNING):  # else the row came back during this sync and was delivered
                 yield self.stream.tombstone(replace(gone, at=at), self._context)
-                self._passed += 1
+                self._since_checkpoint += 1
 
     def _checkpoint_of_dates(self) -> Delivered:
         """Yields a checkpoint before rows whose dates the next sync must know."""
@@ -187,7 +187,7 @@ class NewestFirst(Delivery):
         self._missing = self._needed - (self.until + 1, FOREVER)
         self._gaps = [*self._needed.gaps]
         """The intervals between the needed ones, newest last: earlier syncs delivered their events."""
-        self._passed_gaps: list[Interval] = []
+        self._newer_gaps: list[Interval] = []
         """The gaps that are newer than the rows delivered next, and whose events were not read yet."""
         self._met = set[int | None]()
         """The lookup keys of newer rows."""
@@ -198,10 +198,10 @@ class NewestFirst(Delivery):
         needed = [row for row, second in dated if second is None or second in self._needed]
         held = [row for row in needed if not self.stream.kinds or row.get("type") in self.stream.kinds]
         self._held += held
-        self._passed += len(needed) - len(held)
+        self._since_checkpoint += len(needed) - len(held)
         if batch.page.completed:
             self._missing -= batch.page.completed
-        if self._passed + len(self._held) >= ROWS_BETWEEN_STATES or not self._missing:
+        if self._since_checkpoint + len(self._held) >= ROWS_BETWEEN_STATES or not self._missing:
             yield from self._release()
 
     def _release(self) -> Delivered:
@@ -220,11 +220,11 @@ class NewestFirst(Delivery):
             yield from super()._rows_by_record(records[:older])
             records = records[older:]
             if records:
-                self._passed_gaps.append(self._gaps.pop())
+                self._newer_gaps.append(self._gaps.pop())
 
     def _rows_to_fill(self, lookup: Lookup, wanted: list[Wanted]) -> list[Wanted]:
-        while wanted and self._passed_gaps:
-            events = self.between(*self._passed_gaps.pop(0))
+        while wanted and self._newer_gaps:
+            events = self.between(*self._newer_gaps.pop(0))
             self._met.update(lookup.key(row) for event in events for row in self._rows_of(event))
         first = {record_id: row for row, record_id in reversed(wanted) if record_id not in self._met}
         self._met.update(first)

@@ -50,7 +50,7 @@ class ReadPlan:
     within: ResumePoint | None = None
 
     @property
-    def at_first(self) -> bool:
+    def needs_everything(self) -> bool:
         """Whether everything is needed, because nothing was delivered before."""
         return self.changes_since == FOREVER and self.since == BEGINNING
 

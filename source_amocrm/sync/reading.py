@@ -169,7 +169,7 @@ class EntityReading:
                 for resolver in self.resolvers:
                     resolver.observe(batch.page.rows)
                 yield batch
-            whole = self._plan.at_first and not self._traits.behind
+            whole = self._plan.needs_everything and not self._traits.behind
         except AmocrmError as error:
             failure = error
             raise
@@ -209,7 +209,7 @@ class EntityReading:
         A deleted note never comes back. With a trash, an event tells of a return, also of one before the first sync.
         Without a trash only the row tells, and a sync that does not read all rows may not have met it.
         """
-        if self.resource.holds_notes or not self.mark_deleted or self._plan.at_first:
+        if self.resource.holds_notes or not self.mark_deleted or self._plan.needs_everything:
             return FOREVER
         if not self.resource.has_trash:
             return self._plan.deletions_since
