@@ -62,7 +62,7 @@ WHOLE: dict[str, Callable[[Listing], Iterator[Any]]] = {
     [(name, order) for name in WHOLE for order in ("ids", "none") if (name, order) != ("by date", "none")],
 )
 def test_a_list_without_end_is_left_after_many_rows(name: str, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.walk.page_size.MOST_ROWS", BOUND)
+    monkeypatch.setattr("source_amocrm.walk.page_size.LONGEST_LIST", BOUND)
     with pytest.raises(TooLong, match="/api/v4/things goes on after"):
         for _ in WHOLE[name](endless_pages(order)):
             pass

@@ -17,7 +17,7 @@ from airbyte_cdk.models import FailureType
 
 from source_amocrm.account.availability import is_off, off_by_settings, whole
 from source_amocrm.account.clocks import Clocks
-from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
+from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPE_NAMES, Resource
 from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotGranted, error_copy
 from source_amocrm.http import ACCOUNT_PATH, Answer, Api, Params
@@ -149,8 +149,8 @@ class Account:
         if granted is None or scope in granted:
             return None
         return NotGranted(
-            f"The token lacks the scope “{scope}”. Tick «{SCOPES[scope]}» in the integration, and then grant access "
-            "again or create a new token; or leave the table out.",
+            f"The token lacks the scope “{scope}”. Tick «{SCOPE_NAMES[scope]}» in the integration, and then grant "
+            "access again or create a new token; or leave the table out.",
             failure_type=FailureType.config_error,
         )
 

@@ -9,7 +9,7 @@ from source_amocrm.errors import AmocrmError, Forbidden
 
 CLOSED: tuple[type[AmocrmError], ...] = (Forbidden,)
 """If a list is refused with one of these, tables that take a column from it are read without that column."""
-SCOPES = {"files": "Доступ к файлам", "list_external_messages": "История внешних чатов"}
+SCOPE_NAMES = {"files": "Доступ к файлам", "list_external_messages": "История внешних чатов"}
 """The scopes beyond the account's data, and their names in the settings of an integration."""
 
 

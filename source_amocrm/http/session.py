@@ -55,7 +55,7 @@ class _CurrentExchange(threading.local):
         return seconds
 
 
-_EXCHANGE = _CurrentExchange()
+_CURRENT = _CurrentExchange()
 
 
 class _BoundedReader(io.RawIOBase):
@@ -73,10 +73,10 @@ class _BoundedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(min(_EXCHANGE.remaining(), self._patience))
+        self._socket.settimeout(min(_CURRENT.remaining(), self._patience))
         count: int | None = self._raw.readinto(buffer)
-        _EXCHANGE.room -= count or 0
-        if _EXCHANGE.room < 0:
+        _CURRENT.room -= count or 0
+        if _CURRENT.room < 0:
             raise TooLarge
         return count
 
@@ -93,14 +93,14 @@ class _BoundedConnection:
         return http.client.HTTPResponse(_BoundedReader(connected), *args, **kwargs)  # type: ignore[arg-type]
 
     def getresponse(self) -> Any:
-        _EXCHANGE.on_sent()
+        _CURRENT.on_sent()
         response = super().getresponse()  # type: ignore[misc]
-        _EXCHANGE.room = 2 * LARGEST_BODY  # chunks may take as much again as what is in them
+        _CURRENT.room = 2 * LARGEST_BODY  # chunks may take as much again as what is in them
         return response
 
     def _new_conn(self) -> Any:
         """Connects in a thread of its own, because nothing can interrupt the lookup of a name."""
-        connect, remaining, done = super()._new_conn, _EXCHANGE.remaining(), Future[Any]()  # type: ignore[misc]
+        connect, remaining, done = super()._new_conn, _CURRENT.remaining(), Future[Any]()  # type: ignore[misc]
 
         def run() -> None:
             try:
@@ -203,8 +203,8 @@ class AmocrmSession(LimiterSession):
         bounds = {"timeout": (self.policy.connect_timeout, self.policy.read_timeout), "stream": True}
         response, kind, body, trouble = requests.Response(), ReplyKind.EMPTY, None, ""
         started = time.monotonic()
-        _EXCHANGE.until, _EXCHANGE.room = started + self.policy.deadline, LARGEST_HEAD
-        _EXCHANGE.on_sent = functools.partial(self.budget.departed, request)
+        _CURRENT.until, _CURRENT.room = started + self.policy.deadline, LARGEST_HEAD
+        _CURRENT.on_sent = functools.partial(self.budget.departed, request)
         try:
             with requests.Session.send(self, signed, **{**kwargs, **bounds}) as response:
                 kind, body = _read_body(response, shrinkable)
@@ -231,7 +231,7 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
             # packed bytes count, too: a gzip file may have any number of members with nothing in them
             if max(len(data) + len(piece), response.raw.tell()) > most:
                 raise TooLarge
-            remaining = _EXCHANGE.remaining()
+            remaining = _CURRENT.remaining()
             if len(data) <= HEAVY_BODY < len(data) + len(piece):
                 turn.enter_context(turn_of_heavy_answer(remaining))
             data += piece
@@ -239,7 +239,7 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
         if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
             raise TooLarge
         if values > HEAVY_VALUES and len(data) <= HEAVY_BODY:
-            turn.enter_context(turn_of_heavy_answer(_EXCHANGE.remaining()))
+            turn.enter_context(turn_of_heavy_answer(_CURRENT.remaining()))
         return parse(data, values)
 
 

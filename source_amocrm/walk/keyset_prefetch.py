@@ -41,7 +41,7 @@ MOST_REPEATED = 8
 """If an anchor repeats so many rows, windows are counted from it only once `inclusive` is known of the filter."""
 LEAST_GAIN = 1 / 8
 """The least part of a window that no earlier window requests (share of a page). A window with less is not requested."""
-PATIENCE = 1 / 100
+SHORTFALL_PER_ANCHOR = 1 / 100
 """How many rows short of a full page the best window may be, for each anchor tried: the last anchors are the surest."""
 POLL_INTERVAL = 0.05
 """How often a walk that waits for a page looks whether the pool has room for another request (seconds)."""
@@ -96,7 +96,7 @@ def best_window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, li
     """
     best, reach = None, end + round(limit * LEAST_GAIN)
     for looked_at, (anchor, bound) in enumerate(anchors):
-        if reach + looked_at * PATIENCE >= wanted + limit:
+        if reach + looked_at * SHORTFALL_PER_ANCHOR >= wanted + limit:
             break
         if anchor.position <= wanted:
             page = reaching(wanted - anchor.position, limit)

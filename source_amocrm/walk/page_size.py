@@ -29,7 +29,7 @@ W = TypeVar("W")
 PAGES_OF_CAUTION = 10
 """How many smaller pages follow one that was too large before the walk tries the full size again. Twice as many each
 time that the full size is still too large, for a server may need a minute to say so."""
-MOST_ROWS = 5_000_000
+LONGEST_LIST = 5_000_000
 """The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
 
 
@@ -126,14 +126,14 @@ class TooLong(AmocrmError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"amoCRM's list {path} goes on after {MOST_ROWS:,} rows, or after more than the memory can hold, and is "
+            f"amoCRM's list {path} goes on after {LONGEST_LIST:,} rows, or after more than the memory can hold, and is "
             "read no further. Report it to amoCRM support with the address of the list."
         )
 
 
 def check_length(path: str, rows: int) -> None:
-    """Raises TooLong if the walk has met more `rows` of a list than MOST_ROWS."""
-    if rows > MOST_ROWS:
+    """Raises TooLong if the walk has met more `rows` of a list than LONGEST_LIST."""
+    if rows > LONGEST_LIST:
         raise TooLong(path)
 
 
@@ -141,7 +141,7 @@ class PageProgress:
     """The progress rule of walks by page number: one page in MOST_BARREN must bring a row that the walk has not met.
 
     A robot's mass edit may push many pages of known rows in between. The walk ends with an error if the server repeats
-    a page, or a few pages in turn, or sends more than MOST_ROWS.
+    a page, or a few pages in turn, or sends more than LONGEST_LIST.
     """
 
     MOST_BARREN = 100
