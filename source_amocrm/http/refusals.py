@@ -32,7 +32,7 @@ class Rule:
     kinds: tuple[ReplyKind, ...] = ()
     codes: tuple[int, ...] = ()  # amoCRM's own error numbers
     says: tuple[str, ...] = ()  # any of these among the body's words, lower case
-    holds: tuple[str, ...] = ()  # the body has all of these members, each a text
+    holds: tuple[str, ...] = ()  # the body has all of these members, each a text that is not empty
     action: ResponseAction = ResponseAction.SUCCESS
     failure: FailureType = _SYSTEM
     doubtful: bool = False  # the request may have had its effect all the same: a refresh token may be spent
