@@ -79,7 +79,7 @@ class EventReading:
         needed = self.plan.seconds - (self.account.facts().until + 1, FOREVER)
         for low, high in reversed(needed.intervals):
             yield from map(Batch, self._read_interval(listing, low, high))
-        # by the clock that is right the seconds that were not read have not come yet, so they bring nothing
+        # seconds that were not read have not come yet by the clock that is right, so no event in them is missing
         yield Batch(Page([], (self.plan.since, FOREVER)))
 
     def _read_interval(self, listing: Listing, low: int, high: int) -> Iterator[Page]:

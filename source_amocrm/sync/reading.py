@@ -32,7 +32,7 @@ from source_amocrm.walk.server_order import ListTraits
 
 DELETIONS_AT_ONCE = 1_000  # in one batch
 CLOCK_SLACK = 1
-"""Seconds by which the clock of the answers may differ from the one that dates the records."""
+"""Seconds by which the clock of the answers may differ from the clock that dates the records."""
 MOST_HELD, MOST_HELD_UNFILTERED = 500, 50
 """The most records held at a time; further ones are delivered at once. Each costs a reading by id."""
 MOST_REREADINGS = 4

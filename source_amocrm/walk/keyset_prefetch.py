@@ -38,7 +38,7 @@ KEPT_PAGES = 10
 """How many pages back anchors are kept. Older ones are dropped, except for the last KEPT_ANCHORS of all."""
 KEPT_ANCHORS = 4
 MOST_REPEATED = 8
-"""If an anchor repeats so many rows, windows are counted from it only once `inclusive` is known of the filter."""
+"""An anchor that may repeat so many rows of the second before is not used until the filter's `inclusive` is known."""
 LEAST_GAIN = 1 / 8
 """The least part of a window that no earlier window requests (share of a page). A window with less is not requested."""
 SHORTFALL_PER_ANCHOR = 1 / 100

@@ -113,7 +113,7 @@ class PageCheckpoint:
 class Page:
     """Rows to deliver, and what is complete once they are delivered.
 
-    `completed`: the interval of seconds whose rows are then all delivered; the rows come in their order, up or down.
+    `completed`: the interval of seconds whose rows are then all delivered; rows come in the order of time, up or down.
     `checkpoint`: the position of a walk in ID order, over the whole list or over the rows of one `second`. `answered`:
     the responses that the rows may have come in.
     """

@@ -4,9 +4,9 @@ A page is too large for the server if the server answers 504 or not in time, and
 cap. The pages after it have fewer rows for a while.
 
 Pages by number overlap. The API knows pages by number only, but of any size: page 3 of 240 rows begins after the first
-480 rows. A page is one snapshot. If the list's order tells any two rows apart, and a page begins with a row that the
-page before holds, no row lies between the two, whatever people edit, delete or restore meanwhile. If a page begins
-behind these rows, rows have left the list, and the walk requests an earlier page.
+480 rows. A page is one snapshot. If the list is in a total order, and a page begins with a row that the page before
+holds, no row lies between the two, whatever people edit, delete or restore meanwhile. If a page begins behind these
+rows, rows have left the list, and the walk requests an earlier page.
 """
 
 from __future__ import annotations

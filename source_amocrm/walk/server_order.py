@@ -31,7 +31,7 @@ class Ranked(NamedTuple):
 
 @dataclass(slots=True)
 class ListTraits:
-    """What walks over one list in one direction have learned.
+    """What walks in one direction have learned of a list.
 
     `inclusive`: whether the filter's bound on the side where the walk begins is inclusive; None while unknown.
     `ordered`: the server obeys the requested order. `behind`: people changed rows faster than the walk read them, so
