@@ -147,7 +147,8 @@ def _metrics() -> Iterator[str]:
     yield "| metric | definition | определение | of | day | SQL |\n| --- | --- | --- | --- | --- | --- |"
     for name, metric in METRICS.items():
         texts = zip(_two(metric.name), _two(metric.means), strict=True)
-        english, russian = (f"{title.rstrip('.')}. {means}" for title, means in texts)
+        english, russian = (f"{title}. {means}" for title, means in texts)
+        russian = russian.replace("..", ".")  # of a name that ends with an abbreviation
         yield f"| **`{name}`** | {english} | {russian} | {metric.of} | {metric.day or ''} | `{total(name)}` |"
     yield ""
     for mart, own in ROWS.items():
