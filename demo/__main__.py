@@ -19,7 +19,7 @@ from typing import Any
 from amocrm_warehouse.address import add_database, without_password
 from amocrm_warehouse.database import reading, tables
 from amocrm_warehouse.desktop import show
-from amocrm_warehouse.interrupt import ended
+from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.report.command import after_sync
 from amocrm_warehouse.sync import Outcome, sync
 from amocrm_warehouse.sync.outcome import print_table
@@ -108,7 +108,7 @@ def main() -> int:
             plan = demo_plans.write(given.db, given.project, STATE / "plans.csv", date.today())
             show(after_sync(given.db, given.project, plan))
     except (ValueError, RuntimeError, KeyboardInterrupt) as error:
-        return ended(error)
+        return exit_code(error)
     for sentence in outcome.errors:
         print(f"\n{sentence}", file=sys.stderr)
     return 1 if outcome.errors else 0

@@ -343,7 +343,7 @@ def test_a_source_that_costs_something_keeps_its_name(
     [(rare, count), *_] = sorted((row[:2] for row in expected_page.sources(choice) if row[0]), key=lambda row: row[1])
     monkeypatch.setattr(data, "SOURCES_SHOWN", 1)
     with reading(str(folder / "crm.duckdb")) as ask:
-        told = data.read(ask, asked=data.Asked(costs=[["2025-12-01", rare, "100"]]))
+        told = data.read(ask, contents=data.Contents(costs=[["2025-12-01", rare, "100"]]))
     sources = unfolded(told["tables"]["deals"]["source"])
     assert (sources.count(rare), len({*sources} - {None, True})) == (count, 2)
 
