@@ -93,7 +93,7 @@ def test_a_list_of_which_deletions_alone_are_left_is_not_read_before_it_begins(
     caplog.set_level(logging.INFO, "airbyte")
     account = Account("deals")
     [progress] = account.progresses.values()
-    progress.finish("leads", deletions_told=False)
+    progress.finish("leads", deletions_delivered=False)
     progress.needed = {}
     account.asks(LEADS)
     clock.now = 10.0

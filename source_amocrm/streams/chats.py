@@ -247,7 +247,7 @@ def _filtered(account: Account, ids: list[int]) -> dict[int | None, Row] | None:
 def talk_by_id(account: Account, talk_id: int) -> Row | None:
     """Asks for one talk. Returns None for 404 and 204: the talk is gone."""
     try:
-        body = account.get_believed(f"{TALKS}/{talk_id}", {}).body
+        body = account.get_retrying_empty(f"{TALKS}/{talk_id}", {}).body
     except NotFound:
         return None
     return body if body and numeric_id(body.get("talk_id")) == talk_id else None

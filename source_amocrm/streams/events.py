@@ -48,7 +48,7 @@ class DealStatuses(EventStream):
 
 
 class DeletedEntities(EventStream):
-    kinds = tuple(sorted(event_kinds.LIFE))
+    kinds = tuple(sorted(event_kinds.ENDED_OR_RETURNED))
     exploded = True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
