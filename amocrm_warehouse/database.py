@@ -125,7 +125,7 @@ def tables_of(database: str) -> set[str]:
         return {name for (name,) in rows}
 
 
-def united(database: str) -> list[str]:
+def projects_in_marts(database: str) -> list[str]:
     """Returns the projects that the marts unite."""
     if not any(name.endswith(".int_accounts") for name in tables(database)):
         return []

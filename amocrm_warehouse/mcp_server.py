@@ -106,7 +106,7 @@ def server(database: str, free_sql: bool = False) -> MCPServer:
             since: Month = None, until: Month = None, limit: Limit = 50,
         ) -> dict[str, Any]:  # fmt: skip
             chosen = (project, pipeline_id, manager_id, since, until)
-            return read(lambda run: shown(answer(run, name, choice(run, *chosen)), limit))
+            return read(lambda run: limited(answer(run, name, choice(run, *chosen)), limit))
 
         return table
 
@@ -117,7 +117,7 @@ def server(database: str, free_sql: bool = False) -> MCPServer:
     def directory(project: Project = None) -> dict[str, Any]:
         """Accounts, pipelines with their stages, and managers, with the ids that other tools take."""
         names = ("accounts", "pipelines", "people")
-        return read(lambda run: {name: shown(answer(run, name, choice(run, project)), MOST_ROWS) for name in names})
+        return read(lambda run: {name: limited(answer(run, name, choice(run, project)), MOST_ROWS) for name in names})
 
     @tools.tool(annotations=READS)
     def sales_overview(
@@ -130,7 +130,7 @@ def server(database: str, free_sql: bool = False) -> MCPServer:
         return read(
             lambda run: {
                 "total": rows(answer(run, "figures", choice(run, *chosen)))[0],
-                "months": shown(answer(run, "money", choice(run, *chosen)), MOST_ROWS),
+                "months": limited(answer(run, "money", choice(run, *chosen)), MOST_ROWS),
             }
         )
 
@@ -142,21 +142,21 @@ def server(database: str, free_sql: bool = False) -> MCPServer:
         chosen = (project, None, manager_id, since, until)
         names = {"sales": "managers", "activity": "work", "waiting": "reasons_today", "cards": "today"}
         return read(
-            lambda run: {part: shown(answer(run, name, choice(run, *chosen)), 10) for part, name in names.items()}
+            lambda run: {part: limited(answer(run, name, choice(run, *chosen)), 10) for part, name in names.items()}
         )
 
     @tools.tool(annotations=READS)
     def deal_as_of(deal_id: int, at: datetime | None = None, project: Project = None) -> dict[str, Any]:
         """A deal's stage, responsible user and budget at a moment by the account's clock; without `at` at all times."""
         moment = at and at.replace(tzinfo=None)
-        return read(lambda run: shown(answer(run, "deal", choice(run, project), deal=deal_id, at=moment), MOST_ROWS))
+        return read(lambda run: limited(answer(run, "deal", choice(run, project), deal=deal_id, at=moment), MOST_ROWS))
 
     if free_sql:
 
         @tools.tool(annotations=READS)
         def sql(select: str, limit: Limit = 50) -> dict[str, Any]:
             """One SELECT over the schema amocrm_marts, which can write nothing and takes twenty seconds at most."""
-            return selected(database, select, limit)
+            return run_select(database, select, limit)
 
     return tools
 
@@ -177,7 +177,7 @@ def choice(
     return replace(chosen, users=frozenset((one, manager) for one in projects))
 
 
-def shown(table: AnswerTable, limit: int) -> dict[str, Any]:
+def limited(table: AnswerTable, limit: int) -> dict[str, Any]:
     return {"rows": rows(table)[:limit], "total_rows": len(table.rows)}
 
 
@@ -194,7 +194,7 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
 
 
-def selected(database: str, select: str, limit: int) -> dict[str, Any]:
+def run_select(database: str, select: str, limit: int) -> dict[str, Any]:
     """Returns the rows of one SELECT. Raises ToolError, which says what is wrong with the statement."""
     text = select.strip().rstrip(";").strip()
     if ";" in text or not re.match(r"(?i)(select|with)\b", text):

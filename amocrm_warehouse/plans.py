@@ -27,7 +27,7 @@ def read_costs(path: Path) -> list[list[str]]:
 def read_rows(path: Path, what: str, columns: Mapping[str, Callable[[str], Any]], key: int) -> list[list[str]]:
     """Reads a file whose first `key` columns are its key. `what`: plans or costs, for sentences."""
     try:
-        text = decoded(path.read_bytes())
+        text = decode(path.read_bytes())
     except OSError as error:
         raise ValueError(f"The file of {what} {path} cannot be read: {error.strerror}.") from None
     head = text.partition("\n")[0]
@@ -56,7 +56,7 @@ def write_plans(rows: list[list[str]], path: Path) -> None:
         csv.writer(file).writerows([list(PLANS), *rows])
 
 
-def decoded(content: bytes) -> str:
+def decode(content: bytes) -> str:
     """Decodes UTF-8, or what Excel writes in Russia: Windows-1251, and UTF-16 for “Unicode text”."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace")

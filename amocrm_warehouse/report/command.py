@@ -10,7 +10,7 @@ from datetime import timezone
 from pathlib import Path
 
 from amocrm_warehouse.address import duckdb_file, is_file
-from amocrm_warehouse.database import DATABASE_ERRORS, reading, tables, united
+from amocrm_warehouse.database import DATABASE_ERRORS, projects_in_marts, reading, tables
 from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.models import SCHEMA, Built, add_options, build, build_from, projects_of
@@ -85,7 +85,7 @@ def failures(database: str, projects: list[str], schema: str | None) -> list[str
 def after_sync(database: str, project: str, plans: Path | None = None, schema: str = SCHEMA) -> Path:
     """Builds the models and the report of a synced project, and of the projects that the marts united before."""
     present = {name.partition(".")[2] for name in tables(database)}
-    others = [known.lower() for known in united(database)]
+    others = [known.lower() for known in projects_in_marts(database)]
     kept = {known for known in others if {f"amocrm_{known}_deals", f"amocrm_{known}_account"} & present}
     projects = sorted(kept | {project.lower()})
     built = build(database, projects, plans=read_plans(plans) if plans else None, raw_schema=schema)
@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
         path = writable_path(options.db, options.out) if with_page else None
         workbook_path = writable_path(options.db, options.xlsx) if options.xlsx else None
         built = built_before(options.db) if options.built else build_from(options)[0]
-        projects = united(options.db) if options.built else projects_of(options)
+        projects = projects_in_marts(options.db) if options.built else projects_of(options)
         with reading(options.db) as run:
             only = people_of(run, options.group, options.manager) if options.group or options.manager else None
             choice = Choice(*last_months(run), users=only)
