@@ -372,7 +372,7 @@ CHANGES = """
 
 NOTHING_SOLD = """
   const values = { count: ["number", 6], inside: ["number", 0], off: ["percent", null], before: ["percent", null] };
-  return told(["forecast.record", values], teller(chosen(state.scope, state.period, null)));
+  return sentence(["forecast.record", values], teller(chosen(state.scope, state.period, null)));
 """
 
 
