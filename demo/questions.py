@@ -1,4 +1,4 @@
-"""Three questions a head of sales asks, each one SQL statement over the tables as they are."""
+"""Three questions of a head of sales, each answered by one SQL statement over the connector's tables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SqlQuestion:
+    """`sql`: for DuckDB and PostgreSQL; `{t}` in it becomes the prefix of the tables' names."""
+
     title: str
-    sql: str  # DuckDB and PostgreSQL; {t} is the tables' prefix
+    sql: str
 
 
 FUNNEL = SqlQuestion(
@@ -59,7 +61,7 @@ QUESTIONS = (FUNNEL, SALES, LOSSES)
 
 
 def table(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows under their column names, numbers to the right."""
+    """Formats rows as text columns under their names, with numbers aligned to the right."""
     rows = list(rows)
     if not rows:
         return "  (nothing)"
