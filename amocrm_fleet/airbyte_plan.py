@@ -1,7 +1,4 @@
-"""Compares a fleet with its definition, sources and connections in Airbyte, and lists the steps that make them equal.
-
-Planning sends no request that writes; only taking a step does.
-"""
+"""Compares a fleet with its definition, sources and connections in Airbyte, and lists the steps to make them equal."""
 
 from __future__ import annotations
 
@@ -21,10 +18,7 @@ NAME = "amoCRM"
 
 @dataclass(frozen=True)
 class Wanted:
-    """The image, destination and streams that every connection should have.
-
-    `streams`: empty for all. `period`: time between syncs (minutes).
-    """
+    """What every connection should have. `streams`: empty for all. `period`: time between syncs (minutes)."""
 
     repository: str
     tag: str

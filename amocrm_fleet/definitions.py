@@ -137,10 +137,7 @@ def each_at_its_minute(context: dg.ScheduleEvaluationContext) -> Iterator[dg.Run
 
 @dg.schedule(job=sync_job, cron_schedule=EVERY_MINUTE, default_status=dg.DefaultScheduleStatus.RUNNING)
 def failed_or_long(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Requests one run each for due accounts whose last sync failed or took long.
-
-    A retry is a new run, so that no run waits for it.
-    """
+    """Requests a run for each due account whose last sync failed or took long. A retry is a new run, so none waits."""
     found = accounts_known(context)
     for account in due_now(context, found):
         if has_a_run_of_its_own(account):

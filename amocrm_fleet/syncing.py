@@ -37,10 +37,6 @@ LINE_EVERY = 10.0
 """Time between two progress lines where the stream is no terminal (seconds)."""
 
 
-def _no_watch(_: Sequence[UnderWay]) -> None:
-    pass
-
-
 @dataclass(frozen=True)
 class Syncing:
     """The database, streams and time limit of syncs. A call syncs one account; it runs in the account's process.
@@ -80,7 +76,7 @@ class Syncing:
             raise FleetError(str(error)) from None
 
     def sync_each(
-        self, chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = _no_watch
+        self, chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = lambda _: None
     ) -> Iterator[tuple[FleetAccount, LastSync]]:
         """Syncs the accounts, records each outcome as the account's status, and yields both in the order of completion.
 
@@ -122,7 +118,7 @@ def _check(account: FleetAccount) -> tuple[bool, str]:
 
 
 def check_each(
-    chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = _no_watch
+    chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = lambda _: None
 ) -> Iterator[tuple[FleetAccount, bool, str]]:
     """Yields each account with whether it can be read and the sentences that say so."""
     for account, ended in call_each(_check, chosen, parallel, imported=(WORK,), watch=watch):

@@ -50,8 +50,7 @@ class Landing:
     def land(self, grant: PendingGrant) -> Landed:
         """Signs in, checks the account, spends the invitation and writes the config.
 
-        Raises Problem, which shows nothing of the folder (its details go to the operator), and leaves the invitation
-        unspent then.
+        Raises Problem without names or paths of the folder, which go to the operator; the invitation stays unspent.
         """
         assert grant.keys
         domain = grant.referer.strip().lower()
