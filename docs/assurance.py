@@ -21,14 +21,15 @@ RESTS = {
 HEAD = """\
 # What is promised, and what that rests on
 
-`make docs` writes this page from `docs/assurance.yaml`; do not edit it by hand. A promise of the pages without a line
-here fails the tests.
+`make docs` writes this page from `docs/assurance.yaml`; do not edit it by hand. The tests fail for a promise of the
+pages that has no line here.
 
-Nobody who wrote this connector has read a live account of amoCRM with it. What it promises rests on:
+Nobody who wrote this connector has read a live account of amoCRM with it. Its promises rest on:
 """
 TAIL = """\
 
-“Assumed” is what nobody has seen. An account can tell much of it: `source-amocrm probe` asks it ([probe.md](probe.md)).
+“Assumed” is what nobody has seen. An account can answer much of it: `source-amocrm probe` asks
+([probe.md](probe.md)).
 """
 
 
@@ -43,7 +44,7 @@ def pages() -> dict[Path, str]:
     alone = sum(promise["rests"] == ["sandbox"] for promise in promises)
     assumed = sum("assumed" in promise for promise in promises)
     lines = [HEAD, *(f"- **{rest}** ({counted[rest]} of {len(promises)}): {what}" for rest, what in RESTS.items())]
-    lines.append(f"\n{alone} rest on the sandbox alone; with {assumed} something is assumed.")
+    lines.append(f"\n{alone} promises rest on the sandbox alone; {assumed} assume something.")
     lines.append(TAIL)
     for page in dict.fromkeys(promise["page"] for promise in promises):
         link = page.removeprefix("docs/") if page.startswith("docs/") else f"../{page}"

@@ -20,25 +20,26 @@ LAYERS = {"marts": "Marts · Витрины", "intermediate": "Intermediate · �
 HEAD = """\
 # Models · Модели
 
-What `make models` makes of the tables, column by column. `make docs` writes this page from `models.yaml` and
-`columns.yaml` in `amocrm_warehouse/dbt/`; do not edit it by hand. **Bold** columns are the key. Times are UTC; those
-in `…_local` are by the clock of the account. Questions to the marts, with answers: [questions.md](questions.md);
-columns of custom fields: [own-fields.md](own-fields.md); in a dbt project of your own:
+What `source-amocrm models` builds from the tables, column by column. `make docs` writes this page from `models.yaml`
+and `columns.yaml` in `amocrm_warehouse/dbt/`; do not edit it by hand. **Bold** columns are the key. Times are UTC;
+those in `…_local` are by the account's clock. Questions to the marts, with answers: [questions.md](questions.md);
+columns of custom fields: [own-fields.md](own-fields.md); the models in a dbt project of your own:
 [dbt-package.md](dbt-package.md).
 
-Что `make models` делает из таблиц, столбец за столбцом. Время в UTC, в столбцах `…_local` — по часам аккаунта.
-Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md); столбцы дополнительных полей:
-[own-fields.ru.md](own-fields.ru.md); в собственном проекте dbt: [dbt-package.ru.md](dbt-package.ru.md).
+Что `source-amocrm models` строит из таблиц, столбец за столбцом. **Жирным** выделен ключ. Время — в UTC, в столбцах
+`…_local` — по часам аккаунта. Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md); столбцы
+дополнительных полей: [own-fields.ru.md](own-fields.ru.md); модели в собственном проекте dbt:
+[dbt-package.ru.md](dbt-package.ru.md).
 """
 
 METRICS_HEAD = """\
 # Metrics · Метрики
 
-Each is defined once, in `amocrm_warehouse/dbt/metrics.yaml`; the report, its workbook and digest, and
-`source-amocrm mcp` count by it. A metric without a day is told as of now.
+`amocrm_warehouse/dbt/metrics.yaml` defines each metric once. The report, its workbook and digest, and
+`source-amocrm mcp` count by it. A metric without a day is as of now.
 
-Каждая определена один раз, в `amocrm_warehouse/dbt/metrics.yaml`; по этому определению считают отчёт, его книга Excel и
-сводка и `source-amocrm mcp`. Показатель без дня — на сейчас.
+Каждый показатель определён один раз, в `amocrm_warehouse/dbt/metrics.yaml`. По этому определению считают отчёт, его
+книга Excel и сводка и `source-amocrm mcp`. Показатель без дня — на сейчас.
 """
 
 BY = (
@@ -144,6 +145,7 @@ def _metrics() -> Iterator[str]:
     for name, metric in METRICS.items():
         texts = zip(_languages(metric.name), _languages(metric.means), strict=True)
         english, russian = (f"{title}. {means}" for title, means in texts)
+        russian = russian.replace("..", ".")  # of a name that ends with an abbreviation
         yield f"| **`{name}`** | {english} | {russian} | {metric.of} | {metric.day or ''} | `{total(name)}` |"
     yield ""
     for mart, counts in ROWS.items():

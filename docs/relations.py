@@ -23,22 +23,24 @@ CONFIRMED = HOME.parent / "erd" / "confirmed_relationships.json"
 HEAD = """\
 # Relations · Связи таблиц
 
-What the columns of the tables refer to. `make docs` writes this page and its pictures from the schemas
-(`source_amocrm/schemas`); do not edit it by hand. A box has the key of its table, in bold, and the columns that refer
-to other tables: by a line where the table is near, else by its name. A dashed head is a table that another picture
-shows whole. `account_id`, which most tables have, is left out. Every column: [data dictionary](data-dictionary.md).
+Which table the columns of each table refer to. `make docs` writes this page and its pictures from the schemas
+(`source_amocrm/schemas`); do not edit it by hand. A box has the table's key, in bold, and the columns that refer to
+other tables: by a line if the other table is beside it, else by that table's name. A dashed head is a table that
+another picture shows whole. The pictures leave out `account_id`, which most tables have. Every column:
+[data dictionary](data-dictionary.md).
 
-На что ссылаются столбцы таблиц. В рамке — ключ таблицы, жирным, и столбцы, которые ссылаются на другие таблицы: линией,
-если таблица рядом, иначе по имени. Пунктир в заголовке — таблица, которую целиком показывает другая картинка.
-`account_id` есть почти везде и здесь опущен. Все столбцы — в [словаре данных](data-dictionary.md).
+The row that a column refers to may be absent. amoCRM lists no removed users, stages and fields, and no card that was
+merged into another or that waits in «Неразобранное». It lists only the sources of the token's own integration, it
+lists no groups of the fields of segments, and not every account lists its talks.
 
-A row that is referred to may be absent: users, stages or fields that were removed are in no list of amoCRM's, and
-neither is a card that was merged into another, or that waits in «Неразобранное». amoCRM lists the sources of the
-integration that the token belongs to, and no groups of segments' fields; not every account lists its talks.
+На какую таблицу ссылаются столбцы каждой таблицы. В рамке — ключ таблицы, жирным, и столбцы, которые ссылаются на
+другие таблицы: линией, если та таблица рядом, иначе по её имени. Пунктир в заголовке — таблица, которую целиком
+показывает другая картинка. `account_id` есть почти везде, и на картинках его нет. Все столбцы — в
+[словаре данных](data-dictionary.md).
 
-Строки, на которую ссылается столбец, может не быть: удалённых пользователей, этапов и полей нет ни в одном списке
-amoCRM, как и карточек, которые объединили с другими или которые ждут в «Неразобранном». Источники amoCRM показывает
-только свои для интеграции, которой выдан токен, группы полей сегментов — никому, а беседы — не каждому аккаунту.
+Строки, на которую ссылается столбец, может не быть. В списках amoCRM нет удалённых пользователей, этапов и полей, нет
+карточек, которые объединили с другими или которые ждут в «Неразобранном». Источники amoCRM показывает только той
+интеграции, которой они принадлежат, группы полей сегментов — никому, а беседы — не каждому аккаунту.
 """
 EVERYWHERE = "account_id"
 

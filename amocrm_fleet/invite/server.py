@@ -18,7 +18,7 @@ from amocrm_fleet.invite.landing import tell
 from amocrm_fleet.invite.site import InvitationSite
 from source_amocrm.connect.site import Request, Response, message
 from source_amocrm.connect.words import Texts
-from source_amocrm.errors import place_of
+from source_amocrm.errors import raised_at
 
 LARGEST_BODY, LARGEST_HEAD = 4_096, 16_384
 """Size of a request's body and of its head (bytes). Larger requests are refused with 413 and 431."""
@@ -85,7 +85,7 @@ class Application:
         try:
             return self._site.handle(request)
         except Exception as error:
-            tell(f"a page could not be shown: {type(error).__name__} at {place_of(error)}.")
+            tell(f"a page could not be shown: {type(error).__name__} at {raised_at(error)}.")
             return message(500, "invite_unavailable", Texts("en"))
 
 
