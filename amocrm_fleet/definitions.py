@@ -129,8 +129,8 @@ def each_at_its_minute(context: dg.ScheduleEvaluationContext) -> Iterator[dg.Run
             together[shared if of_integration[shared] > 1 else ""].append(account.name)
     for shared, names in together.items():
         tags = {INTEGRATION: shared} if shared else {}
-        for number, some in enumerate(_parts(names, MOST_IN_A_RUN)):
-            config = Several(names=some, at_a_time=1 if shared else AT_A_TIME)
+        for number, start in enumerate(range(0, len(names), MOST_IN_A_RUN)):
+            config = Several(names=names[start : start + MOST_IN_A_RUN], at_a_time=1 if shared else AT_A_TIME)
             run_config = dg.RunConfig({accounts_in_one_run.name: config})
             yield dg.RunRequest(f"{shared} {number} {_minute(context)}", run_config, tags)
 
@@ -226,11 +226,6 @@ def names_of(run: dg.DagsterRun) -> list[str]:
         return [partition]
     ops: Any = run.run_config.get("ops", {})
     return list(ops.get(accounts_in_one_run.name, {}).get("config", {}).get("names", []))
-
-
-def _parts(names: list[str], most: int) -> Iterator[list[str]]:
-    for start in range(0, len(names), most):
-        yield names[start : start + most]
 
 
 models_schedule = dg.ScheduleDefinition(

@@ -27,7 +27,7 @@ from threading import Thread
 
 from amocrm_fleet.folder import FleetAccount as Config
 from amocrm_fleet.folder import accounts
-from amocrm_fleet.status import Status, status_of
+from amocrm_fleet.status import status_of
 from benchmarks.__main__ import machine
 from benchmarks.granting import grant_all
 from benchmarks.measure import ROOT
@@ -208,7 +208,7 @@ def _print_roles(home: Path, roles: Roles) -> None:
     alerts = [json.loads(line) for line in (home / "alerts").read_text().splitlines() if line]
     statuses = {account.name: status_of(account) for account in accounts(home / "accounts")}
     for role, name in vars(roles).items():
-        print(f"\n{role}: {name}, now {_standing(statuses[name])}")
+        print(f"\n{role}: {name}, now {statuses[name].state}")
         for line in [text for _, text in logs if text.startswith(f"{name}: ")]:
             print(f"  log:   {line}")
         for alert in [alert for alert in alerts if alert["account"] == name]:
@@ -217,10 +217,6 @@ def _print_roles(home: Path, roles: Roles) -> None:
     healthy = sum(1 for status in others if not status.last.failures)
     alerted = {alert["account"] for alert in alerts} - set(vars(roles).values())
     print(f"\nothers: {healthy} of {len(others)} up to date; alerts about others: {sorted(alerted) or 'none'}")
-
-
-def _standing(status: Status) -> str:
-    return "failed" if status.last.failures else "up to date"
 
 
 def _kill(server: Server, home: Path, name: str) -> None:

@@ -67,17 +67,12 @@ def table(rows: Iterable[dict[str, Any]]) -> str:
         return "  (nothing)"
     lines = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    numeric = [not isinstance(value, str) for value in rows[0].values()]
-    return "\n".join(
-        "  " + "  ".join(_pad(*cell) for cell in zip(line, widths, numeric, strict=True)).rstrip() for line in lines
-    )
+    first = rows[0].values()
+    forms = [f"{'<' if isinstance(value, str) else '>'}{width}" for value, width in zip(first, widths, strict=True)]
+    return "\n".join("  " + "  ".join(map(format, line, forms)).rstrip() for line in lines)
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
     return value if isinstance(value, str) else f"{value:,.0f}".replace(",", " ")
-
-
-def _pad(text: str, width: int, right: bool) -> str:
-    return text.rjust(width) if right else text.ljust(width)

@@ -96,13 +96,10 @@ class Schedule:
 
     def _before_request(self, _: Sandbox, __: Request) -> None:
         if self.busy:
-            self._live()
+            self.clock.advance(self.random.choice((0, 0, 0.3, 1, 2)))
+            if self.random.random() < self.restless:
+                self.done += writes.random_edits(self.account, self.random.randint(1, 3), self.random, self.menu)
         self.lookups.record(self.account)
-
-    def _live(self) -> None:
-        self.clock.advance(self.random.choice((0, 0, 0.3, 1, 2)))
-        if self.random.random() < self.restless:
-            self.done += writes.random_edits(self.account, self.random.randint(1, 3), self.random, self.menu)
 
     def work(self, edits: int) -> None:
         """Makes `edits` writes while no sync runs."""

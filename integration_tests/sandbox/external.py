@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -52,16 +51,14 @@ class External:
         }
         uri = scalar(query.get("secrets_uri")) or ""
         if self.order == "code_first":
-            threading.Thread(target=self._post_later, args=(uri, keys), daemon=True).start()
+            timer = threading.Timer(self.delay, self._post, (uri, keys))
+            timer.daemon = True
+            timer.start()
         elif self.order != "no_secrets":
             for _ in range(2 if self.order == "secrets_twice" else 1):
                 if (status := self._post(uri, keys)) != 200:
                     return status
         return None
-
-    def _post_later(self, uri: str, keys: dict[str, str]) -> None:
-        time.sleep(self.delay)
-        self._post(uri, keys)
 
     def _post(self, uri: str, keys: dict[str, str]) -> int:
         request = urllib.request.Request(uri, json.dumps(keys).encode(), {"Content-Type": "application/json"})

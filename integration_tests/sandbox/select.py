@@ -136,7 +136,7 @@ class Selector:
         table, rows = self.table, self.table.rows
         sources = [source for condition in conditions if (source := self._source(condition, conditions))]
         best = min(sources, key=lambda source: source.size, default=None)
-        if best is not None and best.field == order_field and best.covers_all(conditions):
+        if best is not None and best.field == order_field and all(condition in best.covers for condition in conditions):
             return best.runs[0] if len(best.runs) == 1 else sorted(chain.from_iterable(best.runs))
         ids: Iterable[Any] = best.ids() if best else rows
         for condition in conditions:
@@ -178,9 +178,6 @@ class _Source:
     @property
     def size(self) -> int:
         return sum(map(len, self.runs))
-
-    def covers_all(self, conditions: tuple[Condition, ...]) -> bool:
-        return all(condition in self.covers for condition in conditions)
 
     def ids(self) -> Iterable[Any]:
         return [row_id for keys in self.runs for _, row_id in keys]

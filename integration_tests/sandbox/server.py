@@ -67,7 +67,10 @@ class Server:
 
     def config(self, *, oauth: bool = False) -> dict[str, object]:
         """Returns a config of the connector for this account, with a long-lived token or a new OAuth pair."""
-        credentials = oauth_credentials(self.tokens) if oauth else long_lived_credentials(self.tokens)
+        if oauth:
+            credentials = oauth_credentials(self.tokens)
+        else:
+            credentials = {"auth_type": "long_lived_token", "access_token": self.tokens.long_lived()}
         return {"account_domain": self.account.domain, "api_base_url": self.url, "credentials": credentials}
 
     def start(self) -> Server:
@@ -86,10 +89,6 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def long_lived_credentials(tokens: Tokens) -> dict[str, object]:
-    return {"auth_type": "long_lived_token", "access_token": tokens.long_lived()}
 
 
 def oauth_credentials(tokens: Tokens) -> dict[str, object]:

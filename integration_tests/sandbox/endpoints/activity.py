@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from ..context import Context, paged, short_list
@@ -79,7 +79,7 @@ def _event_conditions(context: Context) -> list[Condition]:
     for side in ("value_after", "value_before"):
         rule = child(filters, side)
         if rule is not None:
-            wanted.append(Test(f"{side} {rule}", lambda e, s=side, r=rule: _value_matches(getattr(e, s), r)))  # type: ignore[misc]
+            wanted.append(Test(f"{side} {rule}", partial(_value_matches, side, rule)))
     return wanted
 
 
@@ -102,9 +102,9 @@ def _changes_field(event: Event, field_id: int) -> bool:
     return event.type == "custom_field_value_changed" and field_id in changed
 
 
-def _value_matches(changes: Iterable[Row], rule: Node) -> bool:
+def _value_matches(side: str, rule: Node, event: Event) -> bool:
     """Applies a documented filter by value: pairs of statuses, the responsible user, enum ids, or a plain value."""
-    return any(_one_matches(change, rule) for change in changes)
+    return any(_one_matches(change, rule) for change in getattr(event, side))
 
 
 def _one_matches(change: Row, rule: Node) -> bool:

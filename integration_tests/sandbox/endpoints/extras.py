@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ..context import Context, page, paged, rows_by_id, short_list
 from ..filters import BY_ID, contains
 from ..http import Refusal, Response, feature_off, forbidden, not_found, nothing, ok, unauthorized, unpaid
@@ -153,7 +151,9 @@ def talks(context: Context) -> Response:
     if not switches.talks:
         raise Refusal(not_found("GET", context.request.path))
     filters, known = context.query.get("filter"), context.account.talks
-    shown = known if switches.talks_shown is None else newest_talks(known, switches.talks_shown)
+    shown = known
+    if switches.talks_shown is not None:
+        shown = sorted(known, key=lambda row: row["talk_id"], reverse=True)[: switches.talks_shown]
     if filters is not None and switches.talks_filter != "ignored":
         shown = [row for row in (known if switches.talks_filter == "honoured" else shown) if _matches(context, row)]
     if switches.talks_shown is None:
@@ -166,10 +166,6 @@ def bots(context: Context) -> Response:
     if not context.switches.bots:
         raise Refusal(not_found("GET", context.request.path))
     return short_list(context, "items", context.account.bots, dict, totals="none")
-
-
-def newest_talks(talks: Sequence[Row], count: int) -> list[Row]:
-    return sorted(talks, key=lambda row: row["talk_id"], reverse=True)[:count]
 
 
 def _matches(context: Context, row: Row) -> bool:
