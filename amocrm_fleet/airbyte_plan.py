@@ -203,7 +203,7 @@ def _shape(value: Any) -> Any:
 
 
 def ids(found: Existing, account: str | None) -> Json:
-    """Returns the `definitionId` and the account's `sourceId`, as far as they exist."""
+    """Returns the `definitionId` and the account's `sourceId`, if they exist."""
     made: Json = {"definitionId": found.definition["id"]} if found.definition else {}
     if account in found.sources:
         made["sourceId"] = found.sources[str(account)]["sourceId"]

@@ -159,7 +159,7 @@ def accounts_known(context: dg.ScheduleEvaluationContext) -> list[FleetAccount]:
 
 
 def due_now(context: dg.ScheduleEvaluationContext, found: list[FleetAccount]) -> list[FleetAccount]:
-    """Filters the accounts whose minute of the period it is, and those to retry, without those being synced."""
+    """Returns the accounts that are due at this minute or to be retried, except those that are being synced."""
     now, period = context.scheduled_execution_time, settings().period
     minute = (now.hour * 60 + now.minute) % period
     due = [account for account in found if account.spread(period) == minute or is_to_be_retried(context, account)]

@@ -163,7 +163,7 @@ def _close(one: _Running, seconds: float | None) -> ProcessEnd:
     if one.message is None and code == _SERVER_DIED:
         code = -signal.SIGKILL
     if one.message is None:
-        one.kill()  # kills what it started, and itself too: after the fork server's death it may still be alive
+        one.kill()  # kills its children, and itself too: it may have outlived the fork server
     one.process.close()
     one.connection.close()
     kind, value = one.message or ("", None)

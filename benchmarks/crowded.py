@@ -19,7 +19,7 @@ EDITED = ("leads", "contacts", "companies", "tasks")
 
 
 def crowd(account: Account, per_second: int | None) -> None:
-    """Dates the leads anew in the order of their ids: `per_second` of them in each second, or all in the same one."""
+    """Gives the leads new dates in the order of their ids: `per_second` leads a second, or all in the same second."""
     table = account.tables["leads"]
     ids = sorted(table.rows)
     begun = account.clock.now() - 30 * DAY
