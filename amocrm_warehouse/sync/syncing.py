@@ -29,8 +29,8 @@ RESERVED = ("amocrm_load", "amocrm_staging", "amocrm_marts", "information_schema
 """Schemas that a dataset cannot be: dlt's staging dataset, those that dbt builds, and the databases' own."""
 OTHER_PERSONAL_DATA = (
     "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep the "
-    "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schema {dataset} and "
-    "those of the marts, and sync again."
+    "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schemas {dataset}, "
+    "{dataset}_load and those of the marts, and sync again."
 )
 
 
