@@ -1,4 +1,4 @@
-"""`make docs`: docs/assurance.md, of docs/assurance.yaml: what is promised, what it rests on, and the test of it."""
+"""`make docs`: writes docs/assurance.md from docs/assurance.yaml: each promise, its evidence and its tests."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ TAIL = """\
 
 
 def load() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
-    return found
+    document: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+    return document
 
 
 def pages() -> dict[Path, str]:
@@ -59,8 +59,8 @@ def pages() -> dict[Path, str]:
 
 def _line(promise: dict[str, Any]) -> str:
     rests = ", ".join(promise["rests"]) + (f" ({promise['reference']})" if "reference" in promise else "")
-    asked = f" Asked by the probe: {promise['probe']}." if "probe" in promise else ""
-    assumed = promise.get("assumed", "–") + ("." if asked and "assumed" in promise else "") + asked
+    probe = f" Asked by the probe: {promise['probe']}." if "probe" in promise else ""
+    assumed = promise.get("assumed", "–") + ("." if probe and "assumed" in promise else "") + probe
     tests = "<br>".join(f"`{test.partition('::')[2]}` in {test.partition('::')[0]}" for test in promise["tests"])
     cells = (promise["says"].strip("| ").replace(" | ", ": "), rests, assumed, tests)
     return f"| {' | '.join(cells)} |"

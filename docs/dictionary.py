@@ -1,6 +1,6 @@
-"""`make docs`: the data dictionary, and the list of streams in docs/amocrm.md, in both languages.
+"""`make docs`: writes the data dictionary, and the list of streams in docs/amocrm.md, in both languages.
 
-Made of the streams' declarations and their schemas, which have the Russian names, too.
+The sources are the streams' declarations and their schemas, which have the Russian names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DICTIONARY = ROOT / "docs" / "data-dictionary.md"
 HEADS = {"": "| stream | таблица | key | cursor |", ".ru": "| поток | таблица | ключ | курсор |"}
 LISTS = {ROOT / "docs" / f"amocrm{language}.md": head for language, head in HEADS.items()}
-"""The pages with a list of the streams, and the list's head."""
+"""The pages that hold a list of the streams, each with the head of that list."""
 
 HEAD = """\
 # Data dictionary · Словарь данных
@@ -43,7 +43,7 @@ TYPES = {"integer": "int", "boolean": "bool"}
 
 
 def pages() -> dict[Path, str]:
-    """Every generated page, or page with a generated part, as it should be."""
+    """Returns every page that is generated, or has a generated part, with its text."""
     tables = ["\n".join(_table(name)) for name in STREAMS]
     lists = {}
     for path, head in LISTS.items():

@@ -1,6 +1,6 @@
-"""`make docs`: docs/relations.md and its pictures, and the relations in the form that Airbyte's own tool draws.
+"""`make docs`: writes docs/relations.md and its pictures, and the file of relations that Airbyte's own tool draws.
 
-Made of the references that the schemas declare.
+The source is the references that the schemas declare.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ HOME = Path(__file__).resolve().parent
 PAGE = HOME / "relations.md"
 IMAGES = HOME / "images"
 CONFIRMED = HOME.parent / "erd" / "confirmed_relationships.json"
-"""What `erd` of airbyte-ci reads beside the catalog, instead of guessing."""
+"""The file from which `erd` of airbyte-ci reads the relations. Without it, `erd` guesses them from the catalog."""
 HEAD = """\
 # Relations · Связи таблиц
 
@@ -47,7 +47,7 @@ EVERYWHERE = "account_id"
 
 @dataclass(frozen=True)
 class Area:
-    """A picture. `columns`: its tables from left to right; the first area that has a table shows it whole."""
+    """A picture. `columns`: its tables from left to right. The first area that names a table shows it whole."""
 
     name: str
     english: str
@@ -153,7 +153,7 @@ _AREAS = (
 
 
 def _with_the_rest() -> Iterator[Area]:
-    """The areas; the tables that none of them names stand in the last column of the last one."""
+    """Yields the areas, with the tables that no area names in the last column of the last area."""
     named = {name for area in _AREAS for column in area.columns for name in column}
     rest = tuple(name for name in STREAMS if name not in named)
     *others, last = _AREAS
@@ -165,19 +165,19 @@ AREAS = tuple(_with_the_rest())
 
 
 def pages() -> dict[Path, str]:
-    """The page and every picture, as they should be."""
+    """Returns the page, every picture and Airbyte's file, with their texts."""
     pictures = {_picture(area): svg(list(columns(area)), area.english) for area in AREAS}
     page = "\n".join([HEAD, *(part for area in AREAS for part in _section(area))])
     return {PAGE: page, **pictures, CONFIRMED: json.dumps(_confirmed(), indent=2) + "\n"}
 
 
 def _confirmed() -> dict[str, list[dict[str, Any]]]:
-    """Airbyte knows one table a column."""
+    """Lists the references to one table. Airbyte's format has no column that refers to one of several."""
     streams = []
     for name in STREAMS:
         single = {column: one.table for column, one in references(name).items() if isinstance(one, Reference)}
-        there = {column: f"{table}.{STREAMS[table].primary_key[-1]}" for column, table in single.items()}
-        streams.append({"name": name, "relations": there})
+        relations = {column: f"{table}.{STREAMS[table].primary_key[-1]}" for column, table in single.items()}
+        streams.append({"name": name, "relations": relations})
     return {"streams": [stream for stream in streams if stream["relations"]]}
 
 
@@ -194,7 +194,7 @@ def _section(area: Area) -> Iterator[str]:
 
 
 def columns(area: Area) -> Iterator[list[Table]]:
-    """The tables of its picture, from left to right."""
+    """Yields the columns of the area's picture, from left to right."""
     homes = {name: each for each in reversed(AREAS) for column in each.columns for name in column}
     for column in area.columns:
         yield [_table(name, homes[name] is not area) for name in column]
@@ -207,7 +207,7 @@ def _table(name: str, is_guest: bool) -> Table:
 
 
 def _lines(name: str) -> Iterator[Line]:
-    """The key, column by column, and then the columns that refer to the same tables together."""
+    """Yields one line for each column of the key, then one for each group of columns that refer to the same tables."""
     targets = {column: tuple(tables_of(reference)) for column, reference in references(name).items()}
     for column in STREAMS[name].primary_key:
         yield Line(column, targets.pop(column, ()), is_key=True)
