@@ -269,6 +269,19 @@ def test_events_whose_order_changes_within_a_second_are_read_until_all_were_seen
 
 
 @pytest.mark.parametrize("most", [0, 4])
+def test_an_event_that_changed_places_with_a_delivered_one_comes_all_the_same(most: int) -> None:
+    """The third page begins with the last event read, at its own position; one behind it was on the first page."""
+    seconds = {**{own: own for own in range(1, 5)}, **dict.fromkeys(range(11, 41), 5)}
+    things = FakeList(
+        seconds | {own: own for own in range(41, 61)}, Random(1), 10, cursor="created_at", own_order=True, now=100
+    )
+    things.from_inclusive = things.to_inclusive = True
+    swapped = {11: 26, 26: 11}
+    things._tie = lambda own: swapped.get(own, own) if things.requests > 3 else own  # type: ignore[method-assign]
+    read_events(things, Prompt(most) if most else None)
+
+
+@pytest.mark.parametrize("most", [0, 4])
 @pytest.mark.parametrize("seed", range(20))
 def test_an_event_that_is_indexed_late_moves_those_behind_it_and_hides_none(seed: int, most: int) -> None:
     things = events_of_robots("any", (40, 300, 130), calm=150)
