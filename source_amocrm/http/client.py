@@ -185,8 +185,7 @@ class _Attempts:
         delay = policy.backoff_time(response, self.failures)
         if self.failures >= attempts or api.clock() + delay > self.until:
             self._failed(error, refusal=False)
-        if delay:
-            api.sleep(delay)
+        api.sleep(delay)
 
     def _pause(self, response: AmocrmResponse, error: AmocrmError) -> None:
         """Pauses the requests of all threads. Raises the error if the pause would end after the ceiling."""
