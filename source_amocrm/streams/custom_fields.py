@@ -223,7 +223,7 @@ _NAME = re.compile(r"cf_(\d{1,18})(_[a-z0-9_]+)?", re.ASCII)
 _LONGEST_ALIAS = 40  # letters of a field's name in the name of its column; the rest is cut off
 _LATIN: dict[int, Any] = {
     **str.maketrans("абвгдеёзийклмнопрстуфыэіґ", "abvgdeeziyklmnoprstufyeig"),
-    **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": ""}),
+    **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch"}),
     **str.maketrans({"ю": "yu", "я": "ya", "ї": "yi", "є": "ye"}),
 }
 
