@@ -119,6 +119,10 @@ def test_the_first_token_is_handed_over_before_it_is_used(capsys: pytest.Capture
     assert endpoint.asked == [(HOST, "refresh-0000")]
 
 
+def test_a_refresh_token_that_was_pasted_with_spaces_is_exchanged_without_them() -> None:
+    assert start(oauth(refresh_token=" refresh-0000\n"), Endpoint()).get_access_token() == "access-0001"
+
+
 def test_the_token_is_not_in_use_while_it_is_handed_over() -> None:
     raw = oauth(access_token="access-0000", token_expiry_date="2025-10-09T00:00:00Z")
     seen: list[tuple[str, str]] = []

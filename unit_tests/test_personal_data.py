@@ -191,7 +191,7 @@ def field(kind: str, *values: Any, **more: Any) -> dict[str, Any]:
             field("file", {"value": {"file_uuid": "u", "file_name": "Паспорт.pdf", "file_size": 3}}),
             [{"value": {"file_uuid": "u", "file_name": hashed("паспорт.pdf"), "file_size": 3}}],
         ),
-        (field("quite_new", {"value": "Иван"}), [{"value": hashed("иван")}]),
+        (field("quite_new", {"value": "Иван", "enum_id": 5}), [{"value": hashed("иван"), "enum_id": 5}]),
     ],
 )  # fmt: skip
 def test_own_fields_are_replaced_by_their_type(given_field: dict[str, Any], values: list[Any]) -> None:
@@ -231,6 +231,12 @@ def test_a_listed_field_is_replaced_whatever_its_type(listed: str) -> None:
     option = {"value": "Да", "enum_id": 5, "enum_code": "yes"}
     assert values(field("select", option)) == [{"value": hashed("да"), "enum_id": None, "enum_code": None}]
     assert values(field("chained_list", {"catalog_id": 1, "catalog_element_id": 2})) == []
+
+
+def test_a_listed_field_may_have_the_name_of_a_table() -> None:
+    card = {"id": 1, "custom_fields_values": [field("text", {"value": "40 12"}, field_name="Tasks")]}
+    found = record("/api/v4/leads", card, "hash", "tasks")["custom_fields_values"][0]["values"]
+    assert found == [{"value": hashed("40 12")}]
 
 
 @pytest.mark.parametrize(
@@ -328,6 +334,7 @@ def test_a_listed_column_is_replaced_wherever_its_list_has_it() -> None:
             "deals.lead_id must stay, for keys, ids, dates and flags are what a sync and joins live on. ",
         ),
         ("deals.created_at", "deals.created_at must stay, for keys, "),
+        ("events.event_id", "events.event_id must stay, for keys, "),
         (
             "contacts.custom_fields",
             "contacts.custom_fields is made of other values. List the custom field or the column ",
