@@ -11,6 +11,7 @@ import requests
 import requests_mock
 from airbyte_cdk.models import FailureType
 
+from source_amocrm.airbyte.check import POLICY
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.auth.claims import Claims
 from source_amocrm.config import LongLived
@@ -508,19 +509,21 @@ def test_a_refusal_for_one_list_ends_an_outage() -> None:
     assert not world.client.breaker.outage
 
 
-def test_a_wrong_address_is_told_soon() -> None:
-    world = World()
+def test_whoever_checks_a_wrong_address_is_told_soon() -> None:
+    world = World(retry=POLICY)
     world.answers({"exc": requests.ConnectTimeout})
     with pytest.raises(Unavailable, match="does not accept connections"):
         world.api.get("/api/v4/leads")
     assert len(world.asked) == 3
 
 
-def test_a_connection_lost_later_on_has_all_the_patience() -> None:
-    world = World()
-    world.answers(PAGE, *[{"exc": requests.ConnectTimeout}] * 7, PAGE)
-    world.api.get("/api/v4/leads")
-    assert world.api.get("/api/v4/leads").body == PAGE["json"]
+@pytest.mark.parametrize(("before", "policy"), [([], None), ([PAGE], None), ([PAGE], POLICY)])
+def test_a_network_that_is_away_is_waited_for(before: list[dict[str, Any]], policy: RetryPolicy | None) -> None:
+    """By a sync also before the first answer."""
+    world = World(retry=policy)
+    world.answers(*before, *[{"exc": requests.ConnectTimeout}] * 7, PAGE)
+    answers = [world.api.get("/api/v4/leads").body for _ in (*before, PAGE)]
+    assert answers == [PAGE["json"]] * len(answers)
 
 
 def test_a_sign_in_that_fails_for_good_fails_for_everyone() -> None:

@@ -21,7 +21,7 @@ class RetryPolicy(BackoffStrategy):
     throttled_ceiling: float = 900.0
     first_delay: float = 1.0
     longest_delay: float = 60.0
-    cold_attempts: int = 3  # at an address where nobody has answered yet
+    cold_attempts: int = 8  # at an address where nobody has answered yet; fewer where a person waits
     large_page_attempts: int = 2  # at a page that can be asked for in smaller pieces
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
