@@ -21,9 +21,10 @@ from pydantic import Field
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amocrm_warehouse.address import add_database, is_file, location
+from amocrm_warehouse.address import add_database, is_file
 from amocrm_warehouse.database import Failed, reading
 from amocrm_warehouse.interrupt import ended
+from amocrm_warehouse.models import environment
 from amocrm_warehouse.report.answers import AnswerTable, Choice, answer, last_months
 from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import METRICS
@@ -239,7 +240,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="of the HTTP server; 127.0.0.1 by default")
     given = parser.parse_args(arguments)
     try:
-        location(given.db)
+        environment(given.db)  # raises ValueError where there is no such file
         tools = server(given.db, given.sql)
         if given.http is None:
             tools.run("stdio")
