@@ -193,16 +193,21 @@ def projects_of(given: argparse.Namespace) -> list[str]:
 
 
 def projects_in(names: Iterable[str], schema: str) -> list[str]:
-    """The projects of the tables `amocrm_<project>_<stream>` in a schema. `names`: of tables, with their schemas."""
+    """The projects of the tables `amocrm_<project>_<stream>` in a schema. `names`: of tables, with their schemas.
+
+    amocrm_my_deal_contacts are the contacts of my_deal if my_deal has another table, else the deal_contacts of my.
+    """
     schemas = resources.files("source_amocrm") / "schemas"  # to import the streams takes a second
     longest_first = sorted((Path(file.name).stem for file in schemas.iterdir()), key=len, reverse=True)
-    found = set()
+    readings = []
     for name in names:
         place, _, table = name.partition(".")
-        stream = next((one for one in longest_first if table.endswith(f"_{one}")), None)
-        if place == schema and stream and (named := re.fullmatch(f"amocrm_(.+)_{stream}", table)):
-            found.add(named[1])
-    return sorted(found)
+        streams = (one for one in longest_first if table.endswith(f"_{one}"))
+        named = [found[1] for stream in streams if (found := re.fullmatch(f"amocrm_(.+)_{stream}", table))]
+        if place == schema and named:
+            readings.append(named)
+    certain = {project for project, *others in readings if not others}
+    return sorted(certain | {named[0] for named in readings if certain.isdisjoint(named)})
 
 
 def build_as_asked(given: argparse.Namespace) -> tuple[Built, str]:

@@ -495,3 +495,6 @@ def test_the_projects_that_are_there_are_found_by_their_tables() -> None:
         *("amocrm.amocrm_7_syncs", "amocrm.amocrm_account", "public.amocrm_9_deals", "amocrm._dlt_loads"),
     ]
     assert projects_in(names, "amocrm") == ["1001", "acme_ltd"]
+    names = [f"amocrm.amocrm_my_deal_{stream}" for stream in ("contacts", "deals", "tags", "users")]
+    assert projects_in(names, "amocrm") == ["my_deal"]
+    assert projects_in([*names, "amocrm.amocrm_my_users"], "amocrm") == ["my", "my_deal"]
