@@ -220,7 +220,8 @@ def managers_by_id(choice: Choice) -> dict[tuple[str, int | None], list[Any]]:
         rows[own] = [
             by_project[own[0]].user(own[1]), len(won), money(won), len(deals_of) - len(won),
             ratio(len(won), len(deals_of)), ratio(money(won), len(won)),
-            sum(task["is_overdue"] for task in tasks.get(own, [])), len(stale.get(own, [])),
+            sum(task["is_overdue"] for task in tasks.get(own, [])) if by_project[own[0]].was_read("tasks") else None,
+            len(stale.get(own, [])),
         ]  # fmt: skip
     return rows
 
