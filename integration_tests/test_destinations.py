@@ -333,6 +333,15 @@ def test_tables_of_another_account_are_left_alone(database: str, config: Path) -
         )
 
 
+def test_a_table_of_another_project_is_left_alone(database: str, config: Path) -> None:
+    """The deals of the project 1001_custom_fields would be the custom_fields_deals of 1001."""
+    given = ["--config", str(config), "--to", database, "--project", "1001_custom_fields", "--streams", "users,deals"]
+    assert refused(*given) == (
+        "The project 1001_custom_fields would write to amocrm_1001_custom_fields_deals, which the project 1001 has "
+        "filled. Give one of them another --project; in a fleet it is the name of the account's config.\n"
+    )
+
+
 def test_a_server_that_lacks_letters_is_refused(database: str, config: Path) -> None:
     if "://" in database:
         with psycopg.connect(database, autocommit=True) as connection:

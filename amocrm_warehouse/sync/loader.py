@@ -27,6 +27,7 @@ os.environ.update(
 import dlt
 import pyarrow as pa
 from dlt.common.schema import Schema
+from dlt.common.schema.typing import VERSION_TABLE_NAME
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
@@ -115,6 +116,24 @@ class Loader:
         self.filled_with = found.get("personal_data", "")
         self.account = HeldAccount(*found["account"]) if "account" in found else None
         return dict(found.get("streams", {}))
+
+    def check_tables(self, streams: Iterable[str]) -> None:
+        """Raises LoadError for a table of another project: the contacts of my_deal are the deal_contacts of my."""
+        if not self._kind.comments:
+            return
+        new = {self.prefix + stream for stream in streams} - self._schema.tables.keys()
+        listed = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{self.dataset}'"
+        there = {str(table) for (table,) in self.query(listed)}
+        if not new & there or VERSION_TABLE_NAME not in there:
+            return
+        projects = "SELECT DISTINCT schema_name FROM {versions} ORDER BY schema_name"
+        for (other,) in self.query(projects, versions=VERSION_TABLE_NAME):
+            if taken := sorted(table for table in new & there if table.startswith(f"{other}_")):
+                raise LoadError(
+                    f"The project {self._name.removeprefix('amocrm_')} would write to {', '.join(taken)}, which the "
+                    f"project {other.removeprefix('amocrm_')} has filled. Give one of them another --project; in a "
+                    "fleet it is the name of the account's config."
+                )
 
     def mend(self, states: Mapping[str, str]) -> dict[str, str]:
         """Makes tables that somebody dropped, and columns, again. Returns the states of all other streams."""

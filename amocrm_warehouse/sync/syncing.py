@@ -62,13 +62,15 @@ def sync(
         from amocrm_warehouse.sync.rows import LoadError
 
         reading = Reading(account, settings, streams, outcome)
+        names = [table.stream for table in reading.tables]
         # dlt keeps its settings by thread, and handles signals of its own in the main one
         with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, watching(outcome.received) as watch:
             make = partial(Loader, kind, to, project=project.lower(), dataset=dataset, folder=folder)
             loader = thread.submit(make).result()
-            loader.check_names(table.stream for table in reading.tables)
+            loader.check_names(names)
             states = thread.submit(loader.open).result()
             _check_account(loader, settings)
+            thread.submit(loader.check_tables, names).result()
             loader.account = _account(settings)
             states = thread.submit(loader.mend, states).result()
             if not states and (notice := thread.submit(_tables_of_old, loader).result()):
@@ -88,7 +90,6 @@ def sync(
                 loader.account = _account(reading.settings)
                 packages.finish(partial(loader.load, sync=_ended(outcome, started_at)))
                 if count:
-                    names = [table.stream for table in reading.tables]
                     outcome.totals = thread.submit(_table_sizes, loader, names).result()
             except LoadError as error:
                 outcome.errors.append(str(error))
