@@ -566,6 +566,36 @@ def test_a_sync_that_the_database_did_not_take_has_not_ended_well(tmp_path: Path
     assert loader.query("SELECT count(*) FROM {syncs}", syncs="amocrm_1_syncs") == [(1,)]
 
 
+FULL = """
+    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'could not extend file "base/5/16385": no space' USING ERRCODE = 'disk_full'; END $$
+"""
+
+
+def test_a_full_disk_of_the_server_is_told_and_no_state_is_ahead_of_the_rows(tmp_path: Path) -> None:
+    with postgres.server() as url:
+        for number, folder in enumerate(("before", "full", "after")):
+            rows = Rows(
+                Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
+            )
+            rows.add({"lead_id": number}, 0)
+            loader = Loader(kind_of(url), url, project="1", dataset="amocrm", folder=tmp_path / folder)
+            states = loader.open()
+            if folder == "full":
+                table = "amocrm.amocrm_1_deals"
+                execute(url, FULL, f"CREATE TRIGGER t BEFORE INSERT ON {table} EXECUTE FUNCTION full_disk()")
+                with pytest.raises(
+                    LoadError, match=r"^The disk of the database is full: could not .+: no space\. Make"
+                ):
+                    loader.load([rows.take()], {"deals": "full"})
+                execute(url, f"DROP TRIGGER t ON {table}")
+            else:
+                loader.load([rows.take()], {"deals": folder})
+            loader.close()
+        assert states == {"deals": "before"}
+        assert query(url, "SELECT lead_id FROM amocrm.amocrm_1_deals ORDER BY 1") == [{"lead_id": 0}, {"lead_id": 2}]
+
+
 def test_a_sync_that_was_killed_while_it_made_a_table_again_makes_it_the_next_time(tmp_path: Path) -> None:
     address = f"duckdb:///{tmp_path}/crm.duckdb"
     rows = Rows(Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path)

@@ -32,6 +32,8 @@ from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+DISK_FULL = "53100"
+"""PostgreSQL's code of the error."""
 STATES_KEPT = 10
 """States that the table _dlt_pipeline_state keeps of an account; older ones are deleted."""
 SYNCS = pa.schema(
@@ -233,9 +235,15 @@ class Loader:
             cause = _cause(error)
             if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # of a load package, not of the database
                 raise no_room(self._pipeline.pipelines_dir, cause) from None
+            reason = _reason(error).rstrip(".")
+            if getattr(cause, "pgcode", None) == DISK_FULL or os.strerror(errno.ENOSPC) in reason:
+                raise LoadError(
+                    f"The disk of the database is full: {reason}. Make room on it and sync again. What the database "
+                    "took before is kept; the next sync goes on from there."
+                ) from None
             raise LoadError(
-                f"The database did not take the rows: {_reason(error).rstrip('.')}. What it took before is kept; the "
-                "next sync goes on from there."
+                f"The database did not take the rows: {reason}. What it took before is kept; the next sync goes on "
+                "from there."
             ) from None
 
     @contextmanager
