@@ -404,6 +404,30 @@ def test_a_project_that_is_no_part_of_a_name_is_refused(project: str, config: Pa
     assert said.startswith("The project id goes into the tables' names: letters, digits and single _")
 
 
+@pytest.mark.parametrize("dataset", ["Crm", "a b", 'a"b', "ж", "pg_crm", "amocrm_marts", "crm_load"])
+def test_a_dataset_that_is_no_schema_of_its_own_is_refused(dataset: str, config: Path, tmp_path: Path) -> None:
+    """In crm_load are the rows under way of crm, which each sync replaces."""
+    given = ["--config", str(config), "--to", str(tmp_path / "crm.duckdb"), "--project", "1", "--dataset", dataset]
+    assert refused(*given).startswith("The dataset is the schema of the tables: small letters, digits and single _")
+
+
+@pytest.mark.parametrize("dataset", ["main", "attached", "select"])
+def test_a_dataset_may_have_any_other_name(dataset: str, tmp_path: Path) -> None:
+    """Of what dlt or the database calls so, too."""
+    address = f"duckdb:///{tmp_path}/crm.duckdb"
+    for states in ({}, {"deals": "1"}):
+        rows = Rows(
+            Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
+        )
+        rows.add({"lead_id": 7}, 0)
+        folder = tmp_path / f"packages of {len(states)}"
+        loader = Loader(kind_of(address), address, project="user", dataset=dataset, folder=folder)
+        assert loader.mend(loader.open()) == states
+        loader.load([rows.take()], {"deals": "1"})
+        assert loader.query("SELECT * FROM {deals}", deals="amocrm_user_deals")[0][0] == 7
+        loader.close()
+
+
 def test_a_project_whose_tables_have_longer_names_than_the_database_takes_is_refused(config: Path) -> None:
     server = "postgresql://nobody@127.0.0.1:1/none"
     assert refused("--config", str(config), "--to", server, "--project", "a" * 40) == (

@@ -192,7 +192,7 @@ class Loader:
         except Exception as error:
             raise LoadError(f"The database cannot be read: {_reason(error)}") from None
 
-    def schema_of(self, table: str, schemas: tuple[str, ...]) -> str | None:
+    def schema_of(self, table: str, schemas: Iterable[str]) -> str | None:
         """The first of the schemas that has such a table. None also in databases whose catalog is not known here."""
         if not self._kind.comments:
             return None

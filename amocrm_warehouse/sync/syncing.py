@@ -25,8 +25,8 @@ from source_amocrm.config_file import ConfigFile
 if TYPE_CHECKING:
     from amocrm_warehouse.sync.loader import Ended, HeldAccount, Loader
 
-RESERVED = ("amocrm_load", "amocrm_staging", "amocrm_marts", "information_schema", "pg_catalog")
-"""Schemas of rows under way, of what dbt builds, and of the databases themselves."""
+RESERVED = ("amocrm_staging", "amocrm_marts", "information_schema")
+"""Schemas of what dbt builds, and of the databases themselves; those end with _load in which rows are under way."""
 OTHER_PERSONAL_DATA = (
     "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep the "
     "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schema {dataset} and "
@@ -118,10 +118,11 @@ def _check_names(project: str, dataset: str) -> None:
         raise ValueError(
             "The project id goes into the tables' names: letters, digits and single _ between them only, 40 at most."
         )
-    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", dataset) or len(dataset) > 40 or dataset in RESERVED:
+    own = re.fullmatch(r"(?!pg_)[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!_load)", dataset)
+    if not own or len(dataset) > 40 or dataset in RESERVED:
         raise ValueError(
             "The dataset is the schema of the tables: small letters, digits and single _ between them only, 40 at "
-            f"most, and none of {', '.join(RESERVED)}."
+            f"most, without pg_ at the beginning and _load at the end, and none of {', '.join(RESERVED)}."
         )
 
 
@@ -162,7 +163,7 @@ def _mark_of_personal_data(settings: dict[str, Any]) -> str:
 
 def _tables_of_old(loader: Loader) -> str | None:
     """The sentence about tables in the schema that syncs wrote to before they wrote to a dataset."""
-    place = loader.schema_of(f"{loader.prefix}account", ("main", "public"))
+    place = loader.schema_of(f"{loader.prefix}account", [name for name in ("main", "public") if name != loader.dataset])
     return place and (
         f"The tables {loader.prefix}… in the schema {place} are of an earlier version. They are left as they are; the "
         f"account is read anew, into the schema {loader.dataset}."
