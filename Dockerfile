@@ -1,6 +1,6 @@
 ARG BASE_IMAGE=python:3.11-slim
 
-# Installs into /opt/amocrm, a virtual environment without pip: nothing else goes into the image.
+# Installs into /opt/amocrm, a virtual environment without pip. The image takes only this folder.
 FROM ${BASE_IMAGE} AS build
 WORKDIR /build
 COPY requirements/image.lock ./
@@ -9,22 +9,22 @@ RUN python -m venv --without-pip /opt/amocrm \
       --no-cache-dir --no-compile --no-deps --require-hashes -r image.lock
 COPY setup.py pyproject.toml README.md LICENSE ./
 COPY source_amocrm source_amocrm
-# setuptools builds the package and is of no use after it. Byte code is checked by nobody at start, so it must be
-# made here and "unchecked": the same bytes in every build, and no stat() per module in every start.
+# setuptools is needed only to build the package. Byte code is made here and "unchecked", so that every build has the
+# same bytes and Python does not stat() each module's source at start.
 RUN python -m pip --python /opt/amocrm/bin/python install \
       --no-cache-dir --no-compile --no-deps --no-build-isolation --no-index . \
  && python -m pip --python /opt/amocrm/bin/python uninstall --yes setuptools \
  && /opt/amocrm/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/amocrm/lib
 
 FROM ${BASE_IMAGE}
-# The base comes without byte code of the standard library, and the connector's user may not write it: half of the
-# start-up time of `spec`.
+# The base image has no byte code of the standard library, and the connector's user may not write it. Compiling at each
+# start would double the start-up time of `spec`.
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash \
       -x '/(test|tests|site-packages|idlelib|lib2to3|tkinter|turtledemo|ensurepip|pydoc_data|distutils)(/|$)' \
       "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY --from=build /opt/amocrm /opt/amocrm
 
-# /dev/shm is writable even where the container is read-only; the CDK makes a temporary folder at start.
+# The CDK makes a temporary folder at start. /dev/shm is writable even in a read-only container.
 ENV PATH=/opt/amocrm/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     TMPDIR=/dev/shm \

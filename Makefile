@@ -1,8 +1,8 @@
-# `make demo` from nothing to answers; `make test` from nothing to a verdict. No step by hand before either.
+# `make demo` and `make test` work in a fresh clone, without any step before them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
-# A name on PATH may be a shim that leads nowhere, so each is run before it is chosen.
+# A name on PATH may be a broken shim, so the first name that runs is chosen.
 runs = $(firstword $(foreach name,$(1),$(if $(shell $(name) -c 'import venv, ensurepip' 2>/dev/null && echo yes),$(name))))
 PYTHON ?= $(call runs,python3.11 python3.12 python3.13 python3)
 # PyAirbyte (requirements/pyairbyte.in) does not install on Python 3.13.
@@ -19,12 +19,12 @@ help: ## what there is to make
 demo: .venv/.ready ## an amoCRM account on this machine, read into demo/amocrm-demo.duckdb, and a report of it; again: only what changed
 	@.venv/bin/python -m demo $(into) $(DEMO)
 
-# in single quotes, for a name may hold what a shell takes for its own
+# in single quotes, as a name may hold characters that are special to a shell
 quoted = '$(subst ','\'',$(1))'
 into = $(if $(PROJECT),--project $(call quoted,$(PROJECT)))
 built = $(into) $(if $(SCHEMA),--schema $(call quoted,$(SCHEMA))) $(plans)
 plans = $(if $(PLANS),--plans $(call quoted,$(PLANS)))
-# by the environment: a command line, which may hold a password, is shown to whoever lists the processes
+# DB may hold a password, and every user of the machine sees command lines: it goes by the environment
 export DB ACCOUNTS PERIOD STREAMS
 
 sync: needs-config .venv/.ready ## source-amocrm sync, and the report: make sync CONFIG=config.json [PROJECT=1001] [DB=duckdb:///amocrm.duckdb or postgresql://…] [STREAMS=deals,users] [REPORT=no]
@@ -80,7 +80,7 @@ docs: .venv/.ready ## the generated parts of docs/
 
 audit: .venv-tools/.ready ## known vulnerabilities in what the image installs (needs the network)
 	.venv-tools/bin/pip-audit --strict --disable-pip --require-hashes --no-deps $(NOT_REACHED) -r requirements/image.lock
-# CVE-2025-9375: xmltodict as it writes XML, which this connector does not; the CDK asks for xmltodict <0.15.
+# CVE-2025-9375: concerns xmltodict's writing of XML, which this connector never does; the CDK requires xmltodict <0.15.
 NOT_REACHED := --ignore-vuln CVE-2025-9375
 
 lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements/*.in (needs the network)
@@ -95,7 +95,7 @@ COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compi
 clean: ## what make made, the demo's database and its account included
 	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm-demo.duckdb demo/amocrm-demo.duckdb.wal demo/*-report.html
 
-# uv does in seconds what takes pip a minute; behind a mirror that only pip's own settings know, pip does it.
+# uv installs in seconds, pip in a minute. Behind a mirror that only pip's settings name, uv fails and pip installs.
 .venv/.ready: requirements/dev.lock requirements/uv.lock setup.py
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@echo "Setting up .venv with $(PYTHON): source-amocrm with its extras, and the tests (a minute or two, once)"
@@ -125,7 +125,7 @@ clean: ## what make made, the demo's database and its account included
 	@.venv-peers/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/peers.lock
 	@touch $@
 
-# Where it fails the tests say what is missing.
+# A failure is ignored: the tests say which package is missing.
 system-packages: ## what the tests need of Debian, as root; leaves other machines as they are (so does SYSTEM_PACKAGES=no)
 	-@.ci/system-packages tests
 

@@ -4,4 +4,4 @@ from source_amocrm.config_file import ConfigFileError
 
 
 class FleetError(ConfigFileError):
-    """Says in a sentence why an account or the folder of accounts cannot be used."""
+    """A sentence that says why an account or the folder of accounts cannot be used."""

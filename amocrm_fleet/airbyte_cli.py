@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.airbyte_api import AirbyteApi, Thing
-from amocrm_fleet.airbyte_plan import Found, Step, Wanted, find, ids, sign_in, steps
+from amocrm_fleet.airbyte_api import AirbyteApi, Json
+from amocrm_fleet.airbyte_plan import Existing, Step, Wanted, find, ids, sign_in, steps
 from amocrm_fleet.folder import FleetAccount
 from amocrm_warehouse.address import listed
 from source_amocrm import atomic_file
@@ -18,7 +18,7 @@ from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 
 ID, SECRET = "AIRBYTE_CLIENT_ID", "AIRBYTE_CLIENT_SECRET"
-"""The environment variables with the keys of an application of Airbyte's."""
+"""The environment variables that hold the client ID and secret of an Airbyte application."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,20 +40,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
-    wanted, api = _wanted(given), _api(given)
-    sent = _Sent(given.accounts / STATE / "airbyte.json", given.workspace)
+def run(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
+    wanted, api = _wanted(options), _api(options)
+    sent = _SignIns(options.accounts / STATE / "airbyte.json", options.workspace)
     found = find(api, wanted, chosen)
-    known = dict.fromkeys((account.name for account in chosen), "") if given.send_sign_in else sent.digests
+    known = dict.fromkeys((account.name for account in chosen), "") if options.send_sign_in else sent.digests
     todo = steps(wanted, found, chosen, known)
-    _tell(todo, found, chosen, known)
-    if given.do == "plan" or not todo:
+    _print_plan(todo, found, chosen, known)
+    if options.do == "plan" or not todo:
         return 0
     return _apply(api, todo, found, {account.name: account for account in chosen}, sent)
 
 
-class _Sent:
-    """Which sign-in Airbyte was given of each account, on disk: it shows none."""
+class _SignIns:
+    """The file of the digests of the sign-ins that were sent to Airbyte, whose API does not show them."""
 
     def __init__(self, path: Path, workspace: str) -> None:
         self._path, self._workspace = path, workspace
@@ -68,10 +68,10 @@ class _Sent:
         atomic_file.write(self._path, atomic_file.json_text(self._all))
 
 
-def _tell(todo: list[Step], found: Found, chosen: list[FleetAccount], known: dict[str, str]) -> None:
+def _print_plan(todo: list[Step], found: Existing, chosen: list[FleetAccount], known: dict[str, str]) -> None:
     for step in todo:
-        print(mask(step.said))
-    for name in found.strangers:
+        print(mask(step.title))
+    for name in found.unknown_sources:
         print(f"  source {name}: left alone, there is no account of that name among those chosen")
     for account in chosen:
         if account.name in found.sources and account.name not in known:
@@ -79,8 +79,10 @@ def _tell(todo: list[Step], found: Found, chosen: list[FleetAccount], known: dic
     print(f"{len(todo)} changes." if todo else "Nothing to change.")
 
 
-def _apply(api: AirbyteApi, todo: list[Step], found: Found, accounts: dict[str, FleetAccount], sent: _Sent) -> int:
-    made: dict[str | None, Thing] = {}
+def _apply(
+    api: AirbyteApi, todo: list[Step], found: Existing, accounts: dict[str, FleetAccount], sent: _SignIns
+) -> int:
+    made: dict[str | None, Json] = {}
     failed: list[str] = []
     for step in todo:
         if step.account in failed:
@@ -98,14 +100,14 @@ def _apply(api: AirbyteApi, todo: list[Step], found: Found, accounts: dict[str, 
             made[None] = {"definitionId": result["id"]}
         elif "sourceId" in result and "connectionId" not in result:
             made[step.account] = {"sourceId": result["sourceId"]}
-        print(f"{mask(step.said)} – done", flush=True)
+        print(f"{mask(step.title)} – done", flush=True)
         if step.sends_sign_in:
-            _handed_over(accounts[str(step.account)], sent)
+            _record_sign_in(accounts[str(step.account)], sent)
     print(f"Not: {', '.join(failed)}." if failed else "All done.")
     return 1 if failed else 0
 
 
-def _handed_over(account: FleetAccount, sent: _Sent) -> None:
+def _record_sign_in(account: FleetAccount, sent: _SignIns) -> None:
     sent.add(account)
     if account.settings()["credentials"].get("auth_type") == "oauth2.0":
         print(
@@ -114,23 +116,23 @@ def _handed_over(account: FleetAccount, sent: _Sent) -> None:
         )
 
 
-def _wanted(given: argparse.Namespace) -> Wanted:
-    repository, _, tag = given.image.rpartition(":")
+def _wanted(options: argparse.Namespace) -> Wanted:
+    repository, _, tag = options.image.rpartition(":")
     if not repository or "/" in tag:
-        raise FleetError(f"The image {given.image} has no tag: airbyte/source-amocrm:0.1.0.")
-    streams = tuple(listed(given.streams))
+        raise FleetError(f"The image {options.image} has no tag: airbyte/source-amocrm:0.1.0.")
+    streams = tuple(listed(options.streams))
     for name in streams:
         if name not in STREAMS:
             raise FleetError(f"There is no stream “{name}”: there are {', '.join(STREAMS)}.")
-    if given.period not in (5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440):
+    if options.period not in (5, 10, 15, 20, 30, 60, 120, 180, 240, 360, 480, 720, 1440):
         raise FleetError("A period is 5, 10, 15, 20, 30 or 60 minutes, or 2, 3, 4, 6, 8, 12 or 24 hours in minutes.")
-    return Wanted(repository, tag, given.destination, streams, given.period)
+    return Wanted(repository, tag, options.destination, streams, options.period)
 
 
-def _api(given: argparse.Namespace) -> AirbyteApi:
+def _api(options: argparse.Namespace) -> AirbyteApi:
     missing = [name for name in (ID, SECRET) if not os.environ.get(name)]
     if missing:
         raise FleetError(
             f"{' and '.join(missing)} must be set: the keys of an application, your user in Airbyte → Applications."
         )
-    return AirbyteApi(given.server, given.workspace, os.environ[ID], os.environ[SECRET])
+    return AirbyteApi(options.server, options.workspace, os.environ[ID], os.environ[SECRET])

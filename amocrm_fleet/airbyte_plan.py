@@ -1,4 +1,4 @@
-"""What a fleet should be in Airbyte, what it is, and the steps between: pure, until a step is taken."""
+"""Compares a fleet with its definition, sources and connections in Airbyte, and lists the steps to make them equal."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.airbyte_api import AirbyteApi, Thing
+from amocrm_fleet.airbyte_api import AirbyteApi, Json
 from amocrm_fleet.folder import FleetAccount
 from source_amocrm.streams import STREAMS
 
@@ -18,7 +18,7 @@ NAME = "amoCRM"
 
 @dataclass(frozen=True)
 class Wanted:
-    """`streams`: the names of those that are read; all of them where there is none. `period` in minutes."""
+    """What every connection should have. `streams`: empty for all. `period`: time between syncs (minutes)."""
 
     repository: str
     tag: str
@@ -27,10 +27,10 @@ class Wanted:
     period: int = 60
 
     @property
-    def definition(self) -> Thing:
+    def definition(self) -> Json:
         return {"name": NAME, "dockerRepository": self.repository, "dockerImageTag": self.tag}
 
-    def connection(self, account: FleetAccount) -> Thing:
+    def connection(self, account: FleetAccount) -> Json:
         return {
             "name": f"{NAME} {account.name}",
             "destinationId": self.destination,
@@ -42,59 +42,61 @@ class Wanted:
 
 
 def cron(account: FleetAccount, period: int) -> str:
-    """Quartz's: each account at a minute, and of a longer period an hour, that its name decides."""
+    """A Quartz expression whose minute, and for longer periods hour, depend on the account's name."""
     minute = account.spread(period)
     if period < 60:
         return f"0 {minute}/{period} * * * ? UTC"
     return f"0 {minute % 60} {'*' if period == 60 else f'{minute // 60}/{period // 60}'} * * ? UTC"
 
 
-def _stream(name: str) -> Thing:
+def _stream(name: str) -> Json:
     incremental = bool(STREAMS[name].cursor_field)
     return {"name": name, "syncMode": "incremental_deduped_history" if incremental else "full_refresh_overwrite"}
 
 
 @dataclass(frozen=True)
-class Found:
-    """What Airbyte has of ours: the definition, and of each account its source and its connection."""
+class Existing:
+    """The connector's definition in Airbyte, and the source and connection of each account by its name.
 
-    definition: Thing | None = None
-    sources: Mapping[str, Thing] = field(default_factory=dict)
-    connections: Mapping[str, Thing] = field(default_factory=dict)
-    strangers: tuple[str, ...] = ()
-    """Sources of the definition that no account of the folder is called like."""
+    `unknown_sources`: names of the definition's sources that match none of the chosen accounts.
+    """
+
+    definition: Json | None = None
+    sources: Mapping[str, Json] = field(default_factory=dict)
+    connections: Mapping[str, Json] = field(default_factory=dict)
+    unknown_sources: tuple[str, ...] = ()
 
 
-def find(api: AirbyteApi, wanted: Wanted, accounts: Iterable[FleetAccount]) -> Found:
-    """Raises FleetError where names leave open which thing is meant."""
+def find(api: AirbyteApi, wanted: Wanted, accounts: Iterable[FleetAccount]) -> Existing:
+    """Looks up by image and by name what Airbyte has. Raises FleetError when two objects match."""
     definition = _only(
         (one for one in api.definitions() if one["dockerRepository"] == wanted.repository),
         f"source definitions of the image {wanted.repository}",
     )
     if definition is None:
-        return Found()
+        return Existing()
     ours = [source for source in api.sources() if source["definitionId"] == definition["id"]]
     every = api.connections()
     names = {f"{NAME} {account.name}": account.name for account in accounts}
-    sources: dict[str, Thing] = {}
-    connections: dict[str, Thing] = {}
+    sources: dict[str, Json] = {}
+    connections: dict[str, Json] = {}
     for title, name in names.items():
         source = _only((one for one in ours if one["name"] == title), f"sources called “{title}”")
         if source is None:
             continue
         sources[name] = source
-        own = source["sourceId"], wanted.destination
+        ends = source["sourceId"], wanted.destination
         connection = _only(
-            (one for one in every if (one["sourceId"], one["destinationId"]) == own),
+            (one for one in every if (one["sourceId"], one["destinationId"]) == ends),
             f"connections of the source “{title}” with this destination",
         )
         if connection:
             connections[name] = connection
-    strangers = tuple(sorted(one["name"] for one in ours if one["name"] not in names))
-    return Found(definition, sources, connections, strangers)
+    unknown = tuple(sorted(one["name"] for one in ours if one["name"] not in names))
+    return Existing(definition, sources, connections, unknown)
 
 
-def _only(things: Iterable[Thing], what: str) -> Thing | None:
+def _only(things: Iterable[Json], what: str) -> Json | None:
     found = list(things)
     if len(found) > 1:
         raise FleetError(f"There are {len(found)} {what} in the workspace: remove or rename all but one.")
@@ -103,22 +105,25 @@ def _only(things: Iterable[Thing], what: str) -> Thing | None:
 
 @dataclass(frozen=True)
 class Step:
-    """`said` is what a plan shows, without values of the sign-in. `take` does it and returns what Airbyte has then."""
+    """One change in Airbyte.
 
-    said: str
+    `title`: the plan's line, without secrets. `account`: None for the definition. `take`: sends the request, with the
+    `definitionId` and the `sourceId` that earlier steps made, and returns Airbyte's answer.
+    """
+
+    title: str
     account: str | None
-    take: Callable[[AirbyteApi, Thing], Thing]
-    """Given the things that the steps before it made: `definitionId`, `sourceId`."""
+    take: Callable[[AirbyteApi, Json], Json]
     sends_sign_in: bool = False
 
 
 def sign_in(account: FleetAccount) -> str:
-    """A digest of the credentials as the config gives them, by which it is known whether Airbyte has got them."""
+    """A digest of the config's credentials, which tells whether Airbyte was sent these."""
     return hashlib.sha256(json.dumps(account.settings().get("credentials"), sort_keys=True).encode()).hexdigest()
 
 
-def steps(wanted: Wanted, found: Found, accounts: Iterable[FleetAccount], sent: Mapping[str, str]) -> list[Step]:
-    """`sent`: of each account the sign-in that Airbyte was given last. Raises FleetError."""
+def steps(wanted: Wanted, found: Existing, accounts: Iterable[FleetAccount], sent: Mapping[str, str]) -> list[Step]:
+    """Plans the steps in order. `sent`: by account, the `sign_in` that was last sent to Airbyte. Raises FleetError."""
     made = list(_definition_steps(wanted, found))
     for account in accounts:
         made += _source_steps(account, found.sources.get(account.name), sent.get(account.name))
@@ -126,20 +131,20 @@ def steps(wanted: Wanted, found: Found, accounts: Iterable[FleetAccount], sent: 
     return made
 
 
-def _definition_steps(wanted: Wanted, found: Found) -> Iterable[Step]:
+def _definition_steps(wanted: Wanted, found: Existing) -> Iterable[Step]:
     image = f"{wanted.repository}:{wanted.tag}"
     if found.definition is None:
         yield Step(f"+ definition {NAME}: {image}", None, lambda api, _: api.create_definition(wanted.definition))
     elif found.definition["dockerImageTag"] != wanted.tag:
-        own, called = found.definition["id"], found.definition["name"]
+        own_id, name = found.definition["id"], found.definition["name"]
         yield Step(
-            f"~ definition {called}: {found.definition['dockerImageTag']} → {wanted.tag}",
+            f"~ definition {name}: {found.definition['dockerImageTag']} → {wanted.tag}",
             None,
-            lambda api, _: api.update_definition(own, {"name": called, "dockerImageTag": wanted.tag}),
+            lambda api, _: api.update_definition(own_id, {"name": name, "dockerImageTag": wanted.tag}),
         )
 
 
-def _source_steps(account: FleetAccount, source: Thing | None, sent: str | None) -> Iterable[Step]:
+def _source_steps(account: FleetAccount, source: Json | None, sent: str | None) -> Iterable[Step]:
     settings, name = account.settings(), f"{NAME} {account.name}"
     if source is None:
         yield Step(
@@ -152,7 +157,7 @@ def _source_steps(account: FleetAccount, source: Thing | None, sent: str | None)
         )
         return
     held = source["configuration"]
-    # the sign-in comes back as asterisks, and with OAuth 2.0 Airbyte has a newer token than the config
+    # Airbyte returns the credentials as asterisks, and with OAuth 2.0 it has a newer token than the config
     changed = {key: value for key, value in settings.items() if key != "credentials" and held.get(key) != value}
     renewed = sent is not None and sent != sign_in(account)
     if renewed:
@@ -168,7 +173,7 @@ def _source_steps(account: FleetAccount, source: Thing | None, sent: str | None)
         )
 
 
-def _connection_steps(wanted: Wanted, account: FleetAccount, connection: Thing | None) -> Iterable[Step]:
+def _connection_steps(wanted: Wanted, account: FleetAccount, connection: Json | None) -> Iterable[Step]:
     body = wanted.connection(account)
     if connection is None:
         yield Step(
@@ -189,7 +194,7 @@ def _connection_steps(wanted: Wanted, account: FleetAccount, connection: Thing |
 
 
 def _shape(value: Any) -> Any:
-    """What is compared: of streams their names and modes, of the schedule what was asked for; order is none."""
+    """Reduces a connection's value to what is compared: the streams' names and modes, the schedule's type and cron."""
     if isinstance(value, Mapping) and "streams" in value:
         return sorted((one["name"], one.get("syncMode")) for one in value["streams"])
     if isinstance(value, Mapping) and "scheduleType" in value:
@@ -197,9 +202,9 @@ def _shape(value: Any) -> Any:
     return value
 
 
-def ids(found: Found, account: str | None) -> Thing:
-    """What a step may refer to, as far as it is there already."""
-    made: Thing = {"definitionId": found.definition["id"]} if found.definition else {}
+def ids(found: Existing, account: str | None) -> Json:
+    """Returns the `definitionId` and the account's `sourceId`, if they exist."""
+    made: Json = {"definitionId": found.definition["id"]} if found.definition else {}
     if account in found.sources:
         made["sourceId"] = found.sources[str(account)]["sourceId"]
     return made

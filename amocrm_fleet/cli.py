@@ -24,77 +24,77 @@ from source_amocrm import atomic_file
 from source_amocrm.config_file import STATE, ConfigFileError
 from source_amocrm.shutdown import INTERRUPTED
 
-_WRONG = 2
+_WRONG_USAGE = 2
 DATABASE = "duckdb:///amocrm-{name}.duckdb"
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 1 when an account failed, 2 when nothing could be begun."""
-    given = parser().parse_args(arguments)
+    """Returns the exit code: 1 when an account failed, 2 when no account could be started."""
+    options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        chosen = accounts(given.accounts, listed(given.only) if given.only else None)
+        chosen = accounts(options.accounts, listed(options.only) if options.only else None)
         if not chosen:
             raise FleetError(
-                f"There is no account in {given.accounts}: its configs are files NAME.json, as `source-amocrm connect "
-                f"--config {given.accounts / 'NAME.json'}` writes them."
+                f"There is no account in {options.accounts}: its configs are files NAME.json, as `source-amocrm "
+                f"connect --config {options.accounts / 'NAME.json'}` writes them."
             )
-        with nullcontext() if given.run in (_status, _page, _dagster) else folder_held(given.accounts):
-            return int(given.run(chosen, given))
+        with nullcontext() if options.run in (_status, _page, _dagster) else folder_held(options.accounts):
+            return int(options.run(chosen, options))
     except ConfigFileError as error:
         print(error, file=sys.stderr)
-        return _WRONG
+        return _WRONG_USAGE
     except KeyboardInterrupt:
         print("\nStopped. What was read is kept; the next run goes on from there.", file=sys.stderr)
         return INTERRUPTED
 
 
-def _check(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
+def _check(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     failed, progress = [], ProgressLine(len(chosen))
-    for account, fine, said in check_each(chosen, given.parallel, progress):
-        if not fine:
+    for account, readable, text in check_each(chosen, options.parallel, progress):
+        if not readable:
             failed.append(account.name)
         progress.ended()
-        _tell(account, said)
-    return _end(failed, len(chosen), "can be read")
+        _print(account, text)
+    return _print_summary(failed, len(chosen), "can be read")
 
 
-def _sync(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
+def _sync(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     failed, progress = [], ProgressLine(len(chosen))
-    syncing = Syncing(given.to, tuple(listed(given.streams)), given.seconds)
-    for account, done in syncing.sync_each(chosen, given.parallel, progress):
+    syncing = Syncing(options.to, tuple(listed(options.streams)), options.seconds)
+    for account, done in syncing.sync_each(chosen, options.parallel, progress):
         if done.failures:
             failed.append(account.name)
         progress.ended()
         rows = [f"{done.rows:,} rows in {done.seconds:.1f} s."] if done.rows or not done.failures else []
-        _tell(account, "\n".join([*rows, *done.notices, *done.failures]))
-    return _end(failed, len(chosen), "are up to date")
+        _print(account, "\n".join([*rows, *done.notices, *done.failures]))
+    return _print_summary(failed, len(chosen), "are up to date")
 
 
-def _status(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
-    found = [pair for pair in worst_first(chosen) if pair[1].last.failures or not given.failed]
-    if given.json:
+def _status(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
+    found = [pair for pair in worst_first(chosen) if pair[1].last.failures or not options.failed]
+    if options.json:
         print(json.dumps(as_json(found), ensure_ascii=False, indent=2))
     elif found:
         print(table(found, datetime.now(timezone.utc)))
     return 1 if any(status.last.failures for _, status in found) else 0
 
 
-def _page(chosen: list[FleetAccount], given: argparse.Namespace) -> int:
+def _page(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     try:
-        write_page(given.out, worst_first(chosen), datetime.now(timezone.utc))
+        write_page(options.out, worst_first(chosen), datetime.now(timezone.utc))
     except OSError as error:
-        raise FleetError(f"{given.out} cannot be written: {error.strerror}.") from None
-    print(given.out)
+        raise FleetError(f"{options.out} cannot be written: {error.strerror}.") from None
+    print(options.out)
     return 0
 
 
-def _dagster(chosen: list[FleetAccount], given: argparse.Namespace) -> NoReturn:  # noqa: ARG001 - as the other commands
-    """Becomes `dagster dev` with the project, whose runs hold the folder."""
+def _dagster(_: list[FleetAccount], options: argparse.Namespace) -> NoReturn:
+    """Replaces this process by `dagster dev` with the project, whose runs lock the folder."""
     program = Path(sys.executable).with_name("dagster")
     if not program.is_file():
         raise FleetError("Dagster is not here: pip install 'source-amocrm[fleet]'.")
-    home = (given.accounts / STATE / "dagster").absolute()
+    home = (options.accounts / STATE / "dagster").absolute()
     try:
         make_private(home)
         if not (home / "dagster.yaml").exists():
@@ -102,28 +102,29 @@ def _dagster(chosen: list[FleetAccount], given: argparse.Namespace) -> NoReturn:
             atomic_file.write(home / "dagster.yaml", text, replace=False)
     except OSError as error:
         raise FleetError(f"{home} cannot be written: {error.strerror}.") from None
-    environment = {**os.environ, "ACCOUNTS": str(given.accounts.absolute()), "DB": given.to, "DAGSTER_HOME": str(home)}
-    command = [str(program), "dev", "-m", "amocrm_fleet.definitions", "--port", str(given.port)]
-    os.execve(program, command, environment)
+    project = {"ACCOUNTS": str(options.accounts.absolute()), "DB": options.to, "DAGSTER_HOME": str(home)}
+    command = [str(program), "dev", "-m", "amocrm_fleet.definitions", "--port", str(options.port)]
+    os.execve(program, command, {**os.environ, **project})
 
 
-def _tell(account: FleetAccount, said: str) -> None:
-    """Each line with the account's name, so that it can be found by it."""
-    for line in said.splitlines():
+def _print(account: FleetAccount, text: str) -> None:
+    """Prefixes every line with the account's name, so that `grep` finds an account's lines."""
+    for line in text.splitlines():
         print(f"{account.name}: {line}", flush=True)
 
 
-def _end(failed: list[str], count: int, what: str) -> int:
-    print(f"\n{count - len(failed)} of {count} accounts {what}.", end="")
+def _print_summary(failed: list[str], count: int, success: str) -> int:
+    """Returns the exit code."""
+    print(f"\n{count - len(failed)} of {count} accounts {success}.", end="")
     print(f" Not: {', '.join(sorted(failed))}." if failed else "")
     return 1 if failed else 0
 
 
 def parser() -> argparse.ArgumentParser:
-    given = argparse.ArgumentParser(
+    command = argparse.ArgumentParser(
         prog="source-amocrm fleet", description="Many accounts: a folder with one config each, named by its file."
     )
-    verbs = given.add_subparsers(required=True, metavar="check|sync|status|page|dagster|airbyte")
+    verbs = command.add_subparsers(required=True, metavar="check|sync|status|page|dagster|airbyte")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="one NAME.json an account"
@@ -162,7 +163,7 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("airbyte", parents=[common], help="the accounts as sources and connections of an Airbyte")
     airbyte_cli.add_options(verb)
     verb.set_defaults(run=airbyte_cli.run)
-    return given
+    return command
 
 
 def _count(text: str) -> int:

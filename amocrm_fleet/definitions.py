@@ -1,4 +1,4 @@
-"""What Dagster runs: a partition an account, synced once a period, each at its own minute; the models after them."""
+"""The Dagster project: each account is a partition, synced once a period at its own minute; the models follow."""
 
 import json
 import os
@@ -20,15 +20,15 @@ from source_amocrm.config_file import ConfigFileError
 
 ACCOUNTS = dg.DynamicPartitionsDefinition(name="accounts")
 INTEGRATION = "amocrm/integration"
-"""The tag by which dagster.yaml limits how many accounts of one integration are synced at a time."""
+"""Run tag: dagster.yaml limits how many runs of one integration are under way at a time."""
 KIND, ALONE, SEVERAL = "amocrm/run", "alone", "several"
-"""The tag by which dagster.yaml keeps accounts that take long from taking every place, and its values."""
+"""Run tag and its values: dagster.yaml limits the runs of either kind, so that neither takes every slot."""
 PRIORITY, LATER = "dagster/priority", "-1"
-"""The tag by which a run of an account that has failed waits behind those of healthy ones."""
+"""Run tag and its value for an account that has failed: its run starts after those of healthy accounts."""
 PARTITION = "dagster/partition"
 EVERY_MINUTE = "* * * * *"
-AT_A_TIME, MOST = 2, 20
-"""Accounts of one run: synced at a time, and in all."""
+AT_A_TIME, MOST_IN_A_RUN = 2, 20
+"""Accounts that one run syncs at a time, and in all. Further accounts get another run."""
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -40,11 +40,11 @@ UNDER_WAY = [
 
 @dg.asset(partitions_def=ACCOUNTS)
 def tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
-    """The tables of one account, brought up to date by a process of its own."""
-    given = settings()
-    with folder_held(given.accounts, given.fleet):
-        [(account, done)] = given.syncing.sync_each(given.chosen([context.partition_key]))
-    _tell_notices(context, account, done)
+    """The tables of one account, brought up to date by the account's own process."""
+    options = settings()
+    with folder_held(options.accounts, options.fleet):
+        [(account, done)] = options.syncing.sync_each(options.chosen([context.partition_key]))
+    _log_notices(context, account, done)
     if done.failures:
         metadata: dict[str, Any] = {"account": account.name, "failures": done.failures, "log": str(log_of(account))}
         raise dg.Failure(" ".join(done.failures), metadata=metadata)
@@ -53,17 +53,17 @@ def tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
 
 @dg.asset(deps=[tables])
 def models() -> dg.MaterializeResult[Any]:
-    """The marts over every account that has been read."""
-    given = settings()
-    ready = [account for account in given.chosen() if status_of(account).succeeded]
-    for database, some in _databases(given, ready):
+    """The marts over every account that was synced successfully at least once."""
+    options = settings()
+    ready = [account for account in options.chosen() if status_of(account).succeeded]
+    for database, some in _databases(options, ready):
         projects = ",".join(one.project for one in some)
-        # by the environment: a command line, which may hold a password, is shown to whoever lists the processes
+        # the address may hold a password, and every user of the machine sees command lines: it goes by the environment
         environment = {**os.environ, "DB": database}
         command = [sys.executable, "-m", MODELS, "--project", projects]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
-            which = database if "{name}" in given.db else "all accounts"
+            which = database if "{name}" in options.db else "all accounts"
             raise dg.Failure(f"The models over {which} failed: {done.stderr.strip()}")
     return dg.MaterializeResult(metadata={"accounts": len(ready)})
 
@@ -71,12 +71,12 @@ def models() -> dg.MaterializeResult[Any]:
 MODELS = "amocrm_warehouse.models"
 
 
-def _databases(given: Settings, ready: list[FleetAccount]) -> Iterator[tuple[str, list[FleetAccount]]]:
-    """Each database, and the accounts that are in it."""
-    if "{name}" in given.db:
-        yield from ((given.db.replace("{name}", account.name), [account]) for account in ready)
+def _databases(options: Settings, ready: list[FleetAccount]) -> Iterator[tuple[str, list[FleetAccount]]]:
+    """Yields each database's address with the accounts in it."""
+    if "{name}" in options.db:
+        yield from ((options.db.replace("{name}", account.name), [account]) for account in ready)
     elif ready:
-        yield given.db, ready
+        yield options.db, ready
 
 
 def _metadata(account: FleetAccount, done: LastSync) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _metadata(account: FleetAccount, done: LastSync) -> dict[str, Any]:
 
 
 class Several(dg.Config):
-    """Accounts that one run syncs, and how many of them at a time."""
+    """The names of the accounts that one run syncs, and how many it syncs at a time."""
 
     names: list[str]
     at_a_time: int = AT_A_TIME
@@ -92,15 +92,15 @@ class Several(dg.Config):
 
 @dg.op
 def accounts_in_one_run(context: dg.OpExecutionContext, config: Several) -> None:
-    """Accounts of which little is expected, by one run: the start of a run and of the loader costs more than a sync.
+    """Syncs accounts that are expected to be quick in one run: starting a run and a loader costs more than their syncs.
 
-    One that fails, or takes long, harms no other: it goes on in a run of its own, which shows it as failed.
+    An account that fails, or takes longer than `brief`, goes on in its own run, which shows it as failed.
     """
-    given = settings()
-    with folder_held(given.accounts, given.fleet):
-        there = [account for account in given.chosen() if account.name in config.names]
-        for account, done in given.syncing.within(given.brief).sync_each(there, config.at_a_time):
-            _tell_notices(context, account, done)
+    options = settings()
+    with folder_held(options.accounts, options.fleet):
+        chosen = [account for account in options.chosen() if account.name in config.names]
+        for account, done in options.syncing.within(options.brief).sync_each(chosen, config.at_a_time):
+            _log_notices(context, account, done)
             if done.failures:
                 context.log.warning(f"{account.name}: {' '.join(done.failures)} It goes on in a run of its own.")
                 continue
@@ -119,7 +119,7 @@ models_job = dg.define_asset_job("build_models", [models])
 
 @dg.schedule(job=sync_several, cron_schedule=EVERY_MINUTE, default_status=dg.DefaultScheduleStatus.RUNNING)
 def each_at_its_minute(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Those of which little is expected, in runs of several. Accounts of one integration are synced one by one."""
+    """Requests runs of several accounts for the quick ones that are due; those of one integration sync one by one."""
     found = accounts_known(context)
     of_integration = Counter(map(integration, found))
     together: dict[str, list[str]] = defaultdict(list)
@@ -129,15 +129,15 @@ def each_at_its_minute(context: dg.ScheduleEvaluationContext) -> Iterator[dg.Run
             together[shared if of_integration[shared] > 1 else ""].append(account.name)
     for shared, names in together.items():
         tags = {INTEGRATION: shared} if shared else {}
-        for number, some in enumerate(_parts(names, MOST)):
-            config = Several(names=some, at_a_time=1 if shared else AT_A_TIME)
+        for number, start in enumerate(range(0, len(names), MOST_IN_A_RUN)):
+            config = Several(names=names[start : start + MOST_IN_A_RUN], at_a_time=1 if shared else AT_A_TIME)
             run_config = dg.RunConfig({accounts_in_one_run.name: config})
             yield dg.RunRequest(f"{shared} {number} {_minute(context)}", run_config, tags)
 
 
 @dg.schedule(job=sync_job, cron_schedule=EVERY_MINUTE, default_status=dg.DefaultScheduleStatus.RUNNING)
 def failed_or_long(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Those whose last sync failed or took long, in runs of their own. A retry is a run: no place waits for it."""
+    """Requests a run for each due account whose last sync failed or took long. A retry is a new run, so none waits."""
     found = accounts_known(context)
     for account in due_now(context, found):
         if has_a_run_of_its_own(account):
@@ -148,7 +148,7 @@ def failed_or_long(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequ
 
 
 def accounts_known(context: dg.ScheduleEvaluationContext) -> list[FleetAccount]:
-    """Accounts come and go with the folder, and partitions with them."""
+    """Lists the folder's accounts, and adds and deletes partitions so that there is one for each."""
     found = settings().chosen()
     names, known = {account.name for account in found}, set(context.instance.get_dynamic_partitions("accounts"))
     if added := sorted(names - known):
@@ -159,7 +159,7 @@ def accounts_known(context: dg.ScheduleEvaluationContext) -> list[FleetAccount]:
 
 
 def due_now(context: dg.ScheduleEvaluationContext, found: list[FleetAccount]) -> list[FleetAccount]:
-    """Those whose minute of the period it is, by the name alone, and those to retry; none that is being synced."""
+    """Returns the accounts that are due at this minute or to be retried, except those that are being synced."""
     now, period = context.scheduled_execution_time, settings().period
     minute = (now.hour * 60 + now.minute) % period
     due = [account for account in found if account.spread(period) == minute or is_to_be_retried(context, account)]
@@ -176,23 +176,24 @@ def has_a_run_of_its_own(account: FleetAccount) -> bool:
 
 
 def is_to_be_retried(context: dg.ScheduleEvaluationContext, account: FleetAccount) -> bool:
-    """Whether the last sync failed beside others, so that nothing shows it yet, or failed and the time to wait is over.
+    """Whether a failed account is synced again before its next period.
 
-    What a person has to mend is not retried before its next period.
+    A first failure in a run of several accounts is retried at once, in the account's own run, which then shows it.
+    Other failures are retried after the wait, unless a person has to fix something first.
     """
     status = status_of(account)
     if not status.failed_in_a_row or not status.ended:
         return False
-    if status.failed_in_a_row == 1 and not _had_a_run_since(context, account, status):
+    if status.failed_in_a_row == 1 and not _had_its_own_run(context, account, status):
         return True
-    given = settings()
-    wait = timedelta(seconds=given.retry_after * 2 ** (status.failed_in_a_row - 1))
-    may_be = status.failed_in_a_row <= given.retries and not status.last.lasting
-    return may_be and context.scheduled_execution_time >= _ended(status) + wait
+    options = settings()
+    wait = timedelta(seconds=options.retry_after * 2 ** (status.failed_in_a_row - 1))
+    may_help = status.failed_in_a_row <= options.retries and not status.last.lasting
+    return may_help and context.scheduled_execution_time >= _ended(status) + wait
 
 
-def _had_a_run_since(context: dg.ScheduleEvaluationContext, account: FleetAccount, status: Status) -> bool:
-    """Whether the last sync was in a run of its own, or one came after it."""
+def _had_its_own_run(context: dg.ScheduleEvaluationContext, account: FleetAccount, status: Status) -> bool:
+    """Whether the last sync was in the account's own run, or such a run came after it."""
     [*newest] = context.instance.get_run_records(dg.RunsFilter(tags={PARTITION: account.name}), limit=1)
     return bool(newest) and (newest[0].end_time or newest[0].create_timestamp.timestamp()) >= _ended(status).timestamp()
 
@@ -206,7 +207,7 @@ def _minute(context: dg.ScheduleEvaluationContext) -> str:
 
 
 def integration(account: FleetAccount) -> str:
-    """The account's own name where its config cannot be read, which its sync will tell."""
+    """Returns the account's integration, or its name if its config cannot be read; its sync will report that."""
     try:
         return account.integration
     except ConfigFileError:
@@ -214,25 +215,20 @@ def integration(account: FleetAccount) -> str:
 
 
 def under_way(instance: dg.DagsterInstance) -> set[str]:
-    """The accounts that runs have to do with that are not over."""
+    """Returns the names of the accounts in unfinished runs."""
     runs = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY))
     return {name for run in runs for name in names_of(run)}
 
 
 def names_of(run: dg.DagsterRun) -> list[str]:
-    """The accounts that a run is of."""
+    """Returns the names of the accounts that a run syncs."""
     if partition := run.tags.get(PARTITION):
         return [partition]
     ops: Any = run.run_config.get("ops", {})
     return list(ops.get(accounts_in_one_run.name, {}).get("config", {}).get("names", []))
 
 
-def _parts(names: list[str], most: int) -> Iterator[list[str]]:
-    for start in range(0, len(names), most):
-        yield names[start : start + most]
-
-
-after_them = dg.ScheduleDefinition(
+models_schedule = dg.ScheduleDefinition(
     name="models_once_a_period",
     job=models_job,
     cron_schedule="0 * * * *",
@@ -246,16 +242,16 @@ after_them = dg.ScheduleDefinition(
     minimum_interval_seconds=10,
 )
 def tell(context: dg.RunFailureSensorContext) -> None:
-    """One line in the log by the account's name, and the command of ALERT, which gets the same as JSON."""
+    """Logs one line with the account's name, and passes the same as JSON to the command of ALERT."""
     account = ", ".join(names_of(context.dagster_run)) or "models"
-    said = " ".join(_first_cause(event) for event in context.get_step_failure_events())
-    said = said or context.failure_event.message or "The run failed."
-    context.log.error(f"{account}: {said}")
-    _alert(account, failure=said)
+    failure = " ".join(_first_cause(event) for event in context.get_step_failure_events())
+    failure = failure or context.failure_event.message or "The run failed."
+    context.log.error(f"{account}: {failure}")
+    _alert(account, failure=failure)
 
 
-def _tell_notices(context: Any, account: FleetAccount, done: LastSync) -> None:
-    """What is no failure, and a person should know: that the account was renamed."""
+def _log_notices(context: Any, account: FleetAccount, done: LastSync) -> None:
+    """Logs and alerts what a person should know although nothing failed, as that the account was renamed."""
     for notice in done.notices:
         context.log.warning(f"{account.name}: {notice}")
         try:
@@ -264,24 +260,24 @@ def _tell_notices(context: Any, account: FleetAccount, done: LastSync) -> None:
             context.log.error(f"{account.name}: the command of ALERT failed: {error}")
 
 
-def _alert(account: str, **told: str) -> None:
+def _alert(account: str, **text: str) -> None:
     if alert := settings().alert:
-        subprocess.run(alert, input=json.dumps({"account": account, **told}), text=True, check=True)
+        subprocess.run(alert, input=json.dumps({"account": account, **text}), text=True, check=True)
 
 
 def _first_cause(event: dg.DagsterEvent) -> str:
-    """What a step raised, and not that its retries are used up."""
+    """Returns the message of the first exception in the chain, without Dagster's own around it."""
     error = event.step_failure_data.error
     while error and error.cause:
         error = error.cause
     return error.message.strip().removeprefix("dagster._core.definitions.events.Failure: ") if error else ""
 
 
-# a process of its own for the only step of a run would cost as much as the sync
+# a process for each step would cost as much as the sync, which is the only step of its run
 defs = dg.Definitions(
     executor=dg.in_process_executor,
     assets=[tables, models],
     jobs=[sync_job, sync_several, models_job],
-    schedules=[each_at_its_minute, failed_or_long, after_them],
+    schedules=[each_at_its_minute, failed_or_long, models_schedule],
     sensors=[tell],
 )

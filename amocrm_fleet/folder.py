@@ -1,4 +1,4 @@
-"""The folder of accounts, and an account in it: a config whose file has the account's name."""
+"""The folder of accounts. Each account is a config file NAME.json, and NAME is the account's name."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from source_amocrm.config_file import STATE, ConfigFile
 
 LONGEST_NAME = 40
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
-"""What an account may be called: the name goes into the names of its tables."""
+"""The names that an account may have: the name becomes a part of its tables' names."""
 
 
 class FleetAccount(ConfigFile):
-    """One account of a fleet: a config file whose name is the account's."""
+    """One account of a fleet: its config file, and the names that follow from the file's name."""
 
     @property
     def project(self) -> str:
-        """The part of its tables' names, amocrm_<project>_<stream>."""
+        """The middle part of the tables' names, amocrm_<project>_<stream>."""
         return self.name.replace("-", "_").lower()
 
     @property
     def integration(self) -> str:
-        """A digest of the integration whose tokens the account uses. A long-lived token counts as one of its own."""
+        """A digest of the client ID to which the tokens belong, or of the account's name for a long-lived token."""
         credentials = self.written().get("credentials")
-        given = credentials.get("client_id") if isinstance(credentials, Mapping) else None
-        return hashlib.sha256(json.dumps(given or self.name).encode()).hexdigest()[:12]
+        client_id = credentials.get("client_id") if isinstance(credentials, Mapping) else None
+        return hashlib.sha256(json.dumps(client_id or self.name).encode()).hexdigest()[:12]
 
     def spread(self, period: int) -> int:
-        """A number below `period` that depends on the name alone, so that accounts do not all start at once."""
+        """Hashes the name to a number below `period`, so that accounts do not all start at once."""
         return int.from_bytes(hashlib.sha256(self.name.encode()).digest()[:8], "big") % period
 
 
 def accounts(folder: Path, only: list[str] | None = None) -> list[FleetAccount]:
-    """Every account of the folder, by name, or those named. Raises FleetError."""
+    """Lists the folder's accounts: all of them in order of name, or those named in `only`. Raises FleetError."""
     try:
         found = {path.stem: FleetAccount(path) for path in sorted(folder.iterdir()) if _is_config(path)}
     except OSError as error:
@@ -57,10 +57,10 @@ def accounts(folder: Path, only: list[str] | None = None) -> list[FleetAccount]:
 
 
 def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, replace: bool = False) -> FleetAccount:
-    """Writes a new account's config into the folder, for its owner alone and in one step.
+    """Writes a new account's config into the folder, readable by the owner alone and in one atomic step.
 
-    The name is by default the first label of the account's address. Raises FleetError when the name or the tables that
-    go with it are another account's, and OSError when the folder cannot be written.
+    The default name is the first label of the account's address. Raises FleetError when another account has the name
+    or the tables' names that follow from it, and OSError when the folder cannot be written.
     """
     name = name or _subdomain(config)
     check_free(folder, name)
@@ -74,9 +74,9 @@ def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, rep
 
 
 def check_free(folder: Path, name: str) -> None:
-    """Raises FleetError where no account can have this name: it is not a name, or another account has its tables.
+    """Raises FleetError if `name` is no valid name, or if another account has the tables' names that follow from it.
 
-    Files of the folder whose names no account may have do not matter here.
+    Other files whose names are invalid raise nothing.
     """
     if not NAME.fullmatch(name):
         raise FleetError(_bad_name(name))
@@ -88,7 +88,7 @@ def check_free(folder: Path, name: str) -> None:
 
 
 def short_name(text: str) -> str:
-    """`text`, or where it is longer than a name may be, its beginning and a digest of it."""
+    """Returns `text`, or, if it is longer than LONGEST_NAME, its beginning with a digest of the whole."""
     if len(text) <= LONGEST_NAME:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -96,20 +96,21 @@ def short_name(text: str) -> str:
 
 
 def make_private(folder: Path) -> None:
-    """Creates the folder and those above it for their owner alone, and takes other users' rights from one that exists.
+    """Creates the folder and its missing parents with mode 0700, and sets that mode on a folder that exists.
 
-    For the fleet's own folder beside the configs, the folder of accounts is made so, too. Raises OSError.
+    If the folder is the fleet's own beside the configs (STATE), its parent, the folder of accounts, gets the mode too.
+    Raises OSError.
     """
     for one in [*reversed([one for one in folder.parents if not one.exists()]), folder]:
         one.mkdir(mode=0o700, exist_ok=True)
-    for own in (folder, *([folder.parent] if folder.name == STATE else [])):
-        if stat.S_IMODE(own.stat().st_mode) & 0o077:
-            with suppress(PermissionError):  # another user's folder, whose rights are his business
-                os.chmod(own, 0o700)
+    for one in (folder, *([folder.parent] if folder.name == STATE else [])):
+        if stat.S_IMODE(one.stat().st_mode) & 0o077:
+            with suppress(PermissionError):  # the folder belongs to another user
+                os.chmod(one, 0o700)
 
 
 def _is_config(path: Path) -> bool:
-    """An empty file is no account yet: it only keeps the name."""
+    """Whether the file is an account's config. An empty file only reserves the name."""
     return path.suffix == ".json" and not path.name.startswith(".") and path.is_file() and path.stat().st_size > 0
 
 

@@ -1,4 +1,4 @@
-"""Who may touch a folder of accounts: one fleet at a time, and within it one run an account."""
+"""Locks: a folder of accounts belongs to one fleet at a time, and an account to one run at a time."""
 
 from __future__ import annotations
 
@@ -21,68 +21,68 @@ def myself() -> str:
 
 @contextmanager
 def folder_held(folder: Path, fleet: str | None = None) -> Iterator[None]:
-    """While it lasts, no other fleet touches the folder; processes of the same `fleet` share it.
+    """Locks the folder against other fleets; processes of the same `fleet` share the lock.
 
-    Without a name the process is a fleet of its own. The system lets go of the lock when its process dies. Raises
+    Without a name, this process is a fleet of its own. The system releases the lock when the process dies. Raises
     FleetError that names the holder.
     """
     fleet = fleet or myself()
-    number = _opened(folder / STATE / "lock")
+    descriptor = _open(folder / STATE / "lock")
     try:
-        if not _taken(number, fleet):
-            _join(number, folder, fleet)
+        if not _acquire(descriptor, fleet):
+            _join(descriptor, folder, fleet)
         yield
     finally:
-        os.close(number)
+        os.close(descriptor)
 
 
 @contextmanager
 def account_held(account: FleetAccount) -> Iterator[int]:
-    """While it lasts, no other run touches the account. Yields the lock's file descriptor.
+    """Locks the account against other runs and yields the lock's file descriptor. Raises FleetError.
 
-    A child that inherits it holds the lock, too, and goes on holding it when this process is killed. Raises FleetError.
+    A child that inherits the descriptor holds the lock, too, and keeps it when this process is killed.
     """
-    number = _opened(account.beside("lock"))
+    descriptor = _open(account.beside("lock"))
     try:
         try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FleetError(
-                f"{account.name} is being synced or checked already, by {_holder(number)}. Two at once would spend "
+                f"{account.name} is being synced or checked already, by {_holder(descriptor)}. Two at once would spend "
                 "each other's refresh token: wait until that one is done."
             ) from None
-        _sign(number, myself())
-        yield number
+        _write_holder(descriptor, myself())
+        yield descriptor
     finally:
-        os.close(number)
+        os.close(descriptor)
 
 
-def _taken(number: int, fleet: str) -> bool:
-    """Whether nobody held the folder, so that its fleet is now `fleet`, with room for others of it."""
+def _acquire(descriptor: int, fleet: str) -> bool:
+    """Takes a free lock for `fleet`, shared with its other processes. False where another process holds the lock."""
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    _sign(number, fleet)
-    # the exclusive lock is let go of first, and another may come in between
+    _write_holder(descriptor, fleet)
+    # the system releases the exclusive lock before it grants the shared one: another fleet may lock in between
     try:
-        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    return _holder(number) == fleet
+    return _holder(descriptor) == fleet
 
 
-def _join(number: int, folder: Path, fleet: str) -> None:
-    fcntl.flock(number, fcntl.LOCK_SH)
-    # the holder may have let go meanwhile
-    if _holder(number) != fleet and not _taken(number, fleet):
+def _join(descriptor: int, folder: Path, fleet: str) -> None:
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    # the holder may have released the lock meanwhile
+    if _holder(descriptor) != fleet and not _acquire(descriptor, fleet):
         raise FleetError(
-            f"The accounts in {folder} are in the hands of another fleet, {_holder(number)}. Two fleets would spend "
-            "each other's refresh tokens: stop one of them, or give each its own folder."
+            f"The accounts in {folder} are in the hands of another fleet, {_holder(descriptor)}. Two fleets would "
+            "spend each other's refresh tokens: stop one of them, or give each its own folder."
         )
 
 
-def _opened(path: Path) -> int:
+def _open(path: Path) -> int:
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -90,16 +90,16 @@ def _opened(path: Path) -> int:
         raise FleetError(f"{path} cannot be written: {error.strerror}.") from None
 
 
-def _sign(number: int, name: str) -> None:
+def _write_holder(descriptor: int, name: str) -> None:
     try:
-        os.ftruncate(number, 0)
-        os.pwrite(number, json.dumps({"holder": name}).encode(), 0)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"holder": name}).encode(), 0)
     except OSError as error:
         raise FleetError(f"The locks beside the accounts cannot be written: {error.strerror}.") from None
 
 
-def _holder(number: int) -> str:
+def _holder(descriptor: int) -> str:
     try:
-        return str(json.loads(os.pread(number, 4096, 0))["holder"])
+        return str(json.loads(os.pread(descriptor, 4096, 0))["holder"])
     except (ValueError, KeyError):
         return "another process"

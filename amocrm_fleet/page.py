@@ -1,4 +1,4 @@
-"""`source-amocrm fleet page`: how every account stands, in one HTML file that needs nothing beside it."""
+"""`source-amocrm fleet page`: the status of every account in one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from source_amocrm.secrecy import mask
 
 
 def write_page(path: Path, found: Iterable[tuple[FleetAccount, Status]], now: datetime) -> None:
-    """Writes the file for its owner alone. Raises OSError."""
+    """Writes the file, readable by its owner alone. Raises OSError."""
     path = path.absolute()
     rows = [
         {

@@ -1,7 +1,7 @@
-"""A function called for each of several accounts, each call in a process of its own.
+"""Calls a function for several accounts, each call in its own process.
 
-The processes are forked from a server that has imported the function's module, so that seconds of importing are paid
-for once. What one account remembers, spends or breaks meets no other; a process that is killed harms none.
+A fork server imports the function's module once and forks the processes, which saves each call seconds of importing.
+Accounts share no memory, and a killed process harms no other.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from source_amocrm import shutdown
 from source_amocrm.config_file import STATE
 
 TIME_TO_STOP = shutdown.EXCHANGE_PATIENCE + 10.0
-"""Seconds that a process has to stop after an interrupt: a token may be on its way. Past that it is killed."""
+"""Time for a process to end after an interrupt, as it may be exchanging a token (seconds). Past that it is killed."""
 LARGEST_LOG = 1 << 20
-"""Bytes of a log at the start of a call. A larger one becomes NAME.log.1, in place of the one that was there."""
+"""Size of an account's log when a call begins (bytes). A larger log is renamed NAME.log.1, over the older one."""
 _TICK = 1.0
 _BEGIN, _END = "--- ", "=== "
-"""Beginnings of the lines between which a log has one call."""
+"""Prefixes of the log lines that open and close one call."""
 
 Call = Callable[[FleetAccount], Any]
-"""Called in the account's process. It and what it returns are pickled. Its module is imported once, by the server."""
+"""Runs in the account's process. The function and its result are pickled. The fork server imports its module once."""
 
 
 @dataclass(frozen=True)
 class ProcessEnd:
     """How the process of an account ended.
 
-    `result`: what the call returned, None where it did not. `held`: the sentence about who holds the account, "" if
-    nobody did. `code`: the exit code, or the negative number of the signal that killed the process; None for one that
-    was stopped after its time. `last_words`: the last line of its log.
+    `result`: what the call returned, None if it did not return. `held`: the sentence that says which process holds the
+    account, "" if none does. `code`: the exit code, or the negative number of the signal that killed the process; None
+    after a timeout. `last_words`: the last line that the call logged.
     """
 
     result: Any = None
@@ -56,14 +56,14 @@ class ProcessEnd:
 
 @dataclass
 class UnderWay:
-    """An account's process. `since`: its start (seconds of time.monotonic)."""
+    """An account's process. `started`: seconds, time.monotonic."""
 
     account: FleetAccount
-    since: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self.since
+        return time.monotonic() - self.started
 
     @property
     def last_line(self) -> str:
@@ -74,27 +74,27 @@ class UnderWay:
 class _Running(UnderWay):
     process: Any = None
     connection: Any = None
-    told: tuple[str, Any] | None = None
-    stop_by: float | None = None
+    message: tuple[str, Any] | None = None
+    kill_at: float | None = None
 
-    def listen(self) -> None:
-        """Takes what the process has sent. The pipe ends with the process."""
+    def receive(self) -> None:
+        """Keeps the last message that the process has sent. The pipe ends with the process."""
         with suppress(EOFError, OSError):
             while self.connection.poll():
-                self.told = self.connection.recv()
+                self.message = self.connection.recv()
 
     def stop(self) -> None:
-        """Interrupts the process; it is to be killed TIME_TO_STOP seconds later."""
-        if self.stop_by is None:
-            self.stop_by = time.monotonic() + TIME_TO_STOP
+        """Interrupts the process once and sets the time at which it is killed."""
+        if self.kill_at is None:
+            self.kill_at = time.monotonic() + TIME_TO_STOP
             with suppress(ProcessLookupError):
                 os.kill(self.process.pid, signal.SIGINT)
 
     def kill(self) -> None:
-        """Kills the process with all that it has started: it leads a group of its own."""
-        for end in (os.killpg, os.kill):
+        """Kills the process and its process group, which holds every process that it has started."""
+        for send_signal in (os.killpg, os.kill):
             with suppress(ProcessLookupError, PermissionError):
-                end(self.process.pid, signal.SIGKILL)
+                send_signal(self.process.pid, signal.SIGKILL)
 
 
 def log_of(account: FleetAccount) -> Path:
@@ -110,14 +110,15 @@ def call_each(
     imported: Sequence[str] = (),
     watch: Callable[[Sequence[UnderWay]], None] = lambda _: None,
 ) -> Iterator[tuple[FleetAccount, ProcessEnd]]:
-    """Yields each account with its end, as they come; one that takes longer than `seconds` is stopped.
+    """Yields each account with the end of its process, in the order of completion.
 
-    `imported`: modules for the server to import before it forks. `watch` gets what is under way, about once a second.
-    When the caller leaves, whichever way, every process is interrupted and waited for.
+    A process that takes longer than `seconds` is stopped. `imported`: modules that the fork server imports before it
+    forks. `watch` gets the running processes about once a second. When the caller stops iterating or fails, every
+    process is interrupted and waited for.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__, call.__module__, "source_amocrm.run", *imported])
-    # numpy would start threads when the server imports it, and a fork has none of them
+    # numpy starts threads when it is imported, and a fork inherits none of them
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     waiting, running = deque(chosen), list[_Running]()
     try:
@@ -125,12 +126,12 @@ def call_each(
             while waiting and len(running) < parallel:
                 running.append(_start(context, call, waiting.popleft()))
             watch(running)
-            yield from _look(running, seconds)
+            yield from _pop_ended(running, seconds)
     finally:
         for one in running:
             one.stop()
         while running:
-            for _ in _look(running, None):
+            for _ in _pop_ended(running, None):
                 pass
 
 
@@ -142,44 +143,44 @@ def _start(context: Any, call: Call, account: FleetAccount) -> _Running:
     return _Running(account, process=process, connection=ours)
 
 
-def _look(running: list[_Running], seconds: float | None) -> Iterator[tuple[FleetAccount, ProcessEnd]]:
-    """Waits a moment for news, and takes out of `running` what has ended."""
-    wait([end for one in running for end in (one.process.sentinel, one.connection)], _TICK)
+def _pop_ended(running: list[_Running], seconds: float | None) -> Iterator[tuple[FleetAccount, ProcessEnd]]:
+    """Waits at most _TICK seconds, removes the ended processes from `running` and stops or kills the late ones."""
+    wait([waitable for one in running for waitable in (one.process.sentinel, one.connection)], _TICK)
     for one in list(running):
-        one.listen()
+        one.receive()
         if not one.process.is_alive():
             running.remove(one)
-            yield one.account, _end(one, seconds)
-        elif one.stop_by is not None and time.monotonic() > one.stop_by:
+            yield one.account, _close(one, seconds)
+        elif one.kill_at is not None and time.monotonic() > one.kill_at:
             one.kill()
         elif seconds is not None and one.seconds > seconds:
             one.stop()
 
 
-def _end(one: _Running, seconds: float | None) -> ProcessEnd:
-    one.listen()
+def _close(one: _Running, seconds: float | None) -> ProcessEnd:
+    one.receive()
     code = one.process.exitcode
-    if one.told is None and code == _SERVER_DIED:
+    if one.message is None and code == _SERVER_DIED:
         code = -signal.SIGKILL
-    if one.told is None:
-        one.kill()  # what it started; and itself, where the server was killed that would have known whether it lives
+    if one.message is None:
+        one.kill()  # kills its children, and itself too: it may have outlived the fork server
     one.process.close()
     one.connection.close()
-    kind, value = one.told or ("", None)
+    kind, value = one.message or ("", None)
     if kind == "result":
         return ProcessEnd(value)
-    late = one.stop_by is not None and seconds is not None
+    late = one.kill_at is not None and seconds is not None
     return ProcessEnd(
         None, str(value) if kind == "held" else "", None if late else code, _last_line(log_of(one.account))
     )
 
 
 _SERVER_DIED = 255
-"""The exit code that multiprocessing gives to a process whose server has ended before it."""
+"""The exit code that multiprocessing reports for a process whose fork server ended before the process did."""
 
 
 def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], time_to_stop: float) -> NoReturn:
-    """The whole life of an account's process."""
+    """The main function of an account's process."""
     os.setsid()
     os.umask(0o077)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -190,7 +191,7 @@ def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], t
     try:
         with ExitStack() as stack:
             try:
-                _write_into(log_of(account))
+                _redirect_output(log_of(account))
                 stack.enter_context(account_held(account))
             except FleetError as error:
                 connection.send(("held", str(error)))
@@ -199,7 +200,7 @@ def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], t
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except BaseException:
-        from source_amocrm.secrecy import mask  # it imports the CDK, as the call did
+        from source_amocrm.secrecy import mask  # imports the CDK, which the call has imported by now
 
         code = 1
         print(mask(traceback.format_exc()), file=sys.stderr)
@@ -209,25 +210,25 @@ def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], t
         shutdown.end(code)
 
 
-def _write_into(log: Path) -> None:
-    """Standard output and error go into the account's log from here on. Raises FleetError."""
+def _redirect_output(log: Path) -> None:
+    """Redirects standard output and error into the account's log. Raises FleetError."""
     try:
         make_private(log.parent)
         with suppress(FileNotFoundError):
             if log.stat().st_size > LARGEST_LOG:
                 os.replace(log, log.with_suffix(".log.1"))
-        number = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise FleetError(f"The log {log} cannot be written: {error.strerror}.") from None
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for ours, theirs in ((nothing, 0), (number, 1), (number, 2)):
-        os.dup2(ours, theirs)
-    os.close(number)
+    empty_input = os.open(os.devnull, os.O_RDONLY)
+    for opened, standard in ((empty_input, 0), (descriptor, 1), (descriptor, 2)):
+        os.dup2(opened, standard)
+    os.close(descriptor)
     print(f"{_BEGIN}{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}, process {os.getpid()}", flush=True)
 
 
 def _end_with_the_fleet(server: int, time_to_stop: float) -> None:
-    """Stops this process where nobody waits for it any more: the fleet or the server that forked it is gone."""
+    """Stops this process when the fleet or the fork server has died, as nobody waits for the result then."""
     fleet = multiprocessing.parent_process()
     assert fleet
     while os.getppid() == server and fleet.is_alive():
@@ -238,7 +239,7 @@ def _end_with_the_fleet(server: int, time_to_stop: float) -> None:
 
 
 def _last_line(log: Path) -> str:
-    """The last line of the last call that says something, "" where there is none."""
+    """Returns the last non-empty line that the last call wrote into the log, "" if it wrote none."""
     with suppress(OSError), log.open("rb") as lines:
         lines.seek(max(0, log.stat().st_size - 4096))
         for line in reversed(lines.read().decode(errors="replace").splitlines()):

@@ -1,4 +1,4 @@
-"""The settings of the Dagster project: environment variables, which Dagster hands on to every run."""
+"""The settings of the Dagster project: environment variables, which Dagster passes to every run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from amocrm_warehouse.address import listed
 
 @dataclass(frozen=True)
 class Settings:
-    """Each field has the name of its variable in small letters.
+    """Each field is named like its environment variable, in small letters.
 
-    `db`: the database, `{name}` in it for the account's name. `seconds`: how long a sync may take in a run of its own,
-    `brief` beside others in one run. `retries`: further tries of a failed sync before its next period, the first
-    `retry_after` seconds after the failure and each further one after twice the time. `period`: minutes from one sync
-    of an account to its next. `alert`: a command that gets a failure as JSON.
+    `db`: the database's address; `{name}` in it becomes the account's name. `seconds`: time limit of a sync that has
+    its own run; `brief`: time limit of a sync in a run of several accounts. `retries`: most retries of a failed sync
+    within its period. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`:
+    time from one sync of an account to its next (minutes). `alert`: command that gets failures and notices as JSON.
     """
 
     accounts: Path = Path("accounts")
@@ -37,18 +37,18 @@ class Settings:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        given = environment.get
+        variable = environment.get
         return cls(
-            accounts=Path(given("ACCOUNTS") or cls.accounts).absolute(),
-            db=given("DB") or cls.db,
-            streams=tuple(listed(given("STREAMS", ""))),
-            seconds=float(given("SECONDS") or cls.seconds),
-            brief=float(given("BRIEF") or cls.brief),
-            retries=int(given("RETRIES") or cls.retries),
-            retry_after=float(given("RETRY_AFTER") or cls.retry_after),
-            period=int(given("PERIOD") or cls.period),
-            alert=tuple(shlex.split(given("ALERT") or "")),
-            dagster_home=given("DAGSTER_HOME") or "",
+            accounts=Path(variable("ACCOUNTS") or cls.accounts).absolute(),
+            db=variable("DB") or cls.db,
+            streams=tuple(listed(variable("STREAMS", ""))),
+            seconds=float(variable("SECONDS") or cls.seconds),
+            brief=float(variable("BRIEF") or cls.brief),
+            retries=int(variable("RETRIES") or cls.retries),
+            retry_after=float(variable("RETRY_AFTER") or cls.retry_after),
+            period=int(variable("PERIOD") or cls.period),
+            alert=tuple(shlex.split(variable("ALERT") or "")),
+            dagster_home=variable("DAGSTER_HOME") or "",
         )
 
     @property
@@ -57,11 +57,11 @@ class Settings:
 
     @property
     def fleet(self) -> str:
-        """The name by which every process of this Dagster holds the folder."""
+        """The name under which every process of this Dagster locks the folder."""
         return f"Dagster of {self.dagster_home or 'no DAGSTER_HOME'} on {socket.gethostname()}"
 
     def chosen(self, names: list[str] | None = None) -> list[FleetAccount]:
-        """The accounts of the folder, or those named. Raises FleetError."""
+        """Lists the folder's accounts, or those named. Raises FleetError."""
         return accounts(self.accounts, names)
 
 

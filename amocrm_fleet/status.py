@@ -1,4 +1,4 @@
-"""What each account's last sync did, on disk beside the configs, and how it is shown."""
+"""The status of each account: the outcome of its last sync, kept beside the configs and shown as table or JSON."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from source_amocrm import atomic_file
 from source_amocrm.dates import iso
 
 LONGEST_CAUSE = 110
-"""Letters of a cause in a line. The rest is in the log, the page and the JSON."""
+"""Letters of a failure's cause in the table. A longer cause is cut; the log, the page and the JSON have all of it."""
 
 
 @dataclass(frozen=True)
 class LastSync:
-    """The rows that a sync received, the seconds it took, what failed and what else is to be known (sentences).
+    """The outcome of one sync: rows received, seconds taken, and the sentences about failures and notices.
 
-    `lasting`: whether a person has to mend something before another sync can succeed.
+    `lasting`: whether a person has to fix something before another sync can succeed.
     """
 
     rows: int = 0
@@ -31,9 +31,9 @@ class LastSync:
 
 @dataclass(frozen=True)
 class Status:
-    """The last sync of an account, and how many have failed since one succeeded.
+    """The last sync of an account, and the number of failed syncs since the last successful one.
 
-    `ended`, `succeeded`: UTC, as 2026-11-25T10:00:00Z, None where there was none.
+    `ended`, `succeeded`: the end of the last sync and of the last successful one (2026-11-25T10:00:00Z, UTC), or None.
     """
 
     last: LastSync = field(default_factory=LastSync)
@@ -53,13 +53,13 @@ class Status:
 
     @property
     def cause(self) -> str:
-        """The first line of the first failure, "" where there is none."""
+        """The first line of the first failure, "" after a successful sync."""
         lines = self.last.failures[0].strip().splitlines() if self.last.failures else []
         return lines[0] if lines else ""
 
 
 def status_of(account: FleetAccount) -> Status:
-    """Empty before the first sync, and where the file cannot be read: nothing depends on it."""
+    """Reads the account's status. Returns an empty one before the first sync and when the file cannot be read."""
     try:
         held = atomic_file.read_json(account.beside("status.json"))
         return Status(**{**held, "last": LastSync(**held["last"])})
@@ -67,24 +67,23 @@ def status_of(account: FleetAccount) -> Status:
         return Status()
 
 
-def record(account: FleetAccount, sync: LastSync) -> Status:
-    """Raises OSError when the status cannot be written."""
+def record(account: FleetAccount, sync: LastSync) -> None:
+    """Writes the account's status after `sync`. Raises OSError."""
     status = status_of(account).after(sync, datetime.now(timezone.utc))
     path = account.beside("status.json")
     make_private(path.parent)
     atomic_file.write(path, atomic_file.json_text(asdict(status)))
-    return status
 
 
 def worst_first(chosen: Iterable[FleetAccount]) -> list[tuple[FleetAccount, Status]]:
-    """Failed accounts, then those that were never synced, then the others; the longest without a good sync first."""
+    """Sorts failed accounts first, then those never synced, then the rest; in each group, the oldest success first."""
     rank = {"failed": 0, "never synced": 1, "up to date": 2}
     found = [(account, status_of(account)) for account in chosen]
     return sorted(found, key=lambda pair: (rank[pair[1].state], pair[1].succeeded or "", pair[0].name))
 
 
 def age(moment: str | None, now: datetime) -> str:
-    """As “15 min ago”."""
+    """Formats the time since `moment`, as “15 min ago”."""
     if moment is None:
         return "never"
     minutes = int((now - datetime.fromisoformat(moment.replace("Z", "+00:00"))).total_seconds() / 60)
@@ -96,7 +95,7 @@ def age(moment: str | None, now: datetime) -> str:
 
 
 def table(found: Iterable[tuple[FleetAccount, Status]], now: datetime) -> str:
-    """A line an account: its state, how long ago it was synced and synced well, its rows and the cause of a failure."""
+    """Formats one line an account: state, age of the last sync and of the last success, rows, cause of a failure."""
     rows = [("account", "state", "last sync", "last good", "rows", "cause"), *(_row(*pair, now) for pair in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

@@ -1,4 +1,4 @@
-"""Syncs and checks of several accounts, as a command and a scheduler see them."""
+"""Syncs and checks several accounts, for the command line and for Dagster."""
 
 from __future__ import annotations
 
@@ -31,22 +31,18 @@ IMPORTED = (
     "pyarrow.parquet",
     "sqlalchemy",
 )
-"""What a sync imports on its way: each second of it is paid for once, and not by each account."""
+"""Modules that a sync imports late. The fork server imports them once, which saves each account the seconds."""
 Watch = Callable[[Sequence[UnderWay]], None]
-EVERY = 10.0
-"""Seconds between two lines about what is under way, where standard output is no terminal."""
-
-
-def _nothing(_: Sequence[UnderWay]) -> None:
-    """Nobody watches."""
+LINE_EVERY = 10.0
+"""Time between two progress lines where the stream is no terminal (seconds)."""
 
 
 @dataclass(frozen=True)
 class Syncing:
-    """Into which database accounts are synced, and which of their streams; all of them where none is named.
+    """The database, streams and time limit of syncs. A call syncs one account; it runs in the account's process.
 
-    `{name}` in the address stands for the account's name, so that each has a DuckDB file of its own. `seconds` is how
-    long one sync may take. `loader`: the function that loads, as `module:name`. Called in an account's process.
+    `to`: the database's address; `{name}` in it becomes the account's name, so that each account has its own DuckDB
+    file. `streams`: empty for all. `seconds`: limit of one sync. `loader`: the function that loads (`module:name`).
     """
 
     to: str
@@ -61,15 +57,15 @@ class Syncing:
 
     @property
     def one_at_a_time(self) -> bool:
-        """DuckDB lets one program write to a file."""
+        """Whether all accounts share one DuckDB file, to which one process at a time may write."""
         return is_file(self.to) and "{name}" not in self.to
 
     def within(self, seconds: float) -> Syncing:
-        """The same with less time for a sync, if that is less."""
+        """Returns a copy whose time limit is at most `seconds`."""
         return replace(self, seconds=min(self.seconds or seconds, seconds))
 
     def check(self) -> None:
-        """Raises FleetError where nothing can be loaded, or not into this database."""
+        """Raises FleetError when the loader is not installed or does not support this database."""
         if importlib.util.find_spec("dlt") is None:
             raise FleetError("A sync needs more than the connector: pip install 'source-amocrm[fleet]'.")
         from amocrm_warehouse.sync.destination import kind_of
@@ -80,11 +76,12 @@ class Syncing:
             raise FleetError(str(error)) from None
 
     def sync_each(
-        self, chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = _nothing
+        self, chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = lambda _: None
     ) -> Iterator[tuple[FleetAccount, LastSync]]:
-        """Yields accounts and what became of them, as they come, and keeps it as their status.
+        """Syncs the accounts, records each outcome as the account's status, and yields both in the order of completion.
 
-        An account that another process holds has failed, and its status stays. Raises FleetError, see `check`.
+        An account that another process holds counts as failed, and its status is not written. Raises FleetError as
+        `check` does.
         """
         self.check()
         parallel = 1 if self.one_at_a_time else parallel
@@ -121,48 +118,49 @@ def _check(account: FleetAccount) -> tuple[bool, str]:
 
 
 def check_each(
-    chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = _nothing
+    chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = lambda _: None
 ) -> Iterator[tuple[FleetAccount, bool, str]]:
-    """Yields accounts, whether each can be read, and the sentences about it."""
+    """Yields each account with whether it can be read and the sentences that say so."""
     for account, ended in call_each(_check, chosen, parallel, imported=(WORK,), watch=watch):
         if isinstance(ended.result, tuple):
-            fine, said = ended.result
+            readable, text = ended.result
         else:
-            fine, said = False, ended.held or ended.last_words or f"The check ended with {ended.code} and said nothing."
-        yield account, fine, said
+            readable = False
+            text = ended.held or ended.last_words or f"The check ended with {ended.code} and said nothing."
+        yield account, readable, text
 
 
 class ProgressLine:
-    """Shows what is under way: on a terminal in one line that changes, else in a line every EVERY seconds."""
+    """Shows the running accounts: on a terminal in one changing line, else in a new line every LINE_EVERY seconds."""
 
     def __init__(self, count: int, stream: TextIO = sys.stderr) -> None:
         self._done, self._count = 0, count
         self._stream = stream
         self._live = stream.isatty()
-        self._said = float("-inf")
-        self._show("starting")  # the first account waits for the imports of the server
+        self._shown_at = float("-inf")
+        self._show("starting")  # the first account waits until the fork server has imported its modules
 
     def ended(self) -> None:
-        """One more account has ended, which is told after this."""
+        """Counts one more ended account and clears the line, so that the caller can print the outcome."""
         self._done += 1
         if self._live:
             self._stream.write("\r\x1b[K")
             self._stream.flush()
 
     def __call__(self, running: Sequence[UnderWay]) -> None:
-        if running and (self._live or time.monotonic() - self._said > EVERY):
-            self._said = time.monotonic()
-            shown = (f"{one.account.name} {one.seconds:.0f} s{_words(one.last_line)}" for one in running)
+        if running and (self._live or time.monotonic() - self._shown_at > LINE_EVERY):
+            self._shown_at = time.monotonic()
+            shown = (f"{one.account.name} {one.seconds:.0f} s{_in_brackets(one.last_line)}" for one in running)
             self._show(f"under way: {', '.join(shown)}")
 
-    def _show(self, what: str) -> None:
-        line = f"{self._done} of {self._count} done; {what}"
+    def _show(self, activity: str) -> None:
+        line = f"{self._done} of {self._count} done; {activity}"
         width = shutil.get_terminal_size().columns - 1
         self._stream.write(f"\r\x1b[K{line[:width]}" if self._live else f"{line}\n")
         self._stream.flush()
 
 
-def _words(line: str) -> str:
-    """The last line of a log, without the seconds that it begins with."""
+def _in_brackets(line: str) -> str:
+    """Shortens a log's last line and strips the seconds that it begins with."""
     line = re.sub(r"^[\d.]+ s\s+", "", "".join(letter for letter in line if letter.isprintable()))
     return f" ({line[:60]})" if line else ""

@@ -1,4 +1,4 @@
-"""What the process of an account does, a sync or a check. The server that forks imports this once with all it needs."""
+"""The sync and the check of one account, as its process runs them. The fork server imports this module once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from source_amocrm.streams.base import FixedStream
 
 
 def sync(account: FleetAccount, to: str, streams: list[str] | None, loader: str) -> LastSync:
-    """Brings the account's tables up to date. `loader`: the function that loads them, as `module:name`."""
+    """Brings the account's tables up to date. `loader`: the function that loads them (`module:name`)."""
     _prepare(account)
     module, _, name = loader.partition(":")
     load = getattr(importlib.import_module(module), name)
@@ -50,14 +50,14 @@ def check(account: FleetAccount) -> tuple[bool, str]:
 
 
 def received(rows: Counter[str]) -> int:
-    """The rows that came from amoCRM: those of built-in dictionaries are there without a sync."""
+    """Counts the rows that came from amoCRM. Rows of built-in dictionaries come from the connector itself."""
     return sum(
         count for name, count in rows.items() if name not in STREAMS or not issubclass(STREAMS[name], FixedStream)
     )
 
 
 def _prepare(account: FleetAccount) -> None:
-    """Logs go into the account's own, with times and without secrets, and advice is for a fleet."""
+    """Makes log lines carry the time and no secret, and makes the advice in sign-in errors fit a fleet."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger().handlers = [handler]

@@ -1,1 +1,1 @@
-"""`source-amocrm probe`: what one account answers to the open questions of amoCRM's API, asked by reading alone."""
+"""`source-amocrm probe`: asks one account the open questions about amoCRM's API, by requests that only read."""

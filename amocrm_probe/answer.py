@@ -1,4 +1,4 @@
-"""What an account answers to one question, and why some questions stay without an answer."""
+"""The answer to one question, and the reasons for which a question stays without one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 ENOUGH = 10.0
-"""Bits of evidence for an order: rows in no order at all would look so once in a thousand times."""
+"""Least evidence for an order (bits): rows in random order would look sorted once in a thousand times."""
 OFTEN = 20
-"""Rows that would have shown something, had it been there."""
+"""Least number of rows without an effect from which its absence is concluded. With fewer the question stays open."""
 
 
 class Why(Enum):
-    """Why a question cannot be told by reading."""
+    """The reason for which reading does not answer a question, as users see it."""
 
     EMPTY = "the account has no rows that would show it"
     TOO_FEW = "the account has too few rows that would show it"
@@ -31,8 +31,8 @@ class Why(Enum):
     ALLOWANCE = "the allowance of requests was used up"
 
 
-class Untold(Exception):
-    """A question that cannot be told by reading."""
+class Unanswered(Exception):
+    """A question that reading does not answer."""
 
     def __init__(self, why: Why) -> None:
         super().__init__(why.value)
@@ -41,10 +41,11 @@ class Untold(Exception):
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """`value`: one of the question's choices, or a number; None: `why` says why it cannot be told by reading.
+    """The answer for one list or for the account.
 
-    `seen`: the evidence in numbers, by what was counted. `likely`: other causes could have the same effect. `names`:
-    of fields and types of the API, with the rows that had them.
+    `value`: one of the question's choices, or a number; None when `why` has the reason. `seen`: the evidence, numbers
+    by what they count. `likely`: whether other causes could have the same effect. `names`: fields and types of the
+    API, with the number of rows that have them.
     """
 
     value: str | int | None = None
@@ -55,40 +56,35 @@ class ProbeAnswer:
 
 
 Answers = Mapping[str, ProbeAnswer]
-"""By what the question was asked of: a list, or the account."""
+"""The answers to one question by subject: the name of a list, or ACCOUNT."""
 
 ACCOUNT = "account"
 MIXED = "mixed"
 
 
 def each(subjects: Iterable[str], answer: Callable[[str], ProbeAnswer]) -> dict[str, ProbeAnswer]:
-    """The answer of each subject, or why there is none."""
-    told = {}
+    """Returns each subject's answer, or the reason why there is none."""
+    answers = {}
     for subject in subjects:
         try:
-            told[subject] = answer(subject)
-        except Untold as untold:
-            told[subject] = ProbeAnswer(why=untold.why)
-    return told
-
-
-def one(answer: Callable[[], ProbeAnswer]) -> dict[str, ProbeAnswer]:
-    """The answer of the account as a whole."""
-    return each([ACCOUNT], lambda _: answer())
+            answers[subject] = answer(subject)
+        except Unanswered as unanswered:
+            answers[subject] = ProbeAnswer(why=unanswered.why)
+    return answers
 
 
 def verdict(votes: Counter[str], *, least: int = 1, likely: bool = False) -> ProbeAnswer:
-    """What all rows that show anything agree in. Raises Untold where there are none, or too few."""
+    """Returns the value for which every row votes, or MIXED. Raises Unanswered for fewer than `least` votes."""
     if not votes:
-        raise Untold(Why.EMPTY)
+        raise Unanswered(Why.EMPTY)
     if len(votes) > 1:
         return ProbeAnswer(MIXED, seen=dict(votes), likely=likely)
     [(value, count)] = votes.items()
     if count < least:
-        raise Untold(Why.TOO_FEW)
+        raise Unanswered(Why.TOO_FEW)
     return ProbeAnswer(value, seen={"rows": count}, likely=likely)
 
 
 def bits(rows: int) -> float:
-    """The evidence of an order that so many rows show."""
+    """Returns the evidence of an order that `rows` rows show: log2 of the number of their possible orders."""
     return math.lgamma(rows + 1) / math.log(2)

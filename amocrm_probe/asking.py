@@ -1,4 +1,4 @@
-"""The only place that asks: GET, counted, each question's page once, and every refusal a reason."""
+"""The probe's requests: only GET, bounded in number, cached by path and parameters; a refusal becomes a reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from amocrm_probe.answer import Untold, Why
+from amocrm_probe.answer import Unanswered, Why
 from amocrm_probe.lists import LISTS, List
 from source_amocrm.errors import AmocrmError, BadRequest, FeatureOff, Forbidden, NotFound, PageTooLarge, Unpaid
 from source_amocrm.http import Api, Params
@@ -16,7 +16,7 @@ from source_amocrm.walk.listing import MalformedList, next_link, rows_of
 Row = dict[str, Any]
 MOST_REQUESTS = 200
 _TRIES = 2
-"""Requests that a page may take which is too much for the server."""
+"""Requests that a page may take if it is too large for the server. With fewer left, the question stays unanswered."""
 _WHY: dict[type[AmocrmError], Why] = {
     Forbidden: Why.REFUSED,
     Unpaid: Why.ABSENT,
@@ -25,7 +25,7 @@ _WHY: dict[type[AmocrmError], Why] = {
     BadRequest: Why.FAILED,
     PageTooLarge: Why.FAILED,
 }
-"""The refusals that concern one list, or one way of asking for it."""
+"""Errors that concern one list or one way of requesting it. Any other error ends the question."""
 _UNCHANGED = 304
 
 
@@ -36,7 +36,7 @@ class ProbeFetch(Protocol):
 
 @dataclass(frozen=True)
 class ProbePage:
-    """`date`: when the server says that it answered, in Unix seconds; None where it does not."""
+    """One page of a list. `date`: the answer's `Date` header (unix seconds, server clock), None if it has none."""
 
     rows: list[Row]
     more: bool
@@ -46,8 +46,11 @@ class ProbePage:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Of one answer: rows that were asked for and came, seconds that it took, and how far ahead its clock was."""
+class AnswerStats:
+    """Of one answer: the requested limit (0 for none), the rows that came, its duration and the server clock's lead.
+
+    `elapsed`, `ahead`: seconds. `ahead`: None if the answer has no `Date` header.
+    """
 
     limit: int
     rows: int
@@ -57,23 +60,22 @@ class Seen:
 
 @dataclass
 class Asking:
-    """`sent`: how many requests have left so far; `told` is called before each."""
+    """`sent`: counts the requests so far. `on_request`: called before each. `refused`: the headers of each 429."""
 
     fetch: ProbeFetch
     sent: Callable[[], int]
-    told: Callable[[], None] = lambda: None
+    on_request: Callable[[], None] = lambda: None
     most: int = MOST_REQUESTS
-    seen: list[Seen] = field(default_factory=list)
+    stats: list[AnswerStats] = field(default_factory=list)
     refused: list[Mapping[str, str]] = field(default_factory=list)
-    """The headers of each answer 429."""
-    _pages: dict[str, ProbePage | Untold] = field(default_factory=dict)
+    _pages: dict[str, ProbePage | Unanswered] = field(default_factory=dict)
 
-    def page(self, of: List, params: Params | None = None, *, anew: bool = False) -> ProbePage:
-        """A page of a list; `anew`: asked again, while the first answer stays known. Raises Untold."""
-        return self.body(of.path, {**of.params, **(params or {})}, of.collection, anew=anew)
+    def page(self, of: List, params: Params | None = None, *, repeat: bool = False) -> ProbePage:
+        """Returns a page of a list. `repeat`: requests it again and keeps the cached page. Raises Unanswered."""
+        return self.body(of.path, {**of.params, **(params or {})}, of.collection, repeat=repeat)
 
     def sample(self, of: List) -> ProbePage:
-        """The first page as long as may be, with all that can be shown of a row. Raises Untold."""
+        """Returns the first page in its largest documented size and with all `with` parameters. Raises Unanswered."""
         return self.page(of, {**({"with": of.withs} if of.withs else {}), "limit": of.limit})
 
     def rows(self, name: str) -> list[Row]:
@@ -86,40 +88,40 @@ class Asking:
         collection: str = "",
         *,
         headers: Mapping[str, str] | None = None,
-        anew: bool = False,
+        repeat: bool = False,
     ) -> ProbePage:
-        """The answer to any path. Raises Untold."""
-        asked = f"{path} {dict(params or {})}"
-        known = None if anew or headers else self._pages.get(asked)
-        if known is None:
-            known = self._ask(path, params or {}, collection, headers or {})
-            self._pages.setdefault(asked, known)
-        if isinstance(known, Untold):
-            raise known
-        return known
+        """Returns the answer to any path, from the cache if there are no `headers`. Raises Unanswered."""
+        key = f"{path} {dict(params or {})}"
+        page = None if repeat or headers else self._pages.get(key)
+        if page is None:
+            page = self._ask(path, params or {}, collection, headers or {})
+            self._pages.setdefault(key, page)
+        if isinstance(page, Unanswered):
+            raise page
+        return page
 
-    def _ask(self, path: str, params: Params, collection: str, headers: Mapping[str, str]) -> ProbePage | Untold:
+    def _ask(self, path: str, params: Params, collection: str, headers: Mapping[str, str]) -> ProbePage | Unanswered:
         if self.sent() + _TRIES > self.most:
-            return Untold(Why.ALLOWANCE)
-        self.told()
+            return Unanswered(Why.ALLOWANCE)
+        self.on_request()
         try:
             reply = self.fetch(path, params, headers)
             page = _page(reply, collection)
         except MalformedList:
-            return Untold(Why.FAILED)
+            return Unanswered(Why.FAILED)
         except AmocrmError as error:
             why = _why(error, params)
             if why is None:
                 raise
-            return Untold(why)
+            return Unanswered(why)
         ahead = None if page.date is None else page.date - (reply.received - reply.elapsed / 2)
         limit = params.get("limit")
-        self.seen.append(Seen(limit if isinstance(limit, int) else 0, len(page.rows), reply.elapsed, ahead))
+        self.stats.append(AnswerStats(limit if isinstance(limit, int) else 0, len(page.rows), reply.elapsed, ahead))
         return page
 
 
 def _why(error: AmocrmError, params: Params) -> Why | None:
-    """The reason that a refusal gives; None where it concerns more than this request."""
+    """Returns the reason that an error stands for, or None if it concerns more than this request."""
     if error.status == _UNCHANGED:
         return Why.UNCHANGED
     if isinstance(error, Unpaid) and any(name.startswith("filter[") for name in params):
@@ -136,7 +138,7 @@ def _page(reply: Reply, collection: str) -> ProbePage:
 
 
 def over_http(api: Api) -> ProbeFetch:
-    """Reads through the connector's own client: its pace, its sign-in, its patience."""
+    """Sends requests through the connector's own client, with its rate limit, sign-in and retries."""
 
     def fetch(path: str, params: Params, headers: Mapping[str, str]) -> Reply:
         _, response = api.send_request("GET", api.url(path, params), {"shrinkable": True}, headers=headers)

@@ -21,14 +21,14 @@ FILE = "probe.json"
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0 when every question was asked."""
-    given = _parser().parse_args(arguments)
+    """Returns the exit code: 0 when every question was asked."""
+    options = _parser().parse_args(arguments)
     plain_logs()
     try:
-        check_files(given)
-        probe = _probed(given.config, given.output)
+        check_files(options)
+        probe = _probed(options.config, options.output)
         print(page(QUESTIONS, probe.found()))
-        _write(given.output, json.dumps(probe.found(), indent=2) + "\n")
+        _write(options.output, json.dumps(probe.found(), indent=2) + "\n")
     except AmocrmError as error:
         return _failed(error)
     except KeyboardInterrupt:
@@ -37,12 +37,12 @@ def main(arguments: list[str]) -> int:
         LOGGER.exception("An unforeseen error")
         print(unforeseen(error), file=sys.stderr)
         return 1
-    print(f"\nWritten to {printable(str(given.output / FILE))}.")
+    print(f"\nWritten to {printable(str(options.output / FILE))}.")
     return _failed(probe.stopped) if probe.stopped else 0
 
 
 def _probed(config_path: Path, folder: Path) -> Probe:
-    """Raises AmocrmError where nothing can be found, or where what is found could not be written."""
+    """Runs the probe. Raises AmocrmError if the account cannot be read or the file could not be written later."""
     config = SourceAmocrm.read_config(str(config_path))
     Entrypoint.set_up_secret_filter(config, SourceAmocrm().spec(LOGGER).connectionSpecification)
     account = open_account(config, hand_over=keeper(config_path))
@@ -73,7 +73,7 @@ def _failed(error: AmocrmError) -> int:
 
 
 class _Line:
-    """The line of a terminal that says what is being asked; nothing where stderr is none."""
+    """The progress line on stderr, shown only on a terminal."""
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()

@@ -1,4 +1,4 @@
-"""The lists that are asked, as data: where they stand, and what they are asked with."""
+"""The lists that the probe requests, as data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from source_amocrm.account.resources import Resource
 
 @dataclass(frozen=True)
 class List:
-    """`cursor`: the time that its filter and its order go by; `limit`: the largest page that is documented."""
+    """`cursor`: the column by which it is filtered and ordered. `limit`: the largest documented page (rows)."""
 
     name: str
     path: str
@@ -64,5 +64,5 @@ OTHERS = (
 )
 LISTS = {one.name: one for one in (*CARDS, TASKS, *NOTES, EVENTS, *OTHERS)}
 SINGULAR = {card.name: card.entity for card in _CARDS}
-"""As events name the entities."""
+"""By a list of cards, the kind of its entities in events."""
 CARD_NAMES = tuple(SINGULAR)

@@ -1,4 +1,4 @@
-"""The page for people, made of what may be published and of nothing else."""
+"""The page for people, made only of the document that may be published."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def page(questions: Sequence[Question], found: Document) -> str:
         f"{found['requests']} requests, none of which wrote anything.",
     ]
     for question in questions:
-        told = found["answers"].get(question.name) or {}
-        lines += ["", question.title, *(f"  {line}" for line in _lines(told))]
+        answers = found["answers"].get(question.name) or {}
+        lines += ["", question.title, *(f"  {line}" for line in _lines(answers))]
     return "\n".join([*lines, "", WHERE])
 
 
-def _lines(told: dict[str, Document]) -> Iterator[str]:
-    """Subjects of which the same is said share a line."""
-    said: dict[str, list[str]] = {}
-    for subject, answer in told.items():
-        said.setdefault(_sentence(answer), []).append(subject)
-    if not said:
+def _lines(answers: dict[str, Document]) -> Iterator[str]:
+    """Subjects with the same sentence share a line."""
+    subjects_of: dict[str, list[str]] = {}
+    for subject, answer in answers.items():
+        subjects_of.setdefault(_sentence(answer), []).append(subject)
+    if not subjects_of:
         yield "not asked"
-    for sentence, subjects in said.items():
+    for sentence, subjects in subjects_of.items():
         yield f"{', '.join(subjects)}: {sentence}"
 
 

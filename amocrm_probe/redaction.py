@@ -1,6 +1,6 @@
-"""What leaves of the answers: texts that stand in this program, numbers that count, and names of amoCRM's fields.
+"""Makes the document that may be published: it holds only this program's own texts, counts and names of API fields.
 
-Everything else is left out because nothing lets it in.
+Everything is filtered by what is allowed, so that an unforeseen value never gets in.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from amocrm_probe.questions.question import Question
 
 FORMAT = 1
 LARGEST = 999_999
-"""Ids of amoCRM are longer than any count needs to be."""
+"""Largest number that is published; a larger one is cut to this, so that no id of amoCRM's gets out."""
 COUNTED = frozenset(
     (
         "rows",
@@ -47,7 +47,7 @@ Document = dict[str, Any]
 def document(
     questions: Sequence[Question], answers: Mapping[str, Answers], *, version: str, brand: str, requests: int
 ) -> Document:
-    """The whole of what a probe found, fit to be published."""
+    """Returns everything that a probe found, fit to be published."""
     return {
         "format": FORMAT,
         "version": version if re.fullmatch(r"\d{1,4}(\.\d{1,4}){1,3}", version, re.ASCII) else "",
@@ -55,7 +55,7 @@ def document(
         "requests": _number(requests),
         "answers": {
             question.name: {
-                subject: _told(question, answer)
+                subject: _published(question, answer)
                 for subject, answer in answers.get(question.name, {}).items()
                 if subject == ACCOUNT or subject in LISTS
             }
@@ -64,27 +64,27 @@ def document(
     }
 
 
-def _told(question: Question, answer: ProbeAnswer) -> Document:
+def _published(question: Question, answer: ProbeAnswer) -> Document:
     value = answer.value
-    told: Document = {
+    published: Document = {
         "answer": _number(value) if isinstance(value, int) else value if value in question.values else None
     }
     if answer.why is not None:
-        told["why"] = answer.why.value
+        published["why"] = answer.why.value
     if answer.likely:
-        told["likely"] = True
+        published["likely"] = True
     if counts := {
         name: _number(count) for name, count in answer.seen.items() if name in COUNTED or name in question.values
     }:
-        told["seen"] = counts
+        published["seen"] = counts
     if names := {name: _number(times) for name, times in answer.names.items() if NAME.fullmatch(name)}:
-        told["names"] = names
-    return told
+        published["names"] = names
+    return published
 
 
 def _number(value: float) -> float:
-    """A count, or a time in tenths."""
+    """Rounds to tenths and bounds the number by LARGEST."""
     if not math.isfinite(value):
         return 0
-    near = max(-LARGEST, min(LARGEST, value))
-    return int(near) if near == int(near) else round(near, 1)
+    bounded = max(-LARGEST, min(LARGEST, value))
+    return int(bounded) if bounded == int(bounded) else round(bounded, 1)

@@ -1,4 +1,4 @@
-"""A probe from the first question to the last."""
+"""Runs a probe: puts every question to the account and collects the answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.metadata import version
 from requests import Response
 
 from amocrm_probe import redaction
-from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer, Untold, Why
+from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer, Unanswered, Why
 from amocrm_probe.asking import Asking, over_http
 from amocrm_probe.questions import QUESTIONS
 from amocrm_probe.redaction import Document
@@ -23,21 +23,21 @@ _REFUSED = 429
 
 @dataclass
 class Probe:
-    """`stopped`: why amoCRM was asked no further, where it answered nobody any more."""
+    """`stopped`: the first error that concerned more than one request, or None."""
 
     asking: Asking
     brand: str
     answers: dict[str, Answers] = field(default_factory=dict)
     stopped: AmocrmError | None = None
 
-    def run(self, told: Callable[[str], None] = lambda _: None) -> None:
-        """`told` hears the title of the question with each request."""
+    def run(self, on_request: Callable[[str], None] = lambda _: None) -> None:
+        """`on_request`: called before each request with the title of its question."""
         for question in QUESTIONS:
-            self.asking.told = partial(told, question.title)
+            self.asking.on_request = partial(on_request, question.title)
             try:
                 self.answers[question.name] = question.answer(self.asking)
-            except Untold as untold:
-                self.answers[question.name] = {ACCOUNT: ProbeAnswer(why=untold.why)}
+            except Unanswered as unanswered:
+                self.answers[question.name] = {ACCOUNT: ProbeAnswer(why=unanswered.why)}
             except AmocrmError as error:
                 self.stopped = self.stopped or error
                 self.answers[question.name] = {ACCOUNT: ProbeAnswer(why=Why.FAILED)}
@@ -53,7 +53,7 @@ class Probe:
 
 
 def probe_of(account: Account) -> Probe:
-    """Raises AmocrmError where the account cannot be read at all."""
+    """Raises AmocrmError if the account cannot be read at all."""
     api = account.api
     asking = Asking(over_http(api), lambda: api.stats.requests)
     api.session.hooks["response"].append(partial(_note_refusal, asking))

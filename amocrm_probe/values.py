@@ -1,4 +1,4 @@
-"""Parts of what amoCRM sent, whatever it sent."""
+"""Reads parts of amoCRM's JSON, of whatever types it may be."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from source_amocrm.walk.listing import seconds
 Row = dict[str, Any]
 
 
-def within(row: Any, *path: str | int) -> Any:
-    """The value at a path of names and places; None where it ends before."""
+def value_at(row: Any, *path: str | int) -> Any:
+    """Returns the value at a path of keys and indexes, or None if the path leads nowhere."""
     for step in path:
         if isinstance(row, dict) and isinstance(step, str):
             row = row.get(step)
@@ -23,9 +23,9 @@ def within(row: Any, *path: str | int) -> Any:
     return row
 
 
-def word(row: Any, name: str) -> str:
-    """A text of the row; "" where there is something else."""
-    value = within(row, name)
+def text_at(row: Any, name: str) -> str:
+    """Returns a text of the row, or "" if the value is no text."""
+    value = value_at(row, name)
     return value if isinstance(value, str) else ""
 
 
@@ -33,27 +33,26 @@ def objects(value: Any) -> list[Row]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
-def moment(row: Row, name: str) -> int | None:
+def time_of(row: Row, name: str) -> int | None:
     return seconds(row.get(name)) if isinstance(row.get(name), (int, str)) else None
 
 
-def moments(rows: Iterable[Row], name: str) -> list[int]:
-    return [at for row in rows if (at := moment(row, name)) is not None]
+def times_of(rows: Iterable[Row], name: str) -> list[int]:
+    return [at for row in rows if (at := time_of(row, name)) is not None]
 
 
-def own(row: Row) -> int | str | None:
-    """The row's id."""
+def row_id(row: Row) -> int | str | None:
     value = row.get("id")
     return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
 
 
-def numbered(row: Row) -> int | None:
+def integer_id(row: Row) -> int | None:
     value = row.get("id")
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def direction(values: Sequence[int]) -> str | None:
-    """ "asc" or "desc"; "" where all are equal, None where they go up and down."""
+    """Returns "asc" or "desc", "" if all values are equal, None if they rise and fall."""
     up, down = (
         any(one < other for one, other in pairwise(values)),
         any(one > other for one, other in pairwise(values)),

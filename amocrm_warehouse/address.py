@@ -18,14 +18,14 @@ SCHEMES = {"duckdb": "duckdb", "postgresql": "postgresql", "postgres": "postgres
 
 
 def scheme(database: str) -> str:
-    """duckdb, postgresql or one of OTHERS. Raises ValueError with the nearest name for any other."""
+    """Returns duckdb, postgresql or one of OTHERS. Raises ValueError, with the nearest name, for any other."""
     if "://" not in database:
         return "duckdb"
     written = database.partition("://")[0].lower()
     if written in SCHEMES:
         return SCHEMES[written]
-    near = get_close_matches(written.partition("+")[0], SCHEMES, n=1)
-    hint = f"The nearest name is {near[0]}" if near else "A DuckDB file is duckdb:///file.duckdb"
+    nearest = get_close_matches(written.partition("+")[0], SCHEMES, n=1)
+    hint = f"The nearest name is {nearest[0]}" if nearest else "A DuckDB file is duckdb:///file.duckdb"
     raise ValueError(
         f"There is no kind of database “{written}”. {hint}; there are duckdb, postgresql, {', '.join(OTHERS)}."
     )
@@ -36,7 +36,7 @@ def without_password(database: str) -> str:
 
 
 def location(database: str) -> SplitResult | Path:
-    """The server or the file of a DuckDB or PostgreSQL database. Raises ValueError for any other."""
+    """Returns the file of a DuckDB or the URL of a PostgreSQL database. Raises ValueError for any other."""
     kind = scheme(database)
     if kind == "duckdb":
         return duckdb_file(database)
@@ -46,18 +46,18 @@ def location(database: str) -> SplitResult | Path:
 
 
 def is_file(database: str) -> bool:
-    """Whether it is a DuckDB file. Raises ValueError for an unknown kind of database."""
+    """Whether the database is a DuckDB file. Raises ValueError for an unknown kind of database."""
     return scheme(database) == "duckdb"
 
 
 def postgres_url(address: str) -> SplitResult:
-    """Raises ValueError, in which nothing of the address is repeated: there may be a password in it."""
+    """Parses an address. Raises ValueError, which does not repeat the address: there may be a password in it."""
     try:
         url = urlsplit(address)
         if url.scheme in ("postgres", "postgresql") and url.port != 0 and not url.query and not url.fragment:
             return url
     except ValueError:
-        pass  # what stands for the host is no host, or for the port no number
+        pass  # the host or the port cannot be one
     raise ValueError(
         f"The database is a DuckDB file, or {POSTGRES}. Characters such as # / ? @ in a password that is written "
         "before the host are written by their codes (%23 %2F %3F %40). Options come by the environment, TLS for "
@@ -66,7 +66,7 @@ def postgres_url(address: str) -> SplitResult:
 
 
 def duckdb_file(database: str) -> Path:
-    """The file of `duckdb:///name`, or of the bare name. Raises ValueError for what is no DuckDB file."""
+    """Returns the file of `duckdb:///name`, or of the bare name. Raises ValueError if it cannot be a DuckDB file."""
     name = database
     if "://" in database or database.startswith("duckdb:"):
         host, _, name = database.partition("://")[2].partition("/")
@@ -89,7 +89,7 @@ def duckdb_file(database: str) -> Path:
 
 
 def _checked(path: Path) -> Path:
-    """The path of a DuckDB file or of none yet. Raises ValueError for anything else, OSError, and RuntimeError."""
+    """Returns the path if a DuckDB file is there, or nothing yet. Else raises ValueError, OSError or RuntimeError."""
     if not path.parent.is_dir() and path.suffix not in DUCKDB_SUFFIXES:
         raise ValueError(
             "The folder that the DuckDB file is to be in is not there. Make it first; or, if a server is meant, "
@@ -112,7 +112,7 @@ def listed(text: str) -> list[str]:
 
 
 def add_database(parser: argparse.ArgumentParser, otherwise: str = DEFAULT) -> None:
-    """From the environment: whoever lists the processes of the machine sees what stands on a command line."""
+    """Adds the option of the database, which DB in the environment may replace: any user can list command lines."""
     parser.add_argument(
         "--to",
         "--db",

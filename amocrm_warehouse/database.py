@@ -1,4 +1,4 @@
-"""Statements on a database that is there, DuckDB or PostgreSQL alike."""
+"""Runs statements on an existing database, DuckDB or PostgreSQL alike."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from threading import Timer
 from typing import Any
 from urllib.parse import unquote
@@ -13,24 +14,22 @@ from urllib.parse import unquote
 import duckdb
 import psycopg2
 
-from amocrm_warehouse.address import duckdb_file, is_file, location, postgres_url
+from amocrm_warehouse.address import is_file, location
 from amocrm_warehouse.report.data import Run
 
-Failed = (duckdb.Error, psycopg2.Error)
-
-
+DATABASE_ERRORS = (duckdb.Error, psycopg2.Error)
 MODELS = re.compile(r"\bamocrm_(marts|staging)\.")
 """The schemas of the models, as statements name them."""
 
 
 @contextmanager
 def reading(database: str, *, read_only: bool = False, seconds: float | None = None) -> Iterator[Run]:
-    """Runs statements, `$name` in which is a value, and which all see the database as it is at one moment.
+    """Yields a function that runs statements, in which `$name` is a value. All see the database at one moment.
 
     The schemas `amocrm_marts` and `amocrm_staging` stand for those in which the models are, see `_schemas`.
 
-    With `read_only` the database refuses whatever would write, and DuckDB whatever reads other files; all statements
-    together take no longer than `seconds`. Raises one of `Failed`.
+    With `read_only` the database refuses to write, and DuckDB to read other files. `seconds`: deadline of all
+    statements together in DuckDB, of each in PostgreSQL. Raises one of DATABASE_ERRORS.
     """
     with closing(_opened(database, read_only, seconds)) as connection:
         # a cursor of DuckDB would be a connection of its own, with a transaction of its own
@@ -50,34 +49,34 @@ def reading(database: str, *, read_only: bool = False, seconds: float | None = N
             cursor.execute(sql, values or None)
             return [column[0] for column in cursor.description or ()], cursor.fetchall() if cursor.description else []
 
-        with _ended_after(connection, seconds if is_file(database) else None):
+        with _interrupted_after(connection, seconds if is_file(database) else None):
             yield run
 
 
 def _schemas(run: Run) -> dict[str, str]:
-    """Where the models are: `source-amocrm models` builds in amocrm_…, a dbt project in schemas of its own target.
+    """Returns the schemas of the marts and of staging.
 
-    Those of the first are taken if they are there, else the ones that were built last.
+    `source-amocrm models` builds in amocrm_…: these come first. A dbt project builds in schemas of its own target: of
+    several, those that were built last are returned.
     """
     wanted = {"marts": ("freshness", "deal_stage_history"), "staging": ("int_accounts", "int_deal_ways")}
     names = ", ".join(f"'{name}'" for pair in wanted.values() for name in pair)
     _, found = run(f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_name IN ({names})")
-    there = {
+    present = {
         kind: sorted(schema for schema, name in found if name == first and (schema, second) in found)
         for kind, (first, second) in wanted.items()
     }
-    if "amocrm_marts" in there["marts"] or not (there["marts"] and there["staging"]):
+    if "amocrm_marts" in present["marts"] or not (present["marts"] and present["staging"]):
         return {"marts": "amocrm_marts", "staging": "amocrm_staging"}
-    built = {schema: run(f'SELECT max(built_at) FROM "{schema}".freshness')[1][0][0] for schema in there["marts"]}
-    marts = max(
-        (schema for schema in built if built[schema]), key=lambda schema: built[schema], default=there["marts"][0]
-    )
+    built = {schema: run(f'SELECT max(built_at) FROM "{schema}".freshness')[1][0][0] for schema in present["marts"]}
+    dated = [schema for schema in built if built[schema]]
+    marts = max(dated, key=lambda schema: built[schema], default=present["marts"][0])
     beside = f"{marts.removesuffix('marts')}staging"
-    return {"marts": f'"{marts}"', "staging": f'"{beside if beside in there["staging"] else there["staging"][0]}"'}
+    return {"marts": f'"{marts}"', "staging": f'"{beside if beside in present["staging"] else present["staging"][0]}"'}
 
 
 @contextmanager
-def _ended_after(connection: Any, seconds: float | None) -> Iterator[None]:
+def _interrupted_after(connection: Any, seconds: float | None) -> Iterator[None]:
     """DuckDB has no time limit of its own, so a timer interrupts the statement."""
     timer = Timer(seconds, connection.interrupt) if seconds else None
     if timer:
@@ -90,16 +89,15 @@ def _ended_after(connection: Any, seconds: float | None) -> Iterator[None]:
 
 
 def _opened(database: str, read_only: bool = False, seconds: float | None = None) -> Any:
-    location(database)
-    if is_file(database):
+    url = location(database)
+    if isinstance(url, Path):
         sealed: Any = {"enable_external_access": False} if read_only else {}
-        connection = duckdb.connect(str(duckdb_file(database)), read_only=read_only, config=sealed)
-        connection.execute("SET enable_progress_bar = false")  # on a terminal, of a statement that takes long
+        connection = duckdb.connect(str(url), read_only=read_only, config=sealed)
+        connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
         if read_only:
             connection.execute("SET lock_configuration = true")
         connection.execute("BEGIN")
         return connection
-    url = postgres_url(database)
     return psycopg2.connect(
         host=url.hostname or "localhost",
         port=url.port or 5432,
@@ -113,22 +111,22 @@ def _opened(database: str, read_only: bool = False, seconds: float | None = None
 
 
 def tables(database: str) -> set[str]:
-    """Names with their schemas; none where the database cannot be read."""
+    """Returns the names of all tables, as schema.table; none if the database cannot be read."""
     try:
         return tables_of(database)
-    except Failed:
+    except DATABASE_ERRORS:
         return set()
 
 
 def tables_of(database: str) -> set[str]:
-    """Names with their schemas. Raises one of `Failed`."""
+    """Returns the names of all tables, as schema.table. Raises one of DATABASE_ERRORS."""
     with reading(database) as run:
         _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
         return {name for (name,) in rows}
 
 
-def united(database: str) -> list[str]:
-    """The projects that the marts unite."""
+def projects_in_marts(database: str) -> list[str]:
+    """Returns the projects that the marts unite."""
     if not any(name.endswith(".int_accounts") for name in tables(database)):
         return []
     with reading(database) as run:

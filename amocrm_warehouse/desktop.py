@@ -1,4 +1,4 @@
-"""Showing a file to who sits before the machine."""
+"""Shows a file to the person at the machine."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def show(path: Path) -> None:
-    """Tells where the report is; on a desktop, opens it."""
+    """Prints the path of the report and, on a desktop, opens the report."""
     print(f"\nThe report: {path}", flush=True)
     if has_display():
         webbrowser.open(path.as_uri())
 
 
 def has_display() -> bool:
-    """Not so in CI, nor where one is logged in from elsewhere."""
+    """Whether the person sees the display of this machine: not in CI, nor over SSH."""
     if any(os.environ.get(name) for name in ("CI", "SSH_CONNECTION")):
         return False
     return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

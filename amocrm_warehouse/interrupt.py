@@ -13,7 +13,7 @@ STOPPED = "\nStopped. What was read is kept; the next run goes on from there."
 
 
 class _Interrupt:
-    """Ctrl-C, at whatever moment: what fails after it (a query, a file half written, an import) is no news."""
+    """Handles Ctrl-C. Errors that follow from it (of a query, a half-written file, an import) are not shown."""
 
     met = False
     _held = False
@@ -38,15 +38,15 @@ class _Interrupt:
         self.met = True
         raise KeyboardInterrupt
 
-    def tell(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def excepthook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if self.met:
             print(STOPPED, file=sys.stderr)
         else:
             sys.__excepthook__(kind, error, trace)
 
-    def tell_unraisable(self, told: sys.UnraisableHookArgs) -> None:
+    def unraisablehook(self, unraisable: sys.UnraisableHookArgs) -> None:
         if not self.met:
-            sys.__unraisablehook__(told)
+            sys.__unraisablehook__(unraisable)
 
 
 _interrupt = _Interrupt()
@@ -54,10 +54,10 @@ _before = signal.getsignal(signal.SIGINT)
 if callable(_before):
     signal.signal(signal.SIGINT, _interrupt)
     if _before is not signal.default_int_handler:
-        hold_signals()  # the console script's handler waits for a token exchange; so does this one
-    sys.excepthook, sys.unraisablehook = _interrupt.tell, _interrupt.tell_unraisable
+        hold_signals()  # as the console script's handler does, this one waits for the end of a token exchange
+    sys.excepthook, sys.unraisablehook = _interrupt.excepthook, _interrupt.unraisablehook
 UNINTERRUPTED = _interrupt
-"""`with UNINTERRUPTED:` Ctrl-C interrupts after the block."""
+"""In `with UNINTERRUPTED:`, Ctrl-C waits for the end of the block."""
 
 
 def interrupted() -> bool:
@@ -65,8 +65,8 @@ def interrupted() -> bool:
     return _interrupt.met
 
 
-def ended(error: BaseException) -> int:
-    """The exit code of a command that ended so, after a sentence about it."""
+def exit_code(error: BaseException) -> int:
+    """Prints why a command ended, and returns its exit code."""
     if _interrupt.met:
         print(STOPPED, file=sys.stderr)
         return INTERRUPTED

@@ -1,4 +1,4 @@
-"""What a person sees while a sync runs: on a terminal one line that changes, in a file a line now and then."""
+"""Shows how a sync proceeds: on a terminal by one line that changes, in a file by a line now and then."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from rich.live import Live
 from rich.text import Text
 
 READING = "Reading "
-"""So begins what the connector says of each list every ten seconds, the one that will take longest last.
+"""Start of a line that the connector logs of each list every ten seconds, the list that will take longest last.
 
-Up to a semicolon it says what is read, how far it is and how long it will take; behind it, how much has come.
+Before its semicolon the line has the list, its progress and the time left; after it, the amount read.
 """
 QUIET = 10.0
-"""Seconds without a line of a file, after which one says how far the sync is."""
+"""Seconds without a line in a file, after which a line says how many rows have come."""
 HOLDS = 1.5 * QUIET
-"""Seconds for which the connector's latest line is taken for what goes on now."""
+"""Seconds for which the terminal shows the connector's latest line."""
 REFRESHES = 4
-"""Of the line, in a second."""
+"""Refreshes of the terminal's line per second."""
 
 
 class Watch:
-    """Sees every message of the connector. `received`: rows by table; `say` writes a line that stays."""
+    """Takes every message of the connector. `received`: counts its rows by table; `say` writes a line that stays."""
 
     def __init__(self, received: Counter[str], say: Callable[[str], None], *, live: bool = False) -> None:
         self._received = received
@@ -35,8 +35,8 @@ class Watch:
         self._live = live
         self._start = self._said = time.monotonic()
         self._table = ""  # of the latest row
-        self._reading = ""  # what the connector said last
-        self._heard = 0.0  # when
+        self._reading = ""  # the connector's latest line about a list
+        self._read_at = 0.0  # when it came
         self._rows: deque[tuple[float, int]] = deque(maxlen=int(QUIET * REFRESHES))
 
     def __call__(self, message: Any) -> None:
@@ -52,19 +52,19 @@ class Watch:
             self._line(f"… {self._received.total():,} rows so far")
 
     def now(self) -> str:
-        """The line that changes: what is being read, how far it is, rows of late in a second, and all rows."""
+        """Returns the line that changes: time, the list being read, its progress, recent rows per second, all rows."""
         now, total = time.monotonic(), self._received.total()
         self._rows.append((now, total))
         before, rows = self._rows[0]
-        what = self._reading if now - self._heard < HOLDS else self._table
+        doing = self._reading if now - self._read_at < HOLDS else self._table
         minutes, seconds = divmod(int(now - self._start), 60)
         pace = (total - rows) / max(now - before, 1)
-        return f"{minutes}:{seconds:02}  {what or 'asking amoCRM'} · {pace:,.0f} rows a second · {total:,} rows"
+        return f"{minutes}:{seconds:02}  {doing or 'asking amoCRM'} · {pace:,.0f} rows a second · {total:,} rows"
 
     def log(self, level: str, text: str) -> None:
-        """From any thread: a line of the connector's log."""
+        """Takes a line of the connector's log, from any thread."""
         if text.startswith(READING):
-            self._reading, self._heard = text.removeprefix(READING).partition(";")[0], time.monotonic()
+            self._reading, self._read_at = text.removeprefix(READING).partition(";")[0], time.monotonic()
             if not self._live:
                 self._line(text)
         elif level in ("WARN", "WARNING"):
@@ -77,7 +77,7 @@ class Watch:
 
 @contextmanager
 def watching(received: Counter[str]) -> Iterator[Watch]:
-    """On the stdout that there is now, whatever becomes of it meanwhile."""
+    """Yields a Watch that writes to the present sys.stdout, even if that is replaced meanwhile."""
     stdout = sys.stdout
     if not stdout.isatty():
         yield Watch(received, lambda text: print(text, file=stdout, flush=True))

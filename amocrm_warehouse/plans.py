@@ -1,4 +1,4 @@
-"""A file of plans, as people keep it: read whatever a spreadsheet made of it, and written as dbt takes it."""
+"""Reads files of plans and costs as spreadsheets write them, and writes plans as dbt reads them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ SEPARATORS = {";": "a semicolon", ",": "a comma", "\t": "a tab"}
 
 
 def read_plans(path: Path) -> list[list[str]]:
-    """The rows under their columns. Raises ValueError with a sentence where the file cannot be used."""
+    """Returns rows with the columns of PLANS. Raises ValueError with a sentence if the file cannot be used."""
     return read_rows(path, "plans", PLANS, 3)
 
 
 def read_costs(path: Path) -> list[list[str]]:
-    """As read_plans, of what each source cost in each month; a month and a source have one cost."""
+    """Returns rows with the columns of COSTS. Raises ValueError as read_plans does."""
     return read_rows(path, "costs", COSTS, 2)
 
 
 def read_rows(path: Path, what: str, columns: Mapping[str, Callable[[str], Any]], key: int) -> list[list[str]]:
-    """The rows of a file whose first `key` columns are its key."""
+    """Reads a file whose first `key` columns are its key. `what`: plans or costs, for sentences."""
     try:
-        text = decoded(path.read_bytes())
+        text = decode(path.read_bytes())
     except OSError as error:
         raise ValueError(f"The file of {what} {path} cannot be read: {error.strerror}.") from None
     head = text.partition("\n")[0]
@@ -35,8 +35,8 @@ def read_rows(path: Path, what: str, columns: Mapping[str, Callable[[str], Any]]
     rows = csv.DictReader(io.StringIO(text), delimiter=separator)
     if sorted(rows.fieldnames or ()) != sorted(columns):
         found = ",".join(rows.fieldnames or ()) or "nothing"
-        told = "" if separator == "," else f", separated by {SEPARATORS[separator]}"
-        raise ValueError(f"The first line of {path} must name the columns {','.join(columns)}; it has {found}{told}.")
+        how = "" if separator == "," else f", separated by {SEPARATORS[separator]}"
+        raise ValueError(f"The first line of {path} must name the columns {','.join(columns)}; it has {found}{how}.")
     found_rows, seen = [], dict[tuple[str, ...], int]()
     for row in rows:
         if not any(isinstance(value, str) and value.strip() for value in row.values()):
@@ -56,8 +56,8 @@ def write_plans(rows: list[list[str]], path: Path) -> None:
         csv.writer(file).writerows([list(PLANS), *rows])
 
 
-def decoded(content: bytes) -> str:
-    """UTF-8, or what Excel writes in Russia: Windows-1251, and UTF-16 for “Unicode text”."""
+def decode(content: bytes) -> str:
+    """Decodes UTF-8, or what Excel writes in Russia: Windows-1251, and UTF-16 for “Unicode text”."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16", errors="replace")
     try:
@@ -67,7 +67,7 @@ def decoded(content: bytes) -> str:
 
 
 def month(text: str) -> date:
-    """As 2026-01-01, or as a spreadsheet shows it: 01.01.2026."""
+    """Parses the first day of a month, 2026-01-01 or, as a spreadsheet shows it, 01.01.2026."""
     parts = re.fullmatch(r"(\d\d?)\.(\d\d?)\.(\d{4})", text)
     found = date(int(parts[3]), int(parts[2]), int(parts[1])) if parts else date.fromisoformat(text)
     if found.day != 1:
@@ -76,7 +76,7 @@ def month(text: str) -> date:
 
 
 def money(text: str) -> Decimal:
-    """Also as a spreadsheet shows it: 1 000 000,50."""
+    """Parses an amount, also as a spreadsheet shows it: 1 000 000,50."""
     found = Decimal(re.sub(r"\s", "", text).replace(",", "."))
     if not found.is_finite():
         raise ValueError
@@ -86,9 +86,9 @@ def money(text: str) -> Decimal:
 PLANS: dict[str, Callable[[str], Any]] = {
     "project_id": str, "month": month, "responsible_user_id": int, "plan": money,
 }  # fmt: skip
-"""The columns of a file of plans, and what each value must be."""
+"""The columns of a file of plans in order, each with the parser of its values."""
 COSTS: dict[str, Callable[[str], Any]] = {"month": month, "source": str, "cost": money}
-"""Of a file of costs."""
+"""The same of a file of costs; its key is month and source."""
 
 
 def value_of(path: Path, line: int, name: str, text: str, read: Callable[[str], Any]) -> str:

@@ -9,12 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .line import Place
+from .line import Workspace
 from .scenarios import SCENARIOS
 
 
 def machine() -> str:
-    """The processor, how many of them, and the Python."""
+    """Describes this machine: processor, cores, system and Python."""
     model = platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -24,11 +24,11 @@ def machine() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the scenarios one by one; the exit code is 0 when all that was promised held."""
+    """Runs the scenarios one by one. Returns the exit code: 0 when every limit was kept."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="smaller accounts, a minute instead of half an hour")
-    parser.add_argument("--keep", type=Path, help="keep accounts and outputs there")
-    parser.add_argument("only", nargs="*", choices=[*SCENARIOS, []], help="these scenarios; all without it")
+    parser.add_argument("--keep", type=Path, help="the folder to keep accounts and outputs in")
+    parser.add_argument("only", nargs="*", choices=[*SCENARIOS, []], help="these scenarios (default: all)")
     options = parser.parse_args(argv)
     print(f"On {machine()}\n", flush=True)
     held = True
@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
         folder = options.keep or Path(temporary)
         folder.mkdir(exist_ok=True)
         for name in options.only or SCENARIOS:
-            for line in SCENARIOS[name](Place(folder), options.quick):
+            for line in SCENARIOS[name](Workspace(folder), options.quick):
                 figures = "   ".join(f"{figure}: {value}" for figure, value in line.figures.items())
                 print(f"{'ok  ' if line.held else 'MISS'}  {line.name}\n      {figures}", flush=True)
                 held &= line.held

@@ -1,4 +1,4 @@
-"""Accounts that were imported, or in which robots edit by the hundred: many rows bear one date."""
+"""Accounts in which many rows have the same date, as after an import or a robot's mass edit."""
 
 from __future__ import annotations
 
@@ -10,51 +10,52 @@ from integration_tests.sandbox.account import Account
 
 DAY = 86_400
 MASS_EDITS = (250, 300, 499, 600, 900)
-"""Rows of one second, at the sizes that touch a page's edge and go beyond it."""
+"""Rows that one edit changes in the same second: exactly one page of 250, and one to four pages."""
 TIED_EVENTS = (40, 600)
-"""The fewest and the most events of one second in an account whose robots act by the hundred."""
+"""The fewest and the most events that are moved into the same second."""
 TIES = 24
+"""Runs of events that are moved into one second each."""
 EDITED = ("leads", "contacts", "companies", "tasks")
 
 
 def crowd(account: Account, per_second: int | None) -> None:
-    """Give the leads new dates, in the order of their ids: so many of each second, or all of one."""
+    """Gives the leads new dates in the order of their ids: `per_second` leads a second, or all in the same second."""
     table = account.tables["leads"]
     ids = sorted(table.rows)
     begun = account.clock.now() - 30 * DAY
-    for place, own in enumerate(ids):
-        second = begun + (place // per_second if per_second else 0)
-        table.rows[own] = {**table.rows[own], "created_at": min(table.rows[own]["created_at"], second)}
-        table.rows[own]["updated_at"] = second
+    for number, row_id in enumerate(ids):
+        second = begun + (number // per_second if per_second else 0)
+        table.rows[row_id] = {**table.rows[row_id], "created_at": min(table.rows[row_id]["created_at"], second)}
+        table.rows[row_id]["updated_at"] = second
     table.load([])
 
 
 def edit_in_masses(account: Account) -> None:
-    """A robot's mass edits in five lists, a day apart; each edit of a card writes an event of the same second."""
+    """Edits cards and tasks in masses of MASS_EDITS, a day apart, and dates as many events by each edit."""
     days = count(100, -1)
     for kind in EDITED:
         table = account.tables[kind]
-        for size, ids in _taken(sorted(table.rows, reverse=True)):
+        for size, ids in _masses(sorted(table.rows, reverse=True)):
             second = account.clock.now() - next(days) * DAY
-            for own in ids:
-                table.rows[own] = {**table.rows[own], "updated_at": second}
+            for row_id in ids:
+                table.rows[row_id] = {**table.rows[row_id], "updated_at": second}
             _date_events(account, second, size)
         table.load([])
 
 
 def tie_events(account: Account) -> None:
-    """Date runs of events, at random places of the log, by the last event of the run."""
+    """Moves TIES random runs of consecutive events into the second of each run's last event."""
     random = Random(22)
-    newest_first = [own for _, own in reversed(account.events.index("created_at"))]
+    newest_first = [row_id for _, row_id in reversed(account.events.index("created_at"))]
     for _ in range(TIES):
         begin, size = random.randrange(len(newest_first)), random.randint(*TIED_EVENTS)
         run = newest_first[begin : begin + size]
-        events = [account.events.rows[own] for own in run]
+        events = [account.events.rows[row_id] for row_id in run]
         second = max(event.created_at for event in events)
         account.load_events([event._replace(created_at=second) for event in events])
 
 
-def _taken(ids: list[int]) -> Iterable[tuple[int, list[int]]]:
+def _masses(ids: list[int]) -> Iterable[tuple[int, list[int]]]:
     for size in MASS_EDITS:
         if len(ids) >= size:
             yield size, ids[:size]
@@ -62,7 +63,7 @@ def _taken(ids: list[int]) -> Iterable[tuple[int, list[int]]]:
 
 
 def _date_events(account: Account, second: int, size: int) -> None:
-    """So many events next to that second happen in it."""
-    found = [own for at, own in account.events.index("created_at") if at <= second][-size:]
+    """Moves the last `size` events up to that second into it."""
+    found = [row_id for at, row_id in account.events.index("created_at") if at <= second][-size:]
     rows = account.events.rows
-    account.load_events([rows[own]._replace(created_at=second) for own in found])
+    account.load_events([rows[row_id]._replace(created_at=second) for row_id in found])

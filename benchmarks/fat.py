@@ -9,21 +9,21 @@ import orjson
 from integration_tests.sandbox.account import Account
 
 ANSWERED_BESIDES = 700
-"""Bytes of `_links` and `_embedded` that the sandbox adds to a lead."""
+"""Size of the `_links` and `_embedded` that the sandbox adds to a lead in its answers (bytes)."""
 
 
 def fatten(account: Account, size: int) -> None:
-    """Fill more of every lead's custom fields, until the API shows about `size` bytes of it."""
+    """Adds custom fields to every lead until its JSON in an answer has about `size` bytes."""
     leads = account.tables["leads"].rows
-    for own, lead in leads.items():
+    for lead_id, lead in leads.items():
         values: list[dict[str, Any]] = list(lead["custom_fields_values"] or [])
         missing = size - ANSWERED_BESIDES - len(orjson.dumps(lead))
         number = 0
         while missing > 0:
-            values.append(_value(number, own))
+            values.append(_value(number, lead_id))
             missing -= len(orjson.dumps(values[-1])) + 1
             number += 1
-        leads[own] = {**lead, "custom_fields_values": values}
+        leads[lead_id] = {**lead, "custom_fields_values": values}
 
 
 def _value(number: int, lead: int) -> dict[str, Any]:

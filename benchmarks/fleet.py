@@ -1,10 +1,10 @@
-"""`python -m benchmarks.fleet --accounts 50`: so many accounts here, granted in a browser, synced by Dagster.
+"""`python -m benchmarks.fleet --accounts 50`: invites accounts on this machine and syncs them with Dagster.
 
-Each is invited by `source-amocrm invite` and granted in Chromium; then Dagster's daemon runs the project as in
-production, with the one difference that all accounts have the same minute: a first sync and, a period later, the next.
-The access of one account is revoked, one answers slowly, the first sync of one is killed, and the address of one leads
-elsewhere before its second sync (an account that was renamed is followed where `api_base_url` does not say where to
-ask, as it does here). Needs the extra [fleet], PostgreSQL, and Chromium.
+`source-amocrm invite` invites each account, and a script grants access in Chromium. Then Dagster's daemon runs the
+project as in production, except that all accounts are due in the same minute: a first sync and, a period later, the
+second. One account's access is revoked, one answers slowly, the first sync of one is killed, and one redirects before
+its second sync, as a renamed account does. (The connector follows a rename only without `api_base_url`, which is set
+here.) Needs the extra [fleet], PostgreSQL and Chromium.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from threading import Thread
 
 from amocrm_fleet.folder import FleetAccount as Config
 from amocrm_fleet.folder import accounts
-from amocrm_fleet.status import Status, status_of
+from amocrm_fleet.status import status_of
 from benchmarks.__main__ import machine
 from benchmarks.granting import grant_all
 from benchmarks.measure import ROOT
@@ -36,13 +36,13 @@ from integration_tests.sandbox import Account, Fault, Server
 
 PROGRAMS = Path(sys.executable).parent
 EIGHT_STREAMS = "deals,contacts,companies,statuses,pipelines,tasks,notes,events"
-"""Without `users`, which an integration that was made by an invitation may not read."""
+"""Not `users`, which an integration that an invitation made may not read."""
 SLOW = (8.0, 9.0)
-"""Seconds a request, of the account that is slow."""
+"""Latency of the slow account (seconds)."""
 READY, SECONDS_TO_GRANT = 30, 2.5
-"""Seconds that PostgreSQL, Dagster's daemon and the page take to start, and that one account takes to be granted."""
-LOOKED_AT = 20
-"""Seconds within which Dagster's sensor has seen that a run failed."""
+"""Time for PostgreSQL, Dagster's daemon and the page to start, and time to grant one account (seconds)."""
+SENSOR_WITHIN = 20
+"""Time within which Dagster's sensor sees a failed run (seconds)."""
 OVER = ("SUCCESS", "FAILURE", "CANCELED")
 LOGS = """
 import json, dagster as dg
@@ -56,7 +56,7 @@ for run in reversed(instance.get_runs()):
 
 @dataclass(frozen=True)
 class Run:
-    """One of Dagster's runs: of several accounts or of one; when it ended, unix seconds."""
+    """One of Dagster's runs. `created`, `ended`: unix seconds; `ended`: None while it runs."""
 
     job: str
     created: float
@@ -65,7 +65,7 @@ class Run:
 
 @dataclass
 class Roles:
-    """Which account plays what, by name."""
+    """The names of the accounts that something happens to."""
 
     revoked: str
     slow: str
@@ -82,14 +82,14 @@ def main() -> None:
     )
     parser.add_argument("--brief", type=float, default=30, help="seconds a sync may take beside others in one run")
     parser.add_argument("--streams", default=EIGHT_STREAMS)
-    given = parser.parse_args()
-    print(f"On {machine()}; {given.accounts} accounts of {given.leads} deals; {given.streams}", flush=True)
+    options = parser.parse_args()
+    print(f"On {machine()}; {options.accounts} accounts of {options.leads} deals; {options.streams}", flush=True)
     began = time.monotonic()
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="amocrm-fleet-")))
-        due = _first_due(given)
-        names = list(islice(_named(due, given.period), given.accounts))
-        servers = {name: stack.enter_context(_server(number, given.leads)) for number, name in enumerate(names)}
+        due = _first_due(options)
+        names = list(islice(_named(due, options.period), options.accounts))
+        servers = {name: stack.enter_context(_server(number, options.leads)) for number, name in enumerate(names)}
         granting = time.monotonic()
         grant_all(servers, home / "accounts")
         print(f"{len(names)} accounts invited and granted in {time.monotonic() - granting:.0f} s", flush=True)
@@ -97,26 +97,26 @@ def main() -> None:
         _revoke(servers[roles.revoked], Config(home / "accounts" / f"{roles.revoked}.json"))
         servers[roles.slow].latency = SLOW
         database = stack.enter_context(postgres.server())
-        daemon = stack.enter_context(_daemon(home, database, given))
+        daemon = stack.enter_context(_daemon(home, database, options))
         while due < time.time() + READY:
-            due += 60 * given.period
+            due += 60 * options.period
         Thread(target=_kill, args=(servers[roles.killed], home, roles.killed), daemon=True).start()
         _round("First sync", due, servers, home, daemon)
         servers[roles.moved].sandbox.faults.add(Fault("redirect", r"^/api/"))
         servers[roles.slow].latency = (0.2, 0.4)
-        _round("The next", due + 60 * given.period, servers, home, daemon)
-        time.sleep(LOOKED_AT)
-        _told(home, roles)
+        _round("The next", due + 60 * options.period, servers, home, daemon)
+        time.sleep(SENSOR_WITHIN)
+        _print_roles(home, roles)
     print(f"\n{time.monotonic() - began:.0f} s in all", flush=True)
 
 
-def _first_due(given: argparse.Namespace) -> float:
-    """The start of the minute by which all should be granted, unix seconds."""
-    return (int(time.time() + READY + SECONDS_TO_GRANT * given.accounts) // 60 + 1) * 60.0
+def _first_due(options: argparse.Namespace) -> float:
+    """Returns the start of the minute by which all accounts should be granted (unix seconds)."""
+    return (int(time.time() + READY + SECONDS_TO_GRANT * options.accounts) // 60 + 1) * 60.0
 
 
 def _named(due: float, period: int) -> Iterator[str]:
-    """Names of accounts whose minute of the period is that one."""
+    """Yields names of accounts that are due at that minute of the period."""
     names = (f"a{number:04}" for number in count())
     return (name for name in names if Config(Path(f"{name}.json")).spread(period) == due // 60 % period)
 
@@ -134,13 +134,13 @@ def _revoke(server: Server, config: Config) -> None:
 
 
 @contextmanager
-def _daemon(home: Path, database: str, given: argparse.Namespace) -> Iterator[subprocess.Popen[bytes]]:
-    """Dagster's daemon with the project, its alerts in a file."""
+def _daemon(home: Path, database: str, options: argparse.Namespace) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs Dagster's daemon with the project, which appends its alerts to a file."""
     (home / "dagster.yaml").write_text((ROOT / "amocrm_fleet" / "dagster.yaml").read_text())
     alert = f"sh -c 'cat >> {home}/alerts; echo >> {home}/alerts'"
     environment = os.environ | {
-        "ACCOUNTS": str(home / "accounts"), "DB": database, "STREAMS": given.streams, "DAGSTER_HOME": str(home),
-        "RETRIES": "1", "RETRY_AFTER": "1", "PERIOD": str(given.period), "BRIEF": str(given.brief), "ALERT": alert,
+        "ACCOUNTS": str(home / "accounts"), "DB": database, "STREAMS": options.streams, "DAGSTER_HOME": str(home),
+        "RETRIES": "1", "RETRY_AFTER": "1", "PERIOD": str(options.period), "BRIEF": str(options.brief), "ALERT": alert,
     }  # fmt: skip
     (home / "alerts").touch()
     with (home / "daemon.log").open("wb") as log:
@@ -154,7 +154,7 @@ def _daemon(home: Path, database: str, given: argparse.Namespace) -> Iterator[su
 
 
 def _round(name: str, due: float, servers: dict[str, Server], home: Path, daemon: subprocess.Popen[bytes]) -> None:
-    """Waits until every account has been synced since it was due, and tells what that took."""
+    """Waits until every account has been synced since `due`, and prints what that took."""
     while time.time() < due - 1:
         time.sleep(0.5)
     seen = {account: len(server.log) for account, server in servers.items()}
@@ -162,12 +162,12 @@ def _round(name: str, due: float, servers: dict[str, Server], home: Path, daemon
     while not _over(due, home):
         time.sleep(0.5)
     spent, busy = _cpu_of(daemon.pid) - cpu, _cpu_of_machine() - busy
-    asked = {account: server.log[seen[account] :] for account, server in servers.items()}
-    requests = sorted(map(len, asked.values()))
-    refused = sum(1 for log in asked.values() for one in log if one.status == 429)
-    of_this = [run for run in _runs(home) if run.created >= due - 1]
-    together = [run.ended - due for run in of_this if run.job == "sync_several" and run.ended]
-    alone = [run.ended - due for run in of_this if run.job == "sync" and run.ended]
+    logs = [server.log[seen[account] :] for account, server in servers.items()]
+    requests = sorted(map(len, logs))
+    refused = sum(1 for log in logs for one in log if one.status == 429)
+    runs = [run for run in _runs(home) if run.created >= due - 1]
+    together = [run.ended - due for run in runs if run.job == "sync_several" and run.ended]
+    alone = [run.ended - due for run in runs if run.job == "sync" and run.ended]
     print(
         f"\n{name} of {len(servers)} accounts, from the minute they are due\n"
         f"  wall: {max(together):.0f} s in {len(together)} runs of several"
@@ -180,7 +180,7 @@ def _round(name: str, due: float, servers: dict[str, Server], home: Path, daemon
 
 
 def _over(due: float, home: Path) -> bool:
-    """Whether each account was synced since then, none waits for a run of its own, and no run is under way."""
+    """Whether each account was synced since `due`, none waits for a retry, and no run is under way."""
     began = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(due))}"
     statuses = [status_of(account) for account in accounts(home / "accounts")]
     if any((status.ended or "") < began for status in statuses):
@@ -198,8 +198,8 @@ def _runs(home: Path) -> list[Run]:
     return [Run(job, float(created), ended if status in OVER else None) for job, created, status, ended in rows]
 
 
-def _told(home: Path, roles: Roles) -> None:
-    """What the log of Dagster and the command of ALERT said of the four, by name."""
+def _print_roles(home: Path, roles: Roles) -> None:
+    """Prints what Dagster's log and the command of ALERT say about the accounts of `roles`."""
     environment = os.environ | {"DAGSTER_HOME": str(home)}
     done = subprocess.run(
         [PROGRAMS / "python", "-c", LOGS], env=environment, capture_output=True, text=True, check=True
@@ -208,23 +208,19 @@ def _told(home: Path, roles: Roles) -> None:
     alerts = [json.loads(line) for line in (home / "alerts").read_text().splitlines() if line]
     statuses = {account.name: status_of(account) for account in accounts(home / "accounts")}
     for role, name in vars(roles).items():
-        print(f"\n{role}: {name}, now {_standing(statuses[name])}")
+        print(f"\n{role}: {name}, now {statuses[name].state}")
         for line in [text for _, text in logs if text.startswith(f"{name}: ")]:
             print(f"  log:   {line}")
-        for told in [told for told in alerts if told["account"] == name]:
-            print(f"  ALERT: {json.dumps(told, ensure_ascii=False)}")
+        for alert in [alert for alert in alerts if alert["account"] == name]:
+            print(f"  ALERT: {json.dumps(alert, ensure_ascii=False)}")
     others = [status for name, status in statuses.items() if name not in vars(roles).values()]
-    fine = sum(1 for status in others if not status.last.failures)
-    strangers = {told["account"] for told in alerts} - set(vars(roles).values())
-    print(f"\nothers: {fine} of {len(others)} up to date; alerts about others: {sorted(strangers) or 'none'}")
-
-
-def _standing(status: Status) -> str:
-    return "failed" if status.last.failures else "up to date"
+    healthy = sum(1 for status in others if not status.last.failures)
+    alerted = {alert["account"] for alert in alerts} - set(vars(roles).values())
+    print(f"\nothers: {healthy} of {len(others)} up to date; alerts about others: {sorted(alerted) or 'none'}")
 
 
 def _kill(server: Server, home: Path, name: str) -> None:
-    """Kills what holds the account and was forked for it, once it has asked for some pages."""
+    """Kills the account's process, found by the lock that it holds, after its first eight requests."""
     seen = len(server.log)
     while len(server.log) < seen + 8:
         time.sleep(0.02)
@@ -239,7 +235,7 @@ def _kill(server: Server, home: Path, name: str) -> None:
 
 
 def _cpu_of(pid: int) -> float:
-    """Seconds that the process, those that it has started and those that have ended used."""
+    """Returns the CPU time of the process and all its descendants, ended ones included (seconds)."""
     family = {pid}
     stats = {}
     for folder in Path("/proc").iterdir():
@@ -255,7 +251,7 @@ def _cpu_of(pid: int) -> float:
 
 
 def _cpu_of_machine() -> float:
-    """Seconds for which processors were not idle."""
+    """Returns the time for which the machine's cores were busy (seconds)."""
     user, nice, system, _, _, irq, soft = map(int, Path("/proc/stat").read_text().split()[1:8])
     return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
 

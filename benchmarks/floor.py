@@ -1,4 +1,4 @@
-"""The fewest requests that can read an account: full pages, and one for each list that is shorter."""
+"""The fewest requests that can read an account: full pages, and at least one request a list."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from integration_tests.sandbox.account import Account
 
 PER_SECOND = 7
 FASTEST = 50
-"""Requests a second, the most that the settings allow."""
+"""The largest rate that the settings allow (requests a second)."""
 ROWS = 250
 EVENTS = 100
 FILES = 50
 
 Sizes = Callable[[Account], Mapping[str, int]]
-"""How many rows each list has, by its name."""
+"""Returns the number of rows of each list, by its name."""
 
 
 def _table(*names: str) -> Sizes:
@@ -27,7 +27,7 @@ def _short(*names: str) -> Sizes:
 
 
 def _again(*names: str) -> Sizes:
-    """Lists that are asked for once more, with nothing but ids."""
+    """The lists of live entities, which are read separately from the lists of the cards."""
     return lambda account: {f"ids of {name}": len(account.tables[name]) for name in names}
 
 
@@ -45,12 +45,12 @@ def _tags(account: Account) -> Mapping[str, int]:
 
 def _elements(account: Account) -> Mapping[str, int]:
     return {"catalogs": len(account.catalogs)} | {
-        f"catalogs/{own}/elements": len(table) for own, table in account.elements.items()
+        f"catalogs/{catalog_id}/elements": len(table) for catalog_id, table in account.elements.items()
     }
 
 
 def _chats(account: Account) -> Mapping[str, int]:
-    """The events that name talks which the list may lack."""
+    """The events of chats, which name talks that the list of talks may lack."""
     return {"chats": sum(event.type.endswith("_chat_message") for event in account.events)}
 
 
@@ -84,15 +84,15 @@ LISTS: Mapping[str, tuple[Sizes, ...]] = {
     "files": (_short("files"),),
     "live_entities": (_again("leads", "contacts", "companies", "customers"),),
 }
-"""By stream; those that are not named are made of the same lists, or of what `/account` tells."""
+"""The lists of each stream. Other streams are made from the same lists, or from `/account`."""
 
 
 def fewest_pages(account: Account, streams: Collection[str], events_page: int = EVENTS) -> int:
-    """One request for every page there is, `/account` included; nothing for deletions, restores or ends of lists."""
+    """Counts every page of the streams' lists and one request for `/account`, but none for deletions or restores."""
     sizes: dict[str, int] = {}
     for stream in streams:
-        for told in LISTS.get(stream, ()):
-            sizes |= told(account)
+        for sizes_of in LISTS.get(stream, ()):
+            sizes |= sizes_of(account)
     pages = 1 + sum(_pages(rows, FILES if name == "files" else ROWS) for name, rows in sizes.items())
     if "events" in streams:
         pages += _pages(len(account.events), events_page)

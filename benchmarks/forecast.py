@@ -1,4 +1,4 @@
-"""The forecast held against what came: as it would have been made in each of the last 24 months."""
+"""Compares the forecasts of the last 24 months with the sales that followed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from amocrm_warehouse.models import build
 from integration_tests.sandbox import NOW
 
 from .answers import PROJECT, tables
-from .line import Line, Place
+from .line import Line, Workspace
 
 RECORD = 24
+"""Months for which a forecast is made afterwards."""
 LEAST, MOST = 0.7, 0.9
-"""Of the months that lie within the interval, which is to hold four of five."""
+"""Limits on the share of months whose sales lie within the interval, which is meant to hold 80 %."""
 HELD = """
     select
         coalesce(pipeline_name, 'all together'), count(*),
@@ -29,11 +30,11 @@ HELD = """
 """
 
 
-def forecasts(place: Place, quick: bool) -> Iterator[Line]:
-    """By pipeline, of the month in which a forecast is made and the two after it."""
+def forecasts(workspace: Workspace, quick: bool) -> Iterator[Line]:
+    """One line a pipeline, over forecasts for the current month and the next two."""
     leads = 10_000 if quick else 50_000
-    database = place.folder.resolve() / "forecast.duckdb"
-    shutil.copy(tables(place, leads), database)
+    database = workspace.folder.resolve() / "forecast.duckdb"
+    shutil.copy(tables(workspace, leads), database)
     now = datetime.fromtimestamp(NOW, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
     build(str(database), [PROJECT], now=now, forecast_record=RECORD)
     with reading(str(database)) as run:

@@ -1,4 +1,4 @@
-"""Accounts on this machine, invited by `source-amocrm invite` and granted by a person in a browser, who is a script."""
+"""Invites accounts on this machine by `source-amocrm invite`, and grants access by a script in a browser."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from integration_tests.sandbox import Account, Server
 from source_amocrm import atomic_file
 
 AT_A_TIME = 5
-"""Administrators: each waits nine seconds, in which the page asks for every list of the account, at amoCRM's pace."""
+"""Accounts that are granted at a time. Each takes nine seconds: the page reads every list at amoCRM's rate limit."""
 
 
 def grant_all(servers: dict[str, Server], folder: Path) -> None:
-    """A config for each account in `folder`, named by the account, that leads to its server."""
+    """Grants each account, so that `folder` has a config NAME.json that leads to the account's server."""
     names = list(servers)
     parts = [{name: servers[name] for name in names[first::AT_A_TIME]} for first in range(AT_A_TIME)]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
@@ -33,10 +33,10 @@ def grant_all(servers: dict[str, Server], folder: Path) -> None:
 
 
 def _grant(servers: dict[str, Server], folder: Path) -> None:
-    """One page invites these, one after another.
+    """Grants the accounts one after another, all invited by one page.
 
-    What stands for amoCRM's site is the account of whoever is signed in there; the name system, which leads to each
-    account's own address, is the last step here.
+    One server stands in for amoCRM's site and shows the account of whoever is signed in. As there is no DNS for the
+    accounts' addresses, the account's own server is written into the config at the end.
     """
     with Server(Account()) as site, _page(site.url, folder, len(servers)) as links, chromium() as browser:
         for (name, server), link in zip(servers.items(), links, strict=True):
@@ -45,8 +45,8 @@ def _grant(servers: dict[str, Server], folder: Path) -> None:
             _allow(browser, link)
             server.sandbox.base = server.url
             config = folder / f"{name}.json"
-            held = json.loads(config.read_text())
-            atomic_file.write(config, atomic_file.json_text({**held, "api_base_url": server.url}))
+            settings = json.loads(config.read_text())
+            atomic_file.write(config, atomic_file.json_text({**settings, "api_base_url": server.url}))
 
 
 def _allow(browser: webdriver.Chrome, link: str) -> None:
@@ -58,7 +58,7 @@ def _allow(browser: webdriver.Chrome, link: str) -> None:
 
 @contextmanager
 def _page(site: str, folder: Path, count: int) -> Iterator[list[str]]:
-    """The links that `source-amocrm invite` printed, while its page is served."""
+    """Runs `source-amocrm invite` and yields the links that it prints."""
     port = free_port()
     command = [sys.executable, "-c", "from source_amocrm.run import run; run()", "invite", "--count", str(count)]
     command += ["--public-url", f"http://localhost:{port}", "--port", str(port), "--accounts", str(folder)]

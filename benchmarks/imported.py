@@ -1,4 +1,4 @@
-"""Accounts that are not quiet: imported, edited by robots, far away, without the filter, on Kommo."""
+"""Difficult accounts: imported, edited by robots, behind an uneven network, without the filter, on Kommo."""
 
 from __future__ import annotations
 
@@ -7,58 +7,59 @@ from functools import partial
 
 from .crowded import crowd, edit_in_masses, tie_events
 from .floor import PER_SECOND, fewest_pages
-from .line import Line, Place, paced
+from .line import Line, Workspace, paced
 from .measure import ALL, Run, read, sandbox
 
 LATENCY = 0.55
 DENSITIES = (1, 50, 250, 300, None)
-"""Leads of one second; None: all of them."""
+"""Numbers of leads with the same second; None: all leads."""
 JITTER = 0.04
+"""Largest deviation of a request's arrival (seconds)."""
 
 
-def dense(place: Place, quick: bool) -> Iterator[Line]:
-    """Deals alone, so many of each second, in the order of ids within it: against the account with one a second."""
+def dense(workspace: Workspace, quick: bool) -> Iterator[Line]:
+    """Deals alone, with several a second in the order of their ids, compared with one a second."""
     leads = 2_000 if quick else 10_000
     quiet: Run | None = None
     for per_second in DENSITIES:
-        run, pages, live = _crowded(place, leads, per_second, "id_asc")
+        run, pages, live = _crowded(workspace, leads, per_second, "id_asc")
         quiet = quiet or run
         limit = 1.3 * quiet.wall
         exact = run.unique["deals"] == run.rows["deals"] == live
         held = run.wall <= limit and run.requests <= 1.15 * pages + 6 and run.refused == 0 and exact
-        yield paced(f"{leads:,} deals, {_told(per_second)}", run, pages, held, limit)
+        yield paced(f"{leads:,} deals, {_density(per_second)}", run, pages, held, limit)
 
 
-def shuffled(place: Place, quick: bool) -> Iterator[Line]:
-    """The same where the rows of a second come in another order at each request: against one page after the other."""
+def shuffled(workspace: Workspace, quick: bool) -> Iterator[Line]:
+    """Deals alone, whose order within a second changes at each request, compared with one page after another."""
     leads = 2_000 if quick else 10_000
     for per_second in DENSITIES[1:]:
-        run, pages, live = _crowded(place, leads, per_second, "shuffled")
+        run, pages, live = _crowded(workspace, leads, per_second, "shuffled")
         limit = 1.1 * pages * LATENCY
         held = run.wall <= limit and run.refused == 0 and run.unique["deals"] == live
-        yield paced(f"{leads:,} deals, {_told(per_second)}, in any order", run, pages, held, limit)
+        yield paced(f"{leads:,} deals, {_density(per_second)}, in any order", run, pages, held, limit)
 
 
-def masses(place: Place, quick: bool) -> Iterator[Line]:
-    """The fifteen tables where robots have edited 250 to 900 rows at a time."""
+def masses(workspace: Workspace, quick: bool) -> Iterator[Line]:
+    """The fifteen tables, after robots have edited 250 to 900 rows at a time."""
     leads = 2_000 if quick else 5_000
-    account, path = place.account(leads, "masses", edit_in_masses)
+    account, path = workspace.account(leads, "masses", edit_in_masses)
     pages = fewest_pages(account, ALL)
     with sandbox(path, (LATENCY, LATENCY), PER_SECOND) as server:
-        run = read(server, ALL, place.folder / "masses")
+        run = read(server, ALL, workspace.folder / "masses")
     limit = 1.15 * pages / PER_SECOND + 5
     held = run.wall <= limit and run.requests <= 1.1 * pages and run.refused == 0
     yield paced(f"{leads:,} leads with mass edits, fifteen tables", run, pages, held, limit)
 
 
-def tied(place: Place, quick: bool) -> Iterator[Line]:
-    """The fifteen tables where some seconds have 40 to 600 events, in the order of ids or in another."""
+def tied(workspace: Workspace, quick: bool) -> Iterator[Line]:
+    """The fifteen tables, with 40 to 600 events in some seconds, in the order of their ids or in any order."""
     leads = 2_000 if quick else 5_000
-    account, path = place.account(leads, "tied", tie_events)
+    account, path = workspace.account(leads, "tied", tie_events)
     pages = fewest_pages(account, ALL)
     for ties in ("id_asc", "any"):
         with sandbox(path, (0.3, LATENCY), PER_SECOND, ties=ties) as server:
-            run = read(server, ALL, place.folder / f"tied-{ties}")
+            run = read(server, ALL, workspace.folder / f"tied-{ties}")
         limit = 1.15 * pages / PER_SECOND + 5
         exact = run.unique["events"] == len(account.events)
         held = exact and run.wall <= limit and run.requests <= 1.1 * pages and run.refused == 0
@@ -66,37 +67,37 @@ def tied(place: Place, quick: bool) -> Iterator[Line]:
         yield paced(f"{leads:,} leads, fifteen tables, 40 to 600 events of one second {order}", run, pages, held, limit)
 
 
-def kommo(place: Place, quick: bool) -> Iterator[Line]:
-    """The fifteen tables where events come by 250."""
+def kommo(workspace: Workspace, quick: bool) -> Iterator[Line]:
+    """The fifteen tables, with pages of 250 events."""
     leads = 2_000 if quick else 50_000
-    account, path = place.account(leads)
+    account, path = workspace.account(leads)
     pages = fewest_pages(account, ALL, 250)
     with sandbox(path, (0.3, LATENCY), PER_SECOND, events_page_max=250) as server:
-        run = read(server, ALL, place.folder / "kommo")
+        run = read(server, ALL, workspace.folder / "kommo")
     limit = 1.1 * pages / PER_SECOND + (3 if quick else 0)
     yield paced(f"{leads:,} leads, fifteen tables, events by 250", run, pages, run.wall <= limit, limit)
 
 
-def unfiltered(place: Place, quick: bool) -> Iterator[Line]:
+def unfiltered(workspace: Workspace, quick: bool) -> Iterator[Line]:
     """The fifteen tables without the paid filter."""
     leads = 2_000 if quick else 5_000
-    account, path = place.account(leads)
+    account, path = workspace.account(leads)
     pages = fewest_pages(account, ALL)
     with sandbox(path, (LATENCY, LATENCY), PER_SECOND, filter_enabled=False) as server:
-        run = read(server, ALL, place.folder / "unfiltered")
+        run = read(server, ALL, workspace.folder / "unfiltered")
     limit = 1.15 * pages / PER_SECOND + 5
     yield paced(f"{leads:,} leads, fifteen tables, filter off", run, pages, run.wall <= limit, limit)
 
 
-def uneven(place: Place, quick: bool) -> Iterator[Line]:
-    """Through a network that lets requests arrive up to 40 ms early or late."""
+def uneven(workspace: Workspace, quick: bool) -> Iterator[Line]:
+    """A network in which requests arrive up to 40 ms early or late."""
     leads = 2_000 if quick else 10_000
-    account, path = place.account(leads)
+    account, path = workspace.account(leads)
     pages = fewest_pages(account, ["deals"]) - 1
     for streams, latency in ((["deals"], (LATENCY, LATENCY)), (ALL, (LATENCY, LATENCY)), (ALL, (0.3, LATENCY))):
         pages = fewest_pages(account, streams) - (streams != ALL)
         with sandbox(path, latency, PER_SECOND, JITTER) as server:
-            run = read(server, streams, place.folder / "uneven", deleted_rows="ignore")
+            run = read(server, streams, workspace.folder / "uneven", deleted_rows="ignore")
         limit = 1.1 * pages / PER_SECOND + 2
         name = (
             f"{leads:,} leads, {len(streams)} tables, {latency[0]}–{latency[1]} s, {JITTER * 1000:.0f} ms early or late"
@@ -104,14 +105,14 @@ def uneven(place: Place, quick: bool) -> Iterator[Line]:
         yield paced(name, run, pages, run.wall <= limit and run.refused == 0, limit)
 
 
-def _crowded(place: Place, leads: int, per_second: int | None, ties: str) -> tuple[Run, int, int]:
-    account, path = place.account(leads, f"crowd-{per_second}", partial(crowd, per_second=per_second))
+def _crowded(workspace: Workspace, leads: int, per_second: int | None, ties: str) -> tuple[Run, int, int]:
+    account, path = workspace.account(leads, f"crowd-{per_second}", partial(crowd, per_second=per_second))
     live = len(account.tables["leads"])
     pages = fewest_pages(account, ["deals"]) - 1
     with sandbox(path, (LATENCY, LATENCY), PER_SECOND, ties=ties) as server:
-        run = read(server, ["deals"], place.folder / "crowd", deleted_rows="ignore")
+        run = read(server, ["deals"], workspace.folder / "crowd", deleted_rows="ignore")
     return run, pages, live
 
 
-def _told(per_second: int | None) -> str:
+def _density(per_second: int | None) -> str:
     return f"{per_second} a second" if per_second else "all of one second"

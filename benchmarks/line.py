@@ -1,4 +1,4 @@
-"""What a scenario tells: a line of figures, and whether they are what was promised."""
+"""The result of a scenario: lines of figures, each with whether its limits were kept."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ from .measure import Run
 
 @dataclass(frozen=True)
 class Line:
+    """`held`: whether the limits were kept."""
+
     name: str
     figures: dict[str, str]
     held: bool
-    """Whether what was promised held."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where accounts and outputs are kept while it lasts."""
+class Workspace:
+    """The folder of the accounts and outputs."""
 
     folder: Path
 
     def account(
         self, leads: int, kind: str = "", change: Callable[[Account], None] | None = None
     ) -> tuple[Account, Path]:
-        """One account of every size and `kind`, which is told by what is changed in it."""
+        """Returns an account and its file. It is made once for each size and `kind`, which names the `change`."""
         path = self.folder / f"{leads}-{kind}.account"
         if path.exists():
             return Account.load(path), path
@@ -40,11 +41,11 @@ class Place:
         return account, path
 
 
-Scenario = Callable[[Place, bool], Iterator[Line]]
+Scenario = Callable[[Workspace, bool], Iterator[Line]]
 
 
 def paced(name: str, run: Run, pages: int, held: bool, limit: float) -> Line:
-    """A run at seven requests a second, beside the least time that its pages take."""
+    """Compares a run with its floor, the time that its pages take at seven requests a second."""
     floor = pages / PER_SECOND
     figures = {
         "wall": f"{run.wall:.1f} s",

@@ -1,4 +1,4 @@
-"""One run of the real command against the sandbox, each in a process of its own: what it took and what it brought."""
+"""Runs the real command against the sandbox, each in its own process, and measures it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,18 @@ from source_amocrm.streams import STREAMS
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("source-amocrm")
 ALL = tuple(yaml.safe_load((ROOT / "unit_tests" / "table-catalog.yaml").read_text(encoding="utf-8"))["tables"])
-"""The fifteen tables of the catalog, so that figures stay comparable."""
-LOOK_EVERY = 0.02
+"""The fifteen tables of the catalog. More tables would make the figures incomparable with earlier ones."""
+POLL = 0.02
+"""Time between two looks at the process (seconds)."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """`wall` and `cpu` in seconds, `memory` the peak in bytes; `requests` by the sandbox's log."""
+    """One `source-amocrm read`.
+
+    `wall`, `cpu`: seconds. `memory`: the peak (bytes). `requests`, `refused` (429) and `repeated` (answered before) are
+    counted in the sandbox's log. `rows`, `unique`: rows and different keys by stream. `row_bytes`: average of a row.
+    """
 
     wall: float
     cpu: float
@@ -39,7 +44,6 @@ class Run:
     requests: int
     refused: int
     repeated: int
-    """Requests for a page that had been answered before."""
     rows: Mapping[str, int]
     unique: Mapping[str, int]
     row_bytes: float
@@ -51,12 +55,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Process:
-    """One that has ended: `wall` and `cpu` in seconds, `memory` the peak in bytes."""
+    """A process that has ended. `wall`, `cpu`: seconds. `memory`: the peak (bytes)."""
 
     status: int
     wall: float
     cpu: float
     memory: int
+
+    @property
+    def figures(self) -> dict[str, str]:
+        return {
+            "wall": f"{self.wall:.1f} s",
+            "CPU": f"{self.cpu:.1f} s",
+            "peak memory": f"{self.memory / 1e6:.0f} MB",
+        }
 
 
 @dataclass(frozen=True)
@@ -65,8 +77,8 @@ class Server:
     config: Mapping[str, Any]
 
     def log(self) -> list[dict[str, Any]]:
-        seen: list[dict[str, Any]] = self._call("/_sandbox/log")
-        return seen
+        requests: list[dict[str, Any]] = self._call("/_sandbox/log")
+        return requests
 
     def edit(self, count: int) -> None:
         self._call(f"/_sandbox/edit?count={count}", b"")
@@ -80,7 +92,7 @@ class Server:
 def sandbox(
     account: Path, latency: tuple[float, float] = (0, 0), rate: float = 0, jitter: float = 0, **switches: Any
 ) -> Iterator[Server]:
-    """The account of that file on a port, until the block ends; the file stays as it is. `rate` 0: no limit."""
+    """Serves the account of that file until the block ends, and leaves the file as it is. `rate`: 0 for no limit."""
     command = [sys.executable, "-m", "integration_tests.sandbox", "--state", str(account), "--rate", str(rate)]
     command += ["--latency", *map(str, latency), "--jitter", str(jitter)]
     for name, value in switches.items():
@@ -108,9 +120,9 @@ def read(
     killed_after: float | None = None,
     **settings: Any,
 ) -> Run:
-    """`source-amocrm read`, from the start of the process to its end; `again`: from the state of the last one.
+    """Runs `source-amocrm read`.
 
-    `killed_after`: seconds after which the process is killed, if it has not ended.
+    `again`: with the state of the last run in `folder`. `killed_after`: time until the process is killed (seconds).
     """
     folder.mkdir(exist_ok=True)
     state, output = folder / "state.json", folder / "output.jsonl"
@@ -122,18 +134,18 @@ def read(
     before = len(server.log())
     process = run(command, folder, output, killed_after)
     rows, unique, size, states = _delivered(output)
-    known = orjson.loads(state.read_bytes()) if again else []
-    before_it = {_stream(message): message for message in known}
-    state.write_bytes(orjson.dumps(list((before_it | states).values())))
-    seen = server.log()[before:]
-    asked = Counter((one["path"], one["query"]) for one in seen if one["status"] in (200, 204))
+    earlier = orjson.loads(state.read_bytes()) if again else []
+    earlier_states = {_stream(message): message for message in earlier}
+    state.write_bytes(orjson.dumps(list((earlier_states | states).values())))
+    requests = server.log()[before:]
+    answered = Counter((one["path"], one["query"]) for one in requests if one["status"] in (200, 204))
     return Run(
         wall=process.wall,
         cpu=process.cpu,
         memory=process.memory,
-        requests=len(seen),
-        refused=sum(one["status"] == 429 for one in seen),
-        repeated=sum(asked.values()) - len(asked),
+        requests=len(requests),
+        refused=sum(one["status"] == 429 for one in requests),
+        repeated=sum(answered.values()) - len(answered),
         rows=rows,
         unique=unique,
         row_bytes=size / max(1, sum(rows.values())),
@@ -147,7 +159,7 @@ def run(
     killed_after: float | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Process:
-    """From its start to its end; what it says goes to `output`. `environment`: what is set besides our own."""
+    """Runs a command with its output in the file `output`. `environment`: variables added to this process's own."""
     with output.open("wb") as sink:
         started = time.monotonic()
         process = subprocess.Popen(
@@ -161,7 +173,7 @@ def run(
                 break
             if killed_after is not None and time.monotonic() - started > killed_after:
                 process.kill()
-            time.sleep(LOOK_EVERY)
+            time.sleep(POLL)
         wall = time.monotonic() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode and killed_after is None:
@@ -170,7 +182,7 @@ def run(
 
 
 def _peak_memory(pid: int) -> int:
-    """In bytes; 0 where the system does not tell. (What `wait4` tells holds the parent's memory before `exec`.)"""
+    """Returns the peak memory so far (bytes), 0 if it is unknown. `wait4` counts the parent's memory before `exec`."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -184,7 +196,7 @@ def _stream(state: dict[str, Any]) -> str:
 
 
 def _delivered(output: Path) -> tuple[Counter[str], dict[str, int], int, dict[str, Any]]:
-    """Rows and different keys by stream, the bytes of the rows, and the last state of each stream."""
+    """Counts rows and different keys by stream and the rows' bytes, and returns each stream's last state."""
     rows: Counter[str] = Counter()
     keys: dict[str, set[tuple[Any, ...]]] = {}
     states: dict[str, Any] = {}

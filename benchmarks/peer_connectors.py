@@ -1,8 +1,8 @@
-"""The public Airbyte connectors for amoCRM that `make peers` compares with, as data, and how their code is had.
+"""The public Airbyte connectors for amoCRM that `make peers` compares with, as data, and how their code is fetched.
 
-None of it is in this repository: `make peers` fetches the commit that is named here, installs what the connector asks
-for into an environment of its own, and runs its own program. `CONNECTORS` names where the repositories are, as
-OWNER/NAME below it: https://github.com, or a folder with copies of them.
+Their code is not in this repository: `make peers` fetches the named commit, installs the connector's requirements into
+an environment of its own, and runs the connector's own program. The Makefile's `CONNECTORS` says where repositories
+OWNER/NAME are: https://github.com, or a folder with copies of them.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ HERE = Path(__file__).resolve().parent
 FOLDER = HERE.parent / ".venv-peers" / "connectors"
 READERS = HERE / "peer_readers.py"
 EVER = "2000-01-01", "2099-12-31"
-"""The first and the last day that are asked for, where a connector must be told."""
+"""The first and the last day, for connectors whose settings require a range of dates."""
 
 Config = Callable[[str], Mapping[str, Any]]
-"""The settings of a connector that is to read the whole account, by the access token."""
+"""Returns the settings with which a connector reads the whole account, for an access token."""
 
 
 class Unusable(Exception):
-    """The connector cannot be had or installed; says why."""
+    """Says why a connector cannot be fetched or installed."""
 
 
 @dataclass(frozen=True)
 class Connector:
-    """`folder`: of the connector in its `repository`. `needs`: what pip installs, as the connector's Dockerfile does.
+    """`folder`: the connector's in its `repository`. `needs`: pip's arguments, as in the connector's Dockerfile.
 
-    `deletions`: the connector brings the events of deletions, and its own models take these deals out of the table.
+    `deletions`: whether the connector reads the events of deletions, by which its own models remove deals.
     """
 
     title: str
@@ -58,7 +58,7 @@ class Connector:
 
     @cached_property
     def name(self) -> str:
-        """For the table, with the version of the CDK that was installed for it."""
+        """The title with the commit and the version of the CDK that is installed for it."""
         return f"{self.title} at {self.commit[:7]}, CDK {installed(self._python, 'airbyte-cdk')}"
 
     def command(self, url: str, token: str, files: Sequence[str]) -> list[str]:
@@ -101,7 +101,7 @@ class Connector:
         return self._home / "venv" / "bin" / "python"
 
     def _fetch(self, repository: str) -> None:
-        """Only the connector's folder of the one commit: the repository may be all of Airbyte."""
+        """Fetches only the connector's folder of the commit, as the repository may be all of Airbyte."""
         shutil.rmtree(self._code, ignore_errors=True)
         self._code.mkdir(parents=True)
         _run(["git", "init", "--quiet"], self._code)
@@ -112,22 +112,22 @@ class Connector:
 
 
 def installed(python: Path, package: str) -> str:
-    """The version of a package in the environment of another Python."""
-    asked = f"from importlib.metadata import version; print(version({package!r}))"
-    return subprocess.run([python, "-c", asked], capture_output=True, text=True, check=True).stdout.strip()
+    """Returns the version of a package in the environment of another Python."""
+    script = f"from importlib.metadata import version; print(version({package!r}))"
+    return subprocess.run([python, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _run(command: Sequence[str], folder: Path) -> None:
-    """Raises Unusable with the reason that was given."""
+    """Raises Unusable with the command's own error."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        reasons = [line for line in said if line.startswith(("fatal:", "ERROR:"))] or said[-1:]
+        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        reasons = [line for line in lines if line.startswith(("fatal:", "ERROR:"))] or lines[-1:]
         raise Unusable(f"{' '.join(command[:2])}: {reasons[0] if reasons else done.returncode}")
 
 
 def _by_kotstantin(start: int, _: str) -> dict[str, Any]:
-    """A start of 0 loads everything. The token comes from its database, which is stood in for."""
+    """`start`: 0 for everything. The token is no setting: the connector reads it from a database, here a stand-in."""
     database = {"db_host": "", "db_port": 5432, "db_name": "", "db_user": "", "db_password": ""}
     return {"domain": "example", "client_id": "", "client_secret": "", **database, "start_date": start}
 
@@ -192,7 +192,7 @@ CONNECTORS = (
 
 
 def messages(printed: str) -> Iterator[dict[str, Any]]:
-    """Airbyte's messages among the lines; the last line may be cut off."""
+    """Yields Airbyte's messages among the lines. The last line may be cut off."""
     for line in printed.splitlines():
         if line.startswith("{"):
             with suppress(ValueError):
@@ -200,7 +200,7 @@ def messages(printed: str) -> Iterator[dict[str, Any]]:
 
 
 def state_of(printed: str) -> list[Any] | dict[str, Any]:
-    """What a connector is to be given with its next sync: the last state of each stream, as it came."""
+    """Returns the state for the next sync: the last state of each stream, in the form in which it was printed."""
     streams: dict[str, Any] = {}
     whole: dict[str, Any] = {}
     for state in (message["state"] for message in messages(printed) if message["type"] == "STATE"):

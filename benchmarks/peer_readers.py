@@ -1,7 +1,7 @@
-"""How each peer reads the deals, by its own documentation: `python peer_readers.py NAME URL TOKEN [ARGUMENT …]`.
+"""Reads the deals with a peer, as the peer's documentation says: `python peer_readers.py NAME URL TOKEN [ARGUMENT …]`.
 
-It runs in the peer's own environment, with nothing of this project in it. A client prints the id of each deal, a
-connector Airbyte's messages.
+Runs in the peer's own environment, without this project's packages. A client prints the id of each deal, a connector
+prints Airbyte's messages.
 """
 
 from __future__ import annotations
@@ -39,36 +39,36 @@ def amocrm_api(url: str, token: str) -> None:
         def get_access_token() -> str:
             return token
 
-    lead_here(url)
+    reroute(url)
     for lead in LeadsInteraction(token_manager=Token()).get_all():
         print(lead["id"])
 
 
 def connector(url: str, token: str, program: str, *arguments: str) -> None:
     """`program`: the path of the connector's main.py."""
-    lead_here(url)
+    reroute(url)
     sys.modules["psycopg2"] = _Tokens(token)
     sys.argv = [program, *arguments]
     sys.path.insert(0, str(Path(program).parent))
     runpy.run_path(program, run_name="__main__")
 
 
-def lead_here(url: str) -> None:
-    """Leads every request for an account of amocrm.ru, whose address is fixed in the peers, to the one at `url`."""
+def reroute(url: str) -> None:
+    """Sends every request for an account of amocrm.ru to `url`. The peers' code fixes the domain."""
     from requests import PreparedRequest, Response
     from requests.adapters import HTTPAdapter
 
     send = HTTPAdapter.send
 
-    def send_here(self: HTTPAdapter, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+    def send_rerouted(self: HTTPAdapter, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         request.url = AMOCRM.sub(url, request.url or "", count=1)
         return send(self, request, *args, **kwargs)
 
-    HTTPAdapter.send = send_here  # type: ignore[method-assign]
+    HTTPAdapter.send = send_rerouted  # type: ignore[method-assign]
 
 
 class _Tokens(ModuleType):
-    """Stands in for the database of tokens that one of the connectors keeps: it has one, which is good for ever."""
+    """Stands in for the database in which one connector keeps its tokens: returns one token that never expires."""
 
     def __init__(self, token: str) -> None:
         super().__init__("psycopg2")

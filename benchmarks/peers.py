@@ -1,9 +1,9 @@
-"""`make peers`: what public readers of amoCRM bring of an account in which people work, beside this connector.
+"""`make peers`: compares public readers of amoCRM with this connector, on an account in which people work.
 
-Each reads all deals of the same account on this machine, at the same seven requests a second, under the same edits; a
-connector reads twice, the second time from the state of the first. Of the deals that were there from the first request
-to the last, some may be missing. After the second sync a deal that nobody changed during it may be old, and one that
-was deleted before it may still be there. A row that comes again, in a later version, replaces the one with its key.
+Each reader reads all deals of the same account on this machine, at seven requests a second, under the same edits. A
+connector reads twice, the second time with the state of the first. Counted as errors are: missing deals among those
+that existed from the first request to the last; after the second sync, outdated deals among those that nobody changed
+during it, and deals that were deleted before it and are still there. A later row of a key replaces the earlier one.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from integration_tests.sandbox import Account, Server, writes
 PYTHON = READERS.parent.parent / ".venv-peers" / "bin" / "python"
 LEADS = 5_000
 LATENCY = 0.3, 0.55
-EVERY = 0.2
-"""Seconds between two edits."""
-LONGEST = 120
-"""Seconds after which a reader is stopped."""
+EDIT_EVERY = 0.2
+"""Time between two rounds of edits (seconds)."""
+TIMEOUT = 120
+"""Time after which a reader is stopped (seconds)."""
 STOPPED = "not by itself"
 CLIENTS = ("aioamocrm", "amocrm-api")
 HEAD = (
@@ -47,7 +47,7 @@ HEAD = (
 
 
 class Row(NamedTuple):
-    """`changed`: Unix seconds, if they were told; `gone`: the row says that the deal was deleted."""
+    """`changed`: the deal's updated_at (unix seconds), if the reader prints it. `gone`: the row reports a deletion."""
 
     id: int
     changed: int | None = None
@@ -55,7 +55,7 @@ class Row(NamedTuple):
 
 
 class People:
-    """`with People(account) as people`: they delete, edit and create. `stayed`: deals that were there throughout."""
+    """`with People(account) as people`: they delete, edit and create deals in a thread."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -72,13 +72,14 @@ class People:
         self._over.set()
         self._thread.join()
 
-    def now(self) -> Moment:
+    def now(self) -> Snapshot:
         with self._account.lock:
             rows = self._account.tables["leads"].rows
-            return Moment({own: row["updated_at"] for own, row in rows.items()}, set(self._stayed), set(self._deleted))
+            changed = {lead_id: row["updated_at"] for lead_id, row in rows.items()}
+            return Snapshot(changed, set(self._stayed), set(self._deleted))
 
     def _work(self) -> None:
-        while not self._over.wait(EVERY):
+        while not self._over.wait(EDIT_EVERY):
             with self._account.lock:
                 leads = sorted(self._account.tables["leads"].rows)
                 self._deleted.add(leads[0])
@@ -89,17 +90,17 @@ class People:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """`there`: when each deal was changed last, by its id; those that `stayed` all the time; those `deleted` so far."""
+class Snapshot:
+    """`changed`: the updated_at of each deal, by its id. `stayed`: deals that existed all the time."""
 
-    there: Mapping[int, int]
+    changed: Mapping[int, int]
     stayed: Set[int]
     deleted: Set[int]
 
 
 @dataclass
 class Table:
-    """What the reader's destination holds: each deal in the version that came last."""
+    """The table in the reader's destination: each deal in the version that came last."""
 
     rows: dict[int, int | None] = field(default_factory=dict)
 
@@ -110,11 +111,11 @@ class Table:
             else:
                 self.rows[row.id] = row.changed
 
-    def wrong(self, before: Moment, after: Moment) -> tuple[int, int, int]:
-        """How many deals are missing, old, and there though they were deleted; the sync went on between the two."""
+    def wrong(self, before: Snapshot, after: Snapshot) -> tuple[int, int, int]:
+        """Counts deals that are missing, outdated, and present though deleted. The sync ran between the snapshots."""
         missing = after.stayed - self.rows.keys()
-        settled = {own for own in after.stayed if before.there.get(own) == after.there[own]}
-        old = {own for own in settled & self.rows.keys() if self.rows[own] != after.there[own]}
+        settled = {lead_id for lead_id in after.stayed if before.changed.get(lead_id) == after.changed[lead_id]}
+        old = {lead_id for lead_id in settled & self.rows.keys() if self.rows[lead_id] != after.changed[lead_id]}
         return len(missing), len(old), len(before.deleted & self.rows.keys())
 
 
@@ -128,9 +129,9 @@ class Sync:
 
 @dataclass(frozen=True)
 class Reader:
-    """`command` of a sync, by what the one before it printed; `rows` of what it prints.
+    """`command`: makes the command of a sync from the output of the last one. `rows`: reads the rows of an output.
 
-    `again`: it has a second sync, which either `replaces` the table or goes on with it.
+    `again`: whether it can sync a second time. `replaces`: whether that replaces the table instead of updating it.
     """
 
     name: str
@@ -150,9 +151,9 @@ def client(name: str) -> Reader:
 def public(connector: Connector) -> Reader:
     def command(server: Server, folder: Path, before: str) -> list[str]:
         token = token_of(server)
-        given = {"config": connector.config(token), "catalog": connector.catalog()}
         state = {"state": state_of(before)} if before and connector.incremental else {}
-        return connector.command(server.url, token, files(folder, **given, **state))
+        paths = files(folder, config=connector.config(token), catalog=connector.catalog(), **state)
+        return connector.command(server.url, token, paths)
 
     return Reader(connector.name, command, public_rows, replaces=not connector.incremental)
 
@@ -177,7 +178,7 @@ def records(printed: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def printed_rows(printed: str) -> Iterator[Row]:
-    return (Row(int(own)) for own in printed.split())
+    return (Row(int(lead_id)) for lead_id in printed.split())
 
 
 def own_rows(printed: str) -> Iterator[Row]:
@@ -186,7 +187,7 @@ def own_rows(printed: str) -> Iterator[Row]:
 
 
 def public_rows(printed: str) -> Iterator[Row]:
-    """The events of deletions come after the deals."""
+    """Yields the deals, then the deletions, whatever order the connector prints."""
     found = list(records(printed))
     yield from (Row(row["id"], row["updated_at"]) for stream, row in found if stream == "leads")
     gone = (row for stream, row in found if stream == "events" and row["type"] == "lead_deleted")
@@ -194,21 +195,21 @@ def public_rows(printed: str) -> Iterator[Row]:
 
 
 def sync(command: list[str], server: Server) -> Sync:
-    begun, asked = time.monotonic(), len(server.log)
+    begun, before = time.monotonic(), len(server.log)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=LONGEST)
-        printed, ended = done.stdout, "well" if done.returncode == 0 else why(done.stdout, done.stderr)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        printed, ended = done.stdout, "well" if done.returncode == 0 else failure_of(done.stdout, done.stderr)
     except subprocess.TimeoutExpired as stopped:
         printed, ended = (stopped.stdout or b"").decode(errors="replace"), STOPPED
-    return Sync(printed, ended, len(server.log) - asked, time.monotonic() - begun)
+    return Sync(printed, ended, len(server.log) - before, time.monotonic() - begun)
 
 
-def why(printed: str, said: str) -> str:
-    """The reason that a reader gave in Airbyte's way, or its last words."""
+def failure_of(printed: str, stderr: str) -> str:
+    """Returns the reason from an Airbyte trace message, or the last line of stderr."""
     traces = [message["trace"] for message in messages(printed) if message["type"] == "TRACE"]
     errors = [trace["error"] for trace in traces if trace["type"] == "ERROR"]
     reasons = [error.get("internal_message") or error.get("message") or "" for error in errors]
-    last = next((reason for reason in reasons if reason), said.strip().rpartition("\n")[2])
+    last = next((reason for reason in reasons if reason), stderr.strip().rpartition("\n")[2])
     return f"with an error: {' '.join(last.split())[:120]}"
 
 
@@ -223,8 +224,8 @@ def line(reader: Reader) -> str:
         after = people.now()
     rows = list(reader.rows(first.printed))
     table.take(rows)
-    came = [row.id for row in rows if not row.gone]
-    missing, twice = len(between.stayed - table.rows.keys()), len(came) - len(set(came))
+    ids = [row.id for row in rows if not row.gone]
+    missing, twice = len(between.stayed - table.rows.keys()), len(ids) - len(set(ids))
     cells = [f"{missing:,} of {len(between.stayed):,}", f"{twice:,}", f"{first.requests:,}", f"{first.seconds:.1f}"]
     if second is None:
         return row_of(reader.name, *cells, "–", "–", first.ended)
@@ -241,7 +242,7 @@ def row_of(*cells: str) -> str:
 
 
 def main(source: str) -> None:
-    """`source`: where the repositories of the connectors are."""
+    """`source`: the address or folder of the connectors' repositories."""
     print(row_of(*HEAD))
     print(row_of(*("---" for _ in HEAD)))
     for name in CLIENTS:

@@ -1,4 +1,4 @@
-"""What is measured: each scenario gives the lines of its table."""
+"""The scenarios: each yields the lines of its table."""
 
 from __future__ import annotations
 
@@ -12,67 +12,67 @@ from .fat import fatten
 from .floor import EVENTS, FASTEST, PER_SECOND, fewest_pages
 from .forecast import forecasts
 from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
-from .line import Line, Place, Scenario, paced
+from .line import Line, Scenario, Workspace, paced
 from .loading import loaded
 from .measure import ALL, Run, read, sandbox
 from .rest import every_table, killed
 
 UNBOUND: Mapping[str, Any] = {"requests_per_second": FASTEST, "num_workers": 4}
-"""Where the CPU is the limit, four threads keep it busy; what more would fetch would only wait in memory."""
+"""Settings without a rate limit. Four threads keep the CPU busy; pages that more threads fetch wait in memory."""
 EDITS = 100
 FAT = 3_000
-"""Bytes of a lead where the connector's own cost is measured."""
+"""Size of a lead in `own_cost` (bytes)."""
 
 
-def deals_alone(place: Place, quick: bool) -> Iterator[Line]:
-    """10,000 leads at 550 ms a page and seven requests a second: the rows, and with them the deletions of all time."""
+def deals_alone(workspace: Workspace, quick: bool) -> Iterator[Line]:
+    """10,000 leads at 550 ms a page and seven requests a second, without and with all their deletions."""
     leads = 2_000 if quick else 10_090  # 90 of them are in the trash
-    account, path = place.account(leads)
+    account, path = workspace.account(leads)
     live, gone = len(account.tables["leads"]), sum(event.type == "lead_deleted" for event in account.events)
     deletions = ceil(gone / EVENTS) + 1  # in the events and in the trash
     for deleted_rows, more, of in (("ignore", 0, ""), ("mark", deletions, f" and {gone} deletions")):
         pages = fewest_pages(account, ["deals"]) - 1 + more
         with sandbox(path, (0.55, 0.55), PER_SECOND) as server:
-            run = read(server, ["deals"], place.folder / "deals", deleted_rows=deleted_rows)
+            run = read(server, ["deals"], workspace.folder / "deals", deleted_rows=deleted_rows)
         limit = 7.5 + more / PER_SECOND
         held = (quick or run.wall <= limit) and run.refused == 0 and run.unique["deals"] >= live
         yield paced(f"{live:,} deals{of} alone, 550 ms", run, pages, held, limit)
 
 
-def everything(place: Place, quick: bool) -> Iterator[Line]:
+def everything(workspace: Workspace, quick: bool) -> Iterator[Line]:
     """All streams of a small and of a large account, 300 to 550 ms a page."""
     for leads, factor in ((300, 1.5), (2_000 if quick else 50_000, 1.1)):
-        account, path = place.account(leads)
+        account, path = workspace.account(leads)
         pages = fewest_pages(account, ALL)
         with sandbox(path, (0.3, 0.55), PER_SECOND) as server:
-            run = read(server, ALL, place.folder / f"all-{leads}")
+            run = read(server, ALL, workspace.folder / f"all-{leads}")
         limit = factor * pages / PER_SECOND + 3
         held = run.wall <= limit and run.refused == 0 and (leads < 50_000 or run.requests <= 1.05 * pages)
         yield paced(f"{leads:,} leads, all streams, 300–550 ms", run, pages, held, limit)
 
 
-def own_cost(place: Place, quick: bool) -> Iterator[Line]:
-    """CPU and memory without latency; the budget set to the most that is allowed, which is not reached."""
+def own_cost(workspace: Workspace, quick: bool) -> Iterator[Line]:
+    """CPU and memory without latency, at the largest rate that the settings allow."""
     sizes = (2_000, 8_000) if quick else (50_000, 200_000)
     for leads in sizes:
-        account, path = place.account(leads, "fat", partial(fatten, size=FAT))
+        account, path = workspace.account(leads, "fat", partial(fatten, size=FAT))
         with sandbox(path) as server:
-            run = read(server, ["deals"], place.folder / f"cost-{leads}", **UNBOUND)
+            run = read(server, ["deals"], workspace.folder / f"cost-{leads}", **UNBOUND)
             speed = run.total / run.cpu
             fair = quick or (speed >= 8_000 and run.memory <= 150e6)
             yield _cost(f"{leads:,} leads of 3 KB, deals", run, fewest_pages(account, ["deals"]), fair)
             if leads == sizes[0]:
                 both = ["deals", "custom_fields_deals"]
-                run = read(server, both, place.folder / "cost-both", **UNBOUND)
+                run = read(server, both, workspace.folder / "cost-both", **UNBOUND)
                 pages = fewest_pages(account, both)
                 yield _cost(f"{leads:,} leads of 3 KB, deals and their fields", run, pages, run.repeated == 0)
 
 
-def changed(place: Place, quick: bool) -> Iterator[Line]:
+def changed(workspace: Workspace, quick: bool) -> Iterator[Line]:
     """The second sync of all streams, after 100 edits."""
     for leads in (300, 2_000) if quick else (5_000, 50_000, 200_000):
-        _, path = place.account(leads)
-        folder = place.folder / f"changed-{leads}"
+        _, path = workspace.account(leads)
+        folder = workspace.folder / f"changed-{leads}"
         with sandbox(path) as server:
             read(server, ALL, folder, requests_per_second=FASTEST)
             server.edit(EDITS)

@@ -1,4 +1,4 @@
-"""`make demo`, from a checkout: an amoCRM account on this machine, its tables and its report."""
+"""`make demo`, from a checkout: an amoCRM account on this machine, with its tables and its report."""
 
 from __future__ import annotations
 

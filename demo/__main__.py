@@ -1,6 +1,6 @@
-"""`make demo`: an amoCRM account on this machine, read into DuckDB; three questions answered, and the report.
+"""`make demo`: reads an amoCRM account on this machine into DuckDB, answers three questions and builds the report.
 
-Again: what changed.
+Run again, it edits the account and reads only the changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from amocrm_warehouse.address import add_database, without_password
 from amocrm_warehouse.database import reading, tables
 from amocrm_warehouse.desktop import show
-from amocrm_warehouse.interrupt import ended
+from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.report.command import after_sync
 from amocrm_warehouse.sync import Outcome, sync
 from amocrm_warehouse.sync.outcome import print_table
@@ -35,7 +35,7 @@ EDITS = 25
 
 @contextmanager
 def account(leads: int) -> Iterator[str]:
-    """The sandbox's address while it runs; the account is kept in demo/state and gone on with next time."""
+    """Runs the sandbox and yields its address. The account is kept in demo/state and used again next time."""
     options = ["--leads", str(leads), "--latency", "0.2", "0.4", "--state", str(ACCOUNT)]
     process = subprocess.Popen(
         [sys.executable, "-m", "integration_tests.sandbox", *options],
@@ -45,7 +45,7 @@ def account(leads: int) -> Iterator[str]:
     )
     assert process.stdout is not None
     try:
-        # its address, then a config of many lines
+        # the sandbox prints its address, then a config of many lines
         address = process.stdout.readline().strip()
         config = "".join(iter(process.stdout.readline, "}\n")) + "}"
         if not address:
@@ -79,17 +79,17 @@ def answer(database: str, prefix: str) -> None:
 
 
 def forget(database: str, prefix: str) -> None:
-    """Drops the tables of an account that is no more, and what dlt remembers of them."""
-    there = tables(database)
-    if not any(name.startswith(f"amocrm.{prefix}") for name in there):
+    """Drops the tables of an account that no longer exists, and dlt's state of them."""
+    present = tables(database)
+    if not any(name.startswith(f"amocrm.{prefix}") for name in present):
         return
     name = prefix.rstrip("_")
     with reading(database) as run:
-        for known in there:
-            if known.startswith((f"amocrm.{prefix}", f"amocrm_load.{prefix}")):
-                run(f"DROP TABLE {known} CASCADE")
-        for known in {"amocrm._dlt_version", "amocrm_load._dlt_version"} & there:
-            run(f"DELETE FROM {known} WHERE schema_name = '{name}'")
+        for one in present:
+            if one.startswith((f"amocrm.{prefix}", f"amocrm_load.{prefix}")):
+                run(f"DROP TABLE {one} CASCADE")
+        for one in {"amocrm._dlt_version", "amocrm_load._dlt_version"} & present:
+            run(f"DELETE FROM {one} WHERE schema_name = '{name}'")
         run(f"DELETE FROM amocrm._dlt_pipeline_state WHERE pipeline_name = '{name}'")
         run("COMMIT")
 
@@ -99,36 +99,36 @@ def main() -> int:
     parser.add_argument("--project", default="1001", help="tables are amocrm_<project>_<stream>")
     add_database(parser, DATABASE)
     parser.add_argument("--leads", type=int, default=2000, help="deals of a new account")
-    given = parser.parse_args()
-    prefix = f"amocrm_{given.project.lower()}_"
+    options = parser.parse_args()
+    prefix = f"amocrm_{options.project.lower()}_"
     try:
-        outcome = run(given.db, given.project, given.leads, prefix)
+        outcome = run(options.db, options.project, options.leads, prefix)
         if outcome.totals:
             print("\nBuilding the models and the report …", flush=True)
-            plan = demo_plans.write(given.db, given.project, STATE / "plans.csv", date.today())
-            show(after_sync(given.db, given.project, plan))
+            plan = demo_plans.write(options.db, options.project, STATE / "plans.csv", date.today())
+            show(after_sync(options.db, options.project, plan))
     except (ValueError, RuntimeError, KeyboardInterrupt) as error:
-        return ended(error)
+        return exit_code(error)
     for sentence in outcome.errors:
         print(f"\n{sentence}", file=sys.stderr)
     return 1 if outcome.errors else 0
 
 
 def run(database: str, project: str, leads: int, prefix: str) -> Outcome:
-    known = ACCOUNT.exists()
-    if not known:
-        # tables of an account that is no more would be mixed with the new one's
+    exists = ACCOUNT.exists()
+    if not exists:
+        # the new account's rows would mix with those of a deleted one
         forget(database, prefix)
         STATE.mkdir(mode=0o700, exist_ok=True)
         print(f"Making an amoCRM account with {leads:,} deals on this machine …")
     with account(leads) as address:
         print(f"The account is at {address}: 7 requests a second, 0.2 to 0.4 s each, as amoCRM's.\n")
-        if known:
+        if exists:
             edit(address)
         outcome = sync(CONFIG, to=database, project=project)
         log = ask(address, "log")
     print_table(outcome, prefix)
-    refused = sum(1 for seen in log if seen["status"] == 429)
+    refused = sum(1 for request in log if request["status"] == 429)
     print(f"{len(log)} requests, {refused} × 429 (too many requests)")
     if not outcome.errors:
         answer(database, prefix)

@@ -1,4 +1,4 @@
-"""A plan for the managers of the demo's account, so that its report shows plan and fact."""
+"""Sales plans for the users of the demo's account, so that its report compares plan and fact."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MONTHLY = 400_000
 
 
 def write(database: str, project: str, path: Path, today: date) -> Path:
-    """The same amount for each user and each of the last twelve months."""
+    """Writes a file of plans: the same amount for each active user and each of the last twelve months."""
     with reading(database) as run:
         _, users = run(f"SELECT user_id FROM amocrm.amocrm_{project.lower()}_users WHERE is_active ORDER BY 1")
     last = 12 * today.year + today.month - 1

@@ -1,4 +1,4 @@
-"""Three questions a head of sales asks, each one SQL statement over the tables as they are."""
+"""Three questions of a head of sales, each answered by one SQL statement over the connector's tables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SqlQuestion:
+    """`sql`: for DuckDB and PostgreSQL; `{t}` in it becomes the prefix of the tables' names."""
+
     title: str
-    sql: str  # DuckDB and PostgreSQL; {t} is the tables' prefix
+    sql: str
 
 
 FUNNEL = SqlQuestion(
@@ -59,23 +61,18 @@ QUESTIONS = (FUNNEL, SALES, LOSSES)
 
 
 def table(rows: Iterable[dict[str, Any]]) -> str:
-    """Rows under their column names, numbers to the right."""
+    """Formats rows as text columns under their names, with numbers aligned to the right."""
     rows = list(rows)
     if not rows:
         return "  (nothing)"
     lines = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    numeric = [not isinstance(value, str) for value in rows[0].values()]
-    return "\n".join(
-        "  " + "  ".join(_pad(*cell) for cell in zip(line, widths, numeric, strict=True)).rstrip() for line in lines
-    )
+    first = rows[0].values()
+    forms = [f"{'<' if isinstance(value, str) else '>'}{width}" for value, width in zip(first, widths, strict=True)]
+    return "\n".join("  " + "  ".join(map(format, line, forms)).rstrip() for line in lines)
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return "–"
     return value if isinstance(value, str) else f"{value:,.0f}".replace(",", " ")
-
-
-def _pad(text: str, width: int, right: bool) -> str:
-    return text.rjust(width) if right else text.ljust(width)

@@ -1,1 +1,1 @@
-"""What writes the generated pages and pictures of this folder: `make docs`."""
+"""Writes the generated pages and pictures of this folder: `make docs`."""

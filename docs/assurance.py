@@ -1,4 +1,4 @@
-"""`make docs`: docs/assurance.md, of docs/assurance.yaml: what is promised, what it rests on, and the test of it."""
+"""`make docs`: writes docs/assurance.md from docs/assurance.yaml: each promise, its evidence and its tests."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ RESTS = {
 HEAD = """\
 # What is promised, and what that rests on
 
-`make docs` writes this page from `docs/assurance.yaml`; do not edit it by hand. A promise of the pages without a line
-here fails the tests.
+`make docs` writes this page from `docs/assurance.yaml`; do not edit it by hand. The tests fail for a promise of the
+pages that has no line here.
 
-Nobody who wrote this connector has read a live account of amoCRM with it. What it promises rests on:
+Nobody who wrote this connector has read a live account of amoCRM with it. Its promises rest on:
 """
 TAIL = """\
 
-“Assumed” is what nobody has seen. An account can tell much of it: `source-amocrm probe` asks it ([probe.md](probe.md)).
+“Assumed” is what nobody has seen. An account can answer much of it: `source-amocrm probe` asks
+([probe.md](probe.md)).
 """
 
 
 def load() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
-    return found
+    document: dict[str, Any] = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+    return document
 
 
 def pages() -> dict[Path, str]:
@@ -43,7 +44,7 @@ def pages() -> dict[Path, str]:
     alone = sum(promise["rests"] == ["sandbox"] for promise in promises)
     assumed = sum("assumed" in promise for promise in promises)
     lines = [HEAD, *(f"- **{rest}** ({counted[rest]} of {len(promises)}): {what}" for rest, what in RESTS.items())]
-    lines.append(f"\n{alone} rest on the sandbox alone; with {assumed} something is assumed.")
+    lines.append(f"\n{alone} promises rest on the sandbox alone; {assumed} assume something.")
     lines.append(TAIL)
     for page in dict.fromkeys(promise["page"] for promise in promises):
         link = page.removeprefix("docs/") if page.startswith("docs/") else f"../{page}"
@@ -58,8 +59,8 @@ def pages() -> dict[Path, str]:
 
 def _line(promise: dict[str, Any]) -> str:
     rests = ", ".join(promise["rests"]) + (f" ({promise['reference']})" if "reference" in promise else "")
-    asked = f" Asked by the probe: {promise['probe']}." if "probe" in promise else ""
-    assumed = promise.get("assumed", "–") + ("." if asked and "assumed" in promise else "") + asked
+    probe = f" Asked by the probe: {promise['probe']}." if "probe" in promise else ""
+    assumed = promise.get("assumed", "–") + ("." if probe and "assumed" in promise else "") + probe
     tests = "<br>".join(f"`{test.partition('::')[2]}` in {test.partition('::')[0]}" for test in promise["tests"])
     cells = (promise["says"].strip("| ").replace(" | ", ": "), rests, assumed, tests)
     return f"| {' | '.join(cells)} |"

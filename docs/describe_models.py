@@ -1,8 +1,7 @@
-"""`make docs`: what dbt reads about models and sources (models/schema.yml, models/sources.yml), and docs/models.md."""
+"""`make docs`: writes dbt's descriptions of models and sources (schema.yml, sources.yml), and docs/models.md."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,51 +10,52 @@ from typing import Any
 import yaml
 
 from amocrm_warehouse.report.metrics import METRICS, ROWS, total
+from source_amocrm.streams import schema
 
 HOME = Path(__file__).resolve().parents[1] / "amocrm_warehouse" / "dbt"
 SCHEMA = HOME / "models" / "schema.yml"
 SOURCES = HOME / "models" / "sources.yml"
-SCHEMAS = Path(__file__).resolve().parents[1] / "source_amocrm" / "schemas"
 PAGE = Path(__file__).resolve().parent / "models.md"
 LAYERS = {"marts": "Marts · Витрины", "intermediate": "Intermediate · Промежуточные", "staging": "Staging · Исходные"}
 HEAD = """\
 # Models · Модели
 
-What `make models` makes of the tables, column by column. `make docs` writes this page from `models.yaml` and
-`columns.yaml` in `amocrm_warehouse/dbt/`; do not edit it by hand. **Bold** columns are the key. Times are UTC; those
-in `…_local` are by the clock of the account. Questions to the marts, with answers: [questions.md](questions.md);
-columns of custom fields: [own-fields.md](own-fields.md); in a dbt project of your own:
+What `source-amocrm models` builds from the tables, column by column. `make docs` writes this page from `models.yaml`
+and `columns.yaml` in `amocrm_warehouse/dbt/`; do not edit it by hand. **Bold** columns are the key. Times are UTC;
+those in `…_local` are by the account's clock. Questions to the marts, with answers: [questions.md](questions.md);
+columns of custom fields: [own-fields.md](own-fields.md); the models in a dbt project of your own:
 [dbt-package.md](dbt-package.md).
 
-Что `make models` делает из таблиц, столбец за столбцом. Время в UTC, в столбцах `…_local` — по часам аккаунта.
-Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md); столбцы дополнительных полей:
-[own-fields.ru.md](own-fields.ru.md); в собственном проекте dbt: [dbt-package.ru.md](dbt-package.ru.md).
+Что `source-amocrm models` строит из таблиц, столбец за столбцом. **Жирным** выделен ключ. Время — в UTC, в столбцах
+`…_local` — по часам аккаунта. Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md); столбцы
+дополнительных полей: [own-fields.ru.md](own-fields.ru.md); модели в собственном проекте dbt:
+[dbt-package.ru.md](dbt-package.ru.md).
 """
 
 METRICS_HEAD = """\
 # Metrics · Метрики
 
-Each is defined once, in `amocrm_warehouse/dbt/metrics.yaml`; the report, its workbook and digest, and
-`source-amocrm mcp` count by it. A metric without a day is told as of now.
+`amocrm_warehouse/dbt/metrics.yaml` defines each metric once. The report, its workbook and digest, and
+`source-amocrm mcp` count by it. A metric without a day is as of now.
 
-Каждая определена один раз, в `amocrm_warehouse/dbt/metrics.yaml`; по этому определению считают отчёт, его книга Excel и
-сводка и `source-amocrm mcp`. Показатель без дня — на сейчас.
+Каждый показатель определён один раз, в `amocrm_warehouse/dbt/metrics.yaml`. По этому определению считают отчёт, его
+книга Excel и сводка и `source-amocrm mcp`. Показатель без дня — на сейчас.
 """
 
 BY = (
     "Only with `by`: the value of that field, an option by its label, several of them in one text.",
     "Только с `by`: значение этого поля; вариант списка — названием, несколько — одним текстом.",
 )
-"""What by_value is, which the models have that `by: true` stands at."""
+"""Description of the column by_value, which models with `by: true` have."""
 FIELDS = (
     "And a column for each custom field: `cf_<id>_<name>`; own_fields tells which is which.",
     "И по столбцу на дополнительное поле: `cf_<id>_<название>`; какой чей, говорит own_fields.",
 )
-"""What is said of the columns of custom fields, which the models have that `fields` stands at."""
+"""Description of the columns of custom fields, which models with `fields` have."""
 
 
 def node(table: str) -> str:
-    """The name of a table's model in dbt, where the models of a whole project share their names."""
+    """Returns the name of a table's model, prefixed so that it is unique in the user's dbt project."""
     layer = re.match("stg_|int_|", table)
     return f"{layer[0]}amocrm__{table[layer.end() :]}" if layer else table
 
@@ -65,12 +65,12 @@ def models() -> dict[str, dict[str, Any]]:
 
 
 def columns() -> dict[str, tuple[str, str]]:
-    """English and Russian by the column's name."""
-    told = yaml.safe_load((HOME / "columns.yaml").read_text(encoding="utf-8"))
-    return {name: _two(text) for name, text in told.items()}
+    """Returns each column's description in English and in Russian, by the column's name."""
+    texts = yaml.safe_load((HOME / "columns.yaml").read_text(encoding="utf-8"))
+    return {name: _languages(text) for name, text in texts.items()}
 
 
-def _two(text: str) -> tuple[str, str]:
+def _languages(text: str) -> tuple[str, str]:
     english, russian = text.split(" | ")
     return english, russian
 
@@ -83,9 +83,9 @@ def pages() -> dict[Path, str]:
     }
 
 
-def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> str:
+def _schema(models: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> str:
     resources: dict[str, list[Any]] = {"models": [], "seeds": []}
-    for name, model in told.items():
+    for name, model in models.items():
         key, tests = model.get("key"), model.get("tests", {})
         entry: dict[str, Any] = {"name": node(name), "description": f"{model['en']} · {model['ru']}"}
         entry["config"] = {"alias": name}
@@ -104,7 +104,7 @@ def _schema(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[st
 
 
 def _sources() -> str:
-    """The tables that the models are made of. dbt knows those of the first project; the models read them of all."""
+    """The connector's tables that the models read. dbt's sources name those of the first project only."""
     lists = (HOME / "macros" / "tables.sql").read_text(encoding="utf-8")
     used = re.findall(r'"(\w+)"', lists.split("{% macro ")[1])
     prefix = (
@@ -119,25 +119,23 @@ def _sources() -> str:
             "freshness": {"warn_after": {"count": 36, "period": "hour"}},
             "loaded_at_query": "{{ amocrm.loaded_at() }}",
         },
-        "tables": [{"name": name, "description": _title(name), "identifier": f"{prefix}{name}"} for name in used],
+        "tables": [
+            {"name": name, "description": schema.russian(name), "identifier": f"{prefix}{name}"} for name in used
+        ],
     }
     note = "# Written by `make docs` from macros/tables.sql; do not edit it by hand.\n"
     return note + yaml.safe_dump({"version": 2, "sources": [source]}, allow_unicode=True, sort_keys=False, width=160)
 
 
-def _title(table: str) -> str:
-    return str(json.loads((SCHEMAS / f"{table}.json").read_text(encoding="utf-8"))["x-ru"])
-
-
-def _test(told: list[str] | str) -> dict[str, Any]:
-    """A list is of the values that the column may have, a name is of the model that it refers to."""
-    if isinstance(told, list):
-        return {"accepted_values": {"arguments": {"values": told}}}
-    return {"amocrm_refers": {"arguments": {"to": f"ref('{node(told)}')"}}}
+def _test(declared: list[str] | str) -> dict[str, Any]:
+    """`declared`: a list of the column's accepted values, or the name of the model that it refers to."""
+    if isinstance(declared, list):
+        return {"accepted_values": {"arguments": {"values": declared}}}
+    return {"amocrm_refers": {"arguments": {"to": f"ref('{node(declared)}')"}}}
 
 
 def layer(name: str) -> str | None:
-    """The folder of a model; None of what is no model but a file of the user's."""
+    """Returns the folder of a model, or None if the name is a seed, a file of the user's."""
     return next((folder for folder in LAYERS if (HOME / "models" / folder / f"{node(name)}.sql").exists()), None)
 
 
@@ -145,19 +143,20 @@ def _metrics() -> Iterator[str]:
     yield METRICS_HEAD
     yield "| metric | definition | определение | of | day | SQL |\n| --- | --- | --- | --- | --- | --- |"
     for name, metric in METRICS.items():
-        texts = zip(_two(metric.name), _two(metric.means), strict=True)
+        texts = zip(_languages(metric.name), _languages(metric.means), strict=True)
         english, russian = (f"{title}. {means}" for title, means in texts)
+        russian = russian.replace("..", ".")  # of a name that ends with an abbreviation
         yield f"| **`{name}`** | {english} | {russian} | {metric.of} | {metric.day or ''} | `{total(name)}` |"
     yield ""
-    for mart, own in ROWS.items():
-        yield "- " + "; ".join([mart, *(f"{name}: `{sql}`" for name, sql in own.items())])
+    for mart, counts in ROWS.items():
+        yield "- " + "; ".join([mart, *(f"{name}: `{sql}`" for name, sql in counts.items())])
     yield ""
 
 
-def _page(told: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+def _page(models: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     for folder, title in LAYERS.items():
         yield f"# {title}\n"
-        for name, model in told.items():
+        for name, model in models.items():
             if layer(name) != folder:
                 continue
             yield f"## {name}\n\n{model['en']}\n\n{model['ru']}\n"

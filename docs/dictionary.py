@@ -1,6 +1,6 @@
-"""`make docs`: the data dictionary, and the list of streams in docs/amocrm.md, in both languages.
+"""`make docs`: writes the data dictionary, and the list of streams in docs/amocrm.md, in both languages.
 
-Made of the streams' declarations and their schemas, which have the Russian names, too.
+The sources are the streams' declarations and their schemas, which have the Russian names.
 """
 
 from __future__ import annotations
@@ -16,33 +16,34 @@ ROOT = Path(__file__).resolve().parents[1]
 DICTIONARY = ROOT / "docs" / "data-dictionary.md"
 HEADS = {"": "| stream | таблица | key | cursor |", ".ru": "| поток | таблица | ключ | курсор |"}
 LISTS = {ROOT / "docs" / f"amocrm{language}.md": head for language, head in HEADS.items()}
-"""The pages with a list of the streams, and the list's head."""
+"""The pages that hold a list of the streams, each with the head of that list."""
 
 HEAD = """\
 # Data dictionary · Словарь данных
 
-Every table the connector fills, column by column. `make docs` writes this page from `source_amocrm/schemas`; do not
-edit it by hand. With the stream prefix `amocrm_<project_id>_` the stream `deals` becomes the table
+Every table that the connector fills, column by column. `make docs` writes this page from `source_amocrm/schemas`; do
+not edit it by hand. With the stream prefix `amocrm_<project_id>_` the stream `deals` fills the table
 `amocrm_<project_id>_deals`.
 
-Все таблицы коннектора, столбец за столбцом. С префиксом потока `amocrm_<project_id>_` поток `deals` становится таблицей
-`amocrm_<project_id>_deals`. Тип `timestamp` — время в UTC, RFC 3339; `json` — объект или массив amoCRM как есть.
+**Bold** columns are the key, the *italic* one is the cursor. → leads to the table that has the row whose id, or ids,
+the column holds: [pictures](relations.md). *Personal* marks the columns that `personal_data` hashes or drops:
+[how](security.md). `timestamp` is UTC, RFC 3339; `json` is an object or array as amoCRM gives it. Lists of ids are
+never null; every other column that is not in the key may be null.
 
-`timestamp` is UTC, RFC 3339; `json` is an object or array as amoCRM gives it; lists of ids are never null; every column
-but the key may be null. **Bold** columns are the key. *Italic* is the cursor. → leads to the table that has the row
-whose id, or ids, the column holds: [the picture](relations.md).
+Все таблицы коннектора, столбец за столбцом. С префиксом потоков `amocrm_<project_id>_` поток `deals` заполняет таблицу
+`amocrm_<project_id>_deals`.
 
-**Жирным** — ключ, *курсивом* — курсор, → ведёт к таблице, где лежит строка с этим ID: [схема таблиц](relations.md).
-
-*Personal* marks the columns that `personal_data` hashes or drops: [how](security.md). *Personal* — столбцы, которые
-настройка `personal_data` хеширует или опустошает: [как](security.ru.md).
+**Жирным** выделен ключ, *курсивом* — курсор. → ведёт к таблице, где лежит строка с этим ID: [картинки](relations.md).
+*Personal* — столбцы, которые настройка `personal_data` хеширует или опустошает: [как](security.ru.md). Тип
+`timestamp` — время в UTC, RFC 3339; `json` — объект или массив amoCRM как есть. Списки ID никогда не null; любой другой
+столбец, кроме ключа, может быть null.
 """
 
 TYPES = {"integer": "int", "boolean": "bool"}
 
 
 def pages() -> dict[Path, str]:
-    """Every generated page, or page with a generated part, as it should be."""
+    """Returns every page that is generated, or has a generated part, with its text."""
     tables = ["\n".join(_table(name)) for name in STREAMS]
     lists = {}
     for path, head in LISTS.items():

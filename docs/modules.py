@@ -1,4 +1,4 @@
-"""`make docs`: docs/modules.md, every module with the first sentence of its docstring."""
+"""`make docs`: writes docs/modules.md, every module with the first sentence of its docstring."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def page() -> str:
 
 
 def tree() -> str:
-    """A line a module, those of a package below its name."""
+    """One line a module, below the name of its package."""
     return "".join(f"{line}\n" for package in PACKAGES for line in (f"{package}/", *_lines(ROOT / package, "  ")))
 
 

@@ -1,7 +1,7 @@
-"""A picture of tables and of what their columns refer to, as SVG: boxes in columns, and lines between neighbours.
+"""Draws tables and the references of their columns as SVG: boxes in columns, and lines between adjacent boxes.
 
-Positions are counted and not measured, in a font whose letters are all equally wide, so that a picture has the same
-bytes on every machine. Lengths are pixels.
+Text widths are computed from the number of letters of a monospaced font, so that a picture has the same bytes on every
+machine. Lengths are pixels.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ HEAD = 28
 PAD = 10
 FOOT = 6
 LONGEST = 52
-"""Letters of a row; what is longer takes two."""
+"""Letters of a row. A longer row is split in two."""
 BETWEEN_BOXES = 20
-"""So that a box and the space below it are a whole number of rows: all rows stand on one grid, and heads beside it."""
+"""With it, a box and the space below it are a whole number of rows, so that the rows of all boxes share one grid."""
 BETWEEN_LANES = 10
 GUTTER = 34
-"""Between two columns of boxes without a line."""
+"""Space between two columns of boxes without a line."""
 MARGIN = 18
 COLOURS = ("#0969da", "#cf222e", "#1a7f37", "#8250df", "#bc4c00", "#0e7490", "#bf3989", "#7d5a00", "#57606a", "#3d6b00")
 STYLE = (
@@ -35,7 +35,7 @@ STYLE = (
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a table: columns, and the tables that they refer to."""
+    """A line of a table: `text` names columns, `targets` the tables that they refer to."""
 
     text: str
     targets: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """`is_guest`: another picture shows it whole."""
+    """`is_guest`: whether another picture shows the whole table."""
 
     name: str
     lines: tuple[Line, ...]
@@ -53,16 +53,19 @@ class Table:
 
 @dataclass
 class Box:
-    """A table in its place. `near`: the tables that lines lead to, those of its column and of the columns beside it."""
+    """A table with its position.
+
+    `adjacent`: the tables of its column and of the columns beside it; lines lead only to these. `rows`: of each, the
+    text at the left, the text at the right, and its line.
+    """
 
     table: Table
     column: int
-    near: frozenset[str]
+    adjacent: frozenset[str]
     x: float = 0
     y: float = 0
     width: float = field(init=False)
     rows: list[tuple[str, str, Line]] = field(init=False)
-    """What stands at the left and at the right of each, and the line that it is of."""
 
     def __post_init__(self) -> None:
         self.rows = [row for line in self.table.lines for row in self._rows(line)]
@@ -70,26 +73,26 @@ class Box:
         self.width = round(longest * LETTER) + 2 * PAD
 
     def _rows(self, line: Line) -> Iterator[tuple[str, str, Line]]:
-        far = [target for target in line.targets if target not in self.near]
-        told = f"→ {', '.join(far)}" if far else ""
-        if len(line.text) + len(told) > LONGEST:
+        distant = [target for target in line.targets if target not in self.adjacent]
+        written = f"→ {', '.join(distant)}" if distant else ""
+        if len(line.text) + len(written) > LONGEST:
             yield line.text, "", line
-            yield "", told, Line("")
+            yield "", written, Line("")
         else:
-            yield line.text, told, line
+            yield line.text, written, line
 
     @property
     def height(self) -> float:
         return HEAD + ROW * len(self.rows) + FOOT
 
-    def edge(self, gutter: int) -> float:
-        """Where it meets that gutter. The one at the left of a column has the column's number."""
+    def side_x(self, gutter: int) -> float:
+        """Returns the x of the box's side at a gutter. The gutter at the left of a column has the column's number."""
         return self.x if gutter == self.column else self.x + self.width
 
 
 @dataclass(frozen=True)
-class Wire:
-    """From a row of one box to the head of another, through a gutter. `fan`: beside the others that leave that row."""
+class Link:
+    """Leads from a row of one box to the head of another, through a gutter. `fan`: its offset from the row's middle."""
 
     source: Box
     row: int
@@ -99,18 +102,18 @@ class Wire:
 
     @property
     def lane(self) -> tuple[int, str]:
-        """All that lead to one table through one gutter share their way."""
+        """The links to one table through one gutter share a vertical line."""
         return self.gutter, self.target.table.name
 
 
 def svg(columns: Sequence[Sequence[Table]], title: str) -> str:
     """`columns`: the tables from left to right, each column from its top."""
     boxes = _boxes(columns)
-    wires = [wire for box in boxes.values() for wire in _wires(box, boxes)]
-    order = list(dict.fromkeys(wire.lane for wire in wires))
+    links = [link for box in boxes.values() for link in _links(box, boxes)]
+    order = list(dict.fromkeys(link.lane for link in links))
     lanes = [[lane for lane in order if lane[0] == gutter] for gutter in range(len(columns) + 1)]
-    width, starts = _place(boxes, [len(each) for each in lanes])
-    ways = {lane: starts[lane[0]] + BETWEEN_LANES * number for each in lanes for number, lane in enumerate(each)}
+    width, starts = _lay_out(boxes, [len(each) for each in lanes])
+    lane_xs = {lane: starts[lane[0]] + BETWEEN_LANES * number for each in lanes for number, lane in enumerate(each)}
     colours = dict(zip(dict.fromkeys(name for _, name in order), COLOURS * len(order), strict=False))
     height = max(box.y + box.height for box in boxes.values()) + MARGIN
     return "\n".join(
@@ -120,8 +123,8 @@ def svg(columns: Sequence[Sequence[Table]], title: str) -> str:
             f"<title>{escape(title)}</title>",
             f"<style>{STYLE}</style>",
             '<rect width="100%" height="100%" style="fill:#fff;stroke:none"/>',
-            *(part for box in boxes.values() for part in _drawn(box)),
-            *(part for wire in wires for part in _led(wire, ways[wire.lane], colours)),
+            *(part for box in boxes.values() for part in _draw_box(box)),
+            *(part for link in links for part in _draw_link(link, lane_xs[link.lane], colours)),
             "</svg>\n",
         ]
     )
@@ -129,28 +132,28 @@ def svg(columns: Sequence[Sequence[Table]], title: str) -> str:
 
 def _boxes(columns: Sequence[Sequence[Table]]) -> dict[str, Box]:
     names = [[table.name for table in column] for column in columns]
-    near = [frozenset(chain(*names[max(0, here - 1) : here + 2])) for here in range(len(names))]
-    return {table.name: Box(table, here, near[here]) for here, column in enumerate(columns) for table in column}
+    adjacent = [frozenset(chain(*names[max(0, index - 1) : index + 2])) for index in range(len(names))]
+    return {table.name: Box(table, index, adjacent[index]) for index, column in enumerate(columns) for table in column}
 
 
-def _wires(box: Box, boxes: Mapping[str, Box]) -> Iterator[Wire]:
+def _links(box: Box, boxes: Mapping[str, Box]) -> Iterator[Link]:
     for number, (_, _, line) in enumerate(box.rows):
-        targets = [boxes[target] for target in line.targets if target in box.near]
-        for place, target in enumerate(targets):
-            fan = 2.5 * (place - (len(targets) - 1) / 2)
-            yield Wire(box, number, fan, target, _gutter(box.column, target.column))
+        targets = [boxes[target] for target in line.targets if target in box.adjacent]
+        for index, target in enumerate(targets):
+            fan = 2.5 * (index - (len(targets) - 1) / 2)
+            yield Link(box, number, fan, target, _gutter(box.column, target.column))
 
 
-def _gutter(here: int, there: int) -> int:
-    """Between neighbours; within a column the one at its right, at the left of the first."""
-    if here == there:
-        return here + 1 if here else 0
-    return max(here, there)
+def _gutter(source: int, target: int) -> int:
+    """Returns the gutter between two adjacent columns. Within a column: at its right, for the first at its left."""
+    if source == target:
+        return source + 1 if source else 0
+    return max(source, target)
 
 
-def _place(boxes: Mapping[str, Box], lanes: Sequence[int]) -> tuple[float, list[float]]:
-    """The width of the picture, and where the first lane of each gutter is."""
-    columns = [[box for box in boxes.values() if box.column == here] for here in range(len(lanes) - 1)]
+def _lay_out(boxes: Mapping[str, Box], lanes: Sequence[int]) -> tuple[float, list[float]]:
+    """Sets the boxes' positions. Returns the picture's width and the x of each gutter's first lane."""
+    columns = [[box for box in boxes.values() if box.column == index] for index in range(len(lanes) - 1)]
     heights = [sum(box.height + BETWEEN_BOXES for box in column) - BETWEEN_BOXES for column in columns]
     x: float = 0
     starts = []
@@ -169,11 +172,11 @@ def _place(boxes: Mapping[str, Box], lanes: Sequence[int]) -> tuple[float, list[
     return x, starts
 
 
-def _drawn(box: Box) -> Iterator[str]:
+def _draw_box(box: Box) -> Iterator[str]:
     kind = "guest" if box.table.is_guest else "head"
-    place = f'x="{box.x:g}" y="{box.y:g}" width="{box.width:g}"'
-    yield f'<rect class="box" {place} height="{box.height:g}" rx="4"/>'
-    yield f'<rect class="{kind}" {place} height="{HEAD}" rx="4"/>'
+    position = f'x="{box.x:g}" y="{box.y:g}" width="{box.width:g}"'
+    yield f'<rect class="box" {position} height="{box.height:g}" rx="4"/>'
+    yield f'<rect class="{kind}" {position} height="{HEAD}" rx="4"/>'
     yield f'<text class="name" x="{box.x + PAD:g}" y="{box.y + 18:g}">{escape(box.table.name)}</text>'
     for number, (left, right, line) in enumerate(box.rows):
         y = box.y + HEAD + ROW * number + 15
@@ -184,14 +187,14 @@ def _drawn(box: Box) -> Iterator[str]:
             yield f'<text class="far" x="{box.x + box.width - PAD:g}" y="{y:g}">{escape(right)}</text>'
 
 
-def _led(wire: Wire, way: float, colours: Mapping[str, str]) -> Iterator[str]:
-    """The line, a dot where it begins, and a head where it ends."""
-    colour = colours[wire.target.table.name]
-    begin, end = wire.source.edge(wire.gutter), wire.target.edge(wire.gutter)
-    side = 1 if way > end else -1
-    # lines to the left and to the right end at heights of their own, which no row has, so that none lies on another
-    y, head = wire.source.y + HEAD + ROW * wire.row + 11 + wire.fan, wire.target.y + HEAD / 2 - 1 - 2 * side
+def _draw_link(link: Link, lane_x: float, colours: Mapping[str, str]) -> Iterator[str]:
+    """Draws the line, a dot at its start and an arrowhead at its end."""
+    colour = colours[link.target.table.name]
+    begin, end = link.source.side_x(link.gutter), link.target.side_x(link.gutter)
+    side = 1 if lane_x > end else -1
+    # lines from the left, lines from the right and rows all have different heights, so that no line covers another
+    y, head = link.source.y + HEAD + ROW * link.row + 11 + link.fan, link.target.y + HEAD / 2 - 1 - 2 * side
     back = end + 7 * side
-    yield f'<path class="line" stroke="{colour}" d="M{begin:g} {y:g}H{way:g}V{head:g}H{back:g}"/>'
+    yield f'<path class="line" stroke="{colour}" d="M{begin:g} {y:g}H{lane_x:g}V{head:g}H{back:g}"/>'
     yield f'<circle fill="{colour}" cx="{begin:g}" cy="{y:g}" r="2.5"/>'
     yield f'<path fill="{colour}" d="M{end:g} {head:g}L{back:g} {head - 4:g}V{head + 4:g}Z"/>'

@@ -1,10 +1,10 @@
 """Foreign keys, as the schemas declare them (`x-ref`).
 
-A column refers to a table by the last column of that table's key; a column of lists holds many such values. No id is
-below 1: 0 is a robot or nothing, -1 a client. The forms of `x-ref`:
+A column refers to a table by the last column of that table's key; a column of lists holds many such values. Ids are at
+least 1: a value of 0 stands for a robot or nothing, -1 for a client. The forms of `x-ref`:
 
-* `"account"`: the row is always there; `"users?"`: it may be absent.
-* `{"table": …, "key": {…}}`: with the other columns of that key: each a constant, or after `$` a column of this row.
+* `"account"`: the row always exists; `"users?"`: it may be absent.
+* `{"table": …, "key": {…}}`: names the other columns of that key: each a constant, or after `$` a column of this row.
 * `{"by": …, "tables": {…}}`: one of several tables, chosen by the value of the column `by`.
 """
 

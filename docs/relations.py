@@ -1,6 +1,6 @@
-"""`make docs`: docs/relations.md and its pictures, and the relations in the form that Airbyte's own tool draws.
+"""`make docs`: writes docs/relations.md and its pictures, and the file of relations that Airbyte's own tool draws.
 
-Made of the references that the schemas declare.
+The source is the references that the schemas declare.
 """
 
 from __future__ import annotations
@@ -19,33 +19,35 @@ HOME = Path(__file__).resolve().parent
 PAGE = HOME / "relations.md"
 IMAGES = HOME / "images"
 CONFIRMED = HOME.parent / "erd" / "confirmed_relationships.json"
-"""What `erd` of airbyte-ci reads beside the catalog, instead of guessing."""
+"""The file from which `erd` of airbyte-ci reads the relations. Without it, `erd` guesses them from the catalog."""
 HEAD = """\
 # Relations · Связи таблиц
 
-What the columns of the tables refer to. `make docs` writes this page and its pictures from the schemas
-(`source_amocrm/schemas`); do not edit it by hand. A box has the key of its table, in bold, and the columns that refer
-to other tables: by a line where the table is near, else by its name. A dashed head is a table that another picture
-shows whole. `account_id`, which most tables have, is left out. Every column: [data dictionary](data-dictionary.md).
+Which table the columns of each table refer to. `make docs` writes this page and its pictures from the schemas
+(`source_amocrm/schemas`); do not edit it by hand. A box has the table's key, in bold, and the columns that refer to
+other tables: by a line if the other table is beside it, else by that table's name. A dashed head is a table that
+another picture shows whole. The pictures leave out `account_id`, which most tables have. Every column:
+[data dictionary](data-dictionary.md).
 
-На что ссылаются столбцы таблиц. В рамке — ключ таблицы, жирным, и столбцы, которые ссылаются на другие таблицы: линией,
-если таблица рядом, иначе по имени. Пунктир в заголовке — таблица, которую целиком показывает другая картинка.
-`account_id` есть почти везде и здесь опущен. Все столбцы — в [словаре данных](data-dictionary.md).
+The row that a column refers to may be absent. amoCRM lists no removed users, stages and fields, and no card that was
+merged into another or that waits in «Неразобранное». It lists only the sources of the token's own integration, it
+lists no groups of the fields of segments, and not every account lists its talks.
 
-A row that is referred to may be absent: users, stages or fields that were removed are in no list of amoCRM's, and
-neither is a card that was merged into another, or that waits in «Неразобранное». amoCRM lists the sources of the
-integration that the token belongs to, and no groups of segments' fields; not every account lists its talks.
+На какую таблицу ссылаются столбцы каждой таблицы. В рамке — ключ таблицы, жирным, и столбцы, которые ссылаются на
+другие таблицы: линией, если та таблица рядом, иначе по её имени. Пунктир в заголовке — таблица, которую целиком
+показывает другая картинка. `account_id` есть почти везде, и на картинках его нет. Все столбцы — в
+[словаре данных](data-dictionary.md).
 
-Строки, на которую ссылается столбец, может не быть: удалённых пользователей, этапов и полей нет ни в одном списке
-amoCRM, как и карточек, которые объединили с другими или которые ждут в «Неразобранном». Источники amoCRM показывает
-только свои для интеграции, которой выдан токен, группы полей сегментов — никому, а беседы — не каждому аккаунту.
+Строки, на которую ссылается столбец, может не быть. В списках amoCRM нет удалённых пользователей, этапов и полей, нет
+карточек, которые объединили с другими или которые ждут в «Неразобранном». Источники amoCRM показывает только той
+интеграции, которой они принадлежат, группы полей сегментов — никому, а беседы — не каждому аккаунту.
 """
 EVERYWHERE = "account_id"
 
 
 @dataclass(frozen=True)
 class Area:
-    """A picture. `columns`: its tables from left to right; the first area that has a table shows it whole."""
+    """A picture. `columns`: its tables from left to right. The first area that names a table shows it whole."""
 
     name: str
     english: str
@@ -151,7 +153,7 @@ _AREAS = (
 
 
 def _with_the_rest() -> Iterator[Area]:
-    """The areas; the tables that none of them names stand in the last column of the last one."""
+    """Yields the areas, with the tables that no area names in the last column of the last area."""
     named = {name for area in _AREAS for column in area.columns for name in column}
     rest = tuple(name for name in STREAMS if name not in named)
     *others, last = _AREAS
@@ -163,19 +165,19 @@ AREAS = tuple(_with_the_rest())
 
 
 def pages() -> dict[Path, str]:
-    """The page and every picture, as they should be."""
+    """Returns the page, every picture and Airbyte's file, with their texts."""
     pictures = {_picture(area): svg(list(columns(area)), area.english) for area in AREAS}
     page = "\n".join([HEAD, *(part for area in AREAS for part in _section(area))])
     return {PAGE: page, **pictures, CONFIRMED: json.dumps(_confirmed(), indent=2) + "\n"}
 
 
 def _confirmed() -> dict[str, list[dict[str, Any]]]:
-    """Airbyte knows one table a column."""
+    """Lists the references to one table. Airbyte's format has no column that refers to one of several."""
     streams = []
     for name in STREAMS:
         single = {column: one.table for column, one in references(name).items() if isinstance(one, Reference)}
-        there = {column: f"{table}.{STREAMS[table].primary_key[-1]}" for column, table in single.items()}
-        streams.append({"name": name, "relations": there})
+        relations = {column: f"{table}.{STREAMS[table].primary_key[-1]}" for column, table in single.items()}
+        streams.append({"name": name, "relations": relations})
     return {"streams": [stream for stream in streams if stream["relations"]]}
 
 
@@ -192,7 +194,7 @@ def _section(area: Area) -> Iterator[str]:
 
 
 def columns(area: Area) -> Iterator[list[Table]]:
-    """The tables of its picture, from left to right."""
+    """Yields the columns of the area's picture, from left to right."""
     homes = {name: each for each in reversed(AREAS) for column in each.columns for name in column}
     for column in area.columns:
         yield [_table(name, homes[name] is not area) for name in column]
@@ -205,7 +207,7 @@ def _table(name: str, is_guest: bool) -> Table:
 
 
 def _lines(name: str) -> Iterator[Line]:
-    """The key, column by column, and then the columns that refer to the same tables together."""
+    """Yields one line for each column of the key, then one for each group of columns that refer to the same tables."""
     targets = {column: tuple(tables_of(reference)) for column, reference in references(name).items()}
     for column in STREAMS[name].primary_key:
         yield Line(column, targets.pop(column, ()), is_key=True)

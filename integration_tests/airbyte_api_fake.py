@@ -1,10 +1,10 @@
-"""Airbyte's public API on loopback, as far as a fleet uses it; run by the Python of .venv-pyairbyte.
+"""A fake of Airbyte's public API on loopback, as far as a fleet uses it; run by the Python of .venv-pyairbyte.
 
-What it is sent and what it answers is held to the models of `airbyte-api`, which Airbyte generates from the API's
-published description: names, required fields, types, enumerations. Beyond them it does what that description says in
-words: pages of 20 unless asked, secrets as asterisks, partial updates, tokens that end.
+Requests and answers are checked against the models of `airbyte-api`, which Airbyte generates from the API's published
+description: names, required fields, types, enumerations. Beyond them the fake does what that description says in
+words: pages of 20 by default, secrets as asterisks, partial updates, tokens that expire.
 
-Prints its address. `POST /_fake` tells the tests what it holds and was asked, `POST /_fake/reset` forgets it.
+Prints its address. `POST /_fake` returns its objects and its log of requests, `POST /_fake/reset` clears them.
 """
 
 from __future__ import annotations
@@ -24,48 +24,48 @@ from airbyte_api import models
 
 SECRETS = {"access_token", "refresh_token", "client_secret"}
 TOKEN_LIVES = 8
-"""Requests."""
+"""Requests that a token is valid for. Later ones get 401."""
 CONFIGURATION = "configuration"
-"""Any connector's settings: the models list those of Airbyte's own connectors, and a custom one is none of them."""
+"""The field of a connector's settings. It is not checked: the models know only Airbyte's own connectors."""
 
 
-def complaints(value: Any, kind: Any, place: str = "body") -> list[str]:
-    """Where `value`, of JSON, is not of the model or type `kind`."""
+def violations(value: Any, kind: Any, path: str = "body") -> list[str]:
+    """Returns the places at which a JSON value does not fit the model or type `kind`."""
     origin = typing.get_origin(kind)
     if origin is typing.Union:
-        options = [complaints(value, option, place) for option in typing.get_args(kind)]
+        options = [violations(value, option, path) for option in typing.get_args(kind)]
         return [] if [] in options else min(options, key=len)
     if origin is list:
         if not isinstance(value, list):
-            return [f"{place} is no list"]
+            return [f"{path} is no list"]
         [inner] = typing.get_args(kind)
-        return [said for index, one in enumerate(value) for said in complaints(one, inner, f"{place}[{index}]")]
+        return [found for index, one in enumerate(value) for found in violations(one, inner, f"{path}[{index}]")]
     if kind is type(None):
-        return [] if value is None else [f"{place} is not null"]
+        return [] if value is None else [f"{path} is not null"]
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return [] if value in [one.value for one in kind] else [f"{place} is none of {[one.value for one in kind]}"]
+        return [] if value in [one.value for one in kind] else [f"{path} is none of {[one.value for one in kind]}"]
     if dataclasses.is_dataclass(kind):
-        return _object_complaints(value, kind, place)
+        return _object_violations(value, kind, path)
     if kind in (str, int, bool, float):
-        fine = isinstance(value, kind) and not (kind is not bool and isinstance(value, bool))
-        return [] if fine else [f"{place} is no {kind.__name__}"]
+        fits = isinstance(value, kind) and not (kind is not bool and isinstance(value, bool))
+        return [] if fits else [f"{path} is no {kind.__name__}"]
     return []
 
 
-def _object_complaints(value: Any, kind: Any, place: str) -> list[str]:
+def _object_violations(value: Any, kind: Any, path: str) -> list[str]:
     if not isinstance(value, dict):
-        return [f"{place} is no object"]
+        return [f"{path} is no object"]
     hints = typing.get_type_hints(kind, vars(sys.modules[kind.__module__]))
     fields = {
         field.metadata["dataclasses_json"]["letter_case"](field.name): field for field in dataclasses.fields(kind)
     }
-    found = [f"{place}.{name} is unknown" for name in value.keys() - fields.keys()]
+    found = [f"{path}.{name} is unknown" for name in value.keys() - fields.keys()]
     for name, field in fields.items():
         if name not in value:
             required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-            found += [f"{place}.{name} is missing"] if required else []
+            found += [f"{path}.{name} is missing"] if required else []
         elif name != CONFIGURATION:
-            found += complaints(value[name], hints[field.name], f"{place}.{name}")
+            found += violations(value[name], hints[field.name], f"{path}.{name}")
     return found
 
 
@@ -77,15 +77,16 @@ class Refused(Exception):
 
 @dataclasses.dataclass
 class Airbyte:
+    """`full`: names of sources whose creation is refused."""
+
     workspace: str
     destination: str
-    things: dict[str, dict[str, dict[str, Any]]] = dataclasses.field(
+    objects: dict[str, dict[str, dict[str, Any]]] = dataclasses.field(
         default_factory=lambda: {"definitions": {}, "sources": {}, "connections": {}}
     )
     tokens: dict[str, int] = dataclasses.field(default_factory=dict)
     log: list[list[str]] = dataclasses.field(default_factory=list)
     full: set[str] = dataclasses.field(default_factory=set)
-    """Names of sources that are refused."""
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any, token: str) -> Any:
         if path == "/applications/token":
@@ -108,42 +109,42 @@ class Airbyte:
             (definitions, "GET", self.list_definitions),
             (definitions, "POST", self.create_definition),
             (f"{definitions}/([^/]+)", "PUT", self.update_definition),
-            ("/sources", "GET", lambda **given: self.page("sources", **given)),
+            ("/sources", "GET", lambda **arguments: self.page("sources", **arguments)),
             ("/sources", "POST", self.create_source),
             ("/sources/([^/]+)", "PATCH", self.update_source),
-            ("/connections", "GET", lambda **given: self.page("connections", **given)),
+            ("/connections", "GET", lambda **arguments: self.page("connections", **arguments)),
             ("/connections", "POST", self.create_connection),
             ("/connections/([^/]+)", "PATCH", self.update_connection),
         ]
 
     def list_definitions(self, workspace: str, **_: Any) -> Any:
         self.check_workspace(workspace)
-        return self.told({"data": list(self.things["definitions"].values())}, models.DefinitionsResponse)
+        return self.answered({"data": list(self.objects["definitions"].values())}, models.DefinitionsResponse)
 
     def create_definition(self, workspace: str, body: Any, **_: Any) -> Any:
         self.check_workspace(workspace)
         check(body, models.CreateDefinitionRequest)
         return self.put("definitions", "id", body, models.DefinitionResponse)
 
-    def update_definition(self, workspace: str, own: str, body: Any, **_: Any) -> Any:
+    def update_definition(self, workspace: str, object_id: str, body: Any, **_: Any) -> Any:
         self.check_workspace(workspace)
         check(body, models.UpdateDefinitionRequest)
-        return self.changed("definitions", own, body, models.DefinitionResponse)
+        return self.changed("definitions", object_id, body, models.DefinitionResponse)
 
     def create_source(self, body: Any, **_: Any) -> Any:
         check(body, models.SourceCreateRequest)
         self.check_workspace(body["workspaceId"])
-        if body["definitionId"] not in self.things["definitions"]:
+        if body["definitionId"] not in self.objects["definitions"]:
             raise Refused(400, "The definition is unknown")
         if body["name"] in self.full:
             raise Refused(422, "The provided configuration does not fulfil the specification")
         return self.put("sources", "sourceId", {**body, "createdAt": 1, "sourceType": "custom"}, models.SourceResponse)
 
-    def update_source(self, own: str, body: Any, **_: Any) -> Any:
+    def update_source(self, object_id: str, body: Any, **_: Any) -> Any:
         check(body, models.SourcePatchRequest)
-        held = self.one("sources", own)
+        held = self.one("sources", object_id)
         changed = {**body, CONFIGURATION: {**held[CONFIGURATION], **body.get(CONFIGURATION, {})}}
-        return self.changed("sources", own, changed, models.SourceResponse)
+        return self.changed("sources", object_id, changed, models.SourceResponse)
 
     def create_connection(self, body: Any, **_: Any) -> Any:
         check(body, models.ConnectionCreateRequest)
@@ -153,45 +154,45 @@ class Airbyte:
         made = {"status": "active", "tags": [], "createdAt": 1, "workspaceId": source["workspaceId"], **body}
         return self.put("connections", "connectionId", made, models.ConnectionResponse)
 
-    def update_connection(self, own: str, body: Any, **_: Any) -> Any:
+    def update_connection(self, object_id: str, body: Any, **_: Any) -> Any:
         check(body, models.ConnectionPatchRequest)
-        return self.changed("connections", own, body, models.ConnectionResponse)
+        return self.changed("connections", object_id, body, models.ConnectionResponse)
 
     def page(self, kind: str, query: dict[str, list[str]], **_: Any) -> Any:
         limit, offset = int(query.get("limit", ["20"])[0]), int(query.get("offset", ["0"])[0])
         if not 1 <= limit <= 100:
             raise Refused(400, "limit is out of range")
-        asked = query.get("workspaceIds", [])
-        found = [thing for thing in self.things[kind].values() if thing["workspaceId"] in asked]
+        workspaces = query.get("workspaceIds", [])
+        found = [one for one in self.objects[kind].values() if one["workspaceId"] in workspaces]
         model = models.SourcesResponse if kind == "sources" else models.ConnectionsResponse
-        return self.told({"data": found[offset : offset + limit]}, model)
+        return self.answered({"data": found[offset : offset + limit]}, model)
 
-    def check_workspace(self, own: str) -> None:
-        if own != self.workspace:
+    def check_workspace(self, workspace: str) -> None:
+        if workspace != self.workspace:
             raise Refused(403, "Forbidden")
 
-    def one(self, kind: str, own: str) -> dict[str, Any]:
-        if own not in self.things[kind]:
-            raise Refused(404, f"There is no {own} among the {kind}")
-        return self.things[kind][own]
+    def one(self, kind: str, object_id: str) -> dict[str, Any]:
+        if object_id not in self.objects[kind]:
+            raise Refused(404, f"There is no {object_id} among the {kind}")
+        return self.objects[kind][object_id]
 
-    def put(self, kind: str, key: str, thing: dict[str, Any], model: Any) -> Any:
-        own = str(uuid.uuid4())
-        self.things[kind][own] = {**thing, key: own}
-        return self.told(self.things[kind][own], model)
+    def put(self, kind: str, key: str, one: dict[str, Any], model: Any) -> Any:
+        object_id = str(uuid.uuid4())
+        self.objects[kind][object_id] = {**one, key: object_id}
+        return self.answered(self.objects[kind][object_id], model)
 
-    def changed(self, kind: str, own: str, body: dict[str, Any], model: Any) -> Any:
-        self.one(kind, own).update(body)
-        return self.told(self.one(kind, own), model)
+    def changed(self, kind: str, object_id: str, body: dict[str, Any], model: Any) -> Any:
+        self.one(kind, object_id).update(body)
+        return self.answered(self.one(kind, object_id), model)
 
-    def told(self, answer: Any, model: Any) -> Any:
+    def answered(self, answer: Any, model: Any) -> Any:
         masked = _masked(answer)
-        assert complaints(masked, model) == [], complaints(masked, model)
+        assert violations(masked, model) == [], violations(masked, model)
         return masked
 
 
 def check(body: Any, model: Any) -> None:
-    if found := complaints(body, model):
+    if found := violations(body, model):
         raise Refused(400, f"{model.__name__}: {'; '.join(found)}")
 
 
@@ -217,7 +218,7 @@ class Handler(BaseHTTPRequestHandler):
                 answer: Any = {}
             elif url.path == "/_fake":
                 airbyte.full = set(body or [])
-                answer = {"log": airbyte.log, "things": airbyte.things}
+                answer = {"log": airbyte.log, "things": airbyte.objects}
                 airbyte.log = []
             else:
                 path = url.path.removeprefix("/api/public/v1")

@@ -1,4 +1,4 @@
-"""The tools of `source-amocrm mcp`, asked by the official client."""
+"""Calls the tools of `source-amocrm mcp` by the official client."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ ATTACKS = [
     "select 1) as a; drop table amocrm_marts.deals; --", "set enable_external_access = true", "install httpfs",
     "select * from '/etc/passwd'", "pragma database_list", "update amocrm_marts.deals set budget = 0",
 ]  # fmt: skip
-"""What is no SELECT, or more than one, or reads a file."""
+"""SQL that is no SELECT, or more than one statement, or reads a file."""
 
 
 def ask(database: str, *calls: tuple[str, dict[str, Any]], free_sql: bool = True) -> list[Any]:
-    """What each call is answered: the content, or the sentence of an error."""
+    """Returns the answer to each call: its content, or the text of its error."""
 
-    async def asked() -> list[Any]:
+    async def call() -> list[Any]:
         async with Client(server(database, free_sql)) as client:
-            return [told(await client.call_tool(name, arguments)) for name, arguments in calls]
+            return [content_of(await client.call_tool(name, arguments)) for name, arguments in calls]
 
-    return asyncio.run(asked())
+    return asyncio.run(call())
 
 
-def told(result: Any) -> Any:
+def content_of(result: Any) -> Any:
     return result.content[0].text if result.is_error else result.structured_content
 
 
 def ask_by_stdio(url: str, name: str) -> Any:
-    """Of a process of its own, which the client starts."""
+    """Calls a tool of a server process that the client starts."""
 
-    async def asked() -> Any:
+    async def call() -> Any:
         command = StdioServerParameters(command=str(PYTHON), args=[*COMMAND[1:], "mcp", "--to", url], cwd=str(ROOT))
         async with Client(command) as client:
-            return told(await client.call_tool(name, {}))
+            return content_of(await client.call_tool(name, {}))
 
-    return asyncio.run(asked())
+    return asyncio.run(call())
 
 
 @contextmanager
 def serving(url: str) -> Iterator[str]:
-    """The address of the server over HTTP, a process of its own."""
+    """Runs the server over HTTP in its own process and yields its address."""
     port = free_port()
     process = Forked(["mcp", "--to", url, "--http", str(port)], {TOKEN: SECRET})
     try:
@@ -75,11 +75,11 @@ def serving(url: str) -> Iterator[str]:
 
 
 def ask_by_http(address: str, name: str) -> Any:
-    async def asked() -> Any:
+    async def call() -> Any:
         async with (
             httpx2.AsyncClient(headers={"Authorization": f"Bearer {SECRET}"}) as http,
             Client(streamable_http_client(address, http_client=http)) as client,
         ):
-            return told(await client.call_tool(name, {}))
+            return content_of(await client.call_tool(name, {}))
 
-    return asyncio.run(asked())
+    return asyncio.run(call())

@@ -1,4 +1,4 @@
-"""The command as the platform runs it, in process or as a process of its own: its exit code and all that it says."""
+"""Runs the command as the platform does, in this process or in its own, and returns its exit code and its output."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from source_amocrm.streams import STREAMS, schema
 
 from . import forked
 from .connector import Clock, catalog, config, dumped, files, plain, without_sockets
-from .destination import Own, Row
+from .destination import Key, Row
 from .leaks import clean
 from .sandbox import Sandbox
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`said`: all that was printed and logged. `waited`: the longest that any thread of it would have slept."""
+    """`said`: everything printed and logged. `waited`: the most that one of its threads would have slept (seconds)."""
 
     code: int
     messages: list[AirbyteMessage]
@@ -41,7 +41,7 @@ class Outcome:
     waited: float = 0.0
 
     def errors(self) -> dict[str | None, AirbyteErrorTraceMessage]:
-        """The error of each stream, or of the command (None); fails when one is told twice."""
+        """Returns the error of each stream and, as None, of the command. Fails if there are two of the same."""
         found: dict[str | None, AirbyteErrorTraceMessage] = {}
         for message in self.messages:
             if message.type == Type.TRACE and message.trace and message.trace.type == TraceType.ERROR:
@@ -52,9 +52,9 @@ class Outcome:
                 found[name] = error
         return found
 
-    def rows(self) -> dict[str, dict[Own, Row]]:
-        """What was delivered, by stream and key."""
-        found: dict[str, dict[Own, Row]] = {name: {} for name in STREAMS}
+    def rows(self) -> dict[str, dict[Key, Row]]:
+        """Returns the delivered rows by stream and key."""
+        found: dict[str, dict[Key, Row]] = {name: {} for name in STREAMS}
         columns = {name: [column.name for column in schema.columns(name)] for name in STREAMS}
         for message in self.messages:
             if message.record:
@@ -64,7 +64,7 @@ class Outcome:
         return found
 
     def sentences(self) -> dict[str | None, str]:
-        """What each error says; fails when that is more than a sentence."""
+        """Returns the message of each error. Fails if an error has a stack trace."""
         for error in self.errors().values():
             assert error.message
             assert error.stack_trace is None
@@ -80,20 +80,20 @@ def run(
     state: list[AirbyteStateMessage] | None = None,
     **settings: Any,
 ) -> Outcome:
-    """In process, without sockets; no pace, no pause and no server that hangs takes time."""
-    given: dict[str, Any] = {"config": config(sandbox, **settings)}
+    """Runs a command in this process without sockets. The rate limit, pauses and timeouts take no time."""
+    contents: dict[str, Any] = {"config": config(sandbox, **settings)}
     if verb == "read":
-        given["catalog"] = dumped(catalog(streams))
-        given["state"] = [AirbyteStateMessageSerializer.dump(message) for message in state or []]
-    arguments = [verb, *files(folder, **{name: plain(content) for name, content in given.items()})]
+        contents["catalog"] = dumped(catalog(streams))
+        contents["state"] = [AirbyteStateMessageSerializer.dump(message) for message in state or []]
+    arguments = [verb, *files(folder, **{name: plain(content) for name, content in contents.items()})]
     clock = Clock(sandbox.account.clock)
     with without_sockets(sandbox, clock):
-        told = run_here(arguments)
-    return replace(told, waited=clock.longest)
+        outcome = run_in_process(arguments)
+    return replace(outcome, waited=clock.longest)
 
 
-def run_here(arguments: list[str]) -> Outcome:
-    """Airbyte's commands in this process."""
+def run_in_process(arguments: list[str]) -> Outcome:
+    """Runs one of Airbyte's commands in this process."""
     out, log = io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True), _Log()
     logger = logging.getLogger("airbyte")
     logger.addHandler(log)
@@ -108,7 +108,7 @@ def run_here(arguments: list[str]) -> Outcome:
 
 
 def run_process(arguments: list[str]) -> Outcome:
-    """A process of its own."""
+    """Runs one of Airbyte's commands in its own process."""
     done = forked.run(arguments, cwd=Path.cwd())
     return Outcome(done.returncode, _messages(done.stdout), clean(done.stdout + done.stderr))
 

@@ -1,4 +1,4 @@
-"""What several modules of the integration tests ask for by name."""
+"""Fixtures of several modules of the integration tests."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ os.environ["SOURCE_AMOCRM_HOME"] = OWN_FOLDER.name
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
-    """A browser that reaches this computer alone; without one the test is skipped, and the run says so at its end."""
-    from .connect_page import chromium  # selenium is loaded where it is needed
+    """A browser that reaches only this computer. On a machine without one, the test is skipped and the run says so."""
+    from .connect_page import chromium  # loads selenium only for tests that need it
 
     driver = chromium()
     yield driver

@@ -1,4 +1,4 @@
-"""`source-amocrm connect` as a person meets it: the command in a terminal, its page in Chromium."""
+"""Drives `source-amocrm connect` as a person does: the command in a terminal, its page in Chromium."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from .ports import free_port
 from .sandbox import OFF, Account, Client, Server, Tokens
 
 PATIENCE = 60.0
-"""Seconds until something counts as not coming."""
+"""Time after which a wait fails (seconds)."""
 ACCEPTED = {"en": "en-US,en;q=0.9", "ru": "ru-RU,ru;q=0.9,en;q=0.8"}
 
 
 def chromium() -> webdriver.Chrome:
-    """A browser that reaches this computer alone."""
+    """Starts a browser that reaches only this computer."""
     browser, driver = machine.browser()
     options = webdriver.ChromeOptions()
     options.binary_location = str(browser)
     for argument in (
         "--headless=new",
-        "--no-sandbox",  # CI is root
+        "--no-sandbox",  # CI runs as root
         "--disable-dev-shm-usage",
         "--disable-gpu",
         "--hide-scrollbars",
@@ -50,7 +50,7 @@ def chromium() -> webdriver.Chrome:
 
 @dataclass
 class Page:
-    """The page of one run. `seen` keeps the source and the address of everything that was shown."""
+    """The page of one run. `seen`: the sources and addresses of all pages that were shown."""
 
     browser: webdriver.Chrome
     process: Forked
@@ -83,7 +83,7 @@ class Page:
         field_.send_keys(text)
 
     def press(self, css: str) -> None:
-        """Click, and wait for the page that this leads to."""
+        """Clicks and waits for the next page."""
         before = self.find("html")
         self.find(css).click()
         self.wait(lambda: _gone(before) and self.has("h1, #allow"))
@@ -106,13 +106,12 @@ class Page:
 
     def install(self, **changed: str) -> None:
         client = self.server.tokens.client
-        given = {"client_id": client.client_id, "client_secret": client.client_secret, **changed}
-        for name, text in given.items():
+        for name, text in {"client_id": client.client_id, "client_secret": client.client_secret, **changed}.items():
             self.type(f"#{name}", text)
         self.press("button.main")
 
     def to_consent(self, **changed: str) -> None:
-        """To amoCRM's question, by OAuth."""
+        """Goes to amoCRM's consent page, by OAuth."""
         self.choose("example.amocrm.ru", "oauth")
         self.install(**changed)
         self.press("#grant")
@@ -127,7 +126,7 @@ class Page:
         self.press("form[action='/access'] button")
 
     def finish(self) -> tuple[int, str]:
-        """The exit code, and all that was printed."""
+        """Presses the last button. Returns the command's exit code and output."""
         self.press("form[action='/finish'] button")
         code = self.process.wait(PATIENCE)
         return code, self.output()
@@ -140,13 +139,13 @@ class Page:
         return "".join(self.printed)
 
     def console(self) -> list[str]:
-        """What the browser complained of since it was asked last."""
-        complaints = [str(entry) for entry in self.browser.get_log("browser")]  # type: ignore[no-untyped-call]
-        self.seen += complaints
-        return complaints
+        """Returns the browser's console messages since the last call."""
+        entries = [str(entry) for entry in self.browser.get_log("browser")]  # type: ignore[no-untyped-call]
+        self.seen += entries
+        return entries
 
     def shoot(self, file: Path, scale: float = 1.5) -> None:
-        """The whole page as a picture, however long it is."""
+        """Saves a picture of the whole page, however long it is."""
         file.parent.mkdir(parents=True, exist_ok=True)
         size = "const e = document.documentElement; return [e.clientWidth, document.body.offsetHeight]"
         width, height = self.browser.execute_script(size)
@@ -156,9 +155,9 @@ class Page:
         self.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
     def leaks(self) -> list[str]:
-        """Where a secret was seen: a page, an address, the history, the console, the terminal."""
+        """Returns the lines with a secret in pages, addresses, history, console and terminal."""
         history = self.browser.execute_cdp_cmd("Page.getNavigationHistory", {})
-        # amoCRM's own page may hold what it likes; the paths through /callback are redirects and must leave no trace
+        # amoCRM's own page is not checked; requests to /callback are redirected and must leave no trace
         self.console()
         everything = [*self.seen, str(history), self.output()]
         return [line for text in everything for line in leaks(text)]
@@ -174,7 +173,7 @@ def _gone(element: WebElement) -> bool:
 
 @contextmanager
 def connect(browser: webdriver.Chrome, folder: Path, language: str = "en", port: int = 0) -> Iterator[Page]:
-    """The command is started in `folder`, and its link is open. `port` 0: a free one."""
+    """Starts the command in `folder` and opens its link. `port`: 0 for a free one."""
     port = port or free_port()
     account = Account.generate(seed=1, leads=20)
     tokens = Tokens(account, client=Client(redirect_uri=f"http://localhost:{port}/callback"))

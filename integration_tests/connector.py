@@ -1,4 +1,4 @@
-"""The connector run against a sandbox: in process and without sockets, or as the real command over HTTP."""
+"""Runs the connector against a sandbox: in this process without sockets, or as the real command over HTTP."""
 
 from __future__ import annotations
 
@@ -73,9 +73,10 @@ def catalog(streams: Iterable[str] | None = None, mode: SyncMode = SyncMode.incr
 
 
 class Clock:
-    """Monotonic seconds that sleeping moves at once. A thread's time is what it slept itself, not what others did.
+    """A monotonic clock (seconds) on which sleeping takes no real time. Each thread has its own sleeps added.
 
-    Where the account's clock moves by hand, sleeping moves it, and there is no other time.
+    If the account has a ManualClock, that is the clock, and sleeping advances it. `longest`: the most that a thread has
+    slept.
     """
 
     def __init__(self, server: object) -> None:
@@ -83,7 +84,6 @@ class Clock:
         self._local = threading.local()
         self._slept = 0.0
         self.longest = 0.0
-        """The most that a thread has slept."""
 
     def own(self) -> float:
         if self._server:
@@ -100,13 +100,13 @@ class Clock:
         self.longest = max(self.longest, self._local.slept)
 
     def sleep_together(self, seconds: float) -> None:
-        """As the budget does, which lets everybody wait."""
+        """Sleeps on the clock of all threads, as the rate limit does."""
         self._slept += seconds
         self.sleep(seconds)
 
 
-class Line(SandboxAdapter):
-    """The way to the sandbox; a process that was killed sends nothing more."""
+class KillableAdapter(SandboxAdapter):
+    """A transport to the sandbox. Once it is `cut`, every request fails, as after the process was killed."""
 
     def __init__(self, sandbox: Sandbox, clock: Clock) -> None:
         super().__init__(sandbox)
@@ -124,26 +124,26 @@ class Line(SandboxAdapter):
 
 
 @contextmanager
-def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float = 0.0) -> Iterator[Line]:
-    """While it lasts the connector's requests go to `sandbox`, and no pace, pause or server that hangs takes time.
+def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float = 0.0) -> Iterator[KillableAdapter]:
+    """Sends the connector's requests to `sandbox`. The rate limit, pauses and timeouts take no time.
 
-    `ahead`: by so many seconds this machine's clock is ahead of the account's; whatever it shows in truth.
+    `ahead`: the lead of this machine's clock over the account's, as the connector sees it (seconds).
     """
     clock = clock or Clock(sandbox.account.clock)
-    line = Line(sandbox, clock)
+    adapter = KillableAdapter(sandbox, clock)
 
     def wall() -> float:
         return sandbox.account.clock.time() + ahead
 
-    def open_api(parsed: Config, raw: Any, policy: RetryPolicy | None = None, **told: Any) -> Api:
+    def open_api(parsed: Config, raw: Any, policy: RetryPolicy | None = None, **options: Any) -> Api:
         budget = Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together)
         session = AmocrmSession(budget, policy or POLICY, clock=clock.own, wall=wall, sleep=clock.sleep)
-        session.mount("https://", line)
-        session.trust_env = False  # to look for a proxy takes a tenth of such a request
-        return http.open_api(parsed, raw, session=session, **told)
+        session.mount("https://", adapter)
+        session.trust_env = False  # looking for a proxy takes a tenth of such a request's time
+        return http.open_api(parsed, raw, session=session, **options)
 
     with patch("source_amocrm.source.open_api", open_api):
-        yield line
+        yield adapter
 
 
 def messages(
@@ -154,14 +154,13 @@ def messages(
     ahead: float = 0.0,
     **settings: Any,
 ) -> Generator[AirbyteMessage, None, None]:
-    """What a `read` prints, message by message; raises at the end when a stream failed.
+    """Yields the messages of a `read`. Raises at the end if a stream failed.
 
-    `ahead`: by so many seconds this machine's clock is ahead.
-
-    Closed before its end it is as if the process was killed: no request follows, and no thread is left.
+    `ahead`: the lead of this machine's clock (seconds). Closing the generator early acts as killing the process: no
+    request follows, and no thread is left.
     """
     counts: defaultdict[Any, float] = defaultdict(float)
-    with without_sockets(sandbox, ahead=ahead) as line:
+    with without_sockets(sandbox, ahead=ahead) as adapter:
         source = SourceAmocrm()
         logger = logging.getLogger("airbyte")
         reading = iter(source.read(logger, config(sandbox, **settings), catalog(streams, mode), state or []))
@@ -171,7 +170,7 @@ def messages(
                     clean(str(message))
                 yield AirbyteEntrypoint.handle_record_counts(message, counts)
         except GeneratorExit:
-            line.cut = True
+            adapter.cut = True
             with suppress(Exception):
                 for _ in reading:
                     pass
@@ -179,7 +178,7 @@ def messages(
 
 
 def files(folder: Path, **contents: Any) -> list[str]:
-    """The command's arguments for these files, written to `folder`; a text is written as it is."""
+    """Writes files to `folder`, as JSON unless they are text, and returns the command's arguments for them."""
     arguments = []
     for name, content in contents.items():
         path = folder / f"{name}.json"
@@ -188,9 +187,8 @@ def files(folder: Path, **contents: Any) -> list[str]:
     return arguments
 
 
-def dumped(streams: ConfiguredAirbyteCatalog) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(json.dumps(ConfiguredAirbyteCatalogSerializer.dump(streams)))
-    return document
+def dumped(streams: ConfiguredAirbyteCatalog) -> Any:
+    return plain(ConfiguredAirbyteCatalogSerializer.dump(streams))
 
 
 def read_command(
@@ -200,13 +198,13 @@ def read_command(
     streams: ConfiguredAirbyteCatalog | None = None,
     **settings: Any,
 ) -> list[str]:
-    """The arguments of a `read` in a process of its own, at 50 requests a second."""
-    given = {
+    """Returns the arguments of a `read` at 50 requests a second."""
+    contents = {
         "config": {**server.config(), "requests_per_second": 50, **settings},
         "catalog": dumped(streams or catalog()),
         "state": [AirbyteStateMessageSerializer.dump(message) for message in state or []],
     }
-    return ["read", *files(folder, **{name: plain(content) for name, content in given.items()})]
+    return ["read", *files(folder, **{name: plain(content) for name, content in contents.items()})]
 
 
 def plain(document: Any) -> Any:
@@ -214,16 +212,16 @@ def plain(document: Any) -> Any:
 
 
 def process_messages(command: list[str]) -> Iterator[AirbyteMessage]:
-    """What a process prints. Closed before its end, the process gets SIGKILL in the middle of its work."""
+    """Yields the messages of a process. Closing the generator early kills the process with SIGKILL."""
     process = Forked(command, {}, stderr_apart=True)
     try:
-        for line in process.stdout:
-            clean(line)
-            yield AirbyteMessageSerializer.load(orjson.loads(line))
+        for adapter in process.stdout:
+            clean(adapter)
+            yield AirbyteMessageSerializer.load(orjson.loads(adapter))
     except GeneratorExit:
         process.send_signal(signal.SIGKILL)
         raise
     finally:
-        _, complaints = process.communicate()
-        clean(complaints)
+        _, stderr = process.communicate()
+        clean(stderr)
     assert process.returncode == 0

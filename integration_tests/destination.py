@@ -1,4 +1,4 @@
-"""A destination that behaves as Airbyte's do, and watches how the rows come."""
+"""A destination that behaves as Airbyte's do and checks the order of rows and states."""
 
 from __future__ import annotations
 
@@ -15,32 +15,30 @@ from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream
 
 Row = dict[str, Any]
-Own = tuple[Any, ...]
+Key = tuple[Any, ...]
 MOST_ROWS_BETWEEN_STATES = 10_000
 
 
 @dataclass
 class Destination:
-    """Append with deduplication: by key, the newest cursor wins, and of equal ones the later. What no state covers
-    is lost when a sync is killed, or some of it as `spill` draws; a stream without cursor is replaced by each sync
-    that ends.
+    """Appends with deduplication: of rows with the same key, the newest cursor wins, of equal ones the later row.
 
-    `complaints`: what the platform would not forgive, in words.
+    When a sync is killed, rows after the last state are lost, except for those that `spill` draws. A stream without a
+    cursor is replaced by the first state of each sync. `delivered`: records by stream, over all syncs. `messages`: the
+    number in the last sync. `complaints`: violations of the platform's rules.
     """
 
     spill: Random | None = None
-    rows: dict[str, dict[Own, Row]] = field(default_factory=dict)
+    rows: dict[str, dict[Key, Row]] = field(default_factory=dict)
     states: dict[str, AirbyteStateMessage] = field(default_factory=dict)
     delivered: Counter[str] = field(default_factory=Counter)
-    """Records by stream, over all syncs."""
     messages: int = 0
-    """Of the last sync."""
     complaints: list[str] = field(default_factory=list)
     _waiting: dict[str, list[Row]] = field(default_factory=dict)
-    _newest: dict[tuple[str, Own], Row] = field(default_factory=dict)
+    _newest: dict[tuple[str, Key], Row] = field(default_factory=dict)
 
     def take(self, stream: Iterable[AirbyteMessage], stop_after: int | None = None) -> bool:
-        """Read on, at most `stop_after` messages, as if the process was killed then. False when it was."""
+        """Reads the messages of a sync. After `stop_after` of them, acts as if it was killed and returns False."""
         self._waiting, self._newest = {}, {}
         self.messages = 0
         replaced: set[str] = set()
@@ -56,7 +54,7 @@ class Destination:
                 counted = int(message.state.sourceStats.recordCount or 0) if message.state.sourceStats else None
                 self._commit(name, counted, first=name not in replaced)
                 replaced.add(name)
-                # as the platform stores it: through JSON
+                # the platform stores a state as JSON
                 self.states[name] = AirbyteStateMessageSerializer.load(
                     orjson.loads(orjson.dumps(AirbyteStateMessageSerializer.dump(message.state)))
                 )
@@ -74,16 +72,16 @@ class Destination:
             self.complaints.append(f"{name}: more than {MOST_ROWS_BETWEEN_STATES} rows without a state")
 
     def _compare(self, name: str, row: Row) -> None:
-        """A row of a sync is never older than one of the same key before it."""
+        """Complains of a row that is older than an earlier row with the same key in the sync."""
         table = STREAMS[name]
         if not isinstance(table.cursor_field, str):
             return
-        place = name, tuple(row[column] for column in table.primary_key)
-        before = self._newest.setdefault(place, row)
+        key = tuple(row[column] for column in table.primary_key)
+        before = self._newest.setdefault((name, key), row)
         if not not_older(row, before, table.cursor_field):
             then, now = before[table.cursor_field], row[table.cursor_field]
-            self.complaints.append(f"{name} {place[1]}: a row of {now} after one of {then}")
-        self._newest[place] = row
+            self.complaints.append(f"{name} {key}: a row of {now} after one of {then}")
+        self._newest[name, key] = row
 
     def _commit(self, name: str, counted: int | None, first: bool) -> None:
         table = STREAMS[name]
@@ -97,18 +95,18 @@ class Destination:
             keep(table, kept, row)
 
     def _spill(self) -> None:
-        """The first rows of those that no state covers may have been written when the sync was killed."""
+        """Writes some of the first rows after the last state, as a destination may have done before the kill."""
         for name, rows in self._waiting.items():
             if self.spill and STREAMS[name].cursor_field:
                 for row in rows[: self.spill.randint(0, len(rows))]:
                     keep(STREAMS[name], self.rows.setdefault(name, {}), row)
 
 
-def keep(table: type[AmocrmStream], kept: dict[Own, Row], row: Row) -> None:
-    own = tuple(row[column] for column in table.primary_key)
-    before = kept.get(own)
+def keep(table: type[AmocrmStream], kept: dict[Key, Row], row: Row) -> None:
+    key = tuple(row[column] for column in table.primary_key)
+    before = kept.get(key)
     if not isinstance(table.cursor_field, str) or before is None or not_older(row, before, table.cursor_field):
-        kept[own] = row
+        kept[key] = row
 
 
 def not_older(row: Mapping[str, Any], before: Mapping[str, Any], cursor: str) -> bool:

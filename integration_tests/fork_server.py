@@ -1,4 +1,4 @@
-"""Imported by the server from which `forked` forks: it has all that takes long to import, and has parsed the models."""
+"""The module that the fork server of `forked` imports: it imports the slow packages and parses the models once."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import Any
 from unittest.mock import patch
 
 BEFORE = frozenset(os.environ)
-"""The variables that the server was given. Those that its imports set are its forks' as well."""
+"""The environment variables before the imports. Variables that imports set are kept in the forks."""
 MODULES = (
     "source_amocrm.source", "source_amocrm.connect.cli", "amocrm_warehouse.models", "amocrm_warehouse.report.command",
     "amocrm_warehouse.sync.syncing", "amocrm_warehouse.sync.loader", "duckdb", "dbt.adapters.duckdb",
     "dbt.adapters.postgres",
 )  # fmt: skip
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy would start threads, and a fork has none of them
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy would start threads, which a fork does not inherit
 for name in MODULES:
     import_module(name)
 
 with TemporaryDirectory(prefix="amocrm-models-parsed-") as folder:
-    # what dbt imports only then is there; its static parser would start threads
+    # parsing makes dbt import its remaining modules; its static parser would start threads
     command = ["--quiet", "--no-static-parser", "--log-level-file", "none", "--log-path", folder, "parse"]
     package = str(import_module("amocrm_warehouse.models").PACKAGE)
     dbt: Any = import_module("dbt.cli.main")
     with patch.dict(os.environ, AMOCRM_TARGET=folder, DBT_SEND_ANONYMOUS_USAGE_STATS="false"):
         dbt.dbtRunner().invoke([*command, "--project-dir", package, "--profiles-dir", package])
 
-# a fork that looks for garbage would copy all of this
+# without freeze, a garbage collection in a fork would copy the memory of all these modules
 gc.collect()
 gc.freeze()

@@ -1,6 +1,6 @@
-"""Runs `source-amocrm` in processes forked from a server that has imported dlt and dbt: the imports take seconds.
+"""Runs `source-amocrm` in processes forked from a server that has imported dlt and dbt, which takes seconds.
 
-Tests of what a process does before its first import, or of the memory it takes, start a real one.
+Tests of start-up and of memory start a real process instead.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([f"{__package__}.fork_server"])
 SOURCE_AMOCRM, DBT = "source_amocrm.run.run", "dbt.cli.main.cli"
 Environment = Mapping[str, str | None]
-"""Variables beside those of the tests; None for one that is not set."""
+"""Environment variables added to those of the tests. None removes a variable."""
 
 
 class Forked:
-    """One command, and what the tests use of `subprocess.Popen`."""
+    """One command, with the part of the interface of `subprocess.Popen` that tests use."""
 
     def __init__(
         self,
@@ -39,22 +39,22 @@ class Forked:
         terminal: int | None = None,
         program: str = SOURCE_AMOCRM,
     ) -> None:
-        """`constants`: values for this process, by dotted name. Without `stderr_apart` both outputs share a pipe.
+        """`constants`: values to set in the process, by dotted name. Without `stderr_apart` both outputs share a pipe.
 
-        `cwd`: the folder of the tests by default. `terminal`: a descriptor that is its stdin, stdout and stderr.
-        `program`: the function of another one's console script.
+        `cwd`: by default the folder of the tests. `terminal`: a descriptor for its stdin, stdout and stderr. `program`:
+        the function to run, by dotted name.
         """
         variables = {name: text for name, text in {**os.environ, **environment}.items() if text is not None}
         pipes = [CONTEXT.Pipe(duplex=False) for _ in range(1 + stderr_apart)] if terminal is None else []
-        outputs = [theirs for _, theirs in pipes] or [Connection(os.dup(terminal or 0))]
-        given = (list(map(str, arguments)), variables, constants or {}, outputs, cwd or Path.cwd(), program)
-        self._process = CONTEXT.Process(target=_run, args=given)
+        outputs = [writer for _, writer in pipes] or [Connection(os.dup(terminal or 0))]
+        target_arguments = (list(map(str, arguments)), variables, constants or {}, outputs, cwd or Path.cwd(), program)
+        self._process = CONTEXT.Process(target=_run, args=target_arguments)
         self._process.start()
-        # what a process that is ended has written may end with half a letter
-        self._read = [os.fdopen(os.dup(ours.fileno()), encoding="utf-8", errors="replace") for ours, _ in pipes]
-        self._said: list[str] | None = None
-        for end in [ours for ours, _ in pipes] + outputs:
-            end.close()
+        # the output of a killed process may end in the middle of a letter
+        self._read = [os.fdopen(os.dup(reader.fileno()), encoding="utf-8", errors="replace") for reader, _ in pipes]
+        self._outputs: list[str] | None = None
+        for connection in [reader for reader, _ in pipes] + outputs:
+            connection.close()
 
     @property
     def stdout(self) -> TextIO:
@@ -77,12 +77,12 @@ class Forked:
         return self.returncode
 
     def send_signal(self, number: int, *, group: bool = False) -> None:
-        """`group`: also to what the process has started. A process that has ended is sent nothing."""
+        """Sends a signal, unless the process has ended. `group`: also to every process that it has started."""
         for send in (os.killpg, os.kill) if group else (os.kill,):
             try:
                 return send(self.pid, number)
             except ProcessLookupError:
-                continue  # it has ended; or it has but begun, and has no group yet
+                continue  # the process has ended, or it has just begun and has no group yet
 
     def kill(self) -> None:
         self._process.kill()
@@ -94,9 +94,9 @@ class Forked:
         return self.returncode
 
     def communicate(self, timeout: float = 60) -> list[str]:
-        """Returns what was written and not yet read, stdout first, once the process has ended."""
-        if self._said is not None:
-            return self._said
+        """Waits for the end of the process. Returns the unread output, stdout first."""
+        if self._outputs is not None:
+            return self._outputs
         with ThreadPoolExecutor(len(self._read)) as readers:
             texts = [readers.submit(pipe.read) for pipe in self._read]
             try:
@@ -104,10 +104,10 @@ class Forked:
             except subprocess.TimeoutExpired:
                 self.send_signal(signal.SIGKILL, group=True)
                 raise
-            self._said = [text.result(timeout) for text in texts]
+            self._outputs = [text.result(timeout) for text in texts]
         for pipe in self._read:
             pipe.close()
-        return self._said
+        return self._outputs
 
 
 def run(
@@ -130,7 +130,7 @@ def _unpaced(_: float) -> Any:
 
 
 UNPACED = {"source_amocrm.http.api.Budget": _unpaced}
-"""Constants of a command whose pace is no matter of what it shows."""
+"""Constants of a command without a rate limit, for tests in which it does not matter."""
 
 
 def _run(
@@ -150,7 +150,7 @@ def _run(
         os.dup2(1, 0)
     for output in outputs:
         output.close()
-    # as a process that begins has them
+    # the streams of a new process
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", 1 if terminal else -1, encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
@@ -162,4 +162,4 @@ def _run(
     try:
         getattr(import_module(module), function)()
     finally:
-        atexit._run_exitfuncs()  # dbt closes its database there, and a fork ends without it
+        atexit._run_exitfuncs()  # dbt closes its database in one, and a fork does not run them by itself

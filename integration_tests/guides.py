@@ -1,4 +1,4 @@
-"""The pages that a reader goes by, and the blocks of code in them."""
+"""The pages of the documentation, and the blocks of code in them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .leaks import clean
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*ROOT.glob("README*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
 RUSSIAN = {path: path.with_suffix(".ru.md") for path in PAGES if path.with_suffix(".ru.md").exists()}
-"""Each page that there is in Russian, too, and that one."""
+"""The Russian page of each page that has one."""
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -25,9 +25,9 @@ def _read(path: str) -> dict[str, Any]:
 
 
 DONE = _read("integration_tests/guides.yaml")
-"""What is done with the blocks of each guide."""
+"""What tests do with the blocks of each guide."""
 PUBLISHED = _read("integration_tests/published.yaml")
-"""What others publish and the guides use."""
+"""The packages, images and actions of others that the guides use."""
 METADATA: dict[str, Any] = _read("metadata.yaml")["data"]
 SPEC = _read("source_amocrm/spec.yaml")
 
@@ -44,7 +44,7 @@ class Block:
 
 
 def blocks(*languages: str) -> list[Block]:
-    """Those of the English pages: the Russian ones have the same."""
+    """Returns the blocks of the English pages. The Russian pages have the same."""
     fence = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
     return [
         Block(path.name, language, re.sub(f"^{indent}", "", text, flags=re.MULTILINE))
@@ -56,17 +56,17 @@ def blocks(*languages: str) -> list[Block]:
 
 
 def block(page: str, begins: str) -> str:
-    """The block of a page whose first line begins so."""
+    """Returns the block of a page that begins with `begins`."""
     [found] = [one.text for one in blocks() if one.page == page and one.text.startswith(begins)]
     return found
 
 
-def typed(script: str, folder: Path, given: str = "", **environment: str) -> str:
-    """What a shell prints that is given the script in a folder, and `given` on its input; it ends at what fails."""
+def typed(script: str, folder: Path, stdin: str = "", **environment: str) -> str:
+    """Runs a shell script in a folder until a command fails, which fails the test. Returns its stdout."""
     done = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", script],
         cwd=folder,
-        input=given,
+        input=stdin,
         capture_output=True,
         text=True,
         check=False,
@@ -78,7 +78,7 @@ def typed(script: str, folder: Path, given: str = "", **environment: str) -> str
 
 
 def anchor(heading: str) -> str:
-    """As GitHub makes it."""
+    """Returns the anchor that GitHub makes of a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 

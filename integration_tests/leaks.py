@@ -1,7 +1,7 @@
-"""Nothing that is printed, logged, traced or shown on a page holds a secret of the sandbox.
+"""Finds secrets of the sandbox in output, logs, traces and pages, by the MARK that each secret contains.
 
-Each of them has MARK in it. One place may hold them: the CONNECTOR_CONFIG control message, which hands the platform
-the config with its rotated tokens, as the Airbyte protocol wants it.
+Only the CONNECTOR_CONFIG control message may hold secrets: by the Airbyte protocol it hands the platform the config
+with renewed tokens.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ CONTROL = '{"type":"CONTROL"'
 
 
 def leaks(text: str) -> list[str]:
-    """The lines of an output, cut short, that a secret was seen in."""
+    """Returns the lines of an output that hold a secret, cut to 300 letters."""
     if MARK not in text:
         return []
     return [line[:300] for line in text.splitlines() if MARK in line and not line.startswith(CONTROL)]
 
 
 def clean(text: str) -> str:
-    """The text itself; fails when it holds a secret."""
+    """Returns the text. Fails if it holds a secret."""
     found = leaks(text)
     assert not found, f"a secret was shown: {found}"
     return text

@@ -1,7 +1,7 @@
-"""What some tests need of the machine beside Python: a browser, PostgreSQL. A pytest plugin.
+"""Finds the programs that some tests need beside Python: a browser, PostgreSQL. A pytest plugin.
 
-Where such a part is missing its tests are skipped, and the run ends with one line that says what was not tested and how
-to get it. With CI=true they fail instead.
+If such a program is missing, its tests are skipped, and the run ends with one line that says what was not tested and
+what to install. With CI=true the tests fail instead.
 """
 
 from __future__ import annotations
@@ -25,23 +25,22 @@ NOT_TESTED = "Not tested: "
 class Part:
     """A program of the machine.
 
-    `places`: its names on PATH and the patterns of the files that it may be, in the order in which they are tried.
+    `tests`: what is not tested without it. `get`: what to install. `places`: its names on PATH and patterns of its
+    file, in the order in which they are tried.
     """
 
     tests: str
-    """What is not tested without it."""
     get: str
-    """What to install."""
     places: tuple[str, ...]
 
     def found(self) -> Iterator[tuple[Path, int]]:
-        """Each program that runs, and the first number of the version that it tells."""
-        for path in (path for place in self.places for path in _candidates(place)):
+        """Yields each program that runs, with its major version."""
+        for path in (path for pattern in self.places for path in _candidates(pattern)):
             if (version := _version(path)) is not None:
                 yield path, version
 
     def need(self) -> Path:
-        """The program. Where there is none, the test that asks is skipped, or has failed in CI."""
+        """Returns the program. If there is none, skips the test, or fails it in CI."""
         return next((path for path, _ in self.found()), None) or self.missing()
 
     def missing(self) -> NoReturn:
@@ -51,12 +50,12 @@ class Part:
         pytest.skip(reason)
 
 
-def _candidates(place: str) -> Iterator[Path]:
-    """The newest version first."""
-    if "/" not in place:
-        found = [shutil.which(place) or ""]
+def _candidates(pattern: str) -> Iterator[Path]:
+    """Yields the files that a name or pattern matches, the newest version first."""
+    if "/" not in pattern:
+        found = [shutil.which(pattern) or ""]
     else:
-        found = sorted(glob(os.path.expanduser(place)), key=_numbers, reverse=True)
+        found = sorted(glob(os.path.expanduser(pattern)), key=_numbers, reverse=True)
     return (Path(path) for path in found if path)
 
 
@@ -65,7 +64,7 @@ def _numbers(path: str) -> list[int]:
 
 
 def _version(path: Path) -> int | None:
-    """None of what does not run: a name on PATH may be a shim that leads nowhere."""
+    """Returns the program's major version, or None if it does not run: a name on PATH may be a broken shim."""
     try:
         done = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
@@ -106,7 +105,7 @@ POSTGRES = Part(
 
 
 def browser(browsers: Part = BROWSER, drivers: Part = DRIVER) -> tuple[Path, Path]:
-    """A browser and a driver of its version; where there are none, as with `need`."""
+    """Returns a browser and a driver of its version. If there are none, skips or fails the test as `need` does."""
     of_version = {version: path for path, version in reversed([*drivers.found()])}
     pairs = ((path, of_version[version]) for path, version in browsers.found() if version in of_version)
     return next(pairs, None) or browsers.missing()
@@ -114,13 +113,13 @@ def browser(browsers: Part = BROWSER, drivers: Part = DRIVER) -> tuple[Path, Pat
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
-    """The line, below all that pytest itself has to say."""
+    """Writes the line below pytest's own report."""
     yield
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:  # in a worker of xdist
         return
     skipped = (report.longrepr for report in reporter.stats.get("skipped", ()))
-    reasons = {place[2].partition(NOT_TESTED)[2] for place in skipped if isinstance(place, tuple)} - {""}
+    reasons = {position[2].partition(NOT_TESTED)[2] for position in skipped if isinstance(position, tuple)} - {""}
     if reasons:
         advice = "Install that and run `make test` again; as root on Debian it does so itself."
         reporter.write_line(f"{NOT_TESTED}{'; '.join(sorted(reasons))}. {advice}")

@@ -1,4 +1,4 @@
-"""Databases with the connector's tables, as a sync and Airbyte's own destination write them; `source-amocrm models`."""
+"""Writes the connector's tables as a sync and as Airbyte's destinations do, and runs `source-amocrm models`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .warehouse import ROOT
 
 Row = dict[str, Any]
 PARSED = TemporaryDirectory(prefix="amocrm-models-parsed-")
-"""What dbt has parsed, for this process of tests alone: others may run at the same time."""
+"""The folder of dbt's parsed projects. Each process of tests has its own, as several run at the same time."""
 SCHEMAS = ROOT / "source_amocrm" / "schemas"
 NAMES = ("int", "number", "text", "bool", "time", "json")
 TYPES = {
@@ -32,13 +32,13 @@ TYPES = {
         "texts": ("bigint", "text", "text", "boolean", "text", "text"),
     }.items()
 }
-"""The types of columns: of a sync into DuckDB and into PostgreSQL, of Airbyte's PostgreSQL destination, and of one
+"""Column types: of a sync into DuckDB and into PostgreSQL, of Airbyte's PostgreSQL destination, and of a destination
 that writes times and JSON as text."""
 KINDS = {"integer": "int", "number": "number", "boolean": "bool", "array": "json", "object": "json", "string": "text"}
 
 
 def kinds(table: str) -> dict[str, str]:
-    """The kind of each column, from the table's schema."""
+    """Returns the kind of each column, from the table's schema."""
     properties = json.loads((SCHEMAS / f"{table}.json").read_text(encoding="utf-8"))["properties"]
     found = {}
     for name, schema in properties.items():
@@ -52,7 +52,7 @@ def kinds(table: str) -> dict[str, str]:
 def store(
     database: str, project: str, tables: Mapping[str, Iterable[Row]], flavour: str, without: Iterable[str] = ()
 ) -> None:
-    """Replaces the project's tables; columns named in `without` are left out, as of an older version."""
+    """Replaces the project's tables. `without`: columns to leave out, as an older version of the connector did."""
     left_out = set(without)
     made = {}
     for table, rows in tables.items():
@@ -114,7 +114,7 @@ def _value(value: Any, kind: str) -> Any:
 
 
 def build(database: str, *arguments: str, **environment: str) -> str:
-    """Runs `source-amocrm models` to a good end; returns what it says."""
+    """Runs `source-amocrm models`, which must succeed. Returns its output."""
     done = run(database, *arguments, **environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -125,7 +125,7 @@ def run(database: str, *arguments: str, **environment: str) -> subprocess.Comple
 
 
 def parsed(database: str) -> str:
-    """The folder of what dbt has parsed for this kind of database."""
+    """Returns the folder of dbt's parsed project for this kind of database."""
     return str(Path(PARSED.name) / ("postgres" if database.startswith("postgresql:") else "duckdb"))
 
 
@@ -136,7 +136,7 @@ def query(database: str, sql: str) -> list[Row]:
 
 @contextmanager
 def asking(database: str) -> Iterator[Callable[[str], list[Row]]]:
-    """Answers several queries: to open a DuckDB file of many tables takes a tenth of a second."""
+    """Yields a function for several queries on one connection. Opening a large DuckDB file takes 0.1 s."""
     opened: Any = (
         psycopg.connect(database) if database.startswith("postgresql:") else duckdb.connect(database, read_only=True)
     )
@@ -151,7 +151,7 @@ def asking(database: str) -> Iterator[Callable[[str], list[Row]]]:
 
 
 def plain(value: Any) -> Any:
-    """One form for what databases and the oracle give; of a number 15 digits, as many as the oracle's sums have."""
+    """Converts a value of a database or of the oracle for comparison. Numbers keep 15 digits, as the oracle's do."""
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, date):

@@ -1,4 +1,4 @@
-"""Ports for programs that must be told which to listen on."""
+"""Chooses ports for programs that take the port to listen on as an argument."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import socket
 from itertools import count
 
 FIRST, LAST = 10_000, 29_999
-"""Below those that systems give to whoever asks for any, so that no connection takes one before the program does."""
+"""Below the system's range of ephemeral ports, so that no connection takes a port before the program listens on it."""
 _APART = 97
-"""By how many ports two processes of tests begin apart; none needs so many."""
+"""Distance between the first ports of two processes of tests. No process needs so many."""
 
-_given = count(_APART * os.getpid())
+_numbers = count(_APART * os.getpid())
 
 
 def free_port() -> int:
-    """A port of this computer that nobody listens on, and that no other process of tests is given meanwhile."""
+    """Returns a free port that no other process of tests is likely to choose."""
     while True:
-        port = FIRST + next(_given) % (LAST - FIRST + 1)
+        port = FIRST + next(_numbers) % (LAST - FIRST + 1)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

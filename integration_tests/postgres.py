@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the test's own: the machine's programs, a data folder of its own, loopback only."""
+"""Starts a PostgreSQL server for a test: the machine's programs, a new data folder, loopback only."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from .machine import POSTGRES
 from .ports import free_port
 
-# the server refuses to run as root; Debian's package brings this user
+# the server refuses to run as root; Debian's package creates this user
 USER = "postgres" if os.geteuid() == 0 else None
 FRESH = tempfile.TemporaryDirectory(prefix="amocrm-postgres-")
 
 
 @contextmanager
 def server() -> Iterator[str]:
-    """Yields postgresql://…/postgres of a fresh server. Raises RuntimeError that says what failed."""
+    """Starts a new server and yields its address, postgresql://…/postgres. Raises RuntimeError with the cause."""
     bin_folder = POSTGRES.need().resolve().parent
     with tempfile.TemporaryDirectory(prefix="amocrm-postgres-") as folder:
         home = Path(folder)
@@ -40,7 +40,7 @@ def server() -> Iterator[str]:
 
 @cache
 def _fresh_data(bin_folder: Path) -> Path:
-    """A data folder that no server has used: to make one takes a second."""
+    """Makes a data folder once, which takes a second, for every server to copy."""
     home = Path(FRESH.name)
     if USER:
         shutil.chown(home, USER)

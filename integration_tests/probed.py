@@ -1,4 +1,4 @@
-"""An account whose whole history was made by people who work in it, and a probe of it without sockets."""
+"""An account whose history consists of random writes, and a probe of it without sockets."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def probed(sandbox: Sandbox, **settings: Any) -> Probe:
 
 
 def lived_in(switches: Switches, leads: int = 260) -> Account:
-    """Generated rows, whose notes, tasks, links and tags are of no time in particular, and then some working days."""
+    """Generates cards without notes, tasks and events of links and tags, then adds these by writes at known times."""
     account = Account.generate(seed=1, leads=leads, clock=ManualClock(), switches=switches)
     for name in ("tasks", *(f"{kind}/notes" for kind in CARDS)):
-        for own in list(account.tables[name].rows):
-            account.tables[name].remove(own)
-    told, account.events = list(account.events), EventTable()
-    account.load_events(event for event in told if event.type not in LINKED | TAGGED)
+        for row_id in list(account.tables[name].rows):
+            account.tables[name].remove(row_id)
+    events, account.events = list(account.events), EventTable()
+    account.load_events(event for event in events if event.type not in LINKED | TAGGED)
     for kind in CARDS:
         _work(account, kind)
     writes.add_note(account, "leads", next(iter(account.tables["leads"].rows)), note_type="service_message", params={})
@@ -42,34 +42,34 @@ def lived_in(switches: Switches, leads: int = 260) -> Account:
 
 def _work(account: Account, kind: str) -> None:
     ids = list(account.tables[kind].rows)
-    for number, own in enumerate(ids[:40]):
+    for number, row_id in enumerate(ids[:40]):
         account.clock.advance(7)  # type: ignore[attr-defined]
         action = number % 8
         if action == 0:
-            writes.tag(account, kind, own, f"tag {number}")
+            writes.tag(account, kind, row_id, f"tag {number}")
         elif action == 1:
-            note = writes.add_note(account, kind, own)
+            note = writes.add_note(account, kind, row_id)
             if number > 20:
                 account.clock.advance(7)  # type: ignore[attr-defined]
                 writes.delete_note(account, kind, note)
         elif action == 2:
-            writes.add_task(account, kind, own)
+            writes.add_task(account, kind, row_id)
         elif action == 3:
-            writes.trash(account, kind, own)
+            writes.trash(account, kind, row_id)
             account.clock.advance(7)  # type: ignore[attr-defined]
             if number > 12:
-                writes.restore(account, kind, own)
+                writes.restore(account, kind, row_id)
         elif action == 4 and kind == "leads":
-            _links(account, own, number)
+            _links(account, row_id, number)
         elif action == 5:
-            writes.edit(account, kind, own, name=f"name {number}")
+            writes.edit(account, kind, row_id, name=f"name {number}")
     account.clock.advance(7)  # type: ignore[attr-defined]
-    for own in ids[40:60]:
-        writes.touch(account, kind, own)
+    for row_id in ids[40:60]:
+        writes.touch(account, kind, row_id)
 
 
 def _links(account: Account, lead: int, number: int) -> None:
-    """A contact that nobody else works with comes, and another one goes."""
+    """Links a deal with a contact that no other write uses and, for later deals, unlinks it again."""
     contacts = list(account.tables["contacts"].rows)[100:]
     writes.link(account, "leads", lead, "contacts", contacts[number])
     account.clock.advance(7)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Each number of the report beside what the accounts' own store says of the same choice."""
+"""Compares the numbers of the report, the workbook, the digest and the assistant with the accounts' own rows."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from .models import Row
 from .report_page import Report
 
 
-def asked(page: Report, known: Mapping[str, oracle.Known], scope: str, kind: str, who: str = "") -> Choice:
-    """The choice of a scope, of the newest period of a kind that is over, and of people, made in the page."""
+def choose(page: Report, known: Mapping[str, oracle.Known], scope: str, kind: str, who: str = "") -> Choice:
+    """Chooses a scope, the newest ended period of a kind, and people in the page. Returns the choice for the oracle."""
     if scope.endswith("/"):
         scope = next(value for value in page.options("scope") if value.startswith(scope))
     fitting = [value for value in page.options("period") if re.fullmatch(KINDS[kind], value)]
@@ -39,8 +39,8 @@ def asked(page: Report, known: Mapping[str, oracle.Known], scope: str, kind: str
         page.choose(scope, fitting[:2][-1], chosen)
         users = frozenset(page.script("return state.who.users"))
     project, _, pipeline = scope.partition("/")
-    own = tuple(one for name, one in known.items() if project in ("", name))
-    return Choice(own, *page.chosen(), int(pipeline) if pipeline else None, users)
+    accounts = tuple(one for name, one in known.items() if project in ("", name))
+    return Choice(accounts, *page.chosen(), int(pipeline) if pipeline else None, users)
 
 
 KINDS = {
@@ -50,14 +50,14 @@ KINDS = {
 
 
 def check_numbers(page: Report, choice: Choice) -> None:
-    """Raises AssertionError where a figure or a table of the page is not what the accounts hold."""
+    """Asserts that each figure and table of the page is what the accounts hold."""
     shown = page.sections()
     tables = {name: section["tables"] for name, section in shown.items()}
     for section in shown.values():
         for rows, foot in zip(section["tables"], section["totals"], strict=True):
-            for place, total in enumerate(foot[0] if foot else ()):
-                told = [row[place] for row in rows if row[place] is not None]
-                assert not isinstance(total, float) or (told and total == pytest.approx(sum(told)))
+            for index, total in enumerate(foot[0] if foot else ()):
+                known_values = [row[index] for row in rows if row[index] is not None]
+                assert not isinstance(total, float) or (known_values and total == pytest.approx(sum(known_values)))
     assert plain(page.figures()) == plain(expected_page.figures(choice))
     then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
     check_sentences(page, choice)
@@ -75,8 +75,8 @@ def check_numbers(page: Report, choice: Choice) -> None:
     assert same(rows_of(tables["managers"][1:]), expected_page.managers_beside(choice, then))
     assert same(rows_of(tables["sources"][1:]), expected_page.sources_beside(choice, then))
     assert same(rows_of(tables["cohorts"]), expected_page.cohorts(choice))
-    told = [row[:3] + row[5:] if len(row) == 10 else row for row in rows_of(tables["managers"][:1])]
-    assert same([row for row in told if any(row[1:])], [r for r in expected_page.managers(choice) if any(r[1:])])
+    people = [row[:3] + row[5:] if len(row) == 10 else row for row in rows_of(tables["managers"][:1])]
+    assert same([row for row in people if any(row[1:])], [r for r in expected_page.managers(choice) if any(r[1:])])
     assert not by_day or all(len(row) == 8 for row in rows_of(tables["managers"][:1]))
     assert same(rows_of(tables["reasons"]), expected_page.reasons(choice))
     assert same([row[:5] for row in rows_of(tables["sources"][:1]) if row[1]], expected_page.sources(choice))
@@ -86,7 +86,7 @@ def check_numbers(page: Report, choice: Choice) -> None:
     assert rows_of(tables["hours"]) == plain(expected_page.hours(choice))
     assert same(rows_of(tables["work"]), [row[1:] for row in expected_page.work(choice)])
     several = page.script("return TABLES.accounts.length > 1")
-    # the values and links that a card has no longer stay in their tables: no oracle of the account counts them
+    # tables of parts keep values and links that a card no longer has, which the oracle does not count
     read = [row[several:] for row in rows_of(tables["freshness"]) if row[several] not in PARTS]
     read = [[name, count, deleted if count else None, newest] for name, count, deleted, newest in read]
     assert same(
@@ -109,12 +109,12 @@ def check_numbers(page: Report, choice: Choice) -> None:
 
 
 def check_sentences(page: Report, choice: Choice, sections: Collection[str] | None = None) -> None:
-    """Raises AssertionError where a sentence of the page, in one of its languages, is not what the accounts hold."""
+    """Asserts that each sentence of the page, in both languages, is what the accounts hold."""
     then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
-    for language, told in zip(LANGUAGES, page.script(SENTENCES), strict=True):
+    for language, shown in zip(LANGUAGES, page.script(SENTENCES), strict=True):
         wanted = sentences(choice, then, language)
-        for name in sections or told:
-            found = of_fifteen_digits(told[name])
+        for name in sections or shown:
+            found = of_fifteen_digits(shown[name])
             assert found == of_fifteen_digits(wanted.get(name, [])), (language, name)
 
 
@@ -133,11 +133,11 @@ SENTENCES = """
   state.language = was;
   return told;
 """
-"""Returns the sentences in English and Russian: as shown in the page's language, built for the test in the other."""
+"""Returns the sentences in English and Russian: in the page's language as shown, in the other as it would show them."""
 
 
 def plain(value: Any) -> Any:
-    """As the page tells it to a test: numbers with four decimals, or twelve digits as JavaScript has them."""
+    """Converts a value for comparison: numbers to four decimals and to twelve digits, as JavaScript's sums differ."""
     if isinstance(value, dict):
         return {name: plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
@@ -147,7 +147,7 @@ def plain(value: Any) -> Any:
 
 
 def by_pipeline(section: dict[str, Any]) -> list[Any]:
-    """The name above each table and its rows."""
+    """Returns the name above each table with the table's rows."""
     return [[name.partition(": ")[2], rows] for name, rows in zip(section["captions"], section["tables"], strict=True)]
 
 
@@ -160,28 +160,28 @@ def same(one: list[Any], other: list[Any]) -> bool:
     return True
 
 
-def check_answers(told: Mapping[str, list[Row]], choice: Choice, limit: int | None = None) -> None:
-    """Raises AssertionError where tables of the workbook or of the assistant are not what the accounts hold.
+def check_answers(tables: Mapping[str, list[Row]], choice: Choice, limit: int | None = None) -> None:
+    """Asserts that tables of the workbook or of the assistant are what the accounts hold.
 
-    `told`: the rows of each of ANSWERS; some of them may lack columns. `limit`: how many of them were asked for.
+    `tables`: rows by the name of the table, some without all columns. `limit`: number of rows that were requested.
     """
     wanted = answers(choice)
-    for name, rows in told.items():
+    for name, rows in tables.items():
         columns, all_rows = wanted[name]
-        asked_for = [column for column in columns if not rows or column in rows[0]]
+        present = [column for column in columns if not rows or column in rows[0]]
         assert not rows or rows[0].keys() <= {"project_id", *columns}, name
-        places = [columns.index(column) for column in asked_for]
-        found = [[in_words(row[column]) for column in asked_for] for row in rows]
-        held = [[in_words(row[place]) for place in places] for row in all_rows[:limit]]
+        indexes = [columns.index(column) for column in present]
+        found = [[as_text(row[column]) for column in present] for row in rows]
+        held = [[as_text(row[index]) for index in indexes] for row in all_rows[:limit]]
         assert plain(found) == plain(held) if name in ORDERED else same(found, held), name
 
 
 ORDERED = ("today", "stale")
-"""Tables whose order is promised: the highest budgets first."""
+"""Tables whose order is documented: the highest budgets first."""
 
 
 def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
-    """The columns and the rows of each table; `choice` is of whole months."""
+    """Returns the columns and rows of each table. `choice`: of whole months."""
     today = ("reason", "entity_type", "entity_id", "entity_name", "text", "responsible_user_id", "responsible_name",
              "pipeline_name", "status_name", "budget", "since_at_local", "days", "usual_days")  # fmt: skip
     foreseen = ("pipeline_id", "pipeline_name", "months_back", "months_ahead", "month", "expected", "low", "high",
@@ -195,8 +195,8 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         for row in ahead.today(known)
         if choice.fits(row["pipeline_id"], row["responsible_user_id"])
     ]
-    waiting.sort(key=lambda own: (
-        -amount((row := own[1])["budget"]), -(-1 if row["days"] is None else row["days"]), row["entity_type"] or "~",
+    waiting.sort(key=lambda pair: (
+        -amount((row := pair[1])["budget"]), -(-1 if row["days"] is None else row["days"]), row["entity_type"] or "~",
         row["entity_id"] or 0, row["reason"], row["item_id"],
     ))  # fmt: skip
     expected_sales = [
@@ -270,7 +270,7 @@ PLACES = {"deal": "leads", "contact": "contacts", "company": "companies", "custo
 
 
 def link_to(known: oracle.Known, kind: str | None, number: int | None) -> str | None:
-    """A card's address in amoCRM."""
+    """Returns a card's address in amoCRM."""
     account = next(iter(known.all("account")), None)
     if account is None or kind not in PLACES or not number:
         return None
@@ -288,7 +288,7 @@ def plan_of(choice: Choice) -> Any:
 
 
 def sold_of_plan(choice: Choice) -> Any:
-    """What those sold in the months of their plans who have one."""
+    """Sums the sales of users in the months for which they have a plan."""
     if plan_of(choice) is None:
         return None
     return sum(
@@ -301,10 +301,10 @@ def sold_of_plan(choice: Choice) -> Any:
 def directory(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     accounts, people, stages = [], [], []
     for known in choice.known:
-        told = next(iter(known.all("account")), {})
-        domain = told and f"{told['subdomain']}.amocrm.ru"
+        account = next(iter(known.all("account")), {})
+        domain = account and f"{account['subdomain']}.amocrm.ru"
         today = expected_page.day_of(Choice((known,), date.min, date.min))
-        accounts.append([told.get("name"), domain or None, known.currency, known.zone.key, known.synced_at, today])
+        accounts.append([account.get("name"), domain or None, known.currency, known.zone.key, known.synced_at, today])
         teams = known.by("groups", "group_id")
         people += [[row["user_id"], row["name"], teams.get(row["group_id"])] for row in known.all("users")
                    if choice.users is None or row["user_id"] in choice.users]  # fmt: skip
@@ -321,16 +321,16 @@ def directory(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
 
 
 def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen: Any) -> None:
-    """Raises AssertionError where a tool of `source-amocrm mcp` answers otherwise than the account's own store.
+    """Asserts that every tool of `source-amocrm mcp` answers what the account holds.
 
-    `chosen`: the arguments that make the choice.
+    `chosen`: the tools' arguments for `choice`.
     """
     chosen["project"] = known.project
     cards = list(choice.users or known.by("users", "user_id"))[:2] if choice.pipeline is None else []
     of_cards = {name: chosen[name] for name in ("project", "since", "until") if name in chosen}
-    spans = {own: rows for (own,), rows in grouped(deal_history(known), lambda row: (row["deal_id"],)).items()}
-    moved = max(sorted(spans), key=lambda own: len(spans[own]), default=None)
-    gone = next((own for own in sorted(spans) if spans[own][-1]["to_at"] is not None), None)
+    spans = {deal: rows for (deal,), rows in grouped(deal_history(known), lambda row: (row["deal_id"],)).items()}
+    moved = max(sorted(spans), key=lambda deal: len(spans[deal]), default=None)
+    gone = next((deal for deal in sorted(spans) if spans[deal][-1]["to_at"] is not None), None)
     moments: list[tuple[int, datetime | None]] = []
     for deal, end in ((moved, "from_at_local"), (gone, "to_at_local")):
         if deal is not None:
@@ -343,41 +343,41 @@ def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen
         *(("deal_as_of", {"project": known.project, "deal_id": deal, "at": at and at.isoformat()})
           for deal, at in moments),
     ]  # fmt: skip
-    told = iter(ask(database, *calls))
-    lists, overview = next(told), next(told)
+    replies = iter(ask(database, *calls))
+    lists, overview = next(replies), next(replies)
     day = expected_page.day_of(choice).isoformat()
     assert [lists["today"], lists["synced_at"]] == [day, known.synced_at and known.synced_at.isoformat()]
     everything = Choice((known,), choice.first, choice.last)
     check_answers({name: lists[name]["rows"] for name in ("accounts", "pipelines", "people")}, everything)
     check_answers({"figures": [overview["total"]], "money": overview["months"]["rows"]}, choice)
-    found = {name: next(told) for name, _ in TABLES.values()}
+    found = {name: next(replies) for name, _ in TABLES.values()}
     assert all(answer["total_rows"] == len(answer["rows"]) for answer in found.values())
     check_answers({name: answer["rows"] for name, answer in found.items()}, choice)
     for user in cards:
-        card, own = next(told), replace(everything, users=frozenset({user}))
+        card, of_user = next(replies), replace(everything, users=frozenset({user}))
         parts = {"managers": "sales", "work": "activity", "reasons_today": "waiting", "today": "cards"}
-        check_answers({name: card[part]["rows"] for name, part in parts.items()}, own, 10)
-        assert card["cards"]["total_rows"] == len(answers(own)["today"][1])
-    for (deal, at), answer in zip(moments, told, strict=True):
-        there = [row for row in spans[deal] if at is None or contains(row, at)]
+        check_answers({name: card[part]["rows"] for name, part in parts.items()}, of_user, 10)
+        assert card["cards"]["total_rows"] == len(answers(of_user)["today"][1])
+    for (deal, at), answer in zip(moments, replies, strict=True):
+        history = [row for row in spans[deal] if at is None or contains(row, at)]
         name = next(one["name"] for one in deals(known) if one["deal_id"] == deal)
-        wanted = [{**row, "deal": name, "currency": known.currency} for row in there]
+        wanted = [{**row, "deal": name, "currency": known.currency} for row in history]
         assert answer["total_rows"] == len(wanted)
         for row, held in zip(answer["rows"], wanted, strict=True):
-            assert plain({name: row[name] for name in held}) == plain({k: in_words(v) for k, v in held.items()})
+            assert plain({name: row[name] for name in held}) == plain({k: as_text(v) for k, v in held.items()})
 
 
-def in_words(value: Any) -> Any:
+def as_text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
 def of_fifteen_digits(lines: Sequence[str]) -> list[str]:
-    """Lines whose amounts have no more digits than the oracle's sums."""
+    """Rounds long amounts in the lines to 15 digits, as many as the oracle's sums have."""
 
-    def short(found: re.Match[str]) -> str:
+    def rounded(found: re.Match[str]) -> str:
         return f"{float(re.sub(r'[^0-9]', '', found[0])):.14e}"
 
-    return [re.sub(r"\d[\d,\u00a0]{17,}", short, line) for line in lines]
+    return [re.sub(r"\d[\d,\u00a0]{17,}", rounded, line) for line in lines]
 
 
 LINES = {
@@ -440,7 +440,7 @@ MONTHS = [
 
 
 def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, language: str = "en") -> list[str]:
-    """The digest of an account; of these users the nine lines that tell of nobody else."""
+    """Returns the digest of an account. For certain users it has nine lines, without the forecast."""
     russian = language == "ru"
     today = expected_page.day_of(Choice((known,), date.min, date.min))
     first = datetime(today.year, today.month, 1)
@@ -470,11 +470,11 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         return f"{MONTHS[day.month - 1]} {day.year}" if russian else f"{day:%B %Y}"
 
     rows = [dict(zip(tables["forecast"][0], row, strict=True)) for row in tables["forecast"][1]]
-    told = [row for row in rows if row["pipeline_id"] is None and row["expected"] is not None]
-    past = [row for row in told if row["months_back"]]
+    totals = [row for row in rows if row["pipeline_id"] is None and row["expected"] is not None]
+    past = [row for row in totals if row["months_back"]]
 
     def foreseen(months: int) -> str:
-        for row in told:
+        for row in totals:
             if (row["months_back"], row["months_ahead"]) == (0, months):
                 amounts = {name: money(row[name]) for name in ("expected", "low", "high")}
                 return line("forecast", month=named(month[2 - months]), **amounts)

@@ -1,4 +1,4 @@
-"""The report in Chromium: what it shows, and how it is made to show something else."""
+"""Drives the report in Chromium: reads what it shows, and chooses scope, period and people."""
 
 from __future__ import annotations
 
@@ -39,8 +39,6 @@ MARKS = """
   const all = [...document.querySelectorAll(`.chart.${arguments[0]} svg path[aria-label]`)];
   return all.map((mark) => mark.getAttribute("aria-label"));
 """
-
-
 LABELS = """
   const all = document.querySelectorAll(`.chart.${arguments[0]} svg .mark-text.role-mark text`);
   return [...all].map((one) => one.textContent);
@@ -50,7 +48,7 @@ LABELS = """
 def write(
     database: str, path: Path, unread: list[str] | None = None, limit: int | None = None, sources: int | None = None
 ) -> None:
-    """The report of the marts that are there, without building them; of an account at most so many `sources`."""
+    """Writes the report from the existing marts, without building them. `sources`: the most for one account."""
     defaults = (limit, None, data.EVERYTHING) if limit else page.page.__defaults__
     with (
         patch.object(page.page, "__defaults__", defaults),
@@ -84,7 +82,7 @@ class Report:
             self.wait()
 
     def chosen(self) -> tuple[date, date]:
-        """The first and the last day of the period, which ends today at the latest."""
+        """Returns the first and the last day of the chosen period, which ends today at the latest."""
         days = "[state.period.first, Math.min(state.period.last, dayOf(DATA.today))].map(textOf)"
         first, last = map(date.fromisoformat, self.script(f"return {days}"))
         return first, last
@@ -109,11 +107,11 @@ class Report:
         return {name: number(value) for name, value in self.script(FIGURES).items()}
 
     def marks(self, chart: str) -> list[dict[str, str]]:
-        """What each mark of the pictures stands for, as it tells to who cannot see it."""
+        """Returns the label for screen readers of each mark in the charts."""
         return [dict(part.split(": ", 1) for part in mark.split("; ")) for mark in self.script(MARKS, chart)]
 
     def labels(self, chart: str) -> list[str]:
-        """What is written beside the bars of the pictures."""
+        """Returns the texts beside the bars of the charts."""
         return [str(text) for text in self.script(LABELS, chart)]
 
 

@@ -1,4 +1,4 @@
-"""What tests of the sandbox ask it with: a plain reader of pages, far from any cleverness of the connector."""
+"""A plain client for tests of the sandbox, independent of the connector."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOW = 1_760_000_000
 
 
 class Client:
-    """A session whose requests a sandbox answers in-process."""
+    """A session whose requests a sandbox in this process answers."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -29,22 +29,22 @@ class Client:
         return self.session.get(f"https://example.amocrm.ru/api/v4/{path}", params=params, timeout=5)
 
     def rows(self, path: str, key: str, params: Params | None = None) -> list[dict[str, Any]]:
-        """Rows of one page; [] for 204."""
-        answered = self.get(path, params)
-        if answered.status_code == 204:
+        """Returns the rows of one page, [] for 204."""
+        response = self.get(path, params)
+        if response.status_code == 204:
             return []
-        assert answered.status_code == 200, answered.text
-        rows: list[dict[str, Any]] = answered.json()["_embedded"][key]
+        assert response.status_code == 200, response.text
+        rows: list[dict[str, Any]] = response.json()["_embedded"][key]
         return rows
 
     def walk(self, path: str, key: str, params: Params | None = None) -> list[list[dict[str, Any]]]:
-        """Pages by number until the list ends in either way."""
+        """Returns the pages by number, until one is empty or has no next page."""
         pages: list[list[dict[str, Any]]] = []
         while True:
-            answered = self.get(path, {**(params or {}), "page": len(pages) + 1})
-            if answered.status_code == 204:
+            response = self.get(path, {**(params or {}), "page": len(pages) + 1})
+            if response.status_code == 204:
                 return pages
-            document = answered.json()
+            document = response.json()
             if not document["_embedded"][key]:
                 return pages
             pages.append(document["_embedded"][key])
@@ -60,6 +60,6 @@ def client(
     faults: Faults | None = None,
     timezone: str = "Europe/Moscow",
 ) -> Client:
-    """A client of a fresh account whose clock stands still."""
+    """Makes a client of a new account whose clock stands still."""
     account = Account.generate(seed, leads, clock=ManualClock(NOW), switches=switches, timezone=timezone)
     return Client(Sandbox(account, faults=faults))

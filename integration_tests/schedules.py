@@ -1,4 +1,4 @@
-"""Random working days: writes between any two requests, syncs killed anywhere, and what must be true in the end.
+"""Random working days: writes between any two requests, syncs killed at any message, and a comparison in the end.
 
 `SCHEDULES=2000 pytest integration_tests/test_schedules.py` draws that many days of each kind.
 """
@@ -22,49 +22,50 @@ from source_amocrm.sync import delivery
 from . import comparison, expected
 from .connector import messages
 from .destination import Destination
+from .lookup_history import LookupHistory
 from .sandbox import NOW, Account, ManualClock, Request, Sandbox, Switches, writes
-from .sandbox.like import told
+from .sandbox.like import answered_switches
 from .sandbox.writes.at_random import Write
-from .taken import Taken
 
 Menu = Sequence[tuple[Write, int]]
 Reading = Callable[[list[AirbyteStateMessage]], Iterator[AirbyteMessage]]
 
 SCHEDULES = int(os.environ.get("SCHEDULES", "12"))
-"""Days of each kind that the tests draw."""
+"""Number of days of each kind that the tests draw."""
 ODD: Menu = (*writes.ORDINARY, *writes.RARE)
 SOME_MESSAGES = 1_500
 CATALOG = Path(__file__).resolve().parents[1] / "unit_tests" / "table-catalog.yaml"
 PROBES = sorted((Path(__file__).parent / "probes").glob("*.json"))
-"""What accounts answered to the open questions."""
+"""Files of real accounts' answers to the probe."""
 MOMENTS = (
     NOW,
     1_798_750_798,  # 2026-12-31 20:59:58 UTC: two seconds before the account's new year
     1_806_537_598,  # 2027-03-31 23:59:58 UTC
     1_835_395_201,  # 2028-02-29 00:00:01 UTC
 )
-"""When days begin: whatever the date is on which the tests run."""
+"""Times at which days begin, independent of the date of the tests (unix seconds)."""
 FIFTEEN = tuple(yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"])
 
 
 @dataclass
 class Schedule:
-    """A day made from `seed`: an account, its answers to the open questions, and a hand that writes."""
+    """A working day made from `seed`: an account, its switches, random writes and syncs.
+
+    `menu`: the kinds of writes. `restless`: share of requests before which somebody writes. `reading`: yields the
+    messages of a sync from the given states, by default in this process. `streams`: by default all. `clocks`: whether
+    one of the two clocks, the server's or this machine's, is wrong in each sync. `begins`: by default one of MOMENTS
+    (unix seconds).
+    """
 
     seed: int
     leads: int = 40
     filters: bool = True
     menu: Menu = writes.ORDINARY
     restless: float = 0.25
-    """The share of requests before which somebody writes."""
     reading: Reading | None = None
-    """A sync from these states; in process unless it is given."""
     streams: Sequence[str] | None = None
-    """The tables that are read; all unless it is given."""
     clocks: bool = False
-    """Whether in each sync one of the two clocks is wrong, the server's or this machine's."""
     begins: int | None = None
-    """Unix seconds; one of MOMENTS unless it is given."""
     switches: Switches = field(init=False)
 
     def __post_init__(self) -> None:
@@ -77,7 +78,7 @@ class Schedule:
             "lookback_window": self.random.choice(("PT5M", "PT0S")),
         }
         if self.settings["lookback_window"] == "PT0S":
-            self.switches.events_late = 0  # what shows late is what the look-back is for
+            self.switches.events_late = 0  # only the look-back finds late events
         self.rows_between_states = self.random.choice((1, 7, 30, 1_000))
         self.clock = ManualClock(MOMENTS[self.seed % len(MOMENTS)] if self.begins is None else self.begins)
         self.account = Account.generate(seed=self.seed % 7, leads=self.leads, clock=self.clock, switches=self.switches)
@@ -86,25 +87,22 @@ class Schedule:
         self.done: list[str] = []
         self.kills = 0
         self.busy = True
-        self.taken = Taken()
+        self.lookups = LookupHistory()
         self.watch(self.sandbox)
 
     def watch(self, sandbox: Sandbox) -> None:
-        """Somebody writes while `sandbox` is asked."""
+        """Makes somebody write before requests to `sandbox`."""
         sandbox.before_request.append(self._before_request)
 
     def _before_request(self, _: Sandbox, __: Request) -> None:
         if self.busy:
-            self._live()
-        self.taken.look(self.account)
-
-    def _live(self) -> None:
-        self.clock.advance(self.random.choice((0, 0, 0.3, 1, 2)))
-        if self.random.random() < self.restless:
-            self.done += writes.random_edits(self.account, self.random.randint(1, 3), self.random, self.menu)
+            self.clock.advance(self.random.choice((0, 0, 0.3, 1, 2)))
+            if self.random.random() < self.restless:
+                self.done += writes.random_edits(self.account, self.random.randint(1, 3), self.random, self.menu)
+        self.lookups.record(self.account)
 
     def work(self, edits: int) -> None:
-        """Somebody writes while no sync runs."""
+        """Makes `edits` writes while no sync runs."""
         for _ in range(edits):
             self.clock.advance(self.random.choice((0, 1, 40, 900)))
             self.done += writes.random_edits(self.account, 1, self.random, self.menu)
@@ -120,12 +118,12 @@ class Schedule:
             self.kills += 1
 
     def _set_clocks(self) -> float:
-        """By how much this machine's clock is ahead."""
+        """Draws the errors of the two clocks. Returns the lead of this machine's (seconds)."""
         ahead = self.random.choice((-26, -12, -1, -0.1, 0, 0.1, 1, 12, 26)) * 3_600.0
-        ours = self.random.random() < 0.5
-        self.switches.date_ahead = 0.0 if ours else ahead
-        self.switches.date_jitter = 0.0 if ours else self.random.choice((0.0, 0.0, 3.0, 7_200.0))
-        return ahead if ours else 0.0
+        is_local = self.random.random() < 0.5
+        self.switches.date_ahead = 0.0 if is_local else ahead
+        self.switches.date_jitter = 0.0 if is_local else self.random.choice((0.0, 0.0, 3.0, 7_200.0))
+        return ahead if is_local else 0.0
 
     def run(self, syncs: int = 3) -> None:
         with mock.patch.object(delivery, "ROWS_BETWEEN_STATES", self.rows_between_states):
@@ -147,41 +145,41 @@ class Schedule:
         self.sync()
 
     def problems(self) -> list[str]:
-        """Where the destination differs from the account, and what it did not like; empty when all is exact."""
+        """Returns the differences between destination and account, and the destination's complaints."""
         antedated = self._antedated()
         found = comparison.problems(self.account, self.destination.rows, antedated, self.streams or expected.KEYS)
-        found += self.taken.problems(self.account, self.destination.rows)
+        found += self.lookups.problems(self.account, self.destination.rows)
         if self.streams:
             found = [line for line in found if line.split()[0] in self.streams]
         return found + ([] if antedated else self.destination.complaints)
 
     def _antedated(self) -> set[comparison.Card]:
-        """The cards that somebody gave an updated_at of the past."""
-        told = [line.split() for line in self.done if line.startswith("odd_time")]
-        return {(kind, int(own)) for _, kind, own, shift in told if int(shift) < 0}
+        """Returns the cards whose updated_at somebody set to a past time."""
+        lines = [line.split() for line in self.done if line.startswith("odd_time")]
+        return {(kind, int(row_id)) for _, kind, row_id, shift in lines if int(shift) < 0}
 
 
 def tables(seed: int) -> Sequence[str] | None:
-    """The fifteen of the catalog on most days, all on one of five."""
+    """Returns the fifteen tables of the catalog for most seeds, all tables for one seed in five."""
     return FIFTEEN if seed % 5 else None
 
 
 def assert_exact(day: Schedule) -> None:
-    """Lives the day; fails with the differences."""
+    """Runs the day. Fails with the differences."""
     day.run()
     problems = day.problems()
     assert not problems, "\n".join(problems)
 
 
 def as_probed(switches: Switches, random: Random) -> Switches:
-    """With what one of PROBES tells; pages stay small, so that there are many, and the day decides about the filter."""
+    """Sets the switches that one of PROBES answers, but keeps small pages and the day's own choice of the filter."""
     found = json.loads(random.choice(PROBES).read_text(encoding="utf-8"))
-    own = ("page_max", "page_default", "events_page_max", "filter_enabled", "filter_flag", "kommo")
-    return replace(switches, **{name: value for name, value in told(found).items() if name not in own})
+    kept = ("page_max", "page_default", "events_page_max", "filter_enabled", "filter_flag", "kommo")
+    return replace(switches, **{name: value for name, value in answered_switches(found).items() if name not in kept})
 
 
 def random_switches(random: Random, filters: bool) -> Switches:
-    """Any of the account's possible answers to what the reference leaves open."""
+    """Draws a value of each switch."""
     some = random.choice
     small = some((5, 8, 20))
     return Switches(

@@ -1,4 +1,4 @@
-"""An Excel workbook as it stands in its file, read without the library that wrote it."""
+"""Reads an Excel workbook from its XML, without the library that wrote it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EPOCH = datetime(1899, 12, 30)
 
 
 def sheets(path: Path) -> dict[str, list[list[Any]]]:
-    """The cells of each sheet of a workbook by its name: texts, numbers, and None."""
+    """Returns the cells of each sheet by the sheet's name: texts, numbers and None."""
     with zipfile.ZipFile(path) as book:
         parts = {name: ElementTree.fromstring(book.read(name)) for name in book.namelist() if name.endswith(".xml")}
     texts = ["".join(part.text or "" for part in one.iter(f"{MAIN}t")) for one in parts["xl/sharedStrings.xml"]]
@@ -31,17 +31,17 @@ def sheets(path: Path) -> dict[str, list[list[Any]]]:
             cells.append([])
             for cell in row:
                 letters = re.sub(r"\d", "", cell.attrib["r"])
-                place = sum(26**power * (ord(letter) - 64) for power, letter in enumerate(reversed(letters))) - 1
+                index = sum(26**power * (ord(letter) - 64) for power, letter in enumerate(reversed(letters))) - 1
                 value = cell.findtext(f"{MAIN}v")
-                cells[-1] += [None] * (place - len(cells[-1]))
-                told = value if value is None else texts[int(value)] if cell.get("t") == "s" else float(value)
-                cells[-1].append(told)
+                cells[-1] += [None] * (index - len(cells[-1]))
+                content = value if value is None else texts[int(value)] if cell.get("t") == "s" else float(value)
+                cells[-1].append(content)
         found[named.attrib["name"]] = cells
     return found
 
 
 def links(path: Path) -> dict[str, dict[str, str]]:
-    """Where each cell that is a link leads to, by its sheet's name and its own."""
+    """Returns the targets of links, by the name of the sheet and of the cell."""
     found = {}
     with zipfile.ZipFile(path) as book:
         for number, named in enumerate(ElementTree.fromstring(book.read("xl/workbook.xml")).iter(f"{MAIN}sheet"), 1):
@@ -50,40 +50,40 @@ def links(path: Path) -> dict[str, dict[str, str]]:
             if linked := [
                 (link.attrib["ref"], link.attrib[f"{RELATIONS}id"]) for link in sheet.iter(f"{MAIN}hyperlink")
             ]:
-                told = ElementTree.fromstring(book.read(f"xl/worksheets/_rels/sheet{number}.xml.rels"))
-                targets = {one.attrib["Id"]: one.attrib["Target"] for one in told}
+                relations = ElementTree.fromstring(book.read(f"xl/worksheets/_rels/sheet{number}.xml.rels"))
+                targets = {one.attrib["Id"]: one.attrib["Target"] for one in relations}
             found[named.attrib["name"]] = {cell: targets[one] for cell, one in linked}
     return found
 
 
 def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
-    """The rows of each table of `report --xlsx` under the names of ANSWERS; its totals are those of the rows.
+    """Returns the rows of each table of `report --xlsx` by the names of ANSWERS, a card's row with the card's link.
 
-    A row with a card has the card's link.
+    Fails if a total is not the sum of its column.
     """
     words, found, linked = Words(language), {}, links(path)
     reasons = {words(f"today.{reason}"): reason for reason in ("no_task", "slow", "waiting", "overdue_task")}
     cells = sheets(path)
-    for name, own in SHEETS.items():
+    for name, names in SHEETS.items():
         if words(f"{name}.title") not in cells:
             continue
         heads, *rows = cells[words(f"{name}.title")]
-        columns = own if len(heads) == len(own) else ["project_id", *own]
+        columns = names if len(heads) == len(names) else ["project_id", *names]
         rows = [row + [None] * (len(columns) - len(row)) for row in rows if any(cell is not None for cell in row)]
         totals = rows.pop() if name in TOTALS else []
-        for place, total in enumerate(totals):
+        for index, total in enumerate(totals):
             if isinstance(total, float):
-                wanted = sum(row[place] or 0 for row in rows)
-                assert abs(total - wanted) <= 1e-9 * max(abs(wanted), 1), (name, columns[place])
-        unknown = {column for place, column in enumerate(columns) if rows and all(row[place] is None for row in rows)}
+                wanted = sum(row[index] or 0 for row in rows)
+                assert abs(total - wanted) <= 1e-9 * max(abs(wanted), 1), (name, columns[index])
+        unknown = {column for index, column in enumerate(columns) if rows and all(row[index] is None for row in rows)}
         assert sum(isinstance(total, float) for total in totals) == len(TOTALS.get(name, set()) - unknown)
         found[name] = [
             {column: typed(column, value, reasons) for column, value in zip(columns, row, strict=True)} for row in rows
         ]
         cards = linked[words(f"{name}.title")]
-        for place, card in enumerate(columns):
+        for index, card in enumerate(columns):
             for at, row in enumerate(found[name] if card in ("card", "deal") else (), 2):
-                row["link"] = cards.pop(f"{'ABC'[place]}{at}", None)
+                row["link"] = cards.pop(f"{'ABC'[index]}{at}", None)
         assert not cards, name
     return found
 

@@ -1,4 +1,4 @@
-"""A command on a terminal of its own: what a person would see of it."""
+"""Runs a command on a pseudo-terminal and returns what a person would see."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TERMINAL = {"TERM": "xterm", "COLUMNS": "100"}
 COLOURS_AND_MOVES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 TAKEN_BACK = re.compile(r"[^\n]*\n(?:\x1b\[\?25h)?\r?\x1b\[1A\x1b\[2K")
-"""A line that was ended, and gone back to, and erased."""
+"""A line that was written, then erased by moving the cursor back."""
 
 
 @dataclass(frozen=True)
-class Seen:
-    """`raw` is what came, its colours and moves of the cursor included."""
+class TerminalOutput:
+    """`raw`: the output with its colours and moves of the cursor."""
 
     code: int
     raw: str
@@ -34,54 +34,56 @@ class Seen:
 
     @property
     def stays(self) -> list[str]:
-        """The lines as they are in the end: what was written over is gone."""
-        left = Seen(self.code, TAKEN_BACK.sub("", self.raw)).text
+        """Returns the lines on the screen in the end, without overwritten text."""
+        left = TerminalOutput(self.code, TAKEN_BACK.sub("", self.raw)).text
         return [line.rpartition("\r")[2].rstrip() for line in left.split("\n")]
 
 
 def on_a_terminal(
     command: Sequence[str | Path], cwd: Path | None = None, answers: Sequence[str] = (), **environment: str
-) -> Seen:
-    """Waits for its end. The terminal has 100 columns and is both its stdout and its stderr.
+) -> TerminalOutput:
+    """Runs a command to its end. The terminal has 100 columns and is both stdout and stderr.
 
-    `answers` are typed one by one, each when a line that ends with a colon asks for it; the terminal itself shows none.
+    `answers`: typed one by one, each after an output that ends with a colon, without an echo.
     """
 
-    def start(its: int) -> subprocess.Popen[bytes]:
+    def start(child: int) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             command,
             cwd=cwd,
-            stdin=its,
-            stdout=its,
-            stderr=its,
+            stdin=child,
+            stdout=child,
+            stderr=child,
             env={**os.environ, **TERMINAL, **environment},
             start_new_session=True,
         )
 
-    return _seen(start, answers)
+    return _output(start, answers)
 
 
-def forked_on_a_terminal(arguments: Sequence[str | Path], cwd: Path | None = None, **environment: str) -> Seen:
-    """The same of `source-amocrm`."""
-    return _seen(lambda its: Forked(arguments, {**TERMINAL, **environment}, cwd=cwd, terminal=its))
+def forked_on_a_terminal(
+    arguments: Sequence[str | Path], cwd: Path | None = None, **environment: str
+) -> TerminalOutput:
+    """Runs `source-amocrm` to its end, forked."""
+    return _output(lambda child: Forked(arguments, {**TERMINAL, **environment}, cwd=cwd, terminal=child))
 
 
-def _seen(start: Callable[[int], subprocess.Popen[bytes] | Forked], answers: Sequence[str] = ()) -> Seen:
+def _output(start: Callable[[int], subprocess.Popen[bytes] | Forked], answers: Sequence[str] = ()) -> TerminalOutput:
     left = iter(answers)
-    ours, its = pty.openpty()
+    parent, child = pty.openpty()
     if answers:
-        modes = termios.tcgetattr(its)
+        modes = termios.tcgetattr(child)
         modes[3] &= ~termios.ECHO
-        termios.tcsetattr(its, termios.TCSANOW, modes)
-    process = start(its)
-    os.close(its)
+        termios.tcsetattr(child, termios.TCSANOW, modes)
+    process = start(child)
+    os.close(child)
     chunks = []
     try:
-        while chunk := os.read(ours, 65_536):
+        while chunk := os.read(parent, 65_536):
             chunks.append(chunk)
             if chunk.endswith(b": ") and (answer := next(left, None)) is not None:
-                os.write(ours, f"{answer}\n".encode())
+                os.write(parent, f"{answer}\n".encode())
     except OSError:
-        pass  # Linux tells the end so
-    os.close(ours)
-    return Seen(process.wait(), clean(b"".join(chunks).decode()))
+        pass  # on Linux, the read fails when the process has closed the terminal
+    os.close(parent)
+    return TerminalOutput(process.wait(), clean(b"".join(chunks).decode()))

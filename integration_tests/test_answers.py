@@ -29,7 +29,7 @@ from amocrm_warehouse import mcp_server
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_server import TOKEN, plain, server
 from amocrm_warehouse.report import data, workbook
-from amocrm_warehouse.report.answers import Choice, chosen, last_months, people_of
+from amocrm_warehouse.report.answers import Choice, in_choice, last_months, people_of
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.words import Words
@@ -349,7 +349,7 @@ def test_a_source_that_costs_something_keeps_its_name(
     [(rare, count), *_] = sorted((row[:2] for row in expected_page.sources(choice) if row[0]), key=lambda row: row[1])
     monkeypatch.setattr(data, "SOURCES_SHOWN", 1)
     with reading(str(folder / "crm.duckdb")) as ask:
-        told = data.read(ask, asked=data.Asked(costs=[["2025-12-01", rare, "100"]]))
+        told = data.read(ask, contents=data.Contents(costs=[["2025-12-01", rare, "100"]]))
     sources = unfolded(told["tables"]["deals"]["source"])
     assert (sources.count(rare), len({*sources} - {None, True})) == (count, 2)
 
@@ -358,7 +358,7 @@ def test_a_user_of_two_accounts_is_chosen_in_one_of_them() -> None:
     asked = Choice(date(2026, 1, 1), date(2026, 1, 1), users=frozenset({("north", 5), ("south", 55)})).values()
     cards = "(values ('north', 5), ('south', 5), ('north', 55), ('north', 1)) as cards (project_id, id)"
     found = duckdb.execute(
-        f"select project_id, id from {cards} where {chosen('cards', 'id', None)}",
+        f"select project_id, id from {cards} where {in_choice('cards', 'id', None)}",
         {name: asked[name] for name in ("project", "users")},
     )
     assert found.fetchall() == [("north", 5)]

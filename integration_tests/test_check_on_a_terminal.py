@@ -18,7 +18,7 @@ from source_amocrm.errors import ConfigError
 from .command import run_process
 from .sandbox import OFF, Account, Server, Switches
 from .sandbox.server import oauth_credentials
-from .terminal import Seen, forked_on_a_terminal
+from .terminal import TerminalOutput, forked_on_a_terminal
 
 DOMAIN = "example.amocrm.ru"
 
@@ -38,7 +38,7 @@ class Person:
         text = config if isinstance(config, str) else json.dumps({"requests_per_second": 50, **config})
         self.path.write_text(text, encoding="utf-8")
 
-    def checks(self) -> Seen:
+    def checks(self) -> TerminalOutput:
         return forked_on_a_terminal(["check", "--config", self.path])
 
 

@@ -17,7 +17,7 @@ from source_amocrm.streams import STREAMS
 from . import comparison, expected
 from .command import Outcome, run
 from .connector import messages
-from .destination import Destination, Own, Row
+from .destination import Destination, Key, Row
 from .sandbox import NOW, Account, Fault, Faults, ManualClock, Sandbox, Switches
 from .test_partial_accounts import named, status
 
@@ -69,7 +69,7 @@ def incomplete(told: Outcome) -> set[str]:
     return {name for name, last in statuses.items() if last != AirbyteStreamStatus.COMPLETE}
 
 
-def whole(account: Account) -> dict[str, dict[Own, Row]]:
+def whole(account: Account) -> dict[str, dict[Key, Row]]:
     dead = expected.tombstones(account)
     live = expected.tables(account)
     return {name: comparison.by_key(name, [*rows, *dead.get(name, ())]) for name, rows in live.items()}
@@ -141,7 +141,7 @@ def test_each_table_equals_the_account_or_says_that_it_does_not(
     assert comparison.problems(account, destination.rows) == []
 
 
-def _assert_whole(name: str, found: dict[Own, Row], wanted: dict[Own, Row], fired: set[tuple[str, str]]) -> None:
+def _assert_whole(name: str, found: dict[Key, Row], wanted: dict[Key, Row], fired: set[tuple[str, str]]) -> None:
     if name in TAKEN_FROM and {("403", TAKEN_FROM[name][0]), ("403_code", TAKEN_FROM[name][0])} & fired:
         column = TAKEN_FROM[name][1]
         found, wanted = ({own: {**row, column: None} for own, row in rows.items()} for rows in (found, wanted))

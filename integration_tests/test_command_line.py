@@ -16,7 +16,7 @@ import yaml
 from airbyte_cdk.models import FailureType, Level, Status, Type
 
 from . import forked
-from .command import run_here, run_process
+from .command import run_in_process, run_process
 from .connector import COMMAND, read_command
 from .forked import Forked
 from .leaks import clean
@@ -96,7 +96,7 @@ def test_what_cannot_be_used_is_told_in_a_sentence(what: str, tmp_path: Path, mo
         files = {"config": json.dumps(CONFIG), "catalog": selected("deals"), **files}
     for name, content in files.items():
         (tmp_path / f"{name}.json").write_text(content, encoding="utf-8")
-    told = (run_process if what in AS_A_PROCESS else run_here)(command.split())
+    told = (run_process if what in AS_A_PROCESS else run_in_process)(command.split())
     assert told.code == 1
     assert told.sentences().keys() == {None}
     assert told.sentences()[None].startswith(sentence)
@@ -122,7 +122,7 @@ def test_the_version_is_the_one_of_the_image() -> None:
 def test_a_config_with_the_mark_of_windows_is_read(server: Server, tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8-sig")
-    told = run_here(["check", "--config", str(path)])
+    told = run_in_process(["check", "--config", str(path)])
     assert [message.connectionStatus.status for message in told.messages if message.connectionStatus] == [
         Status.SUCCEEDED
     ]
@@ -131,7 +131,7 @@ def test_a_config_with_the_mark_of_windows_is_read(server: Server, tmp_path: Pat
 def test_a_config_that_cannot_work_fails_the_check(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(OTHER_DOMAIN), encoding="utf-8")
-    told = run_here(["check", "--config", str(path)])
+    told = run_in_process(["check", "--config", str(path)])
     [status] = [message.connectionStatus for message in told.messages if message.type == Type.CONNECTION_STATUS]
     assert status is not None
     assert (told.code, status.status) == (0, Status.FAILED)
@@ -145,7 +145,7 @@ def test_a_token_that_ends_soon_is_told_of_in_time(server: Server, tmp_path: Pat
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config), encoding="utf-8")
     warning = "The long-lived token expires on "
-    told = run_here(["check", "--config", str(path)])
+    told = run_in_process(["check", "--config", str(path)])
     [status] = [message.connectionStatus for message in told.messages if message.type == Type.CONNECTION_STATUS]
     assert status is not None
     assert status.status == Status.SUCCEEDED

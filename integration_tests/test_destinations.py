@@ -22,7 +22,7 @@ import pytest
 from dlt.pipeline.state_sync import decompress_state
 
 from amocrm_warehouse.sync.destination import kind_of
-from amocrm_warehouse.sync.loader import Ended, Loader
+from amocrm_warehouse.sync.loader import EndedSync, Loader
 from amocrm_warehouse.sync.rows import LoadError, Rows
 from amocrm_warehouse.sync.table import Table
 from source_amocrm.airbyte.broken_stdout import _Stdout
@@ -162,7 +162,7 @@ def test_descriptions_of_columns_are_comments(database: str) -> None:
 
 OFTEN = {
     f"amocrm_warehouse.sync.packages.{name}": value
-    for name, value in {"ROWS": 1_000, "SECONDS": 1.0, "CHECKED": 20}.items()
+    for name, value in {"ROWS": 1_000, "SECONDS": 1.0, "CHECK_EVERY": 20}.items()
 }
 """Loads as often as a long sync does."""
 
@@ -581,12 +581,12 @@ def test_a_sync_that_the_database_did_not_take_has_not_ended_well(tmp_path: Path
     for own in (7, 2**40):
         rows.add({"lead_id": own}, 0)
         if own == 7:
-            loader.load([rows.take()], {}, Ended(now, now, True, 1, "[]"))
+            loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]"))
             execute(f"{tmp_path}/crm.duckdb", "ALTER TABLE amocrm.amocrm_1_deals ALTER lead_id TYPE TINYINT")
     with pytest.raises(
         LoadError, match=r"^The database did not take the rows: .+\. What it took before is kept; the next"
     ):
-        loader.load([rows.take()], {}, Ended(now, now, True, 1, "[]"))
+        loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]"))
     assert loader.query("SELECT count(*) FROM {syncs}", syncs="amocrm_1_syncs") == [(1,)]
 
 

@@ -12,11 +12,11 @@ from source_amocrm.streams import STREAMS
 
 from . import comparison, expected
 from .connector import messages
-from .destination import Own, Row
+from .destination import Key, Row
 from .sandbox import Account, ManualClock, Sandbox, Switches, writes
 
 MODES = [SyncMode.full_refresh, SyncMode.incremental]
-Tables = dict[str, dict[Own, Row]]
+Tables = dict[str, dict[Key, Row]]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def dead(account: Account) -> Tables:
 def read(account: Account, mode: SyncMode, **settings: Any) -> Tables:
     """The tables of one read; a key that comes twice fails."""
     found: Tables = {name: {} for name in expected.KEYS}
-    times: Counter[tuple[str, Own]] = Counter()
+    times: Counter[tuple[str, Key]] = Counter()
     for message in messages(Sandbox(account), mode=mode, **settings):
         if message.type == Type.RECORD and message.record:
             name, row = message.record.stream, dict(message.record.data)

@@ -43,7 +43,7 @@ class Robot:
             rows = account.events.rows
             account.load_events(rows[event_id]._replace(created_at=self.second) for event_id in recent)
         else:
-            table = account.table(KINDS[name])
+            table = account.tables[KINDS[name]]
             for row_id in list(table.rows)[:size]:
                 table.put(row_id, {**table.rows[row_id], "updated_at": self.second})
 

@@ -17,9 +17,9 @@ from amocrm_fleet.folder import accounts, add
 from source_amocrm.streams import STREAMS
 
 from .guides import block
-from .pyairbyte import PYTHON
 from .warehouse import ROOT
 
+PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
 WORKSPACE, DESTINATION = "18dccc91-0ab1-4f72-9ed7-0b8fc27c5826", "744cc0ed-7f05-4949-9e60-2a814f90c035"
 WHOLE = ["GET …/definitions/sources", "GET /sources", "GET /connections"]
 LONG_LIVED = {"auth_type": "long_lived_token", "access_token": "token-of-north"}

@@ -19,7 +19,7 @@ from .assistant import ask
 from .expected import marts as oracle
 from .expected.marts import ahead
 from .expected.marts import page as expected_page
-from .expected.marts.sentences import Tongue
+from .expected.marts.sentences import Wording
 from .report_numbers import check_answers, check_sentences, rows_of, same, twelve_lines
 from .report_page import Report
 from .sandbox import Account, ManualClock
@@ -95,7 +95,7 @@ def test_it_is_told_in_the_page(database: str, known: oracle.Known, browser: web
         assert same(rows_of(shown["tables"]), rows)
         check_sentences(page, choice, ["forecast"])
         told = [row for row in rows if len(row) == 9 and row[1] is not None]
-        money, marks = Tongue("en", "RUB").money, page.marks("forecast")
+        money, marks = Wording("en", "RUB").money, page.marks("forecast")
         dots = [
             [mark[name] for name in ("Forecast", "Interval from", "Interval to")]
             for mark in marks

@@ -34,7 +34,7 @@ from .destination import Destination
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .models import Row
-from .report_numbers import asked, check_answers, check_assistant, check_numbers, of_fifteen_digits, twelve_lines
+from .report_numbers import check_answers, check_assistant, check_numbers, choose, of_fifteen_digits, twelve_lines
 from .report_page import Report
 from .sandbox import NOW, Account, ManualClock, Sandbox, writes
 from .sheets import tables_of
@@ -330,7 +330,7 @@ def test_each_number_of_the_report_is_the_accounts(built: World, browser: webdri
     known = {project.id: project.known for project in built.projects}
     for project in known:
         for kind in ("all", "quarter"):
-            check_numbers(page, asked(page, known, project, kind))
+            check_numbers(page, choose(page, known, project, kind))
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])

@@ -26,7 +26,7 @@ from docs.describe_models import models as described
 
 from . import expected, models
 from .connector import messages
-from .destination import Destination, Own, Row
+from .destination import Destination, Key, Row
 from .sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
 from .sheets import tables_of
 
@@ -116,7 +116,7 @@ class SilentlyGone:
     `old`: the cards that only the first of the two read. `gone`: those that are not there.
     """
 
-    tables: dict[str, dict[Own, Row]]
+    tables: dict[str, dict[Key, Row]]
     old: dict[str, list[int]]
     gone: dict[str, set[int]]
 
@@ -129,7 +129,7 @@ class SilentlyGone:
         self._store(database, "3004", self.tables, {})
 
     def _store(
-        self, database: str, project: str, tables: Mapping[str, Mapping[Own, Row]], first: Mapping[str, list[int]]
+        self, database: str, project: str, tables: Mapping[str, Mapping[Key, Row]], first: Mapping[str, list[int]]
     ) -> None:
         """As destinations do, with the moment when each row was read: earlier for those of the `first` sync."""
         models.store(database, project, {name: rows.values() for name, rows in tables.items()}, "duckdb")

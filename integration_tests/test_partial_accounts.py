@@ -17,7 +17,7 @@ from source_amocrm.streams.base import IncrementalStream
 from . import comparison, expected
 from .command import Outcome, run
 from .connector import messages
-from .destination import Destination, Own
+from .destination import Destination, Key
 from .sandbox import NOW, Account, Fault, Faults, ManualClock, Request, Sandbox, Switches, writes
 
 NO_RIGHTS = (
@@ -263,7 +263,7 @@ def test_events_that_are_not_paid_for(tmp_path: Path) -> None:
     assert missing(destination, account) == []
 
 
-def missing(destination: Destination, account: Account) -> list[tuple[str, Own]]:
+def missing(destination: Destination, account: Account) -> list[tuple[str, Key]]:
     """Rows of entities that did not come, or came with other values."""
     wanted = {name: comparison.by_key(name, rows) for name, rows in expected.tables(account).items()}
     return [

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import peers
 from benchmarks.peer_connectors import READERS, Connector, Unusable, state_of
-from benchmarks.peers import Moment, Reader, Row, Table
+from benchmarks.peers import Reader, Row, Snapshot, Table
 
 from .connector import files
 from .sandbox import Account, Server
@@ -40,9 +40,9 @@ if "--state" in sys.argv:
 
 def reader(program: Path) -> Reader:
     def command(server: Server, folder: Path, before: str) -> list[str]:
-        given = files(folder, **({"state": state_of(before)} if before else {}))
+        paths = files(folder, **({"state": state_of(before)} if before else {}))
         token = peers.token_of(server)
-        return [sys.executable, str(READERS), "connector", server.url, token, str(program), "read", *given]
+        return [sys.executable, str(READERS), "connector", server.url, token, str(program), "read", *paths]
 
     return Reader("some connector", command, peers.public_rows)
 
@@ -50,7 +50,7 @@ def reader(program: Path) -> Reader:
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "LEADS", 20)
-    monkeypatch.setattr(peers, "EVERY", 3_600)
+    monkeypatch.setattr(peers, "EDIT_EVERY", 3_600)
     monkeypatch.setattr(peers, "LATENCY", (0, 0))
 
 
@@ -65,7 +65,7 @@ def test_a_connector_with_an_address_and_a_database_of_its_own(tmp_path: Path) -
 
 @pytest.mark.usefixtures("quiet")
 def test_one_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "LONGEST", 0.5)
+    monkeypatch.setattr(peers, "TIMEOUT", 0.5)
     (tmp_path / "main.py").write_text("import time\ntime.sleep(60)\n", encoding="utf-8")
     told = re.sub(r"\d+\.\d", "0.5", peers.line(reader(tmp_path / "main.py")))
     assert told == f"| some connector | {DEALS} of {DEALS} | 0 | 0 | 0.5 | – | – | not by itself |"
@@ -75,8 +75,8 @@ def test_what_is_wrong_in_a_table() -> None:
     """Deal 1 was changed during the second sync, so that it may be old; 5 came meanwhile, and may be missing."""
     table = Table()
     table.take([Row(1, 10), Row(2, 10), Row(3, 9), Row(3, 10), Row(6, 1), Row(7, 1), Row(8, 1), Row(8, gone=True)])
-    before = Moment({1: 10, 2: 20, 3: 10, 4: 1}, {1, 2, 3, 4}, {6, 8})
-    after = Moment({1: 30, 2: 20, 3: 10, 4: 1, 5: 30}, {1, 2, 3, 4}, {6, 7, 8})
+    before = Snapshot({1: 10, 2: 20, 3: 10, 4: 1}, {1, 2, 3, 4}, {6, 8})
+    after = Snapshot({1: 30, 2: 20, 3: 10, 4: 1, 5: 30}, {1, 2, 3, 4}, {6, 7, 8})
     assert table.wrong(before, after) == (1, 1, 1)
 
 

@@ -25,7 +25,7 @@ from amocrm_probe.questions import QUESTIONS
 from amocrm_warehouse.report import command as report
 
 from . import models, postgres
-from .command import run, run_here
+from .command import run, run_in_process
 from .connector import config, dumped, files, plain, without_sockets
 from .guides import block
 from .leaks import clean
@@ -201,7 +201,7 @@ def read(account: Account, folder: Path, **settings: Any) -> str:
     )
     told = {"config": config(sandbox, **WHOLE, **settings), "catalog": dumped(catalog)}
     with without_sockets(sandbox):
-        done = run_here(["read", *files(folder, **{name: plain(content) for name, content in told.items()})])
+        done = run_in_process(["read", *files(folder, **{name: plain(content) for name, content in told.items()})])
     assert done.code == 0, done.said
     return done.said
 

@@ -21,7 +21,7 @@ from amocrm_probe.questions import QUESTIONS
 
 from .probed import lived_in, probed
 from .sandbox import Request, Sandbox, Switches, writes
-from .sandbox.like import switches_like, told
+from .sandbox.like import answered_switches, switches_like
 from .schedules import PROBES
 
 ANSWERS: dict[str, tuple[Any, ...]] = {
@@ -134,9 +134,11 @@ def test_each_file_of_a_probe_is_played(path: Path) -> None:
         for subject, answer in answers.items():
             assert subject == ACCOUNT or subject in LISTS
             assert isinstance(answer["answer"], (int, type(None))) or answer["answer"] in questions[name].values
-    assert told(found).keys() > {"page_default"}
-    played = told(probed(Sandbox(lived_in(switches_like(found)))).found())
-    assert {name: value for name, value in told(found).items() if not agree(played.get(name, value), value)} == {}
+    assert answered_switches(found).keys() > {"page_default"}
+    played = answered_switches(probed(Sandbox(lived_in(switches_like(found)))).found())
+    assert {
+        name: value for name, value in answered_switches(found).items() if not agree(played.get(name, value), value)
+    } == {}
 
 
 def combination(number: int) -> Switches:
@@ -183,7 +185,7 @@ def test_what_is_told_is_so(number: int) -> None:
     sandbox.before_request.append(works_meanwhile)
     probe = probed(sandbox)
     found = probe.found()
-    wanted, seen = as_seen(switches), told(found)
+    wanted, seen = as_seen(switches), answered_switches(found)
     assert {name: value for name, value in seen.items() if not agree(value, getattr(wanted, name))} == {}
     assert agree(found["answers"]["clock"]["account"]["seen"]["middle"], switches.date_ahead)
     if number < COVERING:  # elsewhere a page may be too short to hold a row that tells
@@ -193,5 +195,5 @@ def test_what_is_told_is_so(number: int) -> None:
     assert len(sandbox.log) == found["requests"] <= MOST_REQUESTS
     played = probed(Sandbox(lived_in(switches_like(found)))).found()
     assert played["answers"]["row_clock"]["account"] == {"answer": None, "why": Why.STILL.value}
-    again = told(played)
+    again = answered_switches(played)
     assert {name: value for name, value in again.items() if name in seen and not agree(value, seen[name])} == {}

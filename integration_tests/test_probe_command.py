@@ -22,7 +22,7 @@ from .leaks import clean
 from .probed import probed
 from .sandbox import OFF, Account, Fault, Faults, Sandbox, Server, Switches
 from .sandbox.server import oauth_credentials
-from .terminal import Seen, forked_on_a_terminal
+from .terminal import TerminalOutput, forked_on_a_terminal
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def server() -> Iterator[Server]:
         yield running
 
 
-def typed(folder: Path, config: Any, *more: str | Path) -> Seen:
+def typed(folder: Path, config: Any, *more: str | Path) -> TerminalOutput:
     path = folder / "config.json"
     path.write_text(config if isinstance(config, str) else json.dumps(config), encoding="utf-8")
     return forked_on_a_terminal(["probe", "--config", path, *more], folder)

@@ -14,7 +14,7 @@ from source_amocrm.source import SourceAmocrm
 
 from . import expected
 from .connector import config, without_sockets
-from .destination import Own, Row
+from .destination import Key, Row
 from .sandbox import Account, Sandbox, Switches, writes
 
 COLUMN = re.compile(r"cf_(\d+)")
@@ -29,14 +29,14 @@ def schemas(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
     return {stream.name: stream for stream in catalog.streams}
 
 
-def read(sandbox: Sandbox, streams: dict[str, Any], mode: SyncMode, **settings: Any) -> dict[str, dict[Own, Row]]:
+def read(sandbox: Sandbox, streams: dict[str, Any], mode: SyncMode, **settings: Any) -> dict[str, dict[Key, Row]]:
     catalog = ConfiguredAirbyteCatalog(
         streams=[
             ConfiguredAirbyteStream(streams[name], sync_mode=mode, destination_sync_mode=DestinationSyncMode.append)
             for name in TABLES
         ]
     )
-    found: dict[str, dict[Own, Row]] = {name: {} for name in TABLES}
+    found: dict[str, dict[Key, Row]] = {name: {} for name in TABLES}
     with without_sockets(sandbox):
         for message in SourceAmocrm().read(LOGGER, config(sandbox, **settings), catalog, []):
             if message.type == Type.RECORD and message.record:
@@ -86,7 +86,7 @@ def test_each_value_is_in_its_column(account: Account, mode: SyncMode) -> None:
             name
         ]
         by_field = {int(column.split("_")[1]): column for column in columns}
-        wanted: dict[Own, dict[str, list[str]]] = {}
+        wanted: dict[Key, dict[str, list[str]]] = {}
         for value in tables[VALUES[name]]:
             if value["value"] is not None:
                 own = (value[expected.KEYS[name][0]],)

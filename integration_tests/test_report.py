@@ -34,8 +34,8 @@ from .assistant import ask
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .expected.marts.deals import deals
-from .expected.marts.sentences import Tongue
-from .report_numbers import asked, check_numbers, link_to, plain, same
+from .expected.marts.sentences import Wording
+from .report_numbers import check_numbers, choose, link_to, plain, same
 from .report_page import Report
 from .sandbox import Account, ManualClock
 from .test_models_settings import DEALS, LATE_COLUMNS, MARTS
@@ -158,7 +158,7 @@ CHOICES = [
 def test_each_number_is_the_accounts(
     page: Report, known: dict[str, oracle.Known], scope: str, kind: str, who: str
 ) -> None:
-    choice = asked(page, known, scope, kind, who)
+    choice = choose(page, known, scope, kind, who)
     assert page.figures()["created"] is not None
     check_numbers(page, choice)
 
@@ -175,7 +175,7 @@ COUNTED = """
 @CHOOSING
 def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known]) -> None:
     """Compares every metric of metrics.yaml, also those that the page shows only by manager or stage."""
-    choice = asked(page, known, "1001", "year")
+    choice = choose(page, known, "1001", "year")
     [people, *_] = page.sections()["managers"]["tables"]
     told = page.figures() | page.script(COUNTED)
     told |= {"overdue": sum(row[-2] for row in people), "stale": sum(row[-1] for row in people)}
@@ -198,8 +198,8 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
 @CHOOSING
 def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[str, oracle.Known]) -> None:
     """In their months up to the present one, and alike in both sections."""
-    asked(page, known, "1001", "all")
-    shown, told = page.sections(), Tongue("en", "RUB")
+    choose(page, known, "1001", "all")
+    shown, told = page.sections(), Wording("en", "RUB")
     of_month = known["1001"].plans["2026-01", known["1001"].all("users")[0]["user_id"]]
     by_day = [mark["Plan"] for mark in page.marks("money") if "/" in mark["Month"] and "Plan" in mark]
     assert by_day == [told.money(of_month * day / 31) for day in range(1, 32)]
@@ -221,14 +221,14 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
 @CHOOSING
 def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, oracle.Known]) -> None:
     """Also one that brought no deal; and of a week, or of some people alone, no costs are told."""
-    choice = asked(page, known, "1001", "last3")
+    choice = choose(page, known, "1001", "last3")
     found = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}
     assert found["Радио"] == [0, 0, None, 0, 2300, None, None, -1]
     source = first_source(known["1001"])
     [(deals_of, won, _, money)] = [row[1:] for row in expected_page.sources(choice) if row[0] == source]
     told = [2300, 2300 / deals_of, 2300 / won if won else None, (float(money) - 2300) / 2300]
     assert plain(found[source][4:]) == plain(told)
-    asked(page, known, "1001", "week")
+    choose(page, known, "1001", "week")
     assert {len(row) for row in page.sections()["sources"]["tables"][0]} <= {5}
 
 
@@ -242,7 +242,7 @@ def by_month(known: oracle.Known) -> dict[str, list[models.Row]]:
 
 @CHOOSING
 def test_pictures_show_what_the_tables_say(page: Report, known: dict[str, oracle.Known]) -> None:
-    choice = asked(page, known, "1001/", "last12")
+    choice = choose(page, known, "1001/", "last12")
     [stages] = expected_page.funnel(choice)
     reached = [mark for mark in page.marks("funnel") if "kind" in mark]
     assert [(float(mark["reached"]), float(mark["Lost from here"])) for mark in reached] == [
@@ -252,7 +252,7 @@ def test_pictures_show_what_the_tables_say(page: Report, known: dict[str, oracle
     wanted = [float(row[2]) for row in expected_page.money_by(choice, lambda day: f"{day:%Y-%m}")]
     unit = 1e6 if max(wanted) >= 2e6 else 1e3
     assert sold == pytest.approx([amount / unit for amount in wanted])
-    told = Tongue("en", "RUB")
+    told = Wording("en", "RUB")
     lost = [(mark["Reason"], mark["Deals"], mark["Lost money"]) for mark in page.marks("reasons")]
     reasons = expected_page.reasons(choice)
     assert sorted(lost) == sorted((row[0] or "no reason given", str(row[1]), told.money(row[3])) for row in reasons)
@@ -289,7 +289,7 @@ def test_pictures_show_what_the_tables_say(page: Report, known: dict[str, oracle
     assert {own: float(mark["Actions"]) for own, mark in marks.items()} == {
         (day, hour): rows[place][1 + hour] for place, day in enumerate(week) for hour in range(24)
     }
-    choice = asked(page, known, "1001", "all")
+    choice = choose(page, known, "1001", "all")
     began = [
         [float(mark["Hour"]), mark["Conversations"], mark["First answer, median min"]] for mark in page.marks("talks")
     ]
@@ -350,7 +350,7 @@ def test_the_choice_is_in_the_address(page: Report, file: Path) -> None:
 
 @CHOOSING
 def test_deals_are_linked_to_the_account(page: Report, known: dict[str, oracle.Known]) -> None:
-    choice = asked(page, known, "1001", "all")
+    choice = choose(page, known, "1001", "all")
     links = "return [...document.querySelectorAll(`#${arguments[0]} td a`)].map((link) => link.getAttribute('href'))"
     shown, waiting = page.script(links, "stale"), page.script(links, "today")
     assert waiting == [
@@ -372,7 +372,7 @@ CHANGES = """
 
 NOTHING_SOLD = """
   const values = { count: ["number", 6], inside: ["number", 0], off: ["percent", null], before: ["percent", null] };
-  return told(["forecast.record", values], teller(chosen(state.scope, state.period, null)));
+  return sentence(["forecast.record", values], teller(chosen(state.scope, state.period, null)));
 """
 
 
@@ -388,7 +388,7 @@ def test_of_several_stages_that_deals_do_not_leave_the_fullest_is_named(
     page: Report, known: dict[str, oracle.Known]
 ) -> None:
     """Neither the first one nor the last."""
-    [pipeline] = expected_page.funnel(asked(page, known, "1001/", "all"))
+    [pipeline] = expected_page.funnel(choose(page, known, "1001/", "all"))
     [_, first, *_] = [row for row in known["1001"].all("statuses") if row["pipeline_id"] == pipeline.id]
     page.script(STAND_STILL, first["status_id"])
     page.wait()
@@ -527,11 +527,11 @@ def test_deals_that_are_dated_as_closed_in_days_to_come_are_in_the_sum_of_the_mo
 @CHOOSING
 def test_an_unfinished_month_is_told_of(page: Report, known: dict[str, oracle.Known]) -> None:
     said = "return document.querySelector('.compared').textContent"
-    asked(page, known, "1001/", "last3")
+    choose(page, known, "1001/", "last3")
     assert page.script(said) == "▲▼ against the 3 months before. The present month is not over yet."
-    asked(page, known, "1001/", "month")
+    choose(page, known, "1001/", "month")
     assert page.script(said) == "▲▼ against the month before."
-    asked(page, known, "1001/", "week")
+    choose(page, known, "1001/", "week")
     assert page.script(said) == "▲▼ against the 7 days before."
 
 
@@ -659,7 +659,7 @@ def test_a_model_that_cannot_be_built_is_named_and_left_out(
     assert re.search("sales_plan: it is made of [a-z_, ]*plans", told)
     wrong = "project_id, contact_id, tag_id = {}, {}, {}".format(*twice)
     assert f"stg_contact_tags: The key of stg_contact_tags is null or not unique in rows with {wrong}." in told
-    choice = asked(page, known, "1001", "last12")
+    choice = choose(page, known, "1001", "last12")
     assert page.figures() == plain(expected_page.figures(choice))
     tables = page.sections()["managers"]["tables"]
     assert {len(row) for row in tables[0]} == {8}
@@ -674,7 +674,7 @@ def test_a_large_account_has_fewer_months(
     page = Report(browser)
     page.open(tmp_path / "less.html")
     assert next(iter(page.options("period").values())).startswith("Since ")
-    check_numbers(page, asked(page, known, "1001", "all"))
+    check_numbers(page, choose(page, known, "1001", "all"))
 
 
 NAMED = "return [...document.querySelectorAll('#sources tbody tr')].map((row) => row.cells[0].textContent)"
@@ -687,7 +687,7 @@ def test_sources_that_have_few_deals_are_told_as_one(
     report_page.write(database, tmp_path / "few.html", sources=2)
     page = Report(browser)
     page.open(tmp_path / "few.html")
-    choice = asked(page, known, "1001", "last12")
+    choice = choose(page, known, "1001", "last12")
     counts = Counter(expected_page.source_of(deal) for _, deal in choice.there)
     del counts[None]
     named = sorted(counts, key=lambda name: (-counts[name], name))[:2]

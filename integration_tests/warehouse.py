@@ -1,4 +1,4 @@
-"""`source-amocrm sync` as a process of its own, and what it wrote."""
+"""Runs `source-amocrm sync` in its own process, and reads the tables that it wrote."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def start(config: Path, database: str, project: str, *options: str, **environmen
 
 @contextmanager
 def unanswered(server: Server, path: str, since: int = 1) -> Iterator[None]:
-    """While it lasts no request for that list is answered from that one on, so that a sync cannot come to its end."""
+    """Lets requests for that list hang, from the request numbered `since` on, so that a sync cannot end."""
     fault = Fault("hang", path, since=since)
     server.sandbox.faults.faults.insert(0, fault)
     try:
@@ -51,7 +51,7 @@ def unanswered(server: Server, path: str, since: int = 1) -> Iterator[None]:
 
 
 def refused(*arguments: str, **environment: str) -> str:
-    """What is said instead of a sync, before anything is asked for."""
+    """Runs a sync that must be refused before its first request. Returns its stderr."""
     done = forked.run(["sync", *arguments], environment)
     assert (done.returncode, done.stdout) == (2, "")
     return clean(done.stderr)
@@ -85,7 +85,7 @@ def plain(value: Any) -> Any:
 
 
 def stored(database: str, project: str, streams: Iterable[str]) -> dict[str, dict[tuple[Any, ...], Row]]:
-    """The rows of each table by key; a key that is there twice fails."""
+    """Returns the rows of each table by key. Fails if a key is there twice."""
     tables: dict[str, dict[tuple[Any, ...], Row]] = {}
     for name in streams:
         key = expected.KEYS[name]

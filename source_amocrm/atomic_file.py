@@ -1,4 +1,4 @@
-"""Writes files that are whole or not there, also when the machine dies in between."""
+"""Writes files atomically, so that they are whole or not there even if the machine dies meanwhile."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 _LONGEST_NAME = 255
-"""Bytes of a name in a folder."""
+"""Bytes of a file's name that file systems allow; a draft whose name would be longer is named by a hash."""
 
 
 def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
-    """Writes the file, for its owner alone; when this returns, the disk has it. Raises OSError.
+    """Writes the file, for its owner alone; when this returns, it is on the disk. Follows links. Raises OSError.
 
-    FileExistsError where the file is there and is not to be replaced. It follows links. It writes a draft beside the
-    file first: if the machine dies before the draft takes the file's place, `read_json` finds the draft.
+    Raises FileExistsError if the file exists and is not to be replaced. Writes a draft beside the file first: if the
+    machine dies before the draft takes the file's place, `read_json` finds the draft.
     """
     target = Path(os.path.realpath(path))
     draft = _draft(target)
     if not replace:
-        target.touch(0o600, exist_ok=False)  # empty, it only keeps the name
+        target.touch(0o600, exist_ok=False)  # empty: it only reserves the name
     try:
         _put(draft, content if isinstance(content, bytes) else content.encode())
     except OSError:
@@ -39,7 +39,7 @@ def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
 
 
 def may_be_written(path: Path) -> bool:
-    """Whether nothing but a file is there, and a file can be put into its folder, as far as that can be told before."""
+    """Whether `path` is a file or free, and its folder lets us write, as far as that can be told before writing."""
     try:
         target = Path(os.path.realpath(path))
         with contextlib.suppress(FileNotFoundError):
@@ -52,21 +52,21 @@ def may_be_written(path: Path) -> bool:
 
 
 def make_folders(path: Path) -> None:
-    """Makes the folders above `path` that are not there, for their owner alone. Raises OSError."""
+    """Makes the missing folders above `path`, for their owner alone. Raises OSError."""
     missing = list(itertools.takewhile(lambda folder: not folder.exists(), path.parents))
     for folder in reversed(missing):
         folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def json_text(value: Mapping[str, Any]) -> str:
-    """JSON as it is written to a file that a person may open."""
+    """Returns the JSON text for a file that a person may open."""
     return json.dumps(value, ensure_ascii=False, indent=2) + "\n"
 
 
 def read_json(path: Path) -> Any:
-    """The newest value of the file. A draft takes the file's place now if it did not before.
+    """Returns the newest value of the file. A whole draft takes the file's place, unless it is older than the file.
 
-    A draft older than the file has been overtaken and is passed over. Raises OSError, ValueError or RecursionError.
+    Raises OSError, ValueError or RecursionError.
     """
     target = Path(os.path.realpath(path))
     draft = _draft(target)
@@ -82,20 +82,20 @@ def read_json(path: Path) -> Any:
     return value
 
 
-def read_text(path: Path, largest: int = 1 << 24, what: str = "config") -> str:
-    """The text of a regular file of at most `largest` bytes. Raises OSError, or ValueError for anything else."""
+def read_text(path: Path, largest: int = 1 << 24, kind: str = "config") -> str:
+    """Returns the text of a regular file of at most `largest` bytes. Raises OSError, or ValueError for another file."""
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(number, "rb") as file:
         if not stat.S_ISREG(os.fstat(number).st_mode):
             raise ValueError("it is no regular file")
         content = file.read(largest + 1)
     if len(content) > largest:
-        raise ValueError(f"it is larger than {largest >> 10} KB, as no {what} is")
+        raise ValueError(f"it is larger than {largest >> 10} KB, as no {kind} is")
     return content.decode("utf-8-sig")
 
 
 def _take_place(draft: Path, target: Path) -> None:
-    """Puts the new names in the folder on the disk, too. Windows has no way to do so, and needs none."""
+    """Renames the draft to the target, and syncs the folder to the disk, which Windows cannot and need not do."""
     os.replace(draft, target)
     if sys.platform != "win32":
         number = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -106,9 +106,9 @@ def _take_place(draft: Path, target: Path) -> None:
 
 
 def prove(path: Path, size: int) -> None:
-    """Proves that `size` bytes can be written there, by a draft of that size. Raises OSError.
+    """Proves that a file of `size` bytes can be written at `path`, by a draft of that size. Raises OSError.
 
-    The draft stays, so that the next `write` has room. `read_json` passes over it.
+    The draft stays, so that the next `write` has room. It holds no JSON, so that `read_json` ignores it.
     """
     _put(_draft(Path(os.path.realpath(path))), b" " * size)
 
@@ -121,7 +121,7 @@ def _draft(target: Path) -> Path:
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Writes over what is there and cuts the rest off afterwards, so that room on the disk is kept, not asked for."""
+    """Overwrites the file and truncates it afterwards, so that it keeps its room on a full disk."""
     number = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o600)
     try:
         if hasattr(os, "fchmod"):

@@ -29,12 +29,12 @@ def configured(streams: Iterable[models.AirbyteStream]) -> models.ConfiguredAirb
     return catalog
 
 
-def check_names(asked: Iterable[str], known: list[str]) -> None:
-    """Raises ValueError with the nearest name for a stream that there is not."""
-    for name in asked:
+def check_names(names: Iterable[str], known: list[str]) -> None:
+    """Raises ValueError, with the closest known name, for a name that no stream has."""
+    for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"the nearest name is “{near[0]}”" if near else f"there are {', '.join(known)}"
+            closest = difflib.get_close_matches(name, known, n=1)
+            hint = f"the nearest name is “{closest[0]}”" if closest else f"there are {', '.join(known)}"
             raise ValueError(f"There is no stream “{name}”: {hint}.")
 
 
@@ -42,12 +42,12 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm catalog", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
     parser.add_argument("--streams", default="", help="only these, separated by commas; all of them by default")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     try:
-        settings = ConfigFile(given.config).settings()
-        source = SourceAmocrm(hand_over=keeper(given.config))
+        settings = ConfigFile(options.config).settings()
+        source = SourceAmocrm(hand_over=keeper(options.config))
         found = {stream.name: stream.as_airbyte_stream() for stream in source.streams(settings)}
-        chosen = given.streams.replace(",", " ").split() or list(found)
+        chosen = options.streams.replace(",", " ").split() or list(found)
         check_names(chosen, list(found))
     except (AmocrmError, ConfigFileError, ValueError) as error:
         print(error, file=sys.stderr)

@@ -14,9 +14,9 @@ from typing import Any
 from source_amocrm import atomic_file
 
 STATE = ".fleet"
-"""The folder, beside the configs, of what the fleet itself writes."""
+"""The folder beside the configs for the files that the fleet itself writes."""
 KEEP_IN = "SOURCE_AMOCRM_KEEP_IN"
-"""The environment variable that names the config which the connector itself keeps up to date."""
+"""The environment variable that names a config file, into which the connector writes new tokens."""
 DEEPEST = 50
 """Levels of objects and lists in a config; deeper ones are refused. The CDK walks them all, one call a level."""
 LARGEST_REFERENCE = 1 << 16  # bytes of a file that a config refers to; larger ones are refused
@@ -24,7 +24,7 @@ _ROOM_FOR_LONGER_TOKENS = 1 << 12
 
 
 class ConfigFileError(ValueError):
-    """A config file or a folder of them cannot be used; the text says why in a sentence."""
+    """A config file, or a folder of config files, cannot be used. The text says why in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class ConfigFile:
         return self.path.stem
 
     def beside(self, kind: str) -> Path:
-        """The path of a file that the fleet keeps about the account."""
+        """Returns the path of a file that the fleet keeps about the account."""
         return self.path.parent / STATE / f"{self.name}.{kind}"
 
     def written(self) -> dict[str, Any]:
-        """The config as it stands in the file, references and all. Raises ConfigFileError."""
+        """Returns the config as the file has it, with unresolved references. Raises ConfigFileError."""
         try:
             config = atomic_file.read_json(self.path)
             if isinstance(config, dict) and is_deeper(config, DEEPEST):
@@ -62,78 +62,78 @@ class ConfigFile:
         return config
 
     def settings(self) -> dict[str, Any]:
-        """The settings with references resolved and the newest token. Raises ConfigFileError."""
+        """Returns the settings with resolved references and the newest token. Raises ConfigFileError."""
         config = self.written()
         return self._newest(resolved(config)) if holds_references(config) else config
 
     def prove(self, config: Mapping[str, Any]) -> None:
-        """Proves that the disk can take a config like this one, before a refresh token is spent. Raises OSError."""
+        """Proves that the disk has room for such a config, before a refresh token is spent. Raises OSError."""
         size = len(atomic_file.json_text(config).encode("utf-8", "surrogatepass"))
         atomic_file.prove(self._kept_in(self.written()), size + _ROOM_FOR_LONGER_TOKENS)
 
     def keep(self, known: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Writes what amoCRM has changed since the settings were `known` into the file as it is now, in one step.
+        """Writes amoCRM's changes, the differences of `changed` from `known`, into the file as it is now, atomically.
 
-        Returns the settings on the disk after that. Writes nothing and returns None if the refresh token there is not
-        the known one: somebody has granted access anew. A config with references stays as it is; the changes go into a
-        file beside it. Raises ConfigFileError or OSError.
+        Returns the settings that are on the disk then. Writes nothing and returns None if the file's refresh token is
+        not the known one, because somebody has granted access again. A config with references stays as it is: the
+        differences go into a file beside it. Raises ConfigFileError or OSError.
         """
         config = self.written()
-        refers, given = holds_references(config), resolved(config)
-        newest = self._newest(given) if refers else given
-        if _grant(newest) != _grant(known):
+        refers, settings = holds_references(config), resolved(config)
+        newest = self._newest(settings) if refers else settings
+        if _digest(newest) != _digest(known):
             return None
         content = kept = _changed(newest, known, changed)
         path = self._kept_in(config)
         if refers:
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            content = {"instead_of": _grant(given), "settings": _changed({}, given, kept)}
+            content = {"instead_of": _digest(settings), "settings": _changed({}, settings, kept)}
         atomic_file.write(path, atomic_file.json_text(content))
         return kept
 
     def _kept_in(self, config: Mapping[str, Any]) -> Path:
-        """The file for what amoCRM changes in `config`."""
+        """Returns the path of the file into which amoCRM's changes to `config` are written."""
         return self.beside("rotated.json") if holds_references(config) else self.path
 
     def check_mode(self) -> None:
-        """Raises ConfigFileError where others can read secrets."""
+        """Raises ConfigFileError if other users can read secrets in the file."""
         mode = stat.S_IMODE(os.stat(self.path).st_mode) if os.name == "posix" else 0
         if mode & 0o077 and not holds_references(self.written()):
             raise ConfigFileError(f"Others can read the config {self.path} and its token: chmod 600 {self.path}.")
 
-    def _newest(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Puts the rotated token in place of the one that the reference leads to, until that is another one."""
+    def _newest(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """Returns the settings with the rotated token, unless their reference leads to another token since then."""
         try:
             rotated = atomic_file.read_json(self.beside("rotated.json"))
         except FileNotFoundError:
-            return given
+            return settings
         except (OSError, ValueError, RecursionError):
             raise ConfigFileError(
                 f"The newest token of {self.name} is in {self.beside('rotated.json')}, which cannot be read. If it is "
                 "lost, grant access again, put the new refresh token where the config refers to, and remove that file."
             ) from None
-        return _changed(given, {}, rotated["settings"]) if rotated["instead_of"] == _grant(given) else given
+        return _changed(settings, {}, rotated["settings"]) if rotated["instead_of"] == _digest(settings) else settings
 
 
-def _grant(settings: Mapping[str, Any]) -> str:
-    """A digest of the refresh token: tells which access a person granted."""
+def _digest(settings: Mapping[str, Any]) -> str:
+    """Returns a digest of the refresh token, by which two grants are told apart."""
     credentials = settings.get("credentials")
     token = credentials.get("refresh_token") if isinstance(credentials, Mapping) else None
     return hashlib.sha256(str(token).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _changed(config: object, old: object, new: Mapping[str, Any]) -> dict[str, Any]:
-    """`config` with the entries of `new` that `old` has not."""
-    held, known = (given if isinstance(given, Mapping) else {} for given in (config, old))
+    """Returns `config` with those entries of `new` that `old` does not have."""
+    base, known = (entries if isinstance(entries, Mapping) else {} for entries in (config, old))
     changes = {name: value for name, value in new.items() if name not in known or value != known[name]}
     for name, value in changes.items():
         if isinstance(value, Mapping):
-            changes[name] = _changed(held.get(name), known.get(name), value)
-    return {**held, **changes}
+            changes[name] = _changed(base.get(name), known.get(name), value)
+    return {**base, **changes}
 
 
 def is_reference(value: object) -> bool:
-    """True for `{"env": "NAME"}` and `{"file": "/run/secrets/name"}`, which stand for a value."""
+    """Whether a value is a reference: `{"env": "NAME"}` or `{"file": "/run/secrets/name"}`."""
     return isinstance(value, Mapping) and [*value] in (["env"], ["file"])
 
 
@@ -141,29 +141,29 @@ def holds_references(value: object) -> bool:
     return is_reference(value) or (isinstance(value, Mapping) and any(map(holds_references, value.values())))
 
 
-def resolved(value: Any, place: str = "") -> Any:
-    """`value` with every reference in it replaced by what it stands for. Raises ConfigFileError."""
-    if place and is_reference(value):
+def resolved(value: Any, path: str = "") -> Any:
+    """Returns `value` with every reference in it resolved. `path`: its own in the config. Raises ConfigFileError."""
+    if path and is_reference(value):
         [(kind, name)] = value.items()
-        return _value_of(kind, name, place)
+        return _value_of(kind, name, path)
     if not isinstance(value, Mapping):
         return value
-    return {name: resolved(inner, f"{place}.{name}" if place else name) for name, inner in value.items()}
+    return {name: resolved(inner, f"{path}.{name}" if path else name) for name, inner in value.items()}
 
 
-def _value_of(kind: str, name: object, place: str) -> str:
+def _value_of(kind: str, name: object, path: str) -> str:
     if not isinstance(name, str) or not name:
-        raise ConfigFileError(f'{place} names no {"variable" if kind == "env" else "file"}: {{"{kind}": "NAME"}}.')
+        raise ConfigFileError(f'{path} names no {"variable" if kind == "env" else "file"}: {{"{kind}": "NAME"}}.')
     if kind == "env":
         if not os.environ.get(name):
-            raise ConfigFileError(f"{place} is in the environment variable {name}, which is not set.")
+            raise ConfigFileError(f"{path} is in the environment variable {name}, which is not set.")
         return os.environ[name]
     try:
         text = atomic_file.read_text(Path(name), LARGEST_REFERENCE, "secret").strip()
     except (OSError, ValueError) as error:
-        raise ConfigFileError(f"{place} is in the file {name}, which cannot be read: {reason(error)}.") from None
+        raise ConfigFileError(f"{path} is in the file {name}, which cannot be read: {reason(error)}.") from None
     if not text:
-        raise ConfigFileError(f"{place} is in the file {name}, which is empty.")
+        raise ConfigFileError(f"{path} is in the file {name}, which is empty.")
     return text
 
 
@@ -172,6 +172,6 @@ def reason(error: OSError | ValueError) -> str:
 
 
 def is_deeper(value: object, levels: int) -> bool:
-    """Whether objects and lists are nested in more than so many levels."""
+    """Whether objects and lists are nested in more than these `levels`."""
     items = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     return not levels or any(is_deeper(item, levels - 1) for item in items)

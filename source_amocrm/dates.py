@@ -1,4 +1,4 @@
-"""How Unix seconds are written as dates, always in UTC."""
+"""Writes Unix seconds as dates, always in UTC."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LAST_SECOND = 253_402_300_799
 
 
 def iso(second: int) -> str:
-    """A second as 2026-11-25T10:00:00Z; the number itself if it is no date."""
+    """Returns a second as 2026-11-25T10:00:00Z; the number itself if no date can hold it."""
     try:
         return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     except (OverflowError, ValueError, OSError):
@@ -17,5 +17,5 @@ def iso(second: int) -> str:
 
 
 def day(second: int) -> str:
-    """The day of a second, as 2026-11-25."""
+    """Returns the day of a second as 2026-11-25."""
     return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%d")

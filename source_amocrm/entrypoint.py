@@ -1,4 +1,4 @@
-"""Airbyte's commands, with every failure told in one sentence instead of a stack trace; `check` for a person, too."""
+"""Runs Airbyte's commands, and tells a failure in one sentence instead of a stack trace; `check` for a person, too."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _FILES = {
 
 
 class Entrypoint(AirbyteEntrypoint):
-    """The CDK's entrypoint. We check the files of the command line ourselves, in words.
+    """The CDK's entrypoint. Our own checks of the command line's files say in words what is wrong.
 
-    Rows, which `source` has packed, go to `output` as they come; `run` yields everything else.
+    Rows, which the source has packed, go to `output` as they come; `run` yields all other messages.
     """
 
     def __init__(self, source: SourceAmocrm, output: Output) -> None:
         level = LOGGER.level
-        LOGGER.setLevel(logging.WARNING)  # the CDK's memory monitor announces itself
+        LOGGER.setLevel(logging.WARNING)  # the CDK's memory monitor logs that it starts
         super().__init__(source)
         LOGGER.setLevel(level)
         self._output = output
@@ -62,7 +62,7 @@ class Entrypoint(AirbyteEntrypoint):
 
 
 def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
-    """Runs one command; the exit code is 0 only when it did what it should. `hand_over` gets changed settings."""
+    """Runs one command. Returns the exit code, which is 0 only after success. `hand_over` gets changed settings."""
     parsed = Entrypoint.parse_args(arguments)
     hide_in_logs()
     output = Output(sys.stdout.buffer)
@@ -77,15 +77,15 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
         except SyncFailed as error:
             LOGGER.error(error.message)
         except AirbyteTracedException as error:
-            _tell(error)
+            _print_failure(error)
         except Exception as error:
             LOGGER.exception("An unforeseen error")
-            _tell(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
+            _print_failure(AirbyteTracedException.from_exception(error, message=unforeseen(error)))
     return 1
 
 
 def check_on_terminal(arguments: list[str]) -> int:
-    """`check` for the person who typed it: sentences, and the exit code of the same command without a terminal."""
+    """Runs `check` for a person: prints sentences. Returns the same exit code as `check` without a terminal."""
     parsed = Entrypoint.parse_args(arguments)
     plain_logs()
     code = 1
@@ -103,8 +103,8 @@ def check_on_terminal(arguments: list[str]) -> int:
 
 
 def check_files(parsed: argparse.Namespace) -> None:
-    """Raises ConfigError for a file that is not there or holds no JSON of the right shape."""
-    for name, (what, hint) in _FILES.items():
+    """Raises ConfigError for a file of the command line that does not exist or holds no JSON of the right shape."""
+    for name, (shape, hint) in _FILES.items():
         path = getattr(parsed, name, None)
         if path is None:
             continue
@@ -115,16 +115,16 @@ def check_files(parsed: argparse.Namespace) -> None:
         except OSError as error:
             raise ConfigError(f"The {name} file {path} cannot be read: {error.strerror}.{hint}") from None
         except Exception as error:
-            # the CDK raises another error from the one of the JSON
+            # the CDK raises its own error from that of the JSON parser
             line = getattr(error, "lineno", None) or getattr(error.__context__, "lineno", None)
             where = f" (line {line})" if line else ""
             advice = f"Nothing was read; mend the file and run again.{hint}"
-            raise ConfigError(f"The {name} file {path} is not {what}{where}. {advice}") from None
+            raise ConfigError(f"The {name} file {path} is not {shape}{where}. {advice}") from None
         if name == "config":
             check_shape(content)
 
 
-def _tell(error: AirbyteTracedException) -> None:
+def _print_failure(error: AirbyteTracedException) -> None:
     LOGGER.error(error.message or error.internal_message)
     sys.stdout.flush()
     print_error(error)
@@ -138,7 +138,7 @@ def unforeseen(error: Exception) -> str:
 
 
 def plain_logs() -> None:
-    """Shows warnings as sentences on stderr, and whatever text on whatever terminal."""
+    """Logs warnings to stderr as sentences, which a terminal of any encoding can show."""
     show_any_text()
     warnings = logging.StreamHandler(sys.stderr)
     warnings.setLevel(logging.WARNING)
@@ -147,24 +147,24 @@ def plain_logs() -> None:
 
 
 def verdict(config: MutableMapping[str, Any], hand_over: HandOver) -> str:
-    """Says what can be read of the account. `hand_over` gets changed settings. Raises AmocrmError when nothing can."""
+    """Says what can be read of the account. `hand_over` gets the changed config. Raises AmocrmError if nothing can."""
     Entrypoint.set_up_secret_filter(config, SourceAmocrm().spec(LOGGER).connectionSpecification)
     account = open_account(config, EXTRAS, hand_over, policy=POLICY)
     name, domain = " ".join(str(account.facts().body.get("name") or "").split()), account.api.auth.domain
     called = f"The account “{name}” ({domain})" if name else f"The account {domain}"
-    told = notes(account)
-    if not told:
+    found = notes(account)
+    if not found:
         return f"{called} can be read, every table of it."
-    return "\n".join([f"{called} can be read, but:", *(f"- {note}" for note in told)])
+    return "\n".join([f"{called} can be read, but:", *(f"- {note}" for note in found)])
 
 
 def keeper(path: Path) -> FileKeeper:
-    """Keeps rotated tokens in the config itself, for there is no platform. If that fails, prints the settings."""
+    """Returns the hand-over to the config file, for there is no platform. If writing fails, prints the settings."""
     return FileKeeper(ConfigFile(path), else_to=print_settings)
 
 
 def printable(text: str) -> str:
-    """The text without secrets and control characters: names and errors come from the network."""
+    """Returns the text without secrets and control characters: names and errors come from the network."""
     return "".join(c for c in mask(text) if c.isprintable() or c == "\n")
 
 

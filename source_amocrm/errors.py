@@ -21,7 +21,7 @@ class AmocrmError(AirbyteTracedException):
     """A failure that we foresaw. `str()` tells the user what happened and what to do next."""
 
     message: str
-    meaning = ""  # of the rule that fits the answer
+    meaning = ""  # of the rule that fits the response
 
     def __init__(
         self,
@@ -33,11 +33,11 @@ class AmocrmError(AirbyteTracedException):
         internal_message: str | None = None,
     ) -> None:
         super().__init__(internal_message, message, failure_type)
-        self.status = status  # of the answer, if there was one
+        self.status = status  # of the response, if there was one
         self.path = path  # of the request
 
     def as_airbyte_message(self, stream_descriptor: StreamDescriptor | None = None) -> AirbyteMessage:
-        """The TRACE message: the sentence, masked, and no stack trace, which would tell a user nothing."""
+        """Returns the TRACE message: the masked sentence without a stack trace, which would tell a user nothing."""
         message = super().as_airbyte_message(stream_descriptor)
         message.trace.error.stack_trace = None  # type: ignore[union-attr]
         return masked(message)
@@ -59,7 +59,7 @@ class Unauthorized(AmocrmError):
 
 
 class Unpaid(AmocrmError):
-    """The account, or the part of it that was asked for, is not paid (402)."""
+    """The account, or the requested part of it, is not paid for (402)."""
 
 
 class Forbidden(AmocrmError):
@@ -67,7 +67,7 @@ class Forbidden(AmocrmError):
 
 
 class NotGranted(Forbidden):
-    """The token was not given access to this part of amoCRM: a scope that it lacks."""
+    """The token lacks the scope of this part of amoCRM."""
 
 
 class Blocked(AmocrmError):
@@ -102,7 +102,7 @@ class Unavailable(AmocrmError):
 
 
 class PageTooLarge(Unavailable):
-    """A page is too heavy for the server (504 or no answer in time) or for us: ask again with a smaller limit."""
+    """A page is too heavy for the server (504 or no answer in time) or for us: a smaller page may come."""
 
 
 def json_kind(value: object) -> str:
@@ -126,7 +126,7 @@ def print_error(error: AirbyteTracedException) -> None:
     print(f"{line}\n", end="", flush=True)
 
 
-_PATHS_TOLD = 4  # lists that one sentence names; of the rest it gives the number
+_MOST_PATHS = 4  # lists that one sentence names; of more lists it gives the number
 _IDS = re.compile(
     r" \[(?:(?:X-Request-Id|trace_id) [^\]\s,]+(?:, )?)+\]"
     r"|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b(?=[a-f]*[0-9])[0-9a-f]{16,}\b",
@@ -135,52 +135,52 @@ _IDS = re.compile(
 
 
 def without_ids(sentence: str) -> str:
-    """The sentence without request and trace ids, so that the same failure reads the same."""
+    """Returns the sentence without request and trace ids, so that equal failures have equal sentences."""
     return _IDS.sub("", sentence)
 
 
 def shared_cause(error: AmocrmError) -> str:
-    """The sentence without ids and the list's path: equal for failures of several lists for one reason."""
+    """Returns the sentence without ids and the list's path: equal for failures of several lists for one reason."""
     sentence = without_ids(str(error))
     return sentence.replace(error.path, "") if error.path else sentence
 
 
 def _sentence(alike: Sequence[AmocrmError]) -> str:
-    """The sentence of failures for one reason, said of all their lists."""
+    """Returns the sentence of failures for one reason, which names all their lists."""
     error, paths = alike[0], list(dict.fromkeys(one.path for one in alike if one.path))
-    more = len(paths) - _PATHS_TOLD
-    named = ", ".join(paths[:_PATHS_TOLD]) + (f" and {more} more" if more > 0 else "")
+    more = len(paths) - _MOST_PATHS
+    named = ", ".join(paths[:_MOST_PATHS]) + (f" and {more} more" if more > 0 else "")
     return str(error).replace(error.path, named, 1) if error.path else str(error)
 
 
 def combined_error(errors: Sequence[AmocrmError]) -> AmocrmError:
-    """One error for several failures: each reason once with all its lists, transient if any of them is."""
+    """Returns one error for several failures: each reason once with all its lists, transient if any failure is."""
     first = errors[0]
     alike: dict[str, list[AmocrmError]] = {}
     for error in errors:
         alike.setdefault(shared_cause(error), []).append(error)
-    told = {without_ids(sentence): sentence for sentence in map(_sentence, alike.values())}
-    sentences = [told[own] for own in told if not any(own in other and own != other for other in told)]
+    full = {without_ids(sentence): sentence for sentence in map(_sentence, alike.values())}
+    sentences = [full[bare] for bare in full if not any(bare in other and bare != other for other in full)]
     if len(alike) == 1 and sentences == [str(first)]:
         return first
     passing = [error.failure_type for error in errors if error.failure_type is FailureType.transient_error]
     return AmocrmError(" ".join(sentences), failure_type=(passing or [first.failure_type])[0], status=first.status)
 
 
-def place_of(error: Exception) -> str:
-    """The file and line, without the values that a stack trace's last line may quote."""
+def raised_at(error: Exception) -> str:
+    """Returns the file and line that raised the error, without the values that a stack trace's last line may quote."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{frame.filename}:{frame.lineno}"
 
 
 def error_copy(error: E) -> E:
-    """A copy of the failure with its own traceback, to be raised in another thread."""
+    """Returns a copy of the failure with its own traceback, to be raised in another thread."""
     try:
         return copy.copy(error)
-    except TypeError:  # an unforeseen kind, whose parts are not those that it is made of
+    except TypeError:  # an unforeseen class, whose `args` are not those of its __init__
         return error
 
 
 def beginning_with(sentence: str, error: AmocrmError, failure_type: FailureType | None = None) -> AmocrmError:
-    """Returns the same failure with `sentence` before its message. `failure_type`: the error's own by default."""
+    """Returns the failure with `sentence` before its message. `failure_type`: by default the failure's own."""
     return AmocrmError(f"{sentence} {error}", failure_type=failure_type or error.failure_type, status=error.status)

@@ -28,7 +28,7 @@ VERBS = {
 }
 """Verbs beside Airbyte's: the module whose `main` takes the arguments after the verb, and the extra that brings it."""
 WITHOUT_THREADS = ("mcp", "models", "report")
-"""Verbs that read no account, so that the process may end as any other."""
+"""Verbs that read no account and leave no threads behind, so that the process exits in the usual way."""
 HELP = """\
 source-amocrm reads an amoCRM or Kommo account into your own database, and for Airbyte.
 
@@ -70,10 +70,10 @@ def run() -> None:
 
 
 def unknown(verb: str) -> str:
-    """Names the command that was probably meant."""
+    """Returns the message for a verb that does not exist, with the closest verb that does."""
     shown = "".join(letter for letter in verb if letter.isprintable())[:40]
-    near = difflib.get_close_matches(verb, (*AIRBYTE_COMMANDS, *VERBS), 1)
-    meant = f" Did you mean `source-amocrm {near[0]}`?" if near else ""
+    closest = difflib.get_close_matches(verb, (*AIRBYTE_COMMANDS, *VERBS), 1)
+    meant = f" Did you mean `source-amocrm {closest[0]}`?" if closest else ""
     return f"There is no command `{shown}`.{meant} `source-amocrm --help` shows them all."
 
 

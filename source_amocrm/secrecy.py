@@ -10,7 +10,7 @@ from urllib.parse import quote
 from airbyte_cdk.utils import airbyte_secrets_utils as cdk
 
 PIECE = 12
-"""Characters of a secret that are hidden wherever they are shown. Fewer may be a word, and are of no use to anybody."""
+"""Characters of a piece of a secret that is masked. A shorter piece may be a word, and is of no use to anybody."""
 MASK = "****"
 LONGEST = 1 << 16  # characters of a text that are shown; the rest is cut off
 
@@ -20,7 +20,7 @@ _pieces: set[str] = set()
 
 
 def add_to_secrets(secret: str) -> None:
-    """Hides the secret and every piece of it from now on, as it is and as addresses write it."""
+    """Masks the secret and every piece of it from now on, as it is and as addresses quote it."""
     global _short
     cdk.add_to_secrets(secret)
     with _lock:
@@ -31,21 +31,21 @@ def add_to_secrets(secret: str) -> None:
 
 
 def mask(text: str) -> str:
-    """The text with MASK in place of every secret and every piece of one."""
+    """Returns the text with MASK in place of every secret and every piece of a secret."""
     text = text[:LONGEST]
     hidden = bytearray(len(text))
     for start in range(len(text) - PIECE + 1):
         if text[start : start + PIECE] in _pieces:
             hidden[start : start + PIECE] = b"1" * PIECE
     runs = itertools.groupby(zip(text, hidden, strict=True), key=lambda letter: letter[1])
-    told = "".join(MASK if secret else "".join(letter for letter, _ in run) for secret, run in runs)
+    masked = "".join(MASK if secret else "".join(letter for letter, _ in run) for secret, run in runs)
     for secret in _short:
-        told = told.replace(secret, MASK)
-    return told
+        masked = masked.replace(secret, MASK)
+    return masked
 
 
 def hide_in_record(record: logging.LogRecord) -> bool:
-    """Masks the message and the stack trace of a log record: a filter of a handler, which lets every record through."""
+    """Masks the message and the stack trace of a log record: a handler's filter that lets every record through."""
     record.msg, record.args = mask(record.getMessage()), ()
     if record.exc_info and not record.exc_text:
         record.exc_text = logging.Formatter().formatException(record.exc_info)

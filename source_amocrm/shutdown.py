@@ -15,7 +15,7 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn
 
-STOPPED_BY_SIGNAL = 128  # is added to a signal's number in the exit code of a process that it ended
+STOPPED_BY_SIGNAL = 128  # plus the signal's number: the exit code of a process that a signal ended
 INTERRUPTED = STOPPED_BY_SIGNAL + signal.SIGINT  # the exit code of a command that Ctrl-C ended
 EXCHANGE_PATIENCE = 150.0  # seconds that the end waits for the exchange in flight, whose request has a deadline of 120
 
@@ -35,7 +35,7 @@ def token_exchange() -> Iterator[None]:
 
 
 def before_token_is_sent() -> None:
-    """The process does not end from here on until the `token_exchange` is over, or an attempt has failed."""
+    """Keeps the process from ending until the `token_exchange` is over, or an attempt has failed."""
     with _changed:
         _changed.wait_for(lambda: not _ending)
         _in_flight.add(threading.get_ident())
@@ -59,16 +59,16 @@ def end(code: int) -> NoReturn:
 def end_by_signal(number: int, _: FrameType | None = None) -> NoReturn:
     """Ends the process by the signal itself: PyAirbyte takes any other end for a failure.
 
-    Without a flush, which would wait for a reader that has gone or never came.
+    Does not flush stdout, which would wait for a reader that has gone or never came.
     """
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
-    # the first process of a container is not ended by a signal
+    # a signal does not end the first process of a container
     os._exit(STOPPED_BY_SIGNAL + number)
 
 
 def hold_signals() -> None:
-    """Makes SIGTERM and SIGINT wait for the exchange in flight before they do what they did."""
+    """Makes SIGTERM and SIGINT wait for the exchange in flight before their present handlers run."""
     for number in (signal.SIGTERM, signal.SIGINT):
         handler = signal.getsignal(number)
         if handler is not None and handler != signal.SIG_IGN:

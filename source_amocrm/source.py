@@ -1,4 +1,4 @@
-"""Wiring: the config, the API, the streams and the CDK's concurrent source put together."""
+"""Puts the config, the API, the streams and the sync together as a source of the CDK."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from source_amocrm.walk.listing import Row
 
 
 class SourceAmocrm(AbstractSource):
-    """amoCRM and Kommo; everything of a sync is made when it starts.
+    """The source of amoCRM and Kommo. Everything that a sync needs is made when the sync starts.
 
     `pack` makes the data of a row's record. `hand_over` gets the config when amoCRM has changed something in it.
     """
 
     check_config_against_spec = False
-    """Our own reading of the config says in words what is wrong, and never repeats what was typed."""
+    """Our own check of the config says in words what is wrong, and never repeats what was typed."""
 
     def __init__(
         self, pack: Callable[[Row], Mapping[str, Any]] = lambda row: row, hand_over: HandOver = print_settings
@@ -51,7 +51,7 @@ class SourceAmocrm(AbstractSource):
 
     @staticmethod
     def read_config(config_path: str) -> Any:
-        """Raises OSError, or ValueError for what is no JSON. Some editors of Windows begin a file with a BOM."""
+        """Raises OSError, or ValueError if the file is no JSON. Some editors of Windows begin a file with a BOM."""
         return json.loads(Path(config_path).read_text(encoding="utf-8-sig"))
 
     def configure(self, config: Mapping[str, Any], _: str) -> Mapping[str, Any]:
@@ -59,14 +59,14 @@ class SourceAmocrm(AbstractSource):
         return config
 
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> models.AirbyteConnectionStatus:
-        """The CDK's would show the message as a Python literal, and none where the account can be read."""
+        """Overridden: the CDK's shows a message as a Python literal, and none if the account can be read."""
         try:
-            told = notes(open_account(config, EXTRAS, self._hand_over, policy=POLICY))
+            found = notes(open_account(config, EXTRAS, self._hand_over, policy=POLICY))
         except AmocrmError as error:
             return models.AirbyteConnectionStatus(models.Status.FAILED, mask(str(error)))
-        for note in told:
+        for note in found:
             logger.warning(note)
-        return models.AirbyteConnectionStatus(models.Status.SUCCEEDED, mask("\n".join(told)) or None)
+        return models.AirbyteConnectionStatus(models.Status.SUCCEEDED, mask("\n".join(found)) or None)
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
         """Returns whether the account can be read, and the reason why not or what will be incomplete or empty."""
@@ -93,10 +93,10 @@ class SourceAmocrm(AbstractSource):
         for configured in catalog.streams:
             columns = (configured.stream.json_schema or {}).get("properties") or {}
             stream = STREAMS[configured.stream.name](account, columns)
-            goes_on = configured.sync_mode == models.SyncMode.incremental
-            progress = stream.progress(states.get(stream.name) if goes_on else None)
+            incremental = configured.sync_mode == models.SyncMode.incremental
+            progress = stream.progress(states.get(stream.name) if incremental else None)
             selected[stream] = progress
-            keeping_state += [stream.name] if goes_on and progress else []
+            keeping_state += [stream.name] if incremental and progress else []
             account.extras.update(stream.account_extras)
         for warning in _warnings(account):
             logger.warning(warning)
@@ -123,8 +123,8 @@ def open_account(
 ) -> Account:
     """Returns the account of a config. Raises ConfigError.
 
-    `extras`: what `/account` must tell. `hand_over` gets the config when amoCRM has changed something in it. `observe`
-    sees what amoCRM answers. `policy`: how long requests are repeated.
+    `extras`: the `with` parameters of `/account`. `hand_over` gets the config when amoCRM has changed something in it.
+    `observe` gets the path and the body of each response. `policy`: the limits of a request with its retries.
     """
     parsed = parse_config(config)
     personal = PersonalData(parsed)
@@ -141,12 +141,12 @@ def open_account(
 
 
 def notes(account: Account) -> list[str]:
-    """Returns what a check warns of. Raises AmocrmError if the account cannot be read."""
+    """Returns the warnings of a check. Raises AmocrmError if the account cannot be read."""
     return _warnings(account, note_of_texts(account), *map(str, findings(account)))
 
 
 def _warnings(account: Account, *found: str | None) -> list[str]:
-    """Returns what is `found`, with what must be done soon, and with what stands in the config for nothing."""
+    """Returns what is `found`, with warnings of a token that expires soon and of settings that change nothing."""
     expiry = account.api.auth.expiry_warning(account.api.wall())
     return [one for one in (*account.config.unknown, expiry, *found, unknown_fields(account)) if one]
 

@@ -58,7 +58,7 @@ def ready(server: Server, folder: Path, **keys: str) -> Flow:
 
 def answer(server: Server, made: Flow, **changed: str) -> dict[str, str]:
     """The parameters of amoCRM's redirect to the question that is asked by this."""
-    state = dict(parse_qsl(urlsplit(made.ask()).query))["state"]
+    state = dict(parse_qsl(urlsplit(made.begin_consent()).query))["state"]
     return {"code": server.tokens.code(), "referer": DOMAIN, "state": state, "platform": "1", **changed}
 
 

@@ -259,7 +259,7 @@ def test_a_failed_renewal_ahead_leaves_the_token_in_use(caplog: pytest.LogCaptur
         assert [auth.get_access_token(), auth.get_access_token()] == ["access-0000", "access-0000"]
     assert len(endpoint.asked) == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "The token could not be renewed ahead of its expiry and is used on: Later."
+        "The token could not be renewed ahead of its expiry and stays in use: Later."
     ]
     clock.now += 60
     endpoint.failing = {}

@@ -33,7 +33,7 @@ def believed(path: str, setting: str, value: Any) -> set[type]:
         (f"{CUSTOMERS}/segments/custom_fields", ("segments",)),
     ],
 )
-def test_customers(path: str, on: tuple[str, ...]) -> None:
+def test_customers_are_off_by_the_mode_of_the_account(path: str, on: tuple[str, ...]) -> None:
     for mode in MODES:
         assert believed(path, "customers_mode", mode) == (set() if mode in on else {FeatureOff})
         error = availability.off_by_settings(path, lambda mode=mode: {"customers_mode": mode})  # type: ignore[misc]
@@ -70,13 +70,13 @@ def test_parts_that_settings_switch_off(path: str, setting: str, value: Any, kin
         *(f"/api/v4/{name}" for name in ("users", "roles", "sources", "webhooks", "widgets", "account", "customersx")),
     ],
 )
-def test_no_refusal_of_another_list_means_that_there_is_nothing(path: str) -> None:
+def test_no_refusal_of_another_list_means_that_it_is_off(path: str) -> None:
     for kind in EVERY:
         assert not availability.is_off(kind("Refused.", path=path), dict)
     assert availability.off_by_settings(path, lambda: {"customers_mode": "disabled"}) is None
 
 
-def test_what_is_not_paid_for_or_not_allowed_is_never_nothing() -> None:
-    answers = {kind for one in availability.OFF for kind in one.answers}
+def test_a_list_that_is_not_paid_for_or_not_allowed_is_never_off() -> None:
+    answers = {kind for one in availability.OPTIONAL_PARTS for kind in one.answers}
     assert not answers & {Unpaid, Forbidden, NotGranted}
     assert not availability.is_off(FeatureOff("Without a list."), dict)

@@ -40,7 +40,7 @@ def test_another_consent_page() -> None:
 def test_a_state_cannot_be_guessed(tmp_path: Path) -> None:
     keys = Keys("id", "secret", "https://example.com/")
     flow = Flow(tmp_path / "config.json", 8765, domain=DOMAIN, keys=keys)
-    states = {parse_qs(flow.ask())["state"][0] for _ in range(100)}
+    states = {parse_qs(flow.begin_consent())["state"][0] for _ in range(100)}
     assert len(states) == 100
     assert all(len(state) >= 43 for state in states)
 

@@ -44,7 +44,7 @@ def test_from_nothing_to_settings_by_oauth(server: Server, tmp_path: Path) -> No
     client = server.tokens.client
     made.install(f" {client.client_id} ", client.client_secret, CALLBACK)
     assert (made.step, made.catches) == ("access", True)
-    asked = urlsplit(made.ask())
+    asked = urlsplit(made.begin_consent())
     assert (asked.path, parse_qs(asked.query)) == (
         "/oauth",
         {"client_id": [client.client_id], "state": [made.state], "mode": ["post_message"]},

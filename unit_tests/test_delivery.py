@@ -92,7 +92,7 @@ def batch(*rows: Row, completed: tuple[int, int] | None = None, **told: Any) -> 
     return Batch(Page(list(rows), completed), **told)
 
 
-def test_a_row_that_the_stream_does_not_need_comes_only_of_a_walk_that_must_bring_it() -> None:
+def test_a_row_that_the_stream_does_not_need_comes_only_from_the_floor_on() -> None:
     old, new = lead(1, NOW - 9), lead(2, NOW - 1)
     assert in_page_order(begun(watermark=NOW - 5), batch(old, new)) == [new]
     assert in_page_order(begun(watermark=NOW - 5), batch(old, new, floor=NOW - 9)) == [old, new]
@@ -103,7 +103,7 @@ def test_a_page_that_is_older_than_one_before_it_brings_no_earlier_version() -> 
     assert in_page_order(begun(), *map(batch, rows)) == [rows[0], rows[2]]
 
 
-def test_a_restored_row_is_dated_no_earlier_than_its_tombstone_and_that_is_told_before_it_comes() -> None:
+def test_a_restored_row_is_dated_no_earlier_than_its_tombstone_and_a_state_with_the_date_comes_first() -> None:
     progress, sent = begun(), lead(1, NOW - 90)
     [told, row] = in_page_order(progress, batch(sent, floor=0, at_least={1: NOW - 7}))
     assert (told, row) == (None, lead(1, NOW - 7))
@@ -112,7 +112,7 @@ def test_a_restored_row_is_dated_no_earlier_than_its_tombstone_and_that_is_told_
 
 
 @pytest.mark.parametrize(("drifts", "postdated"), [([0], {3}), ([-600], {1, 2, 3}), ([600], {3}), ([0, -1], {2, 3})])
-def test_rows_dated_later_than_they_were_read_are_told_by_the_earliest_clock(
+def test_rows_dated_later_than_they_were_read_are_known_by_the_earliest_clock(
     drifts: list[int], postdated: set[int]
 ) -> None:
     progress, rows = begun(), [lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1)]
@@ -121,7 +121,7 @@ def test_rows_dated_later_than_they_were_read_are_told_by_the_earliest_clock(
     assert progress.ahead.keys() == {f"leads/{own}" for own in postdated}
 
 
-def test_of_rows_that_no_answer_brought_none_is_postdated() -> None:
+def test_rows_without_an_answer_are_never_postdated() -> None:
     assert in_page_order(begun(), batch(lead(3, NOW + 1))) == [lead(3, NOW + 1)]
 
 
@@ -137,7 +137,7 @@ def test_a_tombstone_comes_unless_its_row_has_come_since() -> None:
     assert came == [lead(1, NOW + 2), {"id": 2, "updated_at": NOW + 1, "is_deleted": True}]
 
 
-def test_a_state_is_due_within_a_page_where_its_rows_tell_what_is_finished(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_within_a_page_comes_between_two_rows_of_different_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 2)
     progress = begun(start=NOW - 9)
     rows = [lead(1, NOW - 9), lead(2, NOW - 8), lead(3, NOW - 8), lead(4, NOW - 7)]
@@ -194,7 +194,7 @@ def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("lost_in_between", [[], [1], [2], [1, 2]])
-def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lost_in_between: list[int]) -> None:
+def test_events_of_a_gap_count_as_newer_than_the_rows_before_it(lost_in_between: list[int]) -> None:
     """That sync was killed when it had delivered from NOW - 60 on; what came after NOW - 50 is new."""
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
     rest = IntervalSet(((0, NOW - 61),))
@@ -206,7 +206,7 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
         asked.append((low, high))
         return [lost(thing, NOW - 55) for thing in lost_in_between]
 
-    reasons = SimpleNamespace(of=lambda things: {thing: f"reason {thing}" for thing in things})
+    reasons = SimpleNamespace(values=lambda things: {thing: f"reason {thing}" for thing in things})
     losses = cast(Incremental, Losses())
     stage = NewestFirst(losses, EVENTS, progress, cast(Resolver, reasons), lambda: NOW, NOW, between)
     rows = [
@@ -223,11 +223,11 @@ def test_what_an_earlier_sync_delivered_in_between_is_newer_than_what_it_left(lo
     assert asked == [(NOW - 60, NOW - 51)]
 
 
-def test_what_was_delivered_in_between_is_not_read_where_no_row_asks_for_it() -> None:
+def test_a_gap_is_not_read_if_no_row_before_it_has_a_lookup_key() -> None:
     progress = Progress("things", "updated_at", None, 0, NOW - 50)
     progress.pending[EVENTS.name] = ReadPlan(IntervalSet(((0, NOW - 61),)), None, NOW - 50, NOW - 50)
     progress.begin(["leads", EVENTS.name], NOW)
-    losses, reasons = cast(Incremental, Losses()), cast(Resolver, SimpleNamespace(of=lambda _: {}))
+    losses, reasons = cast(Incremental, Losses()), cast(Resolver, SimpleNamespace(values=lambda _: {}))
     losses.kinds = ("won",)
     stage = NewestFirst(losses, EVENTS, progress, reasons, lambda: NOW, NOW, nothing_between)
     won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}

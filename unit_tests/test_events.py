@@ -54,7 +54,7 @@ def test_every_needed_event_up_to_the_start_of_the_sync_comes(ascending: bool, n
     assert sorted(came) == [own for own, second in ROWS.items() if second <= START + 99 or second >= START + 2_000]
 
 
-def test_where_the_server_lists_the_oldest_first_the_newest_stretches_of_time_come_first() -> None:
+def test_where_the_server_lists_the_oldest_events_first_the_newest_stretches_of_time_come_first() -> None:
     things = FakeList(ROWS, Random(7), limit=10, cursor="created_at", own_order=True)
     stretches: list[list[int]] = [[]]
     for batch in read(things, plan((0, FOREVER)), newest_first=True):

@@ -67,7 +67,7 @@ class Events:
 @pytest.mark.parametrize("ahead", [0, 7_200, HOURS])
 @pytest.mark.parametrize("behind", [0, 3, TOLERANCE, HOURS])
 @pytest.mark.parametrize("written", [0, 1, 3])
-def test_what_comes_in_meanwhile_neither_keeps_the_reading_nor_is_said_to_be_covered(
+def test_events_that_come_in_meanwhile_neither_prolong_the_reading_nor_are_they_covered(
     ahead: int, behind: int, written: int
 ) -> None:
     """The machine's clock is `ahead` of amoCRM's or `behind` it: where the two disagree, the earlier one counts."""
@@ -88,12 +88,12 @@ def test_what_comes_in_meanwhile_neither_keeps_the_reading_nor_is_said_to_be_cov
         assert events.between(since, covered) <= set(own)
 
 
-def test_of_a_window_that_has_not_come_nothing_is_read_or_covered() -> None:
+def test_a_window_in_the_future_is_neither_read_nor_covered() -> None:
     events = Events(Random(1), [NOW - 1] * 5)
     assert in_no_order(events.account(NOW - 1), events.listing, NOW + 60, NOW + HOURS) == ([], NOW - 1)
 
 
-def test_where_both_clocks_agree_nothing_more_is_asked_for() -> None:
+def test_where_both_clocks_agree_one_request_is_enough() -> None:
     events = Events(Random(1), [NOW - 1] * 5)
     rows, covered = in_no_order(events.account(NOW - 1), events.listing, NOW - 60, NOW - 1)
     assert (len(rows), covered, events.requests) == (5, NOW - 1, 1)
@@ -111,7 +111,7 @@ def test_only_what_is_kept_of_an_event_stays_in_memory() -> None:
     assert [sorted(row) for row in rows] == [["created_at", "id"]] * 2
 
 
-def test_rows_that_are_held_back_for_newer_ones_come_when_the_reading_has_ended() -> None:
+def test_rows_held_back_for_newer_ones_come_when_the_reading_has_ended() -> None:
     """By the later clock the reading goes on until `NOW + HOURS`; it has covered what there is."""
     progress = Progress("deal_statuses", "created_at", None, 0)
     progress.begin(["events"], NOW - 1)

@@ -49,7 +49,7 @@ def only_endless_are_late(monkeypatch: pytest.MonkeyPatch) -> None:
     endless = {"slow", "deaf"}
 
     def seconds(one: UnderWay) -> float:
-        return time.monotonic() - one.since if one.account.name in endless else 0.0
+        return time.monotonic() - one.started if one.account.name in endless else 0.0
 
     monkeypatch.setattr(UnderWay, "seconds", property(seconds))
 
@@ -247,7 +247,7 @@ def test_what_is_under_way_is_shown_from_the_start(fleet: Syncing, tmp_path: Pat
 
     def watch(running: Sequence[UnderWay]) -> None:
         progress(running)
-        progress._said = float("-inf")
+        progress._shown_at = float("-inf")
         if "talks 0 s (deals: 512 rows)" in seen.getvalue().replace("1 s", "0 s"):
             told.set()
             raise KeyboardInterrupt

@@ -32,21 +32,21 @@ def a_list(count: int, ties: Ties = "asc", **how: Any) -> FakeList:
 
 @pytest.mark.parametrize("ties", ["asc", "desc"])
 @pytest.mark.parametrize(("count", "requests"), [(0, 3), (1, 1), (49, 1), (50, 2), (51, 2), (500, 12), (2_000, 49)])
-def test_it_is_read_once(count: int, requests: int, ties: Ties) -> None:
+def test_a_list_in_the_order_of_ids_is_read_once(count: int, requests: int, ties: Ties) -> None:
     things = a_list(count, ties)
     assert [row["id"] for row in full(things.listing())] == list(range(1, count + 1))[:: 1 if ties == "asc" else -1]
     assert things.requests == requests
 
 
 @pytest.mark.parametrize(("count", "requests"), [(100, 3), (500, 12), (2_000, 49)])
-def test_a_page_that_was_asked_for_to_prove_the_end_is_not_asked_for_again(count: int, requests: int) -> None:
+def test_a_page_that_was_requested_to_prove_the_end_is_not_requested_again(count: int, requests: int) -> None:
     """No page links to the next one, and the first is full."""
     things = a_list(count, never_next=True)
     assert [row["id"] for row in full(things.listing())] == list(range(1, count + 1))
     assert things.requests == requests
 
 
-def test_an_order_that_is_not_of_ids_is_believed_while_every_page_begins_where_it_was_to_begin() -> None:
+def test_another_order_is_trusted_while_every_page_begins_with_the_expected_row() -> None:
     things = a_list(0)
     ids = list(range(1, 301))
     Random(3).shuffle(ids)
@@ -55,7 +55,7 @@ def test_an_order_that_is_not_of_ids_is_believed_while_every_page_begins_where_i
     assert things.requests == 7
 
 
-def test_a_row_that_jumps_across_a_page_is_looked_for_in_another_pass() -> None:
+def test_a_row_that_jumps_across_a_page_is_found_in_another_pass() -> None:
     """The list comes by date, the newest last: it leaves a page that was not asked for yet."""
     things = a_list(0)
     ids = list(range(1, 301))
@@ -72,7 +72,7 @@ def test_a_row_that_jumps_across_a_page_is_looked_for_in_another_pass() -> None:
 
 
 @pytest.mark.parametrize(("count", "requests"), [(49, 1), (50, 2), (51, 1), (100, 2), (250, 2)])
-def test_a_list_that_knows_no_pages_is_read_once_and_once_more_if_it_might_be_a_full_page(
+def test_a_list_without_page_numbers_is_requested_twice_only_if_it_may_be_a_full_page(
     count: int, requests: int
 ) -> None:
     ids = list(range(count))
@@ -88,7 +88,7 @@ def test_a_list_that_knows_no_pages_is_read_once_and_once_more_if_it_might_be_a_
 
 
 @pytest.mark.parametrize("odd", [2**70, json.loads("[" * 300 + "]" * 300)])
-def test_a_value_that_json_libraries_cannot_write_hinders_no_list(odd: Any) -> None:
+def test_a_value_that_json_libraries_cannot_write_stops_no_list(odd: Any) -> None:
     things = a_list(120)
     given = things.fetch
 
@@ -126,7 +126,9 @@ class Kommo(FakeList):
         (100, 50, [250, 250], 250),
     ],
 )
-def test_the_largest_page_is_what_comes(most: int, count: int, limits: list[int], learned: int) -> None:
+def test_the_largest_page_is_learned_from_the_length_of_the_first(
+    most: int, count: int, limits: list[int], learned: int
+) -> None:
     """A page that is the last tells nothing of it, and nothing of the end is told by it."""
     things = Kommo(dict.fromkeys(range(1, count + 1), 7), Random(1), 100, own_order=True, most=most)
     things.next_on_full_last_page = False
@@ -138,7 +140,7 @@ def test_the_largest_page_is_what_comes(most: int, count: int, limits: list[int]
     assert things.limits == limits
 
 
-def test_a_page_that_is_too_much_for_the_server_is_asked_for_as_documented() -> None:
+def test_a_page_that_is_too_large_for_the_server_is_requested_in_the_documented_size() -> None:
     things = Kommo(dict.fromkeys(range(1, 501), 7), Random(1), 100, own_order=True, most=250)
     whole = things.fetch
 

@@ -72,12 +72,12 @@ TOO_LARGE = {
 
 
 @pytest.mark.parametrize("name", TOO_LARGE)
-def test_a_body_that_is_too_large(name: str) -> None:
+def test_a_body_past_the_cap_is_refused(name: str) -> None:
     reply = send(TOO_LARGE[name])
     assert (reply.status, reply.kind, reply.body) == (200, ReplyKind.TOO_LARGE, None)
 
 
-def test_members_with_nothing_in_them_count_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_gzip_members_count_by_their_packed_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Unpacking so many takes long, so fewer are allowed here."""
     monkeypatch.setattr("source_amocrm.http.session.LARGEST_BODY", MB)
     empty = gzip.compress(b"")
@@ -85,13 +85,13 @@ def test_members_with_nothing_in_them_count_as_they_come(monkeypatch: pytest.Mon
     assert send(packed(empty * (MB // len(empty) - 9) + gzip.compress(b'{"a":1}'))).body == {"a": 1}
 
 
-def test_a_page_may_be_less_than_another_answer() -> None:
+def test_a_heavy_answer_is_refused_only_where_a_smaller_page_can_be_requested() -> None:
     for page in (b'{"a":"' + b"x" * HEAVY_BODY + b'"}', b'{"a":[' + b"{}," * (HEAVY_VALUES // 230) + b"0]}"):
         assert send(packed(gzip.compress(page, 1))).kind is ReplyKind.OBJECT
         assert send(packed(gzip.compress(page, 1)), shrinkable=True).kind is ReplyKind.TOO_LARGE
 
 
-def test_as_much_as_is_allowed() -> None:
+def test_a_body_at_the_cap_is_accepted() -> None:
     body = b'{"a":1}' + b" " * (LARGEST_BODY - 7)
     assert send(packed(gzip.compress(body, 1))).body == {"a": 1}
     assert send(lambda conn, _: conn.json(body)).body == {"a": 1}
@@ -107,17 +107,17 @@ PACKED = {
 
 
 @pytest.mark.parametrize("encoding", PACKED)
-def test_what_is_unpacked(encoding: str) -> None:
+def test_an_accepted_encoding_is_unpacked(encoding: str) -> None:
     assert send(packed(PACKED[encoding], encoding)).body == {"a": 1}
 
 
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "gzip, deflate, gzip", "nonsense"])
-def test_what_was_not_asked_for_is_not_unpacked(encoding: str) -> None:
+def test_a_body_in_another_encoding_is_broken(encoding: str) -> None:
     reply = send(packed(gzip.compress(gzip.compress(b'{"a":1}')), encoding))
     assert (reply.status, reply.kind, reply.body) == (200, ReplyKind.BROKEN, None)
 
 
-def test_only_what_is_unpacked_is_asked_for() -> None:
+def test_only_gzip_is_requested() -> None:
     with serve(lambda conn, _: conn.json()) as server:
         exchange(AmocrmSession(Budget(1000), PATIENT), "GET", server.url)
     assert "accept-encoding: gzip\r\n" in server.heads[0].lower()
@@ -139,11 +139,11 @@ COSTLY = {
 
 
 @pytest.mark.parametrize("name", COSTLY)
-def test_values_that_take_too_much_are_not_made(name: str) -> None:
+def test_a_body_whose_values_cost_too_much_memory_is_not_parsed(name: str) -> None:
     assert parse(COSTLY[name]) == (ReplyKind.TOO_LARGE, None)
 
 
-def test_a_page_of_heavy_cards_is_taken() -> None:
+def test_a_page_of_heavy_cards_is_accepted() -> None:
     """250 cards of eight kilobytes each, as accounts with many custom fields have them."""
     field = '{"field_id":1234567,"field_name":"Источник","field_code":null,"field_type":"select","values":[%s]}'
     value = '{"value":"Вариант 12","enum_id":5000000,"enum_code":null}'
@@ -159,7 +159,7 @@ def api_of(url: str, policy: RetryPolicy = PATIENT) -> Api:
     return open_api(parse_config(raw), raw, policy)
 
 
-def test_it_is_said_at_once_and_smaller_pages_may_be_asked_for() -> None:
+def test_too_large_an_answer_is_an_error_at_once_and_lets_smaller_pages_be_tried() -> None:
     with serve(packed(bomb(LARGEST_BODY + MB))) as server:
         for shrinkable in (True, False):
             with pytest.raises(PageTooLarge) as caught:
@@ -198,7 +198,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON, min_size=1).map(orjson.dumps))
-def test_the_estimate_of_the_values_is_not_too_low(data: bytes) -> None:
+def test_the_estimated_cost_of_values_is_not_too_low(data: bytes) -> None:
     """A hundred copies, so that what is not the value's own does not count."""
     many = b"[" + b",".join([data] * 100) + b"]"
     orjson.loads(many)
@@ -261,7 +261,7 @@ def test_an_exchange_ends_at_its_deadline_whatever_drips(name: str, monkeypatch:
 
 
 @pytest.mark.parametrize("again", [b"HTTP/1.1 100 Continue\r\n\r\n", b"X: y\r\n"])
-def test_a_head_without_an_end(again: bytes) -> None:
+def test_an_endless_head_is_refused(again: bytes) -> None:
     def answer(conn: Connection, _: str) -> None:
         conn.send(b"HTTP/1.1 100 Continue\r\n")
         while True:
@@ -270,7 +270,7 @@ def test_a_head_without_an_end(again: bytes) -> None:
     assert send(answer).kind in (ReplyKind.TOO_LARGE, ReplyKind.RESET)
 
 
-def test_headers_of_many_bytes() -> None:
+def test_headers_of_many_bytes_are_refused() -> None:
     def answer(conn: Connection, _: str) -> None:
         conn.send(
             b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 60_000) for n in range(90)) + b"\r\n{}"
@@ -280,7 +280,7 @@ def test_headers_of_many_bytes() -> None:
     assert (reply.status, reply.kind) == (None, ReplyKind.TOO_LARGE)
 
 
-def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_endless_lookup_of_a_name_ends_at_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
 
     def slowly(*_: object, **__: object) -> list[object]:
@@ -293,7 +293,7 @@ def test_a_name_that_is_looked_up_for_ever(monkeypatch: pytest.MonkeyPatch) -> N
     assert (reply.status, reply.kind) == (None, ReplyKind.CONNECT_TIMEOUT)
 
 
-def test_a_handshake_that_does_not_go_on() -> None:
+def test_a_stalled_handshake_ends_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"https://127.0.0.1:{listening.getsockname()[1]}/"
         policy = RetryPolicy(connect_timeout=0.3, read_timeout=5, deadline=5)
@@ -301,7 +301,7 @@ def test_a_handshake_that_does_not_go_on() -> None:
     assert (reply.status, reply.kind) == (None, ReplyKind.READ_TIMEOUT)
 
 
-def test_a_proxy_that_drips(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dripping_proxy_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is asked for the way to amoCRM: what it sends is read by no code of ours, but the connecting ends."""
     over = threading.Event()
 

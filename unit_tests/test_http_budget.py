@@ -40,7 +40,7 @@ def budget(rate: float, clock: FakeClock, sleep: Callable[[float], None] | None 
 def take(paced: Budget) -> None:
     """A turn that is used at once."""
     with turn_of(paced) as request:
-        paced.left(request)
+        paced.departed(request)
 
 
 def most_in_a_second(times: list[float]) -> int:
@@ -56,13 +56,13 @@ def times_of(count: int, clock: FakeClock, ask: Callable[[], None]) -> list[floa
     return times
 
 
-def test_the_first_goes_at_once_and_the_rest_are_paced() -> None:
+def test_the_first_request_leaves_at_once_and_the_rest_are_paced() -> None:
     clock = FakeClock()
     times = times_of(4, clock, partial(take, budget(7, clock)))
     assert times == pytest.approx([0.0, TURN, 2 * TURN, 3 * TURN])
 
 
-def test_an_answer_much_later_than_most_counts_as_asked_later() -> None:
+def test_a_request_answered_much_later_than_most_counts_as_late() -> None:
     """A server that was busy with itself has counted the request when it looked at it."""
     jitter = Jitter()
     for elapsed in (0.3, 0.5, 0.32, 0.35, 0.5, 0.41, 0.57, 0.33, 0.5, 0.31, 0.4, 0.3):
@@ -96,7 +96,7 @@ class Network:
         for _ in range(count):
             request = object()
             self.budget.acquire_call(request)
-            self.budget.left(request)
+            self.budget.departed(request)
             self.sent += 1
             way = self._chance.uniform(0, 2 * self._jitter)
             self._at(self.now + way, partial(self._arrive, request, way))
@@ -148,7 +148,7 @@ def test_an_uneven_network_never_makes_eight_in_a_second(
 
 
 @pytest.mark.parametrize("work", [(0.55, 0.55), (0.3, 0.55), (1.5, 4.0)])
-def test_an_even_network_costs_two_per_cent_once_that_is_known(work: tuple[float, float]) -> None:
+def test_an_even_network_costs_two_per_cent_once_it_is_known_to_be_even(work: tuple[float, float]) -> None:
     network = Network(0.0, work, 1)
     network.ask(1_000)
     assert network.ask(700) <= 700 / 7 * 1.022
@@ -156,7 +156,7 @@ def test_an_even_network_costs_two_per_cent_once_that_is_known(work: tuple[float
 
 
 @pytest.mark.parametrize(("work", "flat"), [((0.3, 0.55), False), ((0.55, 0.55), True)])
-def test_where_answers_tell_nothing_refusals_do_and_the_pace_is_not_eased_soon_again(
+def test_where_answers_do_not_show_jitter_refusals_slow_the_pace_for_long(
     work: tuple[float, float], flat: bool
 ) -> None:
     network = Network(0.04, work, 1, flat)
@@ -194,13 +194,13 @@ def test_late_departures_never_make_eight_in_a_second() -> None:
     for _ in range(500):
         with turn_of(paced) as request:
             clock.sleep(chance.choice([0, 0, 0, 0.001, 0.02, 0.3]))
-            paced.left(request)
+            paced.departed(request)
             left.append(clock())
             clock.sleep(chance.choice([0, 0.01]))
     assert most_in_a_second(left) <= 7
 
 
-def test_a_turn_that_has_not_left_counts_as_leaving_now() -> None:
+def test_a_request_that_has_not_left_counts_as_leaving_now() -> None:
     clock = FakeClock()
     late = ExitStack()
 
@@ -217,19 +217,19 @@ def test_a_turn_that_has_not_left_counts_as_leaving_now() -> None:
     assert clock.now == pytest.approx(51.018, abs=0.01)
 
 
-def test_a_slot_leaves_once_and_at_the_end_of_its_block_at_the_latest() -> None:
+def test_a_request_leaves_once_and_at_the_latest_when_its_turn_ends() -> None:
     clock = FakeClock(5.0)
     paced = budget(7, clock)
     with turn_of(paced) as request:
-        paced.left(request)
+        paced.departed(request)
         clock.now = 6.0
-        paced.left(request)
+        paced.departed(request)
     with turn_of(paced):
         clock.now = 7.0
     assert [slot.time for slot in paced._recent] == [5.0, 7.0]
 
 
-def test_threads_are_served_in_the_order_of_their_coming() -> None:
+def test_threads_are_served_first_come_first_served() -> None:
     clock = FakeClock()
     gate = threading.Semaphore(0)
 
@@ -274,7 +274,7 @@ def test_fifty_threads_share_one_pace() -> None:
     def work() -> None:
         for _ in range(10):
             with turn_of(paced) as request:
-                paced.left(request)
+                paced.departed(request)
                 times.append(paced._slots[request].time or 0.0)
 
     threads = [threading.Thread(target=work) for _ in range(50)]
@@ -342,7 +342,7 @@ def test_repeated_429_slow_down_to_a_limit() -> None:
     assert times[1] - times[0] == pytest.approx(10 * TURN)
 
 
-def test_once_shut_nobody_goes() -> None:
+def test_a_shut_budget_lets_no_request_leave() -> None:
     clock = FakeClock()
     paced = budget(7, clock)
     take(paced)
@@ -356,7 +356,7 @@ def test_once_shut_nobody_goes() -> None:
         pass
 
 
-def test_who_waits_out_a_pause_hears_that_the_budget_was_shut() -> None:
+def test_a_thread_that_waits_out_a_pause_learns_that_the_budget_was_shut() -> None:
     clock = FakeClock()
 
     def sleep(seconds: float) -> None:
@@ -370,7 +370,7 @@ def test_who_waits_out_a_pause_hears_that_the_budget_was_shut() -> None:
     assert clock.now == 1.0
 
 
-def test_a_pause_is_told_once_however_many_ask_for_it() -> None:
+def test_on_pause_is_called_once_for_a_burst_of_429() -> None:
     clock = FakeClock()
     budget = Budget(7, clock, clock.sleep)
     told: list[float] = []

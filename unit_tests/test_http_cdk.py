@@ -51,7 +51,7 @@ def _longest_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.uniform", lambda _, high: high)
 
 
-def test_they_are_the_cdk_s_own_kinds() -> None:
+def test_client_session_and_budget_are_the_cdk_s_own_types() -> None:
     world = World()
     assert isinstance(world.client, HttpClient)
     assert isinstance(world.session, LimiterSession)
@@ -75,7 +75,7 @@ def test_a_stream_of_the_cdk_fails_in_our_words() -> None:
         leads(world)
 
 
-def test_what_is_given_back_holds_values_and_neither_bytes_nor_a_token() -> None:
+def test_a_response_holds_values_and_neither_bytes_nor_a_token() -> None:
     world = World()
     world.answers(PAGE)
     request, response = world.client.send_request("GET", LEADS, {})
@@ -142,12 +142,12 @@ def test_a_resolution_says_what_the_rule_says() -> None:
     assert (page.response_action, page.error_message, page.error) == (ResponseAction.SUCCESS, None, None)
 
 
-def test_an_answer_of_another_session_is_not_understood() -> None:
+def test_a_response_of_another_session_is_a_type_error() -> None:
     with pytest.raises(TypeError, match="Response did not come through an AmocrmSession"):
         World().client._error_handler.interpret_response(requests.Response())
 
 
-def test_the_strategy_does_as_a_limit_asks_and_grows_after_failures() -> None:
+def test_the_delay_is_the_retry_after_of_a_429_and_grows_after_failures() -> None:
     world = World()
     world.answers({"status_code": 429, "headers": {"Retry-After": "7", "Date": DATE}}, HTML_502)
     limited, failed = (world.session.get(LEADS) for _ in range(2))

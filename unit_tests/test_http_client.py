@@ -149,21 +149,21 @@ def test_parameters_as_php_reads_them() -> None:
     ]
 
 
-def test_nothing_found() -> None:
+def test_a_204_has_no_body() -> None:
     world = World()
     world.answers({"status_code": 204, "headers": {"Date": DATE}})
     assert world.api.get("/api/v4/leads") == Answer(None, NOW, NOW - 2)
     assert world.asked == [LEADS]
 
 
-def test_our_clock_when_the_server_does_not_tell_its() -> None:
+def test_without_a_date_header_this_machine_s_clock_counts() -> None:
     world = World()
     world.answers({"json": PAGE["json"]})
     world.session.wall = lambda: NOW + 0.9
     assert world.api.get("/api/v4/leads").server_time == NOW
 
 
-def test_what_passes_is_asked_again() -> None:
+def test_a_passing_failure_is_retried() -> None:
     world = World()
     world.answers(HTML_502, {"text": ""}, {"text": '{"cut'}, {"exc": requests.ConnectionError("reset")}, PAGE)
     assert world.api.get("/api/v4/leads").body == PAGE["json"]
@@ -172,7 +172,7 @@ def test_what_passes_is_asked_again() -> None:
     assert (stats.requests, stats.throttled) == (5, 0)
 
 
-def test_after_eight_attempts_it_is_over() -> None:
+def test_after_eight_attempts_the_request_fails() -> None:
     world = World()
     world.answers(HTML_502)
     with pytest.raises(Unavailable) as caught:
@@ -185,7 +185,7 @@ def test_after_eight_attempts_it_is_over() -> None:
     assert len(world.asked) > 4
 
 
-def test_slow_failures_end_by_time() -> None:
+def test_slow_failures_end_at_the_ceiling() -> None:
     world = World()
 
     def late(*_: Any) -> str:
@@ -227,7 +227,7 @@ def throttled(headers: dict[str, str] | None = None, **body: Any) -> dict[str, A
         ({"status_code": 429, "text": ""}, 1),
     ],
 )
-def test_a_429_holds_everyone(response: dict[str, Any], seconds: float) -> None:
+def test_a_429_pauses_every_request(response: dict[str, Any], seconds: float) -> None:
     world = World()
     world.answers(response, PAGE)
     assert world.api.get("/api/v4/leads").body == PAGE["json"]
@@ -236,14 +236,14 @@ def test_a_429_holds_everyone(response: dict[str, Any], seconds: float) -> None:
     assert (world.api.stats.requests, world.api.stats.throttled) == (2, 1)
 
 
-def test_repeated_429_without_a_word_wait_longer_and_longer() -> None:
+def test_repeated_429_without_retry_after_wait_longer_and_longer() -> None:
     world = World()
     world.answers(*[throttled()] * 9, PAGE)
     world.api.get("/api/v4/leads")
     assert world.clock.now == pytest.approx(1 + 2 + 4 + 8 + 16 + 32 + 60 + 60 + 60)
 
 
-def test_endless_429_ends_for_everyone() -> None:
+def test_endless_429_fails_every_request() -> None:
     world = World()
     world.answers(throttled({"Retry-After": "300"}))
     with pytest.raises(Throttled, match="kept answering «too many requests» for 15 minutes") as caught:
@@ -264,7 +264,7 @@ def throttled_while(happening: Callable[[], None], seconds: int) -> dict[str, An
     return {"status_code": 429, "json": body, "headers": {"Retry-After": str(seconds)}}
 
 
-def test_an_answer_to_what_was_sent_before_the_first_429_contradicts_nothing() -> None:
+def test_an_answer_to_a_request_sent_before_the_first_429_does_not_end_the_refusal() -> None:
     world = World()
     number = world.client.breaker.send()
     sent_before = throttled_while(lambda: world.client.breaker.answered(number), 300)
@@ -275,7 +275,7 @@ def test_an_answer_to_what_was_sent_before_the_first_429_contradicts_nothing() -
     assert len(world.asked) == 4
 
 
-def test_an_answer_to_what_was_sent_later_lets_the_others_try() -> None:
+def test_an_answer_to_a_request_sent_later_ends_the_refusal() -> None:
     world = World()
     health = world.client.breaker
     world.answers(throttled({"Retry-After": "300"}), throttled_while(lambda: health.answered(health.send()), 300))
@@ -285,7 +285,7 @@ def test_an_answer_to_what_was_sent_later_lets_the_others_try() -> None:
     assert len(world.asked) > 4
 
 
-def test_what_is_being_repeated_when_everyone_is_refused_is_repeated_no_more() -> None:
+def test_a_request_that_waits_to_be_retried_fails_with_the_refusal_of_all() -> None:
     world = World()
     health = world.client.breaker
     world.answers(
@@ -296,7 +296,7 @@ def test_what_is_being_repeated_when_everyone_is_refused_is_repeated_no_more() -
     assert len(world.asked) == 1
 
 
-def test_a_wait_of_an_hour_is_not_waited() -> None:
+def test_a_429_that_demands_an_hour_fails_at_once() -> None:
     world = World()
     world.answers(throttled({"Retry-After": "3600"}))
     with pytest.raises(Throttled):
@@ -304,14 +304,14 @@ def test_a_wait_of_an_hour_is_not_waited() -> None:
     assert (len(world.asked), world.clock.now) == (1, 0)
 
 
-def test_throttling_does_not_use_up_the_patience_for_failures() -> None:
+def test_429s_do_not_use_up_the_attempts_for_failures() -> None:
     world = World()
     world.answers(*[throttled({"Retry-After": "200"})] * 3, *[HTML_502] * 7, PAGE)
     assert world.api.get("/api/v4/leads").body == PAGE["json"]
 
 
 @pytest.mark.parametrize("failure", [GATEWAY_TIMEOUT, {"exc": requests.ReadTimeout}])
-def test_a_page_that_can_be_smaller(failure: dict[str, Any]) -> None:
+def test_two_timeouts_of_a_shrinkable_page_mean_that_it_is_too_large(failure: dict[str, Any]) -> None:
     world = World()
     world.answers(failure)
     with pytest.raises(PageTooLarge):
@@ -320,13 +320,13 @@ def test_a_page_that_can_be_smaller(failure: dict[str, Any]) -> None:
     assert not world.client.breaker.outage
 
 
-def test_a_page_that_can_be_smaller_but_need_not() -> None:
+def test_one_timeout_of_a_shrinkable_page_is_retried() -> None:
     world = World()
     world.answers(GATEWAY_TIMEOUT, HTML_502, HTML_502, PAGE)
     assert world.api.get("/api/v4/leads", shrinkable=True).body == PAGE["json"]
 
 
-def test_a_page_that_cannot_be_smaller() -> None:
+def test_timeouts_of_any_other_page_are_retried() -> None:
     world = World()
     world.answers(*[GATEWAY_TIMEOUT] * 7, PAGE)
     assert world.api.get("/api/v4/leads").body == PAGE["json"]
@@ -335,7 +335,7 @@ def test_a_page_that_cannot_be_smaller() -> None:
 @pytest.mark.parametrize(
     ("status", "error"), [(403, Forbidden), (404, NotFound), (422, FeatureOff), (301, Moved), (418, AmocrmError)]
 )
-def test_what_does_not_pass_fails_at_once_and_alone(status: int, error: type[AmocrmError]) -> None:
+def test_a_lasting_failure_fails_at_once_and_alone(status: int, error: type[AmocrmError]) -> None:
     world = World()
     world.answers(PAGE, url=f"{HOST}/api/v4/contacts")
     world.answers({"status_code": status, "json": {"title": "No", "detail": "no"}})
@@ -358,7 +358,7 @@ def test_a_block_stops_every_request() -> None:
     assert len(world.asked) == 1
 
 
-def test_a_rejected_long_lived_token_ends_it_for_everyone() -> None:
+def test_a_rejected_long_lived_token_fails_every_request() -> None:
     world = World()
     world.answers(UNAUTHORIZED)
     for _ in range(2):
@@ -382,7 +382,7 @@ def test_a_rejected_token_is_renewed_once_and_the_request_sent_again() -> None:
     assert world.auth.renewals == ["t0"]
 
 
-def test_a_renewed_token_that_is_rejected_is_the_end() -> None:
+def test_a_renewed_token_that_is_rejected_is_not_renewed_again() -> None:
     world = World(FakeAuth(last=9))
     world.answers(UNAUTHORIZED)
     with pytest.raises(Unauthorized, match="Do this and that"):
@@ -433,7 +433,7 @@ def test_a_renamed_account_is_followed_at_the_first_request(status: int) -> None
     assert world.asked == [LEADS, "https://renamed.amocrm.ru/api/v4/leads"]
 
 
-def test_an_unknown_address_later_on_is_just_that() -> None:
+def test_a_404_after_the_first_answer_does_not_look_for_a_renamed_account() -> None:
     world = World(FakeAuth(moves_to="renamed.amocrm.ru"))
     world.answers(PAGE, {"status_code": 404, "text": ""})
     world.api.get("/api/v4/leads")
@@ -442,7 +442,7 @@ def test_an_unknown_address_later_on_is_just_that() -> None:
     assert world.auth.base_url == HOST
 
 
-def test_a_renamed_account_whose_token_is_not_accepted_any_more() -> None:
+def test_a_renamed_account_that_rejects_the_token_is_followed() -> None:
     world = World(FakeAuth(last=9, moves_to="renamed.amocrm.ru"))
     world.answers({"status_code": 401, "json": {"response": {"error_code": 101}}})
     world.answers(PAGE, url="https://renamed.amocrm.ru/api/v4/leads")
@@ -509,7 +509,7 @@ def test_a_refusal_for_one_list_ends_an_outage() -> None:
     assert not world.client.breaker.outage
 
 
-def test_whoever_checks_a_wrong_address_is_told_soon() -> None:
+def test_a_check_of_a_wrong_address_fails_soon() -> None:
     world = World(retry=POLICY)
     world.answers({"exc": requests.ConnectTimeout})
     with pytest.raises(Unavailable, match="does not accept connections"):
@@ -518,15 +518,15 @@ def test_whoever_checks_a_wrong_address_is_told_soon() -> None:
 
 
 @pytest.mark.parametrize(("before", "policy"), [([], None), ([PAGE], None), ([PAGE], POLICY)])
-def test_a_network_that_is_away_is_waited_for(before: list[dict[str, Any]], policy: RetryPolicy | None) -> None:
-    """By a sync also before the first answer."""
+def test_a_lost_connection_has_all_attempts(before: list[dict[str, Any]], policy: RetryPolicy | None) -> None:
+    """In a sync also before the first answer."""
     world = World(retry=policy)
     world.answers(*before, *[{"exc": requests.ConnectTimeout}] * 7, PAGE)
     answers = [world.api.get("/api/v4/leads").body for _ in (*before, PAGE)]
     assert answers == [PAGE["json"]] * len(answers)
 
 
-def test_a_sign_in_that_fails_for_good_fails_for_everyone() -> None:
+def test_a_sign_in_that_fails_for_good_fails_every_request() -> None:
     auth = FakeAuth(failing=ConfigError("Grant access again."))
     world = World(auth)
     world.answers(PAGE)

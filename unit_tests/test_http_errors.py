@@ -546,7 +546,7 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
 
 
 @pytest.mark.parametrize(("meaning", "seen", "rules", "action", "error", "failure", "sentence"), CASES)
-def test_row(
+def test_an_answer_is_classified_and_explained(
     meaning: str,
     seen: Reply,
     rules: Rules,
@@ -567,7 +567,7 @@ def test_row(
     assert (type(told), told.failure_type, told.status) == (error, failure, seen.status)
 
 
-def test_every_row_has_been_met() -> None:
+def test_every_rule_has_a_case() -> None:
     met = {classify(seen, rules) for _, seen, rules, *_ in CASES}
     assert [row.meaning for table in TABLES for row in table if row not in met] == []
 
@@ -577,7 +577,7 @@ def test_a_problem_under_200_is_a_problem() -> None:
     assert classify(reply(200, {"title": "x", "detail": "y", "status": "active"})).action is Action.SUCCESS
 
 
-def test_what_the_answer_says_is_one_clean_short_line() -> None:
+def test_an_answer_s_own_words_are_one_clean_short_line() -> None:
     seen = reply(403, problem(403, "Forbidden", "a\nb\x00c" + "d" * 500, trace_id="bad id\n"))
     told = explained(classify(seen), seen)
     assert str(told) == (
@@ -597,14 +597,14 @@ def test_the_internal_message_is_technical() -> None:
     )
 
 
-def test_an_unknown_account_id_is_said_where_to_find() -> None:
+def test_without_an_account_id_the_error_says_where_to_find_it() -> None:
     seen = reply(403, kind=ReplyKind.HTML)
     told = explained(classify(seen), seen, account_id=None)
     assert "the account ID (see «Настройки» → «Общие настройки»)" in str(told)
 
 
 @pytest.mark.parametrize("code", [None, 101, 112, 113, 288, 402, 425])
-def test_nothing_that_the_drive_answers_stops_others_or_is_worth_a_new_token_at_once(code: int | None) -> None:
+def test_no_answer_of_the_drive_stops_other_requests_and_only_a_401_may_renew_the_token(code: int | None) -> None:
     for status, kind in product([None, *range(200, 600)], ReplyKind):
         row = classify(reply(status, {"error_code": code} if code else None, kind), DRIVE)
         assert not row.stops, (status, kind)
@@ -643,7 +643,7 @@ bodies = st.none() | st.fixed_dictionaries(
     rules=st.sampled_from(TABLES),
     location=st.text(max_size=20),
 )
-def test_any_answer_has_a_row_and_words(
+def test_any_answer_has_a_rule_and_a_sentence(
     status: int | None, body: dict[str, Any] | None, kind: ReplyKind, rules: Rules, location: str
 ) -> None:
     seen = reply(status, body, kind, headers={"Location": location, "X-Request-Id": location})

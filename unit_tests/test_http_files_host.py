@@ -67,7 +67,7 @@ def test_the_token_and_the_pace_are_the_account_s() -> None:
     assert world.api.stats.by_path == {"/v1.0/files": 1}
 
 
-def test_a_401_where_the_account_takes_the_token_renews_nothing() -> None:
+def test_a_401_for_a_token_that_the_account_accepts_renews_nothing() -> None:
     world = World(FakeAuth(last=9))
     world.answers(UNAUTHORIZED, url=FILES)
     world.answers(OK, url=ACCOUNT)
@@ -78,7 +78,7 @@ def test_a_401_where_the_account_takes_the_token_renews_nothing() -> None:
     assert world.api.get("/api/v4/leads").body == PAGE["json"]
 
 
-def test_a_token_that_the_account_does_not_take_either_is_renewed_there() -> None:
+def test_a_token_that_the_account_rejects_too_is_renewed() -> None:
     world = World(FakeAuth(last=1))
     world.answers(UNAUTHORIZED, PAGE, url=FILES)
     world.answers(UNAUTHORIZED, OK, url=ACCOUNT)
@@ -88,7 +88,7 @@ def test_a_token_that_the_account_does_not_take_either_is_renewed_there() -> Non
     assert world.auth.renewals == ["t0"]
 
 
-def test_a_token_that_is_dead_is_told_as_such() -> None:
+def test_a_dead_token_fails_with_the_refusal_of_the_account() -> None:
     world = World(FakeAuth())
     world.answers(UNAUTHORIZED, url=FILES)
     world.answers(UNAUTHORIZED, url=ACCOUNT)
@@ -96,7 +96,7 @@ def test_a_token_that_is_dead_is_told_as_such() -> None:
     assert (type(error), error.path) == (Unauthorized, "/api/v4/account")
 
 
-def test_a_drive_that_never_takes_any_token_is_given_up() -> None:
+def test_a_drive_that_rejects_every_token_is_given_up() -> None:
     """Also where the account renews each of them."""
     world = World(FakeAuth(last=99))
     world.answers(UNAUTHORIZED, url=FILES)
@@ -105,7 +105,7 @@ def test_a_drive_that_never_takes_any_token_is_given_up() -> None:
     assert len(world.asked) <= 18
 
 
-def test_what_the_front_server_of_the_drive_refuses_stops_nobody_else() -> None:
+def test_a_block_by_the_drive_s_front_server_stops_no_other_request() -> None:
     world = World(FakeAuth())
     world.answers(HTML_403, url=FILES)
     world.answers(PAGE)
@@ -121,7 +121,7 @@ def test_an_outage_of_the_drive_is_its_own() -> None:
     assert world.api.get("/api/v4/leads").body == PAGE["json"], "the account is tried again as ever"
 
 
-def test_what_the_account_refuses_to_all_is_not_asked_of_the_drive() -> None:
+def test_after_a_refusal_of_the_account_the_drive_is_not_requested() -> None:
     world = World(FakeAuth())
     world.answers({"status_code": 429})
     with pytest.raises(Throttled):
@@ -138,7 +138,7 @@ def test_a_redirect_is_not_followed_and_no_address_is_looked_up() -> None:
     assert (world.asked, world.auth.base_url) == ([FILES], HOST)
 
 
-def test_too_many_requests_let_everybody_wait_and_fail_here_alone() -> None:
+def test_a_429_of_the_drive_pauses_every_request_and_fails_the_drive_s_alone() -> None:
     world = World(FakeAuth())
     world.answers({"status_code": 429}, url=FILES)
     world.answers(PAGE)

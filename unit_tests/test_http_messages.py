@@ -59,6 +59,6 @@ def test_errors_can_be_copied_for_each_thread() -> None:
         assert str(twin) == str(error)
 
 
-def test_they_are_the_cdk_s_own_kind() -> None:
+def test_errors_are_the_cdk_s_traced_exceptions() -> None:
     assert issubclass(AmocrmError, AirbyteTracedException)
     assert AmocrmError("x").failure_type is FailureType.system_error

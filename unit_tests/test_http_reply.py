@@ -29,7 +29,7 @@ from source_amocrm.http.reply import ReplyKind, parse
         (b'{"id": 1, "id": 2}', {"id": 2}),
     ],
 )
-def test_an_object(data: bytes, value: dict[str, Any]) -> None:
+def test_a_json_object_is_parsed(data: bytes, value: dict[str, Any]) -> None:
     assert parse(data) == (ReplyKind.OBJECT, value)
 
 
@@ -49,7 +49,7 @@ def test_an_object(data: bytes, value: dict[str, Any]) -> None:
         (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, ReplyKind.BROKEN),
     ],
 )
-def test_no_object(data: bytes, kind: ReplyKind) -> None:
+def test_a_body_that_is_no_object_has_a_kind_of_its_own(data: bytes, kind: ReplyKind) -> None:
     assert parse(data) == (kind, None)
 
 

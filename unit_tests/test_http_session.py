@@ -72,7 +72,7 @@ def test_connections_are_kept_204_and_compressed_bodies_included() -> None:
     assert server.connections == 1
 
 
-def test_a_chunked_body() -> None:
+def test_a_chunked_body_is_read() -> None:
     def answer(conn: Connection, _: str) -> bool:
         conn.send(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n2\r\n1}\r\n0\r\n\r\n')
         return True
@@ -119,7 +119,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_exchange(name: str) -> None:
+def test_a_broken_exchange_has_no_status(name: str) -> None:
     answer, kind = BROKEN[name]
     with serve(answer) as server:
         reply = exchange(session(), "GET", server.url)
@@ -127,7 +127,7 @@ def test_a_broken_exchange(name: str) -> None:
     assert reply.trouble
 
 
-def test_a_body_that_cannot_be_unpacked() -> None:
+def test_a_body_that_cannot_be_unpacked_is_broken() -> None:
     with serve(lambda conn, _: conn.json(b"{}", "200 OK", "Content-Encoding: gzip")) as server:
         reply = exchange(session(), "GET", server.url)
     assert (reply.status, reply.kind, reply.body) == (200, ReplyKind.BROKEN, None)
@@ -148,14 +148,14 @@ def patience() -> Iterator[threading.Event]:
     over.set()
 
 
-def test_no_answer_in_time(patience: threading.Event) -> None:
+def test_no_answer_in_time_is_a_read_timeout(patience: threading.Event) -> None:
     with serve(lambda *_: patience.wait(60)) as server:
         reply = exchange(session(policy=HASTY), "GET", server.url)
         patience.set()
     assert reply.kind is ReplyKind.READ_TIMEOUT
 
 
-def test_a_body_that_stops(patience: threading.Event) -> None:
+def test_a_body_that_stops_is_a_read_timeout(patience: threading.Event) -> None:
     def answer(conn: Connection, _: str) -> None:
         conn.send(b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"id"')
         patience.wait(60)
@@ -167,7 +167,7 @@ def test_a_body_that_stops(patience: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_drips(chunked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_drips_ends_at_the_deadline(chunked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause is long, so that nothing but the deadline of the whole ends it."""
     clock, policy = exchange_clock(monkeypatch), RetryPolicy()
 
@@ -184,14 +184,14 @@ def test_a_body_that_drips(chunked: bool, monkeypatch: pytest.MonkeyPatch) -> No
     assert reply.elapsed >= policy.deadline
 
 
-def test_nobody_listens() -> None:
+def test_a_closed_port_is_a_refused_connection() -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         reply = exchange(session(), "GET", f"http://127.0.0.1:{deaf.getsockname()[1]}/")
     assert (reply.status, reply.kind, reply.trouble) == (None, ReplyKind.REFUSED, "ConnectionError")
 
 
-def test_no_tls_on_the_other_side() -> None:
+def test_a_server_without_tls_is_a_tls_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def answer() -> None:
@@ -222,7 +222,7 @@ def test_failures_are_known_by_their_cause(cause: Exception, kind: ReplyKind) ->
     assert failure(wrapped, answered=False) is kind
 
 
-def test_no_connection_in_time() -> None:
+def test_no_connection_in_time_is_a_connect_timeout() -> None:
     assert failure(requests.ConnectTimeout(), answered=False) is ReplyKind.CONNECT_TIMEOUT
 
 
@@ -239,7 +239,7 @@ def test_a_turn_counts_from_the_moment_the_request_leaves() -> None:
         patch.setattr("urllib3.util.connection.create_connection", slowly)
         given = time.monotonic()
         with pytest.MonkeyPatch.context() as spy:
-            spy.setattr("source_amocrm.http.rate_limit.Budget.left", lambda *_: times.append(time.monotonic()))
+            spy.setattr("source_amocrm.http.rate_limit.Budget.departed", lambda *_: times.append(time.monotonic()))
             exchange(session(budget), "GET", server.url)
         over = time.monotonic()
     assert times[0] - given >= 0.1

@@ -141,7 +141,9 @@ def test_a_refresh_token_that_was_sent_holds_the_end_of_the_process_and_a_code_d
         ({"expires_in": -1}, {}, 86400, NOW + 5),
     ],
 )
-def test_odd_times(body: dict[str, Any], headers: dict[str, str], expires_in: int, server_time: int) -> None:
+def test_odd_times_have_defaults(
+    body: dict[str, Any], headers: dict[str, str], expires_in: int, server_time: int
+) -> None:
     world = World()
     world.answers({"json": {**PAIR, **body}, "headers": headers})
     assert world.refresh() == Grant("access-0001", "refresh-0001", expires_in, server_time)
@@ -151,7 +153,7 @@ def test_a_pair_is_not_shown() -> None:
     assert "0001" not in repr(Grant("access-0001", "refresh-0001", 1, 1))
 
 
-def test_a_spent_refresh_token() -> None:
+def test_a_spent_refresh_token_is_not_retried() -> None:
     world = World()
     world.answers(REVOKED)
     error = world.fails(Unauthorized)
@@ -174,7 +176,7 @@ def test_a_spent_refresh_token() -> None:
         {"status_code": 204},
     ],
 )
-def test_an_answer_that_was_lost_is_asked_for_again_with_the_same_token(lost: dict[str, Any]) -> None:
+def test_a_lost_answer_is_requested_again_with_the_same_token(lost: dict[str, Any]) -> None:
     world = World()
     world.answers(lost, {"json": PAIR})
     assert world.refresh().refresh_token == "refresh-0001"
@@ -186,13 +188,13 @@ def test_an_answer_that_was_lost_is_asked_for_again_with_the_same_token(lost: di
 
 
 @pytest.mark.parametrize("early", [{"exc": requests.ConnectTimeout}, {"status_code": 429, "text": ""}])
-def test_what_never_reached_amocrm_raises_no_doubt(early: dict[str, Any]) -> None:
+def test_an_attempt_that_never_reached_amocrm_raises_no_doubt(early: dict[str, Any]) -> None:
     world = World()
     world.answers(early, REVOKED)
     assert str(world.fails(Unauthorized)) == SPENT
 
 
-def test_a_server_that_stays_away() -> None:
+def test_after_eight_attempts_the_exchange_fails() -> None:
     world = World()
     world.answers({"status_code": 503, **HTML})
     error = world.fails(Unavailable)
@@ -204,7 +206,7 @@ def test_a_server_that_stays_away() -> None:
     assert world.clock.now == pytest.approx(123, abs=1)
 
 
-def test_a_host_that_cannot_be_reached_is_tried_as_long_as_one_that_fails() -> None:
+def test_a_host_that_cannot_be_reached_has_all_attempts() -> None:
     """Nothing was sent, so that the token is not spent."""
     world = World()
     world.answers(*[{"exc": requests.ConnectTimeout}] * 7, {"json": PAIR})
@@ -217,7 +219,7 @@ def test_a_host_that_cannot_be_reached_is_tried_as_long_as_one_that_fails() -> N
     assert len(world.bodies) == 8
 
 
-def test_a_429_holds_everyone() -> None:
+def test_a_429_pauses_every_request() -> None:
     world = World()
     world.answers({"status_code": 429, "text": "", "headers": {"Retry-After": "30"}}, {"json": PAIR})
     world.refresh()
@@ -226,7 +228,7 @@ def test_a_429_holds_everyone() -> None:
     world.fails(Throttled)
 
 
-def test_a_block_names_the_account_and_stops_everything() -> None:
+def test_a_block_names_the_account_and_stops_every_request() -> None:
     world = World()
     world.answers({"status_code": 403, **HTML})
     with pytest.raises(Blocked, match="the subdomain example and the account ID 123"):
@@ -236,7 +238,7 @@ def test_a_block_names_the_account_and_stops_everything() -> None:
 
 
 @pytest.mark.parametrize(("status", "error"), [(301, Moved), (404, NotFound)])
-def test_an_account_that_is_not_there(status: int, error: type[AmocrmError]) -> None:
+def test_a_missing_account_is_not_retried(status: int, error: type[AmocrmError]) -> None:
     world = World()
     world.answers({"status_code": status, **HTML})
     world.fails(error)
@@ -267,7 +269,7 @@ def test_the_present_address_of_an_account() -> None:
         {"exc": requests.ConnectionError},
     ],
 )
-def test_an_address_that_cannot_be_learned(response: dict[str, Any]) -> None:
+def test_an_address_that_cannot_be_learned_is_none(response: dict[str, Any]) -> None:
     world = World()
     world.adapter.register_uri("GET", SUBDOMAIN, [response])
     assert world.endpoint.current_domain("api-b.amocrm.ru", "refresh-0000") is None

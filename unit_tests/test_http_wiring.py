@@ -87,11 +87,11 @@ def test_each_account_has_a_pace_of_its_own() -> None:
     one.pause(3_600)
     one.shut(Blocked("blocked", status=403))
     with turn_of(other) as request:
-        other.left(request)
+        other.departed(request)
     assert other.waited < 1
 
 
-def test_a_token_has_expired_by_the_clock_that_is_given() -> None:
+def test_a_token_expires_by_the_session_s_clock() -> None:
     """Not by the machine's, which may show another year than the account's."""
     account = Account(life=1)
     with serve(account) as server:
@@ -116,7 +116,7 @@ def test_a_block_met_by_the_exchange_stops_the_api_too() -> None:
 
 
 @pytest.mark.parametrize("length", [1, 280, 400])
-def test_no_secret_in_what_is_said_wherever_its_end_is_cut(length: int) -> None:
+def test_no_secret_in_an_error_wherever_its_end_is_cut(length: int) -> None:
     token = f"long-{'7' * 500}"
     echo = json.dumps({"title": f"{'x' * length} {token}"}).encode()
     with serve(lambda conn, _: conn.json(echo, "400 Bad Request")) as server:
@@ -127,7 +127,7 @@ def test_no_secret_in_what_is_said_wherever_its_end_is_cut(length: int) -> None:
     assert "7777" not in str(caught.value)
 
 
-def test_no_secret_in_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_in_an_error_or_in_the_output(capsys: pytest.CaptureFixture[str]) -> None:
     echo = json.dumps({"title": "No", "detail": "clientsecret-1111 refresh-0000 is wrong"}).encode()
     with serve(lambda conn, _: conn.json(echo, "400 Bad Request")) as server:
         raw: dict[str, Any] = {**oauth(), "api_base_url": server.url}

@@ -16,8 +16,15 @@ from amocrm_fleet.invite import server as module
 from amocrm_fleet.invite.grants import Grants
 from amocrm_fleet.invite.invitations import Invitations
 from amocrm_fleet.invite.landing import Landing
-from amocrm_fleet.invite.server import OF_A_STATE, OF_AN_ADDRESS, WINDOW, Application, InvitationServer, RateLimit
-from amocrm_fleet.invite.site import InvitationSite, Place
+from amocrm_fleet.invite.server import (
+    MOST_PER_ADDRESS,
+    MOST_PER_STATE,
+    WINDOW,
+    Application,
+    InvitationServer,
+    RateLimit,
+)
+from amocrm_fleet.invite.site import InvitationSite, PageAddress
 from source_amocrm.connect.site import HEADERS
 from unit_tests.http_tools import FakeClock
 
@@ -27,7 +34,7 @@ HOST = "Host: connect.example.com\r\n"
 
 def site(folder: Path) -> InvitationSite:
     invitations = Invitations(folder)
-    return InvitationSite(Place(PUBLIC, 8766), Landing(folder, invitations, f"{PUBLIC}/callback"), Grants(), "en")
+    return InvitationSite(PageAddress(PUBLIC, 8766), Landing(folder, invitations, f"{PUBLIC}/callback"), Grants(), "en")
 
 
 @contextmanager
@@ -121,9 +128,9 @@ def until_closed(connection: socket.socket) -> None:
 def test_limits_of_a_state_and_of_an_address() -> None:
     clock = FakeClock(0.0)
     limit = RateLimit(clock)
-    assert [limit.admits("one", "") for _ in range(OF_A_STATE + 2)] == [True] * OF_A_STATE + [False] * 2
+    assert [limit.admits("one", "") for _ in range(MOST_PER_STATE + 2)] == [True] * MOST_PER_STATE + [False] * 2
     assert limit.admits("other", "")
-    assert [limit.admits("", "1.2.3.4") for _ in range(OF_AN_ADDRESS + 2)] == [True] * OF_AN_ADDRESS + [False] * 2
+    assert [limit.admits("", "1.2.3.4") for _ in range(MOST_PER_ADDRESS + 2)] == [True] * MOST_PER_ADDRESS + [False] * 2
     assert limit.admits("", "1.2.3.5")
     clock.sleep(WINDOW)
     assert limit.admits("one", "1.2.3.4")

@@ -17,10 +17,10 @@ import pytest
 
 from amocrm_fleet.folder import FleetAccount
 from amocrm_fleet.invite.button import AMOCRM, KOMMO, Button
-from amocrm_fleet.invite.grants import LIFE, LONGEST_CODE, MOST_KEYS, MOST_OF_ONE, Grants
+from amocrm_fleet.invite.grants import LIFE, LONGEST_CODE, MOST_KEYS, MOST_PER_INVITATION, Grants
 from amocrm_fleet.invite.invitations import DAY, FORGOTTEN_AFTER, Invitations
 from amocrm_fleet.invite.landing import Landing
-from amocrm_fleet.invite.site import InvitationSite, Place
+from amocrm_fleet.invite.site import InvitationSite, PageAddress
 from amocrm_fleet.locks import account_held
 from integration_tests.leaks import leaks
 from integration_tests.sandbox import Server
@@ -56,7 +56,7 @@ class World:
             self.folder, self.invitations, f"{PUBLIC}/callback", self.server.url, self.command, self.chat_texts
         )
         self.grants = Grants(self.clock)
-        self.place = Place(PUBLIC, 8766, f"{self.server.url}/oauth")
+        self.place = PageAddress(PUBLIC, 8766, f"{self.server.url}/oauth")
         self.site = InvitationSite(self.place, self.landing, self.grants)
 
     def send(self, method: str, url: str, body: bytes = b"", **headers: str) -> Response:
@@ -421,7 +421,7 @@ def test_users_are_told_after(tmp_path: Path) -> None:
 
 def test_a_link_that_is_looked_at_often_fills_nothing(world: World) -> None:
     key = world.invitations.new(7)
-    states = [world.state(key) for _ in range(MOST_OF_ONE + 5)]
+    states = [world.state(key) for _ in range(MOST_PER_INVITATION + 5)]
     kept = [state for state in states if world.send("GET", f"/allow?state={state}").status == 200]
     assert kept == states[5:]
 

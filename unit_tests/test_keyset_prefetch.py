@@ -111,7 +111,7 @@ def read(things: FakeList, pool: WorkerPool | None) -> Delivered:
     return delivered
 
 
-def test_pages_are_counted_from_rows_that_are_known() -> None:
+def test_windows_are_counted_from_rows_that_were_read() -> None:
     """Rows 100 s apart, so that number 9 is at 900: it begins the second page, two rows before the first one's end;
     the third begins two rows before that one's, which is ten rows behind number 7; and so on."""
     things = a_row_every(100, 40)
@@ -142,7 +142,7 @@ def test_rows_that_leave_in_between_cost_a_request_and_no_row() -> None:
     assert {own for own, _ in came} == set(things.rows)
 
 
-def test_what_changes_while_the_last_pages_are_on_their_way_is_looked_for_behind_the_end() -> None:
+def test_rows_that_change_while_the_last_pages_are_on_their_way_are_read_behind_the_end() -> None:
     """People are at work; the end of the list is read first, and then a row is edited whose page was not read yet."""
     things = a_row_every(100, 60)
     things.now = max(things.rows.values())
@@ -170,7 +170,7 @@ def tied(ids: list[int]) -> list[Ranked]:
 
 
 @pytest.mark.parametrize("step", [1, -1])
-def test_the_order_of_a_second_is_known_after_many_rows(step: int) -> None:
+def test_the_order_of_ties_is_known_after_many_pairs(step: int) -> None:
     ties, ids = ListTraits(), list(range(100, 100 + step * (PAIRS_TO_KNOW + 1), step))
     before, one, after = (tied(ids)[place] for place in (3, 5, 6))
     ties.learn_ties(tied(ids[:-1]))
@@ -181,14 +181,14 @@ def test_the_order_of_a_second_is_known_after_many_rows(step: int) -> None:
     assert not ties.is_no_later(after, one)
 
 
-def test_one_pair_out_of_order_and_nothing_is_known_any_more() -> None:
+def test_one_pair_out_of_order_ends_what_is_known_of_ties() -> None:
     ties = ListTraits()
     ties.learn_ties(tied([*range(1, 60), 30]))
     ties.learn_ties(tied(list(range(100, 200))))
     assert not ties.is_no_later(*tied([3, 5]))
 
 
-def test_rows_of_different_seconds_tell_nothing() -> None:
+def test_rows_of_different_seconds_tell_nothing_of_ties() -> None:
     ties = ListTraits()
     ties.learn_ties(ranked([*range(100)], range(100)))
     assert not ties.is_no_later(*tied([3, 5]))
@@ -245,7 +245,7 @@ def test_one_second_with_many_events_does_not_make_the_pages_behind_it_smaller(m
 
 @pytest.mark.parametrize("most", [0, 4])
 @pytest.mark.parametrize("seed", range(20))
-def test_events_that_change_places_within_a_second_are_read_until_all_were_seen(seed: int, most: int) -> None:
+def test_events_whose_order_changes_within_a_second_are_read_until_all_were_seen(seed: int, most: int) -> None:
     things = events_of_robots("shuffled", (40, 300, 130), calm=150)
     things.random = Random(seed)
     read_events(things, Prompt(most) if most else None)
@@ -302,7 +302,9 @@ def test_monotone(values: list[Any], expected: bool) -> None:
         (100, 250, (2, 100)),
     ],
 )
-def test_from_one_anchor(wanted: int, limit: int, expected: tuple[int, int]) -> None:
+def test_the_window_from_one_anchor_begins_by_the_wanted_position(
+    wanted: int, limit: int, expected: tuple[int, int]
+) -> None:
     """A smaller limit moves the borders: page 2 of 249 rows begins with the row behind the first 249."""
     found = best_window([(Anchor(0, 7), 7)], wanted, wanted, limit)
     assert found
@@ -319,13 +321,13 @@ def test_the_anchor_that_reaches_farthest_is_taken() -> None:
     assert (found.bound, found.number, found.limit, found.start, found.anchor) == (8, 2, 250, 550, late)
 
 
-def test_a_page_that_hardly_brings_anything_is_none() -> None:
+def test_a_window_with_hardly_a_new_row_is_none() -> None:
     assert best_window([(Anchor(0, 7), 7)], 0, 240, 250) is None
     assert best_window([(Anchor(10, 7), 7)], 5, 5, 250) is None
 
 
 @given(st.integers(0, 200_000), st.integers(1, 40), st.sampled_from((50, 100, 250)))
-def test_it_begins_no_later_than_wanted_and_brings_most_of_a_page(wanted: int, overlap: int, limit: int) -> None:
+def test_a_window_begins_no_later_than_wanted_and_brings_most_of_a_page(wanted: int, overlap: int, limit: int) -> None:
     found = best_window([(Anchor(0, 7), 7)], wanted, wanted + overlap, limit)
     if found is None:
         assert overlap > 0.5 * limit or limit == 50

@@ -42,7 +42,7 @@ def test_the_counts_of_a_later_page_include_those_before_it() -> None:
 
 
 @pytest.mark.parametrize("own", [3, None, [1], {"id": 1}])
-def test_a_row_that_was_not_asked_for_by_its_id_shows_that_the_filter_is_ignored(own: Any) -> None:
+def test_a_row_of_another_id_shows_that_the_filter_is_ignored(own: Any) -> None:
     body = {"_embedded": {"things": [ONE, {"id": own}]}}
     listing = Listing(lambda *_, **__: Answer(body, 0, 0), "/api/v4/things", "things").of_ids([1, 2])
     with pytest.raises(FilterIgnored):
@@ -61,7 +61,7 @@ def test_a_row_that_was_not_asked_for_by_its_id_shows_that_the_filter_is_ignored
         ([{"id": "12"}, {"id": "01ky"}, {"id": None}], [{"id": 12}, {"id": "01ky"}, {"id": None}]),
     ],
 )
-def test_rows(sent: Any, rows: list[Any]) -> None:
+def test_rows_come_in_every_shape_that_php_writes(sent: Any, rows: list[Any]) -> None:
     assert rows_of({"_embedded": {"leads": sent}}, "leads") == rows
 
 
@@ -77,7 +77,7 @@ def test_rows(sent: Any, rows: list[Any]) -> None:
         ([[ONE]], "an array instead of rows in the list “leads” as number 1 of a page, so"),
     ],
 )
-def test_what_is_no_row_is_not_passed_over(sent: Any, said: str) -> None:
+def test_a_row_that_is_no_object_fails_the_list(sent: Any, said: str) -> None:
     with pytest.raises(MalformedList, match=said):
         rows_of({"_embedded": {"leads": sent}}, "leads")
 
@@ -86,7 +86,7 @@ def test_what_is_no_row_is_not_passed_over(sent: Any, said: str) -> None:
     ("sent", "own"),
     [(5, 5), ("5", 5), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("٣", None), ("", None), (True, None), (5.0, None)],
 )
-def test_an_id(sent: Any, own: int | None) -> None:
+def test_an_id_may_be_sent_as_text(sent: Any, own: int | None) -> None:
     assert numeric_id(sent) == own
 
 
@@ -94,5 +94,5 @@ def test_an_id(sent: Any, own: int | None) -> None:
     ("sent", "second"),
     [(1, 1), ("12", 12), (0, None), (-5, None), (None, None), ("x", None), ([], None), (253402300800, None)],
 )
-def test_a_date_that_a_state_can_hold(sent: Any, second: int | None) -> None:
+def test_a_timestamp_that_no_state_can_hold_is_none(sent: Any, second: int | None) -> None:
     assert seconds(sent) == second

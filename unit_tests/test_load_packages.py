@@ -13,7 +13,7 @@ import pytest
 from amocrm_warehouse.sync import packages as packages_module
 from amocrm_warehouse.sync import rows as rows_module
 from amocrm_warehouse.sync.packages import Packages
-from amocrm_warehouse.sync.rows import LoadError, Rows, Waiting
+from amocrm_warehouse.sync.rows import LoadError, Rows, TakenRows
 from amocrm_warehouse.sync.table import CHANGES, Table
 
 SCHEMA = {
@@ -36,7 +36,7 @@ def row(number: int, name: str = "", at: str = "2026-01-01T00:00:00Z", **columns
     return {"id": number, "name": name, "sum": 1, "tags": [], "updated_at": at, **columns}
 
 
-def names(waiting: Waiting) -> list[tuple[int, str]]:
+def names(waiting: TakenRows) -> list[tuple[int, str]]:
     return [(one["id"], one["name"]) for part in waiting for one in part.to_pylist()]
 
 
@@ -46,7 +46,7 @@ def test_the_version_that_came_last_is_loaded(
     whole: bool, batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where it is dated before the other one: amoCRM takes back a date in the future. Also from a file."""
-    monkeypatch.setattr(rows_module, "ROWS", batch)
+    monkeypatch.setattr(rows_module, "BATCH_ROWS", batch)
     monkeypatch.setattr(rows_module, "IN_MEMORY", 0)
     waiting = Rows(table(whole=whole), tmp_path)
     for number, name, at in ((1, "old", "2099-01-01T00:00:00Z"), (2, "two", ""), (1, "new", ""), (3, "three", "")):
@@ -89,7 +89,7 @@ def thread() -> Iterator[ThreadPoolExecutor]:
 def test_a_table_that_is_read_whole_is_loaded_once_it_is_complete(thread: ThreadPoolExecutor, tmp_path: Path) -> None:
     loaded: list[Any] = []
 
-    def load(waiting: list[Waiting], states: dict[str, str]) -> None:
+    def load(waiting: list[TakenRows], states: dict[str, str]) -> None:
         loaded.append(([names(one) for one in waiting], states))
 
     packages = Packages([table(whole=True)], tmp_path, thread, load)
@@ -119,7 +119,7 @@ def test_a_state_is_loaded_though_no_rows_follow(
 def test_after_a_package_that_failed_none_is_loaded(thread: ThreadPoolExecutor, tmp_path: Path) -> None:
     loaded: list[dict[str, str]] = []
 
-    def load(_: list[Waiting], states: dict[str, str]) -> None:
+    def load(_: list[TakenRows], states: dict[str, str]) -> None:
         loaded.append(states)
         raise ValueError("no room")
 

@@ -52,7 +52,7 @@ class Names:
     def __init__(self) -> None:
         self.asked: list[set[int]] = []
 
-    def of(self, ids: Iterable[int]) -> dict[int, str]:
+    def values(self, ids: Iterable[int]) -> dict[int, str]:
         self.asked.append(set(ids))
         return {own: f"company {own}" for own in self.asked[-1] if own != 4}
 
@@ -73,7 +73,7 @@ def made(delivery: Delivery, *pages: Page) -> list[Any]:
     return [[(row["id"], row["company_name"]) for row in rows] for rows in items]
 
 
-def test_a_column_from_another_list_is_asked_for_a_page_at_once() -> None:
+def test_a_column_from_another_list_is_looked_up_once_for_each_page() -> None:
     names = Names()
     page = [{"id": 1, "company": 3}, {"id": 2}, {"id": 3, "company": 4}, {"id": 4, "company": 3}]
     assert made(page_order(names), Page(page), Page([])) == [
@@ -83,7 +83,7 @@ def test_a_column_from_another_list_is_asked_for_a_page_at_once() -> None:
     assert names.asked == [{3, 4}, set()]
 
 
-def test_only_the_newest_row_takes_it_where_the_newest_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_the_newest_rows_come_first_only_the_newest_takes_the_column(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 2)
     names = Names()
     events = [{"id": own, "company": 3 if own < 4 else 5, "created_at": NOW - own} for own in range(1, 5)]
@@ -93,7 +93,7 @@ def test_only_the_newest_row_takes_it_where_the_newest_come_first(monkeypatch: p
     assert names.asked == [{3}, {5}]
 
 
-def test_what_comes_before_a_broken_record_is_delivered() -> None:
+def test_rows_before_a_broken_record_are_delivered() -> None:
     records = [{"id": 1, "company": 3}, {"id": 2, "broken": True}, {"id": 3}]
     rows = page_order(Names()).take(Batch(Page(records)))
     assert next(rows) == {"id": 1, "company": 3, "of": "leads", "company_name": "company 3"}

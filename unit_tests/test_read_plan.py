@@ -40,14 +40,14 @@ def saved(one: Progress, start: int | None = None) -> Progress:
 def test_the_first_sync_needs_everything() -> None:
     plan = progress().plan("leads")
     assert plan == ReadPlan(ever(BEGINNING))
-    assert plan.at_first
+    assert plan.needs_everything
     assert plan.requested_since == BEGINNING
 
 
 def test_the_first_sync_from_a_date_on() -> None:
     plan = progress(start=THEN).plan("leads")
     assert plan == ReadPlan(ever(THEN), deletions_since=THEN)
-    assert not plan.at_first
+    assert not plan.needs_everything
 
 
 def test_a_later_sync_needs_what_the_look_back_covers() -> None:
@@ -57,16 +57,16 @@ def test_a_later_sync_needs_what_the_look_back_covers() -> None:
     since = THEN - 300
     plan = saved(one).plan("leads")
     assert plan == ReadPlan(ever(since), deletions_since=since, changes_since=since)
-    assert not plan.at_first
+    assert not plan.needs_everything
 
 
-def test_it_asks_from_the_newest_row_on_so_that_an_empty_answer_is_a_lie() -> None:
+def test_requests_begin_with_the_newest_known_row_so_that_an_empty_response_is_false() -> None:
     one = progress(lookback=300)
     one.begin(["leads"], THEN)
-    one.meet("leads", THEN - DAY)
-    one.meet("leads", THEN - 2 * DAY)
-    one.meet("leads", THEN + 1)  # of the future: it may be gone tomorrow
-    one.meet("leads", None)
+    one.note_newest("leads", THEN - DAY)
+    one.note_newest("leads", THEN - 2 * DAY)
+    one.note_newest("leads", THEN + 1)  # of the future: it may be gone tomorrow
+    one.note_newest("leads", None)
     one.finish("leads")
     plan = saved(one).plan("leads")
     assert (plan.newest, plan.since, plan.requested_since) == (THEN - DAY, THEN - 300, THEN - DAY)
@@ -75,16 +75,16 @@ def test_it_asks_from_the_newest_row_on_so_that_an_empty_answer_is_a_lie() -> No
 def test_a_newest_row_within_the_look_back_changes_nothing() -> None:
     one = progress(lookback=300)
     one.begin(["leads"], THEN)
-    one.meet("leads", THEN - 5)
+    one.note_newest("leads", THEN - 5)
     one.finish("leads")
     assert saved(one).plan("leads").requested_since == THEN - 300
 
 
-def test_what_an_unfinished_walk_by_ids_has_met_does_not_tell_from_where_to_ask() -> None:
+def test_after_an_unfinished_walk_by_ids_the_newest_row_is_not_known() -> None:
     """It has met rows of any date: to ask from the newest of them would ask for most of the list again."""
     one = progress(lookback=300)
     one.begin(["leads"], THEN)
-    one.meet("leads", THEN - 700 * DAY)
+    one.note_newest("leads", THEN - 700 * DAY)
     one.cover("leads", Page([], checkpoint=MARK))
     plan = saved(one).plan("leads")
     assert (plan.newest, plan.since, plan.requested_since) == (THEN - 700 * DAY, THEN - 300, THEN - 300)
@@ -97,7 +97,7 @@ def test_no_look_back_reaches_before_the_start_date() -> None:
     assert saved(one, start=THEN).plan("leads").since == THEN
 
 
-def test_what_was_left_is_needed_with_what_is_new() -> None:
+def test_a_later_sync_needs_the_pending_seconds_and_the_new_ones() -> None:
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
@@ -106,11 +106,11 @@ def test_what_was_left_is_needed_with_what_is_new() -> None:
     assert (plan.deletions_since, plan.changes_since) == (BEGINNING, THEN)
 
 
-def test_deletions_that_are_not_told_stay_wanted() -> None:
+def test_deletions_that_are_not_delivered_stay_pending() -> None:
     one = progress(start=THEN - DAY, lookback=0)
     for second in (THEN, THEN + DAY):
         one.begin(["leads"], second)
-        one.finish("leads", deletions_told=False)
+        one.finish("leads", deletions_delivered=False)
         one = saved(one, start=THEN - DAY)
         assert one.plan("leads") == ReadPlan(ever(second), deletions_since=THEN - DAY, changes_since=second)
     one.begin(["leads"], THEN + 2 * DAY)
@@ -118,7 +118,7 @@ def test_deletions_that_are_not_told_stay_wanted() -> None:
     assert saved(one).plan("leads").deletions_since == THEN + 2 * DAY
 
 
-def test_a_walk_by_page_number_is_gone_on_with() -> None:
+def test_a_walk_by_page_number_is_resumed() -> None:
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], checkpoint=MARK), floor=THEN - DAY)
@@ -133,7 +133,7 @@ def test_a_walk_by_page_number_is_gone_on_with() -> None:
     assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
 
 
-def test_a_second_of_which_some_rows_are_delivered_is_gone_on_with() -> None:
+def test_a_second_of_which_some_rows_are_delivered_is_resumed() -> None:
     crowded = THEN - DAY
     one = progress()
     one.begin(["leads"], THEN)
@@ -157,7 +157,7 @@ def test_a_second_that_may_still_change_is_read_from_its_beginning() -> None:
     assert one.plan("leads").within is None
 
 
-def test_readers_that_came_to_different_rows_of_a_second_read_it_from_its_beginning() -> None:
+def test_streams_that_stopped_at_different_rows_of_a_second_read_it_from_its_beginning() -> None:
     plans = [
         ReadPlan(ever(THEN), within=ResumePoint(THEN, checkpoint)) for checkpoint in (MARK, PageCheckpoint(40, 23))
     ]
@@ -175,10 +175,10 @@ def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
 
 
 @pytest.mark.parametrize("changed", [THEN - 5, THEN + 5], ids=["before the sync", "while it ran"])
-def test_a_list_that_the_account_lacks_no_more_has_its_deletions_told(changed: int) -> None:
+def test_the_deletions_of_a_list_are_read_once_the_account_has_it_again(changed: int) -> None:
     one = progress(lookback=0)
     one.begin(["customers"], THEN)
-    one.meet("customers", changed)
+    one.note_newest("customers", changed)
     one.finish("customers")
     two = saved(one)
     two.begin(["customers"], THEN + DAY)
@@ -254,7 +254,7 @@ def test_an_undated_row_is_left_as_it_is() -> None:
     assert progress().date("leads", 7, None, at_least=THEN + 5) is None
 
 
-def test_a_state_must_tell_of_a_row_that_is_ahead_before_it_is_delivered() -> None:
+def test_a_state_must_hold_a_row_that_is_ahead_before_the_row_is_delivered() -> None:
     one = progress()
     one.date("leads", 7, THEN + DAY)
     assert not one.unsaved
@@ -267,7 +267,7 @@ def test_a_state_must_tell_of_a_row_that_is_ahead_before_it_is_delivered() -> No
     assert one.ahead["leads/7"] == Version(THEN + DAY + 1, THEN)
 
 
-def test_a_walk_that_is_gone_on_with_does_not_cover_what_it_passed_before() -> None:
+def test_a_resumed_walk_does_not_cover_the_rows_that_it_passed_before() -> None:
     """What was changed since among the rows that it passed in an earlier sync is still to be read."""
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
@@ -289,7 +289,7 @@ def in_a_walk(checkpoint: PageCheckpoint, since: int = BEGINNING) -> Progress:
     return saved(one)
 
 
-def test_readers_of_one_list_go_on_from_where_all_of_them_have_been() -> None:
+def test_streams_of_one_list_resume_at_the_earliest_of_their_checkpoints() -> None:
     behind, before = in_a_walk(MARK), in_a_walk(PageCheckpoint(90, 99), THEN - DAY)
     finished = progress(lookback=0)
     finished.begin(["leads"], THEN - 5)
@@ -303,7 +303,7 @@ def test_readers_of_one_list_go_on_from_where_all_of_them_have_been() -> None:
     assert plans[2].seconds == ever(THEN - 5)
 
 
-def test_a_new_reader_of_a_list_makes_all_begin_anew() -> None:
+def test_a_new_stream_of_a_list_makes_all_read_it_from_the_beginning() -> None:
     behind, new = in_a_walk(MARK, THEN - DAY), progress()
     agree([behind, new], "leads")
     assert (behind.plan("leads").resume, new.plan("leads").resume) == (None, None)
@@ -311,7 +311,7 @@ def test_a_new_reader_of_a_list_makes_all_begin_anew() -> None:
     assert behind.plan("leads").changes_since == THEN
 
 
-def test_readers_of_one_list_ask_for_it_together() -> None:
+def test_streams_of_one_list_have_one_merged_plan() -> None:
     first, later = ReadPlan(ever(BEGINNING)), ReadPlan(ever(THEN), None, THEN, THEN, THEN - 5)
     assert merged([later, later]) == later
     assert merged([first, later]) == ReadPlan(ever(BEGINNING), None, BEGINNING, THEN, THEN - 5)
@@ -321,7 +321,7 @@ def test_readers_of_one_list_ask_for_it_together() -> None:
     )
 
 
-def test_readers_of_one_list_date_its_rows_alike() -> None:
+def test_streams_of_one_list_date_its_rows_alike() -> None:
     one, two = progress(), progress()
     older, newer = Version(THEN, THEN), Version(THEN + 1, THEN - 9)
     one.ahead, two.ahead = {"leads/7": older, "leads/8": older}, {"leads/7": newer}
@@ -335,7 +335,7 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
-    one.meet("leads", THEN - DAY)
+    one.note_newest("leads", THEN - DAY)
     one.ahead["leads/5"] = Version(THEN + DAY, THEN)
     state = dump(one)
     saved_as = state.pop("saved")
@@ -361,7 +361,7 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     )
 
 
-def test_a_state_of_a_time_that_has_not_come_is_begun_anew() -> None:
+def test_a_state_of_the_future_is_restarted() -> None:
     """All is read, and all that was delivered may have changed; what is dated ahead is still so."""
     for done, doubted in ((THEN + 300, False), (THEN + 301, True)):
         one = progress(start=THEN - DAY)
@@ -373,7 +373,7 @@ def test_a_state_of_a_time_that_has_not_come_is_begun_anew() -> None:
     assert one.ahead == {"leads/5": Version(THEN + 301, THEN + 301)}
 
 
-def test_a_state_that_only_the_other_clock_confirms_is_obeyed_and_read_anew_by_the_next_sync() -> None:
+def test_a_state_of_the_future_by_one_clock_is_obeyed_and_restarted_by_the_next_sync() -> None:
     one = progress(lookback=0)
     one.watermark = THEN + DAY
     plan = one.plan("leads")
@@ -429,7 +429,7 @@ WALK = st.one_of(
 
 
 @given(st.lists(st.tuples(SECOND, SECOND), max_size=4), WALK, SECOND, SECOND, WALK)
-def test_what_is_left_survives_its_state(
+def test_pending_seconds_survive_their_state(
     intervals: list[Interval], walk: ResumePoint | None, gone: int, changed: int, within: ResumePoint | None
 ) -> None:
     one = progress()

@@ -14,10 +14,10 @@ from source_amocrm.account.resources import CONTACTS, LEADS, NOTES, Resource
 from source_amocrm.errors import Unavailable
 from source_amocrm.http import Answer
 from source_amocrm.sync.declaration import Batch, Deletion
-from source_amocrm.sync.deletions import Changes, EventLog, changes_of, deletions_in, trimmed
+from source_amocrm.sync.deletions import Changes, EventLog, changes_of, deletions_in, trim
 from source_amocrm.sync.lookup import Resolver
 from source_amocrm.sync.read_plan import ReadPlan
-from source_amocrm.sync.reading import READINGS, EntityReading, over_at
+from source_amocrm.sync.reading import MOST_REREADINGS, EntityReading, end_tick
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import REMEMBERED_KEYS, Listing, Page, RawPage, Row
 
@@ -90,7 +90,7 @@ class Stages(EntityReading):
         return self.records.read_again([*ids])
 
 
-def test_a_record_of_the_second_in_which_it_was_read_comes_when_that_is_over() -> None:
+def test_a_record_that_was_read_in_its_own_second_comes_when_the_second_has_ended() -> None:
     records = Records({2: [NOW]})
     came = records.settle(batch(lead(1, NOW - 60), lead(2, NOW)), batch(lead(3, NOW - 60)))
     assert ids(came) == [[1], [3], [2]]
@@ -108,13 +108,13 @@ def test_a_record_that_has_gone_meanwhile_does_not_come() -> None:
 
 
 def test_a_record_that_changes_in_every_second_comes_as_the_last_reading_has_it() -> None:
-    records = Records({1: [NOW + 2 * reading for reading in range(1, READINGS + 1)]})
+    records = Records({1: [NOW + 2 * reading for reading in range(1, MOST_REREADINGS + 1)]})
     came = records.settle(batch(lead(1, NOW)))
-    assert ids(came) == [[]] * READINGS + [[1]]
-    assert came[-1].page.rows == [lead(1, NOW + 2 * READINGS)]
+    assert ids(came) == [[]] * MOST_REREADINGS + [[1]]
+    assert came[-1].page.rows == [lead(1, NOW + 2 * MOST_REREADINGS)]
 
 
-def test_no_more_records_are_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_past_the_most_held_records_are_delivered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("source_amocrm.sync.reading.MOST_HELD", 1)
     records = Records({1: [NOW], 2: [NOW]})
     assert ids(records.settle(batch(lead(1, NOW), lead(2, NOW)))) == [[2], [1]]
@@ -132,15 +132,15 @@ def test_no_more_records_are_held_than_may_be(monkeypatch: pytest.MonkeyPatch) -
         (NOW + 600, 600, 2.0),  # by this machine's clock it is that second
     ],
 )
-def test_when_a_second_is_over_by_either_clock(second: int, drift: int, over: float | None) -> None:
-    assert over_at(second, answered(NOW, drift)) == over
+def test_a_second_has_ended_when_it_has_by_both_clocks(second: int, drift: int, over: float | None) -> None:
+    assert end_tick(second, answered(NOW, drift)) == over
 
 
 def test_of_several_answers_the_latest_end_counts() -> None:
-    assert over_at(NOW, (*answered(NOW, tick=10.0), *answered(NOW - 1, tick=12.0))) == 15.0
+    assert end_tick(NOW, (*answered(NOW, tick=10.0), *answered(NOW - 1, tick=12.0))) == 15.0
 
 
-def test_what_every_reader_has_been_given_is_remembered() -> None:
+def test_the_keys_of_rows_that_every_stream_takes_are_remembered() -> None:
     walk = [batch(lead(1, NOW - 1), lead(2, NOW)), Batch(Page([lead(3, 5)]), floor=0)]
     stages = Stages(walk, plans=[WHOLE, ReadPlan(IntervalSet(((NOW, FOREVER),)))])
     assert ids(list(stages.batches())) == [[1, 2], [3]]
@@ -173,7 +173,7 @@ def test_a_resolver_sees_every_row_and_then_the_end() -> None:
     assert told.told == [1, 2, (True, "None")]
 
 
-def test_a_resolver_hears_of_the_failure_of_a_reading_and_of_one_that_is_not_gone_on_with() -> None:
+def test_a_resolver_learns_that_a_reading_failed_or_was_dropped() -> None:
     def broken() -> Iterator[Batch]:
         yield batch(lead(1, NOW))
         raise Unavailable("Later.")
@@ -243,7 +243,7 @@ LINK = {"link": {"entity": {"type": "contact", "id": 8}}}
 
 
 @pytest.mark.parametrize("resource", [LEADS, CONTACTS, *NOTES[:2]])
-def test_what_is_kept_of_an_event_is_what_is_asked_of_it(resource: Resource) -> None:
+def test_a_trimmed_event_tells_the_same_changes(resource: Resource) -> None:
     values: dict[str, Row] = {
         "entity_linked": {"value_after": [LINK], "value_before": []},
         "entity_tag_added": {"value_after": [{"tag": {"name": "VIP"}}]},
@@ -251,7 +251,7 @@ def test_what_is_kept_of_an_event_is_what_is_asked_of_it(resource: Resource) -> 
     }
     kinds = [{**event(kind, own, NOW), **more} for own, (kind, more) in enumerate(values.items(), 10)]
     whole = [{**one, "id": str(number), "account_id": 1} for number, one in enumerate([*EVENTS, *kinds])]
-    kept = [*map(trimmed, whole)]
+    kept = [*map(trim, whole)]
     assert changes_of(kept, resource, NOW - 10, NOW) == changes_of(whole, resource, NOW - 10, NOW)
     assert kept[-1]["value_before"] == [{"note": {"id": 9}}]
 
@@ -260,23 +260,23 @@ def test_what_is_kept_of_an_event_is_what_is_asked_of_it(resource: Resource) -> 
 def test_values_that_php_wrote_as_an_object_tell_the_same(shape: Callable[[list[Row]], Row]) -> None:
     note = {**event("common_note_deleted", 1, NOW), "value_after": shape([{"note": {"id": 9}}])}
     link = {**event("entity_linked", 5, NOW), "value_after": shape([LINK])}
-    assert set(changes_of([trimmed(note)], NOTES[0], NOW, NOW).deleted) == {9}
-    assert changes_of([trimmed(link)], CONTACTS, NOW, NOW).touched == {8}
+    assert set(changes_of([trim(note)], NOTES[0], NOW, NOW).deleted) == {9}
+    assert changes_of([trim(link)], CONTACTS, NOW, NOW).touched == {8}
 
 
-def test_of_a_deletion_no_value_is_kept() -> None:
+def test_a_trimmed_deletion_has_no_values() -> None:
     """An account may have hundreds of thousands of them."""
     told = {**event("lead_deleted", 1, NOW), "id": "01", "account_id": 1}
-    assert trimmed({**told, "value_before": [{"name": "x" * 1000}], "_embedded": {"entity": {"id": 1}}}) == told
+    assert trim({**told, "value_before": [{"name": "x" * 1000}], "_embedded": {"entity": {"id": 1}}}) == told
 
 
 def test_an_event_whose_kind_is_no_text_tells_nothing() -> None:
     kinds: list[Any] = [["lead_deleted"], {}, None]
-    bent = [trimmed({**told, "type": kind}) for told in EVENTS for kind in kinds]
+    bent = [trim({**told, "type": kind}) for told in EVENTS for kind in kinds]
     assert changes_of(bent, LEADS, NOW - 10, NOW) == Changes()
 
 
-def test_what_is_read_again_by_id() -> None:
+def test_changes_that_are_read_again_by_id() -> None:
     changes = changes_of(EVENTS, LEADS, NOW - 10, NOW)
     assert changes.to_read_again(set(), FOREVER) == {2, 4, 5}
     assert changes.to_read_again({2, 4, 5}, FOREVER) == {2}  # it may be back with an old date
@@ -289,11 +289,11 @@ def test_a_merged_entity_that_is_not_found_is_deleted_since_its_merge() -> None:
     assert set(changes.gone({1})) == {1, 3}
 
 
-def test_of_an_event_and_the_trash_the_later_deletion_counts_and_what_came_is_not_gone() -> None:
+def test_the_later_deletion_of_events_and_trash_counts_and_an_entity_that_was_read_is_not_deleted() -> None:
     gone = {own: Deletion(own, NOW, 7, 1) for own in (1, 2, 3)}
     in_trash = [Deletion(2, NOW + 1, 8, 1), Deletion(3, NOW - 1, 8, 1), Deletion(4, NOW, 8, 1), Deletion(5, NOW, 8, 1)]
     stages = Stages([batch(*(lead(own, NOW - 60) for own in (1, 5, 6)))])
-    stages.event_log = cast(EventLog, SimpleNamespace(of=lambda *_: Changes(deleted=gone)))
+    stages.event_log = cast(EventLog, SimpleNamespace(changes=lambda *_: Changes(deleted=gone)))
     stages.mark_deleted, stages._trash = True, lambda: in_trash
     told = {deletion.id: deletion for one in stages.batches() for deletion in one.deletions}
     assert {own: (deletion.at, deletion.by) for own, deletion in told.items()} == {

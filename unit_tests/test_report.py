@@ -64,7 +64,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 def lines(account: Account, caplog: pytest.LogCaptureFixture) -> list[str]:
     """Of one round."""
     caplog.clear()
-    account.report.tell()
+    account.report.log_progress()
     return list(caplog.messages)
 
 
@@ -93,7 +93,7 @@ def test_a_list_of_which_deletions_alone_are_left_is_not_read_before_it_begins(
     caplog.set_level(logging.INFO, "airbyte")
     account = Account("deals")
     [progress] = account.progresses.values()
-    progress.finish("leads", deletions_told=False)
+    progress.finish("leads", deletions_delivered=False)
     progress.needed = {}
     account.asks(LEADS)
     clock.now = 10.0
@@ -184,7 +184,7 @@ def test_how_many_rows_there_will_be_is_told_by_the_part_of_the_history_that_is_
             account.report.row(name)
     clock.now = 10.0
     account.covered("leads", MAY + (JULY - MAY) // 4)
-    account.report.tell()
+    account.report.log_progress()
     account.report.estimate()
     estimates = [message.trace.estimate for message in account.emitted if message.trace]
     assert [(one.name, one.type, one.row_estimate) for one in estimates if one] == [

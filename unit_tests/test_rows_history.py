@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.account.event_kinds import LIFE
+from source_amocrm.account.event_kinds import ENDED_OR_RETURNED
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import Record, RowError
 from unit_tests.row_functions import deletions, field_changes, responsible_change, sale_change
@@ -88,7 +88,7 @@ def test_what_is_no_change_of_a_deals_field(given: dict[str, Any]) -> None:
 
 
 def test_every_kind_of_deletion_and_return_has_its_row() -> None:
-    for kind in LIFE - {"common_note_deleted"}:
+    for kind in ENDED_OR_RETURNED - {"common_note_deleted"}:
         entity, _, what = kind.partition("_")
         [row] = deletions(event(kind, entity_type=entity, value_after=[], value_before=[]))
         assert (row["entity_type"], row["entity_id"], row["parent_id"]) == (entity, 5, None)

@@ -9,7 +9,7 @@ import pytest
 from source_amocrm.streams.schema_drift import (
     KNOWN,
     MOST_COUNTED,
-    MOST_TOLD,
+    MOST_NAMED,
     OTHER,
     SchemaDrift,
     Unknown,
@@ -161,8 +161,8 @@ def test_what_is_kept_and_told_is_bounded() -> None:
     assert sum(one.times for one in found) == 3_000
     line = drift_warning(found)
     assert line is not None
-    assert line.count(" (1)") == MOST_TOLD
-    assert f"under other names ({3_000 - MOST_TOLD:,})" in line
+    assert line.count(" (1)") == MOST_NAMED
+    assert f"under other names ({3_000 - MOST_NAMED:,})" in line
 
 
 def test_it_is_said_in_one_sentence_in_the_order_of_lists_and_names() -> None:

@@ -17,7 +17,7 @@ def refused() -> NoReturn:
     raise Forbidden("You may not see the list.", status=403, path="/api/v4/leads")
 
 
-def test_who_is_done_with_it_ends_no_other() -> None:
+def test_a_stream_that_drops_its_copy_of_a_failure_ends_no_other() -> None:
     """A stream that ends without telling its failure counts as read whole."""
     known: Memoized[str] = Memoized(refused)
 
@@ -36,7 +36,7 @@ def test_who_is_done_with_it_ends_no_other() -> None:
 
 
 @pytest.mark.parametrize("error", [Endless("/api/v4/leads"), NoList("/api/v4/leads"), KeyError("unforeseen")])
-def test_each_says_the_same(error: Exception) -> None:
+def test_a_copy_of_an_error_says_the_same(error: Exception) -> None:
     again = error_copy(error)
     assert again is not error
     assert (type(again), str(again)) == (type(error), str(error))

@@ -50,7 +50,9 @@ def walkers(most: int) -> Iterator[WorkerPool | None]:
 
 @walks
 @given(SEEDS, LIMITS, st.integers(0, 50), st.booleans(), st.booleans(), st.integers(0, 4))
-def test_keyset(seed: int, limit: int, low: int, ascending: bool, endless: bool, ahead: int) -> None:
+def test_keyset_delivers_every_unchanged_row_once(
+    seed: int, limit: int, low: int, ascending: bool, endless: bool, ahead: int
+) -> None:
     things = a_list(seed, limit, "edit", "delete", "add")
     delivered = Delivered(things)
     high = FOREVER if endless and ascending else 60
@@ -120,7 +122,9 @@ def test_rows_without_a_date_that_fill_a_page_are_left_to_a_walk_without_dates()
 
 @walks
 @given(SEEDS, LIMITS, st.booleans(), st.integers(1, 50), st.integers(0, 4))
-def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int) -> None:
+def test_events_come_once_in_whichever_order_the_server_lists_them(
+    seed: int, limit: int, ascending: bool, low: int, ahead: int
+) -> None:
     """Rows that do not change, in an order that is not told."""
     things = a_list(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
@@ -134,7 +138,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
 
 @walks
 @given(SEEDS, LIMITS, st.integers(1, 2_000), st.booleans())
-def test_recent(seed: int, limit: int, since: int, always_next: bool) -> None:
+def test_newest_first_delivers_every_unchanged_row_once(seed: int, limit: int, since: int, always_next: bool) -> None:
     things = a_list(seed, limit, "edit", "delete", "restore", always_next=always_next)
     delivered = Delivered(things)
     try:
@@ -149,30 +153,32 @@ def test_recent(seed: int, limit: int, since: int, always_next: bool) -> None:
 
 @walks
 @given(SEEDS, st.integers(8, 25), st.integers(0, 3), st.booleans(), st.integers(0, 4))
-def test_numbered(seed: int, limit: int, cut: int, always_next: bool, ahead: int) -> None:
+def test_in_id_order_delivers_every_unchanged_row_once(
+    seed: int, limit: int, cut: int, always_next: bool, ahead: int
+) -> None:
     """The server gives `cut` rows less than a page was asked to have."""
     things = a_list(seed, limit, "edit", "delete", "restore", "add", most=limit - cut, always_next=always_next)
-    assert_numbered_brings_all(things, ahead)
+    assert_in_id_order_delivers_all(things, ahead)
 
 
 @walks
 @given(SEEDS, st.integers(8, 25), st.integers(1, 25), st.integers(0, 4))
-def test_numbered_over_pages_whose_size_nobody_can_tell(seed: int, limit: int, most: int, ahead: int) -> None:
+def test_in_id_order_reads_pages_of_the_server_s_own_size(seed: int, limit: int, most: int, ahead: int) -> None:
     things = a_list(seed, limit, "edit", "delete", most=max(6, min(most, limit - 1)), always=True)
-    assert_numbered_brings_all(things, ahead)
+    assert_in_id_order_delivers_all(things, ahead)
 
 
 @walks
 @given(SEEDS, st.integers(8, 25), st.integers(1, 24), st.integers(0, 4))
-def test_numbered_where_the_first_page_hides_rows(seed: int, limit: int, hidden: int, ahead: int) -> None:
+def test_in_id_order_reads_a_list_whose_first_page_hides_rows(seed: int, limit: int, hidden: int, ahead: int) -> None:
     """All but one or more; the places of a second are always the same, for hidden rows cannot be counted."""
     things = a_list(seed, limit, "edit", hidden=min(hidden, limit - 1))
     things.ties = "asc"
     things.touched.update(range(1, things.hidden + 1))
-    assert_numbered_brings_all(things, ahead)
+    assert_in_id_order_delivers_all(things, ahead)
 
 
-def assert_numbered_brings_all(things: FakeList, ahead: int) -> None:
+def assert_in_id_order_delivers_all(things: FakeList, ahead: int) -> None:
     delivered = Delivered(things)
     with walkers(ahead) as pool:
         for page in in_id_order(things.listing(pool)):
@@ -181,14 +187,16 @@ def assert_numbered_brings_all(things: FakeList, ahead: int) -> None:
     assert delivered.twice() == []
 
 
-def test_numbered_brings_an_id_that_is_no_positive_number() -> None:
+def test_in_id_order_delivers_ids_of_zero_and_below() -> None:
     things = FakeList(dict.fromkeys((-7, 0, *range(1, 10)), 7), Random(1), hidden=-9)
     assert [row["id"] for page in in_id_order(things.listing()) for row in page.rows] == [-7, 0, *range(1, 10)]
 
 
 @walks
 @given(SEEDS, st.integers(8, 25), st.integers(1, 12), st.booleans(), st.integers(0, 4))
-def test_numbered_goes_on(seed: int, limit: int, pages: int, always_next: bool, ahead: int) -> None:
+def test_in_id_order_resumes_from_a_checkpoint(
+    seed: int, limit: int, pages: int, always_next: bool, ahead: int
+) -> None:
     """Killed after some pages, and gone on with from the last mark, with people at work in between."""
     things = a_list(seed, limit, "edit", "delete", "restore", "add", always_next=always_next)
     delivered = Delivered(things)

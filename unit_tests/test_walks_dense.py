@@ -43,7 +43,7 @@ class Muddle(WorkerPool):
     def vacancies(self) -> int:
         return self._most - len(self._waiting)
 
-    def start(self, task: Callable[[], T]) -> Future[T]:
+    def submit(self, task: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
         with self._more:
             self._waiting.append((future, task))
@@ -51,7 +51,7 @@ class Muddle(WorkerPool):
         return future
 
     def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
-        return self.start(task)
+        return self.submit(task)
 
     def shut_down(self) -> None:
         with self._more:
@@ -106,7 +106,7 @@ def crowded(seed: int, limit: int, *verbs: str, **how: Any) -> FakeList:
 
 @walks
 @given(SEEDS, LIMITS, st.integers(0, 60), st.booleans(), st.integers(0, 4), st.booleans(), st.booleans())
-def test_keyset(
+def test_keyset_delivers_crowded_seconds_once(
     seed: int, limit: int, low: int, ascending: bool, ahead: int, always_next: bool, false_ends: bool
 ) -> None:
     things = crowded(seed, limit, *VERBS, always_next=always_next, false_ends=0.2 * false_ends)
@@ -136,7 +136,9 @@ def test_keyset_where_the_server_gives_smaller_pages(seed: int, limit: int, most
 
 @walks
 @given(SEEDS, LIMITS, st.booleans(), st.integers(1, 60), st.integers(0, 4))
-def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int) -> None:
+def test_events_of_crowded_seconds_come_once_in_whichever_order_the_server_lists_them(
+    seed: int, limit: int, ascending: bool, low: int, ahead: int
+) -> None:
     """Rows that do not change, in an order that is not told."""
     things = crowded(seed, limit, cursor="created_at", own_order=ascending)
     delivered = Delivered(things)
@@ -152,7 +154,7 @@ def test_undirected(seed: int, limit: int, ascending: bool, low: int, ahead: int
 @example(3_672_092_076, 8, False, 0)
 @example(1_338, 13, False, 0)  # the passes alone miss a row here, for others leave and come back
 @given(SEEDS, LIMITS, st.booleans(), st.integers(0, 4))
-def test_full(seed: int, limit: int, in_order: bool, ahead: int) -> None:
+def test_full_delivers_every_unchanged_row_once(seed: int, limit: int, in_order: bool, ahead: int) -> None:
     """A list in the order of ids, or in one that edits change."""
     things = crowded(seed, limit, "edit", "delete", "restore", "add")
     things.own_order = True
@@ -171,7 +173,9 @@ def test_full(seed: int, limit: int, in_order: bool, ahead: int) -> None:
 @walks
 @example(39, 39, 12, 0)
 @given(SEEDS, st.integers(24, 40), st.integers(2, 12), st.integers(0, 4))
-def test_an_order_of_ties_that_was_relied_on_and_breaks(seed: int, limit: int, requests: int, ahead: int) -> None:
+def test_a_second_that_was_joined_by_an_order_of_ties_which_breaks_is_read_again(
+    seed: int, limit: int, requests: int, ahead: int
+) -> None:
     """What was joined by it is read again: all comes, some of it twice."""
     random = Random(seed)
     seconds = [place // random.randint(2 * limit, 4 * limit) for place in range(10 * limit)]
@@ -196,7 +200,9 @@ def test_an_order_of_ties_that_was_relied_on_and_breaks(seed: int, limit: int, r
 
 @walks
 @given(SEEDS, st.integers(26, 60), st.integers(0, 4), st.booleans())
-def test_pages_that_are_too_much_for_the_server(seed: int, limit: int, ahead: int, always_next: bool) -> None:
+def test_where_pages_are_too_large_for_the_server_smaller_ones_are_read(
+    seed: int, limit: int, ahead: int, always_next: bool
+) -> None:
     """Now and then: then smaller ones come, down to 25 rows."""
     things = crowded(seed, limit, *VERBS, always_next=always_next)
     things.ties = "asc"

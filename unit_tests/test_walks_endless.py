@@ -62,7 +62,7 @@ WHOLE: dict[str, Callable[[Listing], Iterator[Any]]] = {
     [(name, order) for name in WHOLE for order in ("ids", "none") if (name, order) != ("by date", "none")],
 )
 def test_a_list_without_end_is_left_after_many_rows(name: str, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.walk.page_size.MOST_ROWS", BOUND)
+    monkeypatch.setattr("source_amocrm.walk.page_size.LONGEST_LIST", BOUND)
     with pytest.raises(TooLong, match="/api/v4/things goes on after"):
         for _ in WHOLE[name](endless_pages(order)):
             pass
@@ -78,10 +78,10 @@ def test_a_list_that_is_kept_whole_is_left_when_it_takes_too_much_memory(monkeyp
 def walks() -> Iterator[tuple[str, Iterator[Page]]]:
     listing = Listing(fetch, "/api/v4/things", "things")
     yield "keyset", keyset(listing, (0, FOREVER), ListTraits())
-    yield "numbered", in_id_order(listing)
+    yield "in ID order", in_id_order(listing)
 
 
-@pytest.mark.parametrize("name", ["keyset", "numbered"])
+@pytest.mark.parametrize("name", ["keyset", "in ID order"])
 def test_a_second_without_end_comes_in_parts(name: str) -> None:
     walk = dict(walks())[name]
     tracemalloc.start()

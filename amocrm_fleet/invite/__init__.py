@@ -1,1 +1,1 @@
-"""Invitations: an administrator elsewhere opens a link, presses "allow", and the account joins a folder of accounts."""
+"""Invitations: an administrator opens a link and presses "allow", and the account joins the folder of accounts."""

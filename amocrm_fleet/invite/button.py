@@ -1,6 +1,6 @@
-"""amoCRM's button for external integrations: what its script is told, and the address that it opens.
+"""amoCRM's button for external integrations: the attributes of its script, and the address that the script opens.
 
-Both make amoCRM create an integration in the account of whoever allows; there is no client ID before that.
+Either makes amoCRM create an integration in the administrator's account; there is no client ID before that.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DESCRIPTION = "Reads the account for its owner's own database and changes nothin
 
 @dataclass(frozen=True)
 class Service:
-    """`script` is the button's own, which the page loads from amoCRM."""
+    """amoCRM or Kommo. `script`: the address of the button's script; `consent`: of the page that grants access."""
 
     name: str
     consent: str
@@ -35,7 +35,7 @@ KOMMO = Service("Kommo", "https://www.kommo.com/oauth", "https://www.kommo.com/a
 
 @dataclass(frozen=True)
 class Button:
-    """`public_url` is the page's address as the world sees it; redirect and secrets come to it."""
+    """`public_url`: the invitation page's public address, to which amoCRM redirects browsers and posts the keys."""
 
     public_url: str
     service: Service
@@ -44,7 +44,7 @@ class Button:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The accesses that the administrator is asked for."""
+        """The scopes that the administrator is asked to grant."""
         return (*SCOPES, CHAT_TEXTS) if self.chat_texts else SCOPES
 
     @property
@@ -56,7 +56,7 @@ class Button:
         return f"{self.public_url}/secrets"
 
     def attributes(self, title: str, state: str) -> dict[str, str]:
-        """The script's `data-…` attributes. In the mode `popup` amoCRM closes its window and redirects the page."""
+        """Returns the script's `data-…` attributes. The mode `popup` closes amoCRM's window and redirects the page."""
         return {
             "data-name": NAME,
             "data-description": DESCRIPTION,
@@ -72,8 +72,8 @@ class Button:
         }
 
     def address(self, state: str) -> str:
-        """What the script opens, for the window that the page is in: no script has to run."""
-        asked = [
+        """Returns the address that the script opens, for the page's own window: it works without the script."""
+        parameters = [
             ("state", state),
             ("mode", "post_message"),
             ("origin", self.public_url),
@@ -84,4 +84,4 @@ class Button:
             ("logo", f"{self.public_url}/static/icon.svg"),
             *(("scopes[]", scope) for scope in self.scopes),
         ]
-        return f"{self.consent_url or self.service.consent}?{urlencode(asked)}"
+        return f"{self.consent_url or self.service.consent}?{urlencode(parameters)}"

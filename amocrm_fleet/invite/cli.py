@@ -15,7 +15,7 @@ from amocrm_fleet.invite.button import AMOCRM, Button
 from amocrm_fleet.invite.grants import Grants
 from amocrm_fleet.invite.invitations import DAY, Invitation, Invitations
 from amocrm_fleet.invite.landing import Landing, tell
-from amocrm_fleet.invite.site import InvitationSite, Place
+from amocrm_fleet.invite.site import InvitationSite, PageAddress
 from source_amocrm.config.hosts import account_domain, base_url
 from source_amocrm.connect.signin import is_kommo
 from source_amocrm.connect.words import LANGUAGES
@@ -24,20 +24,20 @@ from source_amocrm.shutdown import INTERRUPTED
 
 PORT = 8766
 LANDINGS = 16
-"""Accounts that sign in at a time. Further ones wait; their page says so."""
+"""Accounts that sign in at the same time. Further ones wait, and their page says so."""
 _WRONG_USAGE = 2
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code. Without `--links-only`, `--list` and `--revoke` it serves until it is interrupted."""
-    given = _parser().parse_args(arguments)
-    invitations = Invitations(given.accounts)
+    """Serves the page until it is interrupted, unless an option asks for less. Returns the exit code."""
+    options = _parser().parse_args(arguments)
+    invitations = Invitations(options.accounts)
     try:
-        if given.list:
+        if options.list:
             return _list(invitations)
-        if given.revoke:
-            return _revoke(invitations, given.revoke)
-        return _invite(given, invitations)
+        if options.revoke:
+            return _revoke(invitations, options.revoke)
+        return _invite(options, invitations)
     except ConfigError as error:
         tell(str(error))
         return _WRONG_USAGE
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _list(invitations: Invitations) -> int:
-    """The open ones first."""
+    """Prints the invitations, the open ones first."""
     found = invitations.all()
     if not found:
         print("There are no invitations.")
@@ -62,7 +62,7 @@ def _list(invitations: Invitations) -> int:
 
 
 def _facts(one: Invitation, over: bool) -> tuple[str, int, str]:
-    """Who is invited, the rank of the state, the state."""
+    """Returns who is invited, the rank of the invitation's state, and the state."""
     service = "any Kommo account" if one.kommo else "any amoCRM account"
     who = f"{one.label}: {one.account or service}" if one.label else one.account or service
     day = f"{datetime.fromtimestamp(one.until, timezone.utc):%Y-%m-%d}"
@@ -71,41 +71,41 @@ def _facts(one: Invitation, over: bool) -> tuple[str, int, str]:
     return (who, 2, f"over since {day}") if over else (who, 0, f"open until {day}")
 
 
-def _revoke(invitations: Invitations, given: list[str]) -> int:
-    unknown = [one for one in given if not invitations.revoke(one)]
+def _revoke(invitations: Invitations, ids: list[str]) -> int:
+    unknown = [one for one in ids if not invitations.revoke(one)]
     for one in unknown:
         tell(f"there is no invitation “{one}”: --list shows their IDs.")
-    print(f"{len(given) - len(unknown)} of {len(given)} revoked.")
+    print(f"{len(ids) - len(unknown)} of {len(ids)} revoked.")
     return 1 if unknown else 0
 
 
-def _invite(given: argparse.Namespace, invitations: Invitations) -> int:
+def _invite(options: argparse.Namespace, invitations: Invitations) -> int:
     """Raises ConfigError and FleetError."""
-    public_url = _public_url(given.public_url)
-    api_base_url = base_url(given.api_base_url)
-    invited = [account_domain(address) for address in given.account]
-    links = [_link(public_url, invitations, given, account) for account in invited or [""] * given.count]
-    _print_links(links, given.days)
-    return 0 if given.links_only else _serve(given, public_url, api_base_url, invitations)
+    public_url = _public_url(options.public_url)
+    api_base_url = base_url(options.api_base_url)
+    invited = [account_domain(address) for address in options.account]
+    links = [_link(public_url, invitations, options, account) for account in invited or [""] * options.count]
+    _print_links(links, options.days)
+    return 0 if options.links_only else _serve(options, public_url, api_base_url, invitations)
 
 
-def _public_url(given: str | None) -> str:
+def _public_url(address: str | None) -> str:
     with suppress(ConfigError):
-        if url := base_url(given):
+        if url := base_url(address):
             return url
     raise ConfigError(
         "--public-url: give the https:// address at which your proxy serves this page, with nothing behind it."
     )
 
 
-def _link(public_url: str, invitations: Invitations, given: argparse.Namespace, account: str) -> str:
-    kommo = is_kommo(account) if account else given.kommo
-    key = invitations.new(given.days, kommo=kommo, account=account, label=given.label, sender=given.sender)
+def _link(public_url: str, invitations: Invitations, options: argparse.Namespace, account: str) -> str:
+    kommo = is_kommo(account) if account else options.kommo
+    key = invitations.new(options.days, kommo=kommo, account=account, label=options.label, sender=options.sender)
     return f"{public_url}/i/{key}" + (f"   {account}{_shortened(account)}" if account else "")
 
 
 def _shortened(account: str) -> str:
-    """A word about an address that is longer than the name of an account may be."""
+    """Says which name the account gets if its subdomain is longer than an account's name may be."""
     label = account.partition(".")[0]
     name = short_name(label)
     return "" if name == label else f" (will be called {name}: a name has {LONGEST_NAME} letters at most)"
@@ -120,23 +120,23 @@ def _print_links(links: list[str], days: float) -> None:
         print("\n".join(f"  {link}" for link in links), "\n", flush=True)
 
 
-def _serve(given: argparse.Namespace, public_url: str, api_base_url: str | None, invitations: Invitations) -> int:
+def _serve(options: argparse.Namespace, public_url: str, api_base_url: str | None, invitations: Invitations) -> int:
     try:
         from amocrm_fleet.invite.server import InvitationServer
     except ModuleNotFoundError:
         raise FleetError("the page needs more than the connector: pip install 'source-amocrm[fleet]'.") from None
-    place = Place(public_url, given.port, given.consent_url)
+    address = PageAddress(public_url, options.port, options.consent_url)
     redirect_uri = Button(public_url, AMOCRM).redirect_uri
-    landing = Landing(given.accounts, invitations, redirect_uri, api_base_url, given.run, given.chat_texts)
+    landing = Landing(options.accounts, invitations, redirect_uri, api_base_url, options.run, options.chat_texts)
     with ThreadPoolExecutor(LANDINGS) as pool:
-        site = InvitationSite(place, landing, Grants(), given.language, pool.submit)
+        site = InvitationSite(address, landing, Grants(), options.language, pool.submit)
         try:
-            server = InvitationServer(site, given.port, given.listen, given.proxy)
+            server = InvitationServer(site, options.port, options.listen, options.proxy)
         except OSError as error:
-            tell(f"cannot listen on {given.listen}:{given.port}: {error.strerror}.")
+            tell(f"cannot listen on {options.listen}:{options.port}: {error.strerror}.")
             return 1
-        print(f"The page listens on http://{given.listen}:{given.port} for your proxy. Ctrl-C ends it.", flush=True)
-        # landings that are under way are finished: a code cannot be used twice
+        print(f"The page listens on http://{options.listen}:{options.port} for your proxy. Ctrl-C ends it.", flush=True)
+        # after an interrupt the pool still finishes the landings that run: a code cannot be used twice
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         server.run()
         server.close()

@@ -1,4 +1,4 @@
-"""What is known of each grant under way: the keys that amoCRM posts, and the code that the browser brings."""
+"""The pending grants: each collects the keys that amoCRM posts and the code that the browser brings."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from source_amocrm.connect.signin import Verdict
 from source_amocrm.connect.words import Problem
 
 LIFE = 30 * 60.0
-"""Seconds from the page that asks to the last answer; amoCRM's code lives for twenty minutes."""
-MOST = 2_000
-MOST_OF_ONE = 20
-"""Grants that are kept at a time, in all and of one invitation. Past that the oldest are dropped."""
+"""Lifetime of a grant from the opening of its page (seconds). Past that its state is unknown. Codes live 20 minutes."""
+MOST_GRANTS = 2_000
+MOST_PER_INVITATION = 20
+"""Pending grants, in all and of one invitation. Past that the oldest are dropped."""
 MOST_KEYS = 4
-"""Integrations of one grant, where somebody allows more than once. Keys of further ones are refused."""
+"""Integrations of one grant: each press of the button makes one. Keys of further integrations are refused."""
 LONGEST_CODE = 2_048
 """Letters of a code. A redirect with a longer one is refused."""
 
 
 @dataclass
 class Landed:
-    """An account that is in the folder. `verdict` is None where it could not be checked yet."""
+    """An account that has landed in the folder. `verdict`: None if amoCRM did not let it be checked yet."""
 
     domain: str
     verdict: Verdict | None
@@ -33,7 +33,11 @@ class Landed:
 
 @dataclass
 class PendingGrant:
-    """One page that asked. `secrets` has the secret key by the integration's ID."""
+    """One opening of an invitation's page.
+
+    `until`: its end (seconds, the clock of `Grants`). `secrets`: the secret key by the integration's ID. `language`: as
+    chosen on the page, "" if none was.
+    """
 
     invitation: str
     until: float
@@ -42,19 +46,18 @@ class PendingGrant:
     referer: str = ""
     client_id: str = ""
     language: str = ""
-    """Chosen on the page; what follows is said in it, too."""
     outcome: Landed | Problem | None = None
 
     @property
     def keys(self) -> tuple[str, str] | None:
-        """ID and secret key of the integration that the code is for, once both are known."""
+        """ID and secret key of the integration whose code has come, or None while either is missing."""
         if not self.code:
             return None
         client_id = self.client_id or next(reversed(self.secrets), "")
         return (client_id, self.secrets[client_id]) if client_id in self.secrets else None
 
     def take_secret(self, client_id: str, client_secret: str) -> bool:
-        """False for another secret of the same integration, or for too many integrations."""
+        """Keeps an integration's key. False for another key of a known integration, or past MOST_KEYS integrations."""
         if client_id in self.secrets:
             return secrets.compare_digest(self.secrets[client_id].encode(), client_secret.encode())
         if len(self.secrets) >= MOST_KEYS:
@@ -64,7 +67,7 @@ class PendingGrant:
 
 
 class Grants:
-    """The grants under way, by the digest of the `state` that amoCRM carries through."""
+    """The pending grants by the digest of their OAuth `state`, which amoCRM sends back with keys and code."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -72,7 +75,7 @@ class Grants:
         self._lock = threading.Lock()
 
     def begin(self, invitation: str) -> str:
-        """The state of a new grant."""
+        """Adds a grant and returns its state."""
         state = secrets.token_urlsafe(32)
         with self._lock:
             self._make_room(invitation)
@@ -88,8 +91,8 @@ class Grants:
         now = self._clock()
         for name in [name for name, grant in self._held.items() if now >= grant.until]:
             del self._held[name]
-        of_one = [name for name, grant in self._held.items() if grant.invitation == invitation]
-        for name in of_one[: max(0, len(of_one) - MOST_OF_ONE + 1)]:
+        same = [name for name, grant in self._held.items() if grant.invitation == invitation]
+        for name in same[: max(0, len(same) - MOST_PER_INVITATION + 1)]:
             del self._held[name]
-        while len(self._held) >= MOST:
+        while len(self._held) >= MOST_GRANTS:
             del self._held[next(iter(self._held))]

@@ -1,4 +1,4 @@
-"""The invitations of a folder of accounts, in one SQLite file: each connects one account within its time."""
+"""The invitations of a folder of accounts, in one SQLite file. Each connects one account before it expires."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from source_amocrm.config_file import STATE
 
 DAY = 86_400
 FORGOTTEN_AFTER = 30 * DAY
-"""Seconds for which an invitation stays in the file after its end, so that its link is answered with the reason."""
+"""Time that an ended invitation stays in the file, so that its page can say why the link fails (seconds)."""
 ID = 8
-"""Letters of an invitation's digest by which `--list` shows it and `--revoke` finds it."""
+"""Length of an invitation's ID, the first letters of its digest, which `--list` shows and `--revoke` takes."""
 
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS invitations (name TEXT PRIMARY KEY, until REAL, kommo INTEGER, account TEXT, "
@@ -34,8 +34,7 @@ class Invitation:
     """One invitation.
 
     `until`: its end (unix seconds). `account`: the only address that may be connected, "" for any. `used_by`: the
-    address of the account that was connected, "" while there is none. `label` and `sender`: who is invited and who
-    invites, as the page says it.
+    address of the connected account, "" before. `label`, `sender`: the names of guest and host on the page.
     """
 
     until: float
@@ -47,7 +46,7 @@ class Invitation:
 
 
 class Invitations:
-    """The file holds digests of the links' keys: whoever reads it can open none. Every method raises FleetError."""
+    """The file holds digests of the links' keys, so that it cannot open a link. Every method raises FleetError."""
 
     def __init__(self, accounts: Path, clock: Callable[[], float] = time.time) -> None:
         self._path = accounts / STATE / "invitations.sqlite"
@@ -65,28 +64,28 @@ class Invitations:
         return key
 
     def find(self, name: str) -> Invitation | None:
-        """The invitation whose key has this digest, whether it can still be used or not."""
+        """Returns the invitation whose key has this digest, spent and expired ones included."""
         with self._database() as database:
             row = database.execute(f"SELECT {_COLUMNS} FROM invitations WHERE name = ?", (name,)).fetchone()
         return Invitation(row[0], bool(row[1]), *row[2:]) if row else None
 
     def all(self) -> list[tuple[str, Invitation]]:
-        """Every invitation with its ID, the one that ends first first."""
+        """Returns every invitation with its ID, in the order of their ends."""
         with self._database() as database:
             rows = database.execute(f"SELECT name, {_COLUMNS} FROM invitations ORDER BY until").fetchall()
         return [(name[:ID], Invitation(until, bool(kommo), *rest)) for name, until, kommo, *rest in rows]
 
-    def revoke(self, given: str) -> bool:
-        """Deletes the invitation with this ID or this link. False where there is none."""
-        shown = digest(given.rpartition("/")[2])[:ID] if "/" in given else given
+    def revoke(self, id_or_link: str) -> bool:
+        """Deletes the invitation with this ID or this link. False if there is none."""
+        own_id = digest(id_or_link.rpartition("/")[2])[:ID] if "/" in id_or_link else id_or_link
         with self._database() as database:
-            return database.execute("DELETE FROM invitations WHERE substr(name, 1, ?) = ?", (ID, shown)).rowcount > 0
+            return database.execute("DELETE FROM invitations WHERE substr(name, 1, ?) = ?", (ID, own_id)).rowcount > 0
 
     def is_over(self, invitation: Invitation) -> bool:
         return self._clock() >= invitation.until
 
     def claim(self, name: str, domain: str) -> bool:
-        """Spends the invitation on an account. False where it is spent, over or revoked."""
+        """Spends the invitation on an account. False if it is spent, expired or revoked already."""
         with self._database() as database:
             found = database.execute(
                 "UPDATE invitations SET used_by = ? WHERE name = ? AND used_by = '' AND until > ?",
@@ -95,13 +94,13 @@ class Invitations:
             return found.rowcount == 1
 
     def release(self, name: str) -> None:
-        """Makes an invitation usable again whose account could not be kept."""
+        """Makes an invitation usable again after its account could not be written."""
         with self._database() as database:
             database.execute("UPDATE invitations SET used_by = '' WHERE name = ?", (name,))
 
     @contextmanager
     def _database(self) -> Iterator[sqlite3.Connection]:
-        """One transaction, committed in the end."""
+        """Opens the file for one transaction, committed at the end."""
         try:
             make_private(self._path.parent)
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))

@@ -1,4 +1,4 @@
-"""From a code and the keys of an integration to an account in the folder."""
+"""Turns a grant's code and integration keys into an account in the folder."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ from source_amocrm.connect.flow import is_of_account, renewed
 from source_amocrm.connect.signin import Verdict, verify
 from source_amocrm.connect.words import Problem
 
-_LATER = ("throttled", "unreachable", "unexpected")
-"""Problems that keep an account from being read at this moment. It lands all the same: a code cannot be used twice."""
+_TEMPORARY = ("throttled", "unreachable", "unexpected")
+"""Problems that prevent a check for now. The account lands nevertheless, because its code cannot be used twice."""
 SYNC_ENDS_WITHIN = 20 * 60.0
-"""Seconds that a landing waits for a sync of the same account. Past that the config is written beside the sync."""
-_LOOK_AGAIN = 0.5
+"""Wait for a running sync of the same account (seconds). Past that the config is written while the sync runs."""
+_POLL = 0.5
+"""Time between two attempts to lock the account (seconds)."""
 
 
 @dataclass(frozen=True)
 class Landing:
-    """Where accounts land. `command` is run with the path of each new config behind it, "" for none.
+    """The folder in which accounts land, and how they are connected.
 
-    `chat_texts`: the accounts are asked for the texts of their chats, and their configs read these.
+    `command`: run with the path of each new config as its last argument; "" for none. `chat_texts`: whether to read the
+    texts of chats.
     """
 
     accounts: Path
@@ -48,7 +50,7 @@ class Landing:
     def land(self, grant: PendingGrant) -> Landed:
         """Signs in, checks the account, spends the invitation and writes the config.
 
-        Raises Problem without names or paths of the folder, which go to the operator; the invitation is unspent then.
+        Raises Problem without names or paths of the folder, which go to the operator; the invitation stays unspent.
         """
         assert grant.keys
         domain = grant.referer.strip().lower()
@@ -82,11 +84,11 @@ class Landing:
             raise
 
     def _name(self, domain: str) -> str:
-        """The first label of the address; where another account has that name, the whole address. Raises FleetError."""
+        """Returns the subdomain or, if another account has that name, the address as a name. Raises FleetError."""
         label = domain.partition(".")[0]
         for name in (short_name(label), short_name(domain.replace(".", "-"))):
-            held = _held(FleetAccount(self.accounts / f"{name}.json"))
-            if held is None or is_of_account(held, domain):
+            present = _present_config(FleetAccount(self.accounts / f"{name}.json"))
+            if present is None or is_of_account(present, domain):
                 check_free(self.accounts, name)
                 return name
         raise FleetError(f"The names that {domain} could have in {self.accounts} are taken by other accounts.")
@@ -94,18 +96,18 @@ class Landing:
     def _write(self, name: str, settings: Mapping[str, Any]) -> FleetAccount:
         account = FleetAccount(self.accounts / f"{name}.json")
         with _held_after_a_sync(account):
-            held = _held(account)
-            return add(self.accounts, renewed(held, settings), name, replace=held is not None)
+            present = _present_config(account)
+            return add(self.accounts, renewed(present, settings), name, replace=present is not None)
 
 
 def tell(sentence: str) -> None:
-    """Tells the operator."""
+    """Writes a line for the operator to stderr."""
     print(f"source-amocrm invite: {sentence}", file=sys.stderr, flush=True)
 
 
 @contextmanager
 def _held_after_a_sync(account: FleetAccount) -> Iterator[None]:
-    """Holds the account's lock, as a sync does, so that neither writes over the other's tokens."""
+    """Locks the account as a sync does, so that neither overwrites the other's tokens."""
     until = time.monotonic() + SYNC_ENDS_WITHIN
     with ExitStack() as stack:
         while time.monotonic() < until:
@@ -113,12 +115,12 @@ def _held_after_a_sync(account: FleetAccount) -> Iterator[None]:
                 stack.enter_context(account_held(account))
                 break
             except FleetError:
-                time.sleep(_LOOK_AGAIN)
+                time.sleep(_POLL)
         yield
 
 
-def _held(account: FleetAccount) -> dict[str, Any] | None:
-    """The config that has the account's name; None where there is none, {} where it cannot be read."""
+def _present_config(account: FleetAccount) -> dict[str, Any] | None:
+    """Reads the config file that the account has already: None if there is none, {} if it cannot be read."""
     if not account.path.exists():
         return None
     try:
@@ -128,7 +130,7 @@ def _held(account: FleetAccount) -> dict[str, Any] | None:
 
 
 def _check_account(domain: str, invitation: Invitation | None) -> None:
-    """Raises Problem unless it is the invited account. The keys are sent to no other host than amoCRM's."""
+    """Raises Problem unless `domain` is the invited account and a host of amoCRM's, to which keys may be sent."""
     if not is_account_host(domain):
         raise Problem("foreign_referer")
     if invitation is None or invitation.used_by:
@@ -141,6 +143,6 @@ def _checked(settings: Mapping[str, Any]) -> Verdict | None:
     try:
         return verify(settings)
     except Problem as problem:
-        if problem.key in _LATER:
+        if problem.key in _TEMPORARY:
             return None
         raise

@@ -1,4 +1,4 @@
-"""The invitation page behind a proxy, on waitress: which requests reach the page, and how many of whom."""
+"""Serves the invitation page behind a proxy, on waitress, with limits on requests and connections."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from amocrm_fleet.invite.landing import tell
 from amocrm_fleet.invite.site import InvitationSite
 from source_amocrm.connect.site import Request, Response, message
 from source_amocrm.connect.words import Texts
-from source_amocrm.errors import place_of
+from source_amocrm.errors import raised_at
 
 LARGEST_BODY, LARGEST_HEAD = 4_096, 16_384
-"""Bytes of a request's body and of its head. Larger ones are refused with 413 and 431."""
+"""Size of a request's body and of its head (bytes). Larger requests are refused with 413 and 431."""
 CONNECTIONS = 512
 """Connections at a time. Further ones wait in the system's queue until one is closed."""
 PATIENCE = 15.0
-"""Seconds within which a request must have come whole, and for which a connection may be idle. Then it is closed."""
+"""Time for a request to come whole, and for a connection to be idle (seconds). Past that the connection is closed."""
 WINDOW = 10.0
-OF_A_STATE, OF_AN_ADDRESS = 30, 300
-"""Requests within WINDOW seconds that carry one state, or come from one address. Further ones are answered 429."""
+MOST_PER_STATE, MOST_PER_ADDRESS = 30, 300
+"""Requests of one state and of one address within WINDOW seconds. Further ones are answered with 429."""
 _THREADS = 4
 
 _Environment = Mapping[str, Any]
@@ -45,11 +45,11 @@ class RateLimit:
         self._counts: dict[tuple[str, str], int] = {}
 
     def admits(self, state: str, address: str) -> bool:
-        """False past a limit. "" for the state or the address counts nothing."""
+        """Counts a request. False past a limit. A state or address of "" is not counted."""
         with self._lock:
             if (window := int(self._clock() / WINDOW)) != self._window:
                 self._window, self._counts = window, {}
-            counts = (self._count("state", state, OF_A_STATE), self._count("address", address, OF_AN_ADDRESS))
+            counts = (self._count("state", state, MOST_PER_STATE), self._count("address", address, MOST_PER_ADDRESS))
             return all(counts)
 
     def _count(self, kind: str, who: str, most: int) -> bool:
@@ -61,7 +61,7 @@ class RateLimit:
 
 
 class Application:
-    """WSGI between waitress and the page. `proxy` is the address whose `X-Forwarded-For` is believed."""
+    """The WSGI application between waitress and the page. `proxy`: the address whose `X-Forwarded-For` is believed."""
 
     def __init__(self, site: InvitationSite, proxy: str, limit: RateLimit) -> None:
         self._site = site
@@ -78,19 +78,19 @@ class Application:
         request = _request(environment)
         address = environment.get("REMOTE_ADDR", "")
         if not request.path.startswith("/static/"):
-            # a proxy that does not say for whom it asks would be refused for all of them at once
-            known = "" if address == self._proxy else address
-            if not self._limit.admits(request.query.get("state", ""), known):
+            # without X-Forwarded-For, all visitors have the proxy's address, whose limit would refuse them together
+            counted = "" if address == self._proxy else address
+            if not self._limit.admits(request.query.get("state", ""), counted):
                 return Response(429, b"", {"Retry-After": str(int(WINDOW))})
         try:
             return self._site.handle(request)
         except Exception as error:
-            tell(f"a page could not be shown: {type(error).__name__} at {place_of(error)}.")
+            tell(f"a page could not be shown: {type(error).__name__} at {raised_at(error)}.")
             return message(500, "invite_unavailable", Texts("en"))
 
 
 class _Channel(HTTPChannel):
-    """Hangs up on a request that has not come whole within PATIENCE seconds, however it trickles in."""
+    """Closes the connection of a request that has not come whole within PATIENCE seconds, even if bytes keep coming."""
 
     _began = 0.0
 
@@ -104,12 +104,12 @@ class _Channel(HTTPChannel):
 
 
 class InvitationServer:
-    """Listens from the start. Raises OSError."""
+    """Listens as soon as it is made. Raises OSError."""
 
     def __init__(self, site: InvitationSite, port: int, address: str = "127.0.0.1", proxy: str = "127.0.0.1") -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         listening = socket.create_server((address, port), family=family, backlog=CONNECTIONS)
-        # what it logs are addresses, which may hold a code, and the length of a queue
+        # waitress logs only its queue's length and requests' addresses, which may hold a code
         logging.getLogger("waitress").setLevel(logging.CRITICAL)
         self._server = create_server(
             Application(site, proxy, RateLimit()),

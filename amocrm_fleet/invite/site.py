@@ -1,8 +1,8 @@
 """The invitation page's answers to browsers and to amoCRM, free of any socket.
 
-A browser comes by `/i/<key>` and is sent on to `/allow?state=…`, which asks. amoCRM posts the integration's keys to
-`/secrets` and redirects the browser to `/callback`, in either order. `/wait` shows what has become of the grant: it
-answers at once, and the page asks again. Accounts land elsewhere, so that no request waits for amoCRM.
+`/i/<key>` redirects a browser to `/allow?state=…`, which shows amoCRM's button. amoCRM posts the integration's keys to
+`/secrets` and redirects the browser to `/callback`, in either order. `/wait` answers at once with the state of the
+grant, and the page polls it. Accounts land in other threads, so that no request waits for amoCRM.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from source_amocrm.streams import STREAMS
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the page is: as the world sees it, and on this computer. `consent_url` None: amoCRM's own."""
+class PageAddress:
+    """The page's public URL and its port on this computer. `consent_url`: None for amoCRM's own."""
 
     public_url: str
     port: int
@@ -35,31 +35,30 @@ class Place:
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """What a request may name as its host; a proxy may pass on either."""
+        """The values of a request's `Host` that are accepted: a proxy may pass on the public host or its own target."""
         return (urlsplit(self.public_url).netloc, f"localhost:{self.port}", f"127.0.0.1:{self.port}")
 
 
 class InvitationSite:
-    """Many people at once, each with a grant of their own.
+    """Serves many people at once, each with their own grant.
 
-    `language` None: each browser's. `run` calls a function that takes as long as amoCRM does: here and now, or in a
-    thread.
+    `language`: None for each browser's own. `run`: calls a function that waits for amoCRM, by default in this thread.
     """
 
     def __init__(
         self,
-        place: Place,
+        address: PageAddress,
         landing: Landing,
         grants: Grants,
         language: str | None = None,
         run: Callable[[Callable[[], None]], object] = lambda work: work(),
     ) -> None:
-        self._place = place
+        self._address = address
         self._landing = landing
         self._grants = grants
         self._language = language
         self._run = run
-        self._taking = threading.Lock()
+        self._lock = threading.Lock()
         self._landing_now: set[str] = set()
 
     def handle(self, request: Request) -> Response:
@@ -71,7 +70,7 @@ class InvitationSite:
 
     def _admit(self, request: Request) -> Response:
         words = self._words(request)
-        if request.headers.get("host", "") not in self._place.hosts:
+        if request.headers.get("host", "") not in self._address.hosts:
             return message(403, "invite_unknown", words)
         if request.path.startswith("/static/"):
             return static(request.path) or message(404, "invite_unknown", words)
@@ -87,12 +86,12 @@ class InvitationSite:
         return action(request, words) if action else message(404, "invite_unknown", words)
 
     def _open(self, key: str, words: Texts) -> Response:
-        """A look at the link spends nothing: messengers look at every link."""
+        """Opening the link does not spend the invitation, because messengers open every link."""
         name = digest(key)
         invitation = self._landing.invitations.find(name)
-        if (told := self._unusable(invitation)) is not None:
-            return message(404 if invitation is None else 410, told, words)
-        return self._see("/allow", self._grants.begin(name))
+        if (reason := self._unusable(invitation)) is not None:
+            return message(404 if invitation is None else 410, reason, words)
+        return self._redirect("/allow", self._grants.begin(name))
 
     def _allow(self, request: Request, words: Texts) -> Response:
         state = request.query.get("state", "")
@@ -100,10 +99,10 @@ class InvitationSite:
         if grant is None:
             return message(410, "invite_lost", words)
         invitation = self._landing.invitations.find(grant.invitation)
-        if (told := self._unusable(invitation)) is not None or invitation is None:
-            return message(410, told or "invite_unknown", words)
+        if (reason := self._unusable(invitation)) is not None or invitation is None:
+            return message(410, reason or "invite_unknown", words)
         service = KOMMO if invitation.kommo else AMOCRM
-        button = Button(self._place.public_url, service, self._place.consent_url, self._landing.chat_texts)
+        button = Button(self._address.public_url, service, self._address.consent_url, self._landing.chat_texts)
         shown = page(
             200,
             "invitation.html",
@@ -119,24 +118,24 @@ class InvitationSite:
             address=button.address(state),
             attributes=button.attributes(words("invite.button", service=service.name), state),
         )
-        return Response(200, shown.body, {**shown.headers, **_lets_in(service)})
+        return Response(200, shown.body, {**shown.headers, **_headers_for(service)})
 
     def _secrets(self, request: Request, _: Texts) -> Response:
-        """amoCRM's own server posts the keys. It takes nothing but 200 for a success, and shows any other number."""
-        given = _document(request.body)
-        grant = self._grants.find(_text(given, "state"))
+        """Answers amoCRM's server, which posts the keys. It takes only 200 for a success and shows any other status."""
+        posted = _document(request.body)
+        grant = self._grants.find(_text(posted, "state"))
         if grant is None:
-            return _told(404, "This state is not known, or no longer")
+            return _json(404, "This state is not known, or no longer")
         try:
-            client_id = signin.key_of("client_id", _text(given, "client_id"))
-            client_secret = signin.key_of("client_secret", _text(given, "client_secret"))
+            client_id = signin.key_of("client_id", _text(posted, "client_id"))
+            client_secret = signin.key_of("client_secret", _text(posted, "client_secret"))
         except Problem:
-            return _told(400, "client_id and client_secret of the integration are needed")
-        with self._taking:
+            return _json(400, "client_id and client_secret of the integration are needed")
+        with self._lock:
             if not grant.take_secret(client_id, client_secret):
-                return _told(409, "There are other keys for this state already")
-        self._settle(grant)
-        return _told(200, "ok")
+                return _json(409, "There are other keys for this state already")
+        self._start_landing(grant)
+        return _json(200, "ok")
 
     def _callback(self, request: Request, words: Texts) -> Response:
         query = request.query
@@ -147,27 +146,27 @@ class InvitationSite:
             return message(200, "invite_refused", words)
         if len(query["code"]) > LONGEST_CODE:
             return message(400, "invite_unknown", words)
-        with self._taking:
+        with self._lock:
             if not grant.code:
                 grant.code, grant.referer = query["code"], query.get("referer", "")[:_LONGEST_HOST]
                 grant.client_id = query.get("client_id", "")[:_LONGEST_ID]
-        self._settle(grant)
-        return self._see("/wait", query["state"])
+        self._start_landing(grant)
+        return self._redirect("/wait", query["state"])
 
     def _wait(self, request: Request, words: Texts) -> Response:
         state = request.query.get("state", "")
         grant = self._grants.find(state)
         if grant is None:
             return message(410, "invite_lost", words)
-        self._settle(grant)
+        self._start_landing(grant)
         outcome = grant.outcome
         view = "waiting" if outcome is None else "landed" if isinstance(outcome, Landed) else "failed"
         problem = outcome if isinstance(outcome, Problem) else None
         return page(200, "invitation.html", words, view=view, problem=problem, state=state, landed=outcome)
 
-    def _settle(self, grant: PendingGrant) -> None:
-        """Starts the landing once code and keys are there; of one invitation one at a time."""
-        with self._taking:
+    def _start_landing(self, grant: PendingGrant) -> None:
+        """Starts the landing once the code and the keys have come, unless one of the same invitation is running."""
+        with self._lock:
             if grant.outcome is not None or grant.keys is None or grant.invitation in self._landing_now:
                 return
             self._landing_now.add(grant.invitation)
@@ -182,7 +181,7 @@ class InvitationSite:
             tell(f"the landing of {grant.referer} failed: {type(error).__name__}.")
             grant.outcome = Problem("account_not_kept")
         finally:
-            with self._taking:
+            with self._lock:
                 self._landing_now.discard(grant.invitation)
 
     def _unusable(self, invitation: Invitation | None) -> str | None:
@@ -192,8 +191,8 @@ class InvitationSite:
             return "invite_used"
         return "invite_over" if self._landing.invitations.is_over(invitation) else None
 
-    def _see(self, path: str, state: str) -> Response:
-        return Response(303, headers={"Location": f"{self._place.public_url}{path}?{urlencode({'state': state})}"})
+    def _redirect(self, path: str, state: str) -> Response:
+        return Response(303, headers={"Location": f"{self._address.public_url}{path}?{urlencode({'state': state})}"})
 
     def _words(self, request: Request) -> Texts:
         grant = self._grants.find(request.query.get("state", ""))
@@ -205,11 +204,11 @@ class InvitationSite:
 
 
 _LONGEST_HOST, _LONGEST_ID = 253, 36
-"""Letters of an address and of an integration's ID. What is longer is cut, and fits none then."""
+"""Letters of an account's address and of an integration's ID. A longer value is cut, and then matches none."""
 
 
-def _lets_in(service: Service) -> dict[str, str]:
-    """amoCRM's button is a script of amoCRM's that sets styles and opens a window which answers to this one."""
+def _headers_for(service: Service) -> dict[str, str]:
+    """Headers that let amoCRM's button work: a script of amoCRM's sets styles and opens a window that messages back."""
     policy = HEADERS["Content-Security-Policy"].replace("script-src 'self'", f"script-src 'self' {service.origin}")
     return {
         "Content-Security-Policy": f"{policy}; style-src-attr 'unsafe-inline'",
@@ -219,16 +218,16 @@ def _lets_in(service: Service) -> dict[str, str]:
 
 def _document(body: bytes) -> Mapping[str, Any]:
     try:
-        given = json.loads(body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return given if isinstance(given, dict) else {}
+    return document if isinstance(document, dict) else {}
 
 
-def _text(given: Mapping[str, Any], name: str) -> str:
-    value = given.get(name)
+def _text(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
     return value if isinstance(value, str) else ""
 
 
-def _told(status: int, text: str) -> Response:
+def _json(status: int, text: str) -> Response:
     return Response(status, json.dumps({"status": text}).encode(), {"Content-Type": "application/json"})

@@ -1,4 +1,4 @@
-"""The questions, as data: how each is put, what may be answered, and the function that looks for the answer."""
+"""The questions, as data: the title, the possible answers, and the function that finds the answer."""
 
 from __future__ import annotations
 
@@ -32,4 +32,4 @@ QUESTIONS: tuple[Question, ...] = (
     *unread.QUESTIONS,
     *observed.QUESTIONS,
 )
-"""In the order in which they are asked: how deep pages go takes an unknown number of requests, so it comes last."""
+"""In the order of asking. `deep_pages` takes an unknown number of requests, so no module that sends follows `pages`."""

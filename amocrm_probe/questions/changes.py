@@ -1,7 +1,7 @@
-"""What counts as a change of a card: inferred from the card's updated_at beside the time of what happened to it.
+"""What counts as a change of a card: compares the card's updated_at with the time of its last tag, link, note or task.
 
-A card whose updated_at is older than its last tag was not changed by that tag. One whose updated_at is the very second
-of it may have been changed by something else that was saved along with it, so that this is only likely.
+A card whose updated_at is older than its last tag was not changed by that tag. A card whose updated_at is in the same
+second may have been changed by something else that was saved with the tag, so that “yes” is only likely.
 """
 
 from __future__ import annotations
@@ -10,29 +10,30 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from amocrm_probe.answer import Answers, ProbeAnswer, Untold, Why, each, verdict
+from amocrm_probe.answer import ProbeAnswer, Unanswered, Why, verdict
 from amocrm_probe.asking import Asking, ProbePage
 from amocrm_probe.lists import EVENTS, LISTS, SINGULAR, TASKS, List
 from amocrm_probe.questions.filters import filter_works
-from amocrm_probe.questions.question import Question
-from amocrm_probe.values import Row, moment, numbered, word
+from amocrm_probe.questions.question import Question, of_lists
+from amocrm_probe.values import Row, integer_id, text_at, time_of
 from source_amocrm.account.event_kinds import ENTITIES, LINKED, RESTORED, TAGGED
 
 Changes = dict[int, int]
-"""When something last happened, by the id of the card to which it did."""
+"""The time of a card's last event of some kind, by the card's id (unix seconds)."""
 
 _SUBJECTS = ("leads", "contacts", "companies")
 _AT_ONCE, _ONE_BY_ONE = 50, 4
+"""Cards that are read: in one request if the filter by id works, else one by one."""
 _SAME = 1
-"""Seconds between an event and the change that it tells of, at the most."""
+"""Largest difference between an event's time and the updated_at that its change causes (seconds)."""
 _LEAST = 2
 
 
 def by_events(kinds: Iterable[str], ask: Asking, name: str) -> Changes:
     found: Changes = {}
     for event in events(ask, kinds).rows:
-        card, at = event.get("entity_id"), moment(event, EVENTS.cursor)
-        if ENTITIES.get(word(event, "entity_type")) == name and isinstance(card, int) and at is not None:
+        card, at = event.get("entity_id"), time_of(event, EVENTS.cursor)
+        if ENTITIES.get(text_at(event, "entity_type")) == name and isinstance(card, int) and at is not None:
             found[card] = max(at, found.get(card, 0))
     return found
 
@@ -51,26 +52,23 @@ def by_tasks(ask: Asking, name: str) -> Changes:
 
 
 def _untouched(rows: list[Row], kind: str | None) -> Changes:
-    """Of notes and tasks that were made and never changed: what came later did something at an unknown time."""
+    """Returns the time of each card's newest note or task, without those that were edited after their creation."""
     last: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
     for row in rows:
-        card, made, changed = row.get("entity_id"), moment(row, "created_at"), moment(row, "updated_at")
+        card, made, changed = row.get("entity_id"), time_of(row, "created_at"), time_of(row, "updated_at")
         if isinstance(card, int) and made and changed and (kind is None or row.get("entity_type") == kind):
             last[card].append((changed, made == changed))
     return {card: at for card, times in last.items() for at, fresh in [max(times)] if fresh}
 
 
-def bumps(changes: Callable[[Asking, str], Changes], ask: Asking) -> Answers:
-    return each(_SUBJECTS, lambda name: _bumps(ask, LISTS[name], changes(ask, name)))
-
-
-def _bumps(ask: Asking, of: List, changes: Changes) -> ProbeAnswer:
+def _bumps(changes_of: Callable[[Asking, str], Changes], ask: Asking, of: List) -> ProbeAnswer:
+    changes = changes_of(ask, of.name)
     if not changes:
-        raise Untold(Why.EMPTY)
+        raise Unanswered(Why.EMPTY)
     votes: Counter[str] = Counter()
     for card in _cards(ask, of, sorted(changes, key=changes.__getitem__, reverse=True)):
-        at, changed = changes.get(numbered(card) or 0), moment(card, "updated_at")
-        if at is None or changed is None or abs((moment(card, "created_at") or 0) - at) <= _SAME:
+        at, changed = changes.get(integer_id(card) or 0), time_of(card, "updated_at")
+        if at is None or changed is None or abs((time_of(card, "created_at") or 0) - at) <= _SAME:
             continue
         if changed < at - _SAME:
             votes["no"] += 1
@@ -82,7 +80,7 @@ def _bumps(ask: Asking, of: List, changes: Changes) -> ProbeAnswer:
 def _cards(ask: Asking, of: List, ids: list[int]) -> list[Row]:
     try:
         at_once = filter_works(ask, of)
-    except Untold:
+    except Unanswered:
         at_once = False
     if at_once:
         return ask.page(of, {"filter[id][]": ids[:_AT_ONCE], "limit": of.limit}).rows
@@ -90,8 +88,13 @@ def _cards(ask: Asking, of: List, ids: list[int]) -> list[Row]:
 
 
 QUESTIONS = tuple(
-    Question(name, f"Whether {what} changes the card's updated_at", ("yes", "no"), partial(bumps, changes))
-    for name, what, changes in (
+    Question(
+        name,
+        f"Whether {cause} changes the card's updated_at",
+        ("yes", "no"),
+        of_lists(_SUBJECTS, partial(_bumps, changes_of)),
+    )
+    for name, cause, changes_of in (
         ("tags_bump", "a tag", partial(by_events, TAGGED)),
         ("links_bump", "a link", partial(by_events, LINKED)),
         ("restore_bumps", "coming back from the trash", partial(by_events, RESTORED)),

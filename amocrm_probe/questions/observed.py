@@ -1,53 +1,53 @@
-"""What every answer shows besides its rows: refusals for haste, the server's clock, how long it takes."""
+"""What every answer shows besides its rows: refusals for too many requests, the server's clock, the duration."""
 
 from __future__ import annotations
 
 from statistics import median
 
-from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer, Why
+from amocrm_probe.answer import ProbeAnswer, Unanswered, Why
 from amocrm_probe.asking import Asking
-from amocrm_probe.questions.question import Question
+from amocrm_probe.questions.question import Question, of_account
 
 STEADY = 2.0
-"""Seconds between the earliest and the latest reading of a clock that shows whole seconds, and a little for the way."""
+"""Largest spread of `ahead` for a steady clock (seconds): it shows whole seconds, and network delays vary."""
 _SIZES = (250, 100, 50, 1)
 
 
-def throttled(ask: Asking) -> Answers:
-    """The probe keeps its pace; where amoCRM refuses all the same, what the refusal told."""
+def _throttled(ask: Asking) -> ProbeAnswer:
+    """Whether a 429 carries Retry-After, if amoCRM sent one although the probe keeps the rate limit."""
     if not ask.refused:
-        return {ACCOUNT: ProbeAnswer("none")}
+        return ProbeAnswer("none")
     waits = sum("retry-after" in {name.lower() for name in headers} for headers in ask.refused)
-    return {
-        ACCOUNT: ProbeAnswer(
-            "with_retry_after" if waits else "without", seen={"answers": len(ask.refused), "waits": waits}
-        )
-    }
+    return ProbeAnswer("with_retry_after" if waits else "without", seen={"answers": len(ask.refused), "waits": waits})
 
 
-def clock(ask: Asking) -> Answers:
-    ahead = [one.ahead for one in ask.seen if one.ahead is not None]
+def _clock(ask: Asking) -> ProbeAnswer:
+    ahead = [one.ahead for one in ask.stats if one.ahead is not None]
     if not ahead:
-        return {ACCOUNT: ProbeAnswer(why=Why.EMPTY)}
+        raise Unanswered(Why.EMPTY)
     seen = {"least": min(ahead), "middle": median(ahead), "most": max(ahead), "answers": len(ahead)}
-    steady = max(ahead) - min(ahead) <= STEADY
-    return {ACCOUNT: ProbeAnswer("steady" if steady else "uneven", seen=seen)}
+    return ProbeAnswer("steady" if max(ahead) - min(ahead) <= STEADY else "uneven", seen=seen)
 
 
-def latency(ask: Asking) -> Answers:
-    """Milliseconds, by how long a page was asked for."""
+def _latency(ask: Asking) -> ProbeAnswer:
+    """The median of every request's duration, and by the requested page size (milliseconds)."""
     times = {
         str(size): median(took) * 1_000
         for size in _SIZES
-        if (took := [one.elapsed for one in ask.seen if one.limit == size and one.rows])
+        if (took := [one.elapsed for one in ask.stats if one.limit == size and one.rows])
     }
     if not times:
-        return {ACCOUNT: ProbeAnswer(why=Why.EMPTY)}
-    return {ACCOUNT: ProbeAnswer(round(median(one.elapsed for one in ask.seen) * 1_000), seen=times)}
+        raise Unanswered(Why.EMPTY)
+    return ProbeAnswer(round(median(one.elapsed for one in ask.stats) * 1_000), seen=times)
 
 
 QUESTIONS = (
-    Question("throttled", "Answers 429 that came by themselves", ("none", "with_retry_after", "without"), throttled),
-    Question("clock", "The server's clock: seconds ahead of this machine's", ("steady", "uneven"), clock),
-    Question("latency", "Milliseconds that a page takes, by its length", (), latency),
+    Question(
+        "throttled",
+        "Answers 429 that came by themselves",
+        ("none", "with_retry_after", "without"),
+        of_account(_throttled),
+    ),
+    Question("clock", "The server's clock: seconds ahead of this machine's", ("steady", "uneven"), of_account(_clock)),
+    Question("latency", "Milliseconds that a page takes, by its length", (), of_account(_latency)),
 )

@@ -1,100 +1,92 @@
-"""Orders: which one a list has by itself, whether the one that was asked is kept, and how equal times follow."""
+"""Orders: the default order of a list, whether a requested order is kept, and the order of rows of equal time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from amocrm_probe.answer import ENOUGH, Answers, ProbeAnswer, Untold, Why, bits, each, one
+from amocrm_probe.answer import ENOUGH, ProbeAnswer, Unanswered, Why, bits
 from amocrm_probe.asking import Asking, ProbePage
-from amocrm_probe.lists import CARD_NAMES, EVENTS, LISTS, NOTES, TASKS, List
-from amocrm_probe.questions.question import Question
-from amocrm_probe.values import Row, direction, moment, moments, numbered
+from amocrm_probe.lists import CARD_NAMES, EVENTS, NOTES, TASKS, List
+from amocrm_probe.questions.question import Question, of_account, of_lists
+from amocrm_probe.values import Row, direction, integer_id, time_of, times_of
 
 _NOTES = tuple(one.name for one in NOTES[:3])
 _ORDERED = (*CARD_NAMES, *_NOTES)
 _COUNTERS = ("id", "updated_at")
 
 
-def default(ask: Asking) -> Answers:
-    return each((*CARD_NAMES, TASKS.name, *_NOTES), lambda name: _default(ask.rows(name)))
-
-
-def _default(rows: list[Row]) -> ProbeAnswer:
+def _default(ask: Asking, of: List) -> ProbeAnswer:
+    rows = ask.sample(of).rows
     if not rows:
-        raise Untold(Why.EMPTY)
+        raise Unanswered(Why.EMPTY)
     if bits(len(rows)) < ENOUGH:
-        raise Untold(Why.TOO_FEW)
+        raise Unanswered(Why.TOO_FEW)
     ways = {name: direction(_numbers(rows, name)) for name in _COUNTERS}
-    told = [f"{name.removesuffix('_at')}_{way}" for name, way in ways.items() if way]
-    if len(told) > 1 or "" in ways.values():
-        raise Untold(Why.AMBIGUOUS)
-    return ProbeAnswer(told[0] if told else "other", seen={"rows": len(rows)})
+    orders = [f"{name.removesuffix('_at')}_{way}" for name, way in ways.items() if way]
+    if len(orders) > 1 or "" in ways.values():
+        raise Unanswered(Why.AMBIGUOUS)
+    return ProbeAnswer(orders[0] if orders else "other", seen={"rows": len(rows)})
 
 
 def _numbers(rows: list[Row], name: str) -> list[int]:
-    return [value for row in rows if (value := numbered(row) if name == "id" else moment(row, name)) is not None]
+    return [value for row in rows if (value := integer_id(row) if name == "id" else time_of(row, name)) is not None]
 
 
-def kept(ask: Asking) -> Answers:
-    return each(_ORDERED, lambda name: order_kept(_both(ask, LISTS[name]), LISTS[name].cursor))
+def _kept(ask: Asking, of: List) -> ProbeAnswer:
+    return order_kept(_both(ask, of), of.cursor)
 
 
 def order_kept(pages: tuple[ProbePage, ProbePage], cursor: str) -> ProbeAnswer:
-    """By the pages that were asked for in either direction."""
-    up, down = (moments(page.rows, cursor) for page in pages)
+    """`pages`: the list in ascending and in descending order of the cursor."""
+    up, down = (times_of(page.rows, cursor) for page in pages)
     if len(set(up)) < 2 and len(set(down)) < 2:
-        raise Untold(Why.TOO_FEW if up else Why.EMPTY)
+        raise Unanswered(Why.TOO_FEW if up else Why.EMPTY)
     return ProbeAnswer(
         "kept" if (direction(up), direction(down)) == ("asc", "desc") else "ignored", seen={"rows": len(up)}
     )
 
 
-def _both(ask: Asking, of: List, **params: str) -> tuple[ProbePage, ProbePage]:
-    asked = ({f"order[{of.cursor}]": way, "limit": of.limit, **params} for way in ("asc", "desc"))
-    first, second = (ask.page(of, one) for one in asked)
-    return first, second
-
-
-def ties(ask: Asking) -> Answers:
-    return each(_ORDERED, lambda name: _ties(ask, LISTS[name]))
+def _both(ask: Asking, of: List) -> tuple[ProbePage, ProbePage]:
+    up, down = (ask.page(of, {f"order[{of.cursor}]": way, "limit": of.limit}) for way in ("asc", "desc"))
+    return up, down
 
 
 def _ties(ask: Asking, of: List) -> ProbeAnswer:
     up, down = (list(_groups(page.rows, of.cursor)) for page in _both(ask, of))
     if not up and not down:
-        raise Untold(Why.EMPTY)
+        raise Unanswered(Why.EMPTY)
     evidence = sum(bits(len(group)) for group in (*up, *down))
-    again = ask.page(of, {f"order[{of.cursor}]": "asc" if up else "desc", "limit": of.limit}, anew=True).rows
+    again = ask.page(of, {f"order[{of.cursor}]": "asc" if up else "desc", "limit": of.limit}, repeat=True).rows
     rows = sum(map(len, (*up, *down)))
     if _moved(up or down, list(_groups(again, of.cursor))):
         return ProbeAnswer("shuffled", seen={"rows": rows})
     if evidence < ENOUGH:
-        raise Untold(Why.TOO_FEW)
+        raise Unanswered(Why.TOO_FEW)
     ways = {_way(up), _way(down)} - {""}
     if "other" in ways:
         return ProbeAnswer("other", seen={"rows": rows})
     if len(ways) > 1:
         return ProbeAnswer("mirrored" if _way(up) == "id_asc" else "other", seen={"rows": rows})
     if not (up and down):
-        raise Untold(Why.TOO_FEW)
+        raise Unanswered(Why.TOO_FEW)
     return ProbeAnswer(ways.pop(), seen={"rows": rows})
 
 
 def _groups(rows: Sequence[Row], cursor: str) -> Iterator[list[int]]:
-    """The ids of rows of one time that follow each other."""
-    for at, group in groupby(rows, lambda row: moment(row, cursor)):
-        ids = [found for row in group if (found := numbered(row)) is not None]
+    """Yields the ids of each run of rows with the same time."""
+    for at, group in groupby(rows, lambda row: time_of(row, cursor)):
+        ids = [found for row in group if (found := integer_id(row)) is not None]
         if at is not None and len(set(ids)) > 1:
             yield ids
 
 
 def _moved(first: list[list[int]], second: list[list[int]]) -> bool:
-    """Whether rows of one time stand in another order than before."""
-    places = {found: (number, place) for number, group in enumerate(second) for place, found in enumerate(group)}
+    """Whether rows of one group of `first` stand in another order in `second`."""
+    positions = {found: (number, index) for number, group in enumerate(second) for index, found in enumerate(group)}
     for group in first:
-        known = [places[found] for found in group if found in places]
-        if len({number for number, _ in known}) == 1 and direction([place for _, place in known]) != "asc":
+        known = [positions[found] for found in group if found in positions]
+        if len({number for number, _ in known}) == 1 and direction([index for _, index in known]) != "asc":
             return len(known) > 1
     return False
 
@@ -106,18 +98,11 @@ def _way(groups: list[list[int]]) -> str:
     return f"id_{way}" if len(ways) == 1 and (way := next(iter(ways))) else "other"
 
 
-def events_default(ask: Asking) -> Answers:
-    return one(lambda: _events_default(moments(ask.sample(EVENTS).rows, EVENTS.cursor)))
-
-
-def _events_default(times: list[int]) -> ProbeAnswer:
+def _events_default(ask: Asking) -> ProbeAnswer:
+    times = times_of(ask.sample(EVENTS).rows, EVENTS.cursor)
     if bits(len(set(times))) < ENOUGH:
-        raise Untold(Why.TOO_FEW if times else Why.EMPTY)
+        raise Unanswered(Why.TOO_FEW if times else Why.EMPTY)
     return ProbeAnswer(direction(times) or "other", seen={"rows": len(times)})
-
-
-def events_order(ask: Asking) -> Answers:
-    return one(lambda: order_kept(_both(ask, EVENTS), EVENTS.cursor))
 
 
 QUESTIONS = (
@@ -125,15 +110,22 @@ QUESTIONS = (
         "default_order",
         "The order of a list for which none is asked",
         ("id_asc", "id_desc", "updated_asc", "updated_desc", "other"),
-        default,
+        of_lists((*CARD_NAMES, TASKS.name, *_NOTES), _default),
     ),
-    Question("order_kept", "Whether the order by time of change is kept", ("kept", "ignored"), kept),
+    Question(
+        "order_kept", "Whether the order by time of change is kept", ("kept", "ignored"), of_lists(_ORDERED, _kept)
+    ),
     Question(
         "ties",
         "The order of rows that were changed in one second, where the order by time of change is asked",
         ("id_asc", "id_desc", "mirrored", "shuffled", "other"),
-        ties,
+        of_lists(_ORDERED, _ties),
     ),
-    Question("events_order", "The order of events", ("asc", "desc", "other"), events_default),
-    Question("events_order_kept", "Whether order[created_at] works on events", ("kept", "ignored"), events_order),
+    Question("events_order", "The order of events", ("asc", "desc", "other"), of_account(_events_default)),
+    Question(
+        "events_order_kept",
+        "Whether order[created_at] works on events",
+        ("kept", "ignored"),
+        of_account(lambda ask: _kept(ask, EVENTS)),
+    ),
 )

@@ -1,17 +1,18 @@
-"""The form of a question."""
+"""The class of the questions, and the functions that make one for the account or for lists."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from amocrm_probe.answer import MIXED, Answers
+from amocrm_probe.answer import ACCOUNT, MIXED, Answers, ProbeAnswer, each
 from amocrm_probe.asking import Asking
+from amocrm_probe.lists import LISTS, List
 
 
 @dataclass(frozen=True)
 class Question:
-    """`title` is what a person reads. `choices`: the texts that may be answered, beside numbers, and nothing else."""
+    """`title`: for people. `choices`: the only texts that may be answered; numbers always may."""
 
     name: str
     title: str
@@ -21,3 +22,13 @@ class Question:
     @property
     def values(self) -> tuple[str, ...]:
         return (*self.choices, MIXED)
+
+
+def of_account(answer: Callable[[Asking], ProbeAnswer]) -> Callable[[Asking], Answers]:
+    """Makes `Question.answer` of a function that answers for the account as a whole."""
+    return lambda ask: each([ACCOUNT], lambda _: answer(ask))
+
+
+def of_lists(names: Iterable[str], answer: Callable[[Asking, List], ProbeAnswer]) -> Callable[[Asking], Answers]:
+    """Makes `Question.answer` of a function that answers for one list."""
+    return lambda ask: each(names, lambda name: answer(ask, LISTS[name]))

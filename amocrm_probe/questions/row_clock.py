@@ -1,44 +1,42 @@
-"""Whether rows are dated by the clock that the answers show: what is changed while the account is asked tells."""
+"""Whether the clock of the `Date` header also dates rows: shown by deals that change while the probe reads."""
 
 from __future__ import annotations
 
-from amocrm_probe.answer import Answers, ProbeAnswer, Untold, Why, one
-from amocrm_probe.asking import Asking, ProbePage
+from amocrm_probe.answer import ProbeAnswer, Unanswered, Why
+from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
-from amocrm_probe.questions.question import Question
-from amocrm_probe.values import moments
+from amocrm_probe.questions.question import Question, of_account
+from amocrm_probe.values import times_of
 from source_amocrm.http import Params
 
-NEAR = 60.0
-"""Seconds between the bounds of an answer, at most: farther apart they say too little."""
+WIDEST = 60.0
+"""Largest distance between the two bounds of the clocks' difference (seconds). Past that the question stays open."""
 _LEADS = LISTS["leads"]
 _NEWEST: Params = {f"order[{_LEADS.cursor}]": "desc", "limit": _LEADS.limit}
 
 
-def row_clock(ask: Asking) -> Answers:
-    return one(lambda: _row_clock(ask, ask.page(_LEADS, _NEWEST), ask.page(_LEADS, _NEWEST, anew=True)))
+def _row_clock(ask: Asking) -> ProbeAnswer:
+    """Bounds the difference of the two clocks by a deal that changed between two answers.
 
-
-def _row_clock(ask: Asking, before: ProbePage, after: ProbePage) -> ProbeAnswer:
-    """A deal that was changed between two answers is dated between them, by whichever clock dates it.
-
-    So the answers' clock is ahead by at least the earlier answer less the deal's time, and at most by the later answer
-    less that time, give or take what the answers' clock errs by. `likely`: whoever writes a deal may date it.
+    The answers' clock is ahead of the rows' by at least the earlier answer's `Date` minus the deal's time, and by at
+    most the later answer's `Date` minus that time, give or take the spread of the answers' clock. The answer is only
+    `likely`, because whoever writes a deal may set its time.
     """
-    known, times = moments(before.rows, _LEADS.cursor), moments(after.rows, _LEADS.cursor)
+    before, after = ask.page(_LEADS, _NEWEST), ask.page(_LEADS, _NEWEST, repeat=True)
+    known, times = times_of(before.rows, _LEADS.cursor), times_of(after.rows, _LEADS.cursor)
     changed = [at for at in times if at > max(known, default=at)]
     if before.date is None or after.date is None or not known:
-        raise Untold(Why.EMPTY)
+        raise Unanswered(Why.EMPTY)
     if not changed:
-        raise Untold(Why.STILL)
-    shown = [one.ahead for one in ask.seen if one.ahead is not None]
-    errs = max(shown) - min(shown)
-    least, most = before.date - min(changed) - errs, after.date - max(changed) + errs
+        raise Unanswered(Why.STILL)
+    ahead = [one.ahead for one in ask.stats if one.ahead is not None]
+    spread = max(ahead) - min(ahead)
+    least, most = before.date - min(changed) - spread, after.date - max(changed) + spread
     seen = {"least": least, "most": most, "rows": len(changed)}
-    told = "ahead" if least > 0 else "behind" if most < 0 else "same"
-    if not 0 <= most - least <= NEAR:
-        raise Untold(Why.AMBIGUOUS)
-    return ProbeAnswer(told, seen=seen, likely=True)
+    value = "ahead" if least > 0 else "behind" if most < 0 else "same"
+    if not 0 <= most - least <= WIDEST:
+        raise Unanswered(Why.AMBIGUOUS)
+    return ProbeAnswer(value, seen=seen, likely=True)
 
 
 QUESTIONS = (
@@ -46,6 +44,6 @@ QUESTIONS = (
         "row_clock",
         "The clock of the answers beside the one that dates deals, in seconds",
         ("same", "ahead", "behind"),
-        row_clock,
+        of_account(_row_clock),
     ),
 )

@@ -1,4 +1,4 @@
-"""Shapes of rows, as data: what one row shows, and what all rows of the list agree in."""
+"""Shapes of rows, as data: each row of a list votes for a shape, and the answer is what all votes agree in."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from amocrm_probe.answer import OFTEN, Answers, ProbeAnswer, Untold, Why, each, verdict
+from amocrm_probe.answer import OFTEN, ProbeAnswer, Unanswered, Why, verdict
 from amocrm_probe.asking import Asking
-from amocrm_probe.lists import LISTS
-from amocrm_probe.questions.question import Question
-from amocrm_probe.values import Row, objects, within
+from amocrm_probe.lists import LISTS, List
+from amocrm_probe.questions.question import Question, of_lists
+from amocrm_probe.values import Row, objects, value_at
 
-Tells = Callable[[Row], "str | None"]
+Vote = Callable[[Row], "str | None"]
+"""Returns the shape that a row shows, or None if it shows nothing."""
 
 
-def _of_rows(subjects: dict[str, Tells], ask: Asking) -> Answers:
-    return each(
-        subjects, lambda name: verdict(Counter(found for row in ask.rows(name) if (found := subjects[name](row))))
-    )
+def _votes(votes: dict[str, Vote], ask: Asking, of: List) -> ProbeAnswer:
+    return verdict(Counter(found for row in ask.sample(of).rows if (found := votes[of.name](row))))
 
 
 def _minor(name: str, row: Row) -> str | None:
@@ -36,7 +35,7 @@ def _has(name: str, row: Row) -> str:
 
 
 def _loss_reason(row: Row) -> str | None:
-    found = within(row, "_embedded", "loss_reason")
+    found = value_at(row, "_embedded", "loss_reason")
     return "array" if isinstance(found, list) else "object" if isinstance(found, dict) else None
 
 
@@ -61,28 +60,28 @@ def _enum_key(row: Row) -> str | None:
 
 
 def _lead_source(row: Row) -> str | None:
-    source = within(row, "_embedded", "source")
+    source = value_at(row, "_embedded", "source")
     if isinstance(source, dict):
         return "embedded" if "external_id" in source else "documented"
     return "top" if isinstance(row.get("source_id"), int) else None
 
 
 def _element_links(row: Row) -> str | None:
-    linked = objects(within(row, "_embedded", "catalog_elements"))
+    linked = objects(value_at(row, "_embedded", "catalog_elements"))
     shapes = {(isinstance(one.get("metadata"), dict), "quantity" in one) for one in linked}
-    told = {(True, True): "both", (True, False): "metadata", (False, True): "flat"}
-    return told.get(shapes.pop()) if len(shapes) == 1 else None
+    names = {(True, True): "both", (True, False): "metadata", (False, True): "flat"}
+    return names.get(shapes.pop()) if len(shapes) == 1 else None
 
 
 def _user_group(row: Row) -> str | None:
-    right, embedded = within(row, "rights", "group_id"), objects(within(row, "_embedded", "groups"))
+    right, embedded = value_at(row, "rights", "group_id"), objects(value_at(row, "_embedded", "groups"))
     if right is None:
         return "embedded" if embedded else None
     return "both" if embedded else "rights"
 
 
 def _self_link(row: Row) -> str | None:
-    link = within(row, "_links", "self", "href")
+    link = value_at(row, "_links", "self", "href")
     return None if not isinstance(link, str) else "long" if "?" in link else "short"
 
 
@@ -90,12 +89,8 @@ def _field_shape(row: Row) -> str:
     return "full" if "code" in row and "entity_type" in row else "documented"
 
 
-def false_checkbox(ask: Asking) -> Answers:
-    return each(("leads", "contacts", "companies"), lambda name: _false_checkbox(ask.rows(name)))
-
-
-def _false_checkbox(rows: list[Row]) -> ProbeAnswer:
-    filled = [one for row in rows for one in objects(row.get("custom_fields_values"))]
+def _false_checkbox(ask: Asking, of: List) -> ProbeAnswer:
+    filled = [one for row in ask.sample(of).rows for one in objects(row.get("custom_fields_values"))]
     ticks = [
         value.get("value")
         for one in filled
@@ -106,7 +101,7 @@ def _false_checkbox(rows: list[Row]) -> ProbeAnswer:
     if unticked:
         return ProbeAnswer("returned", seen={"rows": unticked})
     if len(ticks) < OFTEN:
-        raise Untold(Why.TOO_FEW if ticks else Why.EMPTY)
+        raise Unanswered(Why.TOO_FEW if ticks else Why.EMPTY)
     return ProbeAnswer("absent", seen={"rows": len(ticks)}, likely=True)
 
 
@@ -115,9 +110,9 @@ _NOTES = ("lead_notes", "contact_notes")
 _FIELDS = ("lead_fields", "contact_fields")
 
 
-def _shape(name: str, title: str, choices: tuple[str, ...], subjects: dict[str, Tells]) -> Question:
-    assert set(subjects) <= set(LISTS)
-    return Question(name, title, choices, partial(_of_rows, subjects))
+def _shape(name: str, title: str, choices: tuple[str, ...], votes: dict[str, Vote]) -> Question:
+    assert set(votes) <= set(LISTS)
+    return Question(name, title, choices, of_lists(votes, partial(_votes, votes)))
 
 
 QUESTIONS = (
@@ -187,5 +182,10 @@ QUESTIONS = (
         ("full", "documented"),
         dict.fromkeys(_FIELDS, _field_shape),
     ),
-    Question("false_checkbox", "Whether a box that is not ticked is shown", ("returned", "absent"), false_checkbox),
+    Question(
+        "false_checkbox",
+        "Whether a box that is not ticked is shown",
+        ("returned", "absent"),
+        of_lists(("leads", "contacts", "companies"), _false_checkbox),
+    ),
 )

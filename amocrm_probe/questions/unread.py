@@ -1,20 +1,20 @@
-"""Questions that reading cannot answer, so that nobody takes their absence for an answer."""
+"""Questions that reading cannot answer. They are listed so that nobody takes their absence for an answer."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer, Why
+from amocrm_probe.answer import ProbeAnswer, Why
 from amocrm_probe.asking import Asking
-from amocrm_probe.questions.question import Question
+from amocrm_probe.questions.question import Question, of_account
 
 
-def untold(why: Why, _: Asking) -> Answers:
-    return {ACCOUNT: ProbeAnswer(why=why)}
+def _unanswered(why: Why, _: Asking) -> ProbeAnswer:
+    return ProbeAnswer(why=why)
 
 
 QUESTIONS = tuple(
-    Question(name, title, (), partial(untold, why))
+    Question(name, title, (), of_account(partial(_unanswered, why)))
     for name, title, why in (
         ("events_late", "How long after what happened its event shows", Why.WRITE),
         ("closest_task_bump", "Whether a task's new deadline changes the card's updated_at", Why.WRITE),

@@ -1,5 +1,5 @@
 """The report: one HTML file made of the marts.
 
-`queries` says what is read of them, `data` reads it, `page` makes the file of it. In the browser data.js chooses by
-pipeline and period, sections.js counts, view.js shows; texts.yaml holds every word in both languages.
+`queries` has the SQL over the marts, `data` runs it, `page` writes the file. In the browser data.js chooses the rows of
+a pipeline and period, sections.js counts them, view.js shows them; texts.yaml holds every word in both languages.
 """

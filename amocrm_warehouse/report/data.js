@@ -1,11 +1,11 @@
 "use strict";
 
-// What the page holds, and what of it is chosen: a scope (everything, an account, a pipeline), a period, and who.
+// The page's tables, and their rows of a choice: a scope (everything, an account, a pipeline), a period, and who (a team or a manager).
 
 const embedded = (id) => JSON.parse(document.getElementById(id).textContent);
 const METRICS = embedded("metrics");
 let DATA; // what page.py packed
-let TABLES; // rows by table; a table that could not be built is not there
+let TABLES; // rows by table; a table that could not be built is missing
 let SCOPES;
 let PERIODS;
 let PEOPLE; // names and teams by "project/user"
@@ -20,7 +20,7 @@ function median(values) {
   return found.length % 2 ? found[middle] : (found[middle - 1] + found[middle]) / 2;
 }
 
-// Whether a row counts in a metric, and the metric of rows.
+// Whether a row counts in a metric (countsIn), and the value of a metric over rows (metric).
 const countsIn = (name) => (row) => Object.entries(METRICS[name].when || {}).every(([column, values]) => values.includes(row[column]));
 
 function metric(name, rows) {
@@ -37,7 +37,7 @@ const falling = (...columns) => (one, other) => {
   return column ? other[column] - one[column] : 0;
 };
 
-// Days are told by their number since 1970.
+// A day is its number since 1970.
 const dayOf = (text) => Date.UTC(...text.split("-").map((part, place) => Number(part) - (place === 1 ? 1 : 0))) / 864e5;
 const textOf = (day) => new Date(day * 864e5).toISOString().slice(0, 10);
 const monthOf = (day) => textOf(day).slice(0, 7);
@@ -55,7 +55,7 @@ function monthsBetween(first, last) {
   return months;
 }
 
-// The rows that agree in the columns, group by group, in the order in which they come.
+// Groups of rows with equal values in the columns; groups and rows keep their order.
 function grouped(rows, ...columns) {
   const groups = new Map();
   for (const row of rows) {
@@ -94,7 +94,7 @@ async function load() {
   PERIODS = periods();
 }
 
-// Accounts of several currencies cannot be summed up, so one of them is chosen then. One that is not known is of its own.
+// Accounts with different currencies have no common sums: then no scope has all accounts. An unknown currency differs from all others.
 function scopes() {
   const currencies = new Set(TABLES.accounts.map((account) => account.currency || `?${account.project_id}`));
   return [
@@ -106,7 +106,7 @@ function scopes() {
   ];
 }
 
-// Those that a deal is in, the one with the most deals first.
+// The account's pipelines that deals have been in, the one with the most deals first.
 function pipelinesOf(project) {
   const names = new Map((TABLES.stages || []).map((row) => [`${row.project_id}/${row.pipeline_id}`, row.pipeline_name]));
   const counts = new Map();
@@ -120,7 +120,7 @@ function pipelinesOf(project) {
 
 const ofMonths = (id, kind, first, last) => ({ id, kind, first: firstOf(first), last: lastOf(last), whole: true });
 
-// What can be chosen: everything, the last months, and each week, month, quarter and year that there is.
+// The periods to choose from: everything, the last months, and each week, month, quarter and year with data.
 function periods() {
   const [since, today] = [dayOf(DATA.since), dayOf(DATA.today)];
   const [first, now] = [monthOf(since), monthOf(today)];
@@ -138,7 +138,7 @@ function periods() {
   ];
 }
 
-// Days of one's own choice. They are whole months where they begin and end so, and then plans can be told.
+// A period between two chosen days. If it consists of whole months, it has plans, which are monthly.
 function ownPeriod(first, last) {
   const whole = textOf(first).endsWith("-01") && (last === lastOf(monthOf(last)) || last >= dayOf(DATA.today));
   return { id: `${textOf(first)}..${textOf(last)}`, kind: "own", first, last, whole };
@@ -156,7 +156,7 @@ const nameOf = (project, user) => {
   return user === 0 ? "robot" : (PEOPLE.get(`${project}/${user}`) || {}).name || `#${user}`;
 };
 
-// Who can be chosen: the teams, and everybody to whom anything belongs.
+// The teams and people to choose from: people are users with deals, tasks, plans or work.
 function whos(scope) {
   const inScope = (row) => scope.project === null || row.project_id === scope.project;
   const known = new Map();
@@ -174,7 +174,7 @@ function whos(scope) {
   return { teams: teams.sort(byName), people: [...known.values()].sort(byName) };
 }
 
-// One choice: the rows of its scope, period and people.
+// The view of a choice: functions that return its rows.
 function chosen(scope, period, who) {
   const users = who && new Set(who.users);
   const account = TABLES.accounts.find((row) => scope.project === null || row.project_id === scope.project);
@@ -191,7 +191,7 @@ function chosen(scope, period, who) {
     stays: () => of("stays", first, last, "created"),
     work: () => of("work", first, last, "day"),
     talks: () => of("talks", first, last, "began"),
-    hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // told by month: those that the period touches
+    hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // by month: all months that the period touches
   });
   const today = dayOf(DATA.today);
   const planned = scope.pipeline === null && period.whole;
@@ -200,13 +200,13 @@ function chosen(scope, period, who) {
     now: (name) => of(name),
     month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),
     month_plans: () => (scope.pipeline === null && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
-    // of all people and pipelines, month by month
+    // costs are of all people and pipelines, by month
     costs: () => (!users && planned && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (scope.project === null || row.project_id === null || row.project_id === scope.project)) : []),
     open: () => of("deals").filter(countsIn("open")),
     planned,
     plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),
     last: Math.min(period.last, today),
-    // as many months, or days, before; null where they are not known
+    // as many months, or days, before the period; null if the page does not hold them
     before: () => {
       const months = period.whole ? monthsBetween(period.first, period.last).length : null;
       const first = months ? firstOf(shifted(monthOf(period.first), -months)) : period.first - (period.last - period.first + 1);

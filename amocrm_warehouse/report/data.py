@@ -1,4 +1,4 @@
-"""The marts' rows as the page holds them: columns of numbers, whose names and texts are told once."""
+"""Reads the marts in the form that the page holds: tables as columns, packed for JSON."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from typing import Any
 
 from amocrm_warehouse.report.queries import BY, CLOCK, FIRST_DAYS, QUERIES, needs
 
-MONTHS = 36
+MOST_MONTHS = 36
 """The most months that the report goes back."""
 SOURCES_SHOWN = 25
-"""The most sources of an account with names of their own, beside those that have costs."""
+"""The most sources of an account that the page names, besides those with costs; it unites all others."""
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
-"""Runs a statement, with values by the names that it has for them: the columns' names, and the rows."""
+"""Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
 Columns = dict[str, list[Any]]
 """The values of each column."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a page is to show beside the marts, or less than they hold."""
+class Contents:
+    """What a page leaves out of the marts (`only`), and adds to them (`costs`)."""
 
     only: Collection[tuple[str, int]] | None = None
-    """Projects and IDs of the users whose rows the page shows, without figures of the whole team. None: everything."""
+    """(project, user id) of the only users whose rows the page shows, without figures of everybody. None: all rows."""
     costs: list[list[str]] | None = None
-    """Month, source, cost."""
+    """Rows of month, source and cost."""
 
 
-EVERYTHING = Asked()
+EVERYTHING = Contents()
 
 
 def read(
     run: Run,
-    most_months: int = MONTHS,
+    most_months: int = MOST_MONTHS,
     unbuilt: Mapping[str, str] | None = None,
-    asked: Asked = EVERYTHING,
+    contents: Contents = EVERYTHING,
 ) -> dict[str, Any]:
-    """Everything that the page shows, of its last `most_months` months.
+    """Reads everything that the page shows of its last `most_months` months.
 
-    `unbuilt`: the models that are not there, and why; what is made of them is left out of the tables.
+    `unbuilt`: models that are missing, and why; tables made of them are left out.
     """
     unbuilt = unbuilt or {}
     _, [(built_at, today, synced_at)] = run(CLOCK)
@@ -50,46 +50,46 @@ def read(
     days = [run(sql)[1][0][0] for sql in FIRST_DAYS if not needs(sql) & unbuilt.keys()]
     first = min([this_month, *(day.replace(day=1) for day in days if day)])
     since = max(first, shifted(this_month, 1 - most_months))
-    places = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
+    values = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
     by = [] if needs(BY) & unbuilt.keys() else [name for (name,) in run(BY)[1]]
-    places["source"] = "deals.by_value" if by else "coalesce(deals.source_name, deals.utm_source)"
+    values["source"] = "deals.by_value" if by else "coalesce(deals.source_name, deals.utm_source)"
     tables: dict[str, Columns] = {}
     for name, sql in QUERIES.items():
         if not needs(sql) & unbuilt.keys():
-            columns, rows = run(sql.format_map(places))
-            values = list(zip(*rows, strict=True)) or [()] * len(columns)
-            tables[name] = {column: list(found) for column, found in zip(columns, values, strict=True)}
-    if asked.costs is not None:
-        months, sources, costs = zip(*asked.costs, strict=True) if asked.costs else ((), (), ())
+            columns, rows = run(sql.format_map(values))
+            found = list(zip(*rows, strict=True)) or [()] * len(columns)
+            tables[name] = dict(zip(columns, map(list, found), strict=True))
+    if contents.costs is not None:
+        months, sources, costs = zip(*contents.costs, strict=True) if contents.costs else ((), (), ())
         tables["costs"] = {
             "project_id": [None] * len(months), "month": list(map(date.fromisoformat, months)),
             "source": [source[:80] or None for source in sources], "cost": list(map(Decimal, costs)),
         }  # fmt: skip
-    if asked.only is not None:
-        tables = of_people(tables, frozenset(asked.only))
+    if contents.only is not None:
+        tables = of_people(tables, frozenset(contents.only))
     if "deals" in tables:
         renumber(tables)
     return {
-        "built_at": plain(built_at),
-        "synced_at": plain(synced_at),
-        "today": plain(today),
-        "since": plain(since),
+        "built_at": json_value(built_at),
+        "synced_at": json_value(synced_at),
+        "today": json_value(today),
+        "since": json_value(since),
         "by": ", ".join(by),
         "is_whole": since == first,
-        "only": asked.only is not None,
+        "only": contents.only is not None,
         "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},
         "tables": {
-            name: {column: packed(column, of) for column, of in table.items()} for name, table in tables.items()
+            name: {column: packed(column, cells) for column, cells in table.items()} for name, table in tables.items()
         },
     }
 
 
 OF_EVERYBODY = ("costs", "forecast", "forecast_stages", "freshness")
-"""Tables that tell of no user."""
+"""Tables whose figures are of all users together; a page of chosen users leaves them out."""
 
 
 def of_people(tables: dict[str, Columns], only: frozenset[tuple[str, int]]) -> dict[str, Columns]:
-    """The rows of these users. A deal of theirs that another one closed, or has now, does not say who that is."""
+    """Keeps the rows of these users. The id of any other user in such a row becomes None."""
     found: dict[str, Columns] = {}
     deals = set()
     for name, table in tables.items():
@@ -103,46 +103,46 @@ def of_people(tables: dict[str, Columns], only: frozenset[tuple[str, int]]) -> d
         elif "deal_id" in table:
             rows = [at for at in rows if (table["project_id"][at], table["deal_id"][at]) in deals]
         if name not in OF_EVERYBODY:
-            found[name] = {column: [of[at] for at in rows] for column, of in table.items()}
+            found[name] = {column: [cells[at] for at in rows] for column, cells in table.items()}
         if name == "deals":
             deals = set(zip(found[name]["project_id"], found[name]["deal_id"], strict=True))
     return found
 
 
 def renumber(tables: dict[str, Columns]) -> None:
-    """Deals are told by their places in the table instead of by ids, sources and reasons by their places in lists."""
+    """Replaces ids of deals by row numbers in the table of deals, and sources that the page does not name by True."""
     deals = tables["deals"]
-    place = {own: at for at, own in enumerate(zip(deals["project_id"], deals["deal_id"], strict=True))}
+    number = {key: at for at, key in enumerate(zip(deals["project_id"], deals["deal_id"], strict=True))}
     for name in ("ways", "stays"):
         if table := tables.get(name):
-            table["deal"] = [place[own] for own in zip(table.pop("project_id"), table.pop("deal_id"), strict=True)]
+            table["deal"] = [number[key] for key in zip(table.pop("project_id"), table.pop("deal_id"), strict=True)]
     del deals["deal_id"]
     ranks: dict[str, Counter[str]] = {}
     for project, source in zip(deals["project_id"], deals["source"], strict=True):
         if source is not None:
             ranks.setdefault(project, Counter())[source[:80]] += 1
     paid = set(tables.get("costs", {}).get("source", ()))
-    kept = {
-        project: paid | {name for name, _ in sorted(found.items(), key=lambda own: (-own[1], own[0]))[:SOURCES_SHOWN]}
+    named = {
+        project: paid | {name for name, _ in sorted(found.items(), key=lambda one: (-one[1], one[0]))[:SOURCES_SHOWN]}
         for project, found in ranks.items()
     }
     deals["source"] = [
-        source and (source[:80] if source[:80] in kept[project] else True)
+        source and (source[:80] if source[:80] in named[project] else True)
         for project, source in zip(deals["project_id"], deals["source"], strict=True)
     ]
 
 
 def packed(column: str, values: list[Any]) -> Any:
-    """A column as JSON holds it: days by the difference from the one before, few values by their places in a list."""
-    found = [plain(value) for value in values]
+    """Packs a column for JSON: days and ids as differences, few distinct values as a list and positions in it."""
+    found = [json_value(value) for value in values]
     if any(isinstance(value, date) and not isinstance(value, datetime) for value in values):
         days = [None if value is None else (value - EPOCH).days for value in values]
         return {"days": differences(days)}
     if column in ("deal", "user_id", "task_id"):
         return {"numbers": differences(found)}
-    if len(found) > 24 and len(several := list(dict.fromkeys(found))) <= len(found) / 4:
-        at = {(type(value), value): place for place, value in enumerate(several)}
-        return {"of": several, "at": [at[type(value), value] for value in found]}
+    if len(found) > 24 and len(distinct := list(dict.fromkeys(found))) <= len(found) / 4:
+        positions = {(type(value), value): at for at, value in enumerate(distinct)}
+        return {"of": distinct, "at": [positions[type(value), value] for value in found]}
     return found
 
 
@@ -150,22 +150,22 @@ EPOCH = date(1970, 1, 1)
 
 
 def differences(numbers: list[int | None]) -> list[int | None]:
-    """Each number without the last one before it."""
-    last, told = 0, []
+    """Returns each number less the number before it, which may be several nulls before."""
+    last, found = 0, []
     for number in numbers:
-        told.append(None if number is None else number - last)
+        found.append(None if number is None else number - last)
         last = last if number is None else number
-    return told
+    return found
 
 
 def shifted(month: date, by: int) -> date:
-    """The first day of the month that comes `by` months later."""
+    """Returns the first day of the month that comes `by` months later."""
     year, index = divmod(12 * month.year + month.month - 1 + by, 12)
     return date(year, index + 1, 1)
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON holds it."""
+def json_value(value: Any) -> Any:
+    """Returns a value in the form that JSON holds; moments are UTC."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds") + "Z"
     if isinstance(value, date):

@@ -12,9 +12,9 @@ from amocrm_warehouse.report.workbook import link
 
 
 def digest(run: Run, choice: Choice, words: Words) -> str:
-    """Twelve lines an account, without the forecast, which is of everybody, where `choice` says of whom.
+    """Returns twelve lines per account; nine if `choice` names users, because the forecast is of everybody.
 
-    The months are the present one, by the account's clock, and those around it.
+    The months are the present one by the clock of the account, those before and the next.
     """
     accounts = answer(run, "accounts", choice).dicts()
     return "\n\n".join("\n".join(lines(run, choice, one, words)) for one in accounts)
@@ -32,15 +32,15 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     reasons = answer(run, "reasons", choice).dicts()
     best = answer(run, "managers", choice).dicts()
     ahead = [row for row in answer(run, "forecast", choice).dicts() if row["pipeline_id"] == choice.pipeline]
-    told = {row["months_ahead"]: row for row in ahead if not row["months_back"]}
+    by_month = {row["months_ahead"]: row for row in ahead if not row["months_back"]}
     past = [row for row in ahead if row["months_back"] and row["expected"] is not None]
 
     def money(value: float | None) -> str:
         return words.money(value, account["currency"])
 
-    def foreseen(months: int) -> str:
+    def forecast(months: int) -> str:
         name = words.month(shifted(choice.since, months))
-        row = told.get(months, {})
+        row = by_month.get(months, {})
         if row.get("expected") is None:
             return words("digest.few", month=name)
         return words("digest.forecast", month=name, **{one: money(row[one]) for one in ("expected", "low", "high")})
@@ -55,7 +55,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         words("digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0)),
         words("digest.plan", plan=money(plan), share=share) if plan else words("digest.no_plan"),
         *([
-            foreseen(0), foreseen(1),
+            forecast(0), forecast(1),
             words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record"),
         ] if choice.users is None else []),
         words(

@@ -1,4 +1,4 @@
-"""The report's file: the page with its data, its words, its charts and Vega-Lite inside."""
+"""Makes the report's file: the page with its data, words, charts and Vega-Lite inside."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from amocrm_warehouse.report.data import EVERYTHING, MONTHS, Asked, Run, read
-from amocrm_warehouse.report.metrics import for_the_page
+from amocrm_warehouse.report.data import EVERYTHING, MOST_MONTHS, Contents, Run, read
+from amocrm_warehouse.report.metrics import page_metrics
 from amocrm_warehouse.report.runtime import vega
 from amocrm_warehouse.report.words import texts
 from source_amocrm import atomic_file
 
-HOME = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 SCRIPTS = ("data.js", "sections.js", "view.js")
 LIMIT = 2_000_000
-"""The most bytes of a report."""
+"""The most bytes of a report; a longer one is made again with fewer months."""
 
 
 def write(
@@ -30,18 +30,18 @@ def write(
     run: Run,
     unread: list[str],
     unbuilt: Mapping[str, str] | None = None,
-    asked: Asked = EVERYTHING,
+    contents: Contents = EVERYTHING,
 ) -> None:
     """Replaces the file as a whole.
 
-    `unread`: sentences about tables that the last sync could not read. `unbuilt`: models that are not there, and why.
+    `unread`: sentences about tables that the last sync could not read. `unbuilt`: models that are missing, and why.
     """
-    text = page(run, unread, unbuilt=unbuilt, asked=asked)
+    text = page(run, unread, unbuilt=unbuilt, contents=contents)
     try:
         atomic_file.write(path, text)  # for its owner alone, since customers' names may be in it
     except OSError as error:
-        told = f"The report {path} cannot be written: {error.strerror}. Name another file: OUT=report.html."
-        raise ValueError(told) from None
+        sentence = f"The report {path} cannot be written: {error.strerror}. Name another file: OUT=report.html."
+        raise ValueError(sentence) from None
 
 
 def page(
@@ -49,12 +49,12 @@ def page(
     unread: list[str],
     limit: int = LIMIT,
     unbuilt: Mapping[str, str] | None = None,
-    asked: Asked = EVERYTHING,
+    contents: Contents = EVERYTHING,
 ) -> str:
-    """As many months as have room within the limit."""
-    months = MONTHS
+    """Returns the page with as many months as fit into the limit (bytes)."""
+    months = MOST_MONTHS
     while True:
-        text = render(read(run, months, unbuilt, asked) | {"unread": unread})
+        text = render(read(run, months, unbuilt, contents) | {"unread": unread})
         if len(text.encode()) <= limit:
             return text
         if months == 1:
@@ -63,36 +63,37 @@ def page(
 
 
 def render(data: dict[str, Any]) -> str:
+    loader = FileSystemLoader(FOLDER)
     environment = Environment(
-        loader=FileSystemLoader(HOME), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    # Jinja's own filter writes < > & ' of what the account holds by their codes: nothing there ends a script
+    # Jinja's tojson escapes < > & ', so that no text of the account can end a script
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    scripts = [script(vega()), script("\n".join((HOME / name).read_text(encoding="utf-8") for name in SCRIPTS))]
+    scripts = [script(vega()), script("\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS))]
     accounts = data["tables"]["accounts"]
     names = [name or project for project, name in zip(accounts["project_id"], accounts["name"], strict=True)]
     return environment.get_template("page.html").render(
         title=", ".join(names),
-        data=packed(data),
+        data=compressed(data),
         texts=texts(),
-        metrics=for_the_page(),
-        charts=json.loads((HOME / "charts.json").read_text(encoding="utf-8")),
-        style=(HOME / "page.css").read_text(encoding="utf-8"),
+        metrics=page_metrics(),
+        charts=json.loads((FOLDER / "charts.json").read_text(encoding="utf-8")),
+        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
         scripts=scripts,
-        hashes=" ".join(f"'sha256-{digest(text)}'" for text in scripts),
+        hashes=" ".join(f"'sha256-{sha256(text)}'" for text in scripts),
     )
 
 
-def packed(data: dict[str, Any]) -> str:
-    """As data.js unpacks it. Nothing that the account holds can end a script in it."""
+def compressed(data: dict[str, Any]) -> str:
+    """Returns data in the form that data.js unpacks, in which no text of the account can end a script."""
     document = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
     return base64.b64encode(zlib.compress(document, 9)).decode()
 
 
 def script(text: str) -> str:
-    """As it may stand within a page, which a `</script` of its own would end."""
+    """Escapes a script for a page, in which a `</script` would end it."""
     return re.sub("<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE).replace("\r", "\\r")
 
 
-def digest(text: str) -> str:
+def sha256(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

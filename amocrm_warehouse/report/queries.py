@@ -1,14 +1,14 @@
-"""What the report reads of the marts, as SQL that DuckDB and PostgreSQL both understand.
+"""The report's queries over the marts, in SQL that DuckDB and PostgreSQL both understand.
 
-`{since}` is the first day shown, `{built_at}` the moment as of which the marts are told, UTC, `{tenth}` the seconds of
-a tenth of a day, in which the page tells how long something took.
+`{since}` is the first day shown, `{built_at}` the moment that the marts describe (UTC), `{tenth}` the seconds in a
+tenth of a day, the page's unit of durations.
 """
 
 from __future__ import annotations
 
 import re
 
-from amocrm_warehouse.report.metrics import ROWS, column, to_deals, total, totals
+from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
 
 CLOCK = """
     select
@@ -21,21 +21,20 @@ CLOCK = """
 """The moment of the build, its day by the clock of the account, and the oldest of the accounts' last syncs."""
 
 BY = "select distinct name from amocrm_marts.own_fields where is_by order by name"
-"""The field of deals that `--by` chose; each account may have its own name for it."""
+"""Names of the field of deals that `--by` chose; accounts may name it differently."""
 FIRST_DAYS = (
     "select cast(least(min(created_at_local), min(closed_at_local)) as date) from amocrm_marts.deals "
     "where not is_deleted",
     "select min(month) from amocrm_marts.sales_plan where plan is not null",
 )
-"""The first day that deals, and that plans, tell of."""
+"""The first day of deals, and the first month of plans."""
 
 STALE_SHOWN = 20
-"""Deals of each pipeline and manager."""
-
+"""The most stale deals that the page holds for each pipeline and manager."""
 TODAY_SHOWN = 20
-"""Cards of each pipeline and manager."""
+"""The most cards of today's list that the page holds for each pipeline and manager."""
 REASONS = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
-"""Why something waits, and the table without which nobody knows."""
+"""Reasons to wait, each with the table without which it is unknown."""
 
 QUERIES = {
     "accounts": f"""
@@ -131,10 +130,10 @@ QUERIES = {
                 row_number() over (
                     partition by project_id, pipeline_id, responsible_user_id
                     order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
-                ) as place
+                ) as nth
             from amocrm_marts.stale_deals
         ) as ranked
-        where place <= {STALE_SHOWN}
+        where nth <= {STALE_SHOWN}
         order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
     """,
     "today": f"""
@@ -144,7 +143,7 @@ QUERIES = {
         from (
             select
                 cards.*,
-                row_number() over whose_best as place,
+                row_number() over whose_best as nth,
                 count(*) over whose as cards,
                 coalesce(sum(budget) over whose, 0) as all_budget,
                 {", ".join(f"sum({reason}) over whose as all_{reason}" for reason in REASONS)}
@@ -163,11 +162,11 @@ QUERIES = {
                     order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id
                 )
         ) as ranked
-        where place <= {TODAY_SHOWN}
+        where nth <= {TODAY_SHOWN}
         order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, project_id,
             responsible_user_id
     """,
-    # deals that wait for several people, each of whom has the budget in their sum
+    # deals that wait for several people, whose budget is in the sum of each of them
     "today_shared": """
         select project_id, pipeline_id, responsible_user_id, card, budget
         from (
@@ -187,7 +186,7 @@ QUERIES = {
             {column("conversations", "began")} as began,
             cast(extract(hour from conversations.started_at_local) as integer) as hour,
             {column("conversations", "minutes")} as minutes, conversations.answered_by, conversations.is_unanswered
-        from amocrm_marts.conversations {to_deals("conversations")}
+        from amocrm_marts.conversations {join_deals("conversations")}
         where conversations.started_at_local >= date '{{since}}' and {ROWS["conversations"]["where"]}
         order by conversations.project_id, conversations.started_at_local, conversations.talk_id
     """,
@@ -208,7 +207,7 @@ QUERIES = {
         select
             tasks_open.project_id, deals.pipeline_id, tasks_open.responsible_user_id, count(*) as tasks,
             {totals("overdue")}
-        from amocrm_marts.tasks_open {to_deals("tasks_open")}
+        from amocrm_marts.tasks_open {join_deals("tasks_open")}
         group by 1, 2, 3
         order by 1, 2, 3
     """,
@@ -245,5 +244,5 @@ QUERIES = {
 
 
 def needs(sql: str) -> set[str]:
-    """The models that a query reads."""
+    """Returns the models that a query reads."""
     return set(re.findall(r"amocrm_(?:marts|staging)\.(\w+)", sql))

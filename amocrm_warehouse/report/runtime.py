@@ -1,4 +1,4 @@
-"""Vega-Lite with all it needs, as one script: from vl-convert's package, without a network."""
+"""Bundles Vega-Lite and all that it needs as one script, from vl-convert's package and without a network."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import os
 from importlib.metadata import version
 from tempfile import NamedTemporaryFile
 
-from amocrm_warehouse.place import own_folder
+from amocrm_warehouse.home import own_folder
 
 
 def vega() -> str:
-    """The script, which defines `vegaEmbed`. Bundling takes seconds, so it is kept by the package's version."""
+    """Returns a script that defines `vegaEmbed`, cached for each version of the package: bundling takes seconds."""
     folder = own_folder("report")
-    kept = folder / f"vega-{version('vl-convert-python')}.js"
-    if kept.exists():
-        return kept.read_text(encoding="utf-8")
-    import vl_convert  # a large library, which is seldom needed
+    cached = folder / f"vega-{version('vl-convert-python')}.js"
+    if cached.exists():
+        return cached.read_text(encoding="utf-8")
+    import vl_convert  # a large library, seldom needed
 
     script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     with NamedTemporaryFile("w", dir=folder, encoding="utf-8", newline="\n", delete=False) as file:
         file.write(script)
-    os.replace(file.name, kept)
+    os.replace(file.name, cached)
     return script

@@ -1,15 +1,15 @@
 "use strict";
 
-// The sections: each counts what it shows of a choice. A block is a picture with its table; the picture is drawn of the
-// table's own rows. `needs` are the tables of the account, one of which at least (or all of which) must be there, `of` those
-// of the page.
+// The sections of the page. Each returns blocks for a view (a choice's rows); a block is a table, with or without a chart of
+// its rows. `needs`: tables of the connector, one of which (with `needsAll` each of which) must have been read; `of`: tables of
+// the page.
 
 const TOP = 12;
-const ENOUGH = 5; // stays of which a median tells something
+const ENOUGH = 5; // stays that a sentence about their median needs
 const isWon = countsIn("won");
 const SALES = ["won", "won_budget", "lost"];
 
-// What a row is called in the picture, where two of one name must not become one.
+// Gives each row its key in the chart: its name, made unique, because a chart unites rows with one key.
 function named(rows, column) {
   const seen = new Map();
   for (const row of rows) {
@@ -20,8 +20,8 @@ function named(rows, column) {
   return rows;
 }
 
-// After how long at most half are left (Kaplan and Meier): a stay that is not over lasts at least until now. Null where
-// more than half are left.
+// Days after which at most half of the stays last (Kaplan and Meier): a stay that is not over lasts at least until now. Null if
+// more than half still last.
 function halfLeft(stays) {
   const sorted = [...stays].sort((one, other) => one.lasted - other.lasted || other.is_over - one.is_over);
   let left = 1;
@@ -49,20 +49,20 @@ function funnel(view) {
   return grouped(view.ways(), "project_id", "pipeline_id").map((ways) => {
     const [{ project_id: project, pipeline_id: pipeline }] = ways;
     const way = TABLES.stages.filter((row) => row.project_id === project && row.pipeline_id === pipeline && row.status_id !== 143);
-    const told = known.get(project);
+    const hasHistory = known.get(project);
     let previous = null;
     const stages = way.map((stage) => {
       const unsorted = stage.stage_kind === "unsorted";
       const reached = ways.filter((row) => (unsorted ? row.was_unsorted : row.furthest_sort !== null && row.furthest_sort >= stage.status_sort)).length;
-      const lost = told ? ways.filter((row) => row.lost_from_status_id === stage.status_id).length : null;
+      const lost = hasHistory ? ways.filter((row) => row.lost_from_status_id === stage.status_id).length : null;
       const there = isWon(stage) ? [] : stays.get(`${project}/${pipeline}/${stage.status_id}`) || [];
       const still = there.filter((row) => !row.is_over).length;
       const days = halfLeft(there);
       const from_previous = unsorted || previous === null ? null : ratio(reached, previous);
       if (!unsorted) previous = reached;
       return {
-        stage: stage.status_name, kind: isWon(stage) ? "won" : "open", reached, lost, lost_share: told ? ratio(lost, reached) : null, from_previous,
-        from_start: ratio(reached, ways.length), days, days_missing: still ? "funnel.half_there" : null, still: isWon(stage) || !told ? null : still,
+        stage: stage.status_name, kind: isWon(stage) ? "won" : "open", reached, lost, lost_share: hasHistory ? ratio(lost, reached) : null, from_previous,
+        from_start: ratio(reached, ways.length), days, days_missing: still ? "funnel.half_there" : null, still: isWon(stage) || !hasHistory ? null : still,
         stays: there.length, kept: Math.max(reached - (lost || 0), 0),
       };
     });
@@ -77,15 +77,14 @@ function funnel(view) {
         ...(standing ? [["funnel.standing", { stage: ["text", standing.stage], still: ["number", standing.still] }]]
           : slowest && slowest.days ? [["funnel.slow", { stage: ["text", slowest.stage], days: ["days", slowest.days] }]] : []),
       ],
-      notes: told ? [] : ["funnel.no_history"],
+      notes: hasHistory ? [] : ["funnel.no_history"],
       columns: [["stage", "text"], ["reached", "number"], ["from_previous", "percent"], ["from_start", "percent"],
         ["lost", "number", "lost_here"], ["lost_share", "percent"], ["days", "days", "median_days"], ["still", "number"]],
     };
   }).filter((block) => block.size).sort(falling("size"));
 }
 
-// The parts of the period up to its `last` day that money is told by: months where it is made of months or long, else weeks
-// or days.
+// Splits the period, up to the day `last`: into months if it consists of months or is long, else into weeks or days.
 function parts({ period }, last) {
   if (last < period.first) return [];
   const length = last - period.first + 1;
@@ -103,7 +102,7 @@ function money(view) {
   const closed = view.closed();
   const plans = TABLES.plans ? view.plans() : [];
   if (!closed.length && !plans.length) return [];
-  // deals may be dated as closed in days to come: those of their parts that have none are left out
+  // deals may be dated as closed in the future: future parts without such deals are left out
   const end = closed.reduce((latest, row) => Math.max(latest, row.closed), view.last);
   const rows = parts(view, end).flatMap(({ bucket, first, last }) => {
     const of = closed.filter((row) => row.closed >= first && row.closed <= last);
@@ -155,7 +154,7 @@ function managers(view) {
   }, ...(compared.length > 1 ? [{ title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [["name", "text", "manager"], ...BESIDE] }] : [])] : [];
 }
 
-// What each sold, or each source brought, beside as long a time before and beside the median of all.
+// The won budgets of each manager or source, beside those of the period before and beside the median of all.
 function beside(now, before, ...columns) {
   const key = (row) => JSON.stringify(columns.map((column) => row[column]));
   const sold = (rows) => new Map(grouped(rows.filter(isWon), ...columns).map((of) => [key(of[0]), metric("won_budget", of)]));
@@ -183,7 +182,7 @@ function reasons(view) {
 }
 
 function sources(view) {
-  const named_as = (source) => ({ source: source === true ? null : source, missing: source === true ? "sources.other" : "sources.unknown" }); // true: one of those that are not told by name
+  const named_as = (source) => ({ source: source === true ? null : source, missing: source === true ? "sources.other" : "sources.unknown" }); // true: a source that the page does not name
   const costs = view.costs();
   const spent = new Map(grouped(costs, "source").map((of) => [of[0].source, sum(of, "cost")]));
   const found = new Map(grouped(view.created(), "source").map((of) => [of[0].source, of]));
@@ -209,7 +208,7 @@ function sources(view) {
 
 const COHORT_MONTHS = [0, 1, 2, 3, 6, 12];
 
-// Of the deals created in a month, how many were won by the end of it and of later ones; null where those are not over.
+// By month of creation: the share of deals that were won by the end of that month and of later months; null if the month is not over.
 function cohorts(view) {
   const now = monthOf(dayOf(DATA.today));
   const rows = grouped(view.created().map((row) => ({ ...row, month: monthOf(row.created) })), "month").map((of) => {
@@ -223,7 +222,7 @@ function cohorts(view) {
   }] : [];
 }
 
-const AGES = [0, 1, 2, 3, 4]; // up to 7, 30 and 90 days, longer, and unknown
+const AGES = [0, 1, 2, 3, 4]; // under 7, 30 and 90 days, longer, and unknown
 const ageOf = (days) => (days === null ? 4 : days < 7 ? 0 : days < 30 ? 1 : days < 90 ? 2 : 3);
 
 function stuck(view) {
@@ -263,7 +262,7 @@ function today(view) {
   }).sort(falling("budget", "cards"));
   const knows = (reason) => TABLES.accounts.some((row) => (view.scope.project === null || row.project_id === view.scope.project) && row[`knows_${reason}`]);
   const count = (reason) => ["number", knows(reason) ? sum(people, reason) : null];
-  const again = grouped(view.now("today_shared"), "project_id", "card").map((of) => ({ budget: (of.length - 1) * of[0].budget })); // what several people have
+  const again = grouped(view.now("today_shared"), "project_id", "card").map((of) => ({ budget: (of.length - 1) * of[0].budget })); // budgets that count once for each further person
   return people.length ? [
     {
       chart: "open", rows: named(people, "name"), ages: REASONS.map((_, place) => place), words: "today.reason", total: REASONS,
@@ -279,7 +278,7 @@ function today(view) {
   ] : [];
 }
 
-// The month day by day: what is sold by then, and what would be if every day brought the same part of the plan.
+// The present month by day: sales up to the day, and the plan up to the day, if every day has the same part of it.
 function pace(view) {
   const won = view.month().filter(isWon);
   const [now, plans] = [dayOf(DATA.today), view.month_plans()];
@@ -303,12 +302,12 @@ function forecast(view) {
   const found = TABLES.forecast.filter((row) => (view.scope.project === null || row.project_id === view.scope.project) && row.pipeline_id === view.scope.pipeline)
     .map((row) => ({ ...row, month: monthOf(row.month), won_budget: row.months_back ? row.sold : null, bar: row.months_back ? row.sold : row.months_ahead ? null : row.sold_so_far, off: row.months_back && row.expected !== null ? ratio(Math.abs(row.expected - row.sold), row.sold) : null, expected_missing: "forecast.few_then" }));
   const ahead = grouped(found, "project_id").map((rows) => {
-    const told = rows.filter((row) => row.expected !== null);
-    const past = told.filter((row) => row.months_back);
-    if (!told.some((row) => !row.months_back)) return { title: "forecast.ahead", project: rows[0].project_id, rows: [], columns: [], notes: ["forecast.few"] };
+    const known = rows.filter((row) => row.expected !== null);
+    const past = known.filter((row) => row.months_back);
+    if (!known.some((row) => !row.months_back)) return { title: "forecast.ahead", project: rows[0].project_id, rows: [], columns: [], notes: ["forecast.few"] };
     return {
       title: "forecast.ahead", project: rows[0].project_id, chart: "forecast", rows, unit: ["expected", "low", "high", "bar"],
-      notes: told.length < rows.length ? ["forecast.few_rest"] : [],
+      notes: known.length < rows.length ? ["forecast.few_rest"] : [],
       insights: past.length ? [["forecast.record", {
         count: ["number", past.length], inside: ["number", past.filter((row) => row.sold >= row.low && row.sold <= row.high).length],
         off: ["percent", median(past.map((row) => row.off))], before: ["percent", median(past.map((row) => ratio(Math.abs(row.sold_month_before - row.sold), row.sold)))],
@@ -336,7 +335,7 @@ function stale(view) {
   }] : [];
 }
 
-// Conversations that a client began to write in: how long the first answer of a person took, and who gave none.
+// Conversations in which a client wrote: how long a person's first answer took, and how many have none.
 function talks(view) {
   const found = view.talks();
   const counted = (of) => ({

@@ -1,6 +1,6 @@
 "use strict";
 
-// What is seen: words and numbers in the language chosen, tables, pictures.
+// Shows the sections: words and numbers in the chosen language, tables, charts.
 
 const TEXTS = embedded("texts");
 const CHARTS = embedded("charts");
@@ -11,28 +11,28 @@ const language = () => LANGUAGES[state.language];
 
 // The choice stands in the address, so that it can be kept and sent.
 function readAddress() {
-  const asked = new URLSearchParams(location.hash.slice(1));
-  state.scope = SCOPES.find((one) => one.id === asked.get("scope")) || SCOPES[0];
-  state.period = periodOf(asked.get("period") || "") || PERIODS.find((one) => one.kind === "last12") || PERIODS[0];
+  const params = new URLSearchParams(location.hash.slice(1));
+  state.scope = SCOPES.find((one) => one.id === params.get("scope")) || SCOPES[0];
+  state.period = periodOf(params.get("period") || "") || PERIODS.find((one) => one.kind === "last12") || PERIODS[0];
   const { teams, people } = whos(state.scope);
-  state.who = [...teams, ...people].find((one) => one.id === asked.get("who")) || null;
-  if (LANGUAGES.includes(asked.get("language"))) state.language = LANGUAGES.indexOf(asked.get("language"));
+  state.who = [...teams, ...people].find((one) => one.id === params.get("who")) || null;
+  if (LANGUAGES.includes(params.get("language"))) state.language = LANGUAGES.indexOf(params.get("language"));
 }
 
 function writeAddress() {
-  const told = { scope: state.scope.id, period: state.period.id, who: state.who && state.who.id, language: language() };
-  const address = `#${new URLSearchParams(Object.entries(told).filter(([, value]) => value))}`;
+  const choice = { scope: state.scope.id, period: state.period.id, who: state.who && state.who.id, language: language() };
+  const address = `#${new URLSearchParams(Object.entries(choice).filter(([, value]) => value))}`;
   if (location.hash !== address) history.replaceState(null, "", address);
 }
 
 function said(key, values = {}) {
-  const own = DATA.by && TEXTS[`by.${key}`]; // what is said of sources where deals are told by a field instead
+  const own = DATA.by && TEXTS[`by.${key}`]; // replaces texts about sources if the var `by` names a field
   const text = (own || TEXTS[key])[language() === "en" ? 0 : 1];
-  const told = { by: DATA.by, ...values };
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in told ? told[name] : whole));
+  const filled = { by: DATA.by, ...values };
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in filled ? filled[name] : whole));
 }
 
-// An element with its text, never with markup: what the account holds is shown as it is.
+// Makes an element with a text, never with markup: texts of the account are shown as they are.
 function made(tag, text, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   if (text !== null && text !== undefined) element.textContent = text;
@@ -40,7 +40,7 @@ function made(tag, text, properties = {}, ...children) {
   return element;
 }
 
-// Each kind of value in words.
+// Functions that write each kind of value in the chosen language.
 function teller(view) {
   const number = (options) => new Intl.NumberFormat(language(), options);
   const money = (options) => {
@@ -94,7 +94,7 @@ function zone(name) {
   }
 }
 
-const told = ([key, values], tell) => said(key, Object.fromEntries(Object.entries(values).map(([name, [kind, value]]) => [name, value === null ? "–" : tell[kind](value)])));
+const sentence = ([key, values], tell) => said(key, Object.fromEntries(Object.entries(values).map(([name, [kind, value]]) => [name, value === null ? "–" : tell[kind](value)])));
 
 const ofKind = (kind) => (["text", "deal", "age", "weekday"].includes(kind) ? "" : ["month", "bucket", "reasons"].includes(kind) ? kind : kind === "moment" ? "figure moment" : "figure");
 
@@ -127,7 +127,7 @@ function table(block, tell, caption) {
   return made("div", null, {}, box, all);
 }
 
-// The chart's declaration with words, values and sizes put in.
+// Fills words, values and sizes into a chart's declaration.
 function spec(block, tell, width) {
   const found = block.drawn || block.rows;
   const most = Math.max(...found.flatMap((row) => [row[block.longest], row[block.also]]).filter(Number.isFinite), 1);
@@ -172,7 +172,7 @@ function unitOf(rows, names) {
   return { size, title: (tell) => tell.short(size).replace(/^1[\s\u00a0]?|(?<=\D)1/, "").trim() };
 }
 
-// How the pictures write numbers: with the marks of the language.
+// How charts write numbers: with the marks of the language.
 function marks() {
   const parts = new Intl.NumberFormat(language()).formatToParts(12345.6);
   const mark = (type) => parts.find((part) => part.type === type).value;
@@ -237,7 +237,7 @@ function shown(section, block, several, tell, drawings) {
   const name = block.pipeline ? pipelineName(block.pipeline) : [block.title && said(block.title), TABLES.accounts.length > 1 && block.project && accountName(block.project)].filter(Boolean).join(": ");
   const caption = [said(`${section.id}.title`), name].filter(Boolean).join(": ");
   const figure = made("figure", null, {}, several && name && made("h3", name));
-  for (const one of block.insights || []) figure.append(made("p", told(one, tell), { className: "insight" }));
+  for (const one of block.insights || []) figure.append(made("p", sentence(one, tell), { className: "insight" }));
   if (block.ages) {
     figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`${block.words || "stuck.age"}.${age}`), { className: `age-${age}` }))));
   }
@@ -276,7 +276,7 @@ function figures(view, tell) {
     box.dataset.id = id;
     if (isKnown) box.dataset.value = value;
     if (before && value !== null) box.append(change(value, before, kind, tell));
-    if (note) box.append(made("p", told(note, tell), { className: "beside" }));
+    if (note) box.append(made("p", sentence(note, tell), { className: "beside" }));
     return box;
   });
   const against = compared && (compared.months === 1 ? said("compared.one") : compared.months ? said("compared", { months: compared.months }) : said("compared.days", { days: compared.days }));
@@ -288,7 +288,7 @@ function figures(view, tell) {
 function change(value, before, kind, tell) {
   const points = kind === "percent";
   const by = points ? value - before : value / before - 1;
-  const rounded = Math.round(1000 * Math.abs(by)); // as it is shown: nothing is up or down by zero
+  const rounded = Math.round(1000 * Math.abs(by)); // rounded as it is shown, so that nothing is up or down by zero
   if (!rounded) return made("p", said("unchanged"), { className: "change" });
   const size = points ? said("points", { points: tell.number(rounded / 10) }) : by > 10 ? said("tenfold", { share: tell.percent(10) }) : tell.percent(Math.abs(by));
   return made("p", `${by < 0 ? "▼" : "▲"} ${size}`, { className: by < 0 ? "change down" : "change up" });
@@ -321,7 +321,7 @@ function choices(tell) {
   }
 }
 
-// As of when the data is: of the last sync that ended well where the database tells, else of the build. Old data is called old.
+// The moment of the data: the last successful sync if the database has it, else the build; and a sentence if that is days ago.
 function asOf(tell) {
   const accounts = TABLES.accounts.filter((row) => state.scope.project === null || row.project_id === state.scope.project);
   const synced = accounts.map((row) => row.synced_at).filter(Boolean).sort()[0];

@@ -11,10 +11,10 @@ import yaml
 
 from amocrm_warehouse.report.metrics import METRICS
 
-HOME = Path(__file__).resolve().parent
+FOLDER = Path(__file__).resolve().parent
 LANGUAGES = ("en", "ru")
 SIGNS = {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "UAH": "₴", "BYN": "Br"}
-MONTHS = {
+MONTH_NAMES = {
     "en": ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
            "December"],
     "ru": ["январь", "февраль", "март", "апрель", "май", "июнь", "июль", "август", "сентябрь", "октябрь", "ноябрь",
@@ -24,32 +24,32 @@ MONTHS = {
 
 @cache
 def texts() -> dict[str, list[str]]:
-    """English and Russian by key; each metric's name is `column.…`, its definition `means.…`."""
-    told = {f"column.{name}": metric.name for name, metric in METRICS.items()}
-    told |= {f"means.{name}": metric.means for name, metric in METRICS.items()}
-    return _texts(HOME / "texts.yaml") | {key: text.split(" | ") for key, text in told.items()}
+    """Returns English and Russian by key; each metric's name is `column.…`, its definition `means.…`."""
+    of_metrics = {f"column.{name}": metric.name for name, metric in METRICS.items()}
+    of_metrics |= {f"means.{name}": metric.means for name, metric in METRICS.items()}
+    return _texts(FOLDER / "texts.yaml") | {key: text.split(" | ") for key, text in of_metrics.items()}
 
 
 @cache
 def _texts(path: Path) -> dict[str, list[str]]:
-    told: dict[str, str] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {key: text.split(" | ") for key, text in told.items()}
+    found: dict[str, str] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {key: text.split(" | ") for key, text in found.items()}
 
 
 class Words:
     """Texts, numbers, money and months as the language writes them."""
 
     def __init__(self, language: str) -> None:
-        self.place = LANGUAGES.index(language)
+        self.position = LANGUAGES.index(language)
         self.language = language
 
     def __call__(self, key: str, **values: object) -> str:
-        return texts()[key][self.place].format(**values)
+        return texts()[key][self.position].format(**values)
 
     def of_column(self, name: str) -> str | None:
-        """The definition of a metric, or what columns.yaml says of a column of the marts."""
-        told = texts().get(f"means.{name}") or _texts(HOME.parent / "dbt" / "columns.yaml").get(name)
-        return told[self.place] if told else None
+        """Returns the definition of a metric, or the description of a column in columns.yaml."""
+        found = texts().get(f"means.{name}") or _texts(FOLDER.parent / "dbt" / "columns.yaml").get(name)
+        return found[self.position] if found else None
 
     def number(self, value: float | Decimal | None, digits: int = 0) -> str:
         if value is None:
@@ -67,4 +67,4 @@ class Words:
         return "–" if value is None else self.number(100 * value) + sign
 
     def month(self, value: date) -> str:
-        return f"{MONTHS[self.language][value.month - 1]} {value.year}"
+        return f"{MONTH_NAMES[self.language][value.month - 1]} {value.year}"

@@ -12,7 +12,7 @@ import xlsxwriter
 
 from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, Choice, answer
 from amocrm_warehouse.report.data import Run
-from amocrm_warehouse.report.metrics import of_unit
+from amocrm_warehouse.report.metrics import metrics_in
 from amocrm_warehouse.report.queries import needs
 from amocrm_warehouse.report.words import Words
 from source_amocrm import atomic_file
@@ -43,54 +43,51 @@ TOTALS = {
     "talks": {"talks", "unanswered"},
     "work": {"calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"},
 }  # fmt: skip
-MONEY = {"budget", "expected", "low", "high", "sold_so_far", "from_open", "from_new", "sold"} | of_unit("money")
+MONEY = {"budget", "expected", "low", "high", "sold_so_far", "from_open", "from_new", "sold"} | metrics_in("money")
 HEADS = {"pipeline_name": "filter.scope", "project_id": "column.account"}
-SHARES = of_unit("percent")
-MOST_ROWS = 10_000
-"""The most rows of a sheet; those of the highest budgets."""
-PLACES = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
+SHARES = metrics_in("percent")
+SHEET_ROWS = 10_000
+"""The most rows of a sheet, which are its first: in lists of cards those of the highest budgets."""
+PATHS = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
 
 
 def link(domain: str | None, kind: str | None, number: int | None) -> str | None:
-    """A card's address in amoCRM."""
-    return f"https://{domain}/{PLACES[kind]}/detail/{number}" if domain and kind in PLACES and number else None
+    """Returns a card's address in amoCRM."""
+    return f"https://{domain}/{PATHS[kind]}/detail/{number}" if domain and kind in PATHS and number else None
 
 
 def write(path: Path, run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> None:
-    """Replaces the file as a whole, without the tables of models that are not there.
-
-    Raises ValueError with a sentence where it cannot be written.
-    """
-    book = made(run, choice, words, unbuilt)
+    """Replaces the file as a whole, without sheets of missing models. Raises ValueError if it cannot be written."""
+    book = content(run, choice, words, unbuilt)
     try:
         atomic_file.write(path, book)  # for its owner alone, since customers' names are in it
     except OSError as error:
         raise ValueError(f"The workbook {path} cannot be written: {error.strerror}. Name another file.") from None
 
 
-def made(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) -> bytes:
+def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) -> bytes:
     accounts = {row["project_id"]: row for row in answer(run, "accounts", choice).dicts()}
-    content = BytesIO()
-    book = xlsxwriter.Workbook(content, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
+    file = BytesIO()
+    book = xlsxwriter.Workbook(file, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
     front = book.add_worksheet(words("xlsx.definitions"))
-    told = [[words("title"), ", ".join(row["account"] or project for project, row in accounts.items())]]
-    told.append([words("filter.period"), f"{words.month(choice.since)} – {words.month(choice.until)}"])
+    lines = [[words("title"), ", ".join(row["account"] or project for project, row in accounts.items())]]
+    lines.append([words("filter.period"), f"{words.month(choice.since)} – {words.month(choice.until)}"])
     for name, columns in SHEETS.items():
         of_everybody = name == "forecast" and choice.users is not None
         if of_everybody or needs(ANSWERS[name]) & set(unbuilt):
             continue
         title, own = words(f"{name}.title"), columns if len(accounts) == 1 else ["project_id", *columns]
         sheet(book.add_worksheet(title), book, name, answer(run, name, choice), own, words, accounts)
-        told += [[], [title, words(f"{name}.lead")]]
-        told += [["", head(column, words), meaning] for column in columns if (meaning := words.of_column(column))]
+        lines += [[], [title, words(f"{name}.lead")]]
+        lines += [["", head(column, words), meaning] for column in columns if (meaning := words.of_column(column))]
     wrap = book.add_format({"text_wrap": True, "valign": "top"})
     for column, width in enumerate((28, 60, 80)):
         front.set_column(column, column, width, wrap)
-    for at, row in enumerate(told):
+    for at, row in enumerate(lines):
         for column, text in enumerate(row):
             front.write_string(at, column, text)
     book.close()
-    return content.getvalue()
+    return file.getvalue()
 
 
 def head(column: str, words: Words) -> str:
@@ -106,8 +103,8 @@ def sheet(
     words: Words,
     accounts: dict[str, dict[str, Any]],
 ) -> None:
-    """One table of Excel, under the names of the page, with a filter at each column."""
-    rows = table.dicts()[:MOST_ROWS]
+    """Writes one table of Excel, under the names of the page, with a filter at each column."""
+    rows = table.dicts()[:SHEET_ROWS]
     formats = {
         "money": book.add_format({"num_format": "#,##0"}), "share": book.add_format({"num_format": "0.0%"}),
         "day": book.add_format({"num_format": "yyyy-mm-dd"}), "duration": book.add_format({"num_format": "[h]:mm"}),
@@ -116,13 +113,13 @@ def sheet(
     totals = TOTALS.get(name, set())
     heads = []
     for column in columns:
-        told: dict[str, Any] = {"header": head(column, words)}
+        made: dict[str, Any] = {"header": head(column, words)}
         if column in totals and not (rows and all(row[column] is None for row in rows)):
             value = sum((row[column] or 0 for row in rows), 0)
-            told |= {"total_function": "sum", "total_value": float(value) / (86_400 if column == "talk_seconds" else 1)}
+            made |= {"total_function": "sum", "total_value": float(value) / (86_400 if column == "talk_seconds" else 1)}
             kind = "money" if column in MONEY else "duration" if column == "talk_seconds" else None
-            told["format"] = kind and formats[kind]
-        heads.append(told)
+            made["format"] = kind and formats[kind]
+        heads.append(made)
     if totals:
         heads[0]["total_string"] = words("total")
     last = max(len(rows), 1) + (1 if totals else 0)
@@ -130,31 +127,31 @@ def sheet(
     page.freeze_panes(1, 1)
     for at, row in enumerate(rows, 1):
         domain = accounts.get(row["project_id"], {}).get("domain")
-        for place, column in enumerate(columns):
+        for position, column in enumerate(columns):
             value = row[column]
             url = link(domain, row.get("entity_type", "deal"), row.get("entity_id") or row.get("deal_id"))
             if column in ("card", "deal") and url:
-                page.write_url(at, place, url, formats["link"], str(value or url)[:200])
+                page.write_url(at, position, url, formats["link"], str(value or url)[:200])
             elif column == "why":
-                page.write_string(at, place, words(f"today.{value}"))
+                page.write_string(at, position, words(f"today.{value}"))
             else:
-                put(page, at, place, column, value, formats)
-    for place, column in enumerate(columns):
-        page.set_column(place, place, 34 if column in ("card", "deal", "text", "reason", "source") else 18)
+                put(page, at, position, column, value, formats)
+    for position, column in enumerate(columns):
+        page.set_column(position, position, 34 if column in ("card", "deal", "text", "reason", "source") else 18)
 
 
-def put(page: Any, at: int, place: int, column: str, value: Any, formats: dict[str, Any]) -> None:
-    """A value in its own type; a text is never a formula."""
+def put(page: Any, at: int, position: int, column: str, value: Any, formats: dict[str, Any]) -> None:
+    """Writes a value in its own type; a text is never a formula."""
     if value is None:
         return
     if isinstance(value, datetime):
-        page.write_datetime(at, place, value, formats["moment"])
+        page.write_datetime(at, position, value, formats["moment"])
     elif isinstance(value, date):
-        page.write_datetime(at, place, value, formats["day"])
+        page.write_datetime(at, position, value, formats["day"])
     elif isinstance(value, str):
-        page.write_string(at, place, value[:32_000])
+        page.write_string(at, position, value[:32_000])
     elif column == "talk_seconds":
-        page.write_number(at, place, float(value) / 86_400, formats["duration"])
+        page.write_number(at, position, float(value) / 86_400, formats["duration"])
     else:
         kind = formats["share"] if column in SHARES else formats["money"] if column in MONEY else None
-        page.write_number(at, place, float(value), kind)
+        page.write_number(at, position, float(value), kind)

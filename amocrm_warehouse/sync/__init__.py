@@ -7,5 +7,5 @@ from amocrm_warehouse.sync.syncing import sync
 
 __all__ = ["Outcome", "sync"]
 
-# Arrow's own pool would keep what the largest package took. Arrow reads this once, when it first takes memory.
+# Arrow's own pool would keep the memory of the largest package. Arrow reads this once, at its first allocation.
 os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

@@ -8,13 +8,13 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 from amocrm_warehouse.address import add_database, listed
-from amocrm_warehouse.interrupt import ended
+from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.sync.outcome import print_table
 from amocrm_warehouse.sync.syncing import project_of, sync
 
 
 class _Without(MetaPathFinder):
-    """dlt, pyarrow and duckdb import these where they find them, and do without elsewhere. They take 70 MB."""
+    """Hides modules, of 70 MB, that dlt, pyarrow and duckdb import if they are installed, and do not need."""
 
     def __init__(self, *modules: str) -> None:
         self._modules = modules
@@ -29,19 +29,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
     add_database(parser)
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
-    parser.add_argument("--streams", default="", help="only these, separated by commas")
+    parser.add_argument("--streams", default="", help="the streams to read, separated by commas; all by default")
     parser.add_argument("--dataset", default="amocrm", help="the schema of the tables; amocrm by default")
-    parser.add_argument("--report", action="store_true", help="build the models and write the report after it")
+    parser.add_argument("--report", action="store_true", help="then build the models and write the report")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
-    given = parser.parse_args(arguments)
-    finder = _Without("pandas", "numpy", *([] if given.db.startswith("mysql") else ["sqlalchemy"]))
+    options = parser.parse_args(arguments)
+    finder = _Without("pandas", "numpy", *([] if options.db.startswith("mysql") else ["sqlalchemy"]))
     sys.meta_path.insert(0, finder)
     try:
-        project = given.project or project_of(given.config)
-        streams = listed(given.streams) or None
-        outcome = sync(given.config, to=given.db, project=project, streams=streams, dataset=given.dataset)
+        project = options.project or project_of(options.config)
+        streams = listed(options.streams) or None
+        outcome = sync(options.config, to=options.db, project=project, streams=streams, dataset=options.dataset)
     except (ValueError, KeyboardInterrupt) as error:
-        return ended(error)
+        return exit_code(error)
     finally:
         sys.meta_path.remove(finder)
     if outcome.totals or not outcome.errors:
@@ -50,15 +50,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\n{sentence}")
     for sentence in outcome.errors:
         print(f"\n{sentence}", file=sys.stderr)
-    if given.report and outcome.totals:
+    if options.report and outcome.totals:
         from amocrm_warehouse.desktop import show
         from amocrm_warehouse.report.command import after_sync  # dbt takes seconds to import
 
         try:
-            show(after_sync(given.db, project, given.plans, given.dataset))
+            show(after_sync(options.db, project, options.plans, options.dataset))
         except (ValueError, KeyboardInterrupt) as error:
             print("\nThe tables are read; no report was made of them.", file=sys.stderr)
-            return ended(error)
+            return exit_code(error)
     return 1 if outcome.errors else 0
 
 

@@ -1,4 +1,4 @@
-"""The database of an address as a destination of dlt."""
+"""Makes dlt's destination for the address of a database."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from amocrm_warehouse.address import duckdb_file, postgres_url, scheme
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
 
-LOADED_INTO = {"staging_dataset_name_layout": "%s_load", "replace_strategy": "insert-from-staging"}
-"""dlt's default name, `…_staging`, is dbt's; its default replacement leaves an empty table when it is killed."""
+SETTINGS = {"staging_dataset_name_layout": "%s_load", "replace_strategy": "insert-from-staging"}
+"""By dlt's defaults, its staging dataset has the name `…_staging` of dbt's, and a killed load leaves an empty table."""
 
 
 @dataclass(frozen=True)
@@ -23,22 +23,22 @@ class Kind:
     """How dlt writes to one kind of database.
 
     `driver`: the module that must be importable, `package`: what pip installs for it. `file_format`: of load packages;
-    None leaves the choice to dlt. `comments`: whether it has COMMENT ON COLUMN.
-    `loaded_at_once`: files of a package; more take a network's time in parallel, and memory.
+    None leaves the choice to dlt. `has_catalog`: whether the loader reads its catalog and comments its columns.
+    `loaded_at_once`: files of a package that are loaded in parallel; more hide the network's delays, and take memory.
     """
 
     driver: str
     package: str
     make: Callable[[str], Any]
     file_format: str | None = None
-    comments: bool = False
+    has_catalog: bool = False
     loaded_at_once: int = 4
 
 
 def _duckdb(address: str) -> Any:
     from amocrm_warehouse.sync.duckdb import credentials_of, duckdb
 
-    return duckdb(credentials_of(str(duckdb_file(address))), **LOADED_INTO)
+    return duckdb(credentials_of(str(duckdb_file(address))), **SETTINGS)
 
 
 def _postgres(address: str) -> Any:
@@ -53,9 +53,9 @@ def _postgres(address: str) -> Any:
             "username": unquote(url.username or "postgres"),
             "password": unquote(url.password or "") or os.environ.get("PGPASSWORD", ""),
             "database": url.path.strip("/") or "postgres",
-            "client_encoding": "UTF8",  # of load packages, whatever PGCLIENTENCODING and the role say
+            "client_encoding": "UTF8",  # as dlt writes load packages, whatever PGCLIENTENCODING and the role say
         },
-        **LOADED_INTO,
+        **SETTINGS,
     )
 
 
@@ -63,9 +63,9 @@ def _by_name(name: str) -> Callable[[str], Any]:
     def make(address: str) -> Any:
         import dlt.destinations
 
-        # dlt takes the account of Google's environment; the address names the project
-        given = {"project_id": address.partition("://")[2].strip("/")} if name == "bigquery" else address
-        return getattr(dlt.destinations, name)(given, **LOADED_INTO)
+        # dlt takes the credentials of Google's environment; the address names the project
+        credentials = {"project_id": address.partition("://")[2].strip("/")} if name == "bigquery" else address
+        return getattr(dlt.destinations, name)(credentials, **SETTINGS)
 
     return make
 
@@ -73,12 +73,12 @@ def _by_name(name: str) -> Callable[[str], Any]:
 def _mysql(address: str) -> Any:
     from dlt.destinations import sqlalchemy
 
-    return sqlalchemy(f"mysql+pymysql://{address.partition('://')[2]}", **LOADED_INTO)
+    return sqlalchemy(f"mysql+pymysql://{address.partition('://')[2]}", **SETTINGS)
 
 
 KINDS = {
-    "duckdb": Kind("duckdb", "duckdb", _duckdb, "parquet", comments=True, loaded_at_once=1),
-    "postgresql": Kind("psycopg2", "psycopg2-binary", _postgres, "csv", comments=True),
+    "duckdb": Kind("duckdb", "duckdb", _duckdb, "parquet", has_catalog=True, loaded_at_once=1),
+    "postgresql": Kind("psycopg2", "psycopg2-binary", _postgres, "csv", has_catalog=True),
     "motherduck": Kind("duckdb", "duckdb", _by_name("motherduck"), "parquet"),
     "clickhouse": Kind("clickhouse_driver", "dlt[clickhouse]", _by_name("clickhouse")),
     "bigquery": Kind("google.cloud.bigquery", "dlt[bigquery]", _by_name("bigquery")),
@@ -90,7 +90,7 @@ KINDS = {
 
 
 def kind_of(address: str) -> Kind:
-    """Raises ValueError for an unknown kind, an address that is wrong, and a driver that is not installed."""
+    """Returns the kind of a database. Raises ValueError for an unknown kind, a wrong address, or a missing driver."""
     name = scheme(address)
     kind = KINDS[name]
     if name == "postgresql":
@@ -104,7 +104,7 @@ def kind_of(address: str) -> Kind:
 
 
 def destination(kind: Kind, address: str) -> Destination[Any, Any]:
-    """Raises ValueError for an address that dlt does not understand, without a word of it."""
+    """Raises ValueError, which does not repeat the address, if dlt does not understand the address."""
     try:
         made: Destination[Any, Any] = kind.make(address)
     except ValueError:

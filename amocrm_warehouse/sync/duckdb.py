@@ -13,18 +13,21 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb as factory
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
-from amocrm_warehouse.sync.rows import Waiting
+from amocrm_warehouse.sync.rows import TakenRows
 
 GROUP_ROWS = 8_192
-"""Rows of a group; DuckDB's own number is 122,880."""
+"""Rows of a row group; DuckDB's default is 122,880."""
 MEMORY, MEMORY_FOR_LARGE_ROWS = "96MB", "1GB"
-"""Past it DuckDB puts what it works on into files beside the database; by default it would take most of the machine."""
+"""DuckDB's memory_limit. Past it DuckDB spills into files beside the database; its default is most of the machine."""
 LARGE_ROW = 2 << 10
-"""Characters of a row's texts. DuckDB works on 2,048 rows at a time, and for JSON it needs their size a dozen times."""
+"""Characters of a row's texts past which a package gets MEMORY_FOR_LARGE_ROWS.
+
+DuckDB works on 2,048 rows at a time, and for JSON it needs their size a dozen times.
+"""
 LOG = "1MB"
-"""Past it DuckDB moves new rows into its file. Until then it keeps them in its log and in memory."""
+"""Size of the log past which DuckDB moves new rows into its file. Until then it keeps them in the log and in memory."""
 CATALOG = "attached"
-"""What the file is called in statements. By the file's name, `amocrm` could be the database or the schema."""
+"""Name of the file's database in statements. By the file's own name, `amocrm` could be the database or the schema."""
 
 
 class SqlClient(DuckDbSqlClient):
@@ -36,7 +39,7 @@ class AmocrmDuckDbClient(DuckDbClient):
     def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
         super().__init__(schema, config, capabilities)
         self.sql_client.__class__ = SqlClient
-        memory = f":memory:{config.credentials.database}"  # one that all of dlt's connections share
+        memory = f":memory:{config.credentials.database}"  # all of dlt's connections share this database
         config.credentials._conn_str = lambda: memory
 
 
@@ -45,9 +48,9 @@ class duckdb(factory):  # noqa: N801 - dlt stores a destination by the name of i
     def client_class(self) -> type[DuckDbClient]:
         return AmocrmDuckDbClient
 
-    def make_room(self, rows: Iterable[Waiting]) -> None:
+    def make_room(self, rows: Iterable[TakenRows]) -> None:
         """Lets the next connection take as much memory as these rows need."""
-        large = any(waiting.largest > LARGE_ROW for waiting in rows)
+        large = any(taken.largest > LARGE_ROW for taken in rows)
         self.config_params["credentials"].global_config["memory_limit"] = MEMORY_FOR_LARGE_ROWS if large else MEMORY
 
 
@@ -57,6 +60,6 @@ def credentials_of(path: str) -> DuckDbCredentials:
     literal = path.replace("'", "''")
     credentials.statements = [
         f"ATTACH IF NOT EXISTS '{literal}' AS {CATALOG} (ROW_GROUP_SIZE {GROUP_ROWS})",
-        f"SET GLOBAL checkpoint_threshold = '{LOG}'",  # among the settings above, dlt's own 1 GB would win
+        f"SET GLOBAL checkpoint_threshold = '{LOG}'",  # in global_config, dlt's own 1 GB would win
     ]
     return credentials

@@ -1,7 +1,7 @@
-"""The tables of one account in a database, brought forward by dlt's load packages.
+"""Loads the tables of one account into a database, in dlt's load packages.
 
-A package holds rows, and the connector's states that cover them. dlt restores a state from completed packages alone,
-so a sync that is killed goes on from the last one.
+A package holds rows and the connector's states that cover them. dlt restores states from completed packages alone, so
+the sync after a killed one resumes from the last completed package.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.place import own_folder
+from amocrm_warehouse.home import own_folder
 from amocrm_warehouse.sync.destination import Kind, destination
-from amocrm_warehouse.sync.rows import LoadError, Waiting, no_room
+from amocrm_warehouse.sync.rows import LoadError, TakenRows, no_room
 
-# dlt reads these when it is imported: no telemetry, no settings of whatever folder a person is in, no lines of its own
+# dlt reads these at import: no telemetry, no log lines, no settings from the current folder
 os.environ.update(
     RUNTIME__DLTHUB_TELEMETRY="false", RUNTIME__LOG_LEVEL="CRITICAL", DLT_PROJECT_DIR=str(own_folder("dlt")),
     DLT_DATA_DIR=str(own_folder("dlt")),
@@ -35,7 +35,7 @@ MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": Tr
 DISK_FULL = "53100"
 """PostgreSQL's code of the error."""
 STATES_KEPT = 10
-"""States that the table _dlt_pipeline_state keeps of an account; older ones are deleted."""
+"""Newest states of an account that the table _dlt_pipeline_state keeps; a sync deletes older ones at its end."""
 SYNCS = pa.schema(
     [
         pa.field("started_at", pa.timestamp("us", "UTC")),
@@ -45,10 +45,10 @@ SYNCS = pa.schema(
         pa.field("failures", pa.string()),
     ]
 )
-"""The table of syncs: one row for each that has ended."""
+"""Columns of the table of syncs, which has one row per ended sync."""
 
 
-class Ended(NamedTuple):
+class EndedSync(NamedTuple):
     """A row of the table of syncs. `failures`: a JSON list of sentences."""
 
     started_at: datetime
@@ -59,26 +59,26 @@ class Ended(NamedTuple):
 
 
 class HeldAccount(NamedTuple):
-    """Whose the tables are. `number`: None where no token has named it."""
+    """The account whose data the tables hold. `number`: the account's id; None if no access token has named it."""
 
     number: int | None
     subdomain: str
 
 
 class Loader:
-    """Every method is called from one and the same thread. Raises LoadError.
+    """Whatever uses the database is called in one thread. Methods raise LoadError.
 
-    `personal_data`: a mark of how personal data is replaced in the rows to load; `filled_with`: of those loaded last.
-    `account`: the one that the tables hold; None for new tables.
+    `personal_data`: digest of the settings that replace personal data in the rows to load; `loaded_personal_data`: in
+    the rows loaded before. `account`: the account whose data the tables hold; None for new tables.
     """
 
     def __init__(self, kind: Kind, address: str, *, project: str, dataset: str, folder: Path) -> None:
-        """`folder`: for packages that are under way, empty and this loader's alone."""
+        """`folder`: for packages that are not loaded yet; empty, and of this loader alone."""
         self.prefix = f"amocrm_{project}_"
         self.dataset = dataset
         self._kind = kind
         self._name = f"amocrm_{project}"
-        self.personal_data = self.filled_with = ""
+        self.personal_data = self.loaded_personal_data = ""
         self.account: HeldAccount | None = None
         self._lock: Any = None
         self._schema = Schema(self._name)
@@ -94,7 +94,7 @@ class Loader:
             raise LoadError(f"The database cannot be opened: {_reason(error)}") from None
 
     def check_names(self, streams: Iterable[str]) -> None:
-        """Raises LoadError for a table whose name is longer than the database takes; dlt would shorten it unseen."""
+        """Raises LoadError for a table whose name is longer than the database takes; dlt would shorten it silently."""
         table = self.prefix + max(streams, key=len)
         most = self._pipeline.destination.capabilities().max_identifier_length
         if len(table) > most:
@@ -104,9 +104,9 @@ class Loader:
             )
 
     def open(self) -> dict[str, str]:
-        """Connects and holds the tables. Returns the states of the last completed package, as JSON by stream."""
+        """Connects and locks the tables. Returns the states of the last completed package (JSON, by stream)."""
         try:
-            self._hold()
+            self._lock_tables()
             self._pipeline.sync_destination()
         except LoadError:
             raise
@@ -115,13 +115,13 @@ class Loader:
         if self._name in self._pipeline.schemas:
             self._schema = self._pipeline.schemas[self._name]
         found = self._pipeline.state.get("sources", {}).get(self._name, {})
-        self.filled_with = found.get("personal_data", "")
+        self.loaded_personal_data = found.get("personal_data", "")
         self.account = HeldAccount(*found["account"]) if "account" in found else None
         return dict(found.get("streams", {}))
 
     def check_tables(self, streams: Iterable[str]) -> None:
         """Raises LoadError for a table of another project: the contacts of my_deal are the deal_contacts of my."""
-        if not self._kind.comments:
+        if not self._kind.has_catalog:
             return
         new = {self.prefix + stream for stream in streams} - self._schema.tables.keys()
         listed = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{self.dataset}'"
@@ -138,23 +138,23 @@ class Loader:
                 )
 
     def mend(self, states: Mapping[str, str]) -> dict[str, str]:
-        """Makes tables that somebody dropped, and columns, again. Returns the states of all other streams."""
-        if not (lost := self._lost()):
+        """Creates dropped tables and columns again. Returns the states of the streams whose tables were complete."""
+        if not (damaged := self._damaged()):
             return dict(states)
-        # first in the database: a sync that is killed would go on from the state of an empty table
-        self.load([], dict.fromkeys(lost & {*states}, "{}"))
+        # their states are reset first: after a kill, a sync would resume from the state of an empty table
+        self.load([], dict.fromkeys(damaged & {*states}, "{}"))
         try:
             with self._pipeline.destination_client(self._name) as client:
                 client.update_stored_schema(force=True)
         except Exception as error:
             raise LoadError(f"The database cannot be written: {_reason(error)}") from None
-        return {stream: state for stream, state in states.items() if stream not in lost}
+        return {stream: state for stream, state in states.items() if stream not in damaged}
 
-    def _lost(self) -> set[str]:
-        """The streams whose tables, or columns of them, are not there any more."""
-        if not self._kind.comments:
+    def _damaged(self) -> set[str]:
+        """Returns the streams whose table, or one of its columns, has been dropped from the database."""
+        if not self._kind.has_catalog:
             return set()
-        there = set(
+        present = set(
             self.query(
                 f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = '{self.dataset}'"
             )
@@ -162,17 +162,17 @@ class Loader:
         return {
             name.removeprefix(self.prefix)
             for name, table in self._schema.tables.items()
-            if name.startswith(self.prefix) and any((name, column) not in there for column in table["columns"])
+            if name.startswith(self.prefix) and any((name, column) not in present for column in table["columns"])
         }
 
-    def _hold(self) -> None:
-        """Raises LoadError when a sync on another machine writes to these tables of a server."""
+    def _lock_tables(self) -> None:
+        """Locks the tables on a PostgreSQL server. Raises LoadError if another sync, on any machine, holds the lock."""
         if self._kind.file_format != "csv":
             return
-        from amocrm_warehouse.sync.postgres import hold
+        from amocrm_warehouse.sync.postgres import lock_tables
 
         self._lock = self._pipeline.sql_client()
-        if holder := hold(self._lock, f"{self.dataset}.{self.prefix}"):
+        if holder := lock_tables(self._lock, f"{self.dataset}.{self.prefix}"):
             raise LoadError(f"Another sync writes to these tables: {holder}. One writes at a time; wait for its end.")
 
     def close(self) -> None:
@@ -180,7 +180,7 @@ class Loader:
         if self._lock:
             self._lock.close_connection()
 
-    def holds(self, stream: str) -> bool:
+    def has_table(self, stream: str) -> bool:
         return bool(self._schema.tables.get(self.prefix + stream, {}).get("columns"))
 
     def query(self, sql: str, **tables: str) -> list[tuple[Any, ...]]:
@@ -193,20 +193,20 @@ class Loader:
             raise LoadError(f"The database cannot be read: {_reason(error)}") from None
 
     def schema_of(self, table: str, schemas: Iterable[str]) -> str | None:
-        """The first of the schemas that has such a table. None also in databases whose catalog is not known here."""
-        if not self._kind.comments:
+        """Returns one of the schemas that has the table; None if none has, or if the kind has no catalog."""
+        if not self._kind.has_catalog:
             return None
-        listed = ", ".join(f"'{name}'" for name in schemas)
+        names = ", ".join(f"'{name}'" for name in schemas)
         found = self.query(
             "SELECT table_schema FROM information_schema.tables "
-            f"WHERE table_name = '{table}' AND table_schema IN ({listed})"
+            f"WHERE table_name = '{table}' AND table_schema IN ({names})"
         )
         return str(found[0][0]) if found else None
 
-    def load(self, rows: Iterable[Waiting], states: Mapping[str, str], sync: Ended | None = None) -> None:
-        """Loads one package: the rows of each table, then the states, all of which cover what is loaded by then.
+    def load(self, rows: Iterable[TakenRows], states: Mapping[str, str], sync: EndedSync | None = None) -> None:
+        """Loads one package: the rows of each table, and the states, which cover all rows loaded by then.
 
-        `sync`: at the end of a sync, the row of the table of syncs. It is loaded after them, for it says that they are.
+        `sync`: at the end of a sync, its row in the table of syncs, loaded after the package that it reports.
         """
         rows = list(rows)
         if rows or states:
@@ -214,14 +214,14 @@ class Loader:
         if sync:
             self._load([self._states({}), self._syncs(sync)])
             self._forget_old_states()
-        for waiting in rows:
-            waiting.forget()
+        for taken in rows:
+            taken.forget()
 
-    def _load(self, resources: list[DltResource], rows: Sequence[Waiting] = ()) -> None:
+    def _load(self, resources: list[DltResource], rows: Sequence[TakenRows] = ()) -> None:
         source = DltSource(self._schema, self._name, resources)
         try:
             if self._lock:
-                self._lock.execute_sql("SELECT 1")  # the tables are held no longer than its connection
+                self._lock.execute_sql("SELECT 1")  # fails if the connection, and the lock with it, is gone
             with self._connected(rows):
                 self._pipeline.extract(source, loader_file_format=self._kind.file_format)
                 _give_back_memory()
@@ -229,11 +229,11 @@ class Loader:
                 info = self._pipeline.load()
                 _give_back_memory()
                 self._schema = self._pipeline.schemas[self._name]
-                if self._kind.comments and info.load_packages:  # a state that is there already makes none
+                if self._kind.has_catalog and info.load_packages:  # an unchanged state makes no package
                     self._comment(info.load_packages[-1].schema_update)
         except Exception as error:
             cause = _cause(error)
-            if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # of a load package, not of the database
+            if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # in the packages' folder, not the database
                 raise no_room(self._pipeline.pipelines_dir, cause) from None
             reason = _reason(error).rstrip(".")
             if getattr(cause, "pgcode", None) == DISK_FULL or os.strerror(errno.ENOSPC) in reason:
@@ -247,15 +247,15 @@ class Loader:
             ) from None
 
     @contextmanager
-    def _connected(self, rows: Iterable[Waiting]) -> Iterator[None]:
-        """A file stays open, for each of dlt's dozen connections would open it and write it back.
+    def _connected(self, rows: Iterable[TakenRows]) -> Iterator[None]:
+        """Keeps a DuckDB file open, because each of dlt's dozen connections would open it and write it back.
 
-        On a server, lets one sync at a time load its first package: that may make what all accounts share.
+        On PostgreSQL, lets one sync at a time load a first package, which may create what all accounts share.
         """
         if self._kind.file_format == "csv" and self._name not in self._pipeline.schemas:
-            from amocrm_warehouse.sync.postgres import alone
+            from amocrm_warehouse.sync.postgres import one_sync_at_a_time
 
-            with self._pipeline.sql_client() as client, alone(client, self.dataset):
+            with self._pipeline.sql_client() as client, one_sync_at_a_time(client, self.dataset):
                 yield
         elif self._kind.file_format == "parquet":
             from amocrm_warehouse.sync.duckdb import duckdb
@@ -267,15 +267,15 @@ class Loader:
         else:
             yield
 
-    def _syncs(self, sync: Ended) -> DltResource:
+    def _syncs(self, sync: EndedSync) -> DltResource:
         row = pa.table([[value] for value in sync], schema=SYNCS)
         columns = {"failures": {"data_type": "json"}}
         return dlt.resource([row], name=f"{self.prefix}syncs", columns=columns, write_disposition="append")
 
-    def _resource(self, waiting: Waiting) -> DltResource:
-        table = waiting.table
+    def _resource(self, rows: TakenRows) -> DltResource:
+        table = rows.table
         return dlt.resource(
-            waiting,
+            rows,
             name=self.prefix + table.stream,
             columns=table.hints,
             primary_key=table.key,
@@ -290,16 +290,16 @@ class Loader:
             literal = client.capabilities.escape_literal
             comments = [
                 f"COMMENT ON COLUMN {client.make_qualified_table_name(name)}.{client.escape_column_name(column)} "
-                f"IS {literal(said['description'])}"
+                f"IS {literal(hints['description'])}"
                 for name, table in tables.items()
-                for column, said in table["columns"].items()
-                if said.get("description")
+                for column, hints in table["columns"].items()
+                if hints.get("description")
             ]
             if comments:
                 client.execute_sql(";\n".join(comments))
 
     def _forget_old_states(self) -> None:
-        if self._kind.comments:
+        if self._kind.has_catalog:
             self.query(
                 "DELETE FROM {states} WHERE pipeline_name = '" + self._name + "' AND version <= "
                 "(SELECT max(version) FROM {states} WHERE pipeline_name = '" + self._name + f"') - {STATES_KEPT}",
@@ -307,7 +307,7 @@ class Loader:
             )
 
     def _states(self, states: Mapping[str, str]) -> DltResource:
-        """A resource without rows: dlt keeps what is written to the source's state within a resource."""
+        """Returns a resource without rows, because dlt keeps only states that are written within a resource."""
 
         def write() -> Iterator[Any]:
             state = dlt.current.source_state()
@@ -321,12 +321,12 @@ class Loader:
 
 
 def _give_back_memory() -> None:
-    """Gives what was freed back to the system. glibc by itself keeps pages between two blocks that are in use."""
+    """Gives freed memory back to the system. glibc by itself keeps free pages between two blocks in use."""
     pa.default_memory_pool().release_unused()
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The error that began it."""
+    """Returns the error that the others follow from."""
     if isinstance(error, PipelineStepFailed):
         error = error.exception
     while error.__cause__ or (error.__context__ and not error.__suppress_context__):
@@ -335,9 +335,6 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of the error that began it."""
+    """Returns the first line of the error that the others follow from."""
     error = _cause(error)
-    text = str(error).strip() or type(error).__name__
-    with suppress(IndexError):
-        text = text.splitlines()[0]
-    return text
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -23,10 +22,10 @@ class Outcome:
     config_error: bool = False
 
 
-def print_table(outcome: Outcome, prefix: str, say: Callable[[str], None] = print) -> None:
-    """Prints the rows read and the rows in the table of each stream."""
+def print_table(outcome: Outcome, prefix: str) -> None:
+    """Prints, for each stream, the rows that were read and those in its table."""
     width = max((len(name) for name in outcome.totals), default=0) + len(prefix)
-    say(f"\n{'table':<{width}}  {'rows read':>10}  {'in the table':>12}")
+    print(f"\n{'table':<{width}}  {'rows read':>10}  {'in the table':>12}")
     for stream, total in sorted(outcome.totals.items()):
-        say(f"{prefix + stream:<{width}}  {outcome.received[stream]:>10,}  {total:>12,}")
-    say(f"\n{outcome.received.total():,} rows in {outcome.seconds:.1f} s")
+        print(f"{prefix + stream:<{width}}  {outcome.received[stream]:>10,}  {total:>12,}")
+    print(f"\n{outcome.received.total():,} rows in {outcome.seconds:.1f} s")

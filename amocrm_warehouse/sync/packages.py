@@ -7,24 +7,24 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
-from amocrm_warehouse.sync.rows import Rows, Waiting
+from amocrm_warehouse.sync.rows import Rows, TakenRows
 from amocrm_warehouse.sync.table import Row, Table
 
 ROWS = 40_000
 BYTES = 24 << 20
-"""Past either, a package is loaded. Reading goes on meanwhile, and waits when the next package is full."""
+"""A package past either is loaded. Reading goes on meanwhile, and waits once the next package is full."""
 SECONDS = 30.0
-"""Rows and states wait no longer than this after the last package was loaded, if the connector says anything."""
-CHECKED = 250
-"""Rows between two looks at how much waits."""
+"""Longest time from a load's end to the next load if anything waits, checked at the connector's messages (seconds)."""
+CHECK_EVERY = 250
+"""Rows between two checks of whether a package is due."""
 
-Load = Callable[[list[Waiting], dict[str, str]], None]
+Load = Callable[[list[TakenRows], dict[str, str]], None]
 
 
 class Packages:
-    """Rows of tables with a cursor are loaded as they come. A table that is read whole is loaded once it is complete.
+    """Collects rows and states, and loads them: a whole table once it is complete, rows of other tables as they come.
 
-    Methods raise what `load` raised for the package before.
+    Methods raise what `load` raised for the previous package.
     """
 
     def __init__(self, tables: Iterable[Table], folder: Path, thread: Executor, load: Load) -> None:
@@ -35,10 +35,10 @@ class Packages:
         self._thread = thread
         self._load = load
         self._under_way: Future[None] | None = None
-        self._lost = False
-        """Whether a package was not loaded: a later one would bring states that cover its rows."""
+        self._failed = False
+        """Whether a package was not loaded. Then none follows, because its states would cover the lost rows."""
         self._loaded_at = time.monotonic()
-        self._until_check = CHECKED
+        self._until_check = CHECK_EVERY
 
     def add(self, stream: str, row: Row, read_at: int) -> None:
         """`read_at`: milliseconds."""
@@ -53,18 +53,18 @@ class Packages:
         self.send_if_due()
 
     def complete(self, stream: str) -> None:
-        """The stream has been read to its end."""
+        """Notes that the stream has been read to its end."""
         self._complete.add(stream)
         self.send_if_due()
 
     def finish(self, load: Load | None = None) -> None:
-        """Loads what waits, by `load` even if that is nothing; returns when the database has it."""
+        """Loads all waiting rows, and returns when the database has them. Calls `load`, if given, even if none wait."""
         self._send(load)
         self._settle()
 
     def send_if_due(self) -> None:
-        """Begins to load what waits if it is much, or has waited long."""
-        self._until_check = CHECKED
+        """Begins to load the waiting rows and states if they are many or have waited long."""
+        self._until_check = CHECK_EVERY
         ready = [rows for name, rows in self._rows.items() if name in self._complete or not rows.table.whole]
         late = time.monotonic() > self._loaded_at + SECONDS and (self._under_way is None or self._under_way.done())
         if (
@@ -76,7 +76,7 @@ class Packages:
 
     def _send(self, last: Load | None = None) -> None:
         self._settle()
-        if self._lost:
+        if self._failed:
             return
         chosen = [
             rows for name, rows in self._rows.items() if name in self._complete or (rows.count and not rows.table.whole)
@@ -90,7 +90,7 @@ class Packages:
             try:
                 self._under_way.result()
             except Exception:
-                self._under_way, self._lost = None, True
+                self._under_way, self._failed = None, True
                 raise
             self._under_way = None
             self._loaded_at = time.monotonic()

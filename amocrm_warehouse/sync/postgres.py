@@ -15,7 +15,7 @@ from dlt.destinations.impl.postgres.factory import postgres as factory
 from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 
-HOLD = "SELECT pg_try_advisory_xact_lock(hashtext('source-amocrm'), hashtext(%s))"
+LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('source-amocrm'), hashtext(%s))"
 HOLDER = (
     "SELECT coalesce(host(client_addr), 'the server itself'), backend_start FROM pg_locks "
     "JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted "
@@ -23,11 +23,11 @@ HOLDER = (
 )
 
 
-def hold(client: Psycopg2SqlClient, tables: str) -> str | None:
-    """Holds the tables for this connection, also against syncs on other machines; returns who holds them already.
+def lock_tables(client: Psycopg2SqlClient, tables: str) -> str | None:
+    """Locks the tables while this connection lives, against other machines too. Returns whoever holds the lock already.
 
-    In a transaction that stays open: a pooler of connections would keep the lock of a session. Raises ValueError for a
-    database whose texts are not in UTF-8.
+    The lock is one of a transaction that stays open, because a connection pooler would keep the lock of a session.
+    Raises ValueError for a database whose texts are not in UTF-8.
     """
     connection = client.open_connection()
     if (encoding := connection.get_parameter_status("server_encoding")) != "UTF8":
@@ -37,16 +37,18 @@ def hold(client: Psycopg2SqlClient, tables: str) -> str | None:
         )
     client.begin_transaction().__enter__()
     client.execute_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-    held: Any = client.execute_sql(HOLD, tables)
-    if held[0][0]:
+    locked: Any = client.execute_sql(LOCK, tables)
+    if locked[0][0]:
         return None
-    who: Any = client.execute_sql(HOLDER, tables)
-    return f"a connection from {who[0][0]}, since {who[0][1]:%Y-%m-%d %H:%M:%S %Z}" if who else "it has just ended"
+    holder: Any = client.execute_sql(HOLDER, tables)
+    if not holder:
+        return "it has just ended"
+    return f"a connection from {holder[0][0]}, since {holder[0][1]:%Y-%m-%d %H:%M:%S %Z}"
 
 
 @contextmanager
-def alone(client: Psycopg2SqlClient, dataset: str) -> Iterator[None]:
-    """While it lasts, no other sync is within it: two that make the schema and dlt's own tables at once would fail."""
+def one_sync_at_a_time(client: Psycopg2SqlClient, dataset: str) -> Iterator[None]:
+    """Keeps other syncs out of the block: two that create the schema and dlt's own tables at once would fail."""
     with client.begin_transaction():
         client.execute_sql("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", dataset)
         yield

@@ -1,4 +1,4 @@
-"""The connector, read in this process."""
+"""Reads the connector in this process."""
 
 from __future__ import annotations
 
@@ -36,16 +36,15 @@ LOGGER = logging.getLogger("airbyte")
 
 
 class Reading:
-    """The chosen streams of the account of a config. Raises ValueError for an unknown stream and a config that cannot
-    work."""
+    """Reads the chosen streams of an account. Raises ValueError for an unknown stream, or a config that cannot work."""
 
     def __init__(self, account: ConfigFile, settings: dict[str, Any], streams: list[str] | None, out: Outcome) -> None:
         self.settings = settings
-        """As amoCRM and the config have them by now."""
-        self._given = settings
+        """The config as it is by now, with the settings that amoCRM has changed since the start."""
+        self._first_settings = settings
         self._outcome = out
-        self._failures: list[FailureType] = []  # of streams
-        self._source = SourceAmocrm(hand_over=FileKeeper(account, then=self._rotated))
+        self._failures: list[FailureType] = []  # of the streams that failed
+        self._source = SourceAmocrm(hand_over=FileKeeper(account, then=self._take_over))
         try:
             found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
         except AirbyteTracedException as error:
@@ -55,21 +54,21 @@ class Reading:
         self.tables = [_table(one) for one in self._streams]
 
     def into(self, packages: Packages, states: Mapping[str, str], watch: Watch) -> None:
-        """Reads on from the states. What went wrong is told in the outcome; raises what `packages` raises."""
+        """Reads from the states on. The connector's failures go into the outcome, those of `packages` are raised."""
         catalog = configured(self._streams)
         messages = self._source.read(
-            LOGGER, copy.deepcopy(self._given), catalog, [_state(*one) for one in states.items()]
+            LOGGER, copy.deepcopy(self._first_settings), catalog, [_state(*one) for one in states.items()]
         )
         with _logs_go_to(watch), closing(messages):  # type: ignore[type-var] # it is a generator
             while (message := self._next(messages)) is not None:
-                with UNINTERRUPTED:  # half a row is not taken, and half a line is not written once more at the end
+                with UNINTERRUPTED:  # Ctrl-C would leave a row half taken, or a line to be written twice
                     _take(message, packages)
                     watch(message)
                 if message.trace and message.trace.error and message.trace.error.failure_type:
                     self._failures.append(message.trace.error.failure_type)
 
     def _next(self, messages: Iterator[AirbyteMessage]) -> AirbyteMessage | None:
-        """The connector's failures end the reading, and are told; those of others are raised."""
+        """Returns the next message; None after the last one, and after a failure of the connector."""
         from source_amocrm.entrypoint import unforeseen
 
         try:
@@ -83,8 +82,8 @@ class Reading:
             self._outcome.errors.append(unforeseen(error))
         return None
 
-    def _rotated(self, changed: Mapping[str, Any]) -> None:
-        """The connector has put settings that amoCRM changed into the config."""
+    def _take_over(self, changed: Mapping[str, Any]) -> None:
+        """Takes over settings that amoCRM changed and the connector wrote into the config."""
         new = copy.deepcopy(dict(changed))
         if moved := renamed(self.settings, new):
             self._outcome.notices.append(moved)
@@ -145,6 +144,6 @@ def _state(stream: str, state: str) -> AirbyteStateMessage:
 
 
 def renamed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
-    """The sentence about an account whose address amoCRM has changed, and the connector has followed."""
+    """Returns a sentence if amoCRM has changed the address of the account, and the connector has followed."""
     old, new = before.get("account_domain"), after.get("account_domain")
     return None if old == new else f"The account {old} is now called {new}. Its config has the new address."

@@ -10,25 +10,25 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amocrm_warehouse.place import HOME
+from amocrm_warehouse.home import HOME
 from amocrm_warehouse.sync.table import Row, Table
 
-ROWS = 250
-SIZE = 1 << 20
-"""Rows, and characters of their texts, that are made into one Arrow batch."""
+BATCH_ROWS = 250
+BATCH_CHARACTERS = 1 << 20
+"""Rows, and characters of their texts, past either of which the rows become an Arrow batch."""
 SLICE = 10_000
 """Rows of each Arrow table that dlt gets."""
 IN_MEMORY = 8 << 20
-"""Bytes of a table that is read whole; past them its rows wait on the disk."""
+"""Bytes of a whole table that wait in memory; past them its rows wait on the disk."""
 
 
 class LoadError(ValueError):
-    """Says in a sentence why rows could not be kept on their way, or the database not be read or written."""
+    """Says in a sentence why rows could not be kept on this machine, or the database could not be read or written."""
 
 
 @contextmanager
 def on_disk(folder: Path) -> Iterator[None]:
-    """Raises LoadError if the rows under way do not fit into the folder."""
+    """Raises LoadError if the folder does not take the rows under way."""
     try:
         yield
     except OSError as error:
@@ -43,45 +43,16 @@ def no_room(folder: Path | str, error: OSError) -> LoadError:
 
 
 class Rows:
-    """Takes rows one by one; `take` gives all of them as Arrow, the last one of each key, and begins anew.
+    """Collects the rows of a table as Arrow batches, until `take` returns all of them and starts again with none.
 
-    The rows of a whole table, which may be many before the list has ended, wait in `folder`.
+    A whole table is taken when its list has ended; past IN_MEMORY its rows wait in a file in `folder`. `count`: rows;
+    `size`: bytes of the batches in memory; `largest`: characters of the texts of the largest row.
     """
 
     def __init__(self, table: Table, folder: Path) -> None:
         self.table = table
-        self.count = 0
-        self.size = 0
-        """Bytes of what waits in memory."""
-        self.largest = 0
-        """The most characters that the texts of a row have."""
         self._path = folder / f"{table.stream}.arrow"
         self._begin()
-
-    def add(self, row: Row, read_at: int) -> None:
-        """`read_at`: milliseconds."""
-        size = self.table.prepare(row)
-        self._text += size
-        self.largest = max(self.largest, size)
-        self._rows.append(row)
-        self._read_at.append(read_at)
-        self.count += 1
-        if len(self._rows) >= ROWS or self._text >= SIZE:
-            self._pack()
-
-    def take(self) -> Waiting:
-        self._pack()
-        with on_disk(self._path.parent):
-            if self._file and self._writer:
-                self._writer.close()
-                self._file.close()
-            taken = Waiting(self.table, self.largest, self._batches, self._renamed() if self._file else None)
-        self._begin()
-        return taken
-
-    def _renamed(self) -> Path:
-        """The next rows may wait in the same place while these are loaded."""
-        return self._path.replace(self._path.with_suffix(".taken"))
 
     def _begin(self) -> None:
         self._rows: list[Row] = []
@@ -91,6 +62,29 @@ class Rows:
         self._file: pa.NativeFile | None = None
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
         self.count = self.size = self.largest = 0
+
+    def add(self, row: Row, read_at: int) -> None:
+        """`read_at`: milliseconds."""
+        size = self.table.prepare(row)
+        self._text += size
+        self.largest = max(self.largest, size)
+        self._rows.append(row)
+        self._read_at.append(read_at)
+        self.count += 1
+        if len(self._rows) >= BATCH_ROWS or self._text >= BATCH_CHARACTERS:
+            self._pack()
+
+    def take(self) -> TakenRows:
+        self._pack()
+        path: Path | None = None
+        with on_disk(self._path.parent):
+            if self._file and self._writer:
+                self._writer.close()
+                self._file.close()
+                path = self._path.replace(self._path.with_suffix(".taken"))  # the next rows may need a file meanwhile
+        taken = TakenRows(self.table, self.largest, self._batches, path)
+        self._begin()
+        return taken
 
     def _pack(self) -> None:
         if not self._rows:
@@ -114,8 +108,8 @@ class Rows:
             self._batches, self.size = [], 0
 
 
-class Waiting:
-    """Rows that were taken for a package, in memory or in the file at `path`."""
+class TakenRows:
+    """Rows for a package, in memory or in the file at `path`."""
 
     def __init__(self, table: Table, largest: int, batches: list[pa.RecordBatch], path: Path | None = None) -> None:
         self.table = table
@@ -124,7 +118,7 @@ class Waiting:
         self._path = path
 
     def __iter__(self) -> Iterator[pa.Table]:
-        """Tables of rows, at least one, with the last row of each key among all of them. Then lets go of the rows."""
+        """Yields the last row of each key, in one or more Arrow tables. Then frees the rows."""
         with ExitStack() as opened:
             batches = self._batches
             if self._path:
@@ -145,7 +139,7 @@ class Waiting:
 
 
 def last_of_each_key(rows: pa.Table, key: list[str]) -> pa.Array | None:
-    """The positions of the rows to keep, in order; None where no two rows share their key."""
+    """Returns the positions of the rows to keep, in order; None if no two rows share a key."""
     numbered = rows.select(key).append_column("position", pa.array(range(rows.num_rows), pa.int64()))
     last = numbered.group_by(key, use_threads=False).aggregate([("position", "max")]).column("position_max")
     return None if len(last) == rows.num_rows else last.take(pc.sort_indices(last))

@@ -1,4 +1,4 @@
-"""One sync: the connector's rows and states, in load packages, into a database."""
+"""Runs one sync: loads the connector's rows and states into a database, in load packages."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from amocrm_warehouse.sync.table_set import table_set
 from source_amocrm.config_file import ConfigFile
 
 if TYPE_CHECKING:
-    from amocrm_warehouse.sync.loader import Ended, HeldAccount, Loader
+    from amocrm_warehouse.sync.loader import EndedSync, HeldAccount, Loader
 
 RESERVED = ("amocrm_staging", "amocrm_marts", "information_schema")
-"""Schemas of what dbt builds, and of the databases themselves; those end with _load in which rows are under way."""
+"""Schemas that a dataset cannot be: those that dbt builds, and the databases' own. dlt's staging dataset of another
+dataset ends with _load."""
 OTHER_PERSONAL_DATA = (
     "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep the "
     "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schema {dataset} and "
@@ -46,7 +47,7 @@ def sync(
     """Reads what changed since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.
 
     A token that amoCRM rotates is written to `config` before it is used. With `count` the rows of the tables are
-    counted in the end. Raises ValueError with a sentence when nothing could be begun.
+    counted at the end. Raises ValueError with a sentence if the sync could not begin.
     """
     account, started_at, start = ConfigFile(config), datetime.now(timezone.utc), time.monotonic()
     settings = account.settings()
@@ -55,7 +56,7 @@ def sync(
     kind = kind_of(to)
     outcome = Outcome()
     with _files_for_their_owner(), table_set(to, project.lower(), dataset) as folder:
-        # dlt and the CDK take seconds to import: a mistake above is told at once
+        # dlt and the CDK take seconds to import, so mistakes are looked for before
         from amocrm_warehouse.sync.loader import Loader
         from amocrm_warehouse.sync.packages import Packages
         from amocrm_warehouse.sync.reading import Reading
@@ -63,7 +64,7 @@ def sync(
 
         reading = Reading(account, settings, streams, outcome)
         names = [table.stream for table in reading.tables]
-        # dlt keeps its settings by thread, and handles signals of its own in the main one
+        # dlt keeps its settings by thread, and in the main thread it would handle signals
         with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, watching(outcome.received) as watch:
             make = partial(Loader, kind, to, project=project.lower(), dataset=dataset, folder=folder)
             loader = thread.submit(make).result()
@@ -73,22 +74,21 @@ def sync(
             thread.submit(loader.check_tables, names).result()
             loader.account = _account(settings)
             states = thread.submit(loader.mend, states).result()
-            if not states and (notice := thread.submit(_tables_of_old, loader).result()):
+            if not states and (notice := thread.submit(_notice_of_old_tables, loader).result()):
                 outcome.notices.append(notice)
-            loader.personal_data = _mark_of_personal_data(settings)
-            if states and loader.personal_data != loader.filled_with:
+            loader.personal_data = _personal_data_digest(settings)
+            if states and loader.personal_data != loader.loaded_personal_data:
                 outcome.notices.append(OTHER_PERSONAL_DATA.format(dataset=dataset))
             packages = Packages(reading.tables, folder, thread, loader.load)
             try:
                 try:
                     reading.into(packages, states, watch)
                 except KeyboardInterrupt:
-                    # raised by our handler, which leaves no row half taken
-                    if interrupted():
+                    if interrupted():  # our handler raised it, and left no row half taken
                         packages.finish()
                     raise
                 loader.account = _account(reading.settings)
-                packages.finish(partial(loader.load, sync=_ended(outcome, started_at)))
+                packages.finish(partial(loader.load, sync=_ended_sync(outcome, started_at)))
                 if count:
                     outcome.totals = thread.submit(_table_sizes, loader, names).result()
             except LoadError as error:
@@ -128,7 +128,7 @@ def _check_names(project: str, dataset: str) -> None:
 
 @contextmanager
 def _files_for_their_owner() -> Iterator[None]:
-    """While it lasts, whatever this process makes is readable for its owner alone: DuckDB's file and its log, too."""
+    """Makes the files that this process creates readable for their owner alone, DuckDB's file and log too."""
     before = os.umask(0o077)
     try:
         yield
@@ -137,7 +137,7 @@ def _files_for_their_owner() -> Iterator[None]:
 
 
 def _check_account(loader: Loader, settings: dict[str, Any]) -> None:
-    """Raises ValueError when the tables hold another account, told by its number where the token names it."""
+    """Raises ValueError if the tables hold another account: another subdomain, and not the id that the token names."""
     held, own = loader.account, _account(settings)
     if held and held.subdomain != own.subdomain and (own.number is None or own.number != held.number):
         raise ValueError(
@@ -154,33 +154,33 @@ def _account(settings: dict[str, Any]) -> HeldAccount:
     return HeldAccount(claims_of(token).account_id, subdomain(settings))
 
 
-def _mark_of_personal_data(settings: dict[str, Any]) -> str:
-    """Returns a text that changes with the settings of personal data and tells nothing of them; empty if it is kept."""
+def _personal_data_digest(settings: dict[str, Any]) -> str:
+    """Returns a digest of the settings that replace personal data; empty if they keep it."""
     mode = str(settings.get("personal_data") or "keep").strip().lower()
-    told = [mode, settings.get("personal_data_key"), settings.get("personal_fields")]
-    return "" if mode == "keep" else hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+    parts = [mode, settings.get("personal_data_key"), settings.get("personal_fields")]
+    return "" if mode == "keep" else hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def _tables_of_old(loader: Loader) -> str | None:
-    """The sentence about tables in the schema that syncs wrote to before they wrote to a dataset."""
-    place = loader.schema_of(f"{loader.prefix}account", [name for name in ("main", "public") if name != loader.dataset])
-    return place and (
-        f"The tables {loader.prefix}… in the schema {place} are of an earlier version. They are left as they are; the "
-        f"account is read anew, into the schema {loader.dataset}."
+def _notice_of_old_tables(loader: Loader) -> str | None:
+    """Returns a sentence if a database's default schema, where earlier versions wrote, holds such tables."""
+    defaults = [name for name in ("main", "public") if name != loader.dataset]
+    schema = loader.schema_of(f"{loader.prefix}account", defaults)
+    return schema and (
+        f"The tables {loader.prefix}… in the schema {schema} are of an earlier version. They are left as they are; "
+        f"the account is read anew, into the schema {loader.dataset}."
     )
 
 
-def _ended(outcome: Outcome, started_at: datetime) -> Ended:
-    from amocrm_warehouse.sync.loader import Ended
+def _ended_sync(outcome: Outcome, started_at: datetime) -> EndedSync:
+    from amocrm_warehouse.sync.loader import EndedSync
 
     failures = json.dumps(outcome.errors, ensure_ascii=False)
-    return Ended(started_at, datetime.now(timezone.utc), not outcome.errors, outcome.received.total(), failures)
+    return EndedSync(started_at, datetime.now(timezone.utc), not outcome.errors, outcome.received.total(), failures)
 
 
 def _table_sizes(loader: Loader, streams: list[str]) -> dict[str, int]:
-    there = [stream for stream in streams if loader.holds(stream)]
-    names = {stream: loader.prefix + stream for stream in there}
-    if not there:
+    tables = {stream: loader.prefix + stream for stream in streams if loader.has_table(stream)}
+    if not tables:
         return {}
-    counted = loader.query(" UNION ALL ".join(f"SELECT '{name}', count(*) FROM {{{name}}}" for name in there), **names)
-    return {str(name): int(rows) for name, rows in counted}
+    counts = [f"SELECT '{stream}', count(*) FROM {{{stream}}}" for stream in tables]
+    return {str(stream): int(rows) for stream, rows in loader.query(" UNION ALL ".join(counts), **tables)}

@@ -12,12 +12,12 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-pa.array([])  # the first one imports pandas, which two threads at once would meet half imported
+pa.array([])  # the first array imports pandas, which two threads at once would find half imported
 READ_AT = "_airbyte_extracted_at"
 """The column of the moment when a row was read, named as Airbyte's destinations name it."""
 CHANGES = "_changes"
-"""The column that lists the row's columns which cannot hold what amoCRM sent; null for all other rows."""
-OF_CHANGES = {
+"""The column that lists the row's columns which cannot hold the values that amoCRM sent; null if all can."""
+CHANGES_SCHEMA = {
     "type": ["null", "array"],
     "description": "The columns that cannot hold what amoCRM sent: [{field, change, reason}], as Airbyte tells it.",
 }
@@ -52,12 +52,12 @@ class Table:
         self.whole = whole
         self.description: str = schema.get("description", "")
         self.too_large = Counter[str]()
-        columns = {**schema["properties"], CHANGES: OF_CHANGES}
-        self._columns = {name: kind_of(column) for name, column in columns.items()}
+        columns = {**schema["properties"], CHANGES: CHANGES_SCHEMA}
+        self._columns = {name: column_kind(column) for name, column in columns.items()}
         self._texts = [name for name, kind in self._columns.items() if kind == "string"]
         self._numbers = [name for name, kind in self._columns.items() if kind == "number"]
         self._json = [name for name, kind in self._columns.items() if kind == "json"]
-        self._said = {name: column.get("description", "") for name, column in columns.items()}
+        self._descriptions = {name: column.get("description", "") for name, column in columns.items()}
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -66,9 +66,9 @@ class Table:
 
     @property
     def hints(self) -> dict[str, dict[str, Any]]:
-        """The columns as dlt is told of them."""
+        """dlt's hints of the columns."""
         columns = {
-            name: {**HINTS[kind], "nullable": name not in self.key, "description": self._said[name]}
+            name: {**HINTS[kind], "nullable": name not in self.key, "description": self._descriptions[name]}
             for name, kind in self._columns.items()
         }
         read_at = {**HINTS["time"], "nullable": False, "description": "When the row was read from amoCRM."}
@@ -97,13 +97,13 @@ class Table:
         return size
 
     def batch(self, rows: Sequence[Row], read_at: Sequence[int]) -> pa.RecordBatch:
-        """The rows, which are prepared. `read_at`: when each was read (milliseconds)."""
+        """Returns prepared rows as an Arrow batch. `read_at`: when each row was read (milliseconds since 1970)."""
         arrays = [_array(kind, [row.get(name) for row in rows]) for name, kind in self._columns.items()]
         arrays.append(pa.array(read_at, pa.timestamp("ms", "UTC")).cast(TIME))
         return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def left_out(self) -> list[str]:
-        """A sentence for each column in which numbers were left out."""
+        """Returns a sentence for each column in which numbers were left out."""
         return [
             f"{count:,} numbers of {self.stream}.{column} have more than 29 digits before the point, which no column "
             "holds; they are empty in the table."
@@ -115,8 +115,8 @@ def _array(kind: str, values: list[Any]) -> pa.Array:
     return pa.array(values, pa.string()).cast(TIME) if kind == "time" else pa.array(values, arrow_type(kind))
 
 
-def kind_of(column: Mapping[str, Any]) -> str:
-    """integer, number, boolean, time, json or string."""
+def column_kind(column: Mapping[str, Any]) -> str:
+    """Returns integer, number, boolean, time, json or string."""
     types = [column["type"]] if isinstance(column["type"], str) else column["type"]
     [kind] = [one for one in types if one != "null"]
     if kind in ("array", "object"):
@@ -129,7 +129,7 @@ def arrow_type(kind: str) -> pa.DataType:
 
 
 def _decimal(value: float) -> Decimal | None:
-    """None for a number that no column holds."""
+    """Returns None for a number that decimal(38,9) does not hold."""
     try:
         return Decimal(repr(value)).quantize(_NINE_PLACES, context=_DIGITS)
     except InvalidOperation:

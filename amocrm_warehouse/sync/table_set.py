@@ -1,4 +1,4 @@
-"""One process at a time for the tables of an account in one database."""
+"""Lets one process at a time write the tables of an account in one database."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from amocrm_warehouse.address import duckdb_file, is_file, without_password
-from amocrm_warehouse.place import HOME, own_folder
+from amocrm_warehouse.home import HOME, own_folder
 
 
 @contextmanager
 def table_set(address: str, project: str, dataset: str) -> Iterator[Path]:
-    """Holds the lock of the tables, and gives an empty folder for the packages under way. Raises ValueError when held.
+    """Locks the tables and yields an empty folder for load packages. Raises ValueError if the lock is taken.
 
     DuckDB lets one process write to a file, so all accounts in one file share a lock. The system releases the lock of a
-    process that was killed; what that left in the folder is removed.
+    killed process; the files that it left in the folder are removed.
     """
     shown = str(duckdb_file(address)) if is_file(address) else without_password(address)
     key = shown if is_file(address) else f"{shown} {dataset} {project}"
     digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-    place = own_folder("syncs")
-    lock, holder, folder = (place / f"{digest}{end}" for end in (".lock", ".json", ""))
-    with ExitStack() as held:
+    syncs = own_folder("syncs")
+    lock, holder, folder = (syncs / f"{digest}{suffix}" for suffix in (".lock", ".json", ""))
+    with ExitStack() as locked:
         try:
-            held.enter_context(FileLock(lock, timeout=0, mode=0o600))
-            holder.write_text(json.dumps(_who()), encoding="utf-8")
+            locked.enter_context(FileLock(lock, timeout=0, mode=0o600))
+            holder.write_text(json.dumps(_this_process()), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
         except Timeout:
             raise ValueError(
-                f"Another sync writes to these tables ({shown}): {_told(holder)}. One writes at a time; wait for its "
-                "end."
+                f"Another sync writes to these tables ({shown}): {_process_in(holder)}. One writes at a time; wait for "
+                "its end."
             ) from None
         except OSError as error:
             raise ValueError(
-                f"The folder for temporary files {place} cannot be written: {error.strerror}. Name another one in "
+                f"The folder for temporary files {syncs} cannot be written: {error.strerror}. Name another one in "
                 f"{HOME}."
             ) from None
         try:
@@ -55,7 +55,7 @@ def table_set(address: str, project: str, dataset: str) -> Iterator[Path]:
                 holder.unlink()
 
 
-def _who() -> dict[str, str | int]:
+def _this_process() -> dict[str, str | int]:
     return {
         "process": os.getpid(),
         "user": _user(),
@@ -71,7 +71,7 @@ def _user() -> str:
         return "a user without a name"
 
 
-def _told(holder: Path) -> str:
+def _process_in(holder: Path) -> str:
     try:
         who = json.loads(holder.read_text(encoding="utf-8"))
         return f"process {who['process']} of {who['user']} on {who['host']}, since {who['since']}"

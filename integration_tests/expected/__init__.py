@@ -1,6 +1,6 @@
-"""What the tables must hold, built from the sandbox's raw store alone: the oracle of exactness tests.
+"""The oracle of exactness tests: builds the rows that the tables must hold from the sandbox's raw rows alone.
 
-Nothing of the connector is imported here; the sources are the table catalog and the API reference.
+Imports nothing of the connector. Written from the table catalog and amoCRM's documents.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ KEYS_OF: dict[Callable[[Account], list[Row]], tuple[str, ...]] = {
     **history.KEYS_OF,
     **communication.KEYS_OF,
 }
-"""By what builds the rows of a table, the columns of its key."""
+"""The columns of each table's key, by the function that builds the table's rows."""
 KEYS: dict[str, tuple[str, ...]] = {build.__name__: key for build, key in KEYS_OF.items()}
 BUILDS = {build.__name__: build for build in KEYS_OF}
 
 
 def tables(account: Account, names: Iterable[str] = KEYS) -> dict[str, list[Row]]:
-    """Every live row of these tables, as a full sync of the quiet account must deliver it."""
+    """Returns every live row of these tables, as a full sync must deliver it while nobody writes."""
     with account.lock:
         account.show_late_events()
         return {name: BUILDS[name](account) for name in names}
@@ -91,7 +91,7 @@ def table(account: Account, name: str) -> list[Row]:
 
 
 def merged(account: Account) -> dict[str, list[int]]:
-    """Ids of the victims of merges, which no event need name: deals, contacts, companies."""
+    """Returns the ids of victims of merges by table. No event has to name a victim."""
     names = {"leads": "deals", "contacts": "contacts", "companies": "companies", "customers": "customers"}
     found: dict[str, list[int]] = {name: [] for name in names.values()}
     for gone in account.gone.values():

@@ -69,7 +69,7 @@ def tasks(account: Account) -> list[Row]:
 
 
 def talk_contact(account: Account, event: Event) -> int | None:
-    """The contact of a chat message's talk, unless the account names it nowhere."""
+    """Returns the contact in the event of a chat message, None if the account's events do not have it."""
     return None if account.switches.talk_contact == "nowhere" else event.linked_talk_contact_id
 
 

@@ -1,4 +1,4 @@
-"""Small derivations that several expected tables share, straight from the table catalog."""
+"""Functions that several expected tables share, written from the table catalog."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 def stamp(seconds: int | None) -> str | None:
-    """Unix seconds as RFC 3339 UTC; the API's 0 and null are null."""
+    """Formats unix seconds as RFC 3339, UTC. The API's 0 and null become None."""
     if not seconds:
         return None
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -27,7 +27,7 @@ def tags(account: Account, kind: str, row_id: int) -> list[Row]:
 
 
 def shown_fields(account: Account, row: Row) -> list[Row]:
-    """`custom_fields_values` as the account shows them: filled fields only, null as an empty list."""
+    """Returns `custom_fields_values` as the account shows them: only fields with a value; a list also for null."""
     shown = []
     for field in row["custom_fields_values"] or []:
         unticked = field["field_type"] == "checkbox" and field["values"][0]["value"] is False
@@ -41,7 +41,7 @@ def shown_fields(account: Account, row: Row) -> list[Row]:
 
 
 def elements(account: Account, kind: str, row_id: int) -> list[Row]:
-    """Linked elements of catalogs, in the shape that the account gives them."""
+    """Returns the linked elements of catalogs in the shape of the switch `element_links`."""
     links = account.links.elements.get((kind, row_id), ())
     if account.switches.element_links == "metadata":
         return list(links)
@@ -50,7 +50,7 @@ def elements(account: Account, kind: str, row_id: int) -> list[Row]:
 
 
 def amount(account: Account, exact: float) -> float:
-    """What the account tells of an amount: all of it, or whole units."""
+    """Returns the exact amount, or its whole units if the account shows no more."""
     return exact if account.switches.minor_units == "given" else int(exact)
 
 

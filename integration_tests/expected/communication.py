@@ -1,4 +1,4 @@
-"""Expected calls and messages: what notes and events tell of them."""
+"""Expected calls and messages, from notes and events."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WRITTEN = (
     *("author_id", "author_type", "author_name", "message_type", "delivery_status"),
     *("attachment_name", "attachment_link"),
 )
-"""What only the messages of a talk tell."""
+"""Columns that only the messages of a talk fill."""
 
 
 def calls(account: Account) -> list[Row]:
@@ -98,12 +98,12 @@ def messages(account: Account) -> list[Row]:
 
 
 def messages_with_texts(account: Account) -> list[Row]:
-    """As `messages`, where the messages of talks are read."""
-    there = {talk["talk_id"] for talk in account.talks}
+    """Returns the rows of `messages` when the texts of chats are read."""
+    talk_ids = {talk["talk_id"] for talk in account.talks}
     rows = messages(account)
     for row in rows:
         message = account.chat_messages.get(row["chat_message_id"])
-        if message and message["talk_id"] in there:
+        if message and message["talk_id"] in talk_ids:
             attachment = message.get("attachment", {})
             row |= {
                 "text": message["text"],

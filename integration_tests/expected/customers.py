@@ -1,4 +1,4 @@
-"""Expected customers and what belongs to them."""
+"""Expected customers, and their statuses, segments and transactions."""
 
 from __future__ import annotations
 

@@ -49,15 +49,15 @@ def deals(account: Account) -> list[Row]:
 
 
 def _source(account: Account, lead: Row, names: tuple[str, ...]) -> Row:
-    """The columns of a lead's source, as far as the account tells them."""
-    told = {
+    """Returns the columns of a lead's source. Those that the account does not show are None."""
+    visible = {
         "embedded": ("id", "name", "external_id", "type"),
         "documented": ("id", "name"),
         "top": ("id",),
         "absent": (),
     }[account.switches.lead_source]
     known = next((source for source in account.sources if source["id"] == lead["source_id"]), {})
-    shown = {name: value for name, value in {"type": "widget", **known}.items() if known and name in told}
+    shown = {name: value for name, value in {"type": "widget", **known}.items() if known and name in visible}
     return {f"source_{name}": shown.get(name) for name in names}
 
 

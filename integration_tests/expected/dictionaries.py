@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..sandbox.account import Account
 from .common import Row
 
-# codes of notes in API v4 and their v2 ids where the reference is sure of them
+# the codes of notes in API v4, each with its id in API v2 if that is known
 NOTE_TYPES: dict[str, int | None] = {
     "common": 4, "attachment": 5, "call_in": 10, "call_out": 11, "sms_in": 102, "sms_out": 103,
     "service_message": 25, "extended_service_message": 34, "message_cashier": 28, "geolocation": 24,
@@ -43,7 +43,7 @@ def statuses(account: Account) -> list[Row]:
 
 
 def users(account: Account) -> list[Row]:
-    """Nothing where the token may not list users."""
+    """Returns nothing if the token may not list users."""
     switches = account.switches
     if not switches.admin or switches.external:
         return []
@@ -97,7 +97,7 @@ def element_types(_account: Account) -> list[Row]:
 
 
 def custom_fields(account: Account) -> list[Row]:
-    """Fields of every list that the account's features open."""
+    """Returns the fields of every list that the account has."""
     rows = []
     for kind, fields in account.fields.items():
         if _is_open(account, kind):

@@ -55,7 +55,7 @@ def values(account: Account, kind: str, owner: str, owners: Iterable[Row]) -> li
 
 
 def _is_system(account: Account, field: Row) -> bool | None:
-    """`is_predefined`, else not deletable, else unknown."""
+    """Returns `is_predefined` or, without it, the opposite of `is_deletable`, or None without either."""
     if field.get("is_predefined") is not None:
         return bool(field["is_predefined"])
     deletable = field.get("is_deletable") if account.switches.fields_shape == "full" else None
@@ -63,7 +63,7 @@ def _is_system(account: Account, field: Row) -> bool | None:
 
 
 def _text(field_type: str, item: Row, zone: ZoneInfo) -> str | None:
-    """One value as text: the rule is the catalog's, column `value` of custom_fields_deals."""
+    """Converts one value to text, by the table catalog's rule for `value` of custom_fields_deals."""
     if "value" not in item:
         return compact(item)
     value: Any = item["value"]

@@ -1,4 +1,4 @@
-"""Expected files, as the drive lists them: without its trash."""
+"""Expected files, without those in the trash."""
 
 from __future__ import annotations
 

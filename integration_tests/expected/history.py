@@ -1,4 +1,4 @@
-"""Expected history of deals and other cards, and what was deleted and restored, from the account's events."""
+"""Expected changes of deals and other cards, deletions and restorations, from the account's events."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Expected leads that wait to be accepted, talks, and the names of events."""
+"""Expected unsorted requests, talks, bots and types of events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def unsorted(account: Account) -> list[Row]:
 
 
 def talks(account: Account) -> list[Row]:
-    """Those of the list, and those that messages of chats name."""
+    """Returns the talks in the list, and those that events of chat messages name."""
     if not account.switches.talks:
         return []
     new = account.switches.talks_shape == "2026"

@@ -1,4 +1,4 @@
-"""Expected links and tags: what each card shows of them, with the card's date."""
+"""Expected links and tags of cards, each with the card's date."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from .common import Row, stamp, tags
 
 def deal_contacts(account: Account) -> list[Row]:
     return [
-        {"lead_id": lead["id"], "contact_id": own, "is_main": own == account.main_contact("leads", lead["id"])}
+        {"lead_id": lead["id"], "contact_id": linked, "is_main": linked == account.main_contact("leads", lead["id"])}
         | {"lead_updated_at": stamp(lead["updated_at"])}
         for lead in account.tables["leads"]
-        for own in account.linked("leads", lead["id"], "contacts")
+        for linked in account.linked("leads", lead["id"], "contacts")
     ]
 
 
 def deal_companies(account: Account) -> list[Row]:
     return [
-        {"lead_id": lead["id"], "company_id": own, "lead_updated_at": stamp(lead["updated_at"])}
+        {"lead_id": lead["id"], "company_id": linked, "lead_updated_at": stamp(lead["updated_at"])}
         for lead in account.tables["leads"]
-        for own in account.linked("leads", lead["id"], "companies")
+        for linked in account.linked("leads", lead["id"], "companies")
     ]
 
 
@@ -51,9 +51,9 @@ def deal_catalog_elements(account: Account) -> list[Row]:
 
 def contact_companies(account: Account) -> list[Row]:
     return [
-        {"contact_id": contact["id"], "company_id": own, "contact_updated_at": stamp(contact["updated_at"])}
+        {"contact_id": contact["id"], "company_id": linked, "contact_updated_at": stamp(contact["updated_at"])}
         for contact in account.tables["contacts"]
-        for own in account.linked("contacts", contact["id"], "companies")
+        for linked in account.linked("contacts", contact["id"], "companies")
     ]
 
 
@@ -77,10 +77,14 @@ def company_tags(account: Account) -> list[Row]:
 
 def customer_contacts(account: Account) -> list[Row]:
     return [
-        {"customer_id": one["id"], "contact_id": own, "is_main": own == account.main_contact("customers", one["id"])}
+        {
+            "customer_id": one["id"],
+            "contact_id": linked,
+            "is_main": linked == account.main_contact("customers", one["id"]),
+        }
         | {"customer_updated_at": stamp(one["updated_at"])}
         for one in _customers(account)
-        for own in account.linked("customers", one["id"], "contacts")
+        for linked in account.linked("customers", one["id"], "contacts")
     ]
 
 

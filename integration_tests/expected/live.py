@@ -1,4 +1,4 @@
-"""Expected ids of what is there now."""
+"""Expected ids of live cards."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 class NotAfter(str):
-    """A moment, equal to every one that is not after it: a sync tells when it began, and only that it has begun."""
+    """A time that equals every earlier or equal time, as `listed_at` is some time before the comparison."""
 
     __slots__ = ()
 

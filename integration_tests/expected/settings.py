@@ -129,8 +129,8 @@ def _customers_mode(account: Account) -> str | None:
 
 
 def _drive_url(account: Account) -> str | None:
-    own = f"https://drive-b.{account.domain.partition('.')[2]}"
-    return {"own": own, "absent": None}.get(account.switches.drive_url, account.switches.drive_url)
+    url = f"https://drive-b.{account.domain.partition('.')[2]}"
+    return {"own": url, "absent": None}.get(account.switches.drive_url, account.switches.drive_url)
 
 
 def account(account: Account) -> list[Row]:

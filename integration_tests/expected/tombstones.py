@@ -1,4 +1,4 @@
-"""Expected rows of what was deleted: the key, whose, by whom, when; everything else empty."""
+"""Expected rows of deleted entities: the key, the account, by whom and when; other columns are empty."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ..sandbox.account import Account, Gone
 from .activity import ELEMENT_TYPES
 from .common import Row, stamp
 
-# kind in the store: table, its key, its columns that are arrays of numbers or texts
+# by kind of row: the table, its key, and its columns of lists of numbers or texts
 CARDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "leads": ("deals", "lead_id", ("contacts",)),
     "contacts": ("contacts", "contact_id", ("leads", "customers", "phones", "emails", "communication_ids")),
@@ -17,7 +17,7 @@ CARDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 
 
 def tombstones(account: Account) -> dict[str, list[Row]]:
-    """Rows of the cards, tasks and common notes that events say were deleted and not restored."""
+    """Returns the rows of cards, tasks and common notes that were deleted with an event and not restored."""
     found: dict[str, list[Row]] = {table: [] for table in COLUMNS}
     for gone in account.gone.values():
         if gone.how == "merge":
@@ -31,7 +31,7 @@ def tombstones(account: Account) -> dict[str, list[Row]]:
 
 
 def _times(gone: Gone) -> Row:
-    """The deletion's time, never older than the row it replaces."""
+    """Returns the columns of a deletion. Its time is never older than the row that it replaces."""
     moment = stamp(max(gone.at, gone.row["updated_at"]))
     return {"updated_by": gone.by, "updated_at": moment, "account_id": gone.row["account_id"], "is_deleted": True}
 

@@ -1,4 +1,4 @@
-"""An amoCRM account on loopback: data, list semantics, limits, faults, tokens and writes, as the reference has them."""
+"""An amoCRM account on this machine: data, lists, rate limit, faults, tokens and writes, as amoCRM's documents say."""
 
 from .account import Account
 from .adapter import SandboxAdapter

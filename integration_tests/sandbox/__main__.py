@@ -1,4 +1,4 @@
-"""`python -m integration_tests.sandbox`: an account to try the connector on, until interrupted."""
+"""`python -m integration_tests.sandbox`: serves an account to try the connector on, until interrupted."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ def main(argv: list[str] | None = None) -> int:
         faults=Faults.storm(options.seed) if options.faults else None,
         port=options.port,
     )
-    # a request must be seen when it arrives, not when the threads that write answers let go, nor after a look at all of
-    # the account for garbage
+    # a request must be counted when it arrives: not after other threads have written their answers, nor after a garbage
+    # collection that walks the whole account
     sys.setswitchinterval(0.0005)
     gc.collect()
     gc.freeze()
@@ -90,8 +90,8 @@ def main(argv: list[str] | None = None) -> int:
         else:
             print(config, flush=True)
         stop = Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+        for one in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(one, lambda *_: stop.set())
         stop.wait()
     if options.state:
         account.save(options.state)

@@ -1,4 +1,4 @@
-"""One amoCRM account: the raw store. What the API shows of it is decided elsewhere, by the switches."""
+"""One amoCRM account: its raw rows. Renderer and endpoints decide by the switches what the API shows of them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NO_VALUE: list[dict[str, Any]] = []
 
 @dataclass(frozen=True)
 class Gone:
-    """A row that left the lists: where from, when, by whom, how. `row` is what it was at that moment."""
+    """A row that left its list. `row`: the row as it was then. `at`: unix seconds; `by`: the user's id."""
 
     kind: str  # leads, contacts, companies, customers, tasks, or leads/notes …
     id: int
@@ -62,8 +62,8 @@ class Account:
         self.tag_list: dict[str, list[Row]] = {entity: [] for entity in ENTITIES}
         self.segments_of: dict[int, tuple[int, ...]] = {}
         self.trash: dict[str, dict[int, Gone]] = {entity: {} for entity in ENTITIES}
-        self.gone: dict[tuple[str, int], Gone] = {}  # everything that left: trash, purged, merged, deleted
-        self.hidden: dict[str, dict[int, Row]] = {entity: {} for entity in ENTITIES}  # not yet accepted
+        self.gone: dict[tuple[str, int], Gone] = {}  # every row that left: trash, purged, merged, deleted
+        self.hidden: dict[str, dict[int, Row]] = {entity: {} for entity in ENTITIES}  # of unsorted requests
         self.unsorted: dict[str, Row] = {}
         self.users: dict[int, Row] = {}
         self.roles: list[Row] = []
@@ -84,7 +84,7 @@ class Account:
         self.elements: dict[int, Table[Row]] = {}  # by catalog id
         self.fields: dict[str, list[Row]] = {}  # leads, …, customers/segments, catalogs/{id}
         self.field_groups: dict[str, list[Row]] = {}
-        # JSON that replaces a row in lists, by (list, id): ("leads", 1), ("notes", 2) …; plays hostile data
+        # JSON text that replaces a row in lists, by (list, id): ("leads", 1), ("notes", 2) …; for hostile data
         self.raw: dict[tuple[str, Any], bytes] = {}
         self._last_id: dict[str, int] = {}
         self._last_event = 0  # milliseconds
@@ -101,10 +101,10 @@ class Account:
         timezone: str = "Europe/Moscow",
         own_fields: int = 0,
     ) -> Account:
-        """A lived-in account of three years with that many deals; the same arguments give the same account.
+        """Generates an account with three years of history. The same arguments give the same account.
 
-        `now`: unix seconds; every row is at least an hour older. Default: the clock's time. `own_fields`: how many
-        custom fields of every type each kind of cards has beside the usual ones.
+        `leads`: number of deals. `now`: unix seconds, by default the clock's; every row is at least an hour older.
+        `own_fields`: further custom fields of every type for each kind of cards.
         """
         from .generate import populate
 
@@ -114,14 +114,14 @@ class Account:
         return account
 
     def save(self, path: Path) -> None:
-        """Keeps the account in a file, to go on with another day."""
+        """Writes the account to a file."""
         with self.lock:
             state = {name: value for name, value in vars(self).items() if name != "lock"}
             path.write_bytes(pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL))
 
     @classmethod
     def load(cls, path: Path) -> Account:
-        """The account that `save` kept. The file is trusted: load only what this program wrote."""
+        """Reads an account that `save` wrote. Unpickles: load only files that this program wrote."""
         account = cls()
         vars(account).update(pickle.loads(path.read_bytes()))
         return account
@@ -130,11 +130,8 @@ class Account:
     def domain(self) -> str:
         return f"{self.subdomain}.{'kommo.com' if self.switches.kommo else 'amocrm.ru'}"
 
-    def table(self, kind: str) -> Table[Row]:
-        return self.tables[kind]
-
     def row(self, kind: str, row_id: int) -> Row:
-        """The live row; KeyError when there is none."""
+        """Returns the live row. Raises KeyError."""
         return self.tables[kind].rows[row_id]
 
     def tags_of(self, kind: str, row_id: int) -> tuple[Row, ...]:
@@ -150,11 +147,11 @@ class Account:
         return next(f for f in self.fields[kind] if f["id"] == field_id)
 
     def shows_link(self, to: str, to_id: int) -> bool:
-        """Whether a link to that row is still shown: one in the trash, or purged from it, may or may not be."""
+        """Whether a link to that row is shown. If the row left its list, `trash_links` decides."""
         return self.switches.trash_links == "kept" or (to, to_id) not in self.gone
 
     def linked(self, kind: str, row_id: int, to: str) -> list[int]:
-        """Ids that `_embedded.{to}` of the row shows."""
+        """Returns the ids in the row's `_embedded.{to}`."""
         return [i for i in self.links.of(kind, row_id, to) if self.shows_link(to, i)]
 
     def main_contact(self, kind: str, row_id: int) -> int | None:
@@ -162,11 +159,11 @@ class Account:
         return main if main is not None and self.shows_link("contacts", main) else None
 
     def claim_ids(self, kind: str, last: int) -> None:
-        """Ids of that kind up to `last` are taken."""
+        """Makes later ids of that kind larger than `last`."""
         self._last_id[kind] = max(last, self._last_id.get(kind, 0))
 
     def next_id(self, kind: str) -> int:
-        """A new id, larger than every id of that kind, with the gaps real accounts have."""
+        """Returns a new id, larger than every id of that kind, with the gaps that real accounts have."""
         self._last_id[kind] = self._last_id.get(kind, 1_000_000) + self.random.randint(1, 7)
         return self._last_id[kind]
 
@@ -182,7 +179,7 @@ class Account:
         before: Sequence[dict[str, Any]] = (),
     ) -> Event:
         """Writes an event; it shows in the list at once, or `switches.events_late` seconds later."""
-        # ids of one account keep the order in which things happened, also within a second
+        # an account's event ids sort by time, also within a second
         self._last_event = max(self._last_event + 1, at * 1000 + int(self.clock.time() * 1000) % 1000)
         event_id = ulid(self._last_event, self.random.getrandbits(80))
         event = Event(event_id, event_type, entity_id, entity_type, by, at, list(after), list(before))
@@ -193,7 +190,7 @@ class Account:
         return event
 
     def show_late_events(self, *, everything: bool = False) -> None:
-        """Moves events whose time has come into the list."""
+        """Adds late events to the list once they are due, or all of them."""
         while self._late and (everything or self._late[0][0] <= self.clock.time()):
             event = heapq.heappop(self._late)[1]
             self.events.put(event.id, event)

@@ -1,4 +1,4 @@
-"""The sandbox as a transport of `requests`: no sockets, no waiting, thousands of requests a second."""
+"""The sandbox as a transport adapter of `requests`, without sockets and latency: thousands of requests a second."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ BROKEN: dict[str, tuple[type[requests.RequestException], str]] = {
 
 
 class SandboxAdapter(BaseAdapter):
-    """`session.mount("https://", SandboxAdapter(sandbox))`. Broken wires raise what `requests` raises for them.
+    """`session.mount("https://", SandboxAdapter(sandbox))`. A fault of the wire raises the exception of `requests`.
 
-    `strict_hosts`: hosts other than the account's own and its API domain know of no such account.
+    `strict_hosts`: whether hosts other than the account's own and its API domain answer that there is no such account.
     """
 
     def __init__(self, sandbox: Sandbox, *, strict_hosts: bool = False) -> None:
@@ -49,19 +49,19 @@ class SandboxAdapter(BaseAdapter):
         url = urlsplit(request.url or "")
         body = request.body if isinstance(request.body, bytes) else str(request.body or "").encode()
         headers = {"host": url.netloc, **{name.lower(): str(value) for name, value in request.headers.items()}}
-        asked = Request(request.method or "GET", url.path, url.query, headers, body)
         domain = self.sandbox.account.domain
         if self.strict_hosts and url.hostname not in (domain, f"api-b.{domain.partition('.')[2]}"):
-            answered = self.sandbox.stamp(ANSWERS["401_no_account"]())
+            response = ANSWERS["401_no_account"]()
         else:
-            answered = self.sandbox.stamp(self.sandbox.handle(asked))
-        if answered.wire in BROKEN:
-            error, text = BROKEN[answered.wire]
+            response = self.sandbox.handle(Request(request.method or "GET", url.path, url.query, headers, body))
+        self.sandbox.stamp(response)
+        if response.wire in BROKEN:
+            error, text = BROKEN[response.wire]
             raise error(text, request=request)
-        return _response(self, request, answered.status, answered.headers, answered.body)
+        return _response(self, request, response.status, response.headers, response.body)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """There is no connection to close."""
 
 
 def _response(

@@ -1,4 +1,4 @@
-"""The account's clock: what the `Date` header, new rows and token lifetimes are read from."""
+"""The account's clock, which dates new rows, the `Date` header and tokens."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import time
 from typing import Protocol
 
 NOW = 1_790_000_000
-"""2026-09-21 14:13:20 UTC: for accounts that are the same whenever the tests run."""
+"""2026-09-21 14:13:20 UTC. With a fixed time, generated accounts are the same in every run of the tests."""
 
 
 class Clock(Protocol):
-    """Unix seconds, as the server sees them."""
+    """`time` and `now`: unix seconds, server clock."""
 
     def time(self) -> float: ...
 
@@ -18,7 +18,7 @@ class Clock(Protocol):
 
 
 class RealClock:
-    """The machine's time, optionally shifted to play a server whose clock disagrees with ours."""
+    """The machine's time plus `shift` seconds, for a server whose clock is wrong."""
 
     def __init__(self, shift: float = 0.0) -> None:
         self.shift = shift

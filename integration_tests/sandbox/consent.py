@@ -1,4 +1,4 @@
-"""The page where a person allows or refuses an integration, and the redirect that follows."""
+"""The page on which a person allows or refuses an integration, and the redirect that follows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = """<!doctype html><html lang="ru"><meta charset="utf-8"><title>Предо
 
 @dataclass
 class Consent:
-    """`referer` and `state` replace what the redirect honestly carries: forged redirects are forged here."""
+    """`referer`, `state`: replace the true values in the redirect, for tests of forged redirects."""
 
     tokens: Tokens
     referer: str | None = None
@@ -30,24 +30,24 @@ class Consent:
         self.external = External(self.tokens)
 
     def page(self, request: Request) -> Response:
-        """GET /oauth?client_id=…&state=…&mode=popup|post_message, or with what a button says instead of the ID"""
-        asked = request.params()
-        if External.is_asked(asked):
+        """GET /oauth?client_id=…&state=…&mode=popup|post_message, or with a button's parameters instead of the ID."""
+        query = request.params()
+        if External.is_requested(query):
             return html(200, PAGE.format(account=escape(self.tokens.account.name), query=escape(request.query)))
-        if scalar(asked.get("client_id")) != self.tokens.client.client_id:
+        if scalar(query.get("client_id")) != self.tokens.client.client_id:
             return html(404, "<h1>Интеграция не найдена</h1>")
-        query = urlencode({"state": scalar(asked.get("state")) or ""})
-        return html(200, PAGE.format(account=escape(self.tokens.account.name), query=escape(query)))
+        state = urlencode({"state": scalar(query.get("state")) or ""})
+        return html(200, PAGE.format(account=escape(self.tokens.account.name), query=escape(state)))
 
     def decide(self, request: Request) -> Response:
-        asked = request.params()
-        state = scalar(asked.get("state")) if self.state is None else self.state
-        allowed = scalar(asked.get("answer")) == "allow"
-        if External.is_asked(asked):
-            if allowed and (refused := self.external.create(asked)) is not None:
+        query = request.params()
+        state = scalar(query.get("state")) if self.state is None else self.state
+        allowed = scalar(query.get("answer")) == "allow"
+        if External.is_requested(query):
+            if allowed and (refused := self.external.create(query)) is not None:
                 text = "Произошла ошибка создания, обратитесь к разработчику интеграции."
                 return html(200, f"<h1>{text} (Code {refused})</h1>")
-            return self._redirect(scalar(asked.get("redirect_uri")) or "", allowed, state)
+            return self._redirect(scalar(query.get("redirect_uri")) or "", allowed, state)
         return self._redirect(self.tokens.client.redirect_uri, allowed, state)
 
     def _redirect(self, uri: str, allowed: bool, state: str | None) -> Response:

@@ -1,4 +1,4 @@
-"""What an endpoint is given: the account, the request, and helpers to answer pages of either kind of list."""
+"""The argument of every endpoint: the account, the request, and helpers to answer a page of a list."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .switches import Switches
 
 @dataclass
 class Selectors:
-    """One selector per table; they hold the caches."""
+    """One selector a table, which caches its selections."""
 
     _by_table: dict[int, Selector] = field(default_factory=dict)
 
@@ -32,7 +32,7 @@ class Selectors:
 
 @dataclass
 class Context:
-    """`serial` numbers the requests; `base` is what links start with, `drive` where the files stand."""
+    """`base`: the address that links start with. `serial`: the request's number. `drive`: the address of the files."""
 
     account: Account
     request: Request
@@ -58,16 +58,16 @@ class Context:
         return max(1, int(number(scalar(self.query.get("page"))) or 1))
 
     def limit(self, maximum: int) -> int:
-        """The page's length: what is missing, senseless or over the maximum silently becomes the default."""
-        asked = number(scalar(self.query.get("limit")))
-        if asked is None or not 1 <= asked <= maximum:
+        """Returns the page's size. A `limit` that is missing, invalid or over the maximum becomes the default."""
+        limit = number(scalar(self.query.get("limit")))
+        if limit is None or not 1 <= limit <= maximum:
             return min(self.switches.page_default, maximum)
-        return int(asked)
+        return int(limit)
 
     def order(self, honoured: Sequence[str], default: Order) -> Order:
-        """The first honoured `order[field]`; every other is ignored."""
-        asked = self.query.get("order")
-        for name, direction in asked.items() if isinstance(asked, dict) else ():
+        """Returns the first honoured `order[field]`. Others are ignored."""
+        orders = self.query.get("order")
+        for name, direction in orders.items() if isinstance(orders, dict) else ():
             if name in honoured and direction in ("asc", "desc"):
                 return Order(name, direction == "desc")
         return default
@@ -104,7 +104,7 @@ def paged(
     render: Callable[[Any], Row],
     maximum: int | None = None,
 ) -> Response:
-    """A page of a large list: no totals, ends without `next`, beyond the end 204."""
+    """Answers a page of a large list: no totals, the last page without `next`, 204 past the end."""
     switches = context.switches
     limit = context.limit(maximum or switches.page_max)
     if switches.deepest_page is not None and context.page > switches.deepest_page:
@@ -129,7 +129,7 @@ def page(context: Context, key: str, rows: Sequence[Row | Raw], limit: int, more
     return ok(document)
 
 
-def short(
+def short_list(
     context: Context,
     key: str,
     rows: Sequence[Row],
@@ -140,7 +140,7 @@ def short(
     links: bool = True,
     maximum: int | None = None,
 ) -> Response:
-    """A dictionary list. `totals`: "all", "page" (the page's own count, as custom_fields has it) or "none"."""
+    """Answers a page of a short list. `totals`: "all", "page" (the page's rows, as custom fields have it) or "none"."""
     if not is_paged:
         shown = list(rows)
         document: Row = {"_total_items": len(shown)}
@@ -164,7 +164,7 @@ def short(
 
 
 def rows_by_id(context: Context, rows: Sequence[Row], name: str = "id", field: str = "id") -> list[Row]:
-    """Rows of a short list that `filter[name]` leaves."""
+    """Filters the rows of a short list by `filter[name]`."""
     node = child(context.query.get("filter"), name)
     wanted = set(values(node))
     return [row for row in rows if str(row[field]) in wanted] if node is not None else list(rows)

@@ -1,4 +1,4 @@
-"""What tokens, codes and integrations are made of. Every secret contains MARK, for outputs to be searched for."""
+"""Tokens, codes and integrations. Every secret contains MARK, so that tests can search outputs for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DAY = 86_400
 
 @dataclass
 class Access:
-    """One bearer token. `requests_left`: None is any number."""
+    """One bearer token. `expires_at`: unix seconds. `requests_left`: None for any number."""
 
     token: str
     label: str
@@ -36,7 +36,7 @@ class Code:
 
 @dataclass
 class Client:
-    """The integration as its owner sees it in amoMarket."""
+    """The integration, as its owner sees it in amoMarket."""
 
     client_id: str = "0b0832f6-d123-4123-9123-e73f236833cf"
     client_secret: str = f"{MARK}-client-Zk3tTqK0pQ"
@@ -46,7 +46,7 @@ class Client:
 
 @dataclass
 class Lifetimes:
-    """Seconds, and for access tokens also how many requests each is good for (None: any number)."""
+    """Seconds. `access_requests`: requests for which an access token is valid, None for any number."""
 
     code: int = 20 * 60
     access: int = DAY

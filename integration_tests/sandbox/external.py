@@ -1,14 +1,13 @@
-"""External integrations: amoCRM creates one in the account of whoever allows it, and posts its keys to whoever asked.
+"""External integrations: amoCRM creates one in the administrator's account and posts its keys to the inviting site.
 
-Written from the reference, 3.1: the keys go to `secrets_uri` as JSON, which must answer with exactly 200; then the
-browser is redirected with a code. Either may come first, and the keys may come late, twice or never.
+The keys go to `secrets_uri` as JSON, which must answer with exactly 200, and the browser is redirected with a code.
+Either may come first, and the keys may come late, twice or never.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -23,7 +22,7 @@ Order = Literal["secrets_first", "code_first", "secrets_twice", "no_secrets"]
 
 @dataclass
 class External:
-    """`delay`: seconds after the redirect at which keys that come second are posted. `posted`: answers to the posts."""
+    """`delay`: time after the redirect until late keys are posted (seconds). `posted`: the statuses of the posts."""
 
     tokens: Tokens
     order: Order = "secrets_first"
@@ -31,37 +30,35 @@ class External:
     posted: list[int] = field(default_factory=list)
 
     @staticmethod
-    def is_asked(asked: Query) -> bool:
-        """Whether the consent page was opened by a button without a client ID."""
+    def is_requested(query: Query) -> bool:
+        """Whether a button without a client ID opened the consent page."""
         needed = ("name", "description", "redirect_uri", "secrets_uri")
-        return all(scalar(asked.get(name)) for name in needed) and bool(values(asked.get("scopes")))
+        return all(scalar(query.get(name)) for name in needed) and bool(values(query.get("scopes")))
 
-    def create(self, asked: Query) -> int | None:
-        """The integration is in the account. The status with which its keys were refused, None when all is well."""
+    def create(self, query: Query) -> int | None:
+        """Creates the integration and posts its keys. Returns the status if the site refuses them, else None."""
         number = len(self.posted)
         client = Client(
             client_id=f"0b0832f6-d123-4123-9123-{self.tokens.account.id:08x}{number:04x}",
             client_secret=f"{MARK}-external-{number}-Zk3tTqK0pQ",
-            redirect_uri=scalar(asked.get("redirect_uri")) or "",
+            redirect_uri=scalar(query.get("redirect_uri")) or "",
         )
         self.tokens.client = client
         keys = {
             "client_id": client.client_id,
             "client_secret": client.client_secret,
-            "state": scalar(asked.get("state")) or "",
+            "state": scalar(query.get("state")) or "",
         }
-        uri = scalar(asked.get("secrets_uri")) or ""
+        uri = scalar(query.get("secrets_uri")) or ""
         if self.order == "code_first":
-            threading.Thread(target=self._later, args=(uri, keys), daemon=True).start()
+            timer = threading.Timer(self.delay, self._post, (uri, keys))
+            timer.daemon = True
+            timer.start()
         elif self.order != "no_secrets":
             for _ in range(2 if self.order == "secrets_twice" else 1):
                 if (status := self._post(uri, keys)) != 200:
                     return status
         return None
-
-    def _later(self, uri: str, keys: dict[str, str]) -> None:
-        time.sleep(self.delay)
-        self._post(uri, keys)
 
     def _post(self, uri: str, keys: dict[str, str]) -> int:
         request = urllib.request.Request(uri, json.dumps(keys).encode(), {"Content-Type": "application/json"})

@@ -1,4 +1,4 @@
-"""Everything that goes wrong between a server and its clients, by chance or on cue."""
+"""Faults of the server and of the network, which happen at random or at chosen requests."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ from .query import number, scalar, values
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to fail and when. A fault with neither `chance`, `nth` nor `since` always happens.
+    """One kind of failure, and the requests that it strikes: all that match, without `chance`, `nth` and `since`.
 
-    `kind` is a name of ANSWERS, CHANGED_REQUESTS, CHANGED_ANSWERS or WIRES. `path` is a regular expression searched
-    in the path. `nth` and `since` count the requests that match path, page and fatness, from 1.
+    `kind`: a name of ANSWERS, CHANGED_REQUESTS, CHANGED_ANSWERS or WIRES. `path`: a regular expression, searched for
+    in the path. `nth`, `since`: numbers of matching requests, counted from 1.
     """
 
     kind: str
     path: str = ""
     chance: float | None = None
     nth: Sequence[int] = ()
-    since: int | None = None  # from this one on
-    times: int | None = None  # at most so often
+    since: int | None = None  # strikes this one and all later ones
+    times: int | None = None  # strikes at most so often
     min_page: int = 1
-    limit_over: int | None = None  # only when `limit` is larger
-    withs_over: int | None = None  # only when `with` names more
+    limit_over: int | None = None  # matches only a larger `limit`
+    withs_over: int | None = None  # matches only a `with` of more parts
 
     def matches(self, request: Request) -> bool:
         if not re.search(self.path, request.path):
             return False
         if self.min_page == 1 and self.limit_over is None and self.withs_over is None:
             return True
-        asked = request.params()
+        query = request.params()
         return (
-            (number(scalar(asked.get("page"))) or 1) >= self.min_page
-            and (self.limit_over is None or (number(scalar(asked.get("limit"))) or 50) > self.limit_over)
-            and (self.withs_over is None or len(values(asked.get("with"))) > self.withs_over)
+            (number(scalar(query.get("page"))) or 1) >= self.min_page
+            and (self.limit_over is None or (number(scalar(query.get("limit"))) or 50) > self.limit_over)
+            and (self.withs_over is None or len(values(query.get("with"))) > self.withs_over)
         )
 
 
@@ -124,9 +124,9 @@ def _wrong_type(response: Response, _request: Request) -> Response:
 
 
 def _always_next(response: Response, request: Request) -> Response:
-    """The same list for ever: every page has a next one, also past the end."""
-    asked = request.params()
-    page = int(number(scalar(asked.get("page"))) or 1)
+    """Gives every page a next one, also past the end of the list."""
+    query = request.params()
+    page = int(number(scalar(query.get("page"))) or 1)
     document: dict[str, Any] = json.loads(response.body or b"{}")
     kept = re.sub(r"(^|&)page=\d+", "", request.query)
     document.setdefault("_page", page)
@@ -137,7 +137,7 @@ def _always_next(response: Response, request: Request) -> Response:
 
 
 def _outside_window(response: Response, _request: Request) -> Response:
-    """At the page's end stands one more row, that nobody asked for: it changed in 2001."""
+    """Appends a row to the page that lies outside every filter: it changed in 2001."""
     if not response.body:
         return response
     document = json.loads(response.body)
@@ -148,7 +148,7 @@ def _outside_window(response: Response, _request: Request) -> Response:
 
 
 def _unstorable(response: Response, _request: Request) -> Response:
-    """Where a text of the account has two U+FFFD, NUL and half an emoji are sent."""
+    """Replaces every pair of U+FFFD by NUL and half an emoji, which databases cannot store."""
     return replace(response, body=response.body.replace("\ufffd\ufffd".encode(), rb"\u0000\ud83d"))
 
 
@@ -162,7 +162,7 @@ CHANGED_ANSWERS: dict[str, Callable[[Response, Request], Response]] = {
 
 
 class Faults:
-    """The plan of failures of one sandbox. `fired` lists (request's number, kind, path) of what happened."""
+    """The faults of one sandbox. `fired`: those that struck, as (request's number, kind, path)."""
 
     def __init__(self, *faults: Fault, seed: int = 0) -> None:
         self.faults = list(faults)
@@ -175,7 +175,7 @@ class Faults:
 
     @classmethod
     def storm(cls, seed: int = 0, share: float = 0.015, false_204: float = 0.02) -> Faults:
-        """Ten kinds of failure, each on that share of the requests, and false ends of lists past the first page."""
+        """Ten kinds of failure, each at `share` of the requests, and false 204s past the first page."""
         lists = r"^/(api|v1\.0)/"
         faults = [Fault(kind, lists, chance=share) for kind in RETRIABLE]
         return cls(*faults, Fault("204", lists, chance=false_204, min_page=2), seed=seed)
@@ -187,7 +187,7 @@ class Faults:
         self.faults.clear()
 
     def pick(self, request: Request, serial: int) -> str | None:
-        """The kind of failure that strikes this request: the first of the list whose turn it is."""
+        """Returns the kind of the first fault that strikes this request, or None."""
         picked = None
         for fault in self.faults:
             if not fault.matches(request):

@@ -1,4 +1,4 @@
-"""The documented filters of every list, as data: the name in the query, and what it means."""
+"""The documented filters of every list, as data: the name in the query, and the condition that it makes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .query import Node, child, number, scalar, values
 from .select import Condition, OneOf, Range, Test
 from .switches import Switches
 
-Filter = Callable[[Node, Switches], "Condition | None"]  # None: not understood, hence ignored
+Filter = Callable[[Node, Switches], "Condition | None"]  # None: the value is invalid, and the filter is ignored
 Filters = Mapping[str, Filter]
 
 
 def ids(field: str = "id") -> Filter:
-    """Whole numbers, one or many."""
+    """One whole number or several."""
 
     def make(node: Node, _switches: Switches) -> Condition | None:
         numbers = [int(v) for text in values(node) if (v := number(text)) is not None]
@@ -29,7 +29,7 @@ def words(field: str) -> Filter:
 
 
 def text(field: str) -> Filter:
-    """One exact value, commas and all."""
+    """One exact value, which may hold commas."""
 
     def make(node: Node, _switches: Switches) -> Condition:
         wanted = [node] if isinstance(node, str) else values(node)
@@ -80,7 +80,7 @@ def since(field: str) -> Filter:
 
 
 def statuses(node: Node, _switches: Switches) -> Condition | None:
-    """Pairs of pipeline_id and status_id; a pair without a pipeline matches the status in any."""
+    """Pairs of pipeline_id and status_id. A pair without a pipeline matches the status in any pipeline."""
     pairs = set()
     for pair in node.values() if isinstance(node, dict) else ():
         status = number(scalar(child(pair, "status_id")))
@@ -117,7 +117,7 @@ def _field_passes(filled: list[dict[str, Any]], rule: Node, switches: Switches) 
 
 
 def contains(wanted: str) -> Condition:
-    """The `query` parameter: rows whose name contains the words, whatever the case."""
+    """The `query` parameter: rows whose name contains the text, regardless of case."""
     needle = wanted.casefold()
     return Test(f"query {needle}", lambda row: needle in (row["name"] or "").casefold())
 
@@ -168,7 +168,7 @@ TAGS: Filters = {"id": ids(), "name": text("name")}
 
 
 def conditions(filters: Filters, node: Node | None, switches: Switches) -> list[Condition]:
-    """What a `filter` tree asks for; names that a list does not document are ignored."""
+    """Returns the conditions of a `filter` tree. Filters that the list does not document are ignored."""
     if not isinstance(node, dict):
         return []
     made = (filters[name](rule, switches) for name, rule in node.items() if name in filters)

@@ -1,4 +1,4 @@
-"""Requests and answers of the account, free of any server, and the bodies that errors have."""
+"""The account's requests and responses, independent of any server, and the bodies of its errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NGINX_403 = (
 
 @dataclass(frozen=True)
 class Request:
-    """`path` starts with a slash, `query` is the raw string after the question mark, header names are lowercase."""
+    """`path`: starts with a slash. `query`: the raw string after the question mark. Header names are lowercase."""
 
     method: str
     path: str
@@ -35,7 +35,7 @@ class Request:
 
     @property
     def host(self) -> str:
-        """Empty where it does not matter."""
+        """The `Host` header, "" for a request without one, which every host answers."""
         return self.headers.get("host", "")
 
     @property
@@ -46,7 +46,7 @@ class Request:
 
 @dataclass
 class Response:
-    """`wire`: what happens to the bytes on their way; faults set it."""
+    """`wire`: the fault of the network, if any, that hits the bytes."""
 
     status: int
     body: bytes = b""
@@ -55,7 +55,7 @@ class Response:
 
 
 class Refusal(Exception):
-    """An endpoint's way to answer with an error."""
+    """Raised by an endpoint to answer with an error."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
@@ -64,13 +64,13 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Raw:
-    """JSON text to stand in a document as it is, sense or nonsense."""
+    """JSON text that is put into a document as it is, valid or not."""
 
     text: bytes
 
 
 def dumps(document: Any) -> bytes:
-    """JSON; what orjson refuses (huge integers, lone surrogates) goes out as the standard library writes it."""
+    """Writes JSON with orjson or, for huge integers and lone surrogates, with the standard library."""
     try:
         return orjson.dumps(document, default=lambda raw: orjson.Fragment(raw.text))
     except TypeError:
@@ -88,6 +88,10 @@ def dumps(document: Any) -> bytes:
 
 def ok(document: Any, *, status: int = 200) -> Response:
     return Response(status, dumps(document), {"content-type": HAL})
+
+
+def plain_json(document: Any) -> Response:
+    return Response(200, dumps(document), {"content-type": "application/json"})
 
 
 def nothing() -> Response:

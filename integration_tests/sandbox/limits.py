@@ -1,4 +1,4 @@
-"""The rate an integration is held to: 7 requests a second, 429 above it, a block for those who do not listen."""
+"""The rate limit of an integration: 7 requests a second, 429 above it, and a block after too many 429s."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Form = Literal["none", "header", "body"]
 
 @dataclass(frozen=True)
 class Rate:
-    """`per_second`: None is no limit. `form`: what a 429 says: nothing (HTML), Retry-After, or Kommo's JSON body.
+    """`per_second`: None for no limit. `form` of a 429: "none" (HTML), "header" (Retry-After) or "body" (Kommo's JSON).
 
-    `block_after`: 429s within a minute that end in a block (403 on any request until lifted by hand); None: never.
+    `block_after`: 429s within a minute after which every request gets 403 until `unblock`; None for never.
     """
 
     per_second: float | None = 7
@@ -31,7 +31,7 @@ OFF = Rate(per_second=None)
 
 
 class Limiter:
-    """Counts accepted requests over any sliding second. Safe to call from any thread."""
+    """Counts the accepted requests of the last second. Thread-safe."""
 
     def __init__(self, rate: Rate, clock: Callable[[], float] = time.monotonic) -> None:
         self.rate = rate
@@ -42,7 +42,7 @@ class Limiter:
         self._lock = threading.Lock()
 
     def check(self) -> Response | None:
-        """Called once when a request arrives: None lets it in; otherwise the refusal."""
+        """Counts a request at its arrival. Returns None if it is accepted, else the refusal."""
         with self._lock:
             return self._check()
 
@@ -65,7 +65,7 @@ class Limiter:
         return too_many(self.rate.form, self.rate.retry_after)
 
     def unblock(self) -> None:
-        """What the support does when asked."""
+        """Lifts the block, as amoCRM's support does."""
         with self._lock:
             self.blocked = False
             self._refused.clear()

@@ -10,7 +10,7 @@ Query = dict[str, Node]
 
 
 def parse(raw: str) -> Query:
-    """The tree of a raw query string; `[]` numbers its elements from 0, a later scalar wins."""
+    """Returns the tree of a raw query string. `[]` numbers its elements from 0; of equal names the last wins."""
     tree: Query = {}
     for name, value in parse_qsl(raw, keep_blank_values=True):
         head, *rest = name.split("[")
@@ -34,7 +34,7 @@ def scalar(node: Node | None) -> str | None:
 
 
 def values(node: Node | None) -> list[str]:
-    """Every scalar under a node: of a list, or of one comma-separated string."""
+    """Returns every scalar under a node, comma-separated strings split."""
     if node is None:
         return []
     if isinstance(node, str):
@@ -47,7 +47,7 @@ def child(node: Node | None, key: str) -> Node | None:
 
 
 def number(text: str | None) -> float | None:
-    """A number, or None for anything else."""
+    """Parses a number. None for anything else."""
     try:
         return float(text) if text is not None else None
     except ValueError:
@@ -55,7 +55,7 @@ def number(text: str | None) -> float | None:
 
 
 def with_page(raw: str, page: int, limit: int) -> str:
-    """The query string repeated with another page, as `_links` carry it."""
+    """Returns the query string with another page, as in `_links`."""
     parts = [part for part in raw.split("&") if part and part.split("=")[0] not in ("page",)]
     if not any(part.split("=")[0] == "limit" for part in parts):
         parts.append(f"limit={quote(str(limit))}")

@@ -1,4 +1,4 @@
-"""Raw rows as the API shows them: `_links`, `_embedded` by `with`, and the shapes that the switches decide."""
+"""Renders raw rows as the API does: with `_links`, `_embedded` by `with`, and shapes by the switches."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .account import Account
 from .store import Event, Row
 
 PLURAL = {"lead": "leads", "contact": "contacts", "company": "companies", "customer": "customers", "task": "tasks"}
-ONLY_WITH = {"source_id", "is_price_modified_by_robot"}  # columns of leads that appear when asked for
+ONLY_WITH = {"source_id", "is_price_modified_by_robot"}  # columns of leads that only `with` shows
 ONLY_WITH_OF_USERS = {"phone_number", "uuid", "amojo_id", "user_rank"}
 AMOUNTS = {"leads": "price", "customers": "next_price"}
 
 
 @dataclass
 class Renderer:
-    """`suffix`: the query string that links of rows repeat, with its question mark, or nothing."""
+    """`suffix`: the query string, with its question mark, that `_links.self` of rows repeats; "" for none."""
 
     account: Account
     base: str
@@ -50,13 +50,12 @@ class Renderer:
         return out
 
     def amount(self, name: str, row: Row) -> Row:
-        """An amount in whole units, and the exact one beside it, or 0, or nothing."""
-        beside = {"given": float(row[name]), "zero": 0}
-        exact = beside.get(self.account.switches.minor_units)
+        """An amount in whole units and, by `minor_units`, the exact amount, 0 or nothing beside it."""
+        exact = {"given": float(row[name]), "zero": 0}.get(self.account.switches.minor_units)
         return {name: int(row[name])} | ({} if exact is None else {f"{name}_with_minor_units": exact})
 
     def element(self, link: Row) -> Row:
-        """A linked element of a catalog: its quantity stands in `metadata`, beside it, or both."""
+        """A linked element of a catalog, with its quantity in `metadata`, beside it, or in both."""
         shapes: dict[str, Row] = {
             "metadata": link,
             "both": link | link["metadata"],
@@ -111,7 +110,7 @@ class Renderer:
         return {**reason, "_links": self.href(f"leads/loss_reasons/{reason['id']}")}
 
     def skeleton(self, row: Row, at: int, by: int) -> Row:
-        """What `only_deleted` shows of a trashed row."""
+        """Renders a trashed row as `with=only_deleted` does."""
         known = {"id": row["id"], "updated_by": by, "updated_at": at, "is_deleted": True}
         known["account_id"] = row["account_id"]
         new = ("labor_cost", "is_unsorted", "is_price_computed")
@@ -119,7 +118,7 @@ class Renderer:
         return {**dict.fromkeys(names), **known}
 
     def fields(self, filled: list[Row] | None) -> list[Row] | None:
-        """`custom_fields_values` under the switches of shapes."""
+        """Renders `custom_fields_values`."""
         switches = self.account.switches
         if not filled:
             return filled
@@ -157,9 +156,9 @@ class Renderer:
             row = self.account.tables[kind].get(event.entity_id)
             entity["name"] = row["name"] if row else None
         out["_embedded"] = {"entity": entity}
-        places = {"entity": entity, "top": out}
-        if contact is not None and (place := places.get(self.account.switches.talk_contact)) is not None:
-            place["linked_talk_contact_id"] = contact
+        parents = {"entity": entity, "top": out}
+        if contact is not None and (parent := parents.get(self.account.switches.talk_contact)) is not None:
+            parent["linked_talk_contact_id"] = contact
         return out
 
     def pipeline(self, row: Row) -> Row:
@@ -204,5 +203,5 @@ class Renderer:
 
 
 def _old_key(value: Row) -> Row:
-    """`enum` for `enum_code`, as some answers still have it."""
+    """Renames `enum_code` to its old name `enum`, which some answers still have."""
     return {("enum" if name == "enum_code" else name): part for name, part in value.items()}

@@ -1,4 +1,4 @@
-"""The account behind its API: one request in, one answer out, with limits, tokens and faults in between."""
+"""The account behind its API: answers a request, with rate limit, tokens and faults in between."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ Hook = Callable[["Sandbox", Request], None]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One line of the request log. `at` is the account's time, `token` a label, never the token."""
+class LoggedRequest:
+    """One line of the request log. `at`: unix seconds, account's clock. `token`: its label, never the token itself."""
 
     serial: int
     at: float
@@ -39,9 +39,9 @@ class Seen:
 
 
 class Sandbox:
-    """`handle` may be called from any thread; each answer is a snapshot of one moment.
+    """`handle` is thread-safe; each answer is a consistent snapshot of the account.
 
-    `before_request` hooks run before the answer is made, under the account's lock: a test's place for writes.
+    `before_request`: hooks that run under the account's lock before an answer is made, where tests may write.
     """
 
     def __init__(
@@ -63,22 +63,22 @@ class Sandbox:
         self.consent = Consent(self.tokens)
         self.base = base or f"https://{account.domain}"
         self.before_request: list[Hook] = []
-        self.log: list[Seen] = []
+        self.log: list[LoggedRequest] = []
         self._selectors = Selectors()
         self._serial = 0
 
     @property
     def drive(self) -> str:
-        """Where the files stand: on a host of its own, unless all is served on one port."""
+        """The address of the files: a separate host, or, if the sandbox is served on a port, the same address."""
         domain = self.account.domain
         return f"https://drive-b.{domain.partition('.')[2]}" if self.base == f"https://{domain}" else self.base
 
     def handle(self, request: Request) -> Response:
-        """The answer to a request that arrives now."""
+        """Answers a request that arrives now."""
         return self.answer(request, self.limiter.check())
 
     def answer(self, request: Request, refused: Response | None) -> Response:
-        """The answer to a request that was `refused` by the limiter when it arrived, or let in."""
+        """Answers a request. `refused`: the limiter's refusal at its arrival, None if it was accepted."""
         with self.account.lock:
             self._serial += 1
             serial = self._serial
@@ -87,13 +87,12 @@ class Sandbox:
             self.account.show_late_events()
             fault, response = (None, refused) if refused else self._answer(request, serial)
             at, token = self.account.clock.time(), self.tokens.label(request.bearer)
-            asked = (request.method, request.host, request.path, request.query)
-            seen = Seen(serial, at, *asked, response.status, token, fault)
-            self.log.append(seen)
+            line = (request.method, request.host, request.path, request.query)
+            self.log.append(LoggedRequest(serial, at, *line, response.status, token, fault))
         return response
 
     def stamp(self, response: Response) -> Response:
-        """The headers that every answer carries; the date is that of sending."""
+        """Adds the headers that every answer has. `Date` is the time of sending."""
         response.headers.setdefault("server", "nginx")
         response.headers.setdefault("date", formatdate(self._date(), usegmt=True))
         response.headers.setdefault("x-request-id", f"sandbox-{len(self.log):06d}")
@@ -101,8 +100,8 @@ class Sandbox:
 
     def _date(self) -> float:
         switches = self.account.switches
-        errs = Random(len(self.log)).uniform(-switches.date_jitter, switches.date_jitter)
-        return self.account.clock.time() + switches.date_ahead + errs
+        jitter = Random(len(self.log)).uniform(-switches.date_jitter, switches.date_jitter)
+        return self.account.clock.time() + switches.date_ahead + jitter
 
     def _answer(self, request: Request, serial: int) -> tuple[str | None, Response]:
         fault = self.faults.pick(request, serial)

@@ -1,4 +1,4 @@
-"""Which rows a list shows and in which order: conditions and an order in, a slice of ids out."""
+"""Selects the rows of a list by conditions, orders them, and slices them into pages of ids."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class OneOf:
 
 @dataclass(frozen=True)
 class Test:
-    """Anything else. `name` tells equal tests apart from others, for the cache."""
+    """Any other condition. `name`: equal for equal conditions, as the key of the cache."""
 
-    __test__ = False  # not a test class, whatever pytest thinks
+    __test__ = False  # pytest would take it for a class of tests
 
     name: str
     passes: Callable[[Any], bool] = field(compare=False)
@@ -51,7 +51,7 @@ class Order:
 
 
 class Selection:
-    """A run of sorted keys. Slices of it are what pages show."""
+    """A range of sorted keys, of which a page is a slice."""
 
     def __init__(self, keys: list[Key], low: int, high: int, order: Order) -> None:
         self._keys = keys
@@ -63,7 +63,7 @@ class Selection:
         return self._high - self._low
 
     def ids(self, offset: int, count: int, ties: Ties = "id_asc", shuffle: int = 0) -> list[Any]:
-        """`count` ids from `offset` on. `shuffle` is a number that changes with each request."""
+        """Returns `count` ids from `offset` on. `shuffle`: a number that differs between requests."""
         start = min(offset, len(self))
         stop = min(offset + count, len(self))
         if start >= stop:
@@ -79,7 +79,7 @@ class Selection:
         return self._with_ties(first, last, ties, shuffle)
 
     def _with_ties(self, first: int, last: int, ties: Ties, shuffle: int) -> list[Any]:
-        """The slice widened to whole groups of equal values, each group rearranged, cut again."""
+        """Widens the slice to whole groups of equal values, reorders each group, and cuts the slice out again."""
         keys, low, high = self._keys, self._low, self._high
         wide_first = max(low, bisect_left(keys, (keys[first][0],)))
         wide_last = min(high, bisect_left(keys, (keys[last - 1][0] + 1,)))
@@ -99,7 +99,7 @@ class Selection:
 
 
 class Selector:
-    """Answers selections over one table, remembering the last few that had to be computed."""
+    """Selects rows of one table, and caches the last REMEMBERED selections that no index could answer."""
 
     REMEMBERED = 12
 
@@ -136,7 +136,7 @@ class Selector:
         table, rows = self.table, self.table.rows
         sources = [source for condition in conditions if (source := self._source(condition, conditions))]
         best = min(sources, key=lambda source: source.size, default=None)
-        if best is not None and best.field == order_field and best.covers_all(conditions):
+        if best is not None and best.field == order_field and all(condition in best.covers for condition in conditions):
             return best.runs[0] if len(best.runs) == 1 else sorted(chain.from_iterable(best.runs))
         ids: Iterable[Any] = best.ids() if best else rows
         for condition in conditions:
@@ -146,7 +146,7 @@ class Selector:
         return sorted((table.order_value(rows[row_id], order_field), row_id) for row_id in ids)
 
     def _source(self, condition: Condition, conditions: tuple[Condition, ...]) -> _Source | None:
-        """Candidates that an index gives for one condition (and a time range, where events have one)."""
+        """Finds the candidates of one condition by an index; for events, also of a range of time."""
         table = self.table
         if isinstance(condition, OneOf) and condition.field == "id":
             known = [row_id for row_id in condition.values if row_id in table.rows]
@@ -169,7 +169,7 @@ class Selector:
 
 @dataclass(frozen=True)
 class _Source:
-    """Runs of keys, each in the order of `field`, that satisfy the covered conditions."""
+    """Keys that satisfy the conditions in `covers`, in runs that are each sorted by `field`."""
 
     field: str
     covers: tuple[Condition, ...]
@@ -178,9 +178,6 @@ class _Source:
     @property
     def size(self) -> int:
         return sum(map(len, self.runs))
-
-    def covers_all(self, conditions: tuple[Condition, ...]) -> bool:
-        return all(condition in self.covers for condition in conditions)
 
     def ids(self) -> Iterable[Any]:
         return [row_id for keys in self.runs for _, row_id in keys]

@@ -1,4 +1,4 @@
-"""The sandbox on a loopback port: HTTP/1.1 with keep-alive, a latency per request, and broken wires."""
+"""Serves the sandbox on a loopback port: HTTP/1.1 with keep-alive, a latency for each request, and network faults."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .control import control
 from .faults import Faults
 from .http import Request, Response
 from .limits import Rate
-from .sandbox import Sandbox, Seen
+from .sandbox import LoggedRequest, Sandbox
 from .switches import Switches
 from .tokens import Tokens
 
 
 class Server:
-    """`with Server(account) as server: server.url`. `latency`: seconds, uniform between the two, per request.
+    """`with Server(account) as server: server.url`. `latency`: the least and the most of a request (seconds, uniform).
 
-    `jitter`: seconds by which the network lets a request arrive early or late.
+    `jitter`: the most by which a request arrives early or late (seconds).
     """
 
     def __init__(
@@ -62,12 +62,15 @@ class Server:
         return self.sandbox.tokens
 
     @property
-    def log(self) -> list[Seen]:
+    def log(self) -> list[LoggedRequest]:
         return self.sandbox.log
 
     def config(self, *, oauth: bool = False) -> dict[str, object]:
-        """A connector's configuration for this account, with a long-lived token or a fresh pair."""
-        credentials = oauth_credentials(self.tokens) if oauth else long_lived_credentials(self.tokens)
+        """Returns a config of the connector for this account, with a long-lived token or a new OAuth pair."""
+        if oauth:
+            credentials = oauth_credentials(self.tokens)
+        else:
+            credentials = {"auth_type": "long_lived_token", "access_token": self.tokens.long_lived()}
         return {"account_domain": self.account.domain, "api_base_url": self.url, "credentials": credentials}
 
     def start(self) -> Server:
@@ -88,12 +91,8 @@ class Server:
         self.stop()
 
 
-def long_lived_credentials(tokens: Tokens) -> dict[str, object]:
-    return {"auth_type": "long_lived_token", "access_token": tokens.long_lived()}
-
-
 def oauth_credentials(tokens: Tokens) -> dict[str, object]:
-    """The integration's keys and a pair as if a person had just allowed it."""
+    """Returns the integration's keys with a new pair of tokens, as if a person had just allowed access."""
     pair, client = tokens.grant(), tokens.client
     expires = datetime.fromtimestamp(pair["server_time"] + pair["expires_in"], timezone.utc)
     return {
@@ -114,7 +113,7 @@ class _Http(ThreadingHTTPServer):
     server: Server
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no news."""
+        """Prints nothing when a client closes its connection."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -132,9 +131,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(server, controlled)
             return
         time.sleep(server.random.uniform(0.0, 2 * server.jitter))
-        # the rate is counted as requests arrive, whatever each of them takes
+        # the limiter counts requests at their arrival
         refused = server.sandbox.limiter.check()
-        # the answer is of one moment somewhere within the time the request takes
+        # the answer is a snapshot of a random moment within the request's latency
         wait = server.random.uniform(*server.latency)
         before = wait * server.random.random()
         time.sleep(before)
@@ -184,4 +183,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """The log is `Server.log`."""
+        """Prints nothing: the log is `Server.log`."""

@@ -7,12 +7,12 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
-Row = dict[str, Any]  # one entity as the API gives it, without `_links` and `_embedded`. Never changed in place
+Row = dict[str, Any]  # an entity as in the API, without `_links` and `_embedded`; never changed in place
 Key = tuple[int, Any]  # (order value, id)
 
 
 class Event(NamedTuple):
-    """One row of `/events`; `value_after` and `value_before` are shared between events, never changed."""
+    """One row of `/events`. Events may share their `value_after` and `value_before`, so these are never changed."""
 
     id: str
     type: str
@@ -26,7 +26,7 @@ class Event(NamedTuple):
 
 
 R = TypeVar("R")
-HASH = "~hash"  # a stable order that means nothing: plays "no particular order"
+HASH = "~hash"  # a stable order without meaning, for lists "in no particular order"
 
 
 class Table(Generic[R]):
@@ -35,7 +35,7 @@ class Table(Generic[R]):
     def __init__(self, field: Callable[[R, str], Any]) -> None:
         self._field = field
         self.rows: dict[Any, R] = {}
-        self.version = 0  # grows with every change: what cached selections are valid for
+        self.version = 0  # grows with every change, which makes cached selections invalid
         self._indexes: dict[str, list[Key]] = {}
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class Table(Generic[R]):
         return self.rows.get(row_id)
 
     def load(self, rows: Iterable[tuple[Any, R]]) -> None:
-        """Adds many rows at once; the indexes are built anew when next asked for."""
+        """Adds many rows at once. The indexes are built again when they are next used."""
         self.rows.update(rows)
         self._indexes.clear()
         self.version += 1
@@ -77,7 +77,7 @@ class Table(Generic[R]):
         return row
 
     def index(self, field: str) -> list[Key]:
-        """All keys in ascending order of `field`, ties by id. Not to be changed by the caller."""
+        """Returns all keys in ascending order of `field`, then id. The caller must not change the list."""
         index = self._indexes.get(field)
         if index is None:
             index = sorted((self.order_value(row, field), row_id) for row_id, row in self.rows.items())
@@ -99,7 +99,7 @@ def row_table() -> Table[Row]:
 
 
 class EventTable(Table[Event]):
-    """Events also have an index by time per type and per entity type: the filters clients live on."""
+    """Events, with a further index by time for each type and each entity type, which clients filter by."""
 
     def __init__(self) -> None:
         super().__init__(getattr)
@@ -115,7 +115,7 @@ class EventTable(Table[Event]):
             insort(groups.setdefault(getattr(row, field), []), (row.created_at, row.id))
 
     def by(self, field: str) -> dict[str, list[Key]]:
-        """(created_at, id) in ascending order for each value of `type` or `entity_type`."""
+        """Returns the sorted keys (created_at, id) for each value of `field`, `type` or `entity_type`."""
         groups = self._by.get(field)
         if groups is None:
             groups = {}
@@ -126,7 +126,7 @@ class EventTable(Table[Event]):
 
 
 class Links:
-    """Who is attached to whom, kept in both directions, in the order of attaching."""
+    """The links between entities, kept in both directions, in the order in which they were made."""
 
     def __init__(self) -> None:
         self._out: dict[tuple[str, str], dict[int, tuple[int, ...]]] = {}

@@ -10,13 +10,13 @@ from random import Random
 from .account import Account
 from .clock import Clock
 from .credentials import DAY, MARK, Access, Client, Code, Lifetimes, Refresh
-from .http import Request, Response, dumps, ok, problem, unauthorized
+from .http import Request, Response, dumps, ok, plain_json, problem, unauthorized
 from .store import Row
 
 
 @dataclass
 class Tokens:
-    """Every token the account ever handed out, and whether it is good."""
+    """Every token and code that the account has issued, and whether each is valid."""
 
     account: Account
     client: Client = field(default_factory=Client)
@@ -35,21 +35,21 @@ class Tokens:
         return self.account.clock
 
     def all_secrets(self) -> list[str]:
-        """Everything that must never be seen in an output."""
+        """Returns every secret, none of which may appear in an output."""
         return [self.client.client_secret, *self._access, *self._refresh, *self._codes]
 
     def long_lived(self, days: float = 365) -> str:
-        """A token made by hand in the integration's settings: no refresh, expires on its day."""
+        """Issues a long-lived token, as the integration's settings do."""
         return self._new_access(int(days * DAY), None, "long-lived").token
 
     def code(self) -> str:
-        """A one-time code, good for twenty minutes."""
+        """Issues an authorization code for one exchange."""
         text = f"def502{MARK}{self._hex(200)}"
         self._codes[text] = Code(text, self.clock.now() + self.lifetimes.code)
         return text
 
     def grant(self) -> Row:
-        """A fresh pair as the token endpoint answers it, without the request."""
+        """Issues a pair of tokens, in the form of the token endpoint's answer."""
         access = self._new_access(self.lifetimes.access, self.lifetimes.access_requests, "access")
         text = f"def502{MARK}{self._hex(400)}"
         self._refresh[text] = Refresh(text, self.clock.now() + self.lifetimes.refresh, access)
@@ -62,7 +62,7 @@ class Tokens:
         }
 
     def revoke(self, token: str) -> None:
-        """An access or a refresh token dies at once."""
+        """Makes an access or a refresh token invalid at once."""
         if token in self._access:
             self._access[token].revoked = True
         else:
@@ -74,13 +74,13 @@ class Tokens:
         return refresh is not None and not refresh.used and self.clock.now() < refresh.expires_at
 
     def label(self, token: str | None) -> str | None:
-        """A name for a token that may be logged."""
+        """Returns a name of the token that may be logged."""
         if token is None:
             return None
         return self._access[token].label if token in self._access else "unknown"
 
     def check(self, token: str | None) -> Response | None:
-        """None when the bearer token is good (and one request of it is used up); else 401."""
+        """Counts a request of a bearer token. Returns None if the token is valid, else a 401."""
         access = self._access.get(token or "")
         if access is None or access.revoked or not self.client.enabled or self.clock.now() >= access.expires_at:
             return unauthorized()
@@ -91,8 +91,8 @@ class Tokens:
         return None
 
     def exchange(self, request: Request) -> Response:
-        """POST /oauth2/access_token: a code or a refresh token for a new pair."""
-        sent = _sent(request)
+        """POST /oauth2/access_token: exchanges a code or a refresh token for a new pair."""
+        sent = _parameters(request)
         client = self.client
         if sent.get("client_id") != client.client_id or sent.get("client_secret") != client.client_secret:
             return _bad_client()
@@ -117,7 +117,7 @@ class Tokens:
             return _bad_request(400, "Authorization code has expired")
         code.used = True
         self.exchanges += 1
-        return _json(self.grant())
+        return plain_json(self.grant())
 
     def _exchange_refresh(self, text: str | None) -> Response:
         refresh = self._refresh.get(text or "")
@@ -127,10 +127,10 @@ class Tokens:
         if not self.account.switches.old_access_survives_refresh:
             refresh.access.revoked = True
         self.exchanges += 1
-        return _json(self.grant())
+        return plain_json(self.grant())
 
     def current_subdomain(self, request: Request) -> Response:
-        """GET /oauth2/account/current/subdomain with a live refresh token in X-Refresh-Token."""
+        """GET /oauth2/account/current/subdomain with a valid refresh token in X-Refresh-Token."""
         refresh = self._refresh.get(request.headers.get("x-refresh-token", ""))
         if refresh is None or refresh.used or self.clock.now() >= refresh.expires_at:
             return unauthorized()
@@ -180,8 +180,8 @@ def _base64(document: Row) -> str:
     return base64.urlsafe_b64encode(dumps(document)).rstrip(b"=").decode()
 
 
-def _sent(request: Request) -> dict[str, str]:
-    """The parameters, sent as JSON or as a form."""
+def _parameters(request: Request) -> dict[str, str]:
+    """Returns the parameters of a JSON or form body."""
     from urllib.parse import parse_qsl
 
     text = request.body.decode("utf-8", "replace")
@@ -192,10 +192,6 @@ def _sent(request: Request) -> dict[str, str]:
     except ValueError:
         return {}
     return document if isinstance(document, dict) else {}
-
-
-def _json(document: Row) -> Response:
-    return Response(200, dumps(document), {"content-type": "application/json"})
 
 
 OAUTH_TYPE = "https://developers.amocrm.ru/v3/errors/OAuthProblemJson"

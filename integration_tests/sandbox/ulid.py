@@ -7,7 +7,7 @@ _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
 
 
 def ulid(milliseconds: int, randomness: int) -> str:
-    """The ULID of a moment (48 bits used) and 80 bits of randomness."""
+    """Makes a ULID of a time (48 bits) and a random number (80 bits)."""
     p = _PAIRS
     m, r = milliseconds, randomness
     return (

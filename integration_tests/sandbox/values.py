@@ -1,4 +1,4 @@
-"""Small shapes shared by the generator and by writes."""
+"""Values that the generator and the writes share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from .store import Row
 
-# the event that a new note of that type writes
+# the type of the event that a new note writes, by the note's type
 NOTE_EVENTS = {
     "common": "common_note_added",
     "attachment": "attachment_note_added",
@@ -23,7 +23,7 @@ NOTE_EVENTS = {
     "link_followed": "link_followed",
     "amomail_message": "incoming_mail",
 }
-# numeric types that events use for fields
+# the numbers by which events name the types of fields
 FIELD_TYPES = {
     "text": 1, "numeric": 2, "checkbox": 3, "select": 4, "multiselect": 5, "date": 6, "url": 7, "multitext": 8,
     "textarea": 9, "radiobutton": 10, "streetaddress": 11, "smart_address": 13, "birthday": 14,
@@ -32,7 +32,7 @@ FIELD_TYPES = {
 
 
 def event_field_value(field: Row, value: dict[str, Any]) -> dict[str, Any]:
-    """One element of an event's value for a changed custom field."""
+    """Returns one element of `value_after` or `value_before` in the event of a changed custom field."""
     text = value.get("value")
     return {
         "custom_field_value": {

@@ -1,4 +1,4 @@
-"""Account: the API, the account's facts and dictionaries that all streams of a sync share, each requested once."""
+"""What all streams of a sync share of one account: its API, and its facts and dictionaries, each requested once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from airbyte_cdk.models import FailureType
 
 from source_amocrm.account.availability import is_off, off_by_settings, whole
 from source_amocrm.account.clocks import Clocks
-from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPES, Resource
+from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPE_NAMES, Resource
 from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotGranted, error_copy
 from source_amocrm.http import ACCOUNT_PATH, Answer, Api, Params
@@ -57,10 +57,10 @@ class Memoized(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What `/account` says. `started`, `until`: the start of the sync by the earlier and by the later clock.
+    """What `/account` says, and the start of the sync (Unix seconds).
 
-    Rows dated after `started` are left to the next sync. No event of before the sync is dated after `until` (Unix
-    seconds). `passed`: a second that is over by every clock that may be right.
+    `started`: by the earlier clock; rows dated later are left to the next sync. `until`: by the later clock; no event
+    from before the sync is dated later. `passed`: a second that is over by every clock that may be right.
     """
 
     id: int | None
@@ -73,10 +73,10 @@ class Facts:
 
 
 class Account:
-    """One account: what it says of itself, its lists, and which of their filters work.
+    """One account: its facts, its lists, and which of their filters work.
 
-    `extras`: the `with` parameters of `/account` that the selected streams need; to be known before `facts` are asked.
-    `sampled`: dictionaries have one page each, for commands that must end soon on any list.
+    `extras`: the `with` parameters of `/account` that the selected streams need; fixed before `facts` is called.
+    `sampled`: of each dictionary only the first page is read, for commands that must end soon on any list.
     """
 
     def __init__(self, config: Config, api: Api, extras: Collection[str] = ()) -> None:
@@ -84,7 +84,7 @@ class Account:
         self.api = api
         self.pool = WorkerPool(config.num_workers, api.budget.room)
         self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
-        self.facts = Memoized(self._ask_facts)
+        self.facts = Memoized(self._request_facts)
         self.extras = {"is_api_filter_enabled", *extras}
         self.clocks = Clocks(api.wall, api.clock)
         self._begun = api.clock()
@@ -100,7 +100,7 @@ class Account:
         return not resource.paid_filter or (not self._filter_ignored and self.facts().filter_works)
 
     def filter_may_work(self, resource: Resource) -> bool:
-        """As `filter_works`, but True while `/account` has not answered: the list's responses will show it."""
+        """As `filter_works`, but True while `/account` has not answered: the responses of the list will tell."""
         return not self.facts.known or self.filter_works(resource)
 
     def filter_is_ignored(self) -> None:
@@ -125,8 +125,8 @@ class Account:
 
         return self._lists.setdefault(path, Memoized(rows))()
 
-    def get_believed(self, path: str, params: Params) -> Answer:
-        """Gets what is no list: a 204 is requested again before it is believed."""
+    def get_retrying_empty(self, path: str, params: Params) -> Answer:
+        """Gets a path that is no list. Retries a 204 before it believes it."""
         for _ in range(EMPTY_RETRIES):
             answer = self.get(path, params)
             if answer.body is not None:
@@ -134,7 +134,7 @@ class Account:
         return self.get(path, params)
 
     def require(self, path: str) -> None:
-        """Raises FeatureOff if the account's settings say that the list is off, so that it need not be requested."""
+        """Raises FeatureOff if the account's settings say that the list is off."""
         if error := off_by_settings(path, lambda: self.facts().body):
             raise error
 
@@ -143,19 +143,19 @@ class Account:
         return is_off(error, lambda: self.facts().body)
 
     def not_granted(self, scope: str) -> NotGranted | None:
-        """Returns the refusal to expect if the token names its scopes without this one; None otherwise."""
-        self.facts()  # with which a first token has come
+        """Returns the refusal to expect if the token names its scopes and `scope` is not among them; None otherwise."""
+        self.facts()  # before this request there may be no token yet
         granted = self.api.auth.claims.scopes
         if granted is None or scope in granted:
             return None
         return NotGranted(
-            f"The token lacks the scope “{scope}”. Tick «{SCOPES[scope]}» in the integration, and then grant access "
-            "again or create a new token; or leave the table out.",
+            f"The token lacks the scope “{scope}”. Tick «{SCOPE_NAMES[scope]}» in the integration, and then grant "
+            "access again or create a new token; or leave the table out.",
             failure_type=FailureType.config_error,
         )
 
-    def _ask_facts(self) -> Facts:
-        answer = self.get_believed(ACCOUNT_PATH, {"with": ",".join(sorted(self.extras))})
+    def _request_facts(self) -> Facts:
+        answer = self.get_retrying_empty(ACCOUNT_PATH, {"with": ",".join(sorted(self.extras))})
         body = answer.body
         if body is None:
             raise AmocrmError(
@@ -181,14 +181,14 @@ class Account:
 
 
 def _timezone(body: Mapping[str, Any], wanted: bool) -> tzinfo:
-    """Returns the time zone of the account's dates; UTC where the account does not tell, with a warning if `wanted`."""
+    """Returns the time zone of the account's dates. Without one returns UTC, with a warning if `wanted`."""
     embedded = body.get("_embedded")
     settings = embedded.get("datetime_settings") if isinstance(embedded, dict) else None
-    told = settings if isinstance(settings, dict) else {}
+    zone = settings if isinstance(settings, dict) else {}
     with suppress(OSError, ValueError, ZoneInfoNotFoundError):
-        return ZoneInfo(str(told.get("timezone")))
+        return ZoneInfo(str(zone.get("timezone")))
     try:
-        return datetime.strptime(str(told.get("timezone_offset")), "%z").tzinfo or timezone.utc
+        return datetime.strptime(str(zone.get("timezone_offset")), "%z").tzinfo or timezone.utc
     except ValueError:
         if wanted:
             LOGGER.warning("amoCRM did not tell the account's time zone; dates are taken as of UTC.")

@@ -1,7 +1,7 @@
 """Which parts of amoCRM an account has: lists that are off, and lists that break off after their first rows.
 
-A part that is off has no rows. Every other refusal is a failure: what the list held yesterday is still there, and
-nobody has seen it. Not paid for (402) and no rights (403) never mean that a part is off.
+A part that is off has no rows. Every other refusal is a failure: yesterday's rows are still in the list, and were not
+read. Not paid for (402) and no rights (403) never mean that a part is off.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from source_amocrm.walk.full import full
 
 
 @dataclass(frozen=True)
-class Off:
-    """The list at `path` and those below it may be off, and then answer with one of the `answers`.
+class OptionalPart:
+    """The list at `path` and the lists below it may be off, and are then refused with one of the `answers`.
 
-    `setting`: what `/account` says of the part. Where it `is_on` by that, such an answer is a failure all the same.
+    `setting`: the member of `/account` that tells of the part. If `is_on` holds for it, such a refusal is a failure.
     """
 
     path: str
@@ -33,51 +33,51 @@ class Off:
 
 
 MODE, NO_CUSTOMERS = "customers_mode", ("unavailable", "disabled")
-"""The setting of the lists of customers, and its values with which these need not be asked."""
-OFF = (
-    # amoCRM documents 422 for the statuses where customers are not led by expected purchases.
-    Off("/api/v4/customers/statuses", (FeatureOff,), MODE, ("periodicity",).__contains__),
-    # amoCRM documents 422 for segments, and so for their fields, where customers are not led by segments.
-    Off("/api/v4/customers/segments", (FeatureOff,), MODE, ("segments",).__contains__),
+"""The setting of the lists of customers, and the values with which these lists are off and not requested."""
+OPTIONAL_PARTS = (
+    # amoCRM documents 422 for the statuses unless customers are led by expected purchases.
+    OptionalPart("/api/v4/customers/statuses", (FeatureOff,), MODE, ("periodicity",).__contains__),
+    # amoCRM documents 422 for segments, and so for their fields, unless customers are led by segments.
+    OptionalPart("/api/v4/customers/segments", (FeatureOff,), MODE, ("segments",).__contains__),
     # Customers and their notes, tags, fields and purchases: 422, or the codes 425 (not available) and 426 (off).
-    Off("/api/v4/customers", (FeatureOff,), MODE, ("segments", "periodicity").__contains__),
-    # The list is in no index of amoCRM's, so that it is not known what it answers where the setting is off.
-    Off("/api/v4/leads/loss_reasons", (FeatureOff, NotFound), "is_loss_reason_enabled", bool),
-    # What waits in «Неразобранное» is nothing where the setting is off. Where the setting is not told, it may be on.
-    Off("/api/v4/leads/unsorted", (FeatureOff, NotFound), "is_unsorted_on", lambda told: told is not False),
-    # No setting tells of talks. Their list is documented since July 2026; before, there was no such address.
-    Off("/api/v4/talks", (NotFound,)),
-    # Bots are listed on Kommo's larger plans only, and no setting tells of them.
-    Off("/api/v4/bots", (NotFound,)),
-    # An account that names no host of files has none; what a host answers that it names is another matter.
-    Off("/v1.0/files", (FeatureOff,), "drive_url", bool),
+    OptionalPart("/api/v4/customers", (FeatureOff,), MODE, ("segments", "periodicity").__contains__),
+    # amoCRM's documents do not list loss reasons, so their answer while the setting is off is not known.
+    OptionalPart("/api/v4/leads/loss_reasons", (FeatureOff, NotFound), "is_loss_reason_enabled", bool),
+    # «Неразобранное» is empty if the setting is off. A missing setting may be on.
+    OptionalPart("/api/v4/leads/unsorted", (FeatureOff, NotFound), "is_unsorted_on", lambda on: on is not False),
+    # Talks have no setting. Their list is documented since July 2026; before, there was no such address.
+    OptionalPart("/api/v4/talks", (NotFound,)),
+    # Bots have no setting. Only Kommo's larger plans list them.
+    OptionalPart("/api/v4/bots", (NotFound,)),
+    # An account without an address of the files host has no files. If it has one, its refusals are failures.
+    OptionalPart("/v1.0/files", (FeatureOff,), "drive_url", bool),
 )
 
 
-def _part_of(path: str | None) -> Off | None:
-    return next((off for off in OFF if f"{path}/".startswith(f"{off.path}/")), None)
+def _part_of(path: str | None) -> OptionalPart | None:
+    return next((part for part in OPTIONAL_PARTS if f"{path}/".startswith(f"{part.path}/")), None)
 
 
 def is_off(error: AmocrmError, account: Callable[[], Mapping[str, Any]]) -> bool:
     """Whether this refusal means that the part is off; `account` returns what `/account` says."""
-    off = _part_of(error.path)
-    if off is None or not isinstance(error, off.answers):
+    part = _part_of(error.path)
+    if part is None or not isinstance(error, part.answers):
         return False
-    return off.setting is None or not off.is_on(account().get(off.setting))
+    return part.setting is None or not part.is_on(account().get(part.setting))
 
 
 def off_by_settings(path: str, account: Callable[[], Mapping[str, Any]]) -> FeatureOff | None:
-    """Returns why a list need not be asked for; None if it must be."""
-    off = _part_of(path)
-    mode = account().get(MODE) if off and off.setting == MODE else None
+    """Returns why a list is off by the account's settings, so that it need not be requested; None if it must be."""
+    part = _part_of(path)
+    mode = account().get(MODE) if part and part.setting == MODE else None
     return FeatureOff(f"Customers are {mode} in the account.", path=path) if mode in NO_CUSTOMERS else None
 
 
 @contextmanager
 def reading(listing: Listing) -> Iterator[None]:
-    """Encloses the reading of a list: once a row has come, a refusal means that it broke off, not that it is off.
+    """Encloses the reading of a list. After the first row a refusal means that the list broke off, not that it is off.
 
-    Such a failure is transient.
+    Raises such a refusal as a transient error.
     """
     try:
         yield
@@ -95,7 +95,7 @@ def whole(listing: Listing) -> list[Row]:
 
 
 def in_parts(listing: Listing) -> Iterator[Row]:
-    """As `whole`, for a list of any length: each row once, in the order of ids where the list can be had so."""
+    """Yields each row of a list of any length once, in the order of IDs if the server has that order."""
     with reading(listing):
         for page in in_id_order(listing):
             yield from page.rows

@@ -10,10 +10,10 @@ from source_amocrm.errors import NotFound, Unpaid
 from source_amocrm.http import Params
 from source_amocrm.walk import FilterIgnored, Row
 from source_amocrm.walk.full import full
-from source_amocrm.walk.listing import identified, key
+from source_amocrm.walk.listing import key, with_numeric_id
 
 IDS_AT_ONCE = 50
-"""More ids in one request have been answered with «HTTP URL too long»."""
+"""The most ids in one request. More have been answered with «HTTP URL too long»."""
 
 
 def by_ids(
@@ -23,7 +23,7 @@ def by_ids(
     params: Params | None = None,
     unfiltered: Callable[[list[int]], Iterator[Row]] | None = None,
 ) -> Iterator[Row]:
-    """Yields the entities that exist among `ids`. Without a working filter `unfiltered` finds them, or one by one."""
+    """Yields the entities that exist among `ids`. If the filter does not work, uses `unfiltered`, or `one_by_one`."""
     left = sorted(set(ids))
     try:
         while left and account.filter_works(resource):
@@ -36,13 +36,13 @@ def by_ids(
 
 
 def one_by_one(account: Account, resource: Resource, ids: Iterable[int], params: Params | None = None) -> Iterator[Row]:
-    """Yields the entities that exist among `ids`, with a request for each."""
+    """Yields the entities that exist among `ids`, by one request for each."""
     for entity_id in ids:
         try:
-            body = account.get_believed(f"{resource.path}/{entity_id}", params or {}).body
+            body = account.get_retrying_empty(f"{resource.path}/{entity_id}", params or {}).body
         except NotFound:
             continue
-        # A list shows neither what is in the trash nor what waits in «Неразобранное».
-        body = identified(body) if body else None
+        # What is in the trash or waits in «Неразобранное» is not in the list, either.
+        body = with_numeric_id(body) if body else None
         if body and key(body) == entity_id and not body.get("is_deleted") and not body.get("is_unsorted"):
             yield body

@@ -1,4 +1,4 @@
-"""The two clocks of a sync: amoCRM's, as the `Date` header of responses tells it, and this machine's.
+"""The two clocks of a sync: amoCRM's, by the `Date` headers of its responses, and this machine's.
 
 If both clocks agree, amoCRM's counts, because amoCRM dates the rows. If they disagree, whichever is safe counts: the
 earlier one for "already read", the later one for "may have changed".
@@ -22,7 +22,7 @@ TOLERANCE = 300
 
 
 class Clocks:
-    """`wall` tells Unix seconds by this machine's clock, and `tick` seconds of its monotonic one."""
+    """`wall` returns Unix seconds by this machine's clock, and `tick` the seconds of its monotonic clock."""
 
     def __init__(self, wall: Callable[[], float], tick: Callable[[], float]) -> None:
         self._wall = wall
@@ -30,14 +30,14 @@ class Clocks:
         self._now = 0
         self._server_ahead = -math.inf
         """The least by which amoCRM's clock is ahead of the monotonic one (seconds)."""
-        self._told = False
+        self._warned = False
         self._lock = threading.Lock()
 
     def ours(self) -> int:
         return int(self._wall())
 
     def note(self, answer: Answer) -> Answer:
-        """Returns an answer that came just now with the drift of the clocks and the tick of its arrival."""
+        """Notes an answer that came just now. Returns it with the drift of the clocks and the tick of its arrival."""
         answer = replace(answer, drift=self.drift(int(answer.server_time)), tick=self._tick())
         self._now = max(self._now, int(answer.latest))
         self._server_ahead = max(self._server_ahead, answer.server_time - answer.tick)
@@ -48,7 +48,7 @@ class Clocks:
         return self._now
 
     def moment(self) -> Answer:
-        """Returns this moment as if a request was answered now. The server's clock shows this time or a later one."""
+        """Returns the answer that would come now, without a body. Its server time is now or a little earlier."""
         tick = self._tick()
         server = self._server_ahead + tick
         return Answer(None, server, server - 1, self.drift(int(server)), tick)
@@ -59,8 +59,8 @@ class Clocks:
         if abs(ours - server) <= TOLERANCE:
             return 0
         with self._lock:
-            told, self._told = self._told, True
-        if not told:
+            warned, self._warned = self._warned, True
+        if not warned:
             LOGGER.warning(
                 "amoCRM's clock shows %s, and this machine's %s. Nothing is lost: until they agree, each sync reads "
                 "again what was changed since the earlier of the two. Set this machine's clock by a time server; if "

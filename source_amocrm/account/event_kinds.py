@@ -15,7 +15,7 @@ ENTITIES: Mapping[str, str] = {
     "customer": "customers",
     "task": "tasks",
 }
-"""The list of an entity, by the singular that events use."""
+"""The list of each kind of entity, by the singular that events use."""
 
 STATUS_CHANGED = "lead_status_changed"
 RESPONSIBLE_CHANGED = "entity_responsible_changed"
@@ -36,18 +36,18 @@ DELETED: Mapping[str, str] = {f"{entity}_deleted": entity for entity in ENTITIES
 RESTORED: Mapping[str, str] = {f"{entity}_restored": entity for entity in ("lead", "contact", "company")}
 """The entity that came back from the trash, by kind."""
 TRASHED = frozenset(f"{entity}_deleted" for entity in ("lead", "contact", "company", "customer"))
-"""What takes a card away, and with it its links on other cards."""
+"""The events that remove a card, and with it the links of other cards to it."""
 MERGED = "entity_merged"
 ADDED = frozenset(f"{entity}_added" for entity in ("lead", "contact", "company"))
-"""What waited in «Неразобранное» enters its list when it is accepted, maybe with an old date."""
+"""Such an event also comes when a card leaves «Неразобранное» for its list, perhaps with an old date."""
 LINKED = frozenset(
     f"{entity}_{verb}"
     for entity in ("lead", "contact", "company", "customer", "entity")
     for verb in ("linked", "unlinked")
 )
 TAGGED = frozenset({"entity_tag_added", "entity_tag_deleted"})
-LIFE = frozenset({*DELETED, *RESTORED, NOTE_DELETED})
-"""What ends an entity, or brings it back."""
+ENDED_OR_RETURNED = frozenset({*DELETED, *RESTORED, NOTE_DELETED})
+"""The events that end an entity or bring it back."""
 
 FIELD = re.compile(r"custom_field_(\d{1,18})_value_changed", re.ASCII)
 """The kind of the events of one custom field."""
@@ -71,4 +71,4 @@ _EVENT_KINDS = """
     transaction_added invoice_paid invoice_created
 """
 EVENT_KINDS = frozenset(_EVENT_KINDS.split())
-"""Every kind that is documented, or was in a recorded list of an account's kinds; a custom field has its own beside."""
+"""Every kind in the documents or in a recorded list of an account's kinds; custom fields have more kinds (FIELD)."""

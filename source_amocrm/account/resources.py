@@ -1,4 +1,4 @@
-"""The lists of the API that tables are made of, as data: address, filter, order."""
+"""The changing lists of the API that tables are made of, as data: address, filter, order."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from source_amocrm.errors import AmocrmError, Forbidden
 
 CLOSED: tuple[type[AmocrmError], ...] = (Forbidden,)
 """If a list is refused with one of these, tables that take a column from it are read without that column."""
-SCOPES = {"files": "Доступ к файлам", "list_external_messages": "История внешних чатов"}
-"""The scopes besides the account's data, and their names in the settings of an integration."""
+SCOPE_NAMES = {"files": "Доступ к файлам", "list_external_messages": "История внешних чатов"}
+"""The scopes beyond the account's data, and their names in the settings of an integration."""
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A list that changes.
+    """A list of entities, notes or events.
 
-    `name` is what a state calls it; `entity` the singular that events use; `cursor` the field that dates its rows.
-    `paid_filter`: its filter is an option of the account and is ignored, without an error, when it is off.
+    `name`: its name in a state; `entity`: the singular that events use; `cursor`: the field that dates its rows.
+    `paid_filter`: its filter is a paid option of the account, and is ignored without an error while it is off.
     `by_cursor`: it can be ordered by updated_at. `has_trash`: it shows its trash with `with=only_deleted`.
     `has_links`: its rows show links and tags, the links to other cards with the `with` parameter `links_with`.
-    `optional`: it is of a part that not every account has.
+    `optional`: it belongs to a part of amoCRM that not every account has.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Resource:
 
     @property
     def holds_notes(self) -> bool:
-        """Whether its rows are the notes of the entities in the list `name`, whose events tell which were deleted."""
+        """Whether the rows are the notes of the list `name`. Events of that list's entities tell of deleted notes."""
         return self.entity == "note"
 
     @property
@@ -57,8 +57,8 @@ CARDS = (LEADS, CONTACTS, COMPANIES, CUSTOMERS)
 TASKS = Resource("tasks", "task", by_cursor=False)
 NOTES = tuple(Resource(card.name, "note", optional=card.optional) for card in CARDS)
 EVENTS = Resource("events", "event", by_cursor=False, cursor="created_at")
-"""Events do not change and document no order."""
+"""Events do not change, and no order of their list is documented."""
 EVENTS_LIMIT = 100
-"""Rows of a page as amoCRM documents it; asked for more than it gives, a server gives 50."""
+"""The largest page that amoCRM documents (rows). For a page larger than a server gives, it sends 50 rows."""
 MOST_EVENTS = 250
-"""Rows of a page as Kommo documents it; some accounts of amoCRM give as many."""
+"""The largest page that Kommo documents (rows); some accounts of amoCRM give as many."""

@@ -1,4 +1,4 @@
-"""A stdout that breaks ends the process at once, whichever thread writes. Letters that it lacks are replaced."""
+"""Ends the process at once if stdout breaks, whichever thread writes. Replaces letters that a terminal cannot show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from source_amocrm import shutdown
 
 
 class _Stdout(io.FileIO):
-    """Stdout itself. If its reader has gone, the process ends silently."""
+    """The unbuffered stdout. Ends the process silently if the reader has gone."""
 
     def write(self, data: Any) -> int | None:  # type: ignore[override]
         try:
@@ -25,23 +25,23 @@ class _Stdout(io.FileIO):
 
 
 def guard() -> None:
-    """To be called before anything is printed, or a file is opened that would get the number of a closed stdout."""
-    given = sys.stdout
-    if not isinstance(given, io.TextIOWrapper):
+    """Guards stdout. Call it before printing, and before opening a file, which would get a closed stdout's number."""
+    original = sys.stdout
+    if not isinstance(original, io.TextIOWrapper):
         _give_up("stdout is closed")
     guarded = io.TextIOWrapper(
-        io.BufferedWriter(_Stdout(given.fileno(), "wb", closefd=False)),
-        encoding=given.encoding,
-        errors=given.errors,
-        line_buffering=given.line_buffering,
-        write_through=given.write_through,
+        io.BufferedWriter(_Stdout(original.fileno(), "wb", closefd=False)),
+        encoding=original.encoding,
+        errors=original.errors,
+        line_buffering=original.line_buffering,
+        write_through=original.write_through,
     )
     sys.stdout = guarded
     sys.__stdout__ = guarded  # type: ignore[misc]
 
 
 def show_any_text() -> None:
-    """Lets a letter that the terminal lacks be shown as another: not every one has Russian letters and arrows."""
+    """Replaces letters that the terminal cannot show: not every terminal has Russian letters and arrows."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

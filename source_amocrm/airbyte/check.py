@@ -1,4 +1,4 @@
-"""Checks an account: asks for the account, and for one row of each list that a table is made of.
+"""Checks an account: requests the account, and one row of each list that a table is made of.
 
 The tables declare their lists, so a check foresees what `read` will leave incomplete or empty.
 """
@@ -30,7 +30,7 @@ WITHOUT_EVENTS = (
 
 
 class Impact(Enum):
-    """How a table will lack rows, in the words of messages."""
+    """How a table will lack rows, as messages word it."""
 
     CLOSED = "Not available"
     PARTLY = "Not complete"
@@ -39,7 +39,7 @@ class Impact(Enum):
 
 @dataclass
 class Finding:
-    """Streams that will lack rows in one way for one reason. `errors`: the refusals, which differ in their lists."""
+    """Streams that will lack rows in the same way for the same reason. `errors`: the refusals of their lists."""
 
     impact: Impact
     errors: list[AmocrmError] = field(default_factory=list)
@@ -47,15 +47,15 @@ class Finding:
 
     def __str__(self) -> str:
         by_events = self.impact is Impact.PARTLY and any(error.path == EVENTS.path for error in self.errors)
-        told = f"{combined_error(self.errors)}{WITHOUT_EVENTS if by_events else ''}"
-        return f"{self.impact.value}: {', '.join(self.streams)}. {told}"
+        reason = f"{combined_error(self.errors)}{WITHOUT_EVENTS if by_events else ''}"
+        return f"{self.impact.value}: {', '.join(self.streams)}. {reason}"
 
 
 class Needs(NamedTuple):
     """The paths of the lists that a table needs.
 
     `made_of`: they hold its records. `vital`: without them no row can be made. `completed_by`: without them some rows
-    are missing. `columns`: a column is taken from them, which is left empty where the token's user may not see them.
+    are missing. `columns`: a column is taken from them, and stays empty if the token's user may not see them.
     """
 
     made_of: Sequence[str] = ()
@@ -65,9 +65,9 @@ class Needs(NamedTuple):
 
 
 def findings(account: Account) -> list[Finding]:
-    """Lists the streams that will be incomplete or empty, and why. Asks for one page of a list at most.
+    """Lists the streams that will be incomplete or empty, and why. Requests at most one page of each list.
 
-    Raises AmocrmError when the account cannot be read at all: a wrong address, an invalid token, every list refused.
+    Raises AmocrmError if the account cannot be read at all: a wrong address, an invalid token, or every list refused.
     """
     account.sampled = True
     check_account(account.api.auth.claims.account_id, account.facts().body)
@@ -80,21 +80,21 @@ def findings(account: Account) -> list[Finding]:
         if resource.has_links or (stream.deletable and account.config.mark_deleted)
     }
     needs: dict[AmocrmStream, Needs] = {}
-    asked: dict[str, Future[AmocrmError | None]] = {}
+    refusals: dict[str, Future[AmocrmError | None]] = {}
     found: dict[tuple[Impact, str], Finding] = {}
     try:
         for stream in streams:
             needs[stream] = _needs(account, stream, with_events)
             for path in chain(*needs[stream]):
-                if path not in asked:
-                    asked[path] = account.pool.submit(partial(_refusal, account, stream, path))
+                if path not in refusals:
+                    refusals[path] = account.pool.submit(partial(_refusal, account, stream, path))
         everywhere = _of_every_account(streams)
-        closed = [error for path in everywhere if (error := asked[path].result())]
+        closed = [error for path in everywhere if (error := refusals[path].result())]
         if len(closed) == len(everywhere):
             raise closed[0]
-        refused = {path: error for path, answer in asked.items() if (error := answer.result())}
+        refused = {path: error for path, refusal in refusals.items() if (error := refusal.result())}
         for stream, need in needs.items():
-            impact, errors = _suffered(account, stream, need, refused)
+            impact, errors = _impact(account, stream, need, refused)
             for error in errors:
                 finding = found.setdefault((impact, shared_cause(error)), Finding(impact))
                 finding.errors.append(error)
@@ -112,7 +112,7 @@ def _of_every_account(streams: Sequence[AmocrmStream]) -> Set[str]:
 
 
 def _needs(account: Account, stream: AmocrmStream, with_events: Set[str]) -> Needs:
-    """`with_events`: the paths of the lists for which a sync asks the events what happened to the rows."""
+    """Returns the lists that a stream needs. `with_events`: paths of lists about which events tell more."""
     if stream.scope and account.not_granted(stream.scope):
         return Needs()
     made_of, completed_by = [*stream.paths()], [*stream.completing_paths]
@@ -131,21 +131,21 @@ def _refusal(account: Account, stream: AmocrmStream, path: str) -> AmocrmError |
     except AmocrmError as error:
         if path.startswith("/api/"):
             raise
-        return error  # of another host, which stops nobody else
+        return error  # another host's failure does not concern the other lists
     return None
 
 
-def _suffered(
+def _impact(
     account: Account, stream: AmocrmStream, needs: Needs, refused: Mapping[str, AmocrmError]
 ) -> tuple[Impact, list[AmocrmError]]:
-    """Returns how the stream lacks rows, and the refusals by which; it lacks none if there are none of these."""
+    """Returns how the stream will lack rows, and the refusals that cause it; without refusals it lacks none."""
     if stream.scope and (lacking := account.not_granted(stream.scope)):
         return Impact.CLOSED, [lacking]
-    own, vital, completed_by, columns = ([refused[path] for path in paths if path in refused] for paths in needs)
-    off = [error for error in own if account.lacks(error)]
-    all_refused = bool(own) and len(own) == len(needs.made_of)
-    if all_refused and len(off) == len(own):
+    made_of, vital, completed_by, columns = ([refused[path] for path in paths if path in refused] for paths in needs)
+    off = [error for error in made_of if account.lacks(error)]
+    all_refused = bool(made_of) and len(made_of) == len(needs.made_of)
+    if all_refused and len(off) == len(made_of):
         return Impact.EMPTY, off
-    failed = [error for error in own if error not in off]
+    failed = [error for error in made_of if error not in off]
     unread = [error for error in columns if not isinstance(error, Forbidden)]
     return Impact.CLOSED if vital or all_refused else Impact.PARTLY, [*failed, *vital, *completed_by, *unread]

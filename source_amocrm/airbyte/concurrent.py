@@ -2,8 +2,8 @@
 
 The one queue keeps a state behind the rows that it covers, and a stream's last status behind both.
 
-The CDK's ConcurrentSource is left out. Its unit is a partition of one stream, so that a list of several streams would
-need a thread for each of them that waits for the list; and it imports the low-code half of the CDK, for nothing here.
+The CDK's ConcurrentSource is not used. Its unit is a partition of one stream: if several streams are made of one list,
+each would need a thread that waits for the list. It also imports the low-code half of the CDK, which is not needed.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ from source_amocrm.walk.listing import Row
 LOGGER = logging.getLogger("airbyte")
 
 GC_THRESHOLDS = (100_000, 50, 100)
-"""Containers made since the last search for cycles, and after how many searches the older ones are searched, too."""
+"""Of Python's garbage collector: new containers per collection, and collections until the older ones are included."""
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's mallopt, from its malloc.h
 KEPT_FREE = 1 << 24
 """Bytes of freed memory that the process keeps for the next page; larger blocks and the rest go back to the system."""
 
-NAMED = 4
-"""Tables that the error of the whole sync names for one reason; of more it tells the number."""
+MOST_NAMED = 4
+"""Tables that the error of the whole sync names for one reason; of more tables it gives the number."""
 
 
 @dataclass
@@ -63,7 +63,7 @@ class ConcurrentReading:
 
     `states`: the streams that emit a state at each checkpoint; all others emit one when they are complete. `pack` makes
     the data of a row's record. `failures`: by its sentence without ids, the sentence of a failure, and the streams that
-    were not read to their end.
+    it ended early.
     """
 
     sync: Sync
@@ -82,7 +82,7 @@ class ConcurrentReading:
         parts = self.sync.parts()
         for part in parts:
             name = f"read-{part.path if isinstance(part, Resource) else part.name}"
-            # a daemon, for the process may end while a request is under way whose answer nobody will deliver
+            # a daemon: the process may end while a request is in flight whose rows nobody will deliver
             threading.Thread(target=self._read, args=(part,), name=name, daemon=True).start()
         running = len(parts)
         try:
@@ -137,8 +137,8 @@ class ConcurrentReading:
     def _failure(self, name: str, error: Exception) -> AirbyteMessage:
         """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
         foreseen = error if isinstance(error, AmocrmError) else None
-        said = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
-        traced = foreseen or AirbyteTracedException.from_exception(error, message=said)
+        unforeseen = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
+        traced = foreseen or AirbyteTracedException.from_exception(error, message=unforeseen)
         message = masked(traced.as_airbyte_message(StreamDescriptor(name=name)))
         sentence: str = message.trace.error.message  # type: ignore[union-attr]
         _, names = self.failures.setdefault(without_ids(sentence), (sentence, []))
@@ -152,12 +152,12 @@ class ConcurrentReading:
 
     def _reasons(self) -> Iterator[str]:
         for sentence, names in self.failures.values():
-            tables = ", ".join(sorted(names)) if len(names) <= NAMED else f"{len(names)} tables"
+            tables = ", ".join(sorted(names)) if len(names) <= MOST_NAMED else f"{len(names)} tables"
             yield f"{sentence} Not read to the end: {tables}."
 
 
 def _share_one_arena() -> None:
-    """By default each thread keeps an arena with the memory of the largest page that it parsed.
+    """Makes all threads share one malloc arena: otherwise each keeps the memory of the largest page that it parsed.
 
     Measured: 135 MB at the peak in place of 167 for an honest account, 430 in place of 600 to 970 for rows of 30 MB.
     """
@@ -170,7 +170,7 @@ def _share_one_arena() -> None:
 
 @contextmanager
 def _rare_garbage_collections() -> Iterator[None]:
-    """Rows are trees: with Python's own thresholds a fifth of a sync's CPU time goes into the search for cycles."""
+    """Searches for cycles rarely: rows have none, and by Python's own thresholds it takes a fifth of the CPU time."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)

@@ -1,4 +1,4 @@
-"""Rows as JSON text, the queue of messages bounded in bytes, and writing many rows to stdout at once.
+"""Packs rows as JSON text, queues messages within a bound of bytes, and writes many rows to stdout at once.
 
 The CDK would decode, buffer, copy and encode the text of each row again, which is a fifth of a row's whole cost.
 """
@@ -20,18 +20,18 @@ PACKED = "packed"
 """The key of a row's JSON (UTF-8) in the data of its record, which the CDK wants to be a mapping."""
 
 MOST_QUEUED = 4 << 20
-"""Bytes of the queue. A thread that would put more waits; one message of any size always fits."""
+"""Bytes in the queue from which on a thread waits to put another message. A message itself may be of any size."""
 LEAST_COUNTED = 1 << 14  # bytes that every message counts at least, so that at most 256 messages wait
 
 WRITTEN_TOGETHER = 1 << 16  # as soon as so many bytes wait, they are written
-JOINED = 1 << 20  # at most so many bytes are written at once; of more, there would be a second copy in memory
+JOINED = 1 << 20  # bytes up to which rows are joined for one write: joining makes a second copy in memory
 LATE = 0.1  # seconds that a row may wait for more rows
 
 
 def packed(row: Row) -> dict[str, bytes]:
     """Returns the data of a row's record.
 
-    Written where it is made, the row is still in the processor's cache: a tenth of the time that it takes later.
+    The thread that makes a row packs it at once: in the processor's cache, the row takes a tenth of the time.
     """
     try:
         return {PACKED: orjson.dumps(row)}
@@ -90,10 +90,10 @@ def _size(item: Any) -> int:
 
 
 class Output:
-    """`with Output(sys.stdout.buffer) as output`; at the end of the block, however it ends, all is written.
+    """Writes to stdout. At the end of a `with` block, however the block ends, everything is written.
 
-    Every other thread speaks through the CDK's PRINT_BUFFER: a write under its lock, after what it holds, leaves all
-    lines whole and in their order. Raises BrokenPipeError when nobody reads.
+    Every other thread prints through the CDK's PRINT_BUFFER. A write flushes that buffer first and holds its lock, so
+    that lines stay whole and in order. Raises BrokenPipeError if nobody reads.
     """
 
     def __init__(self, stdout: BinaryIO) -> None:

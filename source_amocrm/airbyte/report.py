@@ -40,20 +40,20 @@ from source_amocrm.walk.listing import seconds
 
 LOGGER = logging.getLogger("airbyte")
 READING = "Reading "
-EVERY = 10.0  # seconds between two lines about a list
+ROUND_INTERVAL = 10.0  # seconds between two lines about a list
 ROUNDS = 6
-"""How many rounds the pace is measured over; older years of an account have fewer rows, so not over all."""
+"""Rounds over which the pace is measured: not all of them, because older years of an account have fewer rows."""
 CHANGES = "what was deleted, restored or linked to others"
-STRETCHES = 2  # how many stretches of time are named
+MOST_INTERVALS = 2  # intervals of time that a line names; of more it gives the number
 Observation = tuple[float, int]
-"""A monotonic second, and how many seconds of the account's history were still to be read then."""
+"""When (seconds, monotonic clock), and how much of the account's history was still to be read then (seconds)."""
 
 
 @dataclass
 class ListReading:
-    """One list of a sync. `name`: its own in the progress of each table that needs it.
+    """The reading of one list. `name`: the list's name in the progress of each table that is made of it.
 
-    `seen`: how much was left, in all rounds.
+    `seen`: how much was left in each round, the newest last.
     """
 
     path: str
@@ -65,7 +65,7 @@ class ListReading:
     def pending(self) -> tuple[ReadPlan | None, int]:
         """Returns the pending plan of the first table that has one, and the second up to which the tables are read.
 
-        Before the first row only what an earlier sync left of the rows counts.
+        Before the first row, only a plan counts in which an earlier sync left rows to read.
         """
         progresses = list(self.tables.values())
         left = ((pending, one) for one in progresses if (pending := one.pending.get(self.name)))
@@ -86,16 +86,16 @@ class ListReading:
         return rows * most // (most - left) if 0 < left < most else None
 
     def line(self, requests: int, passed: float) -> str:
-        """Returns how far the list is, how long the rest will take, and how much has come."""
+        """Returns a line about the list: how far it is read, the time left, the rows and requests so far."""
         pending, until = self.pending()
         # a walk by page number goes by the rows' ids, which tell no date
-        told = [reached(pending.seconds.intervals, until)] if pending and not pending.resume else []
+        parts = [reached(pending.seconds.intervals, until)] if pending and not pending.resume else []
         if pending and pending.seconds and (time_left := seconds_left(self.seen)) is not None:
-            told.append(f"about {duration(time_left)} left")
+            parts.append(f"about {duration(time_left)} left")
         more = f" and {len(self.tables) - 1} more" if len(self.tables) > 1 else ""
-        what = f"{self.path.removeprefix('/api/v4/')} ({next(iter(self.tables))}{more})"
-        where = ", ".join(filter(None, told))
-        return f"{what}{': ' if where else ''}{where}; {_count(self.rows, passed)}, {requests:,} requests"
+        title = f"{self.path.removeprefix('/api/v4/')} ({next(iter(self.tables))}{more})"
+        progress = ", ".join(filter(None, parts))
+        return f"{title}{': ' if progress else ''}{progress}; {_count(self.rows, passed)}, {requests:,} requests"
 
 
 def _count(rows: int, passed: float) -> str:
@@ -104,7 +104,7 @@ def _count(rows: int, passed: float) -> str:
 
 @dataclass
 class Report:
-    """`with Report(api, selected, emit) as report`; `observe` gets the batches of every list.
+    """Reports a sync during a `with` block. `observe` must get the batches of every list.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
@@ -124,7 +124,7 @@ class Report:
                 reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
                 if progress:
                     reading.tables[stream.name] = progress
-        self._asked_for_events = 0
+        self._event_requests = 0
         self._oldest = FOREVER
         self._begun = time.monotonic()
         self._over = threading.Event()
@@ -161,15 +161,15 @@ class Report:
         return self._rows[name]
 
     def ended(self, name: str) -> int:
-        """Returns how many rows the table had. No status says any more that it waits."""
+        """Ends a table: a pause is no longer reported for it. Returns how many rows it had."""
         with self._ending:
             del self._tables[name]
         return self._rows[name]
 
     def limited(self, seconds: float) -> None:
-        """Reports that every stream that is being read waits for so long.
+        """Emits a status with the reason RATE_LIMITED for every stream that is being read. `seconds`: of the pause.
 
-        The CDK's client would print it past the queue of messages, under its own name, and without the time.
+        The CDK's client would print the status past the queue of messages, under its own name, and without the time.
         """
         log_pause(seconds)
         reset = AirbyteStreamStatusRateLimitedReason(quota_reset=int((time.time() + seconds) * 1000))
@@ -180,23 +180,23 @@ class Report:
 
     def _run(self) -> None:
         with suppress(Closed):
-            while not self._over.wait(EVERY):
-                self.tell()
+            while not self._over.wait(ROUND_INTERVAL):
+                self.log_progress()
                 self.estimate()
 
-    def tell(self) -> None:
+    def log_progress(self) -> None:
         """Logs a line for each list that is being read, and for each table that is made of no list."""
-        now, asked = time.monotonic(), self.api.stats.by_path
+        now, requests = time.monotonic(), self.api.stats.by_path
         passed = now - self._begun
         lists, tables = list(self._lists.values()), list(self._tables.items())
         for reading in lists:
             reading.observe(now, self._oldest)
         lists.sort(key=lambda reading: seconds_left(reading.seen) or 0)
         lines = [f"{name}; {_count(self._rows[name], passed)}" for name, inputs in tables if not inputs]
-        if all(one.path != EVENTS.path for one in lists) and asked[EVENTS.path] > self._asked_for_events:
-            lines.append(f"{EVENTS.name} ({CHANGES}); {asked[EVENTS.path]:,} requests")
-        self._asked_for_events = asked[EVENTS.path]
-        lines += [reading.line(asked[reading.path], passed) for reading in lists]
+        if all(one.path != EVENTS.path for one in lists) and requests[EVENTS.path] > self._event_requests:
+            lines.append(f"{EVENTS.name} ({CHANGES}); {requests[EVENTS.path]:,} requests")
+        self._event_requests = requests[EVENTS.path]
+        lines += [reading.line(requests[reading.path], passed) for reading in lists]
         for line in lines or [f"the rest of {name}; {_count(self._rows[name], passed)}" for name, _ in tables]:
             LOGGER.info("%s%s", READING, line)
 
@@ -239,11 +239,11 @@ def reached(left: Sequence[Interval], until: int) -> str:
     """Returns how far a reading up to the second `until` has come, if the intervals `left` are still to be read."""
     if not left:
         return "read to the end"
-    (start, end), more = left[-1], len(left) - STRETCHES
+    (start, end), more = left[-1], len(left) - MOST_INTERVALS
     if len(left) == 1:
         return f"back to {day(end)}" if end < until else f"up to {day(start)}" if start > 0 else ""
     named = []
-    for start, end in left[: -STRETCHES - 1 : -1]:
+    for start, end in left[: -MOST_INTERVALS - 1 : -1]:
         since = [f"since {day(start)}"] if start > 0 else []
         named.append(" ".join([*since, f"until {day(end)}"] if end < until else since))
     return f"left: {', '.join(named)}" + (f" and {more} more" if more > 0 else "")

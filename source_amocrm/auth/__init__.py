@@ -1,4 +1,4 @@
-"""Who we are to amoCRM: tokens, and where they come from."""
+"""Signs requests in to amoCRM: tokens, their renewal, and the hand-over of new ones."""
 
 from source_amocrm.auth.bearer import SignIn
 from source_amocrm.auth.handover import FileKeeper, HandOver, print_settings

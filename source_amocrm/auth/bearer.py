@@ -1,4 +1,4 @@
-"""The sign-in of every request, and the one with a long-lived token."""
+"""The sign-in that requests use, and the sign-in with a long-lived token."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from source_amocrm.dates import day
 from source_amocrm.errors import ConfigError
 from source_amocrm.secrecy import add_to_secrets
 
-WARN_BEFORE = 14 * 86400  # seconds before its end in which each sync warns of it
+WARN_BEFORE = 14 * 86400  # seconds before a token expires in which each sync warns of that
 
 
 class SignIn:
-    """As whom a host is asked; here with `token` and no other, or without one. Safe to share by threads.
+    """Signs in the requests to one host, with the fixed `token` or without a token. Safe to share by threads.
 
-    `base_url`: where the host is asked, without a slash at the end. `domain`: the account's host, for words. `advice`:
-    what a person has to do to get a new token. `claims`: what is known of the account where no token tells it.
+    `base_url`: the host's address, without a slash at the end. `domain`: the account's host as messages name it.
+    `advice`: what a person has to do to get a new token. `claims`: those of the account if there is no token with them.
     """
 
     advice = ""
@@ -30,7 +30,7 @@ class SignIn:
 
     @property
     def token(self) -> str:
-        """The newest token in hand, at once."""
+        """The newest token so far; it may have expired."""
         return self._token
 
     @property
@@ -38,33 +38,33 @@ class SignIn:
         return self._claims or claims_of(self.token)
 
     def get_access_token(self) -> str:
-        """A token believed valid, renewed ahead of its expiry. Raises AmocrmError."""
+        """Returns a token that should be valid: it is renewed ahead of its expiry. Raises AmocrmError."""
         return self.token
 
     def renew(self, rejected: str) -> str | None:  # noqa: ARG002
-        """After a 401 with `rejected`: a newer token to try once, None when there is no way. Raises AmocrmError."""
+        """Returns a newer token to try once after a 401 for `rejected`; None if there is none. Raises AmocrmError."""
         return None
 
     def relocate(self) -> bool:
-        """Looks up whether the account was renamed; True when `base_url` is a new one."""
+        """Looks up whether the account was renamed. Returns True if `base_url` has changed."""
         return False
 
     def expiry_warning(self, now: float) -> str | None:  # noqa: ARG002
-        """A sentence when access ends within 14 days of `now`, unix seconds, unless a person does something."""
+        """Returns a warning if access ends within 14 days of `now` (Unix seconds) unless a person acts; else None."""
         return None
 
 
 class LongLivedTokenAuthenticator(SignIn):
-    """A long-lived token, which says when it has expired instead of letting amoCRM refuse it."""
+    """Signs in with a long-lived token. If that has expired, says so instead of letting amoCRM refuse it."""
 
     advice = (
         "Open the integration in amoCRM («amoМаркет» → your integration → «Ключи и доступы»), create a new long-lived "
         "token («Сгенерировать долгосрочный токен») and paste it into the source's settings."
     )
 
-    def __init__(self, config: Config, given: LongLived, clock: Callable[[], float]) -> None:
-        """Raises ConfigError when the token is another service's."""
-        super().__init__(config.base_url, config.domain, given.access_token, claims_of(given.access_token))
+    def __init__(self, config: Config, credentials: LongLived, clock: Callable[[], float]) -> None:
+        """Raises ConfigError if another service issued the token."""
+        super().__init__(config.base_url, config.domain, credentials.access_token, claims_of(credentials.access_token))
         self._clock = clock
         add_to_secrets(self.token)
         if not config.overridden:

@@ -23,11 +23,11 @@ class Claims:
     account_id: int | None = None
     base_domain: str | None = None  # amocrm.ru
     api_domain: str | None = None  # api-a.amocrm.ru
-    scopes: frozenset[str] | None = None  # crm, files …; None: it does not tell
+    scopes: frozenset[str] | None = None  # crm, files …; None: the token names none
 
 
 def claims_of(token: str) -> Claims:
-    """Empty claims when the token is no JWT."""
+    """Returns the claims of a token; empty ones if it is no JWT."""
     try:
         _, payload, _ = token.split(".")
         body = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -35,8 +35,8 @@ def claims_of(token: str) -> Claims:
         body = None
     if not isinstance(body, dict):
         return Claims()
-    api_domain, given = _text(body.get("api_domain")), body.get("scopes")
-    scopes = frozenset(text for text in given if isinstance(text, str)) if isinstance(given, list) else None
+    api_domain, named = _text(body.get("api_domain")), body.get("scopes")
+    scopes = frozenset(text for text in named if isinstance(text, str)) if isinstance(named, list) else None
     return Claims(
         expires_at=_count(body.get("exp")),
         account_id=_count(body.get("account_id")),
@@ -47,7 +47,7 @@ def claims_of(token: str) -> Claims:
 
 
 def check_domain(claims: Claims, domain: str) -> None:
-    """Raises ConfigError when another service issued the token than the account's address names."""
+    """Raises ConfigError if another service issued the token than the account's address names."""
     issued = claims.base_domain
     configured = domain.partition(".")[2]
     if issued is None or f".{issued}" not in SUFFIXES:
@@ -60,7 +60,7 @@ def check_domain(claims: Claims, domain: str) -> None:
 
 
 def check_account(claims_account: int | None, account: Mapping[str, Any]) -> None:
-    """Raises ConfigError when `account`, the body of /api/v4/account, is not the one the token names."""
+    """Raises ConfigError if `account`, the body of /api/v4/account, is not the account that the token names."""
     found = account.get("id")
     if claims_account is not None and isinstance(found, int) and found != claims_account:
         raise ConfigError(

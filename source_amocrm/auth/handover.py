@@ -19,13 +19,13 @@ from source_amocrm.errors import ConfigError
 _log = logging.getLogger("airbyte.amocrm")
 
 HandOver = Callable[[Mapping[str, Any]], None]
-"""Hands the whole config over, and returns when it is kept. Raises AmocrmError when it could not be kept."""
+"""Hands the whole config over, and returns when it is stored. Raises AmocrmError if it cannot be stored."""
 
 
 def print_settings(config: Mapping[str, Any]) -> None:
     """Prints `config` whole as a CONNECTOR_CONFIG message, at once and in one write.
 
-    It passes the message queue by: if the process dies before the first record, the platform must know the new token.
+    The message bypasses the queue: if the process dies before the first record, the platform must know the new token.
     """
     message = AirbyteMessageSerializer.dump(create_connector_config_control_message(dict(config)))
     # not by orjson, which refuses halves of emoji and very long numbers
@@ -34,15 +34,15 @@ def print_settings(config: Mapping[str, Any]) -> None:
 
 
 def keeper_from_environment() -> HandOver:
-    """Keeps changed settings in the file that the environment names, if it does, and hands them to the platform."""
+    """Returns the hand-over to the platform; if the environment names a config file (KEEP_IN), to that file, too."""
     path = os.environ.get(KEEP_IN)
     return FileKeeper(ConfigFile(Path(path)), then=print_settings) if path else print_settings
 
 
 class FileKeeper:
-    """A HandOver to a config file, made before the sync reads it.
+    """A HandOver to a config file. Must be made before the sync reads the file.
 
-    `then` gets the changed settings afterwards, also if they could not be written; `else_to` only then.
+    `then` gets the changed settings in any case, after the file; `else_to` only if the file could not be written.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class FileKeeper:
             self._known, self._trouble = None, reason(error)
 
     def prove(self, config: Mapping[str, Any]) -> None:
-        """Raises ConfigError when the disk has no room for a new token; the old one is not spent then."""
+        """Raises ConfigError if the disk has no room for a new token, before the old one is spent."""
         try:
             if self._known is None:
                 raise ConfigFileError(self._trouble)
@@ -67,7 +67,7 @@ class FileKeeper:
             ) from None
 
     def __call__(self, changed: Mapping[str, Any]) -> None:
-        """Raises ConfigError when the file could not be written after all, and the new token is lost."""
+        """Raises ConfigError if the file could not be written after all, and the new token is lost."""
         try:
             if self._known is None:
                 raise ConfigFileError(self._trouble)

@@ -23,15 +23,15 @@ from source_amocrm.secrecy import add_to_secrets
 from source_amocrm.shutdown import token_exchange
 
 TOKEN_PATH = "/oauth2/access_token"
-_AHEAD = 120  # seconds before its expiry from which a token is renewed
-_POSTPONE = 60  # seconds for which a failed renewal ahead is left alone
+_AHEAD = 120  # seconds before a token expires from which on it is renewed
+_POSTPONE = 60  # seconds until the next attempt, if a renewal ahead of the expiry has failed
 
 _log = logging.getLogger("airbyte.amocrm")
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A pair of tokens. It expires `expires_in` seconds after `server_time` (Unix seconds, server clock)."""
+    """A pair of tokens. The access token expires `expires_in` seconds after `server_time` (Unix, server clock)."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -43,19 +43,18 @@ class TokenEndpoint(Protocol):
     """The account's token endpoint, behind the same rate limit and rules as every other request."""
 
     def exchange(self, sign_in: SignIn, request: Mapping[str, Any]) -> Grant:
-        """A new pair for what `request` holds, a refresh token or a code, which is spent by it. Raises AmocrmError."""
+        """Exchanges the refresh token or the code in `request` for a pair, which spends it. Raises AmocrmError."""
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
-        """The account's present host, None when it cannot be learned."""
+        """Returns the account's present host; None if it is not known."""
 
 
 class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator):
     """The CDK's authenticator for refresh tokens that work once.
 
-    Different here: the request goes through our token endpoint. The platform has a new pair before any request uses it,
-    in one line whatever its text: the CDK writes it in pieces. The server tells for how long a token lives. Threads
-    that wait for an exchange share its failure, because a second one could spend the token. A renamed account is
-    followed.
+    Different here: the exchange goes through our token endpoint. The platform gets a new pair before any request uses
+    it, in one line, which the CDK would write in pieces. The server tells how long a token lives. Threads that wait for
+    an exchange share its failure, because a second exchange could spend the token. A renamed account is followed.
     """
 
     advice = (
@@ -67,33 +66,33 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
     def __init__(
         self,
         config: Config,
-        given: OAuth,
+        oauth: OAuth,
         raw: MutableMapping[str, Any],
         endpoint: TokenEndpoint,
         hand_over: HandOver,
         clock: Callable[[], float],
     ) -> None:
-        """`raw` is the mapping that the platform passed in; it gets the settings as they were understood.
+        """`raw`: the mapping that the platform passed in; the cleaned credentials and new tokens are written into it.
 
-        `hand_over` gets it when amoCRM has changed something in it. Raises ConfigError for another service's token.
+        `hand_over` gets `raw` when amoCRM has changed something in it. Raises ConfigError for another service's token.
         """
-        SignIn.__init__(self, config.base_url, config.domain, given.access_token or "")
+        SignIn.__init__(self, config.base_url, config.domain, oauth.access_token or "")
         self._overridden = config.overridden
         self._raw = raw
         self._endpoint = endpoint
         self._hand_over = hand_over
         self._clock = clock
         self._failure: AmocrmError | None = None  # of the last exchange
-        # by our clock; what the settings and the token itself tell is by the server's, which may differ
-        self._expires_at: float = given.expires_at or self.claims.expires_at or math.inf
+        # by our clock; until the first exchange by the server's, of which the settings and the token tell
+        self._expires_at: float = oauth.expires_at or self.claims.expires_at or math.inf
         self._renew_at = self._expires_at - _AHEAD
         raw["credentials"].update(
-            client_id=given.client_id, client_secret=given.client_secret, refresh_token=given.refresh_token
+            client_id=oauth.client_id, client_secret=oauth.client_secret, refresh_token=oauth.refresh_token
         )
         for secret in config.secrets():
             add_to_secrets(secret)
         SingleUseRefreshTokenOauth2Authenticator.__init__(
-            self, raw, f"{config.base_url}{TOKEN_PATH}", refresh_request_body={"redirect_uri": given.redirect_uri}
+            self, raw, f"{config.base_url}{TOKEN_PATH}", refresh_request_body={"redirect_uri": oauth.redirect_uri}
         )
         if not self._overridden:
             check_domain(self.claims, self.domain)
@@ -114,7 +113,7 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         return self.token
 
     def renew(self, rejected: str) -> str | None:
-        """A newer token than `rejected`, exchanged once for all threads that ask. Raises AmocrmError."""
+        """Returns a newer token than `rejected`. One exchange serves all threads that wait. Raises AmocrmError."""
         failure = self._failure
         with self._token_refresh_lock:
             if self.token == rejected:
@@ -122,16 +121,16 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         return self.token
 
     def _postpone(self, error: AmocrmError) -> None:
-        """Leaves a token that is still alive in use. Raises the error if there is none, or access is lost."""
+        """Keeps a token in use that has not expired. Raises the error if it has, or if access is lost."""
         now = self._clock()
         alive = self.token and now < self._expires_at
         if not alive or error.failure_type is FailureType.config_error:
             raise error
         self._renew_at = now + _POSTPONE
-        _log.warning("The token could not be renewed ahead of its expiry and is used on: %s", error)
+        _log.warning("The token could not be renewed ahead of its expiry and stays in use: %s", error)
 
     def _rotate(self, known: AmocrmError | None) -> None:
-        """Exchanges the refresh token. `known`: how the last exchange had failed when the caller began to wait."""
+        """Exchanges the refresh token. Raises the last failure again if it is newer than `known`, or access is lost."""
         last = self._failure
         if last is not None and (last is not known or last.failure_type is FailureType.config_error):
             raise copy.copy(last)
@@ -168,7 +167,7 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
             self._renew_at = self._expires_at - min(_AHEAD, grant.expires_in // 10)
 
     def relocate(self) -> bool:
-        """Follows a renamed account; the API server that its token names knows the new address."""
+        """Follows a renamed account: the API server that the token names knows its new address."""
         with self._token_refresh_lock:
             api_domain = self.claims.api_domain
             if self._overridden or api_domain is None:

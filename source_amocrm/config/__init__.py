@@ -1,4 +1,4 @@
-"""The source's settings, and which hosts may ever be given a secret."""
+"""The source's settings, and the hosts to which a secret may be sent."""
 
 from source_amocrm.config.settings import Config, LongLived, OAuth, check_shape, parse_config
 

@@ -1,4 +1,4 @@
-"""Which hosts may ever be given a secret."""
+"""Decides to which hosts a secret may be sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SUFFIXES = (".amocrm.ru", ".amocrm.com", ".kommo.com")
 
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
-# no hosts of amoCRM's own, its site and the API servers that tokens name; and not what is left of `https:/…`
+# not amoCRM's own hosts (its site, the API servers that tokens name), nor the `https` of a mistyped `https:/…`
 _ACCOUNT = re.compile(rf"(?!(www|api(-[a-z])?|https?)\.){_LABEL}({'|'.join(map(re.escape, SUFFIXES))})")
 _BASE_URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(:(?P<port>[0-9]{1,5}))?/?",
@@ -33,11 +33,11 @@ _BASE_URL_HELP = (
 )
 
 
-def account_domain(given: object) -> str:
-    """The account's host out of a host, a bare subdomain or a pasted URL. Raises ConfigError."""
-    if not isinstance(given, str) or not given.strip():
+def account_domain(address: object) -> str:
+    """Returns the account's host from a host, a bare subdomain or a pasted URL. Raises ConfigError."""
+    if not isinstance(address, str) or not address.strip():
         raise ConfigError("Account address (account_domain): fill it in, for example example.amocrm.ru.")
-    text = given.translate(_INVISIBLE).strip()
+    text = address.translate(_INVISIBLE).strip()
     parts = _split(text if "://" in text else f"https://{text.removeprefix('//')}")
     host = (parts.hostname or "").removesuffix(".") if parts else ""
     if "." not in host:
@@ -48,18 +48,18 @@ def account_domain(given: object) -> str:
 
 
 def is_account_host(host: str) -> bool:
-    """True for one label under the three suffixes that can be an account's own."""
+    """Whether the host is a single label under one of SUFFIXES, which may be an account's."""
     return _ACCOUNT.fullmatch(host) is not None
 
 
 def is_service_host(host: str) -> bool:
-    """True for any host of amoCRM or Kommo, api-a.amocrm.ru among them."""
+    """Whether the host is amoCRM's or Kommo's, for example api-a.amocrm.ru."""
     return host.endswith(SUFFIXES) and _NAME.fullmatch(host) is not None
 
 
-def service_url(given: object) -> str | None:
-    """An https address of amoCRM or Kommo without its trailing slash, None for every other."""
-    parts = _split(given) if isinstance(given, str) else None
+def service_url(url: object) -> str | None:
+    """Returns an https address of amoCRM or Kommo without its trailing slash; None for any other address."""
+    parts = _split(url) if isinstance(url, str) else None
     if parts is None or parts.scheme != "https" or parts.username is not None or parts.query or parts.fragment:
         return None
     if parts.port not in (None, 443) or not is_service_host(parts.hostname or ""):
@@ -67,14 +67,14 @@ def service_url(given: object) -> str | None:
     return f"https://{parts.hostname}{parts.path}".rstrip("/")
 
 
-def base_url(given: object) -> str | None:
-    """The hidden override as scheme, host and port, None when not set. Raises ConfigError.
+def base_url(url: object) -> str | None:
+    """Returns the hidden option api_base_url as scheme, host and port; None if it is not set. Raises ConfigError.
 
-    The checked parts make up the address, so that nothing else can be read out of it.
+    The address is put together of the checked parts, so that no client reads another host in it.
     """
-    if given is None or (isinstance(given, str) and not given.strip()):
+    if url is None or (isinstance(url, str) and not url.strip()):
         return None
-    if isinstance(given, str) and (match := _BASE_URL.fullmatch(given.strip())):
+    if isinstance(url, str) and (match := _BASE_URL.fullmatch(url.strip())):
         scheme, port, host = match["scheme"].lower(), match["port"], _literal(match["host"].lower())
         if host and (scheme == "https" or _LOOPBACK.fullmatch(host)) and 0 < int(port or 80) < 65536:
             return f"{scheme}://{host}" if port is None else f"{scheme}://{host}:{int(port)}"
@@ -82,9 +82,9 @@ def base_url(given: object) -> str | None:
 
 
 def _literal(host: str) -> str | None:
-    """A name, four numbers, or an IPv6 address in brackets; None for anything else.
+    """Returns a host name, an IPv4 address, or an IPv6 address in brackets; None for anything else.
 
-    Resolvers read other texts that end in a number, 127.1 and 0x7f000001, as addresses.
+    Resolvers take other texts that end in a number, such as 127.1 and 0x7f000001, for addresses, too.
     """
     try:
         if host.startswith("["):

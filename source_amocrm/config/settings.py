@@ -27,11 +27,11 @@ OAUTH = "oauth2.0"
 LONG_LIVED = "long_lived_token"
 KEEP, HASH, DROP = "keep", "hash", "drop"
 SHORTEST_KEY = 16
-"""Characters of the key of personal data. Phone numbers are few: who found the key by trying would know them all."""
+"""Characters of the key of personal data; a shorter one is refused. Who guesses the key can hash all phone numbers."""
 
 _DURATION = re.compile(r"P(\d{1,9}W|(?!$)(\d{1,9}D)?(T(?!$)(\d{1,9}H)?(\d{1,9}M)?(\d{1,9}S)?)?)", re.ASCII)
 """The ISO 8601 durations whose length does not depend on the month."""
-_LONGEST_LOOKBACK = 30 * 86_400
+_LONGEST_LOOKBACK = 30 * 86_400  # seconds; a longer look-back is refused
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?([.,]\d{1,9})?\s?(Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 _JWT = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,16384}")
@@ -77,35 +77,35 @@ class Config:
 
     @property
     def overridden(self) -> bool:
-        """True when requests go to a test server or a proxy instead of the account itself."""
+        """Whether requests go to a test server or a proxy instead of the account itself."""
         return self.base_url != f"https://{self.domain}"
 
     def secrets(self) -> list[str]:
-        """Every text that must never be seen in an output."""
-        given = self.credentials
-        of_app = (given.client_secret, given.refresh_token) if isinstance(given, OAuth) else ()
-        return [text for text in (*of_app, given.access_token, self.personal_data_key) if text]
+        """Returns every text that must never be seen in an output."""
+        sign_in = self.credentials
+        of_app = (sign_in.client_secret, sign_in.refresh_token) if isinstance(sign_in, OAuth) else ()
+        return [text for text in (*of_app, sign_in.access_token, self.personal_data_key) if text]
 
 
 def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
-    """Raises ConfigError; `now` is unix seconds, this machine's clock when not given."""
+    """Returns the checked settings. Raises ConfigError. `now`: Unix seconds, by default of this machine's clock."""
     if not isinstance(raw, Mapping):
         raise ConfigError("The settings are not a JSON object. Fill in the form again.")
     domain = account_domain(raw.get("account_domain"))
     credentials = _credentials(raw.get("credentials"))
-    given = {name: value for name, value in raw.items() if not _blank(value)}
+    filled = {name: value for name, value in raw.items() if not _blank(value)}
     options = {
-        name: _option(given, name) for name, form in _FORM.items() if "default" in form and "pattern" not in form
+        name: _option(filled, name) for name, form in _FORM.items() if "default" in form and "pattern" not in form
     }
     return Config(
         domain=domain,
         base_url=base_url(raw.get("api_base_url")) or f"https://{domain}",
         credentials=credentials,
-        start=_start(given, time.time() if now is None else now),
-        lookback=_lookback(given),
+        start=_start(filled, time.time() if now is None else now),
+        lookback=_lookback(filled),
         mark_deleted=options.pop("deleted_rows") == "mark",
-        personal_data_key=_personal_data_key(given) if options["personal_data"] == HASH else None,
-        personal_fields=_personal_fields(given, options["personal_data"]),
+        personal_data_key=_personal_data_key(filled) if options["personal_data"] == HASH else None,
+        personal_fields=_personal_fields(filled, options["personal_data"]),
         unknown=(*_unknown(raw, _FORM), *_unknown(raw["credentials"], _SIGN_IN[raw["credentials"]["auth_type"]])),
         **options,
     )
@@ -124,13 +124,13 @@ def check_shape(raw: object) -> None:
         )
 
 
-def token(given: object, name: str) -> str:
-    """A token, key or id without the blanks, quotes and `Bearer ` that come along when it is pasted."""
-    if _blank(given):
+def token(pasted: object, name: str) -> str:
+    """Returns a pasted token, key or id without the blanks, quotes and `Bearer ` around it. Raises ConfigError."""
+    if _blank(pasted):
         raise ConfigError(f"{name}: fill it in.")
-    if not isinstance(given, str):
+    if not isinstance(pasted, str):
         raise ConfigError(f"{name}: it must be text.")
-    text = given.strip().strip("\"'").strip()
+    text = pasted.strip().strip("\"'").strip()
     if text[:7].lower() == "bearer ":
         text = text[7:]
     joined = "".join(text.split())
@@ -144,9 +144,9 @@ def token(given: object, name: str) -> str:
     return text
 
 
-def redirect_uri(given: object) -> str:
+def redirect_uri(pasted: object) -> str:
     name = "Redirect URI (redirect_uri)"
-    text = token(given, name)
+    text = token(pasted, name)
     if not re.match(r"https?://[^/]", text):
         raise ConfigError(
             f"{name}: it must be an address such as https://example.com/, the same as in the integration's settings."
@@ -154,8 +154,8 @@ def redirect_uri(given: object) -> str:
     return text
 
 
-def _blank(given: object) -> bool:
-    return given is None or (isinstance(given, str) and not given.strip())
+def _blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _has_nameless(value: object) -> bool:
@@ -164,12 +164,12 @@ def _has_nameless(value: object) -> bool:
     return isinstance(value, list) and any(map(_has_nameless, value))
 
 
-def _unknown(given: Mapping[str, Any], form: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence for each option that does not exist. Names with two underscores in front are the platform's own."""
-    for name in given:
+def _unknown(raw: Mapping[str, Any], form: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a warning of each option that does not exist. Names that begin with two underscores are the platform's."""
+    for name in raw:
         if name not in form and not name.startswith("__"):
-            near = difflib.get_close_matches(name, sorted(form), 1)
-            advice = f"Did you mean {near[0]}?" if near else "Take it out of the config."
+            closest = difflib.get_close_matches(name, sorted(form), 1)
+            advice = f"Did you mean {closest[0]}?" if closest else "Take it out of the config."
             # a token may have been pasted in place of the name
             shown = f"“{name}”" if re.fullmatch(r"[\w.-]{1,40}", name) else "of the config"
             yield f"The option {shown} does not exist, so it changes nothing. {advice}"
@@ -179,10 +179,10 @@ def _wrong(name: str, sentences: str, form: Mapping[str, Any] = _FORM) -> Config
     return ConfigError(f"{form[name]['title']} ({name}): {sentences}")
 
 
-def _credentials(given: object) -> OAuth | LongLived:
-    if not isinstance(given, Mapping) or not given:
+def _credentials(raw: object) -> OAuth | LongLived:
+    if not isinstance(raw, Mapping) or not raw:
         raise _wrong("credentials", "choose a way to sign in, OAuth 2.0 or a long-lived token, and fill in its fields.")
-    kind = given.get("auth_type")
+    kind = raw.get("auth_type")
     if kind not in (LONG_LIVED, OAUTH):
         way = f'the way to sign in (auth_type) must be "{OAUTH}" or "{LONG_LIVED}". Choose one of the two in the form.'
         raise _wrong("credentials", way)
@@ -190,26 +190,26 @@ def _credentials(given: object) -> OAuth | LongLived:
     form = _SIGN_IN[kind]
 
     def text(name: str) -> str:
-        return token(given.get(name), f"{form[name]['title']} ({name})")
+        return token(raw.get(name), f"{form[name]['title']} ({name})")
 
     if kind == LONG_LIVED:
         return LongLived(text("access_token"))
-    expires_at = _unix(given.get("token_expiry_date"))
-    if expires_at is None and not _blank(given.get("token_expiry_date")):
+    expires_at = _unix(raw.get("token_expiry_date"))
+    if expires_at is None and not _blank(raw.get("token_expiry_date")):
         wrong = "this is not a date. Leave the field empty; the connector fills it in."
         raise _wrong("token_expiry_date", wrong, form)
     return OAuth(
         client_id=text("client_id"),
         client_secret=text("client_secret"),
-        redirect_uri=redirect_uri(given.get("redirect_uri")),
+        redirect_uri=redirect_uri(raw.get("redirect_uri")),
         refresh_token=text("refresh_token"),
-        access_token=None if _blank(given.get("access_token")) else text("access_token"),
+        access_token=None if _blank(raw.get("access_token")) else text("access_token"),
         expires_at=expires_at,
     )
 
 
 def _start(raw: Mapping[str, Any], now: float) -> int | None:
-    """Unix seconds of a date or date-time; UTC when it names no zone."""
+    """Returns the Unix seconds of a date or date-time; it is UTC if it names no zone. None without a date."""
     if "start_date" not in raw:
         return None
     if (moment := _unix(raw["start_date"])) is None:
@@ -222,9 +222,9 @@ def _start(raw: Mapping[str, Any], now: float) -> int | None:
 
 
 def _lookback(raw: Mapping[str, Any]) -> int:
-    """Seconds of an ISO 8601 duration."""
-    given = raw.get("lookback_window", _FORM["lookback_window"]["default"])
-    text = given.strip().upper() if isinstance(given, str) else ""
+    """Returns the seconds of an ISO 8601 duration."""
+    window = raw.get("lookback_window", _FORM["lookback_window"]["default"])
+    text = window.strip().upper() if isinstance(window, str) else ""
     if text.startswith("-"):
         wrong = "it cannot be negative. The usual value is PT5M."
     elif not _DURATION.fullmatch(text):
@@ -241,10 +241,10 @@ def _lookback(raw: Mapping[str, Any]) -> int:
 
 
 def _option(raw: Mapping[str, Any], name: str) -> Any:
-    """Reads a choice, a flag or a number by its schema in the form. The default stands for what is not given."""
+    """Returns a choice, a flag or a number, checked by its schema in the form; by default the form's default."""
     form = _FORM[name]
-    given = raw.get(name, form["default"])
-    text = given.strip().lower() if isinstance(given, str) else given
+    value = raw.get(name, form["default"])
+    text = value.strip().lower() if isinstance(value, str) else value
     if "enum" in form:
         *others, last = (f'"{choice}"' for choice in form["enum"])
         if text not in form["enum"]:
@@ -263,8 +263,8 @@ def _option(raw: Mapping[str, Any], name: str) -> Any:
 
 
 def _personal_data_key(raw: Mapping[str, Any]) -> str:
-    given = raw.get("personal_data_key")
-    text = given.strip() if isinstance(given, str) else ""
+    key = raw.get("personal_data_key")
+    text = key.strip() if isinstance(key, str) else ""
     if len(text) < SHORTEST_KEY or not _PRINTABLE.fullmatch(text):
         raise _wrong(
             "personal_data_key",
@@ -275,9 +275,9 @@ def _personal_data_key(raw: Mapping[str, Any]) -> str:
 
 
 def _personal_fields(raw: Mapping[str, Any], personal_data: str) -> tuple[str, ...]:
-    """The listed fields, as they were written; commas separate them in a text."""
-    given = raw.get("personal_fields") or []
-    items = given.split(",") if isinstance(given, str) else given
+    """Returns the listed fields as they were typed; if the list is a text, commas separate them."""
+    fields = raw.get("personal_fields") or []
+    items = fields.split(",") if isinstance(fields, str) else fields
     if not isinstance(items, list) or not all(type(item) in (str, int) for item in items):
         wrong = "it must be a list of texts: ids, codes or names of custom fields, or stream.column."
     elif (listed := tuple(filter(None, (str(item).strip() for item in items)))) and personal_data == KEEP:
@@ -290,8 +290,8 @@ def _personal_fields(raw: Mapping[str, Any], personal_data: str) -> tuple[str, .
     raise _wrong("personal_fields", wrong)
 
 
-def _unix(given: object) -> int | None:
-    text = given.strip().upper() if isinstance(given, str) else ""
+def _unix(date: object) -> int | None:
+    text = date.strip().upper() if isinstance(date, str) else ""
     try:
         return int(ab_datetime_parse(text).timestamp()) if _MOMENT.fullmatch(text) else None
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""`source-amocrm connect`: the command line, and which of the two ways leads through the steps."""
+"""`source-amocrm connect`: the command line, which opens the page or asks at the terminal."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ CONNECT_PORT = 8765
 
 
 def main(arguments: list[str]) -> int:
-    """The exit code: 0 when config.json has been written."""
+    """Returns the exit code: 0 if config.json has been written."""
     show_any_text()
-    given = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments)
     locale = next(filter(None, map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG"))), None)
-    words = Texts(given.language or preferred(locale))
+    words = Texts(options.language or preferred(locale))
     try:
-        api_base_url = base_url(given.api_base_url)
+        api_base_url = base_url(options.api_base_url)
     except ConfigError:
         print(words("terminal.bad_api_base_url"), file=sys.stderr)
         return 2
-    if not atomic_file.may_be_written(given.config):
-        print(words("problem.file_not_written", path=given.config), file=sys.stderr)
+    if not atomic_file.may_be_written(options.config):
+        print(words("problem.file_not_written", path=options.config), file=sys.stderr)
         return 1
-    flow = Flow(given.config, given.port, given.consent_url, api_base_url, given.chat_texts)
+    flow = Flow(options.config, options.port, options.consent_url, api_base_url, options.chat_texts)
     try:
-        return Terminal(flow, words).run() if given.no_browser else _page(flow, words, given.language)
+        return Terminal(flow, words).run() if options.no_browser else _page(flow, words, options.language)
     except EOFError:
         print(f"\n{words('terminal.ended')}", file=sys.stderr)
         return 1
@@ -67,7 +67,7 @@ def _page(flow: Flow, words: Texts, language: str | None) -> int:
 
 
 def _has_display() -> bool:
-    """Without one, `webbrowser` may start a browser of text in this very terminal."""
+    """Whether a browser can open a window. Without a display, `webbrowser` may start a text browser in the terminal."""
     return sys.platform in ("darwin", "win32") or any(
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
     )
@@ -89,12 +89,12 @@ def _parser() -> argparse.ArgumentParser:
         "--port",
         type=_port,
         default=CONNECT_PORT,
-        help=f"of the page on localhost, and in the redirect URI (default: {CONNECT_PORT})",
+        help=f"port of the page on localhost, and in the redirect URI (default: {CONNECT_PORT})",
     )
     parser.add_argument(
         "--chat-texts",
         action="store_true",
-        help="read what was written in chats too, which takes one more access (default: as config.json has it)",
+        help="read the texts of chats too, which needs one more access (default: as config.json has it)",
     )
     parser.add_argument("--language", choices=LANGUAGES, help="default: the browser's, or the terminal's")
     parser.add_argument("--consent-url", metavar="URL", help="for tests: another page to grant access on")

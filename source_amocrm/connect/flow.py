@@ -1,4 +1,4 @@
-"""The four steps of connecting an account, whoever leads through them, and the config.json at their end."""
+"""The four steps of connecting an account, for the page and the terminal, and the config.json that they write."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ STEPS: tuple[Step, ...] = ("account", "integration", "access", "result")
 CALLBACK = "/callback"
 
 _USELESS = ("token_rejected", "token_other_account", "token_other_service", "no_account")
+"""The problems with which a sign-in can never read the account."""
 
 
 def account_of(address: object) -> str:
-    """The account's host. Raises Problem for the field that it was typed into."""
+    """Returns the account's host. Raises Problem for the field `address`."""
     try:
         return account_domain(address)
     except ConfigError:
@@ -40,32 +41,32 @@ def account_of(address: object) -> str:
 
 @dataclass
 class Flow:
-    """What is known so far. A step that raises Problem has changed nothing."""
+    """How far connecting one account has got. A step that raises Problem has changed nothing."""
 
     config: Path
     port: int
     consent_url: str | None = None
     api_base_url: str | None = None
-    chat_texts: bool = False  # whether the texts of chats are wanted, which takes an access of its own
+    chat_texts: bool = False  # whether the texts of chats are wanted, which needs a scope of its own
     domain: str = ""
     way: str = "token"  # or oauth
     keys: signin.Keys | None = None
-    installed: bool = False  # the integration is there, and its keys are known if the way needs them
-    state: str = field(default="", repr=False)  # of the question that amoCRM is asked right now
+    installed: bool = False  # the integration is installed, and its keys are known if the way needs them
+    state: str = field(default="", repr=False)  # OAuth's `state` of the consent under way
     settings: dict[str, Any] | None = field(default=None, repr=False)
     verdict: signin.Verdict | None = None
     saved: bool = False
 
     def __post_init__(self) -> None:
-        """Takes what an earlier config.json tells, so that access is granted again in few clicks."""
-        self._texts_of_any_account = self.chat_texts
+        """Takes the account and the keys of an earlier config.json, so that access is granted again in few clicks."""
+        self._chat_texts_option = self.chat_texts
         with suppress(ConfigError, Problem):  # of a file that holds no settings, and of keys that cannot be right
             known = parse_config(read_config(self.config))
-            self.domain, given = known.domain, known.credentials
+            self.domain, oauth = known.domain, known.credentials
             self.chat_texts = self.chat_texts or known.chat_texts
-            if isinstance(given, OAuth):
+            if isinstance(oauth, OAuth):
                 self.way = "oauth"
-                self.keys = signin.keys_of(given.client_id, given.client_secret, given.redirect_uri)
+                self.keys = signin.keys_of(oauth.client_id, oauth.client_secret, oauth.redirect_uri)
 
     @property
     def step(self) -> Step:
@@ -78,7 +79,7 @@ class Flow:
 
     @property
     def callback(self) -> str:
-        """Where the page catches amoCRM's redirect."""
+        """The redirect URI at which the page gets amoCRM's redirect."""
         return f"http://localhost:{self.port}{CALLBACK}"
 
     @property
@@ -88,7 +89,7 @@ class Flow:
 
     @property
     def keeps(self) -> bool:
-        """Whether saving keeps settings of the file that is there, apart from the sign-in."""
+        """Whether saving keeps settings of an existing file, apart from the sign-in."""
         return bool(read_config(self.config))
 
     def choose_account(self, address: object, way: str) -> None:
@@ -96,27 +97,27 @@ class Flow:
         if way not in ("token", "oauth"):
             raise Problem("no_way", at="way")
         if domain != self.domain and self.domain:
-            self.keys, self.chat_texts = None, self._texts_of_any_account
+            self.keys, self.chat_texts = None, self._chat_texts_option
         self.domain, self.way = domain, way
         self.installed = False
         self._forget()
 
     def install(self, client_id: object = None, client_secret: object = None, redirect_uri: object = None) -> None:
-        """Notes that the integration is there. An empty secret means the one that was given before."""
+        """Notes that the integration is installed, with its keys. An empty secret stands for the earlier one."""
         if self.way == "oauth":
             secret = client_secret or (self.keys.client_secret if self.keys else None)
             self.keys = signin.keys_of(client_id, secret, redirect_uri)
         self.installed = True
         self._forget()
 
-    def ask(self) -> str:
-        """The address of the consent page, with a new state."""
+    def begin_consent(self) -> str:
+        """Returns the address of amoCRM's consent page, with a new `state`."""
         assert self.keys
         self.state = secrets.token_urlsafe(32)
         return signin.consent_url(self.domain, self.keys.client_id, self.state, self.consent_url)
 
     def take(self, answer: Mapping[str, str] | str) -> None:
-        """Makes the settings of the source from the parameters of a redirect, from a code or a token."""
+        """Makes the source's settings from the parameters of a redirect, or from a code or a token."""
         if isinstance(answer, str) and signin.is_token(answer):
             credentials = signin.long_lived(self.domain, answer)
         elif self.keys is None:
@@ -129,7 +130,7 @@ class Flow:
         self.settings = signin.settings_of(self.domain, self.api_base_url, credentials, self.chat_texts)
 
     def check(self) -> signin.Verdict:
-        """Asks the account. A sign-in that can never read it is given up."""
+        """Checks the account. Discards a sign-in that can never read it."""
         assert self.settings
         self.verdict = None
         try:
@@ -148,7 +149,7 @@ class Flow:
         self.settings, self.saved = settings, True
 
     def _code(self, answer: Mapping[str, str]) -> str:
-        """Takes the answer to the question once, whatever it says; one to another question leaves it open."""
+        """Returns the code of a redirect. A redirect with the consent's `state` ends the consent, whatever it says."""
         state = self.state
         if signin.is_same(answer.get("state", ""), state):
             self.state = ""
@@ -159,29 +160,29 @@ class Flow:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The settings that are there already; {} when there are none, or something else is there."""
+    """Returns the settings in the file; {} if there is no file, or something else in it."""
     try:
         return ConfigFile(path).written()
     except ConfigFileError:
         return {}
 
 
-def renewed(held: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings`, with whatever else a person had set for the same account, such as a start date."""
-    held = held if held and is_of_account(held, settings["account_domain"]) else {}
-    return {**{name: value for name, value in held.items() if name != "api_base_url"}, **settings}
+def renewed(earlier: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns `settings` with what a person had set in the earlier ones of the same account, such as a start date."""
+    earlier = earlier if earlier and is_of_account(earlier, settings["account_domain"]) else {}
+    return {**{name: value for name, value in earlier.items() if name != "api_base_url"}, **settings}
 
 
-def is_of_account(held: Mapping[str, Any], domain: str) -> bool:
+def is_of_account(settings: Mapping[str, Any], domain: str) -> bool:
     """Whether the settings are the account's at `domain`, however a person typed its address."""
     try:
-        return account_domain(held.get("account_domain")) == domain
+        return account_domain(settings.get("account_domain")) == domain
     except ConfigError:
         return False
 
 
 def write_config(path: Path, settings: Mapping[str, Any], *, replace: bool) -> None:
-    """Raises Problem when the file is there and is not to be replaced, or when it cannot be written."""
+    """Writes config.json. Raises Problem if it exists and is not to be replaced, or cannot be written."""
     try:
         atomic_file.make_folders(Path(os.path.realpath(path)))
         atomic_file.write(path, atomic_file.json_text(settings), replace=replace)
@@ -192,9 +193,9 @@ def write_config(path: Path, settings: Mapping[str, Any], *, replace: bool) -> N
 
 
 def next_line(config: Path, account_id: int | None) -> str:
-    """The line that goes on from a config.json, from whichever folder, in a POSIX shell.
+    """Returns the command to run next with a config.json, in any folder of a POSIX shell.
 
-    A sync into tables named after the account if the extra that loads them is installed; else a check.
+    It syncs into tables named after the account if the extra `warehouse` is installed, and otherwise checks.
     """
     beside = map(os.path.dirname, (os.path.abspath(sys.argv[0]), sys.executable))
     run = shutil.which("source-amocrm", path=os.pathsep.join([*beside, os.environ.get("PATH", "")]))

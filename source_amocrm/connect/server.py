@@ -1,6 +1,6 @@
-"""The page's small server: on this computer alone, and silent.
+"""Serves the page of `connect` to this computer alone, without a log.
 
-It is the standard library's: the connector and its image carry no web server for a page that one person opens once.
+The server is the standard library's: the connector and its image carry no other for a page that one person opens once.
 """
 
 from __future__ import annotations
@@ -13,44 +13,44 @@ from urllib.parse import parse_qsl, urlsplit
 
 from source_amocrm.connect.site import Request, Response, Site, message
 from source_amocrm.connect.words import Texts
-from source_amocrm.errors import place_of
+from source_amocrm.errors import raised_at
 
 LARGEST_FORM = 64 * 1024
-"""Bytes of a form. `http.server` bounds the head."""
+"""Bytes of a form; a larger one is refused (413). `http.server` itself bounds the headers."""
 
 _PATH = re.compile(r"/[!-\[\]-~]*")
 """The only targets that a request may have: paths of this server."""
 _ONCE = ("host", "origin", "sec-fetch-site", "content-length", "content-type")
-"""Headers that decide: two of them could be read as either."""
+"""The headers that may come only once, because each of two could be taken for the one that counts."""
 
 
 class Server(ThreadingHTTPServer):
-    """`site` is to be set before it serves."""
+    """`site` must be set before `serve_forever`."""
 
     daemon_threads = True
-    request_queue_size = 64  # connections that wait to be taken; a browser opens several at once
+    request_queue_size = 64  # connections that wait to be accepted; a browser opens several at once
     site: Site
 
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), _PageHandler)
 
     def finish(self) -> None:
-        """Ends `serve_forever` after the answer under way."""
+        """Ends `serve_forever` after the response under way."""
         threading.Timer(0.5, self.shutdown).start()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A browser that closed a connection is no news."""
+        """Tells nothing: a browser may close its connections."""
 
 
 class _PageHandler(BaseHTTPRequestHandler):
     """Answers one request, and closes the connection."""
 
     protocol_version = "HTTP/1.1"
-    timeout = 30.0  # seconds that a connection may be silent, and for an answer to be taken
+    timeout = 30.0  # seconds that the browser may send nothing, or may not take the response
     server: Server
 
     def do_GET(self) -> None:
-        """Answers a request that can be read in one way only."""
+        """Answers a request, and refuses one that can be read in two ways."""
         path, posts = self.requestline.split()[1], self.command == "POST"  # http.server tidies its own path up
         length = self.headers.get("Content-Length", "" if posts else "0")
         once = all(len(self.headers.get_all(name, [])) <= 1 for name in _ONCE)
@@ -71,7 +71,7 @@ class _PageHandler(BaseHTTPRequestHandler):
         try:
             response = self.server.site.handle(Request(self.command, url.path, _pairs(url.query), headers, form))
         except Exception as error:
-            detail = f"{type(error).__name__} at {place_of(error)}"
+            detail = f"{type(error).__name__} at {raised_at(error)}"
             print(f"source-amocrm connect: {detail}", file=sys.stderr)
             response = message(500, "failed", Texts("en"), detail)
         self._send(response)
@@ -86,7 +86,7 @@ class _PageHandler(BaseHTTPRequestHandler):
         self.wfile.write(response.body)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Answers without repeating what was sent."""
+        """Answers without quoting the request."""
         if self.request_version in ("", "HTTP/0.9"):
             self.request_version = "HTTP/1.0"
         self._send(Response(code))
@@ -95,7 +95,7 @@ class _PageHandler(BaseHTTPRequestHandler):
         return "source-amocrm"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Addresses may hold a code: nothing is logged."""
+        """Logs nothing: an address may hold a code."""
 
 
 def _pairs(text: str) -> dict[str, str]:

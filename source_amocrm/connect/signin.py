@@ -1,4 +1,4 @@
-"""amoCRM's consent page and what comes back from it, the settings made of that, and what a check finds with them."""
+"""amoCRM's consent page, its redirect, the settings that are made of the redirect, and the check of these settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from source_amocrm.streams.chats import SCOPE
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 LONGEST_KEY = 200
-"""Letters of a secret key; amoCRM's have 64."""
+"""Letters of a secret key; a longer one is refused. amoCRM's have 64."""
 
 IMPATIENT = RetryPolicy(
     attempts=3,
@@ -46,25 +46,25 @@ IMPATIENT = RetryPolicy(
     read_timeout=20,
     deadline=30,
 )
-"""For requests that a person waits for."""
+"""The retries and deadlines of requests that a person waits for."""
 
 
 def is_kommo(domain: str) -> bool:
-    """Accounts at amocrm.com are Kommo's, too."""
+    """Whether the account is Kommo's, as those at amocrm.com are, too."""
     return not domain.endswith(".amocrm.ru")
 
 
 def consent_url(domain: str, client_id: str, state: str, override: str | None = None) -> str:
-    """The page on which a person allows the integration to read the account.
+    """Returns the address of the page on which a person allows the integration to read the account.
 
-    In the mode `post_message` it redirects the window that it is in; `popup` needs a second window.
+    In the mode `post_message` the page redirects its own window; `popup` needs a second window.
     """
     page = override or f"https://www.{'kommo.com' if is_kommo(domain) else 'amocrm.ru'}/oauth"
     return f"{page}?{urlencode({'client_id': client_id, 'state': state, 'mode': 'post_message'})}"
 
 
 def recognise(text: str) -> Mapping[str, str] | str:
-    """What a person pasted: a code or a long-lived token, or the parameters of the address they were sent to.
+    """Returns a pasted code or long-lived token, or the parameters of a pasted redirect address.
 
     Raises Problem.
     """
@@ -87,32 +87,32 @@ def recognise(text: str) -> Mapping[str, str] | str:
 
 
 def is_token(clean: str) -> bool:
-    """False for a code."""
+    """Whether the pasted text is a token; otherwise it is a code."""
     claims = claims_of(clean)
     return bool(claims.expires_at or claims.account_id)
 
 
-def is_same(answered: str, state: str) -> bool:
-    """Whether an answer belongs to the question that was asked with `state`; False for no question."""
-    return bool(state) and hmac.compare_digest(answered.encode(), state.encode())
+def is_same(text: str, secret: str) -> bool:
+    """Compares a text with a secret in constant time. False if the secret is empty."""
+    return bool(secret) and hmac.compare_digest(text.encode(), secret.encode())
 
 
-def code_of(given: Mapping[str, str], state: str, domain: str) -> str:
-    """The code for `domain` from the parameters of the redirect after the question with `state`. Raises Problem."""
-    refused = "error" in given
-    if not is_same(given.get("state", ""), state):
-        # amoCRM may leave the state out of a refusal; any page could send that
-        raise Problem("wrong_state") if given.get("state") or not refused else Problem("unproven_refusal")
+def code_of(redirect: Mapping[str, str], state: str, domain: str) -> str:
+    """Returns the code for `domain` from the parameters of the redirect of the consent with `state`. Raises Problem."""
+    refused = "error" in redirect
+    if not is_same(redirect.get("state", ""), state):
+        # amoCRM may leave the state out of a refusal, which any page could send
+        raise Problem("wrong_state") if redirect.get("state") or not refused else Problem("unproven_refusal")
     if refused:
-        key = "refused" if given["error"] == "access_denied" else "consent_failed"
+        key = "refused" if redirect["error"] == "access_denied" else "consent_failed"
         raise Problem(key, {"domain": domain})
-    referer = given.get("referer", domain).strip().lower()
+    referer = redirect.get("referer", domain).strip().lower()
     if not is_account_host(referer):
         raise Problem("foreign_referer")
     if referer != domain:
         raise Problem("other_account", {"granted": referer, "domain": domain})
     try:
-        return config.token(given.get("code"), "")
+        return config.token(redirect.get("code"), "")
     except ConfigError:
         raise Problem("no_code") from None
 
@@ -127,17 +127,17 @@ class Keys:
 
 
 def keys_of(client_id: object, client_secret: object, redirect_uri: object) -> Keys:
-    """Raises Problem for the first key that cannot be right."""
+    """Returns the cleaned keys. Raises Problem for the first key that cannot be right."""
     names = ("client_id", "client_secret", "redirect_uri")
     keys = Keys(*map(key_of, names, (client_id, client_secret, redirect_uri)))
     add_to_secrets(keys.client_secret)
     return keys
 
 
-def key_of(name: str, given: object) -> str:
-    """Cleans one of the Keys. Raises Problem for the field it was typed into, when it cannot be right."""
+def key_of(name: str, pasted: object) -> str:
+    """Returns one of the Keys, cleaned. Raises Problem for its field if it cannot be right."""
     try:
-        clean = config.redirect_uri(given) if name == "redirect_uri" else config.token(given, name)
+        clean = config.redirect_uri(pasted) if name == "redirect_uri" else config.token(pasted, name)
     except ConfigError:
         raise Problem(name, at=name) from None
     if (name == "client_id" and not _UUID.fullmatch(clean)) or (name == "client_secret" and len(clean) > LONGEST_KEY):
@@ -148,8 +148,8 @@ def key_of(name: str, given: object) -> str:
 def exchange(domain: str, api_base_url: str | None, keys: Keys, code: str) -> dict[str, Any]:
     """Exchanges the code of a consent for the source's `credentials`. Raises Problem.
 
-    The secret key goes to the account itself, whatever a redirect says. Only accepted secrets are remembered: on a page
-    that is open to the world, strangers could fill the memory with codes of their own.
+    The secret key goes to the account itself, whatever a redirect says. Only secrets that amoCRM accepts are remembered
+    for masking: on a page that is open to the world, strangers could fill the memory with codes of their own.
     """
     endpoint = HttpTokenEndpoint(AmocrmSession(Budget(7), IMPATIENT))
     request = {**vars(keys), "grant_type": "authorization_code", "code": code}
@@ -159,7 +159,7 @@ def exchange(domain: str, api_base_url: str | None, keys: Keys, code: str) -> di
         problem = problem_of(error, domain)
         if problem.key == "token_rejected":
             problem = Problem("exchange_refused", problem.params, problem.detail)
-        # one of these is in any text that quotes enough of a secret to be of use
+        # a text that quotes enough of a secret to be of use holds one of these pieces
         pieces = [re.findall(f".{{{PIECE}}}", secret) or [secret] for secret in (code, keys.client_secret)]
         if any(piece in problem.detail for piece in chain(*pieces)):
             problem.detail = ""
@@ -191,14 +191,14 @@ def long_lived(domain: str, token: str) -> dict[str, Any]:
 def settings_of(
     domain: str, api_base_url: str | None, credentials: Mapping[str, Any], chat_texts: bool = False
 ) -> dict[str, Any]:
-    """The whole of config.json."""
+    """Returns the whole content of config.json."""
     chosen = {"chat_texts": chat_texts, "api_base_url": api_base_url, "credentials": dict(credentials)}
     return {"account_domain": domain, **{name: value for name, value in chosen.items() if value}}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found. `refused`: why tables cannot be read, by the tables; `words["refused." + why]` says it."""
+    """What a check found. `refused`: by tables, why they cannot be read, which `words["refused." + why]` says."""
 
     name: str
     account_id: int | None
@@ -211,9 +211,9 @@ class Verdict:
 
 
 def verify(settings: Mapping[str, Any]) -> Verdict:
-    """Asks the account and every list. Raises Problem when nothing can be read.
+    """Checks the account and every list. Raises Problem if nothing can be read.
 
-    It never rotates the token, so that no other copy of it becomes useless.
+    Never renews the token, because that would spend the refresh token.
     """
     domain, token = settings["account_domain"], settings["credentials"]["access_token"]
     raw = {**settings, "credentials": {"auth_type": config.LONG_LIVED, "access_token": token}}

@@ -1,4 +1,4 @@
-"""The page's answers to a browser, free of any socket, and who may ask for them. No secret ever gets into a page."""
+"""The page's responses to a browser, without any socket, and who may request them. No page ever holds a secret."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEADERS = {
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # no-referrer would also take the Origin from our own forms
+    # no-referrer would also remove the Origin header from our own forms
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -65,7 +65,7 @@ class Request:
 
 @dataclass
 class Response:
-    """`headers`: HEADERS, and those of its own."""
+    """`headers`: of this response, beside HEADERS."""
 
     status: int
     body: bytes = b""
@@ -76,10 +76,10 @@ class Response:
 
 
 class Site:
-    """One person connecting one account.
+    """The pages by which one person connects one account.
 
-    It lets in a browser on this computer that came by `link`, which works once, and no other site in that browser.
-    `language` None: the browser's. `finish` is called when the person is through.
+    They answer a browser on this computer that came by `link`, which works once, and no other site in that browser.
+    `language`: None for the browser's. `finish` is called when the person presses «Finish».
     """
 
     def __init__(self, flow: Flow, language: str | None, finish: Callable[[], None]) -> None:
@@ -95,13 +95,13 @@ class Site:
         self._lock = threading.Lock()
 
     def handle(self, request: Request) -> Response:
-        """One at a time: two windows must not exchange one code."""
+        """Answers one request at a time: two windows must not exchange one code."""
         with self._lock:
             return self._admit(request)
 
     def _admit(self, request: Request) -> Response:
         words = Texts(self._language or preferred(request.headers.get("accept-language")))
-        if request.headers.get("host", "") not in self._hosts:  # a foreign name may point to this computer
+        if request.headers.get("host", "") not in self._hosts:  # DNS rebinding
             return message(403, "foreign", words)
         if request.path.startswith("/static/"):
             return static(request.path) or message(404, "unknown", words)
@@ -114,16 +114,16 @@ class Site:
             # SameSite=Lax, for the redirect comes from amoCRM's site
             cookie = f"{self._session}; Path=/; HttpOnly; SameSite=Lax"
             return Response(303, headers={"Location": f"{self.origin}/", "Set-Cookie": cookie})
-        # its state tells that amoCRM's answer is ours, also where the browser keeps the cookie back
-        answers = known or is_same(request.query.get("state", ""), self.flow.state)
-        if (request.method, request.path) == ("GET", CALLBACK) and answers:
+        # the redirect's state proves that the consent was ours, even if the browser does not send the cookie
+        ours = known or is_same(request.query.get("state", ""), self.flow.state)
+        if (request.method, request.path) == ("GET", CALLBACK) and ours:
             return self._do("callback", request.query)
         if not known or (request.method == "POST" and not self._is_own_form(request.headers)):
             return message(403, "foreign", words)
         return self._route(request, words)
 
     def _is_own_form(self, headers: Mapping[str, str]) -> bool:
-        """Whether one of our own pages sent this: other ports of localhost are the same site, but another origin."""
+        """Whether one of our own pages sent the form. Another port of localhost is the same site but another origin."""
         origin = headers.get("origin")
         if origin is not None:
             return origin in {f"http://{host}" for host in self._hosts}
@@ -172,32 +172,32 @@ class Site:
         if self.flow.keys is None or request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
             return self._redirect("/")
         self._problem = None
-        return Response(303, headers={"Location": self.flow.ask()})
+        return Response(303, headers={"Location": self.flow.begin_consent()})
 
-    def _do(self, action: str, given: Mapping[str, str]) -> Response:
-        """Leads to the first step that is not done; back to the form if it is the form that holds a mistake."""
+    def _do(self, action: str, form: Mapping[str, str]) -> Response:
+        """Redirects to the first step that is not done, or back to a form that holds a mistake."""
         self._problem, self._typed = None, {}
         try:
-            self._take(action, given)
+            self._take(action, form)
         except Problem as problem:
             self._problem = problem
             if action in ("account", "integration"):
-                self._typed = {name: text for name, text in given.items() if name not in SECRETS}
+                self._typed = {name: text for name, text in form.items() if name not in SECRETS}
                 return self._redirect(f"/{action}")
         return self._redirect(f"/{self.flow.step}")
 
-    def _take(self, action: str, given: Mapping[str, str]) -> None:
-        """After a sign-in checks the settings, and saves them if no file is there. Raises Problem."""
+    def _take(self, action: str, form: Mapping[str, str]) -> None:
+        """Takes a step. After a sign-in, checks the settings, and saves them if there is no file. Raises Problem."""
         flow = self.flow
         match action:
             case "account":
-                flow.choose_account(given.get("address"), given.get("way", ""))
+                flow.choose_account(form.get("address"), form.get("way", ""))
             case "integration":
-                flow.install(*map(given.get, FORM_FIELDS["integration"]))
+                flow.install(*map(form.get, FORM_FIELDS["integration"]))
             case "access" if flow.domain:
-                flow.take(recognise(given.get("pasted", "")))
+                flow.take(recognise(form.get("pasted", "")))
             case "callback":
-                flow.take(given)
+                flow.take(form)
             case "save" if flow.settings:
                 flow.save(replace=True)
         if action in ("access", "callback", "check") and flow.settings:
@@ -206,7 +206,7 @@ class Site:
                 flow.save()
 
     def _settings(self) -> Response:
-        """The secrets, for the copy buttons: no page may hold them."""
+        """Returns the settings with their secrets, which no page may hold, for the copy buttons."""
         settings = self.flow.settings or {}
         fields = {**settings, **settings.get("credentials", {})}
         fields["everything"] = json.dumps(settings, ensure_ascii=False, indent=2)
@@ -218,7 +218,7 @@ class Site:
 
 
 def static(path: str) -> Response | None:
-    """A file of the pages; None where there is none at this path."""
+    """Returns a static file of the pages; None if there is none at this path."""
     name = path.removeprefix("/static/")
     if name not in _STATIC:
         return None
@@ -233,7 +233,7 @@ def page(status: int, template: str, words: Texts, **context: Any) -> Response:
 
 
 def message(status: int, key: str, words: Texts, detail: str = "") -> Response:
-    """A page with nothing but `words["message." + key]`."""
+    """Returns a page with nothing but `words["message." + key]`."""
     return page(status, "message.html", words, key=key, detail=detail)
 
 
@@ -247,6 +247,6 @@ def form_fields(settings: Mapping[str, Any], words: Texts) -> Iterator[dict[str,
 
 
 def _rich(text: str, **params: object) -> Markup:
-    """Text with its gaps filled and the names of menus and buttons, «so», marked as such."""
+    """Returns the text with its gaps filled, and with the «names» of menus and buttons in bold."""
     marked = re.sub("«(.+?)»", r'<b class="menu">\1</b>', str(escape(text)))
     return Markup(marked).format(**params)

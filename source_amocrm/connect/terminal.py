@@ -1,4 +1,4 @@
-"""The same four steps without a browser on this computer: questions at the terminal, secrets not shown."""
+"""The four steps of connecting an account at the terminal, without a browser. Pasted secrets are not shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from source_amocrm.connect.signin import is_kommo, key_of, recognise
 from source_amocrm.connect.words import Problem, Texts
 from source_amocrm.streams import STREAMS
 
-# What has to be typed again when it cannot be right
+# The problems after which the keys, or the account, are asked for again
 _OF_KEYS = ("client_id", "client_secret", "redirect_uri", "unknown_integration", "other_redirect_uri", "not_issued")
 _OF_ACCOUNT = ("account_address", "no_account", "token_other_service", "token_other_account", "other_account")
 
@@ -22,7 +22,7 @@ class Terminal:
     words: Texts
 
     def run(self) -> int:
-        """Leads to a config.json, or raises EOFError when the input ends; the exit code."""
+        """Leads through the steps to a config.json. Returns the exit code. Raises EOFError when the input ends."""
         steps = {"account": self.account, "integration": self.integration, "access": self.access, "result": self.check}
         step: Step = "account"
         while not self.flow.verdict:
@@ -36,7 +36,7 @@ class Terminal:
         return 0 if self.flow.saved else 1
 
     def after(self, problem: Problem) -> Step:
-        """Tells the problem, and returns the step that it is to be solved in; `result` where it cannot be."""
+        """Prints the problem, and returns the step in which it can be solved; `result` if it cannot be."""
         self.say(f"! {self.words.problem(problem)}")
         if problem.detail:
             self.say(f"  {problem.detail}")
@@ -86,7 +86,7 @@ class Terminal:
         else:
             assert flow.keys
             self.say(words("terminal.consent"))
-            self.say(f"\n  {flow.ask()}\n")
+            self.say(f"\n  {flow.begin_consent()}\n")
             self.say(words("terminal.then", redirect_uri=flow.keys.redirect_uri))
             pasted = self.hide(words("terminal.paste"))
         flow.take(recognise(pasted))
@@ -129,7 +129,7 @@ class Terminal:
         print(text, flush=True)
 
     def ask(self, question: str, usual: str = "") -> str:
-        """A line that may be seen; an empty one means `usual`. Raises EOFError."""
+        """Returns a typed line, or `usual` if it is empty. Raises EOFError."""
         print(f"{question} [{usual}]: " if usual else f"{question}: ", end="", flush=True)
         line = input()
         if not sys.stdin.isatty():
@@ -137,7 +137,7 @@ class Terminal:
         return line.strip() or usual
 
     def hide(self, question: str) -> str:
-        """A line that is not shown while it is pasted. Raises EOFError."""
+        """Returns a line that is not shown while it is pasted. Raises EOFError."""
         if sys.stdin.isatty():
             return getpass.getpass(f"{question} {self.words('terminal.hidden')}: ")
         return self.ask(question)

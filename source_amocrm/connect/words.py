@@ -1,4 +1,4 @@
-"""Everything that is said to a person, in their language, what can go wrong included: words/en.json, words/ru.json."""
+"""The texts and problems that a page or the terminal shows, in a person's language: words/en.json, words/ru.json."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ _PROBLEMS: Mapping[str | type, str] = {
     errors.Throttled: "throttled",
     errors.Unavailable: "unreachable",
 }
-"""By what a refusal means, or by the kind of the error."""
+"""The key of a Problem, by the meaning of a refusal or by the class of an error."""
 
 
 def of_kind(error: AmocrmError, keys: Mapping[Any, str], otherwise: str) -> str:
-    """The key for the error's meaning, its class, or the nearest of its parents."""
+    """Returns the key for the error's meaning, its class, or the nearest of its base classes."""
     return next((keys[kind] for kind in (error.meaning, *type(error).__mro__) if kind in keys), otherwise)
 
 
 def problem_of(error: AmocrmError, host: str) -> Problem:
-    """The sentence for a failure of a request to `host`."""
+    """Returns the Problem of a failed request to `host`."""
     return Problem(of_kind(error, _PROBLEMS, "unexpected"), {"host": host}, detail=str(error))
 
 
@@ -66,19 +66,19 @@ class Texts:
         self._texts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
 
     def __call__(self, key: str, **params: object) -> str:
-        """The sentence with its gaps filled; plain text."""
+        """Returns the sentence with its gaps filled; plain text."""
         return str(self._texts[key]).format(**params)
 
     def raw(self, key: str) -> Any:
-        """The sentence, or the list of them, with its gaps open."""
+        """Returns the sentence, or the list of sentences, with its gaps open."""
         return self._texts[key]
 
     def table(self, stream: str) -> str:
-        """What a table is called in a list of tables."""
+        """Returns the name of a table in a list of tables."""
         return schema.russian(stream) if self.language == "ru" else stream
 
     def tables(self, streams: tuple[str, ...]) -> str:
-        """Tables in a sentence: their names here and those in Airbyte, where the two differ."""
+        """Returns tables for a sentence: their names in this language, and in Airbyte where the two differ."""
         return ", ".join(f"{self.table(one)} ({one})" if self.language == "ru" else one for one in streams)
 
     def problem(self, problem: Problem) -> str:
@@ -86,7 +86,7 @@ class Texts:
 
 
 def preferred(header: str | None) -> str:
-    """The language of ours that an Accept-Language header or a locale prefers; English when it names none."""
+    """Returns which of LANGUAGES an Accept-Language header or a locale prefers; English if it names none of them."""
     wishes: list[tuple[float, str]] = []
     for wish in (header or "").split(","):
         name, _, quality = wish.partition(";q=")

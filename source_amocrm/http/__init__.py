@@ -1,4 +1,4 @@
-"""Every request to amoCRM: paced, signed, bounded, repeated, and understood."""
+"""Every request to amoCRM: within the rate limit, signed, bounded, retried, and its answer classified."""
 
 from source_amocrm.http.api import ACCOUNT_PATH, files_host_api, open_api
 from source_amocrm.http.client import Answer, Api, Fetch, Params

@@ -1,4 +1,4 @@
-"""How the Api of an account is made, and from it the one of the account's host of files."""
+"""Builds the `Api` of an account, and the `Api` of its files host."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ACCOUNT_PATH = "/api/v4/account"
 
 
 def files_host_api(api: Api, base_url: str) -> Api:
-    """The Api of that host. Its outages and refusals do not concern the account; the account's refusals concern it."""
+    """Builds the `Api` of the files host. Its failures do not stop the account; the account's refusals stop it, too."""
     sign_in = _FilesHostSignIn(api, base_url)
-    return api.at(sign_in, DRIVE, CircuitBreaker(api.breaker))
+    return api.for_host(sign_in, DRIVE, CircuitBreaker(api.breaker))
 
 
 class _FilesHostSignIn(SignIn):
-    """The account's sign-in at another host."""
+    """Signs requests to the files host with the account's token."""
 
     def __init__(self, api: Api, base_url: str) -> None:
         super().__init__(base_url)
@@ -42,7 +42,7 @@ class _FilesHostSignIn(SignIn):
         return self._api.auth.get_access_token()
 
     def renew(self, rejected: str) -> str | None:
-        """The account is asked whether it takes the token, and renews it if not: this host may only lack a scope."""
+        """Requests `/account`, which renews an invalid token. The files host also rejects tokens without its scope."""
         if self.token == rejected:
             self._api.get(ACCOUNT_PATH)
         newest = self.token
@@ -58,16 +58,16 @@ def open_api(
     hand_over: HandOver = print_settings,
     receive: Receive = lambda _, body: body,
 ) -> Api:
-    """The one Api of the process: one budget and one pool of connections for the API and the token endpoint.
+    """Builds the process's one `Api`. The API and the token endpoint share its budget and its pool of connections.
 
-    `raw` is the mapping that the platform passed in: rotated tokens are written into it, and `hand_over` gets it whole
-    when amoCRM has changed something in it. Raises ConfigError when the token does not fit the account.
+    `raw`: the platform's config. New tokens and a new account address are written into it, and `hand_over` then gets
+    the whole config. Raises ConfigError when another service (amocrm.ru, kommo.com) issued the token.
     """
     session = session or AmocrmSession(Budget(config.requests_per_second), policy or RetryPolicy())
-    given = config.credentials
+    keys = config.credentials
     sign_in: SignIn
-    if isinstance(given, LongLived):
-        sign_in = LongLivedTokenAuthenticator(config, given, session.wall)
+    if isinstance(keys, LongLived):
+        sign_in = LongLivedTokenAuthenticator(config, keys, session.wall)
     else:
-        sign_in = AmocrmOAuth2Authenticator(config, given, raw, HttpTokenEndpoint(session), hand_over, session.wall)
+        sign_in = AmocrmOAuth2Authenticator(config, keys, raw, HttpTokenEndpoint(session), hand_over, session.wall)
     return Api(session, sign_in, receive)

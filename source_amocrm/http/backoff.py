@@ -1,4 +1,4 @@
-"""How long requests are repeated: the ceilings, and the delays as the CDK's back-off strategy."""
+"""How often and how long a request is retried, and the delays in between, as the CDK's back-off strategy."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from source_amocrm.http.reply import Reply, http_date, reply_of
 
 @dataclass(frozen=True)
 class RetryPolicy(BackoffStrategy):
-    """All times in seconds; ceilings are for one request with all its retries."""
+    """The limits of one request. Ceilings and attempts count it with all its retries; times are in seconds."""
 
-    attempts: int = 8
-    ceiling: float = 150.0
-    throttled_ceiling: float = 900.0
-    first_delay: float = 1.0
+    attempts: int = 8  # failed attempts, 429s aside, after which the request is given up
+    ceiling: float = 150.0  # in which attempts may begin; a pause after a 429 prolongs it
+    throttled_ceiling: float = 900.0  # from the first 429 to the end of the last pause
+    first_delay: float = 1.0  # the bound of the first delay, which doubles with each failure or 429
     longest_delay: float = 60.0
-    cold_attempts: int = 8  # at an address where nobody has answered yet; fewer where a person waits
-    large_page_attempts: int = 2  # at a page that can be asked for in smaller pieces
+    cold_attempts: int = 8  # instead of `attempts` while the host has never answered; fewer where a person waits
+    large_page_attempts: int = 2  # at a page that is too slow, where a smaller page can be requested
     connect_timeout: float = 10.0
     read_timeout: float = 60.0
-    deadline: float = 120.0  # of a whole answer, however slowly it drips
+    deadline: float = 120.0  # of one attempt, from connecting to the last byte of the answer
 
     def backoff_time(
         self, response_or_exception: requests.Response | requests.RequestException | None, attempt_count: int
     ) -> float:
-        """After a 429 what the server asks for, or longer from refusal to refusal.
+        """The delay after a 429 is the server's Retry-After; without one it doubles with each 429.
 
-        After a failure a random delay that grows from attempt to attempt, and not less than the server asks for.
+        The delay after a failure is random, below a bound that doubles with each failure, and at least the Retry-After.
         """
         reply = reply_of(response_or_exception)
-        asked = _retry_after(reply)
+        retry_after = _retry_after(reply)
         bound = min(self.longest_delay, self.first_delay * 2.0 ** min(attempt_count - 1, 30))
         if reply.meant_status == requests.codes.too_many_requests:
-            # at least a second: a server that counts by seconds forgets nothing earlier
-            return max(1.0, bound if asked is None else asked)
-        return max(random.uniform(0, bound), asked or 0.0)
+            # at least a second: a server that counts requests by the second forgets none earlier
+            return max(1.0, bound if retry_after is None else retry_after)
+        return max(random.uniform(0, bound), retry_after or 0.0)
 
 
 def _retry_after(reply: Reply) -> float | None:
-    """Seconds that the server asks to wait, by header (seconds or a date) or by body."""
+    """The wait that the server demands (seconds), by its header (seconds or a date) or by the body."""
     header = reply.headers.get("Retry-After")
     if (seconds := _seconds(header)) is not None:
         return seconds
@@ -53,6 +53,6 @@ def _retry_after(reply: Reply) -> float | None:
     return _seconds((reply.body or {}).get("retry_after"))
 
 
-def _seconds(given: object) -> float | None:
-    text = str(given).strip() if not isinstance(given, bool) else ""
+def _seconds(value: object) -> float | None:
+    text = str(value).strip() if not isinstance(value, bool) else ""
     return float(text) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII) else None

@@ -1,4 +1,4 @@
-"""A circuit breaker for the whole process: what one request learns of an outage or a refusal, all others know."""
+"""A circuit breaker shared by all requests to one host: an outage or a refusal that one meets fails the others."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from source_amocrm.errors import AmocrmError
 class CircuitBreaker:
     """Fails requests at once after a failure that concerns all of them, until a request sent later is answered.
 
-    - In an outage (a request gave up) one request at a time may try, once; the others fail at once.
-    - After a refusal (of the token, or endless 429) every request fails at once, also one that is being repeated.
+    - In an outage (a request was given up) one request at a time has one attempt; the others fail at once.
+    - After a refusal (of the token, or endless 429) every request fails at once, also one that waits to be retried.
 
-    Requests are numbered as they are sent. An answer to a request that was sent before the failure does not end it.
-    A refusal of the breaker `above` holds here, too.
+    Attempts are numbered as they are sent. An answer to an attempt that was sent before the failure does not end it.
+    A refusal of the breaker `above` fails requests of this one, too. With `opens` False no failure is noted.
     """
 
     def __init__(self, above: CircuitBreaker | None = None, *, opens: bool = True) -> None:
-        self.sent = 0  # the number of the last request
+        self.sent = 0  # the number of the last attempt
         self._above = above
         self._opens = opens
         self._lock = threading.Lock()
         self._answered = 0
         self._probing = False
-        # The last outage (False) and refusal (True), and the last request sent before it: a later answer ends it
+        # The last outage (False) and refusal (True), each with the last attempt that was sent before it
         self._failures: dict[bool, tuple[AmocrmError, int]] = {}
 
     @property
     def untried(self) -> bool:
-        """True while nothing has ever been answered."""
+        """Whether no request has ever been answered."""
         return self._answered == 0
 
     @property
@@ -41,7 +41,7 @@ class CircuitBreaker:
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Lets a request in, in an outage one at a time. Raises the known failure otherwise."""
+        """Lets a request in. Raises the known refusal, or the known outage while another request makes its attempt."""
         with self._lock:
             self._raise_refusal()
             outage = self.outage
@@ -55,7 +55,7 @@ class CircuitBreaker:
                 self._probing = False
 
     def send(self) -> int:
-        """The number of a request that is sent now. Raises the known refusal, if there is one."""
+        """Returns the number of an attempt that is sent now. Raises the known refusal, if there is one."""
         with self._lock:
             self._raise_refusal()
             self.sent += 1
@@ -66,7 +66,7 @@ class CircuitBreaker:
             self._answered = max(self._answered, number)
 
     def failed(self, error: AmocrmError, since: int, *, refusal: bool) -> None:
-        """Notes an outage or a refusal, unless a request with a higher number than `since` has been answered."""
+        """Notes an outage or a refusal, unless an attempt with a higher number than `since` has been answered."""
         with self._lock:
             if self._opens and self._answered <= since:
                 self._failures[refusal] = error, since

@@ -1,4 +1,4 @@
-"""GET for everyone who reads a list, on the CDK's HTTP client: every request of the connector passes here."""
+"""Sends a host's requests by the CDK's HTTP client, signs and retries them, and lets a failure stop the others."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from source_amocrm.http.reply import AmocrmResponse, Reply, reply_of
 from source_amocrm.http.session import AmocrmSession
 
 Params = Mapping[str, int | str | Sequence[int | str]]
-"""A query by the names of its parameters; the name of a list ends with []."""
+"""The parameters of a query by name; the name of a list ends with []."""
 Body = dict[str, Any] | None
 Receive = Callable[[str, Body], Body]
-"""Gets each path that was asked for and the body that came, in whichever thread asked, and returns the body to use."""
+"""Gets the path and the body of each response, in the thread of its request. Returns the body to use instead."""
 
-_RENEWALS = 5  # times that one request is sent again under a new token, however short the tokens live
+_RENEWALS = 5  # renewals of the token for one request; past them a rejected token ends it
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    body: Body  # None where nothing was found (204)
-    server_time: float  # when the server answered (Unix seconds, server clock; ours if it does not tell)
-    sent_at: float  # the request left no earlier (same clock)
-    drift: int = 0  # by how much our clock is ahead of that one (seconds); 0 while the two agree
+    body: Body  # None for a 204
+    server_time: float  # when the server answered (Unix seconds, server clock; by our clock if no Date came)
+    sent_at: float  # the earliest time at which the request may have left (same clock)
+    drift: int = 0  # by how much our clock is ahead of the server's (seconds); 0 while the two agree
     tick: float = 0.0  # when the answer came (seconds, monotonic clock)
 
     @property
@@ -50,19 +50,19 @@ class Answer:
 
     @property
     def latest(self) -> float:
-        """When the server answered, by the later of both clocks: nothing in the body changed after it."""
+        """When the server answered, by the later of both clocks: the body shows no later change."""
         return self.server_time + max(0, self.drift)
 
 
 class Fetch(Protocol):
-    """A GET of a path, such as /api/v4/leads. With `shrinkable` it raises PageTooLarge where fewer rows may come."""
+    """A GET of a path, such as /api/v4/leads. With `shrinkable` it raises PageTooLarge where smaller pages may work."""
 
     def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...
 
 
 @dataclass(slots=True)
 class Stats:
-    """Counts over all hosts, changed under `lock`."""
+    """Counts of the requests to all hosts, changed under `lock`."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     requests: int = 0
@@ -71,16 +71,16 @@ class Stats:
 
 
 class Api(HttpClient):
-    """One for each host, over one session; safe to share by any number of threads and streams.
+    """The client of one host; all hosts share a session. Safe to share by any number of threads and streams.
 
-    `send_request` returns an AmocrmResponse, or raises an AmocrmError once it is certain. `shrinkable` among its
-    `request_kwargs` means that the caller can ask for less. PageTooLarge is then raised after two attempts that took
+    `send_request` returns an AmocrmResponse, or raises an AmocrmError when no attempt is left. `shrinkable` among its
+    `request_kwargs`: the caller can request a smaller page. PageTooLarge is then raised after two attempts that took
     the server too long, or after one large answer.
     """
 
     _error_handler: AmocrmErrorHandler
     in_doubt = ""
-    """Is said before a refusal of the sign-in if an earlier attempt may have had its effect."""
+    """The sentence before a refusal of the sign-in if an earlier attempt may have had its effect."""
 
     def __init__(self, session: AmocrmSession, sign_in: SignIn, receive: Receive = lambda _, body: body) -> None:
         super().__init__(
@@ -96,9 +96,9 @@ class Api(HttpClient):
         self.auth, self.receive = sign_in, receive
         self.breaker = CircuitBreaker()
         self.stats = Stats()
-        self.accepted: set[str] = set()  # tokens that amoCRM has taken
+        self.accepted: set[str] = set()  # tokens with which a request has succeeded
 
-    def at(self, sign_in: SignIn, rules: Rules, breaker: CircuitBreaker) -> Api:
+    def for_host(self, sign_in: SignIn, rules: Rules, breaker: CircuitBreaker) -> Api:
         """The same client for another host, with its own outages and refusals."""
         other = copy.copy(self)
         other.auth, other.breaker = sign_in, breaker
@@ -119,36 +119,36 @@ class Api(HttpClient):
     def _send_with_retry(
         self, request: requests.PreparedRequest, request_kwargs: Mapping[str, Any], *_: Any, **__: Any
     ) -> AmocrmResponse:
-        """Sends the request until it is certain what became of it.
+        """Sends the request until it succeeds, fails for good, or has no attempt left.
 
-        The CDK's loop sleeps a second longer than asked and waits for a rate limit in each thread by itself. It counts
-        all failures under one ceiling, and goes on in an outage that another thread has met. It logs the bodies of
-        refusals, which hold people's names. It renews a token once a request, even if each new one has worked.
+        Replaces the CDK's loop, which sleeps a second longer than the back-off says and waits for a rate limit in each
+        thread by itself. The CDK's counts all failures under one ceiling and retries in an outage that another thread
+        has met. It logs the bodies of refusals, with people's names. It renews a token only once for each request.
         """
         with self.breaker.request():
-            return _Sending(self, request, request_kwargs).response()
+            return _Attempts(self, request, request_kwargs).response()
 
 
-class _Sending:
-    """One request over all its attempts. Its failures and its 429s are counted apart."""
+class _Attempts:
+    """One request with all its attempts. Its failures and its 429s are counted apart."""
 
     def __init__(self, api: Api, request: requests.PreparedRequest, kwargs: Mapping[str, Any]) -> None:
         self.api = api
         self.request = request
         self.kwargs = {"bearer": lambda: api.auth.token, **kwargs}
-        self.url, self.base_url = str(request.url), api.auth.base_url  # as long as the account is not renamed
-        self.until = api.clock() + api.policy.ceiling  # no attempt begins later; a pause puts it off
-        self.throttled_until = 0.0  # no pause ends later
-        self.failed_at = api.breaker.sent  # the number of the last request sent when this one began, or first failed
+        self.url, self.base_url = str(request.url), api.auth.base_url  # before the account was renamed
+        self.until = api.clock() + api.policy.ceiling  # no attempt begins later; each pause moves it
+        self.throttled_until = 0.0  # no pause ends later; 0 before the first 429
+        self.failed_at = api.breaker.sent  # the last attempt of any request when this one began, or first failed
         self.number = 0  # of the last attempt
         self.failures = self.slow = self.throttled = self.renewals = 0
-        self.doubtful = False  # an attempt may have had its effect
+        self.doubtful = False  # whether a failed attempt may have had its effect
 
     def response(self) -> AmocrmResponse:
         api, breaker, stats = self.api, self.api.breaker, self.api.stats
         while True:
-            # a token that is about to expire is renewed before a turn is taken
-            self._signed_in(api.auth.get_access_token)
+            # a token that is about to expire is renewed before the request waits for its turn
+            self._sign_in(api.auth.get_access_token)
             self.request.url = self.url.replace(self.base_url, api.auth.base_url, 1)
             first, self.number = not self.number, breaker.send()
             with stats.lock:
@@ -170,15 +170,15 @@ class _Sending:
             elif resolution.rule.action is ResponseAction.RATE_LIMITED:
                 self._pause(response, resolution.error)
             else:
-                self._elsewhere(reply, resolution.rule, resolution.error)
+                self._renew_or_relocate(reply, resolution.rule, resolution.error)
 
     def _delay(self, response: AmocrmResponse, rule: Rule, error: AmocrmError) -> None:
-        """Sleeps until the next attempt. Raises the error if there is none."""
+        """Sleeps until the next attempt. Raises the error if no attempt is left."""
         api, breaker, policy = self.api, self.api.breaker, self.api.policy
         self.slow += rule.slow
         if rule.slow and self.kwargs.get("shrinkable") and self.slow >= policy.large_page_attempts:
             raise api._error_handler.error(replace(rule, error=PageTooLarge), response.reply)
-        # nothing was ever answered, and this request did not even arrive: rather a wrong address than an outage
+        # the host has never answered, and this request did not arrive: the address is wrong rather than the host down
         cold = breaker.untried and response.reply.status is None and not rule.doubtful
         attempts = 1 if breaker.outage else policy.cold_attempts if cold else policy.attempts
         self.failures += 1
@@ -189,7 +189,7 @@ class _Sending:
             api.sleep(delay)
 
     def _pause(self, response: AmocrmResponse, error: AmocrmError) -> None:
-        """Makes all threads wait, this one for its next turn. Raises the error if that would take too long."""
+        """Pauses the requests of all threads. Raises the error if the pause would end after the ceiling."""
         api, now = self.api, self.api.clock()
         with api.stats.lock:
             api.stats.throttled += 1
@@ -201,16 +201,16 @@ class _Sending:
         self.until += seconds
         api.budget.pause(seconds)
 
-    def _elsewhere(self, reply: Reply, rule: Rule, error: AmocrmError) -> None:
-        """Renews the token, or finds the account's new address. Raises the error if there is none to try."""
+    def _renew_or_relocate(self, reply: Reply, rule: Rule, error: AmocrmError) -> None:
+        """Renews the token, or finds the account's new address. Raises the error if neither changed anything."""
         api, auth, breaker, rejected = self.api, self.api.auth, self.api.breaker, reply.token
         renews = rule.action is ResponseAction.REFRESH_TOKEN_THEN_RETRY
-        # a renewed token that has worked for nobody is not worth another renewal
-        worthy = not self.renewals or rejected in api.accepted or rejected != auth.token
-        if renews and worthy and self.renewals < _RENEWALS and self._signed_in(partial(auth.renew, rejected)):
+        # a renewed token that has never worked is not renewed again
+        renewable = not self.renewals or rejected in api.accepted or rejected != auth.token
+        if renews and renewable and self.renewals < _RENEWALS and self._sign_in(partial(auth.renew, rejected)):
             self.renewals += 1
             return
-        # a renamed account takes no token, redirects the first request, or does not know its address
+        # a renamed account rejects the token, redirects the first request, or answers it with 404
         moved = renews or (breaker.untried and reply.status in (*range(300, 400), 404))
         if moved and auth.base_url == self.base_url and auth.relocate():
             return
@@ -219,11 +219,11 @@ class _Sending:
         if rule.stops:
             api.budget.shut(error)
         elif reply.status is not None:
-            breaker.answered(self.number)  # a refusal for this list alone tells that all is well otherwise
+            breaker.answered(self.number)  # a refusal of this list alone ends an outage
         raise error
 
-    def _signed_in(self, step: Callable[[], str | None]) -> str | None:
-        """Runs a step of the sign-in, whose failure concerns every request."""
+    def _sign_in(self, step: Callable[[], str | None]) -> str | None:
+        """Runs a step of the sign-in. Its failure fails every request."""
         try:
             return step()
         except AmocrmError as error:

@@ -20,19 +20,19 @@ from source_amocrm.http.reply import Reply, reply_of
 from source_amocrm.secrecy import mask
 
 _LONGEST_DETAIL = 300  # characters of an answer's own words that an error shows
-_LONGEST_WORDS = 5000  # characters of them that are looked at
+_LONGEST_WORDS = 5000  # characters of these words that are read
 
 
 @dataclass(kw_only=True)
 class AmocrmResolution(ErrorResolution):
-    """The CDK's resolution, its rule, and the error to raise if nothing helps; None for a success."""
+    """The CDK's resolution, with its rule and the error to raise when no attempt is left; no error for a success."""
 
     rule: Rule
     error: AmocrmError | None
 
 
 class AmocrmErrorHandler(ErrorHandler):
-    """Applies the rules to one host, which `sign_in` names. It keeps nothing about a request."""
+    """Applies the rules to the answers of one host, which `sign_in` names. Keeps nothing of a request."""
 
     max_retries: int | None = None
     max_time: int | None = None
@@ -114,7 +114,7 @@ def _words(body: Mapping[str, Any]) -> str:
 
 
 def _detail(reply: Reply) -> str:
-    """What the answer itself says, in brackets for a sentence; empty if it says nothing."""
+    """The answer's own words in brackets, or the host that a redirect leads to; empty if there are none."""
     words = _words(reply.body or {})
     if reply.status is not None and 300 <= reply.status < 400:
         try:

@@ -1,4 +1,4 @@
-"""What amoCRM may answer, what is done about it and what is said: tables in which the first rule that fits wins."""
+"""What each answer of amoCRM means, what follows, and what the user is told, as rules. The first match wins."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _SYSTEM = FailureType.system_error
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The answers that a rule is for, and what follows. Empty `kinds`, `codes`, `says` and `holds` match anything.
+    """Some answers, and what follows them. Empty `kinds`, `codes`, `says` and `holds` match any answer.
 
-    Actions that do more than their name says: RATE_LIMITED makes everyone wait; REFRESH_TOKEN_THEN_RETRY tries another
+    Actions that do more than their name says: RATE_LIMITED pauses all requests; REFRESH_TOKEN_THEN_RETRY tries another
     token or the account's new address; REDUCE_PAGE_SIZE means that a smaller page may be answered.
     """
 
     meaning: str
-    status: Container[int | None]  # None: the exchange failed before there was one
+    status: Container[int | None]  # None: the exchange failed before a whole answer came
     error: type[AmocrmError] = AmocrmError
     kinds: tuple[ReplyKind, ...] = ()
     codes: tuple[int, ...] = ()  # amoCRM's own error numbers
     says: tuple[str, ...] = ()  # any of these among the body's words, lower case
-    holds: tuple[str, ...] = ()  # all of these in the body, as texts
+    holds: tuple[str, ...] = ()  # the body has all of these members, each a text that is not empty
     action: ResponseAction = ResponseAction.SUCCESS
     failure: FailureType = _SYSTEM
     doubtful: bool = False  # the request may have had its effect all the same: a refresh token may be spent
@@ -84,7 +84,7 @@ _NO_EXCHANGE = (400, 401)
 _NO_ANSWER = (None,)
 
 _DRIVE: dict[Rule, str] = {
-    # Its refusals stop no other stream; a new token is asked for only where the account itself refuses the old one
+    # The drive's refusals stop no other stream; the token is renewed only if the account rejects it, too
     _renews("the drive does not take the token", (401,), errors.NotGranted): _NOT_GRANTED,
     _fails("the drive lets nobody in", (403,), errors.NotGranted): _NOT_GRANTED,
     _fails("no drive", (404,), errors.NotFound): (
@@ -145,7 +145,7 @@ _EXCHANGE: dict[Rule, str] = {
         "redirect URI with the integration's settings. If they are right: {advice}"
     ),
 }
-_TAKEN: dict[Rule, str] = {
+_ACCEPTED: dict[Rule, str] = {
     Rule("an answer", range(200, 203), kinds=(ReplyKind.OBJECT,)): "",
     Rule("nothing found", (204,)): "",
 }
@@ -250,8 +250,8 @@ def _table(*parts: Mapping[Rule, str]) -> Rules:
     return tuple(replace(rule, message=message) for part in parts for rule, message in part.items())
 
 
-API = _table(_TAKEN, _ACCOUNT, _ANY)
-DRIVE = _table(_DRIVE, _TAKEN, _ANY)
-# The token endpoint, exchanging a refresh token or the code of a consent. No other answer than a pair of tokens is one
+API = _table(_ACCEPTED, _ACCOUNT, _ANY)
+DRIVE = _table(_DRIVE, _ACCEPTED, _ANY)
+# The token endpoint, with a refresh token or with the code of a consent. Only a pair of tokens is a success
 REFRESH = _table(_PAIR, _REFRESH, _EXCHANGE, _ACCOUNT, _ANY)
 CODE = _table(_PAIR, _CODE, _EXCHANGE, _ACCOUNT, _ANY)

@@ -1,4 +1,4 @@
-"""An answer as it was understood: its body, parsed if its values fit into memory, and what else is known of it."""
+"""An answer with its kind, its times, and its body, which is parsed if the values fit into memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ import orjson
 import requests
 
 LARGEST_BODY = 32 << 20  # bytes of an answer, unpacked; a larger one is refused
-MOST_OF_VALUES = 128 << 20  # bytes of memory that the values of an answer may take, by `cost`; dearer ones are not made
-MOST_WITHOUT_TEXTS = 64 << 20  # bytes of memory that the values may take by their number, apart from their contents
+MOST_OF_VALUES = 128 << 20  # bytes of memory that an answer's values may take, by `cost`; a body past it is not parsed
+MOST_WITHOUT_TEXTS = 64 << 20  # the same for the values alone, without the contents of their texts
 
 _NUL = rb"\u0000"  # as JSON writes it
-# Bytes of memory at the most, as measured: for each sign, and for a text that is no key
+# The most bytes of memory, as measured: for each sign of the JSON, and for a text that is no key
 _COST = {b"{": 176, b"[": 96, b",": 56, b":": 110}
 _STRING = 48
-# The first bytes of a character beyond 16 bits; one of them makes every character of its text take four bytes
+# The first bytes of a character beyond 16 bits. One such character makes each character of its text take four bytes
 _WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", rb"\ud", rb"\uD")
-_MENDED = 4  # times that a text which must be mended is in memory
+_MENDING_COPIES = 4  # times that the values are in memory while `_mended` parses them
 
 
 class ReplyKind(Enum):
@@ -56,24 +56,24 @@ class Reply:
     headers: Mapping[str, str]
     elapsed: float  # seconds from sending to the last byte
     received: float  # unix seconds, this machine's clock
-    trouble: str = ""  # the technical word for a failed exchange
-    token: str = field(default="", repr=False)  # the one that was sent
-    url: str = ""  # what was asked for
+    trouble: str = ""  # the name of the exception that ended the exchange
+    token: str = field(default="", repr=False)  # the token that was sent
+    url: str = ""  # the address that was requested
 
     @property
     def server_time(self) -> int:
-        """Unix seconds of the Date header; by this machine's clock if there is none."""
+        """The Date header (Unix seconds); the time by this machine's clock if there is none."""
         date = http_date(self.headers.get("Date"))
         return int(self.received) if date is None else date
 
     @property
     def meant_status(self) -> int | None:
-        """The status, or the one inside a problem that was sent under 200: that is no empty list."""
+        """The status; if the body under a 200 describes a problem, the status of that: such a body is no empty list."""
         body = self.body or {}
         if self.status == 200 and "title" in body and "detail" in body:
-            told = body.get("status")
-            if isinstance(told, int) and 400 <= told <= 599:
-                return told
+            stated = body.get("status")
+            if isinstance(stated, int) and 400 <= stated <= 599:
+                return stated
         return self.status
 
 
@@ -85,11 +85,11 @@ def http_date(text: str | None) -> int | None:
 
 
 class AmocrmResponse(requests.Response):
-    """What became of an exchange; `json()` gives the values, and the bytes are not kept."""
+    """The response of an exchange with its reply. `json()` returns the parsed body; the bytes are not kept."""
 
-    def __init__(self, given: requests.Response, request: requests.PreparedRequest, reply: Reply) -> None:
+    def __init__(self, response: requests.Response, request: requests.PreparedRequest, reply: Reply) -> None:
         super().__init__()
-        self.__dict__.update(given.__dict__)
+        self.__dict__.update(response.__dict__)
         self._content = b""
         self._content_consumed = True
         self.request = request
@@ -108,9 +108,9 @@ def reply_of(response_or_exception: object) -> Reply:
 
 
 def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind, dict[str, Any] | None]:
-    """The kind of a body, by its content: the content type is not always honest. The object when it is one.
+    """The kind of a body by its content, for the content type is not always honest, and the JSON object if it is one.
 
-    An empty object is no answer. `values`: the `cost` of the body, if it is known.
+    An empty object counts as broken. `values`: the `cost` of the body, if it is known.
     """
     first = re.search(rb"\S", data)
     if first is None:
@@ -125,14 +125,14 @@ def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind
     except orjson.JSONDecodeError:
         value = None
     if value is None:
-        if values * _MENDED > MOST_OF_VALUES:
+        if values * _MENDING_COPIES > MOST_OF_VALUES:
             return ReplyKind.TOO_LARGE, None
         value = _mended(data)
     return (ReplyKind.OBJECT, value) if value and isinstance(value, dict) else (ReplyKind.BROKEN, None)
 
 
 def _mended(data: bytes | bytearray) -> Any:
-    """Parses what orjson refuses: halves of emoji, control characters, bytes of no UTF-8. None if it is no JSON."""
+    """Parses what orjson refuses: halves of emoji, control characters, broken UTF-8. None if the body is no JSON."""
     try:
         text = data.decode("utf-8-sig", "replace")
         return _mend(json.loads(text, strict=False, parse_constant=lambda _: None, parse_float=_finite))
@@ -143,7 +143,7 @@ def _mended(data: bytes | bytearray) -> Any:
 def cost(data: bytes | bytearray) -> int:
     """The most bytes of memory that the values of a body take, estimated by the signs in it.
 
-    Values that are too many cost more than MOST_OF_VALUES, whatever is in them.
+    More than MOST_OF_VALUES if the values without their texts take more than MOST_WITHOUT_TEXTS.
     """
     signs = {sign: data.count(sign) for sign in _COST}
     strings = max(0, data.count(b'"') // 2 - signs[b":"])
@@ -161,7 +161,7 @@ def _finite(text: str) -> float | None:
 
 
 def _mend(value: Any) -> Any:
-    """The same value with U+FFFD in place of what databases cannot store: halves of a surrogate pair, and NUL."""
+    """The value, with U+FFFD in place of what databases cannot store: halves of a surrogate pair, and NUL."""
     if isinstance(value, str):
         value = value.replace("\0", "\ufffd")
         return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""The CDK's session with bounds: one request, one answer, in its turn, in time and memory, and never redirected."""
+"""The CDK's session with bounds: a request leaves in its turn, its answer has a deadline and a size, no redirects."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, AmocrmResponse, Reply, ReplyKind, cost, parse
 
 LARGEST_HEAD = 1 << 17  # bytes of the status, the headers, and what the server says before them
-_SMALL = 1 << 20  # bytes of an answer that holds no rows
+_LARGEST_REFUSAL = 1 << 20  # the largest body of an answer that is no success (bytes)
 _READ_SIZE = 1 << 18  # bytes that are unpacked at a time
 _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
-"""How a body may be packed, although only gzip is asked for; a body that is packed otherwise is refused."""
-_CONNECTIONS = 72  # to one host, as many as threads: the most workers, and those that ask now and then
-HEAVY_BODY = 4 << 20  # bytes; an answer of more is heavy, and refused where a smaller page can be asked for
+"""The accepted encodings of a body, although only gzip is requested. A body in another encoding is refused."""
+_CONNECTIONS = 72  # kept open to one host, one a thread: the most workers, and threads that request now and then
+HEAVY_BODY = 4 << 20  # bytes; a larger answer is heavy, and refused where a smaller page can be requested
 HEAVY_VALUES = 32 << 20  # bytes of memory; an answer whose values cost more is heavy, too
 
 
@@ -41,25 +41,25 @@ class TooLarge(Exception):
 
 
 class _CurrentExchange(threading.local):
-    """What the connection that a thread uses must know of its request."""
+    """The bounds of a thread's current exchange, for the connection that the thread uses."""
 
     on_sent: Callable[[], None]  # is called the moment the request is handed to the network
     until: float  # deadline (seconds, monotonic clock)
     room: int  # bytes that may still come
 
-    def left(self) -> float:
-        """Seconds until the deadline. Raises TimeoutError when it is over."""
+    def remaining(self) -> float:
+        """Seconds until the deadline. Raises TimeoutError past it."""
         seconds = self.until - time.monotonic()
         if seconds <= 0:
             raise TimeoutError("the deadline of the exchange is over")
         return seconds
 
 
-_EXCHANGE = _CurrentExchange()
+_CURRENT = _CurrentExchange()
 
 
 class _BoundedReader(io.RawIOBase):
-    """Reads from a socket as long and as much as the exchange allows; to http.client it is that socket."""
+    """Reads from a socket as long and as much as the exchange allows; http.client takes it for that socket."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
@@ -73,10 +73,10 @@ class _BoundedReader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(min(_EXCHANGE.left(), self._patience))
+        self._socket.settimeout(min(_CURRENT.remaining(), self._patience))
         count: int | None = self._raw.readinto(buffer)
-        _EXCHANGE.room -= count or 0
-        if _EXCHANGE.room < 0:
+        _CURRENT.room -= count or 0
+        if _CURRENT.room < 0:
             raise TooLarge
         return count
 
@@ -93,14 +93,14 @@ class _BoundedConnection:
         return http.client.HTTPResponse(_BoundedReader(connected), *args, **kwargs)  # type: ignore[arg-type]
 
     def getresponse(self) -> Any:
-        _EXCHANGE.on_sent()
+        _CURRENT.on_sent()
         response = super().getresponse()  # type: ignore[misc]
-        _EXCHANGE.room = 2 * LARGEST_BODY  # chunks may take as much again as what is in them
+        _CURRENT.room = 2 * LARGEST_BODY  # chunks may take as much again as what is in them
         return response
 
     def _new_conn(self) -> Any:
-        """Connects in a thread of its own, for nothing else can interrupt the lookup of a name."""
-        connect, left, done = super()._new_conn, _EXCHANGE.left(), Future[Any]()  # type: ignore[misc]
+        """Connects in a thread of its own, because nothing can interrupt the lookup of a name."""
+        connect, remaining, done = super()._new_conn, _CURRENT.remaining(), Future[Any]()  # type: ignore[misc]
 
         def run() -> None:
             try:
@@ -109,7 +109,7 @@ class _BoundedConnection:
                 done.set_exception(error)
 
         threading.Thread(target=run, name="connect", daemon=True).start()
-        if not wait([done], left).done:
+        if not wait([done], remaining).done:
             done.add_done_callback(lambda late: late.exception() or late.result().close())
             raise urllib3.exceptions.ConnectTimeoutError("no connection by the deadline of the exchange")
         return done.result()
@@ -122,7 +122,7 @@ def _bounded(connection: type) -> type:
 
 class _BoundedAdapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        """The pool for a request, to the host itself or by way of a proxy."""
+        """The pool of a request's host or of its proxy, with bounded connections."""
         pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
         pool.ConnectionCls = _bounded(type(pool).ConnectionCls)
         return pool
@@ -133,7 +133,7 @@ _heavy_turn = threading.Lock()
 
 @contextmanager
 def turn_of_heavy_answer(patience: float) -> Iterator[None]:
-    """Raises TimeoutError after `patience` seconds."""
+    """Lets one thread at a time read a heavy answer. Raises TimeoutError after `patience` seconds."""
     if not _heavy_turn.acquire(timeout=patience):
         raise TimeoutError("another heavy answer was in the way until the deadline")
     try:
@@ -144,9 +144,9 @@ def turn_of_heavy_answer(patience: float) -> Iterator[None]:
 
 
 class AmocrmSession(LimiterSession):
-    """One for all requests of the process, with their clocks; safe to share by threads.
+    """The session of all requests of the process, with its clocks; safe to share by threads.
 
-    `clock` tells seconds of this machine's monotonic clock, and `wall` Unix seconds.
+    `clock` returns the seconds of this machine's monotonic clock, and `wall` Unix seconds.
     """
 
     def __init__(
@@ -180,11 +180,11 @@ class AmocrmSession(LimiterSession):
         shrinkable: bool = False,
         **kwargs: Any,
     ) -> AmocrmResponse:
-        """Waits for a turn, sends once, and reads the answer whole; without a whole one the response has no status.
+        """Waits for a turn, sends once, and reads the whole answer. If none came, the response has no status.
 
-        `bearer` is asked for the token after the wait, so that it is the newest. `shrinkable`: less can be asked for,
-        so a large answer is refused where another one would be taken. Unlike the CDK's, it gives the turn back when
-        the exchange fails, too.
+        `bearer` returns the token; it is called after the wait, so that the token is the newest. `shrinkable`: a
+        smaller page can be requested, so a heavy answer is refused. Unlike the CDK's session, this one gives the turn
+        back also when the exchange fails.
         """
         self.budget.acquire_call(request)
         response = None
@@ -197,20 +197,20 @@ class AmocrmSession(LimiterSession):
     def _exchange(
         self, request: requests.PreparedRequest, token: str, shrinkable: bool, kwargs: dict[str, Any]
     ) -> AmocrmResponse:
-        signed = request.copy()  # the given request stays without a token, so that no error can show one
+        signed = request.copy()  # `request` itself stays without a token, so that no error can show one
         if token:
             signed.headers["Authorization"] = f"Bearer {token}"
         bounds = {"timeout": (self.policy.connect_timeout, self.policy.read_timeout), "stream": True}
         response, kind, body, trouble = requests.Response(), ReplyKind.EMPTY, None, ""
         started = time.monotonic()
-        _EXCHANGE.until, _EXCHANGE.room = started + self.policy.deadline, LARGEST_HEAD
-        _EXCHANGE.on_sent = functools.partial(self.budget.left, request)
+        _CURRENT.until, _CURRENT.room = started + self.policy.deadline, LARGEST_HEAD
+        _CURRENT.on_sent = functools.partial(self.budget.departed, request)
         try:
             with requests.Session.send(self, signed, **{**kwargs, **bounds}) as response:
                 kind, body = _read_body(response, shrinkable)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, TooLarge, MemoryError) as error:
             kind, trouble = failure(error, answered=response.status_code is not None), type(error).__name__
-            if kind not in (ReplyKind.BROKEN, ReplyKind.TOO_LARGE):  # after these the status that came before holds
+            if kind not in (ReplyKind.BROKEN, ReplyKind.TOO_LARGE):  # with these the status that came before counts
                 response = requests.Response()
         status, headers, elapsed = response.status_code, response.headers, time.monotonic() - started
         reply = Reply(status, kind, body, headers, elapsed, self.wall(), trouble, token, str(request.url))
@@ -218,10 +218,10 @@ class AmocrmSession(LimiterSession):
 
 
 def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind, dict[str, Any] | None]:
-    """The kind of the body, and the object that it is. Raises TooLarge, MemoryError or TimeoutError."""
-    most = _SMALL if not 200 <= response.status_code < 300 else HEAVY_BODY if shrinkable else LARGEST_BODY
+    """The kind of the body and its JSON object. Raises TooLarge, MemoryError or TimeoutError."""
+    most = _LARGEST_REFUSAL if not 200 <= response.status_code < 300 else HEAVY_BODY if shrinkable else LARGEST_BODY
     if response.headers.get("Content-Encoding", "").strip().lower() not in _ENCODINGS:
-        raise urllib3.exceptions.DecodeError("not packed as was asked for")
+        raise urllib3.exceptions.DecodeError("an encoding that was not requested")
     data = bytearray()
     with ExitStack() as turn:
         piece: bytes | None = None
@@ -231,15 +231,15 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
             # packed bytes count, too: a gzip file may have any number of members with nothing in them
             if max(len(data) + len(piece), response.raw.tell()) > most:
                 raise TooLarge
-            left = _EXCHANGE.left()
+            remaining = _CURRENT.remaining()
             if len(data) <= HEAVY_BODY < len(data) + len(piece):
-                turn.enter_context(turn_of_heavy_answer(left))
+                turn.enter_context(turn_of_heavy_answer(remaining))
             data += piece
         values = cost(data)
         if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
             raise TooLarge
         if values > HEAVY_VALUES and len(data) <= HEAVY_BODY:
-            turn.enter_context(turn_of_heavy_answer(_EXCHANGE.left()))
+            turn.enter_context(turn_of_heavy_answer(_CURRENT.remaining()))
         return parse(data, values)
 
 
@@ -253,11 +253,11 @@ _FAILURES: dict[ReplyKind, tuple[type[BaseException], ...]] = {
     ReplyKind.READ_TIMEOUT: (requests.ReadTimeout, urllib3.exceptions.ReadTimeoutError, socket.timeout),
     ReplyKind.TLS: (ssl.SSLError, requests.exceptions.SSLError, urllib3.exceptions.SSLError),
 }
-"""Which failure an exception stands for; the first that fits."""
+"""The exceptions that stand for each kind of failure; the first match counts."""
 
 
 def failure(error: BaseException, *, answered: bool) -> ReplyKind:
-    """Which failure an exception of requests, urllib3 or the socket stands for."""
+    """The kind of failure that an exception of requests, urllib3 or the socket stands for."""
     causes = list(_causes(error))
     for kind, types in _FAILURES.items():
         if any(isinstance(cause, types) for cause in causes) and not (answered and kind is ReplyKind.CONNECT_TIMEOUT):
@@ -266,7 +266,7 @@ def failure(error: BaseException, *, answered: bool) -> ReplyKind:
 
 
 def _causes(error: object) -> Iterator[BaseException]:
-    """The exception and all that led to it; the libraries put a cause behind it or into its arguments."""
+    """Yields the exception and all that led to it; the libraries chain a cause or put it into the arguments."""
     if isinstance(error, BaseException):
         yield error
         for cause in (error.__cause__, error.__context__, *error.args):

@@ -1,4 +1,4 @@
-"""The token endpoint: it is asked within the rate limit and with retries, and knows when a token may be spent."""
+"""The token endpoint, requested within the rate limit and with retries; says when a refresh token may be spent."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class HttpTokenEndpoint:
         self._client.breaker = CircuitBreaker(opens=False)
 
     def exchange(self, sign_in: SignIn, request: Mapping[str, Any]) -> Grant:
-        """A pair for what `request` holds: a refresh token, or the code of a consent. Raises AmocrmError."""
+        """Exchanges the refresh token or the consent's code in `request` for a pair of tokens. Raises AmocrmError."""
         unsigned = SignIn(sign_in.base_url, claims=sign_in.claims)
         unsigned.advice = sign_in.advice
         refresh = "refresh_token" in request
-        client = self._client.at(unsigned, REFRESH if refresh else CODE, self._client.breaker)
+        client = self._client.for_host(unsigned, REFRESH if refresh else CODE, self._client.breaker)
         sent = {"bearer": _mark_as_sent} if refresh else {}
         _, response = client.send_request("POST", unsigned.base_url + TOKEN_PATH, sent, json=request)
         reply = reply_of(response)
@@ -48,7 +48,7 @@ class HttpTokenEndpoint:
         return Grant(body["access_token"], body["refresh_token"], expires_in, server_time)
 
     def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
-        """The account's address now; None if it is not known. It is asked for once: a failure only means no news."""
+        """The account's present host, requested without retries; None if it cannot be learned."""
         url, headers = f"https://{api_domain}{SUBDOMAIN_PATH}", {"X-Refresh-Token": refresh_token}
         reply = reply_of(self._client.session.get(url, headers=headers))
         domain = (reply.body or {}).get("domain") if reply.status == 200 else None
@@ -56,7 +56,7 @@ class HttpTokenEndpoint:
 
 
 def _mark_as_sent() -> str:
-    """Called when the request has its turn."""
+    """The `bearer` of an exchange: called when the request has its turn, it marks the refresh token as sent."""
     shutdown.before_token_is_sent()
     return ""
 

@@ -1,6 +1,6 @@
-"""The tables, one module a family. Each class of a family is a stream, unless its name ends with Stream.
+"""The streams of all tables, one module a family. A class of a family whose name ends with Stream is a base class.
 
-Streams that differ in what they declare alone stand in lists (`AmocrmStream.table`)."""
+Streams that differ only in class attributes are made by `AmocrmStream.table` and stand in lists."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _FIRST = (
     *("deals", "custom_fields_deals", "contacts", "companies", "statuses", "users", "groups", "note_types"),
     *("task_types", "element_types", "custom_fields", "tasks", "notes", "events", "deal_statuses"),
 )
-"""The fifteen tables that an analyst begins with, which pages list before the others."""
-_KNOWN: dict[str, type[AmocrmStream]] = {
+"""The fifteen tables that an analyst begins with: `discover` and the documentation list them first."""
+_BY_NAME: dict[str, type[AmocrmStream]] = {
     stream.name: stream
     for family in _FAMILIES
     for declared in vars(family).values()
     for stream in (declared if isinstance(declared, list) else [declared])
     if isinstance(stream, type) and issubclass(stream, AmocrmStream) and "name" in vars(stream)
 }
-STREAMS: dict[str, type[AmocrmStream]] = {**{name: _KNOWN[name] for name in _FIRST}, **_KNOWN}
+STREAMS: dict[str, type[AmocrmStream]] = {**{name: _BY_NAME[name] for name in _FIRST}, **_BY_NAME}

@@ -16,8 +16,8 @@ from source_amocrm.streams.values import Row, exact_amount, main_contact
 from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing
 
-FILES_OF_A_PAGE = 50
-"""amoCRM documents no largest page; its own library asks for 50."""
+FILES_PER_PAGE = 50
+"""amoCRM documents no maximum; its own PHP library requests 50."""
 
 
 class Customers(IncrementalStream):
@@ -64,17 +64,17 @@ class Files(FullRefreshStream):
         self.fetch(path, {"limit": 1})
 
     def records(self) -> Iterable[tuple[Row, Context]]:
-        listing = Listing(self.fetch, self.list_path, self.collection, FILES_OF_A_PAGE, pool=self.account.pool)
+        listing = Listing(self.fetch, self.list_path, self.collection, FILES_PER_PAGE, pool=self.account.pool)
         return ((record, Context()) for record in whole(listing))
 
     @property
     def fetch(self) -> Fetch:
-        """Raises FeatureOff where the account has no drive, AmocrmError where the token must not be sent to it."""
-        named = self.account.facts().body.get("drive_url")
-        if not named:
+        """The GET of the drive. Raises FeatureOff if there is no drive, AmocrmError if that must not get the token."""
+        drive_url = self.account.facts().body.get("drive_url")
+        if not drive_url:
             raise FeatureOff("The account names no host of files (drive_url).", path=self.list_path)
         config = self.account.config
-        base_url = config.base_url if config.overridden else service_url(named)
+        base_url = config.base_url if config.overridden else service_url(drive_url)
         if base_url is None:
             raise AmocrmError(
                 "The account names a host of files (drive_url) that is not amoCRM's or Kommo's, so the token is not "

@@ -1,4 +1,4 @@
-"""Tasks, notes and the calls among them, and the types of these. No list of amoCRM's has the types of notes."""
+"""Tasks, notes, the calls among the notes, and their types. amoCRM has no list of note types, so they stand here."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ _ELEMENTS = (
     (12, "customers", "Покупатель"),
 )
 ELEMENT_TYPE: Mapping[str, int] = {code: number for number, code, _ in _ELEMENTS if code != "tasks"}
-"""The number of the entity that a task, or a note, belongs to."""
+"""By code, the number of each entity type that a task or a note may belong to."""
 EDITABLE_NOTES: Mapping[str, int | None] = {
     "common": 4, "attachment": 5, "call_in": 10, "call_out": 11, "sms_in": 102, "sms_out": 103, "service_message": 25,
     "extended_service_message": 34, "message_cashier": 28, "geolocation": 24,
 }  # fmt: skip
-"""The types of notes that amoCRM's documentation allows to change."""
+"""The note types that amoCRM documents as editable."""
 NOTE_TYPE_IDS = {
     **EDITABLE_NOTES, "amomail_message": 15, "site_visit": 16, "link_followed": 32, "transaction": 23,
     "targeting_in": None, "targeting_out": None, "invoice_paid": None, "bill_paid": 36, "zoom_meeting": 35,
     "dropbox_attachment": 101, "ai_result": None, "chat": None, "lead_auto_created": 20,
 }  # fmt: skip
-"""The codes of amoCRM's API v4; the numbers are those of its API v2, where known."""
+"""By its code in API v4, the number of a note type in API v2; None where it is not known."""
 CALLS = {"call_in": "in", "call_out": "out"}
 """The direction of a call, by the type of its note."""
 
 
 def result_of(task: Json) -> Json:
-    """A task's result: amoCRM sends `[]` while there is none, and then `{"text": …}`. A bare text is the result."""
+    """Returns a task's result. amoCRM sends `[]` for none, and `{"text": …}` for one; a bare text is taken as it is."""
     result = task.get("result")
     return child(result, "text") if type(result) in (list, dict) else result
 
@@ -50,7 +50,7 @@ def is_editable(note: Json) -> bool | None:
 
 
 def attachment_of(note: Json) -> Json:
-    """The name of the attached file as its owner called it, or as amoCRM stores it."""
+    """Returns the original name of the attached file, or else the name under which amoCRM stores it."""
     params = note.get("params")
     return child(params, "original_name") or child(params, "file_name")
 

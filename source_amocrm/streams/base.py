@@ -1,8 +1,8 @@
-"""What all streams share, and their kinds. A stream is a subclass that reads as a declaration.
+"""The base classes of all streams. A stream is a subclass that reads as a declaration.
 
-`read_records` is how every stream is read: by a sync, which reads each list once for all streams that are made of it,
-and by whoever wants one stream. The CDK's own paging would ask for every list once a stream, and skip rows where people
-work in the list meanwhile.
+Every stream is read by `read_records`. A sync requests each list once, and hands its batches to all streams made of it.
+Without a batch, the method reads the whole stream. The CDK's own paging would request a list once for each stream, and
+skip rows if people change the list meanwhile.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ RAW_SCHEMA: Mapping[str, Any] = {
     "type": ["null", "object"],
     "description": "The record as amoCRM sent it, without its addresses (_links).",
 }
-"""The column of whole records, where it is wanted (raw_records)."""
+"""The column that holds whole records if the option raw_records is on."""
 
 
 class AmocrmStream(HttpStream, Declaration, ABC):
-    """A stream of one account. Its columns, their key and where they stand in a record are told by its schema.
+    """A stream of one account. Its schema tells its columns, their key, and where each column stands in a record.
 
-    Its name is that of its class, unless that ends with Stream: then it is a kind of streams. `account_extras`: the
-    `with` parameters of `/account` that its rows need. `collection`: the key of the records in `_embedded`. `found`: by
-    column, what works its value out of a record. `exploded`: `rows` makes the rows, of parts of a record or of some
-    records only. `scope`: what the token must be granted besides the account's data. `vital_paths`: further lists
-    without which no row can be made; `completing_paths`: those without which some rows are missing.
+    The class's name makes its name; a class whose name ends with Stream is a base class. `account_extras`: the
+    `with` parameters of `/account` that the rows need. `collection`: the key of the records in `_embedded`. `found`: by
+    column, the function that finds its value in a record. `exploded`: `rows` makes the rows of parts of a record, or of
+    some records only. `scope`: the token's scope that is needed besides the account's data. `vital_paths`: further
+    lists without which no row can be made. `completing_paths`: further lists without which some rows are missing.
     """
 
     name: str
@@ -67,13 +67,13 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     @classmethod
     def table(cls, name: str, **declared: Any) -> type[AmocrmStream]:
-        """Returns the stream of this kind that makes a table, which differs from others in what is declared alone."""
+        """Returns a subclass for the table `name`, with the `declared` class attributes."""
         return type(name, (cls,), {"name": name, **declared})
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
-        """`properties`: the columns of the schema that the connection is configured with; None: all columns."""
+        """`properties`: the columns of the configured catalog, with their schemas; all columns if there are none."""
         super().__init__()
-        # one client for all streams: they share the rate limit, the sign-in, and what is known of an outage
+        # one client for all streams: they share the rate limit, the sign-in, and the circuit breaker
         self._http_client = account.api
         self.account = account
         self._columns = frozenset(properties or ())
@@ -83,7 +83,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
             self.record.add(RAW, as_object)
 
     def progress(self, state: State) -> Progress | None:  # noqa: ARG002
-        """Returns the progress that a saved state tells; None for a stream that is read whole each time."""
+        """Returns the progress of a saved state; None for a stream that every sync reads whole."""
         return None
 
     @property
@@ -99,7 +99,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         yield from ()
 
     def probe(self, path: str) -> None:
-        """Asks for one row of one of the stream's lists. Raises AmocrmError if it may not be read."""
+        """Requests one row of the list at `path`, one of the stream's. Raises AmocrmError if it cannot be read."""
         self.account.get(path, {"limit": 1})
 
     def wanted_extras(self) -> frozenset[str]:
@@ -110,18 +110,18 @@ class AmocrmStream(HttpStream, Declaration, ABC):
         return next(self.paths(), ACCOUNT_PATH)
 
     def next_page_token(self, response: requests.Response) -> None:
-        """None: the walks know the next page, not the CDK."""
+        """Always None: the walks request the next page, not the CDK."""
 
     def parse_response(self, response: requests.Response, **_: Any) -> list[Row]:
         raise NotImplementedError("read_records reads whole lists")
 
-    def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # the CDK keeps it for good
+    def get_json_schema(self) -> Mapping[str, Any]:  # type: ignore[override] # the CDK's is an lru_cache
         known = schema.load(self.name)
         known["properties"].update(self.further_columns())
         return known
 
     def further_columns(self) -> Mapping[str, Any]:
-        """Returns the schemas of columns that this account has beside those of every account."""
+        """Returns the schemas of the columns that the table has in this account only, by name."""
         return {RAW: RAW_SCHEMA} if self._raw else {}
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
@@ -129,9 +129,9 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
 
 class FullRefreshStream(AmocrmStream):
-    """A stream with the records of one list, at `list_path`; its subclasses have them from elsewhere.
+    """A stream of the records of one list, at `list_path`; subclasses may take the records from elsewhere.
 
-    `collection`: only where it is not the last part of the path. `in_every_account`: no account is without that list.
+    `collection`: by default the last part of the path. `in_every_account`: whether every account has the list.
     """
 
     list_path: str = ""
@@ -150,7 +150,7 @@ class FullRefreshStream(AmocrmStream):
         return ((record, Context()) for record in self.account.dictionary(self.list_path, self.collection, params))
 
     def read_records(self, *_: Any, **__: Any) -> Iterator[Row]:
-        """Yields every row. An account that has no such list has no rows. Raises AmocrmError."""
+        """Yields every row, or none if the account does not have the list. Raises AmocrmError."""
         if self.scope and (lacking := self.account.not_granted(self.scope)):
             raise lacking
         try:
@@ -163,14 +163,14 @@ class FullRefreshStream(AmocrmStream):
 
 
 class AccountStream(FullRefreshStream):
-    """A stream with a list that comes with `/account`."""
+    """A stream of a list that `/account` embeds."""
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         return ((record, Context()) for record in self.account.embedded(self.collection))
 
 
 class FixedStream(FullRefreshStream):
-    """A stream whose `fixed` rows are known without asking."""
+    """A stream whose rows are constants, made of the records `fixed`."""
 
     fixed: list[Row]
     exploded = True
@@ -180,7 +180,7 @@ class FixedStream(FullRefreshStream):
 
 
 class IncrementalStream(AmocrmStream, Incremental):
-    """A stream of entities that change, from one resource or several, and of events where it names `kinds`."""
+    """A stream of the entities of its `resources`, which change, and of the events of its `kinds`."""
 
     cursor_field: str = "updated_at"
 
@@ -196,7 +196,7 @@ class IncrementalStream(AmocrmStream, Incremental):
         return Context(resource.name, timezone=self.account.facts().timezone)
 
     def read_records(self, *_: Any, stream_slice: State = None, stream_state: State = None, **__: Any) -> Iterator[Any]:
-        """Yields the rows of a batch that a sync hands in; without one, every row that a sync of this stream brings."""
+        """Yields the rows of the slice's batch; without a slice, every row that a sync of this stream alone brings."""
         if stream_slice:
             rows: Iterator[Any] = stream_slice["delivery"].take(stream_slice["batch"])
             return rows
@@ -208,7 +208,7 @@ class IncrementalStream(AmocrmStream, Incremental):
 
 
 class PartsStream(IncrementalStream):
-    """A stream with several rows for each card of one list, dated by that card, whose id its key begins with."""
+    """A stream with several rows for each card of one list. The card dates them, and their key begins with its id."""
 
     several_rows = True
     exploded = True

@@ -15,7 +15,7 @@ _COMMUNICATION = ("communication_id", "communication_ids")
 
 
 def is_communication(field: dict[str, Json]) -> bool:
-    """Telephony integrations keep their ids in a field known only by its code or its name."""
+    """Whether telephony integrations keep their ids in this field, which only its code or its name shows."""
     labels = field.get("field_code"), field.get("field_name")
     return any(type(label) is str and label.strip().lower() in _COMMUNICATION for label in labels)
 
@@ -47,7 +47,7 @@ class Statuses(FullRefreshStream):
     exploded = True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """Yields a row per status, made of its pipeline with that status alone. Raises RowError when one has no id."""
+        """Yields a row per status, made of its pipeline with that status alone. Raises RowError if either has no id."""
         pipeline = self.record.source(record)
         self.record.key(pipeline.get("id"), pipeline, "pipeline_id")
         for status in as_list(child(pipeline.get("_embedded"), "statuses")):

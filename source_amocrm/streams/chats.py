@@ -1,7 +1,7 @@
 """Messages, the talks of chats, and the bots that answer in them. SMS are notes; messages of chats are events.
 
-A chat event names its message without the text. Where texts are wanted (`chat_texts`), each talk is asked for its
-messages. amoCRM's list of talks may stop after its first page; chat events name the others.
+A chat event names its message without the text. With the option `chat_texts`, the messages of each talk are requested,
+too. amoCRM's list of talks may stop after its first page; chat events name the other talks.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ SMS = {"sms_in": "in", "sms_out": "out"}
 """The direction of an SMS, by the type of its note."""
 
 SCOPE = "list_external_messages"
-MESSAGES_OF_A_PAGE = 250
+MESSAGES_PER_PAGE = 250
 MOST_MESSAGES = 20_000
-"""Messages that are kept for later events. Past it the talks that were asked for first are forgotten; a later event of
-such a talk makes it be asked for again."""
+"""Messages kept in memory for later events. Past it, the talks that were requested first are dropped; a later event of
+a dropped talk requests its messages again."""
 TALKS = "/api/v4/talks"
 TALKS_AT_ONCE = 50
-"""Ids in one filtered request (talks); amoCRM answers longer addresses with «HTTP URL too long»."""
+"""Ids of talks in one filtered request. amoCRM answers longer addresses with «HTTP URL too long»."""
 
 _HOW = (
     "Where the texts of chats are wanted, tick «История внешних чатов» (History of external chats) in the integration "
@@ -60,26 +60,26 @@ class Messages(IncrementalStream):
     def prepare(self, records: Iterable[Row], context: Context) -> None:
         if self._texts and context.entity_type == EVENTS.name:
             chats = (event for event in records if str(event.get("type")) in CHATS)
-            self._texts.ask(talk_id for event in chats for talk_id in talk_ids(event))
+            self._texts.request(talk_id for event in chats for talk_id in talk_ids(event))
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """Yields the row of a note that is an SMS, or of a chat event. Raises RowError without an id."""
+        """Yields the row of a note that is an SMS, or of a chat event. Raises RowError if the record has no id."""
         source, chat = self.record.source(record), context.entity_type == EVENTS.name
         kind = source.get("type" if chat else "note_type")
         if type(kind) is str and kind in (CHATS if chat else SMS):
             yield self._chat(source, kind) if chat else self._sms(source, kind, context.entity_type)
 
     def _sms(self, note: Row, kind: str, entity: str) -> Row:
-        params, own = note.get("params"), self.record.key(note.get("id"), note, "message_id")
+        params, note_id = note.get("params"), self.record.key(note.get("id"), note, "message_id")
         return self.record(
             note,
-            message_id=f"{entity}/{own}",
+            message_id=f"{entity}/{note_id}",
             channel="sms",
             direction=SMS[kind],
             element_type=ELEMENT_TYPE[entity],
             phone=child(params, "phone"),
             text=child(params, "text"),
-            note_id=own,
+            note_id=note_id,
         )
 
     def _chat(self, event: Row, kind: str) -> Row:
@@ -102,7 +102,7 @@ class Messages(IncrementalStream):
 
 
 class Talks(FullRefreshStream):
-    """The talks of the list, and then those that chat events name and the list lacks, asked for by id."""
+    """The talks of the list, and then the talks that only chat events name, requested by id."""
 
     list_path = TALKS
     completing_paths = (EVENTS.path,)
@@ -138,18 +138,18 @@ Bots = FullRefreshStream.table("bots", list_path="/api/v4/bots", collection="ite
 
 
 class ChatTexts:
-    """The messages of the talks that chat events name, each talk asked for when the first of its events comes."""
+    """Memoizes the messages of talks, which are requested when the first chat event of a talk comes."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._talks: dict[int, dict[str | None, Row]] = {}
-        """By talk, its messages by their ids; the talks that were asked for first come first."""
+        """By talk, its messages by their ids; the talk that was requested first comes first."""
         self._refused = False
 
-    def ask(self, talk_ids: Iterable[int]) -> None:
-        """Asks for the messages of these talks that are not known. Raises AmocrmError if an answer does not come."""
-        if why := _lacking(self._account):
-            self._stop(why)
+    def request(self, talk_ids: Iterable[int]) -> None:
+        """Requests the messages of those talks that are not in memory. Raises AmocrmError if a request fails."""
+        if warning := _missing_scope(self._account):
+            self._stop(warning)
         missing = [] if self._refused else sorted(set(talk_ids) - self._talks.keys())
         tasks = (partial(self._messages, talk_id) for talk_id in missing)
         self._talks.update(zip(missing, in_order(self._account.pool, tasks), strict=True))
@@ -160,45 +160,45 @@ class ChatTexts:
             kept -= len(self._talks.pop(talk_id))
 
     def message(self, talk_id: int | None, message_id: Json) -> Row:
-        """Returns the columns of the message that only its talk shows; none where it does not."""
+        """Returns the columns of a message that only its talk tells; none if the talk does not have the message."""
         return self._talks.get(talk_id or 0, {}).get(read(as_code, message_id) or "", {})
 
     def _messages(self, talk_id: int) -> dict[str | None, Row]:
-        """Returns the messages of a talk; none if the talk is gone, or if texts are refused, which is said once."""
+        """Returns the messages of a talk; none if the talk is gone, or if texts are refused, which is logged once."""
         if self._refused:
             return {}
-        listing = Listing(self._account.get, f"{TALKS}/{talk_id}/messages", "messages", MESSAGES_OF_A_PAGE)
+        listing = Listing(self._account.get, f"{TALKS}/{talk_id}/messages", "messages", MESSAGES_PER_PAGE)
         try:
-            return {read(as_code, message.get("id")): _written(message) for message in whole(listing)}
+            return {read(as_code, message.get("id")): _text_columns(message) for message in whole(listing)}
         except REFUSALS as error:
             if not isinstance(error, NotFound) or talk_by_id(self._account, talk_id) is not None:
                 self._stop(f"messages: the texts of chats are left empty. {error} {_HOW}")
         return {}
 
-    def _stop(self, why: str) -> None:
+    def _stop(self, warning: str) -> None:
         if not self._refused:
             self._refused = True
-            LOGGER.warning(why)
+            LOGGER.warning(warning)
 
 
 def note_of_texts(account: Account) -> str | None:
-    """Returns what `check` says of the texts of chats; None where they are not wanted."""
+    """Returns the note of a check about the texts of chats; None if the option is off."""
     if not account.config.chat_texts:
         return None
-    return _lacking(account) or (
+    return _missing_scope(account) or (
         "The texts of chats are read (chat_texts): a sync sends one request more for each talk with new messages."
     )
 
 
-def _lacking(account: Account) -> str | None:
-    """Returns what to do if the token itself says that it lacks the scope."""
+def _missing_scope(account: Account) -> str | None:
+    """Returns a warning if the token itself says that it lacks the scope; None otherwise."""
     if not account.not_granted(SCOPE):
         return None
     return f"messages: the texts of chats are left empty, for the token lacks the scope “{SCOPE}”. {_HOW}"
 
 
-def _written(message: Row) -> Row:
-    """Returns the columns that a chat event does not tell and the messages of its talk do."""
+def _text_columns(message: Row) -> Row:
+    """Returns the columns of a message that its chat event does not tell."""
     author, attachment = message.get("author"), message.get("attachment")
     return {
         **{name: message.get(name) for name in ("text", "message_type", "delivery_status")},
@@ -217,24 +217,24 @@ def talk_ids(event: Row) -> Iterator[int]:
 def talks_by_id(account: Account, ids: Iterable[int]) -> Iterator[Row]:
     """Yields the talks that exist among `ids`.
 
-    Asks the list for many ids at once as long as it honours `filter[talk_id]`. A talk that the filtered list does not
-    show is asked for by itself, because the filter may apply only to what the list shows. If the first filtered request
-    brings no talk, no other one is sent.
+    Requests many ids at once as long as the list honours `filter[talk_id]`. A talk that the filtered list lacks is
+    requested by itself, because the filter may apply only to the talks that the list shows. If the first filtered
+    request brings no talk, no other filtered one is sent.
     """
     wanted, alone = sorted(set(ids)), []
     for start in range(0, len(wanted), TALKS_AT_ONCE):
-        asked = wanted[start : start + TALKS_AT_ONCE]
-        found = _filtered(account, asked)
+        ids_at_once = wanted[start : start + TALKS_AT_ONCE]
+        found = _filtered(account, ids_at_once)
         if found is None or not (found or start):
             alone += wanted[start:]
             break
         yield from found.values()
-        alone += [talk_id for talk_id in asked if talk_id not in found]
+        alone += [talk_id for talk_id in ids_at_once if talk_id not in found]
     yield from filter(None, in_order(account.pool, (partial(talk_by_id, account, one) for one in alone)))
 
 
 def _filtered(account: Account, ids: list[int]) -> dict[int | None, Row] | None:
-    """Asks the list for these ids. Returns None if it ignores the filter or cannot answer."""
+    """Requests the list of these talks. Returns None if amoCRM ignores the filter or cannot answer."""
     listing = Listing(account.get, TALKS, "talks", TALKS_AT_ONCE, {"filter[talk_id][]": ids})
     try:
         rows = listing.ask({}).rows
@@ -245,16 +245,16 @@ def _filtered(account: Account, ids: list[int]) -> dict[int | None, Row] | None:
 
 
 def talk_by_id(account: Account, talk_id: int) -> Row | None:
-    """Asks for one talk. Returns None for 404 and 204: the talk is gone."""
+    """Requests one talk. Returns None for 404 and 204: the talk is gone."""
     try:
-        body = account.get_believed(f"{TALKS}/{talk_id}", {}).body
+        body = account.get_retrying_empty(f"{TALKS}/{talk_id}", {}).body
     except NotFound:
         return None
     return body if body and numeric_id(body.get("talk_id")) == talk_id else None
 
 
 def in_order(pool: WorkerPool, tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
-    """Yields the results of `tasks` in their order, and begins with later ones while the request budget has room."""
+    """Yields the results of `tasks` in order. Starts later tasks ahead while the request budget has room."""
     begun: deque[Callable[[], T]] = deque()
     for task in tasks:
         free = pool.vacancies() > 0

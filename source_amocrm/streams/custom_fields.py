@@ -1,7 +1,7 @@
-"""Custom fields: their dictionary, their groups on a card, and their values; catalogs, whose elements have only those.
+"""Custom fields, with their dictionary, their groups on a card, and their values; and catalogs with their elements.
 
-Each kind of entities has a table of values, made of the same reading as the entities. Where that is wanted
-(`readable_columns`), custom fields are columns of cards, too: the column of the field 123456, “Budget”, is
+Each kind of entities has a table of values, made of the same reading as the entities. With the option
+`readable_columns`, custom fields are columns of cards, too: the column of the field 123456, “Budget”, is
 `cf_123456_budget`.
 """
 
@@ -33,7 +33,7 @@ _FIELD_TYPES = """
     file payer supplier org_legal_name
 """
 FIELD_TYPES = frozenset(_FIELD_TYPES.split())
-"""The types of custom fields that amoCRM documents, or its own library knows."""
+"""The types of custom fields that amoCRM documents, or its own PHP library knows."""
 
 
 class CustomFields(PerEntityStream):
@@ -52,19 +52,19 @@ CustomFieldGroups = PerEntityStream.table(
 
 
 class FieldRowStream(AmocrmStream):
-    """A stream with the values of custom fields, dated by their entity. Its key begins with the id of the entity."""
+    """A stream of the values of custom fields. Their entity dates them, and their key begins with its id."""
 
     account_extras = ("datetime_settings",)
     exploded = True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """Returns one row per value of the record's filled fields, numbered within its field; that may come in parts.
+        """Returns one row per value of the record's filled fields, numbered by field even if a field comes twice.
 
-        Raises RowError when the record has no id, or when a field that has values has none.
+        Raises RowError if the record, or a field with values, has no id.
         """
         make, key = self.record, self.primary_key[0]
         entity, cursor = make.source(record), f"{key.removesuffix('_id')}_updated_at"
-        own, of_entity = make.key(entity.get("id"), entity, key), Row()
+        entity_id, of_entity = make.key(entity.get("id"), entity, key), Row()
         updated_at = read(values.as_timestamp, entity.get("updated_at"), of_entity, cursor)
         rows: list[Row] = []
         numbers: defaultdict[int, Iterator[int]] = defaultdict(count)
@@ -84,7 +84,7 @@ class FieldRowStream(AmocrmStream):
                 value, odd = element if type(element) is dict else {"value": element}, of_field.copy()
                 row = {
                     "custom_field_id": field_id,
-                    key: own,
+                    key: entity_id,
                     "name": name,
                     "enum": read(values.as_integer, value.get("enum_id"), odd, "enum"),
                     "value": read(values.as_text, field_text(value, kind, context.timezone), odd, "value"),
@@ -100,7 +100,7 @@ class FieldRowStream(AmocrmStream):
 
 
 class FieldValueStream(FieldRowStream, PartsStream):
-    """The values of one kind of entities. The dictionary of fields tells which fields are amoCRM's own."""
+    """The values of one kind of entities. The dictionary of custom fields tells which fields are amoCRM's own."""
 
     def context(self, resource: Resource) -> Context:
         fields = self.account.dictionary(self.vital_paths[0], "custom_fields")
@@ -121,14 +121,14 @@ class CustomFieldsCatalogElements(FieldRowStream, PerEntityStream):
     def records_of(self, path: str, context: Context) -> Iterable[tuple[Row, Context]]:
         elements = [element for element, _ in super().records_of(path, context)]
         fields = self.account.dictionary(f"{path}/custom_fields", "custom_fields") if elements else []
-        told = replace(context, timezone=self.account.facts().timezone, system_fields=system_fields(fields))
-        return ((element, told) for element in elements)
+        context = replace(context, timezone=self.account.facts().timezone, system_fields=system_fields(fields))
+        return ((element, context) for element in elements)
 
 
 def system_fields(fields: Iterable[Json]) -> dict[int, bool | None]:
-    """Returns, by the field's id, whether it is amoCRM's own; None where the dictionary does not tell."""
+    """Returns by id whether a custom field is amoCRM's own; None if the dictionary does not tell."""
     ids = ((read(values.as_integer, child(field, "id")), field) for field in fields)
-    return {own: _is_system(field) for own, field in ids if own is not None}
+    return {field_id: _is_system(field) for field_id, field in ids if field_id is not None}
 
 
 def _is_system(field: Json) -> bool | None:
@@ -143,15 +143,15 @@ def _enum_code(value: dict[str, Json]) -> Json:
 
 
 def field_text(element: dict[str, Json], kind: Json, zone: tzinfo) -> Json:
-    """Returns the text of one value of a custom field of the type `kind`, or what `as_text` makes one of.
+    """Returns one value of a custom field of the type `kind`: its text, or a value that `as_text` makes into one.
 
-    A value that the writer of its type cannot read is written like that of any other type.
+    A value that its type's writer cannot read is returned as it is.
     """
     value = element.get("value")
     if value is None:
         return element if kind == "chained_list" else None
     write = _WRITERS.get(kind) if type(kind) is str else None
-    text = read(lambda given: write(given, zone), value) if write else None
+    text = read(lambda readable: write(readable, zone), value) if write else None
     return value if text is None else text
 
 
@@ -161,11 +161,11 @@ _WRITERS: Mapping[str, Callable[[Json, tzinfo], str]] = {
     "birthday": lambda value, zone: local_date(as_seconds(value), zone),
     "date_time": lambda value, _: values.utc_text(as_seconds(value)),
 }
-"""By the type of a custom field, how one of its values is written."""
+"""By the type of a custom field, the function that writes one of its values as text."""
 
 
 def as_seconds(value: Json) -> int:
-    """The Unix seconds of a custom field's value; 0 is a moment here: amoCRM sends only filled fields."""
+    """Returns the Unix seconds of a custom field's value. 0 is a date, not “empty”: amoCRM sends only filled fields."""
     number = values.as_number(value)
     if number is None:
         raise UnreadableError
@@ -173,7 +173,7 @@ def as_seconds(value: Json) -> int:
 
 
 def local_date(seconds: int, zone: tzinfo) -> str:
-    """`YYYY-MM-DD` of that moment in the zone: amoCRM keeps a date as its local midnight."""
+    """Returns the date (YYYY-MM-DD) of these Unix seconds in the zone: amoCRM keeps a date as its local midnight."""
     try:
         moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)
         return moment.astimezone(zone).date().isoformat()
@@ -182,7 +182,7 @@ def local_date(seconds: int, zone: tzinfo) -> str:
 
 
 def values_of(wanted: Callable[[dict[str, Json]], bool]) -> Callable[[dict[str, Json]], list[Json]]:
-    """Returns what finds the values of a record's custom fields that are `wanted`."""
+    """Returns a function that finds the values of a record's `wanted` custom fields."""
 
     def find(record: dict[str, Json]) -> list[Json]:
         fields = [field for field in as_list(record.get("custom_fields_values")) if type(field) is dict]
@@ -196,12 +196,12 @@ class Catalogs(FullRefreshStream):
     list_path = CATALOGS
 
     def probe(self, path: str) -> None:
-        """Asks for the whole list: the streams that have a list in each catalog need it, too."""
+        """Requests the whole list: the streams that have a list in each catalog need it, too."""
         self.account.dictionary(path, self.collection)
 
 
 class CatalogElements(PerEntityStream):
-    """amoCRM filters elements by id only, so they are read whole each time. An invoice lists its items in a field."""
+    """Every sync reads all elements, because amoCRM filters them by id only. An invoice has its items in a field."""
 
     kinds = (CATALOGS,)
     list_path = "/elements"
@@ -217,10 +217,10 @@ _SCHEMAS: Mapping[str, dict[str, Any]] = {
     "date_time": {**_TEXT, "format": "date-time", "airbyte_type": "timestamp_with_timezone"},
     **dict.fromkeys(("multiselect", "multitext", "smart_address", "chained_list", "items", "file"), _SEVERAL),
 }
-"""By the type of the field; any other is a text."""
+"""By the type of a custom field, the schema of its column. A field of any other type has a text column."""
 
 _NAME = re.compile(r"cf_(\d{1,18})(_[a-z0-9_]+)?", re.ASCII)
-_LONGEST_ALIAS = 40
+_LONGEST_ALIAS = 40  # letters of a field's name in the name of its column; the rest is cut off
 _LATIN: dict[int, Any] = {
     **str.maketrans("абвгдеёзийклмнопрстуфыэіґ", "abvgdeeziyklmnoprstufyeig"),
     **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": ""}),
@@ -229,7 +229,7 @@ _LATIN: dict[int, Any] = {
 
 
 class ReadableStream(IncrementalStream):
-    """A stream with one row a record, and with columns for the record's custom fields."""
+    """A stream with one row for each record, and with columns for the record's custom fields."""
 
     def __init__(self, account: Account, properties: Mapping[str, Any] | None = None) -> None:
         super().__init__(account, properties)
@@ -240,14 +240,14 @@ class ReadableStream(IncrementalStream):
             self.record.add(each.name)
 
     def further_columns(self) -> Mapping[str, Any]:
-        """Adds the columns that the account's custom fields make, where these may be seen."""
+        """Adds a column for each custom field of the account, if the token's user may see them."""
         columns: Iterable[FieldColumn | None] = ()
         if self.account.config.readable_columns:
             try:
                 fields = self.account.dictionary(f"{self.resources[0].path}/custom_fields", "custom_fields")
                 columns = map(column, fields)
             except CLOSED as error:
-                LOGGER.warning("The custom fields of %s are no columns of it: %s", self.name, error)
+                LOGGER.warning("The table %s has no columns for its custom fields: %s", self.name, error)
         return {**{each.name: each.schema for each in columns if each}, **super().further_columns()}
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
@@ -260,53 +260,53 @@ class ReadableStream(IncrementalStream):
 
 @dataclass(frozen=True, slots=True)
 class FieldColumn:
-    """A column of a custom field, with the schema that it was discovered with."""
+    """The column of a custom field, with its schema at discovery."""
 
     name: str
     schema: Mapping[str, Any]
 
 
 def column(field: Json) -> FieldColumn | None:
-    """Returns the column of a field of the account's dictionary.
+    """Returns the column of a field of the account's dictionary; None for a field without an id.
 
-    Its name begins with the id, which never changes; then comes the field's name in small Latin letters and digits.
+    The column's name is the field's id, which never changes, and the field's name in small Latin letters and digits.
     """
-    own = field.get("id") if type(field) is dict else None
-    if type(own) is not int or own < 0:
+    field_id = field.get("id") if type(field) is dict else None
+    if type(field_id) is not int or field_id < 0:
         return None
     name, kind = field.get("name"), field.get("type")
     latin = name.lower().translate(_LATIN) if type(name) is str else ""
     plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()
     alias = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS]
-    told = f"Custom field {own}, of the type {kind}, as it was named at discovery: {name}."
+    description = f"Custom field {field_id}, of the type {kind}, as it was named at discovery: {name}."
     schema = _SCHEMAS.get(kind, _TEXT) if type(kind) is str else _TEXT
-    return FieldColumn(f"cf_{own}_{alias}".rstrip("_"), {**schema, "description": told})
+    return FieldColumn(f"cf_{field_id}_{alias}".rstrip("_"), {**schema, "description": description})
 
 
 def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:
-    """Returns the columns of custom fields among those of a stream's schema, by the field's id."""
+    """Returns, by the field's id, the columns of custom fields among a stream's columns, `properties`."""
     named = ((_NAME.fullmatch(name), schema) for name, schema in properties.items() if isinstance(schema, Mapping))
     return {int(match[1]): FieldColumn(match[0], schema) for match, schema in named if match}
 
 
 def field_columns(odd: Row, record: Row, columns: Mapping[int, FieldColumn], zone: tzinfo) -> Row:
-    """Returns the columns of the record's custom fields that are filled. `odd`: see `Record`."""
+    """Returns, by column, the values of the record's filled custom fields. `odd`: see `Record.__call__`."""
     row: Row = {}
     for field in as_list(record.get("custom_fields_values")):
-        own = read(values.as_integer, field.get("field_id"), odd, "custom_fields") if type(field) is dict else None
-        if own is not None and (known := columns.get(own)) and (elements := as_list(field.get("values"))):
+        number = read(values.as_integer, field.get("field_id"), odd, "custom_fields") if type(field) is dict else None
+        if number is not None and (known := columns.get(number)) and (elements := as_list(field.get("values"))):
             row[known.name] = _value(odd, known, field.get("field_type"), elements, zone)
     return row
 
 
-def _value(odd: Row, known: FieldColumn, kind: Json, given: list[Json], zone: tzinfo) -> Json:
-    elements = [element if type(element) is dict else {"value": element} for element in given]
+def _value(odd: Row, known: FieldColumn, kind: Json, raw: list[Json], zone: tzinfo) -> Json:
+    elements = [element if type(element) is dict else {"value": element} for element in raw]
     types, form = known.schema.get("type", ()), known.schema.get("format")
     if "array" in types or ("string" in types and form is None):
         texts = [field_text(element, kind, zone) for element in elements]
         return read(values.as_texts if "array" in types else values.as_joined_text, texts, odd, known.name)
     if len(elements) > 1:
-        odd.setdefault(known.name, given)
+        odd.setdefault(known.name, raw)
     value = elements[0].get("value")
     if "number" in types or "boolean" in types:
         return read(values.as_number if "number" in types else values.as_boolean, value, odd, known.name)

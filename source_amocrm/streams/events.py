@@ -1,4 +1,4 @@
-"""Events, and what they tell: deals' stages, deletions, and changes of users, custom fields and budgets of cards."""
+"""Events, and the tables made of them: deals' statuses, deletions, changes of users, custom fields and budgets."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from source_amocrm.streams.values import Json, Row, as_integer, as_joined_text, 
 from source_amocrm.sync.declaration import Context, Lookup
 
 SIDES = {"new": "value_after", "old": "value_before"}
-"""Where an event tells what is new and what was."""
+"""By the end of a column's name, the field of an event that holds the values after or before the change."""
 LOST = 143
-"""amoCRM's own stage «Закрыто и не реализовано», the same in every pipeline."""
+"""amoCRM's own status «Закрыто и не реализовано», the same in every pipeline."""
 
 
 def loss_reason(lead: Row) -> int | None:
-    """Returns the reason for which a lead is lost now."""
+    """Returns the id of the loss reason of a lead that is lost now; None for any other lead."""
     reason = lead.get("loss_reason_id")
     return reason if lead.get("status_id") == LOST and isinstance(reason, int) and reason else None
 
@@ -29,7 +29,7 @@ EventTypes = FullRefreshStream.table("event_types", list_path="/api/v4/events/ty
 
 
 class DealStatuses(EventStream):
-    """Reads the newest events first: the first loss of a deal that comes is its latest, which has the reason."""
+    """Reads the newest events first: a deal's first loss to come is its latest, the only one that gets a reason."""
 
     kinds = (event_kinds.STATUS_CHANGED,)
     newest_first = True
@@ -48,11 +48,11 @@ class DealStatuses(EventStream):
 
 
 class DeletedEntities(EventStream):
-    kinds = tuple(sorted(event_kinds.LIFE))
+    kinds = tuple(sorted(event_kinds.ENDED_OR_RETURNED))
     exploded = True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """Yields the row of what was deleted or restored, one per note. Raises RowError without an id."""
+        """Yields the row of the entity that was deleted or restored, one per note. Raises RowError if it has no id."""
         event = self.record.source(record)
         kind = event["type"] if type(event.get("type")) is str else ""
         if kind == event_kinds.NOTE_DELETED:
@@ -62,17 +62,17 @@ class DeletedEntities(EventStream):
                 self.record.report("entity_id", changes)
             owner = {"parent_type": event.get("entity_type"), "parent_id": event.get("entity_id")}
             for note in notes:
-                yield self._life(event, note.get("id"), "note", deleted=True, **owner)
+                yield self._row(event, note.get("id"), "note", deleted=True, **owner)
         elif entity := event_kinds.DELETED.get(kind) or event_kinds.RESTORED.get(kind):
-            yield self._life(event, event.get("entity_id"), entity, deleted=kind in event_kinds.DELETED)
+            yield self._row(event, event.get("entity_id"), entity, deleted=kind in event_kinds.DELETED)
 
-    def _life(self, event: Row, own: Json, entity: str, *, deleted: bool, **owner: Json) -> Row:
+    def _row(self, event: Row, entity_id: Json, entity: str, *, deleted: bool, **owner: Json) -> Row:
         at = {"deleted_at" if deleted else "restored_at": event.get("created_at")}
-        return self.record(event, entity_id=own, entity_type=entity, **owner, **at)
+        return self.record(event, entity_id=entity_id, entity_type=entity, **owner, **at)
 
 
 class ChangeStream(EventStream):
-    """Changes of one kind of entities; `entity` as events call it."""
+    """Changes of one kind of entities. `entity`: its name in events."""
 
     exploded = True
     entity: str
@@ -86,32 +86,32 @@ class ChangeStream(EventStream):
 
 
 class FieldChangeStream(ChangeStream):
-    """Reads all events, because each field may have its own kind and amoCRM refuses a request for several of them."""
+    """Reads all events: a custom field may have an event kind of its own, and amoCRM filters by only one such kind."""
 
     def changed(self, event: Row) -> Iterable[Row]:
         """Yields one row per field. amoCRM names the field in the kind of the event, or in each of its values."""
         kind = event.get("type")
-        own = event_kinds.FIELD.fullmatch(kind) if type(kind) is str else None
-        if kind != event_kinds.FIELD_CHANGED and not own:
+        match = event_kinds.FIELD.fullmatch(kind) if type(kind) is str else None
+        if kind != event_kinds.FIELD_CHANGED and not match:
             return
-        named = int(own[1]) if own else None
-        told: defaultdict[int, dict[str, list[Row]]] = defaultdict(lambda: {side: [] for side in SIDES})
-        for side, of in SIDES.items():
-            for change in as_list(event.get(of)):
+        field_of_kind = int(match[1]) if match else None
+        changes: defaultdict[int, dict[str, list[Row]]] = defaultdict(lambda: {side: [] for side in SIDES})
+        for side, values_field in SIDES.items():
+            for change in as_list(event.get(values_field)):
                 value = child(change, "custom_field_value")
                 if type(value) is dict:
-                    field_id = named if value.get("field_id") is None else value["field_id"]
-                    told[self.record.key(field_id, value, "custom_field_id")][side].append(value)
+                    field_id = field_of_kind if value.get("field_id") is None else value["field_id"]
+                    changes[self.record.key(field_id, value, "custom_field_id")][side].append(value)
                 else:
                     self.record.report("custom_field_id", change)
-        for field in list(told) or ([] if named is None else [named]):
-            yield self._change(event, field, told[field])
+        for field in list(changes) or ([] if field_of_kind is None else [field_of_kind]):
+            yield self._change(event, field, changes[field])
 
-    def _change(self, event: Row, field: int, told: Mapping[str, list[Row]]) -> Row:
+    def _change(self, event: Row, field: int, sides: Mapping[str, list[Row]]) -> Row:
         odd: Row = {}
-        kinds = (read(as_integer, value.get("field_type"), odd, "field_type") for value in chain(*told.values()))
+        kinds = (read(as_integer, value.get("field_type"), odd, "field_type") for value in chain(*sides.values()))
         columns: Row = {"custom_field_id": field, "field_type": next((one for one in kinds if one is not None), None)}
-        for side, values in told.items():
+        for side, values in sides.items():
             texts = [value.get("text") for value in values]
             columns[f"value_{side}"] = read(as_joined_text, texts, odd, f"value_{side}")
             columns[f"enums_{side}"] = [enum for value in values if (enum := value.get("enum_id")) is not None]

@@ -14,21 +14,21 @@ from source_amocrm.streams.per_entity import PerEntityStream
 from source_amocrm.streams.values import Json, Row
 
 STAYS, GOES, NUMBER, ANY = "stays", "goes", "number", "any"
-"""Rules beside the kinds of `schema.PERSONAL`: for what is not personal, for any value but a flag, for a number or a
-flag, for a value of a personal custom field."""
+"""Rules beside the kinds of `schema.PERSONAL`. STAYS: not personal. GOES: any value but a flag is replaced. NUMBER: a
+number or a flag, which becomes null. ANY: a value of a personal custom field."""
 CUSTOM_FIELDS = "custom_fields_values"
 _ID_IN_PATH = re.compile(r"/\d+(?=/|$)", re.ASCII)
 _EVERYWHERE = frozenset(("_links", "request_id"))
-"""Fields that tell nothing of a record: addresses of the API, and the mark of a request that wrote."""
+"""Fields without data of the record: addresses of the API, and the mark of the request that wrote the record."""
 
 
 @dataclass
 class KnownField:
-    """A field of a record, and the fields inside of it; a whole record is one, too.
+    """A field of a record, or a whole record, with the fields inside of it.
 
-    `rule`: what personal data it holds. `kept`: whether a column holds it, or it is left out on purpose; None where
-    only fields inside are known. `collection`: of a whole record, the key of its list in `_embedded`; "" where an
-    answer is one record. `others`: stands for the fields inside that are not known; None: they have the same rule.
+    `rule`: what personal data it holds. `kept`: True if a column holds it, False if it is left out on purpose, None if
+    only fields inside are known. `collection`: of a whole record, the key of its list in `_embedded`; "" if a response
+    is one record. `others`: stands for every unknown field inside; None: such a field has the same rule.
     """
 
     rule: str = "texts"
@@ -38,7 +38,7 @@ class KnownField:
     others: KnownField | None = None
 
     def declare(self, path: str, rule: str, kept: bool) -> None:
-        """Makes a field known. What one table keeps or takes for personal, it is for all tables."""
+        """Makes the field at `path` known. If one table keeps it, or takes it for personal, all tables do."""
         known = self
         for name in path.split("."):
             known = known.inside.setdefault(name, KnownField())
@@ -59,19 +59,19 @@ class KnownField:
 
     @cached_property
     def opened(self) -> dict[str, KnownField]:
-        """The fields that no table keeps or leaves out: only fields inside of them are known."""
+        """The fields that no table keeps or leaves out as a whole: only fields inside of them are known."""
         return {name: known for name, known in self.inside.items() if known.kept is None}
 
 
 OF_RULE = {rule: KnownField(rule) for rule in (*schema.PERSONAL, STAYS, GOES, NUMBER)}
-"""A field of which nothing but the rule is known."""
+"""By rule, a field of which only the rule is known."""
 
 
 def records_in(lists: Mapping[str, KnownField], path: str, body: Row | None) -> tuple[str, KnownField, Json]:
-    """Finds the records in the body of an answer that came to `path`; the body may be one record itself.
+    """Finds the records in the response body of `path`; the body may be one record itself.
 
-    Returns the path without ids, a whole record of that list as it is known, and the records. The records are None
-    where the body holds none, and where the list is not known.
+    Returns the path without ids, the known fields of its records, and the records. The records are None if the body
+    holds none, or if the list is not known.
     """
     bare = _ID_IN_PATH.sub("", path)
     known = lists.get(bare)
@@ -89,26 +89,26 @@ def columns_in_records(stream: type[AmocrmStream]) -> list[schema.Column]:
 
 
 def by_list(chosen: Collection[tuple[str, str]] = ()) -> dict[str, KnownField]:
-    """Returns a whole record of each list, by the path without ids. `chosen`: columns that are personal, too."""
+    """Returns the known fields of each list's records, by the path without ids. `chosen`: further personal columns."""
     found: dict[str, KnownField] = {}
     for stream in STREAMS.values():
-        for of, collection, before in _lists_of(stream):
-            record = found.setdefault(of, KnownField(collection=collection))
+        for list_path, collection, prefix in _lists_of(stream):
+            record = found.setdefault(list_path, KnownField(collection=collection))
             for path in schema.left_out(stream.name):
-                record.declare(before + path, STAYS, kept=False)
+                record.declare(prefix + path, STAYS, kept=False)
             for column in columns_in_records(stream):
                 rule = column.personal or STAYS
                 if (stream.name, column.name) in chosen and rule in (STAYS, "colleague"):
                     rule = NUMBER if column.type == "number" else GOES
                 for path in column.paths:
-                    own = "own" if path == CUSTOM_FIELDS else STAYS if path.rpartition(".")[2] == "id" else rule
-                    record.declare(before + path, own, kept=True)
+                    inner = "own" if path == CUSTOM_FIELDS else STAYS if path.rpartition(".")[2] == "id" else rule
+                    record.declare(prefix + path, inner, kept=True)
     return found
 
 
 def _lists_of(stream: type[AmocrmStream]) -> Iterator[tuple[str, str, str]]:
     """Yields the lists that a stream's rows are made of: the path without ids, the key of the records in `_embedded`,
-    and the path within a record of the part that a row is made of."""
+    and the prefix of the paths in the part of a record that makes a row; "" for the whole record."""
     if issubclass(stream, IncrementalStream):
         yield from ((resource.path, resource.collection, "") for resource in stream.inputs())
     elif issubclass(stream, PerEntityStream):

@@ -13,17 +13,17 @@ Tags = PerEntityStream.table("tags", kinds=OF_CARDS, list_path="/tags")
 
 
 class LinkStream(PartsStream):
-    """The name of a table says what is linked to which cards. Its key is the ids of both."""
+    """A stream of links. Its name says which entities are linked to which cards, and its key is the ids of both."""
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        """Returns one row per link of the record. Raises RowError when the record, or a link, has no id."""
-        linked, (own, other) = self.name.partition("_")[2], self.primary_key
+        """Returns one row per link of the record. Raises RowError if the record, or a link, has no id."""
+        linked, (card_key, linked_key) = self.name.partition("_")[2], self.primary_key
         record = self.record.source(record)
-        about = {"id": self.record.key(record.get("id"), record, own), "updated_at": record.get("updated_at")}
+        card = {"id": self.record.key(record.get("id"), record, card_key), "updated_at": record.get("updated_at")}
         rows: dict[int, Row] = {}
         for link in as_list(child(record.get("_embedded"), linked)):
-            row = self.record({**about, "_embedded": {linked: self.record.source(link)}})
-            rows[row[other]] = row
+            row = self.record({**card, "_embedded": {linked: self.record.source(link)}})
+            rows[row[linked_key]] = row
         return list(rows.values())
 
 

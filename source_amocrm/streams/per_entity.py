@@ -23,46 +23,46 @@ _CATALOGS = Record("catalogs")
 
 
 def kinds_at(account: Account, path: str) -> dict[str, Context]:
-    """Returns the kinds of entities at `path` by the paths of their lists. Each catalog is a kind of its own."""
+    """Returns the context of each kind of entities at `path`, by its list's path. Each catalog is a kind of its own."""
     if path != CATALOGS:
         return {path: Context(path.rpartition("/")[2])}
     ids = map(catalog_id, account.dictionary(CATALOGS, "catalogs"))
-    return {f"{CATALOGS}/{own}": Context("catalogs", own) for own in ids}
+    return {f"{CATALOGS}/{number}": Context("catalogs", number) for number in ids}
 
 
 def catalog_id(catalog: Row) -> int:
-    """Returns the id of a catalog from their list. Raises RowError when it has none."""
-    own: int = _CATALOGS.key(catalog.get("id"), catalog, "catalog_id")
-    return own
+    """Returns the id of a catalog. Raises RowError if it has none."""
+    number: int = _CATALOGS.key(catalog.get("id"), catalog, "catalog_id")
+    return number
 
 
 class PerEntityStream(FullRefreshStream):
-    """A stream with the records of one list for each kind of entities.
+    """A stream of the records of one list for each kind of entities.
 
-    `kinds`: the paths of the lists of entities. `list_path`: the end of the path of the stream's list, behind that of
-    each kind. `needed`: the ends of the paths of other lists that the stream needs.
+    `kinds`: the paths of the lists of entities. `list_path`: the suffix to a kind's path that makes the path of the
+    stream's list. `needed`: the suffixes of other lists that the stream needs.
     """
 
     kinds: tuple[str, ...]
     needed: tuple[str, ...] = ()
 
     def paths(self) -> Iterator[str]:
-        """Yields where each list is; that of the catalogs where they may not be seen."""
+        """Yields the path of each list; if the catalogs are refused, the path of their own list in place of these."""
         for part in (self.list_path, *self.needed):
             for path in self.kinds:
                 try:
-                    yield from (of + part for of in kinds_at(self.account, path))
+                    yield from (kind + part for kind in kinds_at(self.account, path))
                 except REFUSALS:
                     yield CATALOGS
 
     def probe(self, path: str) -> None:
         if path == CATALOGS:
-            kinds_at(self.account, path)  # the list has been asked for already, to learn the paths
+            kinds_at(self.account, path)  # memoized: `paths` has requested the list already
         else:
             super().probe(path)
 
     def records(self) -> Iterator[tuple[Row, Context]]:
-        """Yields the records of every kind of entities. The failure of one kind is raised after those of the others."""
+        """Yields the records of every kind of entities. Raises a kind's failure after the records of all others."""
         failures: list[AmocrmError] = []
         for path in self.kinds:
             try:
@@ -70,15 +70,15 @@ class PerEntityStream(FullRefreshStream):
             except AmocrmError as error:
                 failures.append(error)
                 continue
-            for of, context in kinds.items():
+            for kind, context in kinds.items():
                 try:
-                    yield from self.records_of(of, context)
+                    yield from self.records_of(kind, context)
                 except AmocrmError as error:
                     unknown = isinstance(error, NotFound) and context.catalog_id is not None
                     if self.account.lacks(error) or (unknown and not self._is_listed(context.catalog_id)):
                         LOGGER.info("Not in this account: %s", error)
                     else:
-                        failures.append(_withheld(context.catalog_id, error) if unknown else error)
+                        failures.append(_rows_missing(context.catalog_id, error) if unknown else error)
         if failures:
             raise combined_error(failures)
 
@@ -88,19 +88,19 @@ class PerEntityStream(FullRefreshStream):
         return [(record, context) for record in listed]
 
     def _is_listed(self, catalog: int | None) -> bool:
-        """Asks for the catalogs again: one that was deleted since they were listed is not among them any more."""
+        """Requests the catalogs again: one that was deleted since the first request is not listed any more."""
         try:
             return catalog in {catalog_id(one) for one in whole(Listing(self.account.get, CATALOGS, "catalogs"))}
         except AmocrmError:
             return True
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
-        told = {"entity_type": context.entity_type, "catalog_id": context.catalog_id}
-        known: Row = {name: value for name, value in told.items() if value is not None and name in self.record.blank}
-        return [self.record(record, **known)]
+        owner = {"entity_type": context.entity_type, "catalog_id": context.catalog_id}
+        columns: Row = {name: value for name, value in owner.items() if value is not None and name in self.record.blank}
+        return [self.record(record, **columns)]
 
 
-def _withheld(catalog: int | None, error: AmocrmError) -> AmocrmError:
+def _rows_missing(catalog: int | None, error: AmocrmError) -> AmocrmError:
     return AmocrmError(
         f"amoCRM does not know {error.path} (404), though it lists the catalog {catalog}, so the rows of that "
         "catalog are missing. Run the sync again; if it repeats, report it to amoCRM support with that address.",
@@ -110,7 +110,7 @@ def _withheld(catalog: int | None, error: AmocrmError) -> AmocrmError:
 
 
 class LiveEntities(PerEntityStream):
-    """A card that left without an event, as in a merge, shows by its absence here."""
+    """The ids of all cards that exist. A card that left without an event, as in a merge, is missing in this table."""
 
     kinds = OF_CARDS
     list_path = ""
@@ -121,8 +121,8 @@ class LiveEntities(PerEntityStream):
 
     def records_of(self, path: str, context: Context) -> Iterator[tuple[Row, Context]]:
         """Returns all cards of one kind or raises, because readers take a missing card for gone."""
-        self.account.facts()  # before the list, for it tells when the sync began
+        self.account.facts()  # requested before the list, because `listed_at` must not be later than the list
         self.account.require(path)
         listed = in_parts(Listing(self.account.get, path, context.entity_type, pool=self.account.pool))
         found = {self.record.key(row.get("id"), row, "entity_id"): row.get("updated_at") for row in listed}
-        return (({"id": own, "updated_at": at}, context) for own, at in found.items())
+        return (({"id": entity_id, "updated_at": at}, context) for entity_id, at in found.items())

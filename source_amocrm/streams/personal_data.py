@@ -1,11 +1,11 @@
-"""Personal data: replaced in each answer as soon as it is parsed (`personal_data`).
+"""Replaces the personal data of each response as soon as it is parsed (option `personal_data`).
 
-Whatever comes behind that point, a row, a value of another list, a log or an error, cannot tell what the answer lacks.
+Whatever is made of the response later, a row, a lookup, a log line or an error, cannot tell what the response lacks.
 The tables' schemas say where personal data stands (`x-personal`). Numbers, dates and ids stay, because the engine and
-the joins live on them. A text in a field that no column knows counts as personal.
+the joins need them. A text in a field that no column holds counts as personal.
 
-A text is replaced by nothing, or by a keyed hash: HMAC-SHA256 of the normalized value, in hexadecimal digits. Equal
-phones and equal addresses have equal hashes however they were typed, so that joins and searches for duplicates work.
+A text becomes null, or a keyed hash: HMAC-SHA256 of the normalized value, in hexadecimal digits. Equal phones and equal
+addresses have equal hashes however they were typed, so that joins and searches for duplicates work.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from source_amocrm.streams.values import MAX_DEPTH, Json, Row, as_list
 from source_amocrm.walk.listing import numeric_id
 
 PHONE, EMAIL = "phone", "email"
-"""The kinds of values that are normalized in a way of their own; those of ANY kind are what they look like."""
+"""The kinds of values with a normalization of their own. A value of ANY kind is normalized as what it looks like."""
 
 _NO_DIGITS = re.compile(r"[^0-9]")
 _RUSSIAN = re.compile(r"8([0-9]{10})")
-"""+7 and 8 are one country code in Russia and Kazakhstan; the marts say the same (`int_amocrm__phones_emails`)."""
+"""+7 and 8 are one country code in Russia and Kazakhstan. The marts do the same (`int_amocrm__phones_emails`)."""
 _LIKE_PHONE = re.compile(r"[+\s]*(?:[0-9][\s().+/-]*|\(\s*){10,24}", re.ASCII)
 _PHONE_DIGITS = range(10, 16)
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
@@ -46,32 +46,32 @@ _PERSONAL_TYPES = """
     multitext birthday streetaddress smart_address legal_entity linked_entity file payer supplier org_legal_name
 """
 _IMPERSONAL = FIELD_TYPES - frozenset(_PERSONAL_TYPES.split())
-"""The types of custom fields whose values are not personal. A type that nobody knows is not among them."""
+"""The types of custom fields whose values are not personal. The values of an unknown type are."""
 NUMBERS = frozenset(("numeric", "price", "monetary", "checkbox", "date", "date_time", "birthday"))
-"""The types whose values are no texts, so that no hash can stand there."""
+"""The types whose values are no texts: no hash can stand there, so that a personal value becomes null."""
 _OLD_TYPES = """
     unknown text numeric checkbox select multiselect date url multitext textarea radiobutton streetaddress
     unknown smart_address birthday legal_entity items
 """
 OLD_TYPES = dict(enumerate(_OLD_TYPES.split()))
-"""The types of custom fields by the numbers of amoCRM's API v2, from 0, which events still have."""
+"""By its number in amoCRM's API v2, which events still use, the type of a custom field (from 0)."""
 _OPTION = frozenset(("enum_id", "enum_code", "enum"))
-"""What tells an option of a field: of a phone, that it is one of work; of a list, what was chosen."""
+"""The keys of a value's option: of a phone, whether it is one of work; of a list, what was chosen."""
 _FORMS = {"PHONE": PHONE, "EMAIL": EMAIL}
 _STRUCTURES = """
     id uuid file_uuid version_uuid type entity_type message_type status delivery_status category origin service
     service_code source source_name form_id form_name form_type code enum_code extension mime_type currency duration
 """
 _STRUCTURE = frozenset(_STRUCTURES.split())
-"""Names of fields whose texts tell the kind of a thing, or which one it is, and never who."""
+"""The names of fields whose texts are types, states or ids of things, and never tell of a person."""
 _NUMBERS_OF_PEOPLE = frozenset(("phone", "from", "to", "latitude", "longitude", "ip"))
 _LEAST_PHONE = 10**9
-"""A number from here on may be a phone, unless the name of its field ends with one of these."""
+"""A number of this size or more may be a phone, unless the name of its field ends as in `_COUNTED`."""
 _COUNTED = ("_at", "timestamp", "id", "sale", "price", "ltv")
 
 
 class PersonalData:
-    """Replaces the personal data of answers; with `keep` it does nothing. Safe to share by threads.
+    """Replaces the personal data of responses; with `keep` it does nothing. Safe to share by threads.
 
     Raises ConfigError for a listed column that cannot be replaced.
     """
@@ -85,17 +85,17 @@ class PersonalData:
         if config.personal_data != KEEP:
             self._lists = {**known_fields.by_list(columns), f"{TALKS}/messages": KnownField(collection="messages")}
         self.account: Account | None = None
-        """Is asked for the dictionaries of custom fields, for an event does not tell its field's code and name."""
+        """Its dictionaries tell a custom field's code and name, which an event lacks."""
 
     def pseudonym(self, text: str, kind: str = ANY) -> str | None:
-        """Returns what stands in place of a text. An empty text has an empty hash."""
+        """Returns the hash of a text; None without a key. A text that is empty when normalized has an empty hash."""
         if not self._key:
             return None
         plain = normalized(text, kind).encode("utf-8", "replace")
         return hmac.digest(self._key.encode(), plain, "sha256").hex() if plain else ""
 
     def replaced(self, path: str, body: dict[str, Json] | None) -> dict[str, Json] | None:
-        """Returns the body of an answer that came to `path` without its personal data."""
+        """Returns the response body of `path` without its personal data."""
         _, known, records = known_fields.records_in(self._lists, path, body)
         if body is None or records is None:
             return body
@@ -104,15 +104,15 @@ class PersonalData:
 
     @cached_property
     def _fields(self) -> tuple[Mapping[int | None, KnownField | None], bool]:
-        """A value of each custom field by its id, and whether the dictionaries are whole."""
+        """By id, how a custom field's values are replaced; and whether the dictionaries are whole."""
         rows, whole = _dictionary(self.account) if self.account else ([], True)
         names = ("id", "code", "name", "type")
         return {numeric_id(row.get("id")): self._value_of(*map(row.get, names)) for row in rows}, whole
 
     def _value_of(self, field_id: Json, *texts: Json) -> KnownField | None:
-        """Returns a value of a custom field by the id, code, name and type of the field; None if it is not personal.
+        """Returns how the values of a custom field are replaced; None if they are not personal.
 
-        A field without a type is known by its code alone.
+        `texts`: the code, name and type of the field. One without a type counts as a field of the type text.
         """
         code, name, kind = (text if type(text) is str else None for text in texts)
         names = (numeric_id(field_id), *(_folded(text) for text in (code, name) if text))
@@ -123,7 +123,7 @@ class PersonalData:
         return None
 
     def _walk(self, value: Json, known: KnownField, name: str, event_of: int | None, depth: int) -> Json:
-        """`name`: of the nearest field. `event_of`: the custom field that the kind of the event names."""
+        """`name`: of the innermost field around. `event_of`: the id of the custom field that an event's kind names."""
         if known.stays:
             return value
         if depth > MAX_DEPTH:
@@ -146,8 +146,8 @@ class PersonalData:
                 made[key] = self._of_event(inner, event_of, depth)
             elif key == "tag" and known.rule == "texts":
                 made[key] = inner
-            elif (other := key if known.rule == STAYS or _is_name(key) else self.pseudonym(key)) is not None:
-                made[other] = self._walk(inner, known.at(key), key, event_of, depth + 1)
+            elif (new_key := key if known.rule == STAYS or _is_name(key) else self.pseudonym(key)) is not None:
+                made[new_key] = self._walk(inner, known.at(key), key, event_of, depth + 1)
         return made
 
     def _scalar(self, value: Json, rule: str, name: str) -> Json:
@@ -166,50 +166,50 @@ class PersonalData:
             return value
         return self.pseudonym(text, rule if rule in (PHONE, EMAIL) else ANY)
 
-    def _of_card(self, given: Row, depth: int) -> Row:
-        """Returns a filled custom field of a card."""
-        known = self._value_of(*map(given.get, ("field_id", "field_code", "field_name", "field_type")))
+    def _of_card(self, field: Row, depth: int) -> Row:
+        """Returns a card's filled custom field without its personal data."""
+        known = self._value_of(*map(field.get, ("field_id", "field_code", "field_name", "field_type")))
         if known is None:
-            return given
-        elements = [] if given.get("field_type") == "chained_list" else as_list(given.get("values"))  # of ids alone
-        return {**given, "values": self._walk(elements, known, "value", None, depth)}
+            return field
+        elements = [] if field.get("field_type") == "chained_list" else as_list(field.get("values"))  # it has only ids
+        return {**field, "values": self._walk(elements, known, "value", None, depth)}
 
-    def _of_event(self, given: Row, event_of: int | None, depth: int) -> Row:
-        """Returns a custom field's value as an event tells it."""
-        field_id = event_of if given.get("field_id") is None else numeric_id(given["field_id"])
+    def _of_event(self, value: Row, event_of: int | None, depth: int) -> Row:
+        """Returns an event's value of a custom field without its personal data."""
+        field_id = event_of if value.get("field_id") is None else numeric_id(value["field_id"])
         fields, whole = self._fields
         if field_id in fields:
             known = fields[field_id]
         else:
-            # Of a field that was deleted only the id is left; it may have been listed by its name.
+            # only the id of a deleted field is known, and personal_fields may list the field by its name
             by_name = any(isinstance(one, str) for one in self._listed)
-            number = None if by_name or not whole else numeric_id(given.get("field_type"))
+            number = None if by_name or not whole else numeric_id(value.get("field_type"))
             known = self._value_of(field_id, None, None, OLD_TYPES.get(number or 0, "unknown"))
-        made: Row = given if known is None else self._walk(given, known, "", None, depth)
+        made: Row = value if known is None else self._walk(value, known, "", None, depth)
         return made
 
 
 @lru_cache(maxsize=1024)
 def _personal_value(kind: str, form: str, listed: bool) -> KnownField:
-    """Returns a value of a personal custom field as cards and events tell it, with its option.
+    """Returns how a value of a personal custom field, and its option, are replaced in cards and events.
 
     `kind`: the type of the field. `form`: PHONE, EMAIL or ANY. `listed`: whether `personal_fields` lists the field.
     """
     rule, inside = (NUMBER, NUMBER) if kind in NUMBERS else (form, GOES if listed else "texts")
     option = OF_RULE[NUMBER if listed and kind != "multitext" else STAYS]
-    told = {**dict.fromkeys(_OPTION, option), **dict.fromkeys(("field_id", "field_type"), OF_RULE[STAYS])}
-    return KnownField(rule, inside=told, others=KnownField(rule, others=OF_RULE[inside]))
+    known = {**dict.fromkeys(_OPTION, option), **dict.fromkeys(("field_id", "field_type"), OF_RULE[STAYS])}
+    return KnownField(rule, inside=known, others=KnownField(rule, others=OF_RULE[inside]))
 
 
 def unknown_fields(account: Account) -> str | None:
-    """Returns what to say of listed custom fields that the account does not have."""
+    """Returns a warning of listed custom fields that the account does not have; None if it has them all."""
     _, listed = _listed(account.config.personal_fields)
     if not listed:
         return None
     rows, whole = _dictionary(account)
     texts = (text for row in rows for text in (row.get("code"), row.get("name")))
     known = {*(numeric_id(row.get("id")) for row in rows), *(_folded(text) for text in texts if isinstance(text, str))}
-    missing = [shown for own, shown in listed.items() if own not in known]
+    missing = [entry for field, entry in listed.items() if field not in known]
     if not missing or not whole:
         return None
     return (
@@ -219,7 +219,7 @@ def unknown_fields(account: Account) -> str | None:
 
 
 def _dictionary(account: Account) -> tuple[list[Row], bool]:
-    """Returns the custom fields, and whether all of them may be seen. Raises AmocrmError if a request fails."""
+    """Returns the custom fields, and whether none of their lists was refused. Raises a transient AmocrmError."""
     rows: list[Row] = []
     try:
         rows.extend(record for record, _ in CustomFields(account).records())
@@ -231,9 +231,9 @@ def _dictionary(account: Account) -> tuple[list[Row], bool]:
 
 
 def _listed(entries: Iterable[str]) -> tuple[list[tuple[str, str]], dict[int | str, str]]:
-    """Returns the columns of `personal_fields`, and what it calls custom fields: an id, or a code or name as compared.
+    """Returns the columns that `personal_fields` lists, and its custom fields: each entry by an id, or a folded text.
 
-    Each of the latter with the entry as it was typed. Raises ConfigError.
+    Raises ConfigError for a column that does not exist or cannot be replaced.
     """
     columns: list[tuple[str, str]] = []
     fields: dict[int | str, str] = {}
@@ -253,8 +253,8 @@ def _why_it_stays(stream: str, name: str) -> str | None:
     known = {column.name: column for column in schema.columns(stream)}
     column = known.get(name)
     if column is None:
-        near = difflib.get_close_matches(name, known, 1)
-        advice = f"Did you mean {stream}.{near[0]}?" if near else "Look it up in the data dictionary."
+        closest = difflib.get_close_matches(name, known, 1)
+        advice = f"Did you mean {stream}.{closest[0]}?" if closest else "Look it up in the data dictionary."
         return f"{stream} has no column “{name}”. {advice}"
     if column.in_key or "format" in column.schema or column.type in ("integer", "boolean"):
         return (
@@ -280,7 +280,7 @@ def _is_of_people(number: float, name: str) -> bool:
 
 
 def _is_name(text: str) -> bool:
-    """Whether the key of an object is the name of a field, or a short number, and nothing that somebody typed."""
+    """Whether the key of an object is a field's name or a short number, and not a text that somebody typed."""
     return (
         text.isascii() and len(text) <= 60 and text.replace("_", "").replace("-", "").isalnum() and not is_phone(text)
     )
@@ -293,7 +293,7 @@ def _folded(name: str) -> str:
 def normalized(text: str, kind: str = ANY) -> str:
     """Returns one form for all ways to type a value: `+79991234567`, `ivan@example.com`, `иван петров`.
 
-    A value of no known kind is what it looks like. Empty where a phone has no digit.
+    A value of ANY kind is taken for what it looks like. A phone without digits becomes empty.
     """
     if kind == PHONE or (kind == ANY and is_phone(text)):
         digits = _NO_DIGITS.sub("", text)

@@ -1,4 +1,4 @@
-"""Rows made by the table's schema, which says where in amoCRM's record each column stands and of what type it is."""
+"""Makes a table's rows by its schema, which tells the type of each column and where it stands in amoCRM's record."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CONVERTS: Mapping[tuple[str, str | None], Convert] = {
 }
 """By the type of a column, and its format or the type of its items."""
 _EXACT: Mapping[Convert, type] = {values.as_text: str, values.as_boolean: bool}
-"""The type of the values that a conversion leaves as they are."""
+"""By conversion, the type of the values that it returns as they are."""
 _CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
 """Fields of a broken row that an error may show: numbers and codes, nothing personal."""
 
@@ -40,13 +40,13 @@ class RowError(AmocrmError):
 
 
 class ChangedRow(dict[str, Json]):
-    """A row of which the columns `changes` do not hold all that amoCRM sent, because their types cannot."""
+    """A row whose columns `changes` hold less than amoCRM sent, because of their types."""
 
     changes: tuple[str, ...]
 
 
 class Record:
-    """Makes the rows of a table. `found`: by column, what works its value out of the record.
+    """Makes the rows of a table. `found`: by column, the function that finds its value in the record.
 
     A value that its column cannot hold becomes None. The log names the column once, with the kind of the value and
     never its content.
@@ -57,28 +57,28 @@ class Record:
         self.blank: Row = {}
         """The row of an empty record."""
         self._plain: list[tuple[str, str, type | None, Convert]] = []
-        """Columns with the value of a field."""
+        """Columns that hold the value of one field: column, field, exact type, conversion."""
         self._found: list[tuple[str, Find, Convert, Json]] = []
-        """Columns whose value is found in the record, and the array or object that stands in place of null."""
+        """Columns whose value a function finds, and the empty array or object that stands in place of null."""
         self._converts: dict[str, Convert] = {}
         self._keys: list[tuple[str, Find]] = []
         self._reported: dict[str, str] = {}
         for column in schema.columns(table):
-            name, own = column.name, (found or {}).get(column.name)
-            find = own or _finder(column.fields)
+            name, own_find = column.name, (found or {}).get(column.name)
+            find = own_find or _finder(column.fields)
             convert = _CONVERTS[column.type, column.items.get("type") or column.schema.get("format")]
             if column.in_key:
                 convert = values.as_code if convert is values.as_text else convert
                 self._keys.append((name, find))
             self.blank[name], self._converts[name] = column.default, convert
             empty = column.default if isinstance(column.default, (list, dict)) else None
-            if empty is None and not own and len(column.fields) == 1 and "." not in column.fields[0]:
+            if empty is None and not own_find and len(column.fields) == 1 and "." not in column.fields[0]:
                 self._plain.append((name, column.fields[0], _EXACT.get(convert), convert))
-            elif own or column.fields:
+            elif own_find or column.fields:
                 self._found.append((name, find, convert, empty))
 
     def add(self, column: str, convert: Convert | None = None) -> None:
-        """Adds a column. `convert` makes its value of the whole record; without `convert` the caller gives it."""
+        """Adds a column. `convert` makes its value of the whole record; without `convert` the caller passes it."""
         self.blank[column] = None
         if convert:
             self._found.append((column, lambda record: record, convert, None))
@@ -86,8 +86,7 @@ class Record:
     def __call__(self, record: Json, odd: Row | None = None, **elsewhere: Json) -> Row:
         """Returns the row of a record. `elsewhere`: by column, values that are not in the record itself.
 
-        `odd`: by column, what it cannot hold of the values that the caller has converted. Raises RowError when a
-        column of the key is missing.
+        `odd`: by column, what the caller could not convert. Raises RowError if a column of the key is missing.
         """
         source, row, odd = self.source(record), self.blank.copy(), odd or {}
         for column, name, exact, convert in self._plain:
@@ -118,23 +117,23 @@ class Record:
         return self.finished(row, odd)
 
     def tombstone(self, key: str, element_id: Json, account_id: Json, updated_by: Json, updated_at: Json) -> Row:
-        """Returns the row of a deleted element: its key, who, when, `is_deleted`; the rest is known no more.
+        """Returns the row of a deleted entity: its key, `is_deleted`, who deleted it and when. Nothing else is known.
 
         `key`: the column of its id. `updated_at`: the deletion's time (Unix seconds), so that the row wins over every
-        earlier one with its key. Raises RowError without an id.
+        earlier one with its key. Raises RowError if there is no id.
         """
         odd: Row = {}
         arrays: Row = {column.name: [] for column in schema.columns(self.table) if column.schema["type"] == "array"}
         row: Row = {**dict.fromkeys(self.blank), **arrays}
         row[key] = self.key(element_id, {"id": element_id, "updated_at": updated_at}, key)
-        told = {"account_id": account_id, "updated_by": updated_by, "updated_at": updated_at, "is_deleted": True}
-        row |= {column: read(self._converts[column], value, odd, column) for column, value in told.items()}
+        known = {"account_id": account_id, "updated_by": updated_by, "updated_at": updated_at, "is_deleted": True}
+        row |= {column: read(self._converts[column], value, odd, column) for column, value in known.items()}
         if "date" in row:
             row["date"] = row["updated_at"]
         return self.finished(row, odd)
 
     def source(self, element: Json) -> dict[str, Json]:
-        """Returns the list element that a row is made of. Raises RowError when it is not an object."""
+        """Returns `element`, of which a row is made. Raises RowError if it is not an object."""
         if type(element) is dict:
             return element
         raise RowError(
@@ -144,7 +143,7 @@ class Record:
         )
 
     def key(self, value: Json, element: dict[str, Json], column: str, convert: Convert = as_integer) -> Any:
-        """Returns a key column of the row that is made of `element`. Raises RowError when the value is no key."""
+        """Returns a key column's value in the row made of `element`. Raises RowError if `value` is no key."""
         if (key := read(convert, value)) is not None:
             return key
         clues = [f"{name} {element[name]}" for name in _CLUES if type(element.get(name)) is int]
@@ -156,7 +155,7 @@ class Record:
         )
 
     def report(self, column: str, value: Json) -> None:
-        """Warns, once a column, that a value was left out."""
+        """Warns, once for each column, that a value was left out."""
         warning = (
             f"Table {self.table}, column {column}: amoCRM sent {json_kind(value)} that the column cannot hold; it is "
             "left empty in that row. Further ones in this column are not reported."
@@ -176,12 +175,12 @@ class Record:
 
 
 def _finder(fields: tuple[str, ...]) -> Find:
-    places = [field.split(".") for field in fields]
+    paths = [field.split(".") for field in fields]
 
     def find(record: dict[str, Json]) -> Json:
-        for place in places:
+        for path in paths:
             value: Json = record
-            for name in place:
+            for name in path:
                 value = value[name] if type(value) is dict and name in value else child(value, name)
             if value is not None:
                 return value

@@ -4,8 +4,8 @@ A column that is never null is part of the key. A key of the JSON that begins wi
 
 * `x-ru`: the Russian name of the table or column.
 * `x-key`: the columns of the key, where their order is not that of the schema.
-* `x-field`: where in the record the column stands (`_embedded.source.name`), or a list of places, of which the first
-  that is not null counts; an empty list if the record does not hold it. Without this key: the field of that name.
+* `x-field`: the path of the column in the record (`_embedded.source.name`), or a list of paths, of which the first that
+  is not null counts; an empty list if the record does not hold the column. By default the column's name.
 * `x-default`: the value where amoCRM sends null or nothing.
 * `x-with`: the `with` parameter, or several, without which the list does not show the column.
 * `x-left-out`: fields of the list that are in no column on purpose.
@@ -67,7 +67,7 @@ class Column:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """Where in the record stands what the column keeps: of embedded objects only the ids, or the declared parts."""
+        """The paths in the record that the column keeps: of embedded objects only the ids, or the declared parts."""
         parts = ("id",) if self.items.get("type") == "integer" else tuple(self.items.get("properties", ()))
         inside = [f".{part}" for part in parts] or [""]
         return tuple(
@@ -87,10 +87,10 @@ def columns(table: str) -> tuple[Column, ...]:
             name,
             _shown(declared),
             str(declared["x-ru"]),
-            _several(declared.get("x-field", name)),
+            _as_tuple(declared.get("x-field", name)),
             "x-field" in declared,
             declared.get("x-default", [] if "items" in declared else None),
-            _several(declared.get("x-with", ())),
+            _as_tuple(declared.get("x-with", ())),
             declared.get("x-ref"),
             declared.get("x-personal"),
         )
@@ -107,11 +107,11 @@ def russian(table: str) -> str:
 
 
 def left_out(table: str) -> tuple[str, ...]:
-    """Returns where in the records of the table's list stands what no column keeps."""
+    """Returns the paths of the fields in the records of the table's list that no column keeps on purpose."""
     return tuple(_read(table).get("x-left-out", ()))
 
 
-def _several(declared: str | list[str]) -> tuple[str, ...]:
+def _as_tuple(declared: str | list[str]) -> tuple[str, ...]:
     return (declared,) if isinstance(declared, str) else tuple(declared)
 
 

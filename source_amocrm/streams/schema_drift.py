@@ -1,4 +1,4 @@
-"""Schema drift: fields of amoCRM's records without a column, and types that no table knows. Counted, never shown.
+"""Counts schema drift (fields of amoCRM's records without a column, types that no table knows); shows no values.
 
 Which fields are known is derived from the tables' schemas, list by list. An unknown field is named only if its name
 looks like amoCRM's own: the keys of an object may be ids, or texts that people typed.
@@ -23,10 +23,10 @@ from source_amocrm.streams.values import Json, as_list
 KNOWN = known_fields.by_list()
 """By the path of a list without ids, the fields that its records are known to have."""
 FIELD_NAME = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40})*", re.ASCII)
-MOST_COUNTED = 1_000
-MOST_TOLD = 40
+MOST_COUNTED = 1_000  # unknown fields and types; of further ones only their lists are counted
+MOST_NAMED = 40  # names in the warning; further ones are counted together
 OTHER = ""
-"""In place of a name that is not told."""
+"""Stands for a name that is not shown."""
 _CATALOG = re.compile(r"catalog_\d{1,18}", re.ASCII)
 _Met = Counter[tuple[str | None, str]]
 
@@ -45,13 +45,13 @@ _TYPES: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
     "/api/v4/events/types": {"key": _kind_of_event},
     **{f"{path}/custom_fields": {"type": FIELD_TYPES.__contains__} for path in CustomFields.kinds},
 }
-"""By the path of a list, the fields whose values are types, and which of these are known."""
+"""By the path of a list and the name of a field whose values are types, the function that tells a known type."""
 
 
 def _compare(known: KnownField, record: dict[str, Json], met: _Met, prefix: str = "") -> None:
-    """Counts the fields that are not known, by their names behind those of the objects that they are in."""
+    """Counts the record's unknown fields in `met`, by name behind the `prefix` of the objects around."""
     if not record.keys() <= known.names:
-        # A point in a name may be that of a domain.
+        # a name with a point may be a domain that somebody typed
         met.update((None, OTHER if "." in name else prefix + name) for name in record.keys() - known.names)
     for name, inner in known.opened.items():
         if value := record.get(name):
@@ -62,16 +62,16 @@ def _compare(known: KnownField, record: dict[str, Json], met: _Met, prefix: str 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """What came in the list `of` that is not known: a field, or a type of `field`. `name`: OTHER where not told."""
+    """A field of the list that is not known, or a type in `field`. `name`: OTHER if it is not shown."""
 
-    of: str
+    list_name: str
     field: str | None
     name: str
     times: int
 
 
 class SchemaDrift:
-    """Compares what comes with what is known, by the path of the list without ids. Safe to share by threads."""
+    """Compares records with the known fields of each list, by its path without ids. Safe to share by threads."""
 
     def __init__(self, known: Mapping[str, KnownField]) -> None:
         self._known = known
@@ -79,7 +79,7 @@ class SchemaDrift:
         self._met: Counter[tuple[str, str | None, str]] = Counter()
 
     def look(self, path: str, body: dict[str, Json] | None) -> None:
-        """Compares the body of an answer that came to `path`."""
+        """Compares the response body of `path`."""
         bare, known, records = known_fields.records_in(self._known, path, body)
         if records is None:
             return
@@ -91,30 +91,30 @@ class SchemaDrift:
                 value = record.get(name)
                 if type(value) is str and not is_known(value):
                     met[name, value if "." not in value else OTHER] += 1
-        of = bare.removeprefix("/api/v4/").removeprefix("/v1.0/")
+        list_name = bare.removeprefix("/api/v4/").removeprefix("/v1.0/")
         with self._lock:
             for (typed, name), times in met.items():
-                one = (of, typed, name if FIELD_NAME.fullmatch(name) else OTHER)
-                kept = one if one in self._met or len(self._met) < MOST_COUNTED else (of, None, OTHER)
+                one = (list_name, typed, name if FIELD_NAME.fullmatch(name) else OTHER)
+                kept = one if one in self._met or len(self._met) < MOST_COUNTED else (list_name, None, OTHER)
                 self._met[kept] += times
 
     def found(self) -> list[Unknown]:
         with self._lock:
             found = [Unknown(*one, times) for one, times in self._met.items()]
-        return sorted(found, key=lambda one: (one.of, one.field or "", one.name))
+        return sorted(found, key=lambda one: (one.list_name, one.field or "", one.name))
 
 
 def drift_warning(found: Collection[Unknown]) -> str | None:
     """Returns the warning for the log; None if every field is known."""
     if not found:
         return None
-    named = [one for one in found if one.name][:MOST_TOLD]
+    named = [one for one in found if one.name][:MOST_NAMED]
     unnamed = sum(one.times for one in found if one not in named)
     lists: dict[str, list[str]] = {}
     for one in named:
-        what = one.name if one.field is None else f"{one.field} = {one.name}"
-        lists.setdefault(one.of, []).append(f"{what} ({one.times:,})")
-    parts = [f"{of}: {', '.join(names)}" for of, names in lists.items()]
+        label = one.name if one.field is None else f"{one.field} = {one.name}"
+        lists.setdefault(one.list_name, []).append(f"{label} ({one.times:,})")
+    parts = [f"{list_name}: {', '.join(names)}" for list_name, names in lists.items()]
     parts += [f"under other names ({unnamed:,})"] if unnamed else []
     return (
         f"amoCRM sent fields that no column holds, or types that no table knows: {'; '.join(parts)}. The numbers are "

@@ -25,11 +25,11 @@ Row = dict[str, Any]
 T = TypeVar("T")
 
 INT64 = 2**63
-"""Integers of a row are 64-bit: no destination holds more."""
+"""The bound of a row's integers (64 bits): no destination holds more."""
 FIRST_SECOND = -62_135_596_800
 """0001-01-01T00:00:00Z in Unix seconds: RFC 3339 can write no earlier date."""
 MAX_DEPTH = 200
-"""Nesting of a json column that is sure to be kept; more than 254 levels orjson does not write."""
+"""Levels of nesting that a json column always keeps; a deeper value may become null. orjson writes at most 254."""
 
 _EXACT_FLOAT = 2**53
 _EPOCH = datetime(1970, 1, 1)
@@ -39,7 +39,7 @@ _WORDS: Mapping[Json, bool | None] = {1: True, 0: False, "true": True, "false": 
 
 
 class UnreadableError(ValueError):
-    """The type of a column cannot hold a value. If it holds the rest of one, `kept`, then not this `part`."""
+    """A column's type cannot hold a value. If it can hold the rest of the value, `kept`, it cannot hold the `part`."""
 
     def __init__(self, kept: Json = None, part: Json = None) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class UnreadableError(ValueError):
 
 
 def as_number(value: Json) -> int | float | None:
-    """A finite number or its text; "" is None. Whole numbers beyond 64 bits become floats."""
+    """Reads a finite number or its text; "" is None. Whole numbers beyond 64 bits become floats."""
     number = value
     if type(value) is str:
         text = value.strip()
@@ -66,7 +66,7 @@ def as_number(value: Json) -> int | float | None:
 
 
 def as_integer(value: Json) -> int | None:
-    """A 64-bit integer, its text, or a float that is exactly one; "" is None. A boolean is not a number."""
+    """Reads a 64-bit integer, its text, or a float that equals it; "" is None. A boolean is not a number."""
     if type(value) is int and -INT64 <= value < INT64:
         return value
     number = as_number(value)
@@ -78,12 +78,12 @@ def as_integer(value: Json) -> int | None:
 
 
 def as_code(value: Json) -> str | None:
-    """A text that says something, or an integer but 0 as text."""
+    """Reads a text that is not empty, or an integer that is not 0, as text; anything empty is None."""
     return value if type(value) is str and value else str(as_integer(value) or "") or None
 
 
 def as_text(value: Json) -> str:
-    """Text as it is; other scalars as JSON writes them; objects and arrays as compact JSON."""
+    """Returns text as it is, other scalars as JSON writes them, objects and arrays as compact JSON."""
     if type(value) is str:
         return value
     if type(value) is float and not math.isfinite(value):
@@ -92,7 +92,7 @@ def as_text(value: Json) -> str:
 
 
 def as_boolean(value: Json) -> bool | None:
-    """true or false, also as 1 or 0 or in words; "" is None."""
+    """Reads true or false, also as 1 or 0 or as a text; "" is None."""
     word = value.strip().lower() if type(value) is str else value
     if type(word) in (str, bool, int, float) and word in _WORDS:
         return _WORDS[word]
@@ -100,7 +100,7 @@ def as_boolean(value: Json) -> bool | None:
 
 
 def as_timestamp(value: Json) -> str | None:
-    """Unix seconds as RFC 3339 UTC; amoCRM's 0 is "no time". Fractions of a second are cut off."""
+    """Writes Unix seconds as RFC 3339 UTC; amoCRM's 0 is "no time". Cuts off fractions of a second."""
     if type(value) is int:
         return utc_text(value) if value else None
     seconds = as_number(value)
@@ -109,21 +109,21 @@ def as_timestamp(value: Json) -> str | None:
 
 @lru_cache(maxsize=8192)
 def utc_text(seconds: int) -> str:
-    """`2022-05-31T12:00:16Z`. Cached: a page repeats its times."""
+    """Writes Unix seconds as `2022-05-31T12:00:16Z`. Cached: the rows of a page repeat their times."""
     if not FIRST_SECOND <= seconds <= LAST_SECOND:
         raise UnreadableError
     return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}Z"
 
 
 def as_array(value: Json) -> list[Json]:
-    """A JSON array without `_links`. An object in its place: see `as_list`."""
+    """Returns a JSON array without `_links`. For an object in its place see `as_list`."""
     if type(value) in (list, dict):
         return without_links(as_list(value))  # type: ignore[no-any-return]
     raise UnreadableError
 
 
 def as_object(value: Json) -> dict[str, Json]:
-    """A JSON object without `_links`. PHP writes an empty one as `[]`; other arrays are keyed by position."""
+    """Returns a JSON object without `_links`. PHP writes an empty one as `[]`; other arrays are keyed by position."""
     if type(value) is list:
         value = {str(position): item for position, item in enumerate(value)}
     if type(value) is dict:
@@ -132,7 +132,7 @@ def as_object(value: Json) -> dict[str, Json]:
 
 
 def as_list(value: Json) -> list[Json]:
-    """The elements of what should be an array: PHP also writes `{"0": …, "1": …}`, or one element bare."""
+    """Returns the elements of an array, which PHP also writes as `{"0": …, "1": …}`, or as its one element bare."""
     if type(value) is list:
         return value
     if value is None or value == {}:
@@ -143,7 +143,7 @@ def as_list(value: Json) -> list[Json]:
 
 
 def child(value: Json, name: str) -> Json:
-    """`value.name` of what should be an object, or of the first element of an array in its place, or None."""
+    """Returns `value.name` of an object, or of the first element of an array in its place; None for anything else."""
     if type(value) is list and value:
         value = value[0]
     elif type(value) is dict and name not in value:
@@ -152,7 +152,7 @@ def child(value: Json, name: str) -> Json:
 
 
 def as_ids(elements: Json) -> list[int]:
-    """The ids of related elements, in their order."""
+    """Returns the ids of related elements, in their order."""
     return _each(as_integer, [one.get("id") if type(one) is dict else one for one in as_list(elements)])
 
 
@@ -161,7 +161,7 @@ def as_texts(values: Json) -> list[str]:
 
 
 def as_tags(elements: Json) -> list[dict[str, Json]]:
-    """`[{id, name, color}]`. A bare text is a tag's name."""
+    """Returns tags as `[{id, name, color}]`. A bare text is a tag's name."""
     return _each(_tag, as_list(elements))
 
 
@@ -180,7 +180,7 @@ def _tag(element: Json) -> dict[str, Json]:
 
 
 def _each(convert: Callable[[Json], T | None], values: list[Json]) -> list[T]:
-    """Raises UnreadableError with the list of those that are readable, and the first that is not."""
+    """Converts each value. Raises UnreadableError with the list of the readable ones, and the first unreadable part."""
     kept: list[T] = []
     culprits = []
     for value in values:
@@ -197,7 +197,7 @@ def _each(convert: Callable[[Json], T | None], values: list[Json]) -> list[T]:
 
 
 def as_joined_text(values: list[Json]) -> str | None:
-    """One text as it is, several as a JSON array."""
+    """Returns one text as it is, and several as a JSON array."""
     odd: Row = {}
     texts = read(as_texts, values, odd) or []
     text = compact_json(texts) if len(texts) > 1 else next(iter(texts), None)
@@ -207,7 +207,7 @@ def as_joined_text(values: list[Json]) -> str | None:
 
 
 def read(convert: Callable[[Json], T | None], value: Json, odd: Row | None = None, column: str = "") -> T | None:
-    """Returns what `convert` makes of a value, or keeps of it where it puts the unreadable part into `odd`."""
+    """Returns the converted value, or the part of it that `convert` keeps, with the unreadable part in `odd`."""
     try:
         return None if value is None else convert(value)
     except UnreadableError as error:
@@ -234,7 +234,7 @@ def exact_amount(name: str) -> Callable[[dict[str, Json]], Json]:
 
 
 def main_contact(record: dict[str, Json]) -> Json:
-    """The id of the contact that is marked as the main one among those that a record embeds."""
+    """Returns the id of the main contact among those that a record embeds; None without a main contact."""
     for contact in as_list(child(record.get("_embedded"), "contacts")):
         if type(contact) is dict and contact.get("is_main") in (True, "1", "true"):
             return contact.get("id")
@@ -270,7 +270,7 @@ def _without_links(value: Json, depth: int) -> Json:
 
 
 def compact_json(value: Json) -> str:
-    """JSON without spaces, letters as they are, keys in their order."""
+    """Writes JSON without spaces, with letters as they are and keys in their order."""
     with suppress(TypeError):  # integers beyond 64 bits, lone surrogates, deep nesting
         return orjson.dumps(value).decode()
     try:

@@ -1,4 +1,4 @@
-"""The engine of a sync: each list is read once, and every stream that is made of it gets its rows and checkpoints."""
+"""The engine of a sync: each list is read once, and every stream made of the list gets its rows and checkpoints."""
 
 from source_amocrm.sync.delivery import Checkpoint
 from source_amocrm.sync.sync import End, Selected, Sync, read_alone

@@ -16,7 +16,7 @@ from source_amocrm.walk.intervals import FOREVER
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """An entity that left its list: `at` (Unix seconds) and `by` whom."""
+    """An entity that left its list: when (`at`, Unix seconds), and `by` which user."""
 
     id: int
     at: int
@@ -29,7 +29,7 @@ class Batch:
     """The part of a list that a reading hands to the streams made of the list.
 
     `floor`: every stream takes the rows of this second and later, whatever else it needs; they come from a walk by page
-    number, or events led to them. `walked`: the walk by page number has come to its end. `at_least`: by id, the second
+    number, or events named them. `walked`: the walk by page number has come to its end. `at_least`: by id, the second
     before which a row must not be dated, so that it wins over a tombstone of its entity.
     """
 
@@ -61,7 +61,7 @@ class Context:
 class Lookup:
     """A column that is filled from another list.
 
-    `key` tells the id there, by the stream's own row; `value` is made of the record with that id. Either may be None.
+    `key`: the ID in that list for a row of the stream. `value`: the column by that ID's record. Either may be None.
     """
 
     column: str
@@ -71,7 +71,7 @@ class Lookup:
 
 
 class Declaration(ABC):
-    """A stream. `several_rows`: a record may make more than one row."""
+    """A stream, as the engine sees it. `several_rows`: a record may make more than one row."""
 
     name: str
     lookup: Lookup | None = None
@@ -88,18 +88,18 @@ class Declaration(ABC):
 
     @abstractmethod
     def read_records(self, *args: Any, **kwargs: Any) -> Iterable[Any]:
-        """Yields the rows of one batch of a list that a sync reads, or every row of the stream without a slice.
+        """Yields the stream's rows of one batch that a sync has read, or without a slice every row of the stream.
 
         `stream_slice`: the `batch` (Batch) and the `delivery` (Delivery), which also yields Checkpoints.
         """
 
 
 class Incremental(Declaration):
-    """A stream of what changes.
+    """A stream of records that change, or of events.
 
     It is made of the records of `resources`, and of the events of these `kinds` (of all for an empty tuple, of none
-    for None). `newest_first`: from the newest event on, so that of rows with one key only the newest takes columns from
-    its lookup. `deletable`: what was deleted comes as a tombstone.
+    for None). `newest_first`: from the newest event on, so that of rows with one lookup key only the newest takes the
+    column. `deletable`: deleted entities come as tombstones.
     """
 
     cursor_field: str
@@ -118,7 +118,7 @@ class Incremental(Declaration):
 
     @abstractmethod
     def context(self, resource: Resource) -> Context:
-        """Returns the context of the rows of a list's records; may ask the account."""
+        """Returns the context of the rows of a list's records; may send requests."""
 
     def prepare(self, records: Iterable[Row], context: Context) -> None:
         """Requests what the rows of these records need from elsewhere, before the rows are made."""

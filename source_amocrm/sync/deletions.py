@@ -38,15 +38,15 @@ _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id"
 _VALUE_FIELDS = frozenset({"value_before", "value_after"})
 _KINDS_WITH_VALUES = LINKED | TAGGED | {NOTE_DELETED}
 """The kinds whose values name the other entity, the tag or the note."""
-_TOUCHING = ADDED | LINKED | TAGGED  # the entity is read again
+_TOUCHING = ADDED | LINKED | TAGGED  # the kinds whose entity is read again
 
 
 @dataclass
 class Changes:
     """What events tell of the entities of one list.
 
-    `deleted`, `merged`: the last such event by entity. `restored`: the second of the last return from the trash (Unix
-    seconds). `touched`: entities whose links or tags changed.
+    By entity, `deleted` and `merged`: the last such event; `restored`: the last return from the trash (Unix seconds).
+    `touched`: entities that entered the list, or whose links or tags changed.
     """
 
     deleted: dict[int, Deletion] = field(default_factory=dict)
@@ -64,10 +64,11 @@ class Changes:
 
     def gone(self, not_found: Set[int]) -> dict[int, Deletion]:
         """Returns the deletions. A merged entity that was `not_found` counts as deleted at its merge."""
-        return self.deleted | {own: self.merged[own] for own in not_found & self.merged.keys() - self.deleted.keys()}
+        merged = not_found & self.merged.keys() - self.deleted.keys()
+        return self.deleted | {entity_id: self.merged[entity_id] for entity_id in merged}
 
     def apply(self, kind: str, gone: Deletion, recent: bool) -> None:
-        """Applies an event. `gone`: what it tells, if the entity has gone by it. `recent`: the entity may have been
+        """Applies an event. `gone`: the event, as a deletion of its entity. `recent`: the entity may have been
         delivered before, so it must be read again.
 
         An entity deleted and restored within one second is in both dicts: only its row tells which came last.
@@ -87,7 +88,7 @@ class Changes:
             self.merged[gone.id] = gone
 
 
-def trimmed(event: Row) -> Row:
+def trim(event: Row) -> Row:
     """Returns the fields that `changes_of` reads: a first sync keeps all deletions of the account in memory."""
     kept = _KEPT_FIELDS | _VALUE_FIELDS if str(event.get("type")) in _KINDS_WITH_VALUES else _KEPT_FIELDS
     return {name: value for name, value in event.items() if name in kept}
@@ -100,15 +101,15 @@ def changes_of(events: Iterable[Row], resource: Resource, deletions_since: int, 
         kind, at = str(event.get("type")), seconds(event.get("created_at"))
         if at is None or at < deletions_since or (kind == NOTE_DELETED) is not resource.holds_notes:
             continue
-        for list_name, own in _named(kind, event):
+        for list_name, entity_id in _entities_of(kind, event):
             if list_name == resource.name:
-                gone = Deletion(own, at, event.get("created_by"), event.get("account_id"))
+                gone = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
                 changes.apply(kind, gone, at >= changes_since)
     return changes
 
 
-def _named(kind: str, event: Row) -> Iterator[tuple[str, int]]:
-    """Yields the event's entity, with both ends of a link, or the deleted notes, as names of lists with ids."""
+def _entities_of(kind: str, event: Row) -> Iterator[tuple[str, int]]:
+    """Yields the event's entity, with both ends of a link, or the deleted notes: each as the list's name and the ID."""
     named = [(event.get("entity_type"), event.get("entity_id"))]
     if kind == NOTE_DELETED:
         notes = (element.get("note") for element in _elements(event))
@@ -133,12 +134,12 @@ CARD_NAMES = tuple(resource.name for resource in CARDS)
 class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
-    `types_since`: the kinds to ask for, each with the earliest second that any list needs (Unix seconds).
+    `kinds_since`: the kinds to request, each with the earliest second that a list needs (Unix seconds).
     """
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.types_since: dict[str, int] = {}
+        self.kinds_since: dict[str, int] = {}
         self.events = Memoized(self._read)
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
@@ -151,14 +152,14 @@ class EventLog:
         if mark_deleted:
             wanted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
-            if not (plan.at_first and resource.has_trash):
+            if not (plan.needs_everything and resource.has_trash):
                 wanted |= RESTORED.keys() & {f"{resource.entity}_restored"}
             kinds |= {kind: min(plan.deletions_since, kinds.get(kind, plan.deletions_since)) for kind in wanted}
         for kind, since in kinds.items():
-            self.types_since[kind] = min(since, self.types_since.get(kind, since))
+            self.kinds_since[kind] = min(since, self.kinds_since.get(kind, since))
         return bool(kinds)
 
-    def of(self, resource: Resource, plan: ReadPlan) -> Changes:
+    def changes(self, resource: Resource, plan: ReadPlan) -> Changes:
         try:
             events = self.events()
         except REFUSALS as error:
@@ -175,33 +176,33 @@ class EventLog:
 
     def _read(self) -> list[Row]:
         """Reads the events (oldest first)."""
-        kinds_since: dict[int, list[str]] = {}
-        for kind, since in self.types_since.items():
-            kinds_since.setdefault(since, []).append(kind)
-        parts = (events_between(self.account, kinds, since, keep=trimmed) for since, kinds in kinds_since.items())
+        by_since: dict[int, list[str]] = {}
+        for kind, since in self.kinds_since.items():
+            by_since.setdefault(since, []).append(kind)
+        parts = (events_between(self.account, kinds, since, keep=trim) for since, kinds in by_since.items())
         return sorted(chain(*parts), key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
 
     def _cards(self, resource: Resource) -> set[tuple[str, int]]:
         """Finds cards whose links changed because a linked card of this list was trashed, restored or merged.
 
         Such a change may leave the card itself without a new `updated_at` and without an event. The event names the
-        other card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell; where
-        amoCRM tells nothing there, the link stays in the rows of the cards that had it until these change.
+        other card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell. If it
+        does not, the link stays in the rows of the linked cards until these change.
         """
-        since = self.types_since[MERGED]  # from which on links of a delivered card may have changed
+        since = self.kinds_since[MERGED]  # the second since which the links of a delivered card may have changed
         changes = changes_of(self.events(), resource, since, since)
         live, linked = changes.restored.keys() | changes.merged.keys(), list[tuple[Any, Any]]()
         try:
             for row in by_ids(self.account, resource, live, {"with": resource.links_with}):
                 linked += ((name, link.get("id")) for name in CARD_NAMES for link in rows_of(row, name))
-            linked += self._of_trashed(resource, sorted(changes.deleted))
+            linked += self._linked_to_trashed(resource, sorted(changes.deleted))
         except REFUSALS:
             return set()  # the token's user sees no card of this list, nor links to it
         return {
-            (name, card_id) for name, own in linked if name in CARD_NAMES and (card_id := numeric_id(own)) is not None
+            (name, card_id) for name, sent in linked if name in CARD_NAMES and (card_id := numeric_id(sent)) is not None
         }
 
-    def _of_trashed(self, resource: Resource, ids: list[int]) -> Iterator[tuple[Any, Any]]:
+    def _linked_to_trashed(self, resource: Resource, ids: list[int]) -> Iterator[tuple[Any, Any]]:
         for start in range(0, len(ids), IDS_AT_ONCE):
             params = {"filter[entity_id][]": ids[start : start + IDS_AT_ONCE]}
             try:
@@ -228,7 +229,7 @@ def deletions_in(trash: Listing, since: int, first_sync: bool) -> Iterator[Delet
     met: set[int] = set()
     page, promised, enough = 1, False, False
     while not enough:
-        # an empty trash is the rule in a small account
+        # a small account mostly has an empty trash, so its first page is not retried
         raw = (trash if promised else trash.retrying_empty(0)).ask({}, page)
         deleted = [row for row in raw.rows if row.get("is_deleted") is True and isinstance(row.get("id"), int)]
         known = len(met)

@@ -2,10 +2,10 @@
 
 Events never change, and no order of their list is documented, so the first page tells the direction of the keyset walk.
 Why it cannot skip: the keyset walk checks the order on every page. Where a first page is of one second and so tells
-nothing, that second is read on its own, and then what lies on either side. A list in no order is read in passes over a
-window that no event enters any more: it ends with the start of the sync, by the earlier of two clocks that disagree.
+nothing, that second is read on its own, and then the interval on either side. A list in no order is read in passes over
+a window that no new event enters: it ends with the start of the sync, by the earlier of two clocks that disagree.
 
-Progress rule: that of the keyset walk and of the passes; a second read on its own is in no part that is left.
+Progress rule: that of the keyset walk and of the passes; a second read on its own is in no interval that is left.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ def in_no_order(account: Account, listing: Listing, since: int, until: int, keep
 
 
 PAGES_AT_ONCE = 40
-"""Pages of one stretch of time, about. Stretches are read where the newest events are wanted first and listed last."""
+"""About how many pages a stretch has. Such stretches are read if the newest events are wanted first and come last."""
 
 
 @dataclass(frozen=True)
 class EventReading:
     """One reading of the list of events, up to the start of the sync.
 
-    `kinds`: empty for all. `newest_first`: reads a later stretch of time before an earlier one. `keep`: for kinds of
-    which an account may have hundreds of thousands, or mostly none.
+    `kinds`: empty for all. `newest_first`: reads a later stretch of time before an earlier one. `keep`: trims
+    events of kinds of which an account may have hundreds of thousands, or mostly none.
     """
 
     account: Account
@@ -78,11 +78,11 @@ class EventReading:
         )
         needed = self.plan.seconds - (self.account.facts().until + 1, FOREVER)
         for low, high in reversed(needed.intervals):
-            yield from map(Batch, self._part(listing, low, high))
-        # by the clock that is right the seconds that were not read have not come yet, so they bring nothing
+            yield from map(Batch, self._read_interval(listing, low, high))
+        # seconds that were not read have not come yet by the clock that is right, so no event in them is missing
         yield Batch(Page([], (self.plan.since, FOREVER)))
 
-    def _part(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
+    def _read_interval(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         delivered: set[int | str] = set()
         try:
             for page in self._walk(listing, low, high):
@@ -150,7 +150,7 @@ def keyset_either_way(listing: Listing, interval: Interval, raw: RawPage | None 
 def direction(listing: Listing, raw: RawPage) -> bool | None:
     """True for ascending, False for descending, None when the page cannot tell: all its rows are of one second.
 
-    A page that is the whole list counts as ascending. Raises OrderIgnored when it is neither.
+    A page that is the whole list counts as ascending. Raises OrderIgnored when a page is in neither order.
     """
     dated = listing.seconds_of(raw.rows)
     if not dated or not raw.may_go_on:

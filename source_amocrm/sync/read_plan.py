@@ -1,4 +1,4 @@
-"""Progress: what a stream has delivered. ReadPlan: what a sync must request of one list because of that."""
+"""What a stream has delivered (`Progress`), and what a sync must therefore request of one list (`ReadPlan`)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ReadPlan:
 
     `deletions_since`, `changes_since`: the second since which a row may have been deleted, or a delivered row may have
     changed without a new updated_at; FOREVER while nothing was delivered. `newest`: the second of the newest row known.
-    `within`: one of those seconds, whose rows are delivered in the order of their ids up to there.
+    `within`: one of `seconds`, whose rows are delivered up to that checkpoint in the order of their IDs.
     """
 
     seconds: IntervalSet
@@ -50,7 +50,7 @@ class ReadPlan:
     within: ResumePoint | None = None
 
     @property
-    def at_first(self) -> bool:
+    def needs_everything(self) -> bool:
         """Whether everything is needed, because nothing was delivered before."""
         return self.changes_since == FOREVER and self.since == BEGINNING
 
@@ -60,9 +60,9 @@ class ReadPlan:
 
     @property
     def requested_since(self) -> int:
-        """The first second to request: the newest known row's if only newer rows are needed, so no answer is empty.
+        """The first second to request: no later than the newest known row's, so that an empty response is a false one.
 
-        A walk in the order of ids that is not finished does not know the newest row.
+        A walk in the order of IDs that is not finished does not know the newest row.
         """
         return self.since if self.newest is None or self.resume else min(self.newest, self.since)
 
@@ -89,8 +89,8 @@ class Progress:
 
     Everything up to `watermark` (the server's time when a sync started; None before the first) has been delivered,
     except for what is `pending`, list by list. `newest`: the second of each list's newest row. `ahead`: by list and key
-    of the row, the versions that were delivered with a later date than their next version may have. `unsaved`: no state
-    has told yet of some that are `ahead`.
+    of the row, the versions that were delivered with a later date than their next version may have. `unsaved`: some of
+    the versions in `ahead` are in no state yet.
     """
 
     stream: str
@@ -167,7 +167,7 @@ class Progress:
         plans = {name: self.plan(name) for name in names}
         self.watermark = started
         self.needed = {name: plan.seconds for name, plan in plans.items()}
-        anew = ReadPlan(IntervalSet(((start, FOREVER),)), None, start, start)
+        everything = ReadPlan(IntervalSet(((start, FOREVER),)), None, start, start)
         self.pending = {
             name: replace(
                 plan,
@@ -175,12 +175,12 @@ class Progress:
                 changes_since=min(plan.changes_since, started),
                 newest=None,
             )
-            for name, plan in (dict.fromkeys(plans, anew) if self.doubted else plans).items()
+            for name, plan in (dict.fromkeys(plans, everything) if self.doubted else plans).items()
         }
 
     def cover(self, name: str, page: Page, floor: int = BEGINNING, walked: bool = False) -> None:
-        """Marks the rows of `page` as delivered. A page with a checkpoint belongs to a walk over rows since `floor`,
-        which has come to its end if it is `walked`.
+        """Marks the rows of `page` as delivered. A page with a checkpoint belongs to a walk over rows since `floor`.
+        `walked`: that walk has come to its end.
 
         A new walk covers everything since `floor`. A resumed walk does not: it never meets rows that an earlier sync
         passed, so their changes are read by their seconds instead.
@@ -198,14 +198,14 @@ class Progress:
             walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
         self.pending[name] = replace(pending, seconds=intervals, resume=None if walked else walk, within=within)
 
-    def finish(self, name: str, deletions_told: bool = True) -> None:
+    def finish(self, name: str, deletions_delivered: bool = True) -> None:
         """Marks all that was needed of the list as delivered. Deletions that this sync ignores stay pending."""
-        if not self.doubted and (pending := self.pending.pop(name, None)) and not deletions_told:
+        if not self.doubted and (pending := self.pending.pop(name, None)) and not deletions_delivered:
             since = pending.deletions_since
             self.pending[name] = replace(NOTHING, deletions_since=since, changes_since=self.watermark or BEGINNING)
 
     def postpone(self, name: str) -> None:
-        """Marks the list as missing in the account for now. What is pending stays pending until it is there.
+        """Marks the list as missing for now. What is pending stays pending until the account has the list.
 
         A list of which nothing was ever delivered can have no deleted row.
         """
@@ -213,18 +213,18 @@ class Progress:
         if name not in self.newest and pending.seconds == IntervalSet(((self.start or BEGINNING, now),)):
             self.pending[name] = replace(pending, deletions_since=now, changes_since=now)
 
-    def meet(self, name: str, second: int | None) -> None:
+    def note_newest(self, name: str, second: int | None) -> None:
         if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):
             self.newest[name] = second
 
     def date(
         self, name: str, row_key: Key, second: int | None, postdated: bool = False, at_least: int = BEGINNING
     ) -> int | None:
-        """Dates a row of the list `name` that amoCRM dates `second`: `at_least` so, and later than any other version of
-        it that was delivered.
+        """Returns the date to deliver for a row of the list `name` that amoCRM dates `second`: no earlier than
+        `at_least`, and later than any other delivered version of the row.
 
-        `postdated`: its date had not come when it was read, so that its next version may be dated earlier. A state
-        must tell what is `ahead` before the row is delivered: a destination may keep what no state follows.
+        `postdated`: the row was read before `second`, so that its next version may be dated earlier. A state must hold
+        what is `ahead` before the row is delivered: a destination may keep rows that no state follows.
         """
         if second is None or not (self.ahead or at_least or postdated):
             return second
@@ -239,9 +239,9 @@ class Progress:
 
 
 def agree(several: list[Progress], name: str) -> None:
-    """Makes streams of the list `name` date a row alike, for they are joined by that date, and resume the same walk.
+    """Makes the streams of the list `name` resume one walk, and date a row alike, for their tables are joined by date.
 
-    They resume it at the earliest of their checkpoints: a row that is delivered twice does no harm. If one of them
+    They resume the walk at the earliest of their checkpoints: a row that is delivered twice does no harm. If one stream
     needs everything, all read the list from its beginning.
     """
     ahead: dict[str, Version] = {}

@@ -1,10 +1,10 @@
 """One reading of a list of entities: first the main walk, then what only events and the trash tell.
 
-Which walk reads the rows follows from the read plan, and which one takes over where the server fails it.
+The read plan decides which walk reads the rows. If the server ignores its filter or order, another walk takes over.
 
 amoCRM dates records to the second, so a record may change again and keep its date. A stream that makes several rows of
-a record could then not tell rows that the second change removed from the present ones. So such a record is held until
-its second has ended, and delivered as it is read by id after that.
+a record could then not tell rows that the later change removed from the present ones. So such a record is held until
+its second has ended, and then read by id and delivered.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.server_order import ListTraits
 
-DELETIONS_AT_ONCE = 1_000
+DELETIONS_AT_ONCE = 1_000  # in one batch
 CLOCK_SLACK = 1
-"""Seconds by which the clock of the answers may differ from the one that dates the records."""
+"""Seconds by which the clock of the answers may differ from the clock that dates the records."""
 MOST_HELD, MOST_HELD_UNFILTERED = 500, 50
 """The most records held at a time; further ones are delivered at once. Each costs a reading by id."""
-READINGS = 4
+MOST_REREADINGS = 4
 """How many times a record is read again while it changes in every second; then its last version is delivered."""
 
 
@@ -43,9 +43,9 @@ READINGS = 4
 class EntityReading:
     """Reads one list of entities for all streams that are made of it, as a chain of stages over batches.
 
-    `plans`: the streams' read plans. `event_log`: None if none of them needs what only events tell. `mark_deleted`: one
-    of them wants tombstones. `several_rows`: one of them makes several rows of a record. `resolvers`: they take values
-    from the list.
+    `plans`: the streams' read plans. `event_log`: None if no stream needs what only events tell. `mark_deleted`: a
+    stream wants tombstones. `several_rows`: a stream makes several rows of a record. `resolvers`: they take values from
+    the list.
     """
 
     account: Account
@@ -62,8 +62,7 @@ class EntityReading:
         self._listing = self.account.listing(self.resource, self.params)
         self._traits = ListTraits()
         self.delivered = set[Key]()
-        """The keys of rows that every reader has been given; in a first sync REMEMBERED_KEYS of them, for a filter that
-        is ignored shows at the second page."""
+        """The keys of rows that every stream takes; in a first sync only some, for an ignored filter shows soon."""
         self.ids = array("q")
         """The ids of all rows that came, of which there may be millions."""
         self._trash: Callable[[], list[Deletion]] = list
@@ -82,7 +81,7 @@ class EntityReading:
         yield from self._main_walk()
 
     def _main_walk(self) -> Iterator[Batch]:
-        """Reads the needed rows. Where a second walk takes over, leaves out what the first one delivered."""
+        """Reads the needed rows. If another walk takes over, leaves out the rows that the walk before it delivered."""
         if self.resource.by_cursor and self.account.filter_may_work(self.resource):
             try:
                 yield from map(Batch, self._by_date())
@@ -93,7 +92,7 @@ class EntityReading:
                     yield batch.without(lambda row: self._listing.second_of(row) == since and key(row) in known)
                 return
             except (FilterIgnored, OrderIgnored, Unpaid) as error:
-                # Only the filter may not be paid for: the list itself shows it when it is asked for without.
+                # Perhaps only the filter is not paid for; if the list is not, a request without the filter shows it.
                 if isinstance(error, Unpaid) and not self.resource.paid_filter:
                     raise
                 if self.resource.paid_filter and not isinstance(error, OrderIgnored):
@@ -109,8 +108,8 @@ class EntityReading:
             yield from one_second(self._listing, within.since, checkpoint=within.checkpoint)
             intervals -= (within.since, within.since)
         for low, high in intervals.intervals:
-            near = self._plan.requested_since if low == self._plan.since else low
-            yield from keyset(self._listing, (near, high), self._traits)
+            start = self._plan.requested_since if low == self._plan.since else low
+            yield from keyset(self._listing, (start, high), self._traits)
 
     def _unfiltered(self) -> Iterator[Batch]:
         since = self._plan.since
@@ -123,7 +122,7 @@ class EntityReading:
         yield from self._by_page_number(since)
 
     def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
-        """Reads the rows since a second by page number, with the filter where that works."""
+        """Reads the rows of the second `since` or later by page number, filtered if the filter works."""
         listing = self._listing
         if since > BEGINNING and self.account.filter_works(self.resource):
             low = since if self.resource.by_cursor else min(since, self._plan.requested_since)
@@ -133,7 +132,7 @@ class EntityReading:
         yield Batch(Page([]), walked=True)
 
     def _settled(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yields the batches without held records, then these records as they are read again."""
+        """Yields the batches without the held records, and at the end these records as they are read again."""
         held: dict[int, float] = {}
         at_least: dict[Any, int] = {}
 
@@ -142,7 +141,7 @@ class EntityReading:
             return batch.without(lambda row: self._hold(row, batch.page.answered, held))
 
         yield from map(without_held, batches) if self.several_rows else batches
-        for left in range(READINGS - 1, -1, -1):
+        for left in range(MOST_REREADINGS - 1, -1, -1):
             if not held:
                 return
             self.account.api.sleep(max(0.0, max(held.values()) - self.account.api.clock()))
@@ -152,16 +151,16 @@ class EntityReading:
             yield without_held(batch) if left else batch
 
     def _hold(self, row: Row, answered: Iterable[Answer], held: dict[int, float]) -> bool:
-        entity_id, over = row.get("id"), over_at(seconds(row.get("updated_at")) or 0, answered)
-        if over is None or not isinstance(entity_id, int):
+        entity_id, tick = row.get("id"), end_tick(seconds(row.get("updated_at")) or 0, answered)
+        if tick is None or not isinstance(entity_id, int):
             return False
         most = MOST_HELD if self.account.filter_works(self.resource) else MOST_HELD_UNFILTERED
         if entity_id in held or len(held) < most:
-            held[entity_id] = over
+            held[entity_id] = tick
         return entity_id in held
 
     def _observed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Remembers the key of every row. Shows the rows to the resolvers, and the end of the walk."""
+        """Remembers the key of every row. Shows the resolvers every row and the end of the walk."""
         whole, failure = False, None
         try:
             self.account.require(self.resource.path)
@@ -170,7 +169,7 @@ class EntityReading:
                 for resolver in self.resolvers:
                     resolver.observe(batch.page.rows)
                 yield batch
-            whole = self._plan.at_first and not self._traits.behind
+            whole = self._plan.needs_everything and not self._traits.behind
         except AmocrmError as error:
             failure = error
             raise
@@ -179,7 +178,7 @@ class EntityReading:
                 resolver.finish(whole, failure)
 
     def _remember(self, batch: Batch) -> None:
-        """Rows older than one of the plans needs do not count as delivered."""
+        """Remembers the IDs of all rows, and the keys of rows that every stream takes: these count as delivered."""
         row_ids = (row.get("id") for row in batch.page.rows)
         self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
         if self._plan.changes_since == FOREVER and len(self.delivered) >= REMEMBERED_KEYS:
@@ -191,7 +190,7 @@ class EntityReading:
 
     def _changed(self, event_log: EventLog) -> Iterator[Batch]:
         """Yields rows whose links or tags changed without a new `updated_at`, restored rows, and deletions."""
-        changes = event_log.of(self.resource, self._plan)
+        changes = event_log.changes(self.resource, self._plan)
         wanted = changes.to_read_again(self.delivered, self._deletions_to_check())
         page = self._read_again(wanted)
         present = {row["id"] for row in page.rows}
@@ -207,10 +206,10 @@ class EntityReading:
     def _deletions_to_check(self) -> int:
         """Returns the second since which deleted entities are read by id, because they may be back; FOREVER for none.
 
-        A deleted note never comes back. With a trash an event tells of a return, also of one before the first sync.
-        Without one only the row tells, and a sync that does not read all rows may not have met it.
+        A deleted note never comes back. With a trash, an event tells of a return, also of one before the first sync.
+        Without a trash only the row tells, and a sync that does not read all rows may not have met it.
         """
-        if self.resource.holds_notes or not self.mark_deleted or self._plan.at_first:
+        if self.resource.holds_notes or not self.mark_deleted or self._plan.needs_everything:
             return FOREVER
         if not self.resource.has_trash:
             return self._plan.deletions_since
@@ -219,7 +218,7 @@ class EntityReading:
     def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
         """Yields the deletions of events and of the trash; the later one of an entity counts.
 
-        Leaves out what this sync has read: if that is gone since, the next sync's events tell.
+        Leaves out entities that this sync has read: if they are gone since, the next sync's events tell.
         """
         for deletion in self._trash():
             if deletion.id not in gone or gone[deletion.id].at < deletion.at:
@@ -243,7 +242,7 @@ class EntityReading:
         return Page(rows, answered=(before, after))
 
 
-def over_at(second: int, answered: Iterable[Answer]) -> float | None:
+def end_tick(second: int, answered: Iterable[Answer]) -> float | None:
     """Returns the tick of the monotonic clock at which `second` has ended by the server's clock and by ours.
 
     None if it had ended when the rows were requested.

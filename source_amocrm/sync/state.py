@@ -93,7 +93,7 @@ def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
 
 
 def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) -> None:
-    """Fills the progress. What is signed has the shape that `dump` gave it, maybe that of a newer version."""
+    """Fills the progress. A signed state has the shape that `dump` gave it, perhaps the `dump` of a newer version."""
     _require(state.keys() <= {progress.cursor, "pending", "newest", "ahead"})
     pending, newest, ahead = (state.get(part, {}) for part in ("pending", "newest", "ahead"))
     _require({*pending, *newest, *(row_key.partition("/")[0] for row_key in ahead)} <= {*lists})

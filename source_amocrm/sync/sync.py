@@ -1,4 +1,4 @@
-"""One sync: the selected streams, their read plans, and one reading of each list for all its streams."""
+"""Runs a sync with one reading of each list, whose rows go to every selected stream made of that list."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class StreamSync:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def failure(self) -> Exception | None:
-        """Returns the failures of all lists as one; a failure that we did not foresee comes first."""
+        """Returns the failures of all lists as one error. An unforeseen failure stands for all."""
         foreseen = [error for error in self.failures if isinstance(error, AmocrmError)]
         unforeseen = (error for error in self.failures if not isinstance(error, AmocrmError))
         return next(unforeseen, combined_error(foreseen) if foreseen else None)
@@ -82,30 +82,30 @@ class Sync:
             for stream, progress in selected.items()
             if isinstance(stream, Incremental) and progress
         ]
-        for one in self._streams:
-            one.progress.restart_from_the_future(account.clocks.ours())
-            if lookup := one.stream.lookup:
-                one.resolver = Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
-        for resource in {resource for one in self._streams for resource in one.stream.resources}:
-            agree([one.progress for one in self._readers(resource)], resource.name)
+        for reader in self._streams:
+            reader.progress.restart_from_the_future(account.clocks.ours())
+            if lookup := reader.stream.lookup:
+                reader.resolver = Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
+        for resource in {resource for reader in self._streams for resource in reader.stream.resources}:
+            agree([reader.progress for reader in self._readers(resource)], resource.name)
         self._event_log = EventLog(account)
         self._readings: dict[Resource, EntityReading | EventReading] = {
             resource: self._event_reading() if resource is EVENTS else self._entity_reading(resource)
-            for resource in dict.fromkeys(resource for one in self._streams for resource in one.stream.inputs())
+            for resource in dict.fromkeys(resource for reader in self._streams for resource in reader.stream.inputs())
         }
 
     def parts(self) -> list[Resource | Declaration]:
         return [*self._readings, *self._whole]
 
     def start(self) -> None:
-        """Asks for what every list needs: the account, and the events."""
+        """Requests ahead what several lists need: `/account`, and the events."""
         self.account.pool.submit(self.account.facts)
-        # a killed sync that resumes may be killed again, long before its end where the events are wanted
-        if self._event_log.types_since and not any(one.progress.pending for one in self._streams):
+        # not in a resumed sync: it may be killed again, long before its end, when the events are needed
+        if self._event_log.kinds_since and not any(reader.progress.pending for reader in self._streams):
             self.account.pool.submit(self._event_log.events)
 
     def read(self, part: Resource | Declaration) -> Items:
-        """Yields what comes of a part's streams. One stream's failure ends that stream alone."""
+        """Yields the items of a part's streams. One stream's failure ends that stream alone."""
         return self._read_list(part) if isinstance(part, Resource) else self._read_whole(part)
 
     def _read_whole(self, stream: Declaration) -> Items:
@@ -118,105 +118,105 @@ class Sync:
         yield stream.name, End(failure)
 
     def _read_list(self, resource: Resource) -> Items:
-        streams = [one for one in self._streams if resource in one.stream.inputs()]
+        readers = [reader for reader in self._streams if resource in reader.stream.inputs()]
         failure = None
         try:
             with closing(self._readings[resource].batches()) as batches:
                 for batch in batches:
                     self._observe(resource.path, batch)
-                    for one in list(streams):
-                        if not (yield from self._deliver(one, resource, batch)):
-                            streams.remove(one)
-                    # each stage before refers to its batch until the next one comes, and a row may have 30 MB
+                    for reader in list(readers):
+                        if not (yield from self._deliver(reader, resource, batch)):
+                            readers.remove(reader)
+                    # each earlier stage refers to its batch until the next batch comes, and a row may have 30 MB
                     batch.page.rows.clear()
-                    if not streams:
+                    if not readers:
                         break
         except Exception as error:
             failure = error
         finally:
             self._observe(resource.path, None)
-        for one in streams:
-            # each stream has a copy, so that their tracebacks do not mix
-            yield from self._deliver(one, resource, None, failure and error_copy(failure))
+        for reader in readers:
+            # each stream gets a copy of the error, so that tracebacks do not mix
+            yield from self._deliver(reader, resource, None, failure and error_copy(failure))
 
     def _deliver(
-        self, one: StreamSync, resource: Resource, batch: Batch | None, failure: Exception | None = None
+        self, reader: StreamSync, resource: Resource, batch: Batch | None, failure: Exception | None = None
     ) -> Generator[tuple[str, Item], None, bool]:
-        """Yields a stream's items of a batch. Without a batch, and where the stream fails, ends the list for it.
+        """Yields a stream's items of a batch. Without a batch, or if the stream fails, ends the list for the stream.
 
         Returns whether the stream takes further batches. `failure`: why the list was not read to its end.
         """
-        name = one.stream.name
-        with one.lock:
+        name = reader.stream.name
+        with reader.lock:
             try:
-                if not one.deliveries:
-                    lists = one.stream.inputs()
-                    one.progress.begin([own.name for own in lists], self.account.facts().started)
-                    one.deliveries = {own: self._delivery(one, own) for own in lists}
+                if not reader.deliveries:
+                    lists = reader.stream.inputs()
+                    reader.progress.begin([each.name for each in lists], self.account.facts().started)
+                    reader.deliveries = {each: self._delivery(reader, each) for each in lists}
                 if failure:
                     raise failure
                 if batch:
-                    part = {"delivery": one.deliveries[resource], "batch": batch}
-                    mode, cursor = SyncMode.incremental, [one.stream.cursor_field]
-                    for item in one.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part):
+                    part = {"delivery": reader.deliveries[resource], "batch": batch}
+                    mode, cursor = SyncMode.incremental, [reader.stream.cursor_field]
+                    for item in reader.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part):
                         yield name, item
                     return True
             except Exception as error:
                 failure = error
-            one.unread.discard(resource)
+            reader.unread.discard(resource)
             if failure is None:
-                one.progress.finish(resource.name, not one.stream.deletable or self.account.config.mark_deleted)
-            elif one.deliveries and self._is_off(resource, failure):
+                reader.progress.finish(resource.name, not reader.stream.deletable or self.account.config.mark_deleted)
+            elif reader.deliveries and self._is_off(resource, failure):
                 LOGGER.info("%s of %s: there are none in this account. %s", name, resource.name, failure)
-                one.progress.postpone(resource.name)
+                reader.progress.postpone(resource.name)
             else:
-                one.failures.append(failure)
-            if one.deliveries:
-                yield name, Checkpoint(dump(one.progress))
-            if not one.unread:
-                yield name, End(one.failure())
+                reader.failures.append(failure)
+            if reader.deliveries:
+                yield name, Checkpoint(dump(reader.progress))
+            if not reader.unread:
+                yield name, End(reader.failure())
         return False
 
     def _is_off(self, resource: Resource, failure: Exception) -> bool:
         """Whether the failure means that the account has no such list."""
         return isinstance(failure, AmocrmError) and failure.path == resource.path and self.account.lacks(failure)
 
-    def _delivery(self, one: StreamSync, resource: Resource) -> Delivery:
-        made = one.stream, resource, one.progress, one.resolver, self.account.clocks.now
-        if resource is EVENTS and one.stream.newest_first:
-            between = partial(events_between, self.account, one.stream.kinds or ())
-            return NewestFirst(*made, self.account.facts().until, between)
-        return Delivery(*made)
+    def _delivery(self, reader: StreamSync, resource: Resource) -> Delivery:
+        arguments = reader.stream, resource, reader.progress, reader.resolver, self.account.clocks.now
+        if resource is EVENTS and reader.stream.newest_first:
+            between = partial(events_between, self.account, reader.stream.kinds or ())
+            return NewestFirst(*arguments, self.account.facts().until, between)
+        return Delivery(*arguments)
 
     def _readers(self, resource: Resource) -> list[StreamSync]:
-        return [one for one in self._streams if resource in one.stream.resources]
+        return [reader for reader in self._streams if resource in reader.stream.resources]
 
     def _entity_reading(self, resource: Resource) -> EntityReading:
         readers = self._readers(resource)
-        streams = [one.stream for one in readers]
-        plans = [one.progress.plan(resource.name) for one in readers]
+        streams = [reader.stream for reader in readers]
+        plans = [reader.progress.plan(resource.name) for reader in readers]
         marked = [stream.deletable and self.account.config.mark_deleted for stream in streams]
-        told = [self._event_log.want(resource, plan, marks) for plan, marks in zip(plans, marked, strict=True)]
+        needs_events = [self._event_log.want(resource, plan, marks) for plan, marks in zip(plans, marked, strict=True)]
         return EntityReading(
             self.account,
             resource,
             plans,
             params=with_parameter({extra for stream in streams for extra in stream.wanted_extras()}),
-            event_log=self._event_log if any(told) else None,
+            event_log=self._event_log if any(needs_events) else None,
             mark_deleted=any(marked),
             several_rows=any(stream.several_rows for stream in streams),
-            resolvers=[one.resolver for one in self._streams if one.resolver and one.resolver.resource == resource],
+            resolvers=[each for reader in self._streams if (each := reader.resolver) and each.resource == resource],
         )
 
     def _event_reading(self) -> EventReading:
-        readers = [one for one in self._streams if one.stream.kinds is not None]
-        kinds = {kind for one in readers for kind in one.stream.kinds or ()}
-        everything = any(not one.stream.kinds for one in readers)
+        readers = [reader for reader in self._streams if reader.stream.kinds is not None]
+        kinds = {kind for reader in readers for kind in reader.stream.kinds or ()}
+        everything = any(not reader.stream.kinds for reader in readers)
         return EventReading(
             account=self.account,
-            plan=merged([one.progress.plan(EVENTS.name) for one in readers]),
+            plan=merged([reader.progress.plan(EVENTS.name) for reader in readers]),
             kinds=() if everything else tuple(kinds),
-            newest_first=any(one.stream.newest_first for one in readers),
+            newest_first=any(reader.stream.newest_first for reader in readers),
         )
 
 

@@ -1,18 +1,18 @@
-"""The walks by page number: in the order of IDs, or from the newest row down.
+"""The walks by page number, in the order of IDs or from the newest row down.
 
 Pages overlap (see `page_size`). Both walks take a page only if no row can lie between it and the page before, whatever
 people edit, delete or restore meanwhile; else they request an earlier page.
 
 `in_id_order` reads a list that cannot be ordered by time, or one crowded second. Why it cannot skip: IDs never change
-and new rows come last, and a page counts only if its first ID is not greater than the last ID read: then it holds every
-row between that ID and its own last ID. A walk that was cut off resumes in the same way from the last row delivered. If
-the server does not list rows in the order of IDs, the walk reads the list in passes (see `full`).
+and new rows come last, and a page counts only if its first ID is not greater than the last ID read. Then the page holds
+every row from the last ID read to its own last ID. A resumed walk joins the last row delivered in the same way. If the
+server does not list rows in the order of IDs, the walk reads the list in passes (see `full`).
 
 `newest_first` reads a list whose filter is off down to a known second. Why it cannot skip: a page is one snapshot, so
 it holds every row of the seconds between its first row and its last, and a page counts only if it begins with a row
 newer than the last row of the page before. The last second of a page may have so many rows that the next page begins in
-it. The walk then reads that second again until nothing new comes, for the server may list its rows in any order. A
-reading during which the second has moved in the list does not count.
+that second. The walk then reads the second again until no new row comes, for the server may list its rows in any order.
+A reading during which the second moved in the list does not count.
 
 Progress rule: `PageProgress`, and each page reaches farther than the one before or is a step back.
 """
@@ -78,12 +78,12 @@ def _ids_in_order(rows: list[Row]) -> list[int]:
 
 
 def newest_first(listing: Listing, since: int) -> Iterator[Page]:
-    """Yields the rows of the second `since` or later, newest first. Raises OrderIgnored if the server does not."""
+    """Yields the rows of the second `since` or later, newest first. Raises OrderIgnored if the server does not obey."""
     # pages are not prefetched, for the walk mostly ends on the first
     listing = replace(listing.narrowed({f"order[{listing.cursor}]": "desc"}), pool=None)
     plan = WindowPlan(listing)
     reached = FOREVER  # every row of a later second is delivered
-    delivered: dict[Key, int | None] = {}  # the seconds of the delivered rows
+    delivered: dict[Key, int | None] = {}  # by key, the second of the version that was delivered
 
     def is_new(row: Row) -> bool:
         second, before = listing.second_of(row), delivered.get(key(row), -1)
@@ -101,8 +101,8 @@ def newest_first(listing: Listing, since: int) -> Iterator[Page]:
             continue
         pages, rows = [raw], list(filter(is_new, raw.rows))
         reached = min([before, *seconds[-1:]])
-        # the next page should begin with the last row that is newer
-        newer = [place for place, row in enumerate(raw.rows, start) if (listing.second_of(row) or 0) > reached]
+        # the next page should begin with the last row that is newer than `reached`
+        newer = [position for position, row in enumerate(raw.rows, start) if (listing.second_of(row) or 0) > reached]
         fresh = bool(rows) or reached < before
         if reached >= since:
             plan.advance(raw, fresh, max(newer, default=None))

@@ -20,13 +20,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import pairwise
 
-from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, compared, key
+from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, compare, key
 from source_amocrm.walk.page_size import Endless, PagePlan, PageProgress, TooLong, WindowPlan, with_smaller_pages
 from source_amocrm.walk.worker_pool import MOST_AHEAD
 
 MOST_KEPT = 52 << 20
-"""The most rows of a list that is kept in memory (bytes as `marshal` writes them, about 48 MB of JSON; as objects they
-take four times that)."""
+"""The most memory for one list (bytes of its rows as `marshal` writes them, about 48 MB of JSON; as objects they take
+four times that). Past it `full` raises TooLong."""
 MOST_QUIET_PASSES = 8
 """How many passes in a row without a new row are enough, if rows leave all the time or the list repeats some."""
 MOST_PASSES = 60
@@ -93,7 +93,7 @@ class _WholeList:
             return
         shared = self._keys[start : start + len(keys)]
         self._moved = self._moved or keys[: len(shared)] != shared
-        self._orders = {step for step in self._orders if all(compared(*pair) == step for pair in pairwise(keys))}
+        self._orders = {step for step in self._orders if all(compare(*pair) == step for pair in pairwise(keys))}
         if start and not self._goes_on(page, keys):
             self._moved, self._orders = True, set()
         self._keys[start : start + len(keys)] = keys
@@ -108,7 +108,7 @@ class _WholeList:
         return unchanged and (len(keys) == self._plan.window.limit or self._keys[-1] in keys)
 
     def _keep(self, raw: RawPage) -> bool:
-        """Keeps the rows of a page. Whether one of them is new. Raises TooLong past MOST_KEPT."""
+        """Keeps the rows of a page. Returns whether one of them is new. Raises TooLong past MOST_KEPT."""
         fresh = {key(row): row for row in raw.rows if key(row) not in self._rows}
         self._bytes += len(marshal.dumps([*fresh.values()], 2))  # in version 2, equal texts count each time
         if self._bytes > MOST_KEPT:
@@ -118,7 +118,7 @@ class _WholeList:
 
 
 def _fields(row: Row) -> Row:
-    """The row's own fields: links to it name the page that it came on."""
+    """The row's own fields, without `_links`, which name the page that the row came on."""
     return {name: value for name, value in row.items() if not name.startswith("_")}
 
 

@@ -1,14 +1,14 @@
 """The keyset walk: each page is requested from the last row seen, so that no row shifts across a page boundary.
 
 Why it cannot skip: the list is in the order of its cursor field and a page is one snapshot, so a page holds every row
-from its first to its last. The walk takes a page only if it begins no later than the last page ended. It does so
+from its first to its last. The walk takes a page only if the page begins no later than the last page ended. That is so
 
 * if it was requested from the last second read, or begins before that second;
 * if it begins with the last row read or an earlier row of the same second, and rows of one second have always come in
   the order of their IDs;
 * in a list whose rows do not change (events), if it repeats the last rows of the page before at their own positions and
-  shows no other row of that second again. A frozen query has as many positions between the two ends of a second as the
-  second has rows, so if each of these holds another row, every row was seen.
+  shows no other row of that second again. A second takes as many positions of the list as it has rows, so if each of
+  these positions showed a different row, every row was seen.
 
 Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. The
 walk drops rows that were delivered before. If rows of one second come in any order in a list that can be read in the
@@ -19,9 +19,9 @@ own: in the order of IDs if the list can be ordered so, else in passes. Within o
 shifts the rest to the front.
 
 Progress rule: a page that brings nothing new lies behind the last one or is a step back, and there are at most
-MOST_BARREN of these in a row. The walk does not chase changes that come faster than it reads them: what is changed
-after the walk has reached the time of its start is left to the next walk. Rows dated more than an hour ahead are read
-all the same.
+MOST_STALLED of these in a row. The walk does not chase changes that come faster than it reads them: once it has reached
+the time of its start, rows that change later are left to the next walk. Rows dated more than an hour ahead are read all
+the same.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ from source_amocrm.walk.page_size import check_length
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
 
 AN_HOUR = 3_600
-MOST_BARREN = 12
-"""How many pages in a row may bring nothing new. Past it the walk reads the second on its own."""
+MOST_STALLED = 12
+"""The most pages in a row without a new row. Past it the walk reads the second on its own."""
 CROWDED_SHARE = 1 / 4
 """If rows of one second fill this share of a page, the next page begins with the last of them, not the first."""
 
@@ -64,11 +64,11 @@ CROWDED_SHARE = 1 / 4
 def keyset(
     listing: Listing, interval: Interval, traits: ListTraits, ascending: bool = True, raw: RawPage | None = None
 ) -> Iterator[Page]:
-    """Yields the rows of the seconds `interval` of a list that has a filter by its cursor field and comes in its order.
+    """Yields the rows of the seconds `interval` from a list that is filtered and ordered by its cursor field.
 
     `ascending`: the order to request and to rely on. `raw`: the first page of the interval, if it has come already.
-    Raises FilterIgnored or OrderIgnored when the server does not do what the walk rests on, and TiesShuffled where the
-    list can be read in the order of IDs instead.
+    Raises FilterIgnored or OrderIgnored if the server ignores the filter or the order, and TiesShuffled if the list can
+    be read in the order of IDs instead.
     """
     return _Walk(OrderedList(listing, traits, ascending, interval)).pages(raw)
 
@@ -80,8 +80,8 @@ class _Position:
     `last`: the last row of the page before. `rows`: how many rows at `rank` are delivered. `delivered`: their keys,
     while they are few; then the order of ties tells which rows are delivered.
 
-    What the walk has tried since the last page that was taken: `back`: how many rows earlier than it must the next page
-    begins, because the last one did not join. `barren`: how many pages in a row brought nothing new. `was_empty`: the
+    What the walk has tried since the last page that was taken: `back`: how many rows earlier the next page begins than
+    it must, because the last page did not join. `stalled`: how many pages in a row brought no new row. `was_empty`: the
     last of them lay behind the end of the list. `empty_behind`: the window behind which the list was seen to be empty.
     """
 
@@ -91,19 +91,19 @@ class _Position:
     rows: int = 0
     delivered: set[Key] = field(default_factory=set)
     back: int = 0
-    barren: int = 0
+    stalled: int = 0
     was_empty: bool = False
     empty_behind: KeysetWindow | None = None
 
     @property
-    def _many(self) -> bool:
+    def _keys_dropped(self) -> bool:
         return len(self.delivered) < self.rows
 
     def is_fresh(self, one: Ranked) -> bool:
         """Whether a row is not delivered yet."""
         if one.rank != self.rank:
             return one.rank > self.rank
-        if self._many and self.last and self.traits.is_no_later(one, self.last):
+        if self._keys_dropped and self.last and self.traits.is_no_later(one, self.last):
             return False
         return one.key not in self.delivered
 
@@ -116,9 +116,9 @@ class _Position:
         return self.traits.ties_hold_for(tied) and self.traits.is_no_later(first, self.last)
 
     def holds_none_of(self, ranked: list[Ranked]) -> bool:
-        """Whether it is known that none of these rows is delivered and no two of them are one."""
+        """Whether it is known that none of these rows is delivered and no two of them are the same row."""
         keys = {one.key for one in ranked}
-        return not self._many and len(keys) == len(ranked) and keys.isdisjoint(self.delivered)
+        return not self._keys_dropped and len(keys) == len(ranked) and keys.isdisjoint(self.delivered)
 
     def is_before(self, last: Ranked) -> bool:
         """Whether a page that ends with this row leads beyond what was read."""
@@ -140,11 +140,11 @@ class _Position:
         if len(self.delivered) > REMEMBERED_KEYS and self.traits.ties_known:
             self.delivered = set()
         self.last = ranked[-1] if ranked else None
-        self.barren, self.was_empty, self.empty_behind = 0, False, None
+        self.stalled, self.was_empty, self.empty_behind = 0, False, None
 
     def page_within(self, rows: list[Row], ranked: list[Ranked]) -> Page | None:
-        """The page of these rows with a checkpoint, if it ends in the second in which it begins and that second's rows
-        come in ascending order of IDs; else None."""
+        """The page of these rows with a checkpoint, if they end in the second that the walk is in and its rows come in
+        ascending order of IDs; else None."""
         within = self.traits.ties_known and self.traits.tied_pairs > 0 and ranked and ranked[-1].rank == self.rank
         row_id = ranked[-1].row.get("id") if within else None
         if not isinstance(row_id, int):
@@ -152,11 +152,11 @@ class _Position:
         return Page(rows, checkpoint=PageCheckpoint(self.rows + len(rows), row_id), second=self.rank)
 
 
-class _Found(NamedTuple):
-    """A page that the walk looks at.
+class _Candidate(NamedTuple):
+    """A page that was requested to follow on what was read.
 
-    `joins`: it follows on what was read. `counted`: by the positions of its rows. `lost`: it does not, and begins in a
-    crowded second, which the walk then reads on its own.
+    `joins`: no row can lie between what was read and the page. `counted`: the positions of its rows show that. `lost`:
+    the page does not join, and begins in a crowded second, which the walk then reads on its own.
     """
 
     raw: RawPage
@@ -178,51 +178,51 @@ class _Walk:
         self._trusted: set[int] = set()
         """Ranks at which two pages were joined by the order of ties alone."""
         self._started_at = 0
-        """When the first page came (Unix seconds, server clock)."""
+        """When the first page came (Unix seconds, the later clock)."""
         self._caught_up_at = 0
-        """When the walk reached the second `_started_at` (Unix seconds, server clock)."""
+        """When the walk reached the second `_started_at` (Unix seconds, the later clock)."""
 
     def pages(self, raw: RawPage | None) -> Iterator[Page]:
         # the limit of a page that has come already is not known
-        window = self._prefetcher.first(self._ordered.first_rank - 1, self._ordered.first_rank)._replace(limit=0)
-        found = self._look(raw, window) if raw else None
+        window = self._prefetcher.first_window(self._ordered.first_rank - 1, self._ordered.first_rank)._replace(limit=0)
+        candidate = self._inspect(raw, window) if raw else None
         try:
             while self._position.rank <= self._ordered.last_rank:
                 try:
-                    yield from self._proceed(found or self._next_prefetched() or self._next())
+                    yield from self._proceed(candidate or self._next_prefetched() or self._next())
                 except PageTooLarge as error:
                     self._prefetcher.shrink(error)
-                found = None
+                candidate = None
         finally:
             self._prefetcher.drop()
 
-    def _proceed(self, found: _Found) -> Iterator[Page]:
+    def _proceed(self, candidate: _Candidate) -> Iterator[Page]:
         """Goes on with a page that was requested to follow on what was read."""
         position = self._position
-        self._started_at = self._started_at or found.raw.latest
-        if position.barren > MOST_BARREN or found.lost:
-            yield from self._read_second(found.raw)
-        elif found.joins:
-            yield from self._take(found)
+        self._started_at = self._started_at or candidate.raw.latest
+        if position.stalled > MOST_STALLED or candidate.lost:
+            yield from self._read_second(candidate.raw)
+        elif candidate.joins:
+            yield from self._take(candidate)
         else:
             # the page leaves a gap, or is empty: the next page begins earlier, each time twice as far
             self._prefetcher.drop()
-            position.was_empty = not found.ranked
-            position.back = max(2 * position.back, found.window.limit // 4, 1)
-            position.barren += 1
+            position.was_empty = not candidate.ranked
+            position.back = max(2 * position.back, candidate.window.limit // 4, 1)
+            position.stalled += 1
 
-    def _next(self) -> _Found:
+    def _next(self) -> _Candidate:
         """Requests the next page. It begins with the first row of the second that the walk is in; in a crowded second,
         with the last row that was read, or `back` rows before that."""
         continues = self._traits.ties_known or self._listing.own_order
         crowded = continues and self._position.is_crowded(self._prefetcher.limit)
-        window = self._prefetcher.behind(self._position.back) if crowded else None
+        window = self._prefetcher.next_window(self._position.back) if crowded else None
         raw, window = (window.ask(self._ordered), window) if window else self._from_second()
         self._prefetcher.sizer.count_page()
-        return self._look(raw, window)
+        return self._inspect(raw, window)
 
     def _from_second(self) -> tuple[RawPage, KeysetWindow]:
-        """The first page from the second that the walk is in, with the rows of that very second."""
+        """Requests the first page from the second that the walk is in, including the rows of that second."""
         rank, traits = self._position.rank, self._traits
         unknown = traits.inclusive is None and bool(self._position.delivered)
         raw, window = self._first(rank if unknown else self._ordered.bound_of(rank))
@@ -236,22 +236,22 @@ class _Walk:
         return raw, window
 
     def _first(self, bound: int) -> tuple[RawPage, KeysetWindow]:
-        window = self._prefetcher.first(bound, self._position.rank)
+        window = self._prefetcher.first_window(bound, self._position.rank)
         return window.ask(self._ordered), window
 
-    def _look(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Found:
+    def _inspect(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Candidate:
         position, ranked, counted = self._position, self._ranked(raw), False
-        unordered_here = self._listing.own_order and bool(ranked) and ranked[0].rank == position.rank
-        if unordered_here:
+        begins_unordered = self._listing.own_order and bool(ranked) and ranked[0].rank == position.rank
+        if begins_unordered:
             repeated = self._prefetcher.count_repeated(window, ranked)
             counted = repeated > 0 and position.holds_none_of(ranked[repeated:])
         joins = counted or window.begins_by(position.rank) or (bool(ranked) and position.joins(ranked))
-        unknown = unordered_here and not self._traits.ties_known
+        unknown = begins_unordered and not self._traits.ties_known
         lost = unknown and not joins and position.is_crowded(self._prefetcher.limit)
-        return _Found(raw, window, ranked, joins, counted, lost, prefetched)
+        return _Candidate(raw, window, ranked, joins, counted, lost, prefetched)
 
     def _ranked(self, raw: RawPage) -> list[Ranked]:
-        """The rows with their ranks; a row without a date gets its neighbour's rank. Raises OrderIgnored."""
+        """The rows with ranks; a row without a date has its neighbour's rank. Raises OrderIgnored if ranks fall."""
         rank, ranked = self._position.rank, list[Ranked]()
         for row in raw.rows:
             own_rank = self._ordered.rank(row)
@@ -262,50 +262,50 @@ class _Walk:
             ranked.append(Ranked(rank, key(row), row))
         return ranked
 
-    def _next_prefetched(self) -> _Found | None:
-        """The next prefetched page, if it joins and goes beyond what was read, or shows that the second is lost."""
-        while head := self._prefetcher.head():
-            found = self._look(*head, prefetched=True)
-            if not found.ranked:
+    def _next_prefetched(self) -> _Candidate | None:
+        """The next prefetched page, if it joins and goes beyond what was read, or is `lost`."""
+        while prefetched := self._prefetcher.next_page():
+            candidate = self._inspect(*prefetched, prefetched=True)
+            if not candidate.ranked:
                 break
-            further = found.counted or self._position.is_before(found.ranked[-1])
-            if found.lost or (found.joins and (further or not found.raw.may_go_on)):
+            further = candidate.counted or self._position.is_before(candidate.ranked[-1])
+            if candidate.lost or (candidate.joins and (further or not candidate.raw.may_go_on)):
                 self._prefetcher.requests.popleft()
-                return found
+                return candidate
             if further:
-                # it begins behind what was read
+                # the page begins behind what was read
                 tied = len(self._position.delivered)
                 self._prefetcher.refuse(0 if self._traits.ties_known else tied + 1)
                 if tied > 1:
-                    self._hand_over()
+                    self._raise_if_shuffled()
                 return None
             self._prefetcher.requests.popleft()
         self._prefetcher.drop()
         return None
 
-    def _hand_over(self) -> None:
+    def _raise_if_shuffled(self) -> None:
         """Raises TiesShuffled if ties come in no order and the list can be read in the order of IDs instead."""
         if self._traits.ties_broken and not self._listing.own_order and self._ordered.ascending:
             raise TiesShuffled(self._position.rank, self._position.delivered)
 
-    def _take(self, found: _Found) -> Iterator[Page]:
+    def _take(self, candidate: _Candidate) -> Iterator[Page]:
         """Takes a page that follows on what was read."""
-        raw, window, ranked = found.raw, found.window, found.ranked
+        raw, window, ranked = candidate.raw, candidate.window, candidate.ranked
         position, ordered = self._position, self._ordered
         rank, last = position.rank, ranked[-1].rank if ranked else position.rank
         fresh = [one for one in ranked if position.is_fresh(one)]
-        yield from self._learn(found, fresh)
-        if raw.may_go_on and last <= rank and not ((self._traits.ties_known or found.counted) and fresh):
-            yield from self._leave_second(found)
+        yield from self._learn(candidate, fresh)
+        if raw.may_go_on and last <= rank and not ((self._traits.ties_known or candidate.counted) and fresh):
+            yield from self._leave_second(candidate)
             return
-        self._note(found)
+        self._note(candidate)
         if raw.may_go_on:
             self._prefetcher.fill()
             whole_from = rank if window.number == 1 else ranked[0].rank + 2
             prove_order(ordered, whole_from, ranked, self._prefetcher.sizer)
         ended = not raw.may_go_on or last > ordered.last_rank
-        # The last page was prefetched and may be older than the walk: rows that were changed since lie behind it
-        if found.prefetched and not raw.may_go_on and ordered.ascending and last >= self._started_at:
+        # The last page was prefetched: rows that were changed since it was requested lie behind it
+        if candidate.prefetched and not raw.may_go_on and ordered.ascending and last >= self._started_at:
             ended = False
         rows = [one.row for one in fresh if one.rank <= ordered.last_rank]
         within = None if ended or not ordered.ascending else position.page_within(rows, ranked)
@@ -318,12 +318,12 @@ class _Walk:
         elif (ahead := self._rank_to_read(position.rank, raw)) > position.rank:
             self._move_to(ahead)
 
-    def _learn(self, found: _Found, fresh: list[Ranked]) -> Iterator[Page]:
+    def _learn(self, candidate: _Candidate, fresh: list[Ranked]) -> Iterator[Page]:
         """Learns from a page's order, and reads a second again that was joined by an order which now proves wrong."""
-        ranked, rank = found.ranked, self._position.rank
+        ranked, rank = candidate.ranked, self._position.rank
         if fresh:
             self._traits.learn_ties(ranked[max(0, ranked.index(fresh[0]) - 1) :])
-        proven = found.counted or found.window.begins_by(rank)
+        proven = candidate.counted or candidate.window.begins_by(rank)
         if self._position.last and not proven and ranked and ranked[0].rank == rank:
             self._trusted.add(rank)
         if self._traits.ties_broken and self._trusted:
@@ -331,32 +331,32 @@ class _Walk:
             for one in trusted:
                 yield from one_second(self._listing, self._ordered.second(one))
 
-    def _note(self, found: _Found) -> None:
-        self._prefetcher.take_note(found.raw, found.window, found.ranked, found.prefetched)
+    def _note(self, candidate: _Candidate) -> None:
+        self._prefetcher.take_note(candidate.raw, candidate.window, candidate.ranked, candidate.prefetched)
         self._position.back = 0
 
-    def _leave_second(self, found: _Found) -> Iterator[Page]:
+    def _leave_second(self, candidate: _Candidate) -> Iterator[Page]:
         """Handles a page that may go on but does not lead beyond the last row read."""
-        raw, window, position = found.raw, found.window, self._position
+        raw, window, position = candidate.raw, candidate.window, self._position
         if raw.rows and all(self._ordered.rank(row) is None for row in raw.rows):
             raise OrderIgnored  # a page without a date
         if position.last is None or not self._traits.ties_known:
-            self._hand_over()
+            self._raise_if_shuffled()
             yield from self._read_second(raw)
-        elif len(found.ranked) >= window.limit and not position.was_empty:
-            position.barren += 1
-            self._note(found)
+        elif len(candidate.ranked) >= window.limit and not position.was_empty:
+            position.stalled += 1
+            self._note(candidate)
         elif window._replace(number=window.number + 1).ask(self._ordered).rows:
             position.was_empty = False
-            if len(found.ranked) < window.limit:
+            if len(candidate.ranked) < window.limit:
                 yield from self._read_second(raw)
         elif position.empty_behind == window:
             yield Page([], self._ordered.seconds_between(position.rank, position.rank))
             self._move_to(self._rank_to_read(position.rank + 1, raw))
         else:
             position.empty_behind = window
-            position.barren += 1
-            again = self._look(window.ask(self._ordered), window)  # rows may have left just now
+            position.stalled += 1
+            again = self._inspect(window.ask(self._ordered), window)  # rows may have left just now
             yield from self._take(again._replace(counted=False))
 
     def _read_second(self, raw: RawPage) -> Iterator[Page]:
@@ -372,7 +372,7 @@ class _Walk:
         self._position = _Position(self._traits, rank)
 
     def _rank_to_read(self, rank: int, raw: RawPage) -> int:
-        """The rank to go on from: `rank`, or one behind the rows that people change faster than the walk reads them."""
+        """The rank to go on from: `rank`, or an hour from now if people change rows faster than the walk reads."""
         now = raw.latest
         if not self._ordered.ascending or not self._started_at < rank <= now:
             return rank
@@ -386,7 +386,7 @@ class _Walk:
 def one_second(
     listing: Listing, second: int, delivered: Container[Key] = (), checkpoint: PageCheckpoint | None = None
 ) -> Iterator[Page]:
-    """Yields every row of `second` once, without the rows whose keys are `delivered`, or the rows behind `checkpoint`.
+    """Yields the rows of `second` once each, without the `delivered` keys, and only those behind a given `checkpoint`.
 
     Raises FilterIgnored.
     """

@@ -1,11 +1,11 @@
-"""Requests pages of a keyset walk before the walk comes to where they begin.
+"""Prefetches the pages of a keyset walk.
 
 The API knows pages by number only, but of any size and behind any bound of the filter: page 3 of 240 rows begins after
 the first 480 rows behind the bound. A window is such a page. Windows are counted from an anchor, the first row of a
 second, for the filter can request that row as the first row of a page.
 
-Rows move meanwhile, so where a window begins is a guess. The walk sees from its rows whether the page follows on what
-was read: a wrong guess costs a request and nothing else.
+Rows move meanwhile, so the row at which a window begins is a guess. The walk sees from a page's rows whether the page
+follows on what was read: a wrong guess costs a request and nothing else.
 
 Ranks are seconds in the direction of the walk (see `OrderedList`); positions count rows from where the walk began.
 """
@@ -26,33 +26,33 @@ from source_amocrm.walk.server_order import OrderedList, Ranked
 from source_amocrm.walk.worker_pool import MOST_AHEAD
 
 LEAST_OVERLAP = 2.0
-"""How many rows a page shares with the page before it, so that the two can be shown to join: the last row, and one of
-an earlier second."""
+"""The least that a page overlaps the page before (rows), so that the two can be shown to join: the last row, and a row
+of an earlier second."""
 MOST_OVERLAP = 1 / 8
-"""The most that pages overlap (share of a page). A second with more rows says nothing about the rest of the list."""
-CALMER = 1 / 32
+"""The most that pages overlap (share of a page). A second with more rows says nothing of others, and adds one row."""
+OVERLAP_DECAY = 1 / 32
 """By how many rows the overlap shrinks with each page that joined. A page that did not join adds a row or more."""
-CAUTION = 1.2
-"""How many times the estimated rest of the list is requested."""
-REACH = 10
-"""For how many pages back anchors are kept; past it all but the last FEW are dropped."""
-FEW = 4
+ESTIMATE_MARGIN = 1.2
+"""How many times the estimated rest of the list is requested at most."""
+KEPT_PAGES = 10
+"""How many pages back anchors are kept. Older ones are dropped, except for the last KEPT_ANCHORS of all."""
+KEPT_ANCHORS = 4
 MOST_REPEATED = 8
-"""The most rows of a second that may come again. Where a second has more, windows do not begin in the one behind it."""
+"""An anchor that may repeat so many rows of the second before is not used until the filter's `inclusive` is known."""
 LEAST_GAIN = 1 / 8
-"""The least share of a page that a window must bring of rows that no other window requests."""
-PATIENCE = 1 / 100
-"""By how many rows a window may fall short of a page for each anchor looked at: the last anchors are the surest."""
+"""The least part of a window that no earlier window requests (share of a page). A window with less is not requested."""
+SHORTFALL_PER_ANCHOR = 1 / 100
+"""How many rows short of a full page the best window may be, for each anchor tried: the last anchors are the surest."""
 POLL_INTERVAL = 0.05
-"""How often the walk, while it waits for a page, looks whether the pool has room for another request (seconds)."""
+"""How often a walk that waits for a page looks whether the pool has room for another request (seconds)."""
 
 
 @dataclass(slots=True, eq=False)
 class Anchor:
     """The first row of a second, with its `rank` and its `position`.
 
-    `bound`: the filter's bound that made it the first row of a page, if that was requested. `repeated`: how many rows
-    (MOST_REPEATED at most) come before it if the filter starts at the rank before.
+    `bound`: the filter's bound by which the row came as the first of a page, if it did. `repeated`: how many rows
+    (MOST_REPEATED at most) come before the row if the filter starts at the rank before.
     """
 
     position: int
@@ -96,7 +96,7 @@ def best_window(anchors: Iterable[tuple[Anchor, int]], wanted: int, end: int, li
     """
     best, reach = None, end + round(limit * LEAST_GAIN)
     for looked_at, (anchor, bound) in enumerate(anchors):
-        if reach + looked_at * PATIENCE >= wanted + limit:
+        if reach + looked_at * SHORTFALL_PER_ANCHOR >= wanted + limit:
             break
         if anchor.position <= wanted:
             page = reaching(wanted - anchor.position, limit)
@@ -126,13 +126,13 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         self._end = 0
         """The position behind the last row that was read."""
         self._reshuffled = False
-        """Whether rows of the last page were seen in another order than there."""
+        """Whether rows of the last page came again in another order."""
         self._pages = 0
         self._first_rank: int | None = None
         self._latest: int = 0
-        """No row is dated later, but for those dated ahead."""
+        """When the last page came (Unix seconds, the later clock): no row is dated later unless it is dated ahead."""
 
-    def head(self) -> tuple[RawPage, KeysetWindow] | None:
+    def next_page(self) -> tuple[RawPage, KeysetWindow] | None:
         """Waits for the next page, and meanwhile requests others behind it. None if no page was requested. Raises what
         the request raised."""
         if not self.requests:
@@ -143,9 +143,9 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         return page.result(), window
 
     def count_repeated(self, window: KeysetWindow, ranked: list[Ranked]) -> int:
-        """How many rows of the last page a page begins with, each at the same position, before it goes on behind them.
+        """How many rows of the last page this page begins with, each at its own position in the list.
 
-        0 once rows of the list were seen in two orders, or if the window may begin earlier than it was planned to.
+        0 once rows of the list were seen in two orders, or if the window may begin earlier than planned.
         """
         start, shared = window.start, self._end - window.start
         if not self._start <= start < self._end < start + len(ranked):
@@ -156,14 +156,14 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         sure = window.bound in (anchor.bound, anchor.rank) or not anchor.repeated
         if not sure and traits.inclusive is None:
             self._ordered.learn_bound(window.bound + 1)
-        # else a row that moved may stand where the window was planned to begin
+        # else a row that moved may be at the position where the window was planned to begin
         return shared if sure or traits.inclusive is False else 0
 
     def refuse(self, needed: int) -> None:
         """Notes that the next page does not follow on what was read, and lets later pages overlap more.
 
-        The page is kept once, for it may follow on the page that is read instead. `needed`: how many rows it would have
-        had to share with the page before it.
+        The page is kept once, for it may follow on the page that is read instead. `needed`: how many rows it should
+        have shared with the page before it.
         """
         most = max(LEAST_OVERLAP, self.limit * MOST_OVERLAP)
         self._overlap = min(most, max(self._overlap + 1, needed if needed <= most else 0))
@@ -180,7 +180,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         shifts = self._shifts(window, ranked)
         start = self._start - shifts[0] if shifts else window.start
         if self._begins_at_anchor(window):
-            # rows that have left or entered moved the anchor and those before it
+            # rows that left or entered have moved the anchor and the anchors before it
             moved, position = start - window.start, window.anchor.position
             for anchor in self._anchors:
                 anchor.position += moved * (anchor.position <= position)
@@ -193,7 +193,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         if self._first_rank is None and ranked:
             self._first_rank = ranked[0].rank
         if prefetched:
-            self._overlap = max(LEAST_OVERLAP, self._overlap - CALMER)
+            self._overlap = max(LEAST_OVERLAP, self._overlap - OVERLAP_DECAY)
             self.sizer.count_page()
 
     def _begins_at_anchor(self, window: KeysetWindow) -> bool:
@@ -201,12 +201,12 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         anchor = window.anchor
         return anchor in self._anchors and window.bound in (anchor.bound, self._ordered.bound_of(anchor.rank))
 
-    def first(self, bound: int, rank: int) -> KeysetWindow:
+    def first_window(self, bound: int, rank: int) -> KeysetWindow:
         """The window of the first page from a rank on."""
         known = (anchor.position for anchor in reversed(self._anchors) if anchor.rank == rank)
         return KeysetWindow(bound, 1, self.sizer.now, Anchor(next(known, self._end), rank))
 
-    def behind(self, back: int) -> KeysetWindow | None:
+    def next_window(self, back: int) -> KeysetWindow | None:
         """The window that follows on what was read and begins `back` rows earlier than it must."""
         wanted = self._end - 1 - back
         return best_window(self._usable_anchors(), wanted, wanted if back else self._end, self.limit)
@@ -231,7 +231,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         elif last_rank >= 0:
             return proven
         first, last = self._page[0].rank, self._page[-1].rank
-        left = CAUTION * max(0, last_rank - last)
+        left = ESTIMATE_MARGIN * max(0, last_rank - last)
         by_page = math.ceil(left / max(1, last - first))
         read = last - (self._first_rank or 0)
         by_all = math.ceil(left * self._pages / read) if read else 0
@@ -250,10 +250,10 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
                 self.pool.submit(partial(self._ordered.learn_bound, anchor.rank))
 
     def _shifts(self, window: KeysetWindow, ranked: list[Ranked]) -> list[int]:
-        """How much farther from the beginning of the page each row is that was on the last page, too.
+        """For each row that was on the last page, too: how many rows farther down on this page it is.
 
-        Notes whether they came in another order: positions counted by them are not sure then. A single row shows it by
-        not being where its window was planned to have it.
+        Notes whether these rows came in another order, for then positions counted by them are not sure. A single row
+        shows another order if it is not at its planned position.
         """
         shifts = [at - self._index[one.key] for at, one in enumerate(ranked) if one.key in self._index]
         planned = {self._start - window.start} if self._begins_at_anchor(window) else set(shifts[:1])
@@ -266,9 +266,9 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
             rank, before = ranks[index], ranks[max(0, index - MOST_REPEATED) : index]
             if rank != before[-1]:
                 repeated = before.count(rank - 1)
-                # as many on the page before as may be if all of these rows are of one second
+                # if all of these rows are of one second, the page before may have more of them
                 repeated = MOST_REPEATED if repeated == len(before) else repeated
                 self._anchors.append(Anchor(start + index, rank, None, repeated))
-        oldest = start - REACH * self.limit
-        while len(self._anchors) > FEW and self._anchors[1].position < oldest:
+        oldest = start - KEPT_PAGES * self.limit
+        while len(self._anchors) > KEPT_ANCHORS and self._anchors[1].position < oldest:
             self._anchors.popleft()

@@ -30,7 +30,7 @@ SIZES = (125, 50, 25)
 FULL_PAGES = (50, 100, 250)
 """The page sizes (rows) that servers use instead of the requested one. A page of such a size counts as full."""
 REMEMBERED_KEYS = 5_000
-"""The most keys of delivered rows that are kept to drop repeated rows. Past it a row's order decides, or it repeats."""
+"""The most keys kept to drop delivered rows. Past it their order tells which are delivered, or a row comes twice."""
 RECENT_KEYS = 20_000
 """How many keys are kept as objects. Past it they are packed into sorted arrays."""
 MOST_ID_DIGITS = 18
@@ -97,7 +97,7 @@ class RawPage:
 
     @property
     def latest(self) -> int:
-        """No row of the page changed after this second."""
+        """The last second of which the page may show a change, by the later clock."""
         return int(self.answered.latest)
 
 
@@ -113,7 +113,7 @@ class PageCheckpoint:
 class Page:
     """Rows to deliver, and what is complete once they are delivered.
 
-    `completed`: the interval of seconds whose rows are then all delivered; the rows are in their order, up or down.
+    `completed`: the interval of seconds whose rows are then all delivered; rows come in the order of time, up or down.
     `checkpoint`: the position of a walk in ID order, over the whole list or over the rows of one `second`. `answered`:
     the responses that the rows may have come in.
     """
@@ -134,7 +134,7 @@ class Listing:
     documented, so the server may list rows in an order of its own, and rows never change or leave (events).
     `other_orders`: the columns by which a server may order the rows instead. `ids`: the only rows that may come, where
     the list is filtered by ID. `pool` prefetches pages; None for one page at a time. `begun`: whether a row has come
-    yet, in whichever thread; all that is made of a listing shares it.
+    yet, in any thread; listings that are derived from one another share it.
     """
 
     fetch: Fetch
@@ -217,7 +217,7 @@ def check_filter(listing: Listing, rows: list[Row], low: int, high: int) -> None
 
 
 def seconds(value: Any) -> int | None:
-    """Reads a timestamp of the API (Unix seconds). None for 0 and for what is no timestamp."""
+    """Reads a timestamp of the API (Unix seconds). None for 0, past LAST_SECOND, and for what is no timestamp."""
     try:
         second = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -234,16 +234,16 @@ def key(row: Row) -> Key:
     return repr(row.get("id"))
 
 
-def compared(one: Any, other: Any) -> int:
+def compare(one: Any, other: Any) -> int:
     """1 if the first key is lower, -1 if it is higher, 0 if the two are equal or cannot be compared."""
     return (one < other) - (one > other) if isinstance(one, int) is isinstance(other, int) else 0
 
 
 class KeySet:
-    """Millions of keys at 8 bytes each.
+    """A set of millions of keys at 8 bytes each.
 
-    Texts, and numbers of more than 63 bits, are told apart by a digest of 64 bits: of five million texts two have the
-    same digest with a chance of 1 to 1.5 million.
+    Keeps a digest of 64 bits instead of a text, or of a number of more than 63 bits: of five million texts, two have
+    the same digest with a chance of 1 to 1.5 million.
     """
 
     def __init__(self) -> None:
@@ -263,7 +263,7 @@ class KeySet:
         return short in self._recent or any(at < len(run) and run[at] == short for run, at in found)
 
     def add(self, keys: Iterable[Key]) -> bool:
-        """Adds the keys. Whether one of them is new."""
+        """Adds the keys. Returns whether one of them is new."""
         fresh = False
         for short in map(_short, keys):
             if short not in self:
@@ -288,13 +288,13 @@ def _short(key: Key) -> int:
 
 
 def next_link(body: Mapping[str, Any]) -> Any:
-    """The page's link to the next page; nothing that is true on the last page."""
+    """The page's link to the next page; a value that counts as false on the last page."""
     links = body.get("_links")
     return links.get("next") if isinstance(links, dict) else None
 
 
 def php_array(value: Any) -> Any:
-    """The array that PHP wrote as `{"0": …, "1": …}`, or of one element bare; another value as it is."""
+    """The array that PHP wrote as `{"0": …, "1": …}`, or as its only element; any other value unchanged."""
     if isinstance(value, dict):
         return list(value.values()) if all(name.isdecimal() for name in value) else [value]
     return value
@@ -313,7 +313,7 @@ def rows_of(body: Mapping[str, Any], collection: str) -> list[Row]:
             before = value[position - 1] if position else None
             known = f", after the one with the id {before.get('id')}" if isinstance(before, dict) else ""
             raise MalformedList(collection, row, f" as number {position + 1} of a page{known}")
-    return [identified(row) for row in value]
+    return [with_numeric_id(row) for row in value]
 
 
 def numeric_id(value: Any) -> int | None:
@@ -323,7 +323,7 @@ def numeric_id(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def identified(row: Row) -> Row:
+def with_numeric_id(row: Row) -> Row:
     """The row, with its ID as a number if it was sent as a text of digits."""
     sent = row.get("id")
     if type(sent) is str and (number := numeric_id(sent)) is not None:

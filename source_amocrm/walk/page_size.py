@@ -1,12 +1,12 @@
 """Which page of a list is requested: how many rows it has, and where it begins.
 
-A page is too large for the server if it answers 504 or not in time, and for us if its body exceeds the body cap. Then
-pages have fewer rows for a while.
+A page is too large for the server if the server answers 504 or not in time, and for us if its body exceeds the body
+cap. The pages after it have fewer rows for a while.
 
 Pages by number overlap. The API knows pages by number only, but of any size: page 3 of 240 rows begins after the first
-480 rows. A page is one snapshot. If the list's order tells any two rows apart, and a page begins with a row that the
-page before holds, no row lies between the two, whatever people edit, delete or restore meanwhile. If a page begins
-behind these rows, rows have left the list, and the walk requests an earlier page.
+480 rows. A page is one snapshot. If the list is in a total order, and a page begins with a row that the page before
+holds, no row lies between the two, whatever people edit, delete or restore meanwhile. If a page begins behind these
+rows, rows have left the list, and the walk requests an earlier page.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ W = TypeVar("W")
 PAGES_OF_CAUTION = 10
 """How many smaller pages follow one that was too large before the walk tries the full size again. Twice as many each
 time that the full size is still too large, for a server may need a minute to say so."""
-MOST_ROWS = 5_000_000
+LONGEST_LIST = 5_000_000
 """The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
 
 
@@ -89,8 +89,8 @@ class PageSizer:
 class LargestPage:
     """Learns the largest page that a server gives, which may be larger than the `documented` one.
 
-    The first page of a walk asks for `hoped` rows, and its length decides. A server that gives no more than documented
-    falls back to even fewer rows when a request asks for more.
+    The first page of a walk requests `hoped` rows, and its length decides. A server that gives no more than documented
+    sends even fewer rows when a request asks for more.
     """
 
     def __init__(self, hoped: int, documented: int) -> None:
@@ -126,22 +126,22 @@ class TooLong(AmocrmError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"amoCRM's list {path} goes on after {MOST_ROWS:,} rows, or after more than the memory can hold, and is "
+            f"amoCRM's list {path} goes on after {LONGEST_LIST:,} rows, or after more than the memory can hold, and is "
             "read no further. Report it to amoCRM support with the address of the list."
         )
 
 
 def check_length(path: str, rows: int) -> None:
-    """Raises TooLong if so many rows of a list are more than MOST_ROWS."""
-    if rows > MOST_ROWS:
+    """Raises TooLong if the walk has met more `rows` of a list than LONGEST_LIST."""
+    if rows > LONGEST_LIST:
         raise TooLong(path)
 
 
 class PageProgress:
     """The progress rule of walks by page number: one page in MOST_BARREN must bring a row that the walk has not met.
 
-    A robot's mass edit may push many pages of known rows in between. A server that repeats a page, or a few pages in
-    turn, or sends more than MOST_ROWS, is given up on.
+    A robot's mass edit may push many pages of known rows in between. The walk ends with an error if the server repeats
+    a page, or a few pages in turn, or sends more than LONGEST_LIST.
     """
 
     MOST_BARREN = 100
@@ -154,7 +154,7 @@ class PageProgress:
         self._barren = self._repeats = self._rows = 0
 
     def meet(self, raw: RawPage) -> bool:
-        """Counts a page, and tells whether the walk must request the page after it. Raises Endless and TooLong.
+        """Counts a page. Returns whether the walk must request the page after it. Raises Endless and TooLong.
 
         A full page without a link to the next one may be where the server cut the list, so the walk requests the page
         after it. If the server sends the same page instead, the list has ended.
@@ -199,7 +199,7 @@ def reaching(position: int, most: int) -> PageWindow:
     Of all windows that are page n, the largest reaches farthest, so one window of each page number is compared.
     """
     best, limit = most, position // (position // most + 1)
-    while limit > (reach := best - position % best):  # a window with fewer rows than that reaches less far
+    while limit > (reach := best - position % best):  # a window of at most `reach` rows reaches less far
         if limit - position % limit > reach:
             best = limit
         limit = position // (position // limit + 1)
@@ -260,15 +260,15 @@ class WindowPlan(PagePlan[PageWindow]):
         self.end = end
         self.window = reaching(max(end - 1, 0), self.limit)
         self._read = 0
-        self._refused = 0
-        """How many windows in a row began behind what was read."""
-        self._last: PageWindow | None = None
+        self._steps_back = 0
+        """How many windows in a row began behind what was read, each of which led to an earlier one."""
+        self._empty_behind: PageWindow | None = None
         """A window behind which the list was seen to be empty."""
         self._restarts = 0
         """How often steps back led to the beginning of the list and brought nothing new."""
 
     def ask(self) -> RawPage:
-        """The page of the window, which gets smaller if the page is too large."""
+        """Requests the page of the window, and of smaller windows while the page is too large."""
         while True:
             try:
                 return self.take() or self.window.ask(self._listing)
@@ -277,7 +277,7 @@ class WindowPlan(PagePlan[PageWindow]):
                 self.window = reaching(self.window.start, self.limit)
 
     def step_back(self, raw: RawPage) -> None:
-        """Plans an earlier window, because this one begins behind what was read; each time twice as far back.
+        """Plans an earlier window, because this one begins behind what was read. Each step is twice as far as the last.
 
         Raises Endless, and OrderIgnored if the page is longer than requested: pages of the server's own size cannot be
         joined.
@@ -286,15 +286,15 @@ class WindowPlan(PagePlan[PageWindow]):
         self.drop()
         if len(raw.rows) > self.window.limit:
             raise OrderIgnored
-        step = max(1, self.limit // 2) << self._refused
-        self._refused += 1
+        step = max(1, self.limit // 2) << self._steps_back
+        self._steps_back += 1
         self.window = reaching(max(0, self.window.start - step), self.limit)
 
     def advance(self, raw: RawPage, fresh: bool, before: int | None = None) -> None:
         """Plans the next window after a page that joins what was read, or ends the walk.
 
         `fresh`: the page brings a new row. `before`: a position in the window at which the next window should begin, if
-        that is far enough in it. Some servers promise a next page on every page, so the walk requests the page after a
+        enough of it is new then. Some servers promise a next page on every page, so the walk requests the page after a
         short one; some promise none, so it requests the page after a full one. Raises Endless, and OrderIgnored if
         windows cannot join: windows of half a dozen rows sometimes cannot, and none can if the server gives pages of
         its own size or hides most rows of the first page.
@@ -302,15 +302,15 @@ class WindowPlan(PagePlan[PageWindow]):
         window, rows = self.window, len(raw.rows)
         self.sizer.count_page()
         self.more = self._progress.meet(raw)
-        self._restarts += bool(self._refused and window.start == 0 and not fresh)
-        self._read, self._refused = self._read + 1, 0
+        self._restarts += bool(self._steps_back and window.start == 0 and not fresh)
+        self._read, self._steps_back = self._read + 1, 0
         if self._restarts > 2 or (not rows and self.end):
             raise OrderIgnored
         short = rows < window.limit and (window.start == 0 or not fresh)
-        if not raw.may_go_on or (rows < window.limit and window == self._last):
+        if not raw.may_go_on or (rows < window.limit and window == self._empty_behind):
             self.more = False
         elif short and not raw.full and self._is_empty(PageWindow(window.end, window.limit)):
-            self._last = window  # the walk requests the window once more: rows may have left just now
+            self._empty_behind = window  # the walk requests the window once more: rows may have left just now
         else:
             if short:
                 self.widest = min(self.widest, rows)

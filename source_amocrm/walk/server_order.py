@@ -1,4 +1,4 @@
-"""In which order a server lists rows: what to request, what to check on each page, and what the pages have taught.
+"""The order in which a server lists rows: what to request for it, and what each page must and does show of it.
 
 amoCRM documents neither whether a filter's bounds are inclusive, nor how it orders rows of one second, nor whether it
 obeys the requested order of every list. A walk learns these from the responses.
@@ -12,13 +12,13 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from source_amocrm.walk.intervals import FOREVER, Interval
-from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Row, bounds, check_filter, compared, key
+from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Row, bounds, check_filter, compare, key
 from source_amocrm.walk.page_size import PageSizer
 
 PAIRS_TO_KNOW = 20
-"""How many pairs of neighbours must be in the order of their IDs before that order is known: 2**20 to 1 by chance."""
+"""How many pairs of neighbours must be in the order of their IDs before it is relied on: chance is 1 to 2**20."""
 ROWS_TO_PROVE = 25
-"""How many rows that are in the requested order, and in no other order, are not so by chance."""
+"""How many rows in the requested order, and in no other, prove that the server obeys the request."""
 
 
 class Ranked(NamedTuple):
@@ -31,7 +31,7 @@ class Ranked(NamedTuple):
 
 @dataclass(slots=True)
 class ListTraits:
-    """What walks over one list in one direction have learned.
+    """What walks in one direction have learned of a list.
 
     `inclusive`: whether the filter's bound on the side where the walk begins is inclusive; None while unknown.
     `ordered`: the server obeys the requested order. `behind`: people changed rows faster than the walk read them, so
@@ -62,12 +62,12 @@ class ListTraits:
 
     def is_no_later(self, one: Ranked, last: Ranked) -> bool:
         """Whether `one` comes no later than `last`, a row of the same second, so that no row is between the two."""
-        return self.ties_known and (one.key == last.key or compared(one.key, last.key) * self.tied_pairs > 0)
+        return self.ties_known and (one.key == last.key or compare(one.key, last.key) * self.tied_pairs > 0)
 
 
 def _steps(ranked: Sequence[Ranked]) -> list[int]:
     """How each row compares to the next one, where both are of one second."""
-    return [compared(one.key, other.key) for one, other in pairwise(ranked) if one.rank == other.rank]
+    return [compare(one.key, other.key) for one, other in pairwise(ranked) if one.rank == other.rank]
 
 
 @dataclass
@@ -106,7 +106,7 @@ class OrderedList:
         return {**bounds(self.listing, *self.seconds_from(bound)), **order}
 
     def seconds_from(self, bound: int) -> tuple[int, int]:
-        """The seconds from `bound` to one behind the end of the interval, where the filter's bound may be exclusive."""
+        """The seconds from `bound` to one second past the interval, for the filter's bound may be exclusive."""
         low, high = sorted(map(self.second, (bound, self.last_rank + 1)))
         return low, min(high, FOREVER)
 
@@ -132,10 +132,10 @@ class OrderedList:
 def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
     """Checks that a page is in order because that order was requested. Raises OrderIgnored if it is not.
 
-    A page may be in order by chance: it may also be in an order in which the server lists rows whatever the request
-    says. Then the opposite order is requested as well, and must begin behind the page's last row. Where it does not, or
-    the list has no order to request, the page must have all rows up to its last second. A page of one second proves
-    nothing, and needs no order. `first_rank`: the page has every row from that rank on.
+    A short page may be in order by chance, and rows in the order of another column may be in this order whatever was
+    requested. Then the opposite order is requested as well, and must begin behind the page's last row. If it does not,
+    or if the list has no order to request, the page must have all rows up to its last second. A page of one second
+    proves nothing, and needs no order. `first_rank`: the page has every row from that rank on.
     """
     listing, traits, last_rank = ordered.listing, ordered.traits, ranked[-1].rank
     if traits.ordered or ranked[0].rank == last_rank:

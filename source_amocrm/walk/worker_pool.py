@@ -14,15 +14,15 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 MOST_AHEAD = 8
-"""The most responses of one walk that are requested ahead or wait in memory; it requests no more until it takes one."""
+"""The most responses of one walk that are requested ahead or wait in memory. Past it none is requested ahead."""
 STARTING = 0.05
 """How long a started task may take to send its first request (seconds). Until then it takes up room in the budget."""
 
 
 class WorkerPool:
-    """At most `workers` daemon threads: the process may end while they work, for nothing of theirs is delivered then.
+    """At most `workers` daemon threads. The process may end while they work: nothing of their pages is delivered then.
 
-    `room`: how many more requests would have to be under way to use the request budget up.
+    `room`: how many more requests must be under way to use up the request budget.
     """
 
     def __init__(self, workers: int, room: Callable[[], int]) -> None:
@@ -44,7 +44,7 @@ class WorkerPool:
             return 0 if self._shut_down else max(0, min(self._free, self._room() - len(self._started)))
 
     def submit(self, task: Callable[[], T]) -> Future[T]:
-        """The future of `task`. It is cancelled if the pool is shut down before a worker begins the task."""
+        """Returns the future of `task`, which is cancelled if the pool shuts down before a worker begins the task."""
         future: Future[T] = Future()
         with self._lock:
             if self._shut_down:
@@ -59,17 +59,17 @@ class WorkerPool:
         return future
 
     def prefetch(self, task: Callable[[], T]) -> Callable[[], T]:
-        """As `submit`; what is returned gives the result, and runs `task` itself if no worker has begun it."""
+        """As `submit`. Returns a function that returns the result, and runs `task` itself if no worker has begun it."""
         future = self.submit(task)
         return lambda: task() if future.cancel() else future.result()
 
     def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
-        """As `submit`; None if no worker is free. For a task that must not wait for others, which may wait for it."""
+        """As `submit`; None if no worker is free. For a task that must not queue behind tasks which may wait for it."""
         with self._lock:
             return self.submit(task) if self._free > 0 and not self._shut_down else None
 
     def shut_down(self) -> None:
-        """Takes no more tasks. Each thread ends with the task that it is doing."""
+        """Takes no more tasks. Each thread ends after its present task."""
         with self._lock:
             self._shut_down = True
             for _ in range(self._threads):
@@ -81,7 +81,7 @@ class WorkerPool:
             del job  # an idle worker keeps no page
 
     def _do(self, future: Future[Any], task: Callable[[], Any]) -> None:
-        """Does a task that is not cancelled. The worker is free before the future has its result."""
+        """Runs a task that is not cancelled. Frees the worker before it settles the future."""
         if self._shut_down:
             future.cancel()
         settle: Callable[[], object] = future.done

@@ -1,6 +1,7 @@
 {#
-    Rows that count for a person on a day: project_id, user_id, name_alone, day, and each of `counts`, 0 unless `values` has
-    it. `name_alone` is of those who are known by nothing but a name. Robots are left out unless `everybody` counts.
+    Selects what each row of `relation` adds to a person's day: project_id, user_id, name_alone, day, and the columns `counts`,
+    each by its SQL in `values`, else 0. `name_alone`: SQL of the name of a person without an id. Robots and persons without
+    an id are left out unless `everybody` is true.
 #}
 {% macro activity(counts, relation, person, moment, condition, values, everybody=false, name_alone="cast(null as varchar)") %}
     select

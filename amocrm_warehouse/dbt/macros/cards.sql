@@ -1,8 +1,9 @@
 {# What the models of deals, contacts, companies and customers share. #}
 
 {#
-    Whether a card is deleted, since when and by whom: a row without values when deletions are marked, the values that it had
-    when they are ignored. Of `source` joined with `gone`. `moments`: the columns of the moment of deletion.
+    Columns that tell whether the card of `source` is deleted, when, by whom, and whether its row is empty. A connector that marks
+    deletions empties the row, one that ignores deletions leaves its values. Needs the joins of `with_deletions`. `moments`: for
+    each, a column deleted_<moment>.
 #}
 {% macro deletion_of_card(moments=["at"]) -%}
     {%- set deleted = "coalesce(source.is_deleted, false) or gone.deleted_at is not null" -%}
@@ -34,8 +35,8 @@ where coalesce(source.is_deleted, false) or gone.deleted_at is not null or not {
 {% endmacro %}
 
 {#
-    The values of `source` that a card has now: those that were read with its present date. `emptied`: the column of the card
-    that tells that it has none.
+    The rows of `source` that are values of a card now: those that were read with the card's present updated_at. `emptied`: the
+    card's column that is true if the card has no values any more.
 #}
 {% macro values_of_card(cards, owner, id=none, emptied="is_emptied") -%}
 {%- set id = id or owner ~ "_id" -%}

@@ -23,7 +23,7 @@
     [one_of.value for one_of in list_sort(list({'place': {{ order }}, 'value': {{ value }}}) filter (where {{ value }} is not null))]
 {%- endmacro %}
 
-{# The same as one text, with commas. #}
+{# The list of `in_order` as one text, with commas. #}
 {% macro joined_in_order(value, order) %}array_to_string({{ in_order(value, order) }}, ', '){% endmacro %}
 
 {# A timestamp with time zone as one without, by the clock of UTC; DuckDB's own operator goes through a calendar for each row. #}
@@ -49,12 +49,12 @@
 
 {% macro median(expression) %}percentile_cont(0.5) within group (order by {{ expression }}){% endmacro %}
 
-{# The moment as of which every model of one build is told: when the build started, or the var `now`. UTC without a zone. #}
+{# The moment that every model of a build describes: the start of the build, or the var `now`. UTC without a zone. #}
 {% macro now() -%}
     cast('{{ var("now", none) or run_started_at.strftime("%Y-%m-%dT%H:%M:%S") }}' as timestamp)
 {%- endmacro %}
 
-{# The elements of a JSON array, none of what is no array; for a lateral join. #}
+{# The elements of a JSON array as rows, for a lateral join; no row if the value is no array. #}
 {% macro elements_of(array) %}{{ return(adapter.dispatch("elements_of", "amocrm")(array)) }}{% endmacro %}
 {% macro default__elements_of(array) %}jsonb_array_elements(case when jsonb_typeof({{ array }}) = 'array' then {{ array }} end){% endmacro %}
 {% macro duckdb__elements_of(array) %}(select unnest(case when json_type({{ array }}) = 'ARRAY' then cast({{ array }} as json[]) end)){% endmacro %}

@@ -1,15 +1,15 @@
-{# The forecast: how many months it looks back, and of how few deals it tells nothing. #}
+{# The settings of the forecast: how many months it looks back, and how many deals it needs. #}
 
-{# Months of which the record of past forecasts is told; the build needs 28 more, by which these were made. #}
+{# Past months whose forecasts the mart keeps. The build computes 28 more months, from which those forecasts are made. #}
 {% macro recorded_months() %}{{ return(var("forecast_record", 6)) }}{% endmacro %}
 
-{# Months by which a chance is told. #}
+{# Months of past deals from which a chance is computed. #}
 {% macro chance_months() %}{{ return(12) }}{% endmacro %}
 
-{# Months by which the sales are told that come from deals which are not there yet. #}
+{# Months of past sales from which the sales of deals that do not exist yet are computed. #}
 {% macro newcomer_months() %}{{ return(3) }}{% endmacro %}
 
-{# A chance by stage, age and manager is told from so many deals on; by stage and age, and by stage, from fewer. #}
+{# Past deals that a chance by stage, age and manager needs; one by stage and age, or by stage, needs `enough_deals`. #}
 {% macro enough_of_manager() %}{{ return(100) }}{% endmacro %}
 {% macro enough_deals() %}{{ return(30) }}{% endmacro %}
 
@@ -18,7 +18,7 @@
     (12 * cast(extract(year from {{ moment }}) as integer) + cast(extract(month from {{ moment }}) as integer))
 {%- endmacro %}
 
-{# With four digits that say something, so that no order of summing shows; half of a unit is rounded up, also where it is a hair less. #}
+{# Rounds to four significant digits, so that the order of summing does not show. A half is rounded up, also if it is a hair less. #}
 {% macro significant(number) %}
     case
         when {{ number }} >= 1
@@ -28,5 +28,5 @@
     end
 {%- endmacro %}
 
-{# A share by thousandths, likewise. #}
+{# Rounds a share to thousandths, a half likewise. #}
 {% macro thousandths(share) %}floor(1000 * {{ share }} + 0.500001) / 1000{% endmacro %}

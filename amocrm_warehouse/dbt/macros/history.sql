@@ -1,6 +1,6 @@
 {# Histories of cards, as events tell them. #}
 
-{# SQL that holds where the table that tells of a field's changes was read. #}
+{# SQL condition: the table with the changes of this field was read for the project. #}
 {% macro changes_were_read(project, entity_type, field) %}
     {%- set read = [] -%}
     {%- for id in var("projects") if execute -%}
@@ -16,8 +16,8 @@
 {%- endmacro %}
 
 {#
-    A value as an event writes it, in the form of the card's own: several values are a JSON array of texts there, a date is
-    its seconds, a flag may be 1. Whatever is of no such form stays as it is.
+    A value of an event in the form that the card has it in. Events write several values as a JSON array of texts, a date as its
+    seconds since 1970, and a flag as 1 or 0. A value in any other form stays as it is.
 #}
 {% macro text_of_event(value, kind, zone) %}
     {%- set letter = '([^"\\\\[:cntrl:]]|\\\\["\\\\/bfnrt])*' -%}

@@ -1,7 +1,7 @@
 {#
     How `source-amocrm models` replaces tables and views of DuckDB: by one statement in the transaction that checks the key. dbt-duckdb
-    renames an old table away and the new one into its place, and builds dbt's whole context for each of these steps. In
-    somebody else's project dbt's own materializations are used.
+    renames the old table away and the new one into its place, and builds dbt's whole context for each of these steps. A
+    user's own project uses dbt's materializations.
 #}
 {% materialization table, adapter="duckdb" %}{{ return(replaced("table")) }}{% endmaterialization %}
 

@@ -1,6 +1,6 @@
 {#
-    What left amoCRM without a trace: it was read before its kind was listed last, and is not in that list. The rows of a
-    kind that was never listed, and those of a table that does not tell when they were read, are there.
+    Finds cards that left amoCRM without an event: cards of `source` that were read before the last list of their kind and are not
+    in that list. No card is missing if its kind was never listed, or if its table does not tell when rows were read.
 #}
 
 {% macro listed(kind, id) %}

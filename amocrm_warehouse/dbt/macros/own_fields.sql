@@ -10,7 +10,7 @@
     }) }}
 {% endmacro %}
 
-{# SQL that holds for the rows of projects whose values of this kind were read. #}
+{# SQL condition: the values of this kind of cards were read for the project. #}
 {% macro values_were_read(project, entity_type) %}
     {%- set read = [] -%}
     {%- for entity, owner in field_owners().items() if execute -%}
@@ -54,7 +54,7 @@
     ), '_')
 {%- endmacro %}
 
-{# A text as a number, a date, a moment or a flag; null where it is none, so that no value can stop a build. #}
+{# A text as a number, a date, a moment or a flag; null if the text is none, so that no value can stop a build. #}
 {% macro number_in(text) %}
     case
         when {{ text }} ~ '^[+-]?0*[0-9]{1,28}([.][0-9]{0,200})?$' then cast({{ text }} as numeric(38, 9))
@@ -83,7 +83,7 @@
 
 {% macro flag_in(text) %}case when {{ text }} in ('true', '1') then true when {{ text }} in ('false', '0') then false end{% endmacro %}
 
-{# Whether a field is the one that is asked for by its id, code or name, in whatever case. #}
+{# Whether `wanted` is the id, code or name of a field, in any case. #}
 {% macro is_field(wanted, id, code, name) %}
     {% set word = wanted | string | trim | lower %}
     {{ return(word in (id | string, (code or "") | lower, (name or "") | trim | lower)) }}
@@ -118,8 +118,8 @@
 {% endmacro %}
 
 {#
-    All of them, or those that the var `fields` names; the name that a field had at first goes on to name it. PostgreSQL has at most
-    1,600 columns a table: fields past 1,000 are in entity_fields alone.
+    The `own_fields` that become columns: all of them, or those that the var `fields` names, by their present or their first name.
+    PostgreSQL has at most 1,600 columns in a table: fields past 1,000 are in entity_fields alone.
 #}
 {% macro columns_of_fields(entity_type) %}
     {% set chosen, wanted = [], var("fields", none) %}
@@ -133,7 +133,7 @@
     {{ return(chosen) }}
 {% endmacro %}
 
-{# One row a card with a column for each field, for a WITH: project_id, entity_id, the columns. Null where nothing is filled. #}
+{# One row per card, for a WITH: project_id, entity_id, and a column for each field, null if the field is empty. #}
 {% macro cells(entity_type) %}
     {% set columns, relation = columns_of_fields(entity_type), ref("amocrm__entity_fields") %}
     {% set aggregates = {
@@ -178,7 +178,7 @@
     {%- endfor %}
 {%- endmacro %}
 
-{# Says in the database what the columns of `cells` are, by the present names of the fields; for a post_hook. #}
+{# Comments the columns of `cells` in the database with the present names of their fields; for a post_hook. #}
 {% macro describe_cells(entity_type) %}
     {% for field in columns_of_fields(entity_type) %}
     comment on column {{ this }}.{{ field.column }} is '{{ ((field.name or "") ~ " · " ~ field.type ~ ", " ~ field.id) | replace("'", "''") }}';
@@ -186,7 +186,7 @@
     select 1
 {% endmacro %}
 
-{# The column by_value where the var `by` names a field to group by, nothing elsewhere; after a comma. #}
+{# A comma and the column by_value if the var `by` names a field to group by, else nothing. #}
 {% macro by_value(relation=none) %}
     {%- if var("by", none) is not none -%}, {{ relation ~ "." if relation }}by_value{%- endif -%}
 {% endmacro %}
@@ -195,7 +195,7 @@
     {%- if var("by", none) is not none -%}and {{ one }}.by_value is not distinct from {{ other }}.by_value{%- endif -%}
 {% endmacro %}
 
-{# By project, the id of the field of deals that the var `by` names; a field that has that name now comes before one that had it at first. #}
+{# The id of the deals' field that the var `by` names, by project; a field's present name comes before another field's first name. #}
 {% macro fields_of_by() %}
     {% set chosen = {} %}
     {% for name in ["name", "name_at_first"] if var("by", none) is not none %}
@@ -206,7 +206,7 @@
     {{ return(chosen) }}
 {% endmacro %}
 
-{# Joins `cut`: the values of the field that the var `by` names, of each deal; several options of a deal are one group. #}
+{# Joins `cut`, each deal's value of the field that the var `by` names; several options of a deal are one value. #}
 {% macro join_by_value(deals) %}
     {% set relation, chosen = ref("amocrm__entity_fields"), fields_of_by() %}
     {% if var("by", none) is not none %}
@@ -221,7 +221,7 @@
     {% endif %}
 {% endmacro %}
 
-{# One sentence, before anything is built, about a field that is named and not there, or that is the name of several. #}
+{# Ends a build before it begins, with one sentence, if the vars `fields` and `by` name a field that is not there, or `by` several. #}
 {% macro check_fields() %}
     {% if execute and flags.WHICH in ("build", "run") %}
         {% set wanted = (var("fields", none) or []) + ([var("by")] if var("by", none) is not none else []) %}
@@ -262,7 +262,7 @@
     {% endif %}
 {% endmacro %}
 
-{# int_own_fields where a run starts: there a ref is not known. #}
+{# The relation of int_own_fields at the start of a run, where `ref` does not work yet. #}
 {% macro fields_of_last_build() %}
     {% for node in graph.nodes.values() if node.package_name == "amocrm" and node.name == "int_amocrm__own_fields" %}
         {{ return(adapter.get_relation(node.database, node.schema, node.alias)) }}
@@ -279,7 +279,7 @@
     {% endif %}
 {% endmacro %}
 
-{# Id, code and name of each field of one kind of cards: those of the account's list, where it was read, else of the values. #}
+{# Id, code and name of each field of one kind of cards: from the account's list of fields if that was read, else from the values. #}
 {% macro fields_in(project, entity, values_table) %}
     {% set listed = raw_relation(project, "custom_fields") %}
     {% set word = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}[entity] %}

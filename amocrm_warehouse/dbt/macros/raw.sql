@@ -10,7 +10,7 @@
     {{ return(adapter.get_relation(var("raw_database", none) or target.database, schema, name)) }}
 {% endmacro %}
 
-{# The types of a raw table's columns, by name; none of a table that is not there. #}
+{# The types of a raw table's columns, by name; empty for a table that is not there. #}
 {% macro column_types(relation) %}
     {% set types = {} %}
     {% if relation is not none %}
@@ -19,7 +19,7 @@
     {{ return(types) }}
 {% endmacro %}
 
-{# The same of every table in the schema of the raw tables, by the table's name. #}
+{# The types of the columns of every table in the raw schema, by the names of table and column. #}
 {% macro column_types_by_table() %}
     {% set tables = {} %}
     {% for row in run_query(
@@ -62,9 +62,9 @@
 {% endmacro %}
 
 {#
-    When the last sync of a project ended well, as one value. The table `syncs` tells it, which `source-amocrm sync` keeps. Airbyte
-    keeps none: there a sync that ended well has written each list that every sync writes anew, so it is as old as the oldest
-    of them.
+    When the last successful sync of a project ended, as a scalar subquery. `source-amocrm sync` keeps the moment in the table
+    `syncs`. Airbyte has no such table, but each successful sync rewrites all `whole_lists`, so the last one is as old as the oldest
+    of these lists.
 #}
 {% macro synced_at(project) %}
     {% set syncs = raw_relation(project, "syncs") %}
@@ -85,7 +85,7 @@
     {% endif %}
 {% endmacro %}
 
-{# The `loaded_at_query` of every source: since when the project is stale that was read longest ago. #}
+{# The `loaded_at_query` of every source: the last successful sync of the project that was synced longest ago. #}
 {% macro loaded_at() %}
     select min(projects.synced_at) from (
         {% for project in var("projects") %}
@@ -121,7 +121,7 @@
     {{ return(types[kind]) }}
 {% endmacro %}
 
-{# The account's own time zone, as an SQL expression that is one value. #}
+{# SQL of a project's time zone: the var `time_zone`, else the account's own, else UTC. #}
 {% macro time_zone_of(project) %}
     {% if var("time_zone", none) %}{{ return("'" ~ var("time_zone") | replace("'", "''") ~ "'") }}{% endif %}
     {% set account = raw_relation(project, "account") %}
@@ -156,7 +156,7 @@
     {% endfor %}
 {% endmacro %}
 
-{# One sentence with the next step, before anything is built, where the tables or the settings cannot be used. #}
+{# Ends a build before it begins, with one sentence and the next step, if the tables or the settings cannot be used. #}
 {% macro check_projects() %}
     {% if execute and flags.WHICH in ("build", "run") %}
         {% if not var("projects") %}

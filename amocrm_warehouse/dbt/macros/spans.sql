@@ -1,7 +1,7 @@
 {#
-    One row a time during which a deal had one value of a fact, by the changes of it. What the deal had first is the old
-    value of the first change, or the present one where there is no change; what it has last is what it shows now.
-    Where the account's changes were not read (`known` is false), nobody knows since when: from_at is null.
+    One row per time span in which a deal had one `value`, from the events in `changes`. The first value is the old value of the
+    first change, or the present value if there is no change; the last value is the one that the deal shows now. If the changes
+    of the account were not read (its column `known` is false), the first from_at is null.
 #}
 {% macro deal_spans(changes, value, known) %}
 with changes as (

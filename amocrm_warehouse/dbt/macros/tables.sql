@@ -20,7 +20,7 @@
     ]) }}
 {% endmacro %}
 
-{# Lists that every sync writes anew, also where nothing in them has changed. #}
+{# Lists that every sync rewrites, changed or not. #}
 {% macro whole_lists() %}
     {{ return(["account", "users", "groups", "statuses", "loss_reasons", "task_types"]) }}
 {% endmacro %}

@@ -1,7 +1,7 @@
 {#
-    Lets no model stand whose key does not hold: no two rows have the same values in the columns of `meta.key`, and none is null but
-    in those that `meta.nullable` names. With `meta.by`, what the var `by` adds to the rows is part of the key. A post_hook of
-    every model: what it refuses is rolled back, and the table of the build before stays.
+    Refuses a model whose key does not hold: two rows have the same values in the columns of `meta.key`, or a column that
+    `meta.nullable` does not name is null. With `meta.by`, the column by_value is part of the key. A post_hook of every model: a
+    refused model is rolled back, and the table of the previous build stays.
 #}
 {% macro check_key() %}
     {% set meta = model.config.meta %}
@@ -24,7 +24,7 @@
     {% endif %}
 {% endmacro %}
 
-{# Every row's entity is in another model. #}
+{# Every id in a column is in the model `to`. #}
 {% test amocrm_refers(model, column_name, to) %}
     select child.{{ column_name }}
     from {{ model }} as child

@@ -22,7 +22,7 @@
     end
 {%- endmacro %}
 
-{# The name of a user, or # and the id of one whom amoCRM lists no more; `user` is a join of stg_users. #}
+{# The name of a user, or # and the id if amoCRM no longer lists the user; `user` is a join of stg_users. #}
 {% macro user_name(user, id) %}
     case when {{ id }} = 0 then 'robot' else coalesce({{ user }}.name, '#' || cast({{ id }} as varchar)) end
 {%- endmacro %}

@@ -1,16 +1,16 @@
 {# Working time, by the var `working_hours`: "1-5 09:00-18:00, 6 10:00-15:00", Monday is 1. #}
 
-{# Pairs of the seconds since Monday 00:00 at which work begins and ends; a sentence where the var cannot be read. #}
+{# Pairs of the seconds since Monday 00:00 at which work begins and ends. Ends a build with one sentence if the var cannot be read. #}
 {% macro working_hours() %}
-    {% set said, spans = var("working_hours"), [] %}
+    {% set text, spans = var("working_hours"), [] %}
     {% set form = "([1-7])(?:-([1-7]))? ([01]?[0-9]|2[0-3]):([0-5][0-9])-([01]?[0-9]|2[0-4]):([0-5][0-9])" %}
-    {% for part in said.split(",") %}
+    {% for part in text.split(",") %}
         {% set found = modules.re.fullmatch(form, part | trim) %}
         {% set first, last, hour, minute, to_hour, to_minute = found.groups("0") | map("int") if found else (0, 0, 0, 0, 0, 0) %}
         {% set from_second, to_second = hour * 3600 + minute * 60, to_hour * 3600 + to_minute * 60 %}
         {% if execute and (not from_second < to_second <= 86400 or 0 < last < first) %}
             {% do exceptions.raise_compiler_error(
-                "The working hours “" ~ said ~ "” are not known: write days from 1, which is Monday, to 7 and hours, as in 1-5 09:00-18:00, 6 10:00-15:00."
+                "The working hours “" ~ text ~ "” are not known: write days from 1, which is Monday, to 7 and hours, as in 1-5 09:00-18:00, 6 10:00-15:00."
             ) %}
         {% endif %}
         {% for day in range(first - 1, last or first) %}

@@ -1,6 +1,6 @@
-"""What the marts must hold, by plain Python over the account's own store: the oracle of their tests.
+"""The oracle of the marts' tests: computes the rows that the marts must hold from the sandbox's raw rows.
 
-Nothing of the connector and nothing of the models is imported here.
+Imports nothing of the connector and of the models.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ BUILDERS = (
 
 
 def marts(*projects: Known) -> dict[str, list[Row]]:
-    """The rows of every mart over these projects."""
+    """Returns the rows of every mart over these projects."""
     return {build.__name__: united(build, projects) for build in BUILDERS}
 
 
 def united(build: Callable[[Known], list[Row]], projects: Iterable[Known]) -> list[Row]:
-    """Its rows over these projects."""
+    """Returns the rows of one mart over these projects."""
     return [{"project_id": known.project, **row} for known in projects for row in build(known)]
 
 

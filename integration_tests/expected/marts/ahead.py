@@ -1,4 +1,4 @@
-"""Expected marts of what is to come: what waits today, and the forecast."""
+"""Expected marts of today's open work and of the forecast."""
 
 from __future__ import annotations
 
@@ -14,24 +14,27 @@ from typing import Any
 from .. import Row
 from .conversations import conversations
 from .deals import deal_history, deal_stage_history, deals, names
-from .known import Known, amount, grouped, once, seconds
+from .known import Known, amount, grouped, memoized, seconds
 from .people import entity_names, tasks_open
 from .totals import ended
 
 RECORDED = 6
+"""Past months for which the mart has a forecast."""
 CHANCE_MONTHS, NEWCOMER_MONTHS = 12, 3
+"""Past months from which the chances of open deals and the sales of new deals are computed."""
 ENOUGH_OF_MANAGER, ENOUGH = 100, 30
+"""Least numbers of like deals from which a chance is taken: of the same manager, and of the same stage."""
 QUANTILE = 1.2815515655446004
-"""Of the standard normal, nine of ten are below it."""
+"""The 90 % quantile of the standard normal distribution."""
 
 
-@once
+@memoized
 def today(known: Known) -> list[Row]:
-    own = {deal["deal_id"]: deal for deal in deals(known)}
+    by_id = {deal["deal_id"]: deal for deal in deals(known)}
     history = deal_stage_history(known)
     over = [row for row in history if row["seconds"] is not None and row["seconds"] >= 0]
     stays = [row for row in over if row["stage_kind"] in ("open", "unsorted")]
-    won = [row for row in stays if own[row["deal_id"]]["stage_kind"] == "won" and not row["is_deleted"]]
+    won = [row for row in stays if by_id[row["deal_id"]]["stage_kind"] == "won" and not row["is_deleted"]]
     usual = {
         stage: three_quarters([row["seconds"] for row in of])
         for stage, of in grouped(won, lambda row: (row["pipeline_id"], row["status_id"])).items()
@@ -41,7 +44,7 @@ def today(known: Known) -> list[Row]:
     waiting = tasks_open(known)
     busy = {task["entity_id"] for task in waiting if task["entity_type"] == "deal"}
     found: list[tuple[str, int, str | None, int | None, str | None, Row, datetime | None, float | None]] = []
-    for deal in own.values():
+    for deal in by_id.values():
         if not is_open(deal):
             continue
         number, since = deal["deal_id"], last[deal["deal_id"]]["from_at"]
@@ -61,7 +64,7 @@ def today(known: Known) -> list[Row]:
             found.append(("waiting", talk["talk_id"], *card, talk["channel"], talk, talk["waiting_since"], None))
     named, rows = entity_names(known), []
     for reason, item, kind, number, text, whose, since, limit in found:
-        deal = own.get(number or 0, {}) if kind == "deal" else {}
+        deal = by_id.get(number or 0, {}) if kind == "deal" else {}
         waited = seconds(since, known.now)
         rows.append({
             "reason": reason, "item_id": item, "entity_type": kind, "entity_id": number,
@@ -80,12 +83,12 @@ def is_open(deal: Row) -> bool:
 
 
 def three_quarters(numbers: list[int]) -> float:
-    """The number that three quarters of them are no more than, between two by the distance."""
+    """Returns the third quartile, interpolated between two numbers."""
     found = sorted(numbers)
-    place = 0.75 * (len(found) - 1)
-    low = math.floor(place)
+    position = 0.75 * (len(found) - 1)
+    low = math.floor(position)
     high = min(low + 1, len(found) - 1)
-    return found[low] + (found[high] - found[low]) * (place - low)
+    return found[low] + (found[high] - found[low]) * (position - low)
 
 
 def months_earlier(moment: datetime, months: int) -> datetime:
@@ -98,12 +101,12 @@ def number_of(month: datetime) -> int:
 
 
 class Ahead:
-    """The forecasts of one account, each made of what had been by then."""
+    """The forecasts of one account, each made only from what was known at its time."""
 
     def __init__(self, known: Known) -> None:
-        own = [deal for deal in deals(known) if deal["stage_kind"] == "won" and not deal["is_deleted"]]
-        self.sales = [(d["deal_id"], d["pipeline_id"], when, amount(d["budget"])) for d in own if (when := ended(d))]
-        history = deal_history(known) if known.tells("deal_statuses") else []
+        won = [deal for deal in deals(known) if deal["stage_kind"] == "won" and not deal["is_deleted"]]
+        self.sales = [(d["deal_id"], d["pipeline_id"], when, amount(d["budget"])) for d in won if (when := ended(d))]
+        history = deal_history(known) if known.has_history("deal_statuses") else []
         stays = grouped(deal_stage_history(known), lambda row: (row["deal_id"],))
         first = min((row["from_at_local"] for row in history), default=None)
         now = known.local(known.now)
@@ -128,10 +131,10 @@ class Ahead:
             for at in self.moments.values()
             if -2 < number_of(when) - number_of(at) < 3
         }
-        self.told: dict[tuple[int, int], dict[int | None, Row]] = {}
+        self.computed: dict[tuple[int, int], dict[int | None, Row]] = {}
 
     def foreseen(self, back: int, when: datetime) -> int | None:
-        """How many months ahead of a moment something was sold."""
+        """Returns how many months after the time of forecast `back` a sale was made, None for other sales."""
         ahead = number_of(when) - number_of(self.moments[back])
         return ahead if when >= self.moments[back] and ahead < 3 else None
 
@@ -147,7 +150,7 @@ class Ahead:
         return [one for one in self.moments if back + ahead < one <= back + ahead + months]
 
     def chances(self, back: int, ahead: int, pipeline: int) -> list[tuple[Row, float, float, float]]:
-        """Of each deal that was open: the chance, the money if it is won, and the number of those alike."""
+        """Returns each deal that was open, with its chance, the money if it is won, and the number of like deals."""
         outcomes: list[tuple[Row, float | None]] = []
         for one in self.past(back, ahead):
             sales = {d: float(m) for d, p, when, m in self.sales if p == pipeline and self.foreseen(one, when) == ahead}
@@ -173,9 +176,9 @@ class Ahead:
         return found
 
     def parts(self, back: int, ahead: int) -> dict[int | None, Row]:
-        """What is expected in each pipeline and, at None, in all."""
-        if (back, ahead) in self.told:
-            return self.told[back, ahead]
+        """Returns what is expected of each pipeline and, as None, of all pipelines."""
+        if (back, ahead) in self.computed:
+            return self.computed[back, ahead]
         found: dict[int | None, Row] = {}
         for pipeline in self.pipelines:
             open_part = spread = 0.0
@@ -184,8 +187,8 @@ class Ahead:
                 has = row["budget"] > 0
                 open_part += chance * money
                 spread += chance * (money * money if has else self.squared) - (chance * money) ** 2
-                own = (row["status_id"], row["age"], row["responsible_user_id"], has)
-                groups[own].append((chance, money, seen))
+                kind = (row["status_id"], row["age"], row["responsible_user_id"], has)
+                groups[kind].append((chance, money, seen))
             for of in groups.values():
                 chance, _, seen = of[0]
                 spread += sum(money for _, money, _ in of) ** 2 * chance * (1 - chance) / seen
@@ -212,11 +215,11 @@ class Ahead:
             every = list(found.values())
             found[None] = {name: sum((one[name] for one in every), type(every[0][name])()) for name in every[0]}
             found[None]["months"] = min(one["months"] for one in every)
-        self.told[back, ahead] = found
+        self.computed[back, ahead] = found
         return found
 
     def off_by(self, back: int, ahead: int, pipeline: int | None) -> float:
-        """How far the forecasts of the year before were off, as a multiple of what they expected of themselves."""
+        """Returns the error of the forecasts of the year before, as a multiple of their expected deviation."""
         scores = []
         for one in self.past(back, ahead):
             part = self.parts(one, ahead)[pipeline]
@@ -226,8 +229,8 @@ class Ahead:
 
 
 def alike(row: Row) -> tuple[Any, ...]:
-    own = (row["status_id"], row["age"], row["responsible_user_id"])
-    return own, own[:2], own[:1], ()
+    kind = (row["status_id"], row["age"], row["responsible_user_id"])
+    return kind, kind[:2], kind[:1], ()
 
 
 def contains(row: Row, at: datetime) -> bool:
@@ -249,7 +252,7 @@ def thousandths(share: float) -> float:
     return math.floor(1000 * share + 0.500001) / 1000
 
 
-@once
+@memoized
 def forecast(known: Known) -> list[Row]:
     made, named = Ahead(known), pipelines(known)
     rows = []
@@ -258,12 +261,12 @@ def forecast(known: Known) -> list[Row]:
             for pipeline, part in made.parts(back, ahead).items():
                 expected, so_far = part["open"] + part["new"], float(part["so_far"])
                 enough = part["seen"] >= ENOUGH and part["months"] == NEWCOMER_MONTHS and expected > 0
-                told = {"from_open": part["open"], "from_new": part["new"], "expected": so_far + expected}
+                shown = {"from_open": part["open"], "from_new": part["new"], "expected": so_far + expected}
                 if enough:
                     deviation = math.sqrt(part["variance"]) * made.off_by(back, ahead, pipeline)
                     log = math.log(1 + (deviation / expected) ** 2)
                     for name, sign in (("low", -1), ("high", 1)):
-                        told[name] = so_far + expected * math.exp(sign * QUANTILE * math.sqrt(log) - log / 2)
+                        shown[name] = so_far + expected * math.exp(sign * QUANTILE * math.sqrt(log) - log / 2)
                 month = months_earlier(at.replace(day=1), -ahead)
                 rows.append({
                     "months_back": back, "months_ahead": ahead, "month": f"{month:%Y-%m-%d}", "pipeline_id": pipeline,
@@ -271,7 +274,7 @@ def forecast(known: Known) -> list[Row]:
                     "sold_so_far": part["so_far"], "sold_month_before": part["before"],
                     "sold": part["so_far"] + part["rest"] if back > ahead else None,
                     **{
-                        name: significant(told[name]) if enough else None
+                        name: significant(shown[name]) if enough else None
                         for name in ("from_open", "from_new", "expected", "low", "high")
                     },
                 })  # fmt: skip
@@ -282,23 +285,23 @@ def pipelines(known: Known) -> dict[int | None, str | None]:
     return {row["pipeline_id"]: row["pipeline_name"] for row in known.all("statuses")}
 
 
-@once
+@memoized
 def forecast_stages(known: Known) -> list[Row]:
     made, named = Ahead(known), names(known)
     rows = []
     for pipeline in sorted(made.pipelines):
-        told = [made.chances(0, ahead, pipeline) for ahead in range(3)]
-        own = [row for (_, of), row in made.open.get(0, {}).items() if of == pipeline]
-        for (status, age), of in grouped(own, lambda row: (row["status_id"], row["age"])).items():
+        chances_by_month = [made.chances(0, ahead, pipeline) for ahead in range(3)]
+        open_deals = [row for (_, of), row in made.open.get(0, {}).items() if of == pipeline]
+        for (status, age), of in grouped(open_deals, lambda row: (row["status_id"], row["age"])).items():
             row = {
                 "pipeline_id": pipeline, "pipeline_name": named.get((pipeline, status), (None, None))[0],
                 "status_id": status, "status_name": named.get((pipeline, status), (None, None))[1], "age": age,
                 "deals": len(of), "budget": sum((one["budget"] for one in of), Decimal(0)),
             }  # fmt: skip
-            for ahead, chances in enumerate(told):
-                here = [one for one in chances if (one[0]["status_id"], one[0]["age"]) == (status, age)]
-                row[f"chance_{ahead}"] = thousandths(mean(c for _, c, _, _ in here)) if here else None
-                row[f"expected_{ahead}"] = significant(sum(c * m for _, c, m, _ in here)) if here else None
+            for ahead, chances in enumerate(chances_by_month):
+                like = [one for one in chances if (one[0]["status_id"], one[0]["age"]) == (status, age)]
+                row[f"chance_{ahead}"] = thousandths(mean(c for _, c, _, _ in like)) if like else None
+                row[f"expected_{ahead}"] = significant(sum(c * m for _, c, m, _ in like)) if like else None
             rows.append(row)
     return rows
 

@@ -1,4 +1,4 @@
-"""Expected marts that are told deal by deal."""
+"""Expected marts with a row for each deal, or for each period of a deal."""
 
 from __future__ import annotations
 
@@ -8,41 +8,44 @@ from typing import Any
 
 from .. import Row
 from .conversations import author
-from .known import CHANGES, KINDS, Known, at, grouped, joined, month, once, seconds, unless_negative
+from .known import CHANGES, KINDS, Known, at, grouped, joined, memoized, month, seconds, unless_negative
 
 Span = tuple[datetime | None, datetime | None, Any]
-"""From, until, what was true between."""
+"""Start and end of a period, and the value in it."""
 CODES = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term", "utm_referrer")
 WON, LOST = 142, 143
 
 
-@once
+@memoized
 def began(known: Known) -> dict[int, datetime | None]:
-    """When each deal was created; of an emptied row, when the event says so."""
+    """Returns when each deal was created. A deleted deal's row is empty, so its event's time is taken."""
     added = {row["entity_id"]: row["created_at"] for row in known.all("events") if row["type"] == "lead_added"}
     return {row["lead_id"]: at(row["created_at"] or added.get(row["lead_id"])) for row in known.all("deals")}
 
 
-@once
+@memoized
 def known_since(known: Known) -> dict[int, datetime | None]:
-    """Since when each deal has a history: an integration may have dated it after its first change or its deletion."""
+    """Returns when each deal's history begins: its creation, first change or deletion, whichever is earliest.
+
+    An integration may set a creation time after the first change.
+    """
     found = {**began(known)}
     for name in CHANGES:
         for change in known.all(name):
-            moment, own = at(change["created_at"]), change["lead_id"]
-            if own in found and moment is not None:
-                found[own] = min(found[own] or moment, moment)
-    ends = {own: at(row["deleted_at"]) for own, row in gone_at(known).items()}
-    return {own: moment and min(moment, ends.get(own) or moment) for own, moment in found.items()}
+            moment, deal_id = at(change["created_at"]), change["lead_id"]
+            if deal_id in found and moment is not None:
+                found[deal_id] = min(found[deal_id] or moment, moment)
+    ends = {deal_id: at(row["deleted_at"]) for deal_id, row in gone_at(known).items()}
+    return {deal_id: moment and min(moment, ends.get(deal_id) or moment) for deal_id, moment in found.items()}
 
 
-@once
+@memoized
 def gone_at(known: Known) -> dict[int, Row]:
-    """Of each deleted deal, when and by whom."""
-    told = known.deleted()
+    """Returns when each deleted deal was deleted and by whom."""
+    events = known.deleted()
     found = {}
     for row in known.all("deals"):
-        event = told.get(("deal", row["lead_id"]))
+        event = events.get(("deal", row["lead_id"]))
         if event or row["is_deleted"]:
             found[row["lead_id"]] = event or {"deleted_at": row["updated_at"], "created_by": row["updated_by"]}
     return found
@@ -51,23 +54,23 @@ def gone_at(known: Known) -> dict[int, Row]:
 def spans(
     known: Known, changes: str, old: Callable[[Row], Any], new: Callable[[Row], Any], present: Callable[[Row], Any]
 ) -> dict[int, list[Span]]:
-    """What each deal had and when, from its changes; the last is what it has now, if that is known."""
+    """Returns the values of each deal in order of time, from its changes. The last is the present one, if known."""
     by_deal = grouped(known.all(changes), lambda row: (row["lead_id"],))
-    starts = known_since(known) if known.tells(changes) else {}
+    starts = known_since(known) if known.has_history(changes) else {}
     found = {}
     for deal in known.all("deals"):
-        own = sorted(
+        own_changes = sorted(
             by_deal.get((deal["lead_id"],), []), key=lambda r: (r["created_at"], r.get("note_id") or r["event_id"])
         )
-        values = [old(own[0]) if own else present(deal), *(new(change) for change in own)]
-        if own and present(deal) is not None:
+        values = [old(own_changes[0]) if own_changes else present(deal), *(new(change) for change in own_changes)]
+        if own_changes and present(deal) is not None:
             values[-1] = present(deal)
-        moments = [starts.get(deal["lead_id"]), *(at(change["created_at"]) for change in own), None]
+        moments = [starts.get(deal["lead_id"]), *(at(change["created_at"]) for change in own_changes), None]
         found[deal["lead_id"]] = [(moments[n], moments[n + 1], value) for n, value in enumerate(values)]
     return found
 
 
-@once
+@memoized
 def stages(known: Known) -> dict[int, list[Span]]:
     def present(deal: Row) -> tuple[int, int] | None:
         return None if deal["status_id"] is None else (deal["pipeline_id"], deal["status_id"])
@@ -80,10 +83,10 @@ def stages(known: Known) -> dict[int, list[Span]]:
         present,
     )
     ends = gone_at(known)
-    for deal, own in found.items():
+    for deal, periods in found.items():
         if deal in ends:
-            own[-1] = (own[-1][0], at(ends[deal]["deleted_at"]), own[-1][2])
-    return {deal: [span for span in own if span[2] is not None] for deal, own in found.items()}
+            periods[-1] = (periods[-1][0], at(ends[deal]["deleted_at"]), periods[-1][2])
+    return {deal: [span for span in periods if span[2] is not None] for deal, periods in found.items()}
 
 
 def kind(known: Known, pipeline: int | None, status: int | None) -> str | None:
@@ -93,13 +96,13 @@ def kind(known: Known, pipeline: int | None, status: int | None) -> str | None:
     return {WON: "won", LOST: "lost"}.get(status, "unsorted" if (pipeline, status) in unsorted else "open")
 
 
-@once
+@memoized
 def names(known: Known) -> dict[tuple[int | None, int | None], tuple[str | None, str | None]]:
-    """Pipeline and stage, by their ids."""
+    """Returns the names of pipeline and stage, by their ids."""
     return {(r["pipeline_id"], r["status_id"]): (r["pipeline_name"], r["status_name"]) for r in known.all("statuses")}
 
 
-@once
+@memoized
 def first_responses(known: Known) -> dict[int, datetime]:
     starts, mains = began(known), known.by("deals", "lead_id", "main_contact")
     out: dict[tuple[str, int], list[datetime]] = {}
@@ -120,32 +123,32 @@ def first_responses(known: Known) -> dict[int, datetime]:
 
 
 def caller(known: Known, call: Row) -> tuple[int | None, str | None]:
-    """The id and the name of who talked, as far as they are told."""
-    told = call["call_responsible"]
-    if told is None:
+    """Returns the id and the name of the user who talked, as far as the call has them."""
+    responsible = call["call_responsible"]
+    if responsible is None:
         return call["responsible_user_id"], known.user(call["responsible_user_id"])
-    if told.isdecimal() and 6 <= len(told) <= 9:
-        return int(told), known.user(int(told))
-    return None, told
+    if responsible.isdecimal() and 6 <= len(responsible) <= 9:
+        return int(responsible), known.user(int(responsible))
+    return None, responsible
 
 
-@once
+@memoized
 def closers(known: Known) -> dict[int, tuple[int | None, str]]:
-    """Of each closed deal who was responsible when it was closed, or is now, and which of the two."""
+    """Returns the responsible user of each closed deal, at its closing ("closing") or else the present one ("now")."""
     found: dict[int, tuple[int | None, str]] = {}
-    history = owners(known) if known.tells("deal_responsible_changes") else {}
+    history = owners(known) if known.has_history("deal_responsible_changes") else {}
     for deal in known.all("deals"):
         if deal["status_id"] in (WON, LOST):
             found[deal["lead_id"]] = (deal["responsible_user_id"], "now")
-            own, stays = history.get(deal["lead_id"], []), stages(known)[deal["lead_id"]]
+            users, stays = history.get(deal["lead_id"], []), stages(known)[deal["lead_id"]]
             closed = at(deal["closed_at"]) or (stays[-1][0] if stays else None)
-            if own and closed:
-                began_before = [user for start, _, user in own if start is not None and start <= closed]
-                found[deal["lead_id"]] = ((began_before or [own[0][2]])[-1], "closing")
+            if users and closed:
+                began_before = [user for start, _, user in users if start is not None and start <= closed]
+                found[deal["lead_id"]] = ((began_before or [users[0][2]])[-1], "closing")
     return found
 
 
-@once
+@memoized
 def deals(known: Known) -> list[Row]:
     starts, ends, responses, named, stays = (
         began(known),
@@ -161,32 +164,32 @@ def deals(known: Known) -> list[Row]:
     fields = grouped(known.all("custom_fields_deals"), lambda row: (row["lead_id"],))
     rows = []
     for deal in known.all("deals"):
-        own = deal["lead_id"]
-        start, closed = starts[own], at(deal["closed_at"])
-        gone = ends.get(own, {"deleted_at": None, "created_by": None})
+        deal_id = deal["lead_id"]
+        start, closed = starts[deal_id], at(deal["closed_at"])
+        gone = ends.get(deal_id, {"deleted_at": None, "created_by": None})
         tracked = {
             (value["field_code"] or "").lower(): value["value"]
-            for value in fields.get((own,), [])
+            for value in fields.get((deal_id,), [])
             if value["value_index"] == 0
         }
         pipeline, status = named.get((deal["pipeline_id"], deal["status_id"]), (None, None))
         rows.append({
-            "deal_id": own,
+            "deal_id": deal_id,
             "name": deal["name"],
             "pipeline_id": deal["pipeline_id"],
             "pipeline_name": pipeline,
             "status_id": deal["status_id"],
             "status_name": status,
             "stage_kind": kind(known, deal["pipeline_id"], deal["status_id"]),
-            "in_stage_since": known.local(stays[own][-1][0]) if stays[own] else None,
+            "in_stage_since": known.local(stays[deal_id][-1][0]) if stays[deal_id] else None,
             "budget": deal["sale"],
             "currency": known.currency,
             "responsible_user_id": deal["responsible_user_id"],
             "responsible_name": known.user(deal["responsible_user_id"]),
             "team_name": teams.get(team_of.get(deal["responsible_user_id"])),
-            "closer_id": closed_by.get(own, (None, None))[0],
-            "closer_name": known.user(closed_by.get(own, (None, None))[0]),
-            "closer_as_of": closed_by.get(own, (None, None))[1],
+            "closer_id": closed_by.get(deal_id, (None, None))[0],
+            "closer_name": known.user(closed_by.get(deal_id, (None, None))[0]),
+            "closer_as_of": closed_by.get(deal_id, (None, None))[1],
             "main_contact_id": deal["main_contact"],
             "main_contact_name": contacts.get(deal["main_contact"]),
             "main_contact_phones": reach(known, "contact", "PHONE").get(deal["main_contact"]),
@@ -195,7 +198,7 @@ def deals(known: Known) -> list[Row]:
             "source_id": deal["source_id"],
             "source_name": deal["source_name"],
             **{code: tracked.get(code) for code in CODES},
-            "tags": joined(sorted(tag["name"] for tag in tags.get((own,), []))),
+            "tags": joined(sorted(tag["name"] for tag in tags.get((deal_id,), []))),
             "loss_reason_id": deal["loss_reason_id"],
             "loss_reason": reasons.get(deal["loss_reason_id"], deal["loss_reason_name"]),
             "created_at": start,
@@ -205,10 +208,10 @@ def deals(known: Known) -> list[Row]:
             "closed_at_local": known.local(closed),
             "closed_month": month(known.local(closed)),
             "seconds_to_close": unless_negative(seconds(start, closed)),
-            "first_response_at": responses.get(own),
-            "seconds_to_first_response": seconds(start, responses.get(own)),
+            "first_response_at": responses.get(deal_id),
+            "seconds_to_first_response": seconds(start, responses.get(deal_id)),
             "updated_at": at(deal["updated_at"]),
-            "is_deleted": own in ends,
+            "is_deleted": deal_id in ends,
             "deleted_at": at(gone["deleted_at"]),
             "deleted_by": gone["created_by"],
         })  # fmt: skip
@@ -216,28 +219,28 @@ def deals(known: Known) -> list[Row]:
 
 
 def reach(known: Known, entity: str, code: str) -> dict[Any, str | None]:
-    """Phones or e-mail addresses of contacts or companies, by id."""
-    table, own = {
+    """Returns the phones or e-mail addresses of contacts or companies, by id."""
+    table, id_column = {
         "contact": ("custom_fields_contacts", "contact_id"),
         "company": ("custom_fields_companies", "company_id"),
     }[entity]
     values = [row for row in known.all(table) if row["field_code"] == code and row["value"] is not None]
-    groups = grouped(values, lambda row: (row[own],))
+    groups = grouped(values, lambda row: (row[id_column],))
     return {i: joined(v["value"] for v in sorted(g, key=lambda v: v["value_index"])) for (i,), g in groups.items()}
 
 
-@once
+@memoized
 def deal_stage_history(known: Known) -> list[Row]:
     named, ends = names(known), gone_at(known)
     moves = {(row["lead_id"], row["note_id"]): row for row in known.all("deal_statuses")}
     by_deal = grouped(moves.values(), lambda row: (row["lead_id"],))
     authors = known.by("deals", "lead_id", "created_by")
     rows = []
-    for deal, own in stages(known).items():
-        told = [None, *sorted(by_deal.get((deal,), []), key=lambda row: (row["created_at"], row["note_id"]))]
-        for number, (start, end, (pipeline, status)) in enumerate(own):
-            before = own[number - 1][2] if number else (None, None)
-            move = told[number]
+    for deal, periods in stages(known).items():
+        moves_in_order = [None, *sorted(by_deal.get((deal,), []), key=lambda row: (row["created_at"], row["note_id"]))]
+        for number, (start, end, (pipeline, status)) in enumerate(periods):
+            before = periods[number - 1][2] if number else (None, None)
+            move = moves_in_order[number]
             by = move["created_by"] if move else authors[deal]
             rows.append({
                 "deal_id": deal,
@@ -255,7 +258,7 @@ def deal_stage_history(known: Known) -> list[Row]:
                 "to_at": end,
                 "to_at_local": known.local(end),
                 "seconds": seconds(start, end),
-                "is_last": number == len(own) - 1,
+                "is_last": number == len(periods) - 1,
                 "event_id": move["note_id"] if move else None,
                 "moved_by": by,
                 "moved_by_name": known.user(by),
@@ -264,34 +267,34 @@ def deal_stage_history(known: Known) -> list[Row]:
     return rows
 
 
-@once
+@memoized
 def owners(known: Known) -> dict[int, list[Span]]:
     return spans(known, "deal_responsible_changes", lambda row: row["responsible_user_id_old"],
                  lambda row: row["responsible_user_id_new"], lambda deal: deal["responsible_user_id"])  # fmt: skip
 
 
-@once
+@memoized
 def budgets(known: Known) -> dict[int, list[Span]]:
     return spans(known, "deal_sale_changes", lambda row: row["sale_old"], lambda row: row["sale_new"],
                  lambda deal: deal["sale"])  # fmt: skip
 
 
-def true_at(own: list[Span], moment: datetime) -> Any:
-    """The last span that begins at the moment or before; of spans that begin at once, the last."""
-    return next((value for start, _, value in reversed(own) if start is not None and start <= moment), None)
+def true_at(periods: list[Span], moment: datetime) -> Any:
+    """Returns the value of the last period that begins at `moment` or before."""
+    return next((value for start, _, value in reversed(periods) if start is not None and start <= moment), None)
 
 
-@once
+@memoized
 def deal_history(known: Known) -> list[Row]:
     named, ends = names(known), gone_at(known)
     by_stage, by_owner, by_budget = stages(known), owners(known), budgets(known)
     rows = []
     for deal in by_owner:
         facts = (by_stage[deal], by_owner[deal], by_budget[deal])
-        moments = sorted({start for own in facts for start, _, _ in own if start is not None})
+        moments = sorted({start for periods in facts for start, _, _ in periods if start is not None})
         end = at(ends[deal]["deleted_at"]) if deal in ends else None
         for start, stop in zip(moments, [*moments, end][1:], strict=True):
-            stage, owner, budget = (true_at(own, start) for own in facts)
+            stage, owner, budget = (true_at(periods, start) for periods in facts)
             pipeline, status = stage or (None, None)
             rows.append({
                 "deal_id": deal,

@@ -1,4 +1,4 @@
-"""Expected histories of cards: what each had, from which moment to which."""
+"""Expected histories of cards: the values of their fields, each with its period."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CARDS = {
     "company": ("companies", "company_id", "company_responsible_changes"),
     "customer": ("customers", "customer_id", "customer_responsible_changes"),
 }  # fmt: skip
-"""Of each kind of cards: its table, its key, and the table of who was responsible where no other mart knows it."""
+"""By kind of card: its table, its key, and its table of responsible users unless another mart has their history."""
 FIELDS = {
     "deal": ("custom_fields_deals", "deal_field_changes"),
     "contact": ("custom_fields_contacts", "contact_field_changes"),
@@ -24,19 +24,22 @@ FIELDS = {
     "customer": ("custom_fields_customers", "customer_field_changes"),
 }  # fmt: skip
 Change = tuple[datetime, Any, Any]
-"""When, what was before, and what since then."""
+"""The time of a change, the old value and the new value."""
 Span = tuple[datetime | None, datetime | None, Any]
 
 
-def spans(card: Row, changes: list[Change], present: Any, is_told: bool) -> Iterator[Span]:
-    """What a card had, from and to. `is_told`: whether changes were read, so that what never changed was always so."""
+def spans(card: Row, changes: list[Change], present: Any, is_complete: bool) -> Iterator[Span]:
+    """Yields the values of a card's field with their periods.
+
+    `is_complete`: whether changes were read, so that a value without changes is known to be as old as the card.
+    """
     created, gone = card["created"], card["gone"]
     before: Change | None = None
     for change in changes:
         moment, old, _ = change
         yield (before[0] if before else created and min(created, moment), moment, before[2] if before else old)
         before = change
-    since = before[0] if before else created if is_told else None
+    since = before[0] if before else created if is_complete else None
     if present is not None:
         yield since, gone, present
     elif before:
@@ -44,30 +47,30 @@ def spans(card: Row, changes: list[Change], present: Any, is_told: bool) -> Iter
 
 
 def entity_history(known: Known) -> list[Row]:
-    """The value of a budget is a number here."""
+    """Returns the rows of the mart, in which the value of a budget is a number."""
     named, rows = names(known), []
 
-    def told(field: str, value: Any) -> Any:
+    def as_text(field: str, value: Any) -> Any:
         if field == "stage":
             return named.get(value, (None, None))[1] or f"#{value[1]}"
         if field == "responsible":
             return known.user(value)
         return amount(value) if field == "budget" else str(value)
 
-    for entity, own, field, custom_field, found in _every_field(known):
+    for entity, card_id, field, custom_field, found in _every_field(known):
         for begun, ended, value in found:
             if value is None or (begun is not None and begun == ended):
                 continue
             pipeline, value_id = value if field == "stage" else (None, value if field == "responsible" else None)
             rows.append({
                 "entity_type": entity,
-                "entity_id": own,
+                "entity_id": card_id,
                 "field": field,
                 "custom_field_id": custom_field,
                 "field_name": known.fields.get((entity, custom_field or 0), {}).get("name"),
                 "pipeline_id": pipeline,
                 "value_id": value_id,
-                "value": told(field, value),
+                "value": as_text(field, value),
                 "valid_from": begun,
                 "valid_to": ended,
                 "is_current": ended is None,
@@ -76,36 +79,36 @@ def entity_history(known: Known) -> list[Row]:
 
 
 def _every_field(known: Known) -> Iterator[tuple[str, int, str, int | None, list[Span]]]:
-    """By card and field, what it had; the fields of a deal that other marts tell are theirs."""
-    ends = {own: at(row["deleted_at"]) for own, row in gone_at(known).items()}
+    """Yields the history of each field of each card. Stages, owners and budgets of deals come from other marts."""
+    ends = {card_id: at(row["deleted_at"]) for card_id, row in gone_at(known).items()}
     for field, history in (("stage", stages), ("responsible", owners), ("budget", budgets)):
-        for own, found in history(known).items():
-            yield "deal", own, field, None, [(a, b or ends.get(own), value) for a, b, value in found]
-    told = known.tells("events")
+        for card_id, found in history(known).items():
+            yield "deal", card_id, field, None, [(a, b or ends.get(card_id), value) for a, b, value in found]
+    has_events = known.has_history("events")
     events = [row for row in known.all("events") if row["type"] == "name_field_changed"]
     for entity, (table, key, responsible) in CARDS.items():
         named = grouped((e for e in events if e["entity_type"] == ("lead" if entity == "deal" else entity)), _of_event)
         changed = _by_card(known, responsible, key) if responsible else {}
         filled = [_by_card(known, name, key) for name in FIELDS.get(entity, ())]
         for card in _cards(known, entity, table, key):
-            own = card["id"]
-            renamed = [_name(event) for event in _in_order(named.get((own,), []))]
-            yield entity, own, "name", None, list(spans(card, renamed, card["name"], known.tells("events")))
+            card_id = card["id"]
+            renamed = [_name(event) for event in _in_order(named.get((card_id,), []))]
+            yield entity, card_id, "name", None, list(spans(card, renamed, card["name"], known.has_history("events")))
             if responsible:
                 people = [
                     (_at(row), row["responsible_user_id_old"], row["responsible_user_id_new"])
-                    for row in _in_order(changed.get((own,), []))
+                    for row in _in_order(changed.get((card_id,), []))
                 ]
-                is_told = told and known.was_read(responsible)
-                yield entity, own, "responsible", None, list(spans(card, people, card["responsible"], is_told))
+                is_complete = has_events and known.was_read(responsible)
+                yield entity, card_id, "responsible", None, list(spans(card, people, card["responsible"], is_complete))
             if entity in FIELDS:
-                yield from _own_fields(known, entity, card, *(rows.get((own,), []) for rows in filled))
+                yield from _own_fields(known, entity, card, *(rows.get((card_id,), []) for rows in filled))
 
 
 def _own_fields(
     known: Known, entity: str, card: Row, values: list[Row], changes: list[Row]
 ) -> Iterator[tuple[str, int, str, int, list[Span]]]:
-    is_told = known.tells("events") and known.was_read(FIELDS[entity][1])
+    is_complete = known.has_history("events") and known.was_read(FIELDS[entity][1])
     for field in sorted({row["custom_field_id"] for row in (*values, *changes)}):
         filled = [row for row in values if row["custom_field_id"] == field and row["value"] is not None]
         present = (
@@ -116,11 +119,11 @@ def _own_fields(
             (_at(row), _as_the_card(row["value_old"], kind, known), _as_the_card(row["value_new"], kind, known))
             for row in _in_order([row for row in changes if row["custom_field_id"] == field])
         ]
-        yield entity, card["id"], "custom_field", field, list(spans(card, changed, present, is_told))
+        yield entity, card["id"], "custom_field", field, list(spans(card, changed, present, is_complete))
 
 
 def _as_the_card(value: str | None, kind: str, known: Known) -> str | None:
-    """A value of an event as the card would have it."""
+    """Converts a value of an event to the form of the card's field."""
     lists = ("multiselect", "multitext", "smart_address", "chained_list", "items", "file")
     if value is None:
         return None
@@ -135,9 +138,9 @@ def _as_the_card(value: str | None, kind: str, known: Known) -> str | None:
 
 
 def _cards(known: Known, entity: str, table: str, key: str) -> Iterator[Row]:
-    starts, told = began(known), known.deleted()
+    starts, deletions = began(known), known.deleted()
     for row in known.all(table):
-        event = told.get((entity, row[key])) if entity != "customer" else None
+        event = deletions.get((entity, row[key])) if entity != "customer" else None
         gone = event["deleted_at"] if event else row["updated_at"] if row["is_deleted"] else None
         yield {
             "id": row[key],

@@ -1,4 +1,4 @@
-"""What a database knows of an account that was read again and again while people worked in it, by its store."""
+"""The tables of an account in a database after several syncs between which people worked."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from ...sandbox.account import Account
 from .. import KEYS, Row, tables, tombstones
 from ..communication import messages_with_texts
 
-Own = tuple[Any, ...]
-Found = TypeVar("Found")
+Key = tuple[Any, ...]
+Result = TypeVar("Result")
 PARTS = {
     "custom_fields_deals": ("deals", "lead_id"), "deal_contacts": ("deals", "lead_id"),
     "deal_tags": ("deals", "lead_id"), "deal_companies": ("deals", "lead_id"),
     "custom_fields_contacts": ("contacts", "contact_id"), "custom_fields_companies": ("companies", "company_id"),
     "custom_fields_customers": ("customers", "customer_id"),
 }  # fmt: skip
-"""Tables of what a card holds: the card's table and its key."""
+"""Tables of a card's parts. Of each, the card's table and its key."""
 WHOLE_LISTS = ("account", "users", "groups", "statuses", "loss_reasons", "task_types")
-"""Tables that each sync writes anew: who was removed is in them no more."""
+"""Tables that each sync replaces, so that removed rows disappear."""
 PARTS_OF = dict(PARTS.values())
 CAME_BACK = {"lead": "deals", "contact": "contacts", "company": "companies"}
 CHANGES = ("deal_statuses", "deal_responsible_changes", "deal_sale_changes")
@@ -33,36 +33,33 @@ KINDS = {1: "contact", 2: "deal", 3: "company", 12: "customer"}
 
 @dataclass
 class Known:
-    """The newest rows of each table by key: of what is gone, those that were read last or, where deletions are marked,
-    empty ones. Of what a card holds, what it held when it was read last.
+    """The rows of each table by key, as the last syncs left them.
+
+    A deleted entity has the row that was read last or, if `marks`, an empty one. A card's parts are those of its last
+    reading. `now`: the time of the marts (UTC, naive). `marks`: whether deletions are marked in the rows. `absent`:
+    tables that were not read. `fields`: type and name of each custom field that a card has ever shown, by the card's
+    kind and the field's id. `texts`: whether the texts of chats are read. `plans`: by month (YYYY-MM) and user.
+    `synced_at`: the end of the last successful sync (UTC). `cache`: results of `memoized` functions.
     """
 
     project: str
     zone: ZoneInfo
     now: datetime
-    """As of when is told what is late or stale: UTC, without saying so."""
     marks: bool
-    """Whether deletions are marked in the rows."""
     absent: frozenset[str] = frozenset()
-    """Tables that were not read."""
-    rows: dict[str, dict[Own, Row]] = field(default_factory=dict)
+    rows: dict[str, dict[Key, Row]] = field(default_factory=dict)
     fields: dict[tuple[str, int], Row] = field(default_factory=dict)
-    """Type and name of each custom field that a card has ever shown, by the card's kind and the field's id."""
     texts: bool = False
-    """Whether the texts of chats are read."""
     plans: dict[tuple[str, int], Decimal] = field(default_factory=dict)
-    """What a user is to sell in a month (YYYY-MM)."""
     synced_at: datetime | None = None
-    """When the last sync that ended well ended (UTC), as far as the database tells."""
-    worked_out: dict[str, Any] = field(default_factory=dict)
-    """What has been worked out of the rows since they were read."""
+    cache: dict[str, Any] = field(default_factory=dict)
 
     def read(self, account: Account) -> None:
-        """As a sync that loses nothing does."""
-        self.worked_out.clear()
-        again = bool(self.rows)
-        told = {row["event_id"] for row in self.rows.get("deleted_entities", {}).values()}
-        dead = tombstones(account) if self.marks else {}
+        """Updates the rows as an exact sync does."""
+        self.cache.clear()
+        is_repeated = bool(self.rows)
+        reported = {row["event_id"] for row in self.rows.get("deleted_entities", {}).values()}
+        deleted_rows = tombstones(account) if self.marks else {}
         live = tables(account)
         if self.texts:
             live["messages"] = messages_with_texts(account)
@@ -71,21 +68,21 @@ class Known:
             if name in WHOLE_LISTS:
                 known.clear()
             if name in PARTS:
-                parent, own = PARTS[name]
-                renewed = {row[own] for row in (*live[parent], *dead.get(parent, ()))}
-                self.rows[name] = known = {key: row for key, row in known.items() if row[own] not in renewed}
-            known |= {tuple(row[column] for column in KEYS[name]): row for row in (*found, *dead.get(name, ()))}
-        for row in self.all("deleted_entities") if again else ():
+                parent, id_column = PARTS[name]
+                renewed = {row[id_column] for row in (*live[parent], *deleted_rows.get(parent, ()))}
+                self.rows[name] = known = {key: row for key, row in known.items() if row[id_column] not in renewed}
+            known |= {tuple(row[column] for column in KEYS[name]): row for row in (*found, *deleted_rows.get(name, ()))}
+        for row in self.all("deleted_entities") if is_repeated else ():
             table, key = CAME_BACK.get(row["entity_type"], ""), (row["entity_id"],)
-            if row["restored_at"] and row["event_id"] not in told and key in self.rows.get(table, {}):
-                # it has to win over its empty row, and so is dated no earlier than its return
+            if row["restored_at"] and row["event_id"] not in reported and key in self.rows.get(table, {}):
+                # a restored row must be newer than its empty row, so it is dated no earlier than its return
                 card = self.rows[table][key]
                 moment = max(card["updated_at"], row["restored_at"])
                 self.rows[table][key] = card | {"updated_at": moment}
                 for part in (part for name, (of, _) in PARTS.items() if of == table for part in self.all(name)):
-                    own = PARTS_OF[table]
-                    if part[own] == row["entity_id"]:
-                        part[own.replace("_id", "_updated_at")] = moment
+                    id_column = PARTS_OF[table]
+                    if part[id_column] == row["entity_id"]:
+                        part[id_column.replace("_id", "_updated_at")] = moment
 
         for name, entity in {
             "custom_fields_deals": "deal", "custom_fields_contacts": "contact", "custom_fields_companies": "company",
@@ -100,8 +97,8 @@ class Known:
     def was_read(self, name: str) -> bool:
         return name not in self.absent
 
-    def tells(self, changes: str) -> bool:
-        """Whether the history of what this table tells the changes of is known."""
+    def has_history(self, changes: str) -> bool:
+        """Whether the database has the history of the values whose changes are in this table."""
         return changes not in self.absent and any(map(self.all, (*CHANGES, "events")))
 
     @property
@@ -122,22 +119,22 @@ class Known:
         return str(self.by("users", "user_id").get(user, f"#{user}"))
 
     def deleted(self) -> dict[tuple[str, int], Row]:
-        """By kind and id, the last word on each entity where it tells of a deletion."""
+        """Returns the last event of each deleted entity, by kind and id. Restored entities are left out."""
         last: dict[tuple[str, int], Row] = {}
         for row in sorted(self.all("deleted_entities"), key=lambda row: (row["created_at"], row["event_id"])):
             last["deal" if row["entity_type"] == "lead" else row["entity_type"], row["entity_id"]] = row
-        return {own: row for own, row in last.items() if row["deleted_at"]}
+        return {entity: row for entity, row in last.items() if row["deleted_at"]}
 
 
-def once(build: Callable[[Known], Found]) -> Callable[[Known], Found]:
+def memoized(build: Callable[[Known], Result]) -> Callable[[Known], Result]:
     """Computes a table once for each `Known`. Callers share the result and must not change it."""
 
     @wraps(build)
-    def found(known: Known) -> Found:
+    def found(known: Known) -> Result:
         name = f"{build.__module__}.{build.__name__}"
-        if name not in known.worked_out:
-            known.worked_out[name] = build(known)
-        return cast(Found, known.worked_out[name])
+        if name not in known.cache:
+            known.cache[name] = build(known)
+        return cast(Result, known.cache[name])
 
     return found
 
@@ -163,7 +160,7 @@ def unless_negative(number: int | None) -> int | None:
 
 
 def amount(value: float | None) -> Decimal:
-    """Exact, however large."""
+    """Converts an amount to an exact number."""
     return Decimal(0) if value is None else Decimal(str(value))
 
 
@@ -179,8 +176,8 @@ def median(numbers: Iterable[int | None]) -> float | None:
     return float(found[middle]) if len(found) % 2 else (found[middle - 1] + found[middle]) / 2
 
 
-def grouped(rows: Iterable[Row], key: Callable[[Row], Own]) -> dict[Own, list[Row]]:
-    groups: dict[Own, list[Row]] = {}
+def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
+    groups: dict[Key, list[Row]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups

@@ -1,4 +1,4 @@
-"""Expected custom fields of the marts: what a database must know of each cell after syncs between which people work."""
+"""Expected custom fields of the marts, after several syncs between which people worked."""
 
 from __future__ import annotations
 
@@ -25,36 +25,34 @@ LATIN |= {"ö": "o", "ß": "_", "³": "_", "№": "_"}
 
 @dataclass
 class OwnFields:
-    """The fields and the cells of one account, as its store had them whenever a card was read.
+    """The fields and the values of one account, as of the last reading of each card.
 
-    `listed`: whether the account's list of fields is read, which names the present options.
+    `marks`: whether the rows of deleted cards are emptied. `listed`: whether the list of fields is read, which names
+    the present options. `cells`: one row a value, by card. `read_at`: the updated_at of each card at its last reading.
+    `fields`: name, first name, code, type and deletion of every field that was ever read. `labels`: of options.
     """
 
     project: str
     zone: ZoneInfo
     marks: bool
-    """Whether the rows of deleted cards are emptied."""
     listed: bool = True
     cells: dict[Card, list[Row]] = field(default_factory=dict)
-    """One row a value."""
     read_at: dict[Card, int] = field(default_factory=dict)
-    """The updated_at of a card when it was read."""
     synced_at: int = 0
     fields: dict[tuple[str, int], Row] = field(default_factory=dict)
-    """Every field that was ever met: name, first name, code, type, whether it is deleted."""
     labels: dict[tuple[str, int, int], tuple[bool, int, str]] = field(default_factory=dict)
 
     def read(self, account: Account) -> None:
-        """As a sync does: a card is read again when its updated_at is another, or when it was restored meanwhile."""
+        """Reads again the cards whose updated_at has changed and those restored since the last call, as a sync does."""
         events, self.synced_at, since = list(account.events), account.clock.now(), self.synced_at
         for kind, entity in ENTITIES.items():
             returns = (each for each in events if each.type in ("lead_restored", f"{entity}_restored"))
             returned = {each.entity_id for each in returns if each.created_at > since}
-            gone = {own for card, own in self.cells if card == entity and own not in account.tables[kind].rows}
-            for own in gone:
-                if self.marks and own in account.trash[kind]:
-                    self.cells[entity, own] = []
-                    self.read_at.pop((entity, own), None)
+            gone = {number for card, number in self.cells if card == entity and number not in account.tables[kind].rows}
+            for number in gone:
+                if self.marks and number in account.trash[kind]:
+                    self.cells[entity, number] = []
+                    self.read_at.pop((entity, number), None)
             for row in account.tables[kind]:
                 card = (entity, row["id"])
                 if self.read_at.get(card) != row["updated_at"] or row["id"] in returned:
@@ -64,48 +62,48 @@ class OwnFields:
 
     def _learn(self, account: Account, kind: str, entity: str) -> None:
         met: dict[int, tuple[int, Row]] = {}
-        self.labels = {key: told for key, told in self.labels.items() if key[0] != entity}
+        self.labels = {key: facts for key, facts in self.labels.items() if key[0] != entity}
         for card, rows in self.cells.items():
             for value in rows if card[0] == entity else ():
-                own, moment = value["custom_field_id"], self.read_at[card]
-                if own not in met or met[own][0] < moment:
-                    met[own] = (
+                field_id, moment = value["custom_field_id"], self.read_at[card]
+                if field_id not in met or met[field_id][0] < moment:
+                    met[field_id] = (
                         moment,
                         {"name": value["name"], "code": value["field_code"], "type": value["field_type"]},
                     )
                 if value["enum"] and value["field_type"] in OPTIONS | {"multiselect"}:
-                    key = (entity, own, value["enum"])
+                    key = (entity, field_id, value["enum"])
                     self.labels[key] = max(self.labels.get(key, (False, 0, "")), (False, moment, value["value"]))
         listed = {f["id"]: f for f in account.fields[kind]} if self.listed else {}
-        for own, known in listed.items():
-            met[own] = (0, {"name": known["name"], "code": known["code"], "type": known["type"]})
+        for field_id, known in listed.items():
+            met[field_id] = (0, {"name": known["name"], "code": known["code"], "type": known["type"]})
             for enum in known.get("nested") or known["enums"] or ():
                 if known["type"] in OPTIONS | {"multiselect"}:
-                    self.labels[entity, own, enum["id"]] = (True, 0, enum["value"])
-        for own, (_, told) in met.items():
-            before = self.fields.get((entity, own), told | {"first": told["name"]})
-            self.fields[entity, own] = before | told | {"is_deleted": self.listed and own not in listed}
-        for (of, own), told in self.fields.items():
-            if of == entity and own not in met:
-                told["is_deleted"] = told["is_deleted"] or self.listed
+                    self.labels[entity, field_id, enum["id"]] = (True, 0, enum["value"])
+        for field_id, (_, facts) in met.items():
+            before = self.fields.get((entity, field_id), facts | {"first": facts["name"]})
+            self.fields[entity, field_id] = before | facts | {"is_deleted": self.listed and field_id not in listed}
+        for (of, field_id), facts in self.fields.items():
+            if of == entity and field_id not in met:
+                facts["is_deleted"] = facts["is_deleted"] or self.listed
 
     def entity_fields(self) -> list[Row]:
         return [
-            {"project_id": self.project, "entity_type": entity, "entity_id": own, **self.value(entity, row)}
-            for (entity, own), rows in self.cells.items()
+            {"project_id": self.project, "entity_type": entity, "entity_id": card_id, **self.value(entity, row)}
+            for (entity, card_id), rows in self.cells.items()
             for row in rows
         ]
 
     def value(self, entity: str, row: Row) -> Row:
-        """One value, as text and in its type."""
-        told = self.fields[entity, row["custom_field_id"]]
-        text, kind = row["value"], told["type"]
+        """Returns one value as text and in its type."""
+        facts = self.fields[entity, row["custom_field_id"]]
+        text, kind = row["value"], facts["type"]
         label = self.labels.get((entity, row["custom_field_id"], row["enum"] or 0))
         text = label[2] if label else text
         moment = _moment(text) if kind == "date_time" else None
         local = moment.replace(tzinfo=ZoneInfo("UTC")).astimezone(self.zone).replace(tzinfo=None) if moment else None
         return {
-            "custom_field_id": row["custom_field_id"], "name": told["name"], "field_code": told["code"],
+            "custom_field_id": row["custom_field_id"], "name": facts["name"], "field_code": facts["code"],
             "field_type": kind, "value_index": row["value_index"], "enum": row["enum"], "value": text,
             "value_number": _number(text) if kind in NUMBERS else None,
             "value_date": _day(text) if kind in DATES else None,
@@ -114,24 +112,24 @@ class OwnFields:
         }  # fmt: skip
 
     def columns(self, taken: Collection[tuple[str, str]] = ()) -> dict[tuple[str, int], str]:
-        """The column of each field by entity and id; `taken`: those that fields of other accounts have."""
+        """Returns the column of each field, by entity and id. `taken`: columns of other accounts' fields."""
         found = {}
-        for (entity, own), told in self.fields.items():
-            latin = "".join(LATIN.get(letter, letter) for letter in told["first"].lower())
+        for (entity, field_id), facts in self.fields.items():
+            latin = "".join(LATIN.get(letter, letter) for letter in facts["first"].lower())
             alias = re.sub(r"[^a-z0-9]+", "_", latin).lstrip("_")
-            column = f"cf_{own}_{alias[:40]}".rstrip("_")
-            found[entity, own] = f"{column[:58]}_{self.project}" if (entity, column) in taken else column
+            column = f"cf_{field_id}_{alias[:40]}".rstrip("_")
+            found[entity, field_id] = f"{column[:58]}_{self.project}" if (entity, column) in taken else column
         return found
 
     def wide(self, entity: str) -> dict[int, dict[int, Any]]:
-        """By card, the value of each field that is filled, by the field's id."""
+        """Returns the values of each card by the field's id."""
         found: dict[int, dict[int, Any]] = {}
-        for (of, own), rows in self.cells.items():
+        for (of, card_id), rows in self.cells.items():
             if of == entity:
                 by_field: dict[int, list[Row]] = {}
                 for row in rows:
                     by_field.setdefault(row["custom_field_id"], []).append(self.value(entity, row))
-                found[own] = {field_id: _cell(filled) for field_id, filled in by_field.items()}
+                found[card_id] = {field_id: _cell(filled) for field_id, filled in by_field.items()}
         return found
 
 
@@ -173,14 +171,19 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def grouped_by(projects: Iterable[OwnFields], name: str) -> dict[tuple[str, int], str | None]:
-    """By project and deal, the text by which the deal is told where the field of that name is asked for."""
+    """Returns the text of the field of that name in each deal, by project and deal, for tables grouped by the field."""
     found = {}
     for known in projects:
-        asked = next(
-            (own for (entity, own), told in known.fields.items() if entity == "deal" and told["name"] == name), 0
+        wanted = next(
+            (
+                field_id
+                for (entity, field_id), facts in known.fields.items()
+                if entity == "deal" and facts["name"] == name
+            ),
+            0,
         )
         for (entity, deal), rows in known.cells.items():
-            texts = [known.value(entity, row)["value"] for row in rows if row["custom_field_id"] == asked]
+            texts = [known.value(entity, row)["value"] for row in rows if row["custom_field_id"] == wanted]
             if entity == "deal":
                 found[known.project, deal] = ", ".join(sorted(text for text in texts if text is not None)) or None
     return found

@@ -1,4 +1,4 @@
-"""What each table of the report must show of a choice, by plain Python over the accounts' own store."""
+"""The oracle of the report: computes each of its tables for a choice of accounts, period, pipeline and people."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ AGES = ((0, 7), (7, 30), (30, 90), (90, 10**9))
 
 @dataclass(frozen=True)
 class Choice:
-    """What is chosen in the page."""
+    """A choice in the page. `pipeline`, `users`: None for all."""
 
     known: tuple[Known, ...]
     first: date
     last: date
     pipeline: int | None = None
     users: frozenset[int] | None = None
-    """The people who are chosen; everybody by default."""
 
     def has(self, moment: datetime | None) -> bool:
         return moment is not None and self.first <= moment.date() <= self.last
@@ -107,16 +106,17 @@ def figures(choice: Choice) -> Row:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The rows of a table about one pipeline, and the pipeline's name."""
+    """A table about one pipeline.
+
+    `stays`, `sorts`: of each stage of the funnel, the number of stays and the stage's order.
+    """
 
     id: int
     name: str
     deals: int
     rows: Table
     stays: tuple[int, ...] = ()
-    """How many stays each stage of the funnel has had."""
     sorts: tuple[int, ...] = ()
-    """The place of each stage of the funnel."""
 
 
 def pipeline_names(known: Known) -> dict[int, str]:
@@ -124,7 +124,7 @@ def pipeline_names(known: Known) -> dict[int, str]:
 
 
 def funnel(choice: Choice) -> list[Pipeline]:
-    """The pipeline with the most deals comes first."""
+    """Returns the funnel of each pipeline, the pipeline with the most deals first."""
     found: list[Pipeline] = []
     for known in choice.known:
         starts, before = began(known), lost_from(known)
@@ -136,15 +136,15 @@ def funnel(choice: Choice) -> list[Pipeline]:
             and choice.has(known.local(starts[row["deal_id"]]))
             and choice.fits(row["pipeline_id"], there[row["deal_id"]]["responsible_user_id"])
         ]
-        for (pipeline,), own in grouped(stays, lambda row: (row["pipeline_id"],)).items():
+        for (pipeline,), stays_of_pipeline in grouped(stays, lambda row: (row["pipeline_id"],)).items():
             way = [r for r in known.all("statuses") if r["pipeline_id"] == pipeline and r["status_id"] != LOST]
-            cohort = {row["deal_id"] for row in own}
+            cohort = {row["deal_id"] for row in stays_of_pipeline}
             sort = {row["status_id"]: row["status_sort"] for row in way}
             reach = {
                 deal: max(
                     (
                         sort[row["status_id"]]
-                        for row in own
+                        for row in stays_of_pipeline
                         if row["deal_id"] == deal and row["status_id"] in sort
                         if row["stage_kind"] == "open"
                         or (row["status_id"] == WON and there[deal]["pipeline_id"] == pipeline
@@ -157,24 +157,24 @@ def funnel(choice: Choice) -> list[Pipeline]:
             table: Table = []
             stayed: list[int] = []
             previous = None
-            told = known.tells("deal_statuses")
+            has_moves = known.has_history("deal_statuses")
             way.sort(key=lambda row: (row["status_sort"], row["status_id"]))
             for stage in way:
-                here = [row for row in own if row["status_id"] == stage["status_id"]]
+                stays_of_stage = [row for row in stays_of_pipeline if row["status_id"] == stage["status_id"]]
                 unsorted, won = bool(stage["status_type"]), stage["status_id"] == WON
                 reached = (
-                    len({row["deal_id"] for row in here})
+                    len({row["deal_id"] for row in stays_of_stage})
                     if unsorted
                     else sum(sort_of >= stage["status_sort"] for sort_of in reach.values())
                 )
-                lost = sum(before.get(deal) == (pipeline, stage["status_id"]) for deal in cohort) if told else None
-                times = [] if won else [(tenths(lasted), over) for lasted, over in stays_of(known, here)]
+                lost = sum(before.get(deal) == (pipeline, stage["status_id"]) for deal in cohort) if has_moves else None
+                times = [] if won else [(tenths(lasted), over) for lasted, over in stays_of(known, stays_of_stage)]
                 half = half_left(times)
                 table.append([
                     stage["status_name"], reached, None if unsorted or previous is None else ratio(reached, previous),
-                    ratio(reached, len(cohort)), lost, ratio(lost, reached) if told else None,
+                    ratio(reached, len(cohort)), lost, ratio(lost, reached) if has_moves else None,
                     None if half is None else half / 10,
-                    None if won or not told else sum(not over for _, over in times),
+                    None if won or not has_moves else sum(not over for _, over in times),
                 ])  # fmt: skip
                 stayed.append(len(times))
                 previous = previous if unsorted else reached
@@ -185,18 +185,18 @@ def funnel(choice: Choice) -> list[Pipeline]:
 
 
 def money_by(choice: Choice, bucket: Callable[[date], str]) -> Table:
-    """By the parts of the period that `bucket` names the day of: without the plan."""
+    """Returns the sales of each part of the period, without plans. `bucket`: names the part to which a day belongs."""
     closed = choice.closed()
     rows = []
     for name in dict.fromkeys(map(bucket, choice.days)):
-        own = [(known, deal) for known, deal in closed if (end := ended(deal)) and bucket(end.date()) == name]
-        won = of_kind(own, "won")
-        rows.append([name, len(won), money(won), len(own) - len(won)])
+        closed_then = [(known, deal) for known, deal in closed if (end := ended(deal)) and bucket(end.date()) == name]
+        won = of_kind(closed_then, "won")
+        rows.append([name, len(won), money(won), len(closed_then) - len(won)])
     return rows if closed else []
 
 
 def managers(choice: Choice) -> Table:
-    """Without their plans."""
+    """Returns the sales of each manager, without plans."""
     return list(managers_by_id(choice).values())
 
 
@@ -214,14 +214,15 @@ def managers_by_id(choice: Choice) -> dict[tuple[str, int | None], list[Any]]:
                 tasks.setdefault((known.project, task["responsible_user_id"]), []).append(task)
     by_project = {known.project: known for known in choice.known}
     rows = {}
-    for own in sold.keys() | stale.keys() | tasks.keys():
-        deals_of = sold.get(own, [])
+    for manager in sold.keys() | stale.keys() | tasks.keys():
+        deals_of = sold.get(manager, [])
         won = [deal for deal in deals_of if deal["stage_kind"] == "won"]
-        rows[own] = [
-            by_project[own[0]].user(own[1]), len(won), money(won), len(deals_of) - len(won),
+        rows[manager] = [
+            by_project[manager[0]].user(manager[1]), len(won), money(won), len(deals_of) - len(won),
             ratio(len(won), len(deals_of)), ratio(money(won), len(won)),
-            sum(task["is_overdue"] for task in tasks.get(own, [])) if by_project[own[0]].was_read("tasks") else None,
-            len(stale.get(own, [])),
+            sum(task["is_overdue"] for task in tasks.get(manager, []))
+            if by_project[manager[0]].was_read("tasks") else None,
+            len(stale.get(manager, [])),
         ]  # fmt: skip
     return rows
 
@@ -230,20 +231,20 @@ REASONS = ("no_task", "slow", "waiting", "overdue_task")
 
 
 def is_known(known: Known, reason: str) -> bool:
-    """Whether the table was read without which nobody knows what waits for this reason."""
+    """Whether the table that shows this reason was read."""
     tables = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
     return known.was_read(tables[reason])
 
 
 def count_of(choice: Choice, rows: Iterable[Row], reason: str) -> int | None:
-    """Of what waits; None where no account of the choice knows."""
+    """Counts the rows with a reason. None if no account of the choice has read its table."""
     if not any(is_known(known, reason) for known in choice.known):
         return None
     return len([row for row in rows if row["reason"] == reason])
 
 
 def today(choice: Choice) -> list[Table]:
-    """What waits for each manager, and the cards with the highest budgets."""
+    """Returns the open work of each manager, and the cards with the highest budgets."""
     people, cards = waiting(choice)
     shown = ("entity_name", "reasons", "responsible_name", "pipeline_name", "status_name", "budget", "days")
     found = [[row[name] for name in shown] for row in cards[:20]]
@@ -251,14 +252,16 @@ def today(choice: Choice) -> list[Table]:
 
 
 def waiting(choice: Choice) -> tuple[list[Row], list[Row]]:
-    """The sums of each manager, and each card, the highest budgets first."""
+    """Returns the sums of each manager, and the cards with open work, the highest budgets first."""
     people: dict[Any, Row] = {}
     cards: list[Row] = []
     for known in choice.known:
         rows = [row for row in ahead.today(known) if choice.fits(row["pipeline_id"], row["responsible_user_id"])]
-        for (pipeline, user), own in grouped(rows, lambda r: (r["pipeline_id"], r["responsible_user_id"])).items():
+        for (pipeline, user), of_manager in grouped(
+            rows, lambda r: (r["pipeline_id"], r["responsible_user_id"])
+        ).items():
             each = []
-            for (kind, number), of in grouped(own, lambda row: (row["entity_type"], row["entity_id"])).items():
+            for (kind, number), of in grouped(of_manager, lambda row: (row["entity_type"], row["entity_id"])).items():
                 days = [row["days"] for row in of if row["days"] is not None]
                 each.append(
                     of[0]
@@ -276,7 +279,7 @@ def waiting(choice: Choice) -> tuple[list[Row], list[Row]]:
             )
             for reason in REASONS:
                 if person[reason] is not None:
-                    person[reason] += sum(row["reason"] == reason for row in own)
+                    person[reason] += sum(row["reason"] == reason for row in of_manager)
             person["cards"] += len(each)
             person["budget"] += money(each)
             cards += each
@@ -285,20 +288,20 @@ def waiting(choice: Choice) -> tuple[list[Row], list[Row]]:
 
 
 def talks(choice: Choice) -> list[tuple[Known, Row]]:
-    """Those of the choice in which a client wrote."""
+    """Returns the talks of the choice in which a client wrote."""
     found = []
     for known in choice.known:
         pipelines = known.by("deals", "lead_id", "pipeline_id")
         for talk in conversations(known):
             pipeline = pipelines.get(talk["deal_id"])
-            own = choice.has(talk["started_at_local"]) and choice.fits(pipeline, talk["responsible_user_id"])
-            if own and talk["messages_in"]:
+            is_chosen = choice.has(talk["started_at_local"]) and choice.fits(pipeline, talk["responsible_user_id"])
+            if is_chosen and talk["messages_in"]:
                 found.append((known, talk))
     return found
 
 
 def answered(talks: list[Row]) -> list[Any]:
-    """How many, the median wait for a person, who waits, and how many a person, robots alone or nobody answered."""
+    """Counts the talks, all, unanswered, answered by a person, by robots only and by nobody, with the median wait."""
     waits = [talk["seconds_to_first_response"] for talk in talks if talk["seconds_to_first_response"] is not None]
     by = [talk["answered_by"] for talk in talks]
     return [
@@ -311,17 +314,17 @@ def talks_by(choice: Choice, key: Callable[[Known, Row], Any]) -> Table:
     groups: dict[Any, list[Row]] = {}
     for known, talk in talks(choice):
         groups.setdefault(key(known, talk), []).append(talk)
-    return [[own, *answered(of)] for own, of in groups.items()]
+    return [[group, *answered(of)] for group, of in groups.items()]
 
 
 def talks_by_manager(choice: Choice) -> Table:
-    """With the id and the name of each."""
-    rows = talks_by(choice, lambda known, talk: (known.project, own := talk["responsible_user_id"], known.user(own)))
-    return [[*own[1:], *of] for own, *of in rows]
+    """Returns the talks of each manager, with the manager's id and name."""
+    rows = talks_by(choice, lambda known, talk: (known.project, user := talk["responsible_user_id"], known.user(user)))
+    return [[*key[1:], *of] for key, *of in rows]
 
 
 def all_talks(choice: Choice) -> Table:
-    """By manager, by channel and by hour, one after another."""
+    """Returns the talks by manager, then by channel, then by hour."""
     return [
         *(row[1:] for row in talks_by_manager(choice)), *talks_by(choice, lambda _, talk: talk["channel"]),
         *talks_by(choice, lambda _, talk: talk["started_at_local"].hour),
@@ -333,16 +336,16 @@ def dearest(row: Row) -> Any:
 
 
 def forecast(choice: Choice) -> Table:
-    """The rows of all its tables: the months, the days of the present one, and the stages."""
+    """Returns the rows of the forecast's tables: the months, the stages, and the days of the present month."""
     rows: Table = []
     for known in choice.known:
-        own = [
+        forecasts = [
             row
             for row in ahead.forecast(known)
             if row["pipeline_id"] == choice.pipeline and not (row["months_back"] and row["months_ahead"])
         ]
-        told = sorted(own, key=lambda r: (-r["months_back"], r["months_ahead"]))
-        for row in told if any(row["expected"] is not None and not row["months_back"] for row in told) else ():
+        in_order = sorted(forecasts, key=lambda r: (-r["months_back"], r["months_ahead"]))
+        for row in in_order if any(row["expected"] is not None and not row["months_back"] for row in in_order) else ():
             sold = row["sold"] if row["months_back"] else None
             off = None
             if sold is not None and row["expected"] is not None:
@@ -367,14 +370,14 @@ def forecast(choice: Choice) -> Table:
 
 
 def day_of(choice: Choice) -> date:
-    """Today by the clock of the account."""
+    """Returns today's date by the account's clock."""
     now = choice.known[0].local(choice.known[0].now)
     assert now is not None
     return now.date()
 
 
 def month_so_far(choice: Choice) -> tuple[list[tuple[datetime, Row]], Decimal | None]:
-    """What was won in the present month, and its plan, which is of all pipelines."""
+    """Returns the deals won in the present month, and the month's plan, which exists only without a pipeline."""
     today = day_of(choice)
     won = of_kind(replace(choice, first=today.replace(day=1), last=today).closed(), "won")
     plans = [
@@ -387,7 +390,7 @@ def month_so_far(choice: Choice) -> tuple[list[tuple[datetime, Row]], Decimal | 
 
 
 def sold_by_planned(choice: Choice) -> Decimal:
-    """What those sold in the present month who have a plan for it."""
+    """Sums the sales in the present month of the users who have a plan for it."""
     today = day_of(choice)
     return money(
         deal
@@ -397,7 +400,7 @@ def sold_by_planned(choice: Choice) -> Decimal:
 
 
 def planned_by(choice: Choice, day: date) -> int:
-    """What the plan of the month asks for by the end of a day, if every day brings the same."""
+    """Returns the part of the month's plan due by the end of a day, if every day has an equal part."""
     _, plan = month_so_far(choice)
     days = (ahead.month_after(datetime(day.year, day.month, 1)) - timedelta(days=1)).day
     return floor(float(plan or 0) * day.day / days + 0.5)
@@ -406,7 +409,7 @@ def planned_by(choice: Choice, day: date) -> int:
 def reasons(choice: Choice) -> Table:
     lost = of_kind(choice.closed(), "lost")
     groups = grouped(lost, lambda deal: (deal["loss_reason"],)).items()
-    return [[reason, len(own), ratio(len(own), len(lost)), money(own)] for (reason,), own in groups]
+    return [[reason, len(deals_of), ratio(len(deals_of), len(lost)), money(deals_of)] for (reason,), deals_of in groups]
 
 
 def source_of(deal: Row) -> Any:
@@ -417,14 +420,14 @@ def sources(choice: Choice, told_as: Callable[[Row], Any] = source_of) -> Table:
     rows = []
     found = [deal for _, deal in choice.created()]
     groups = grouped(found, lambda deal: (told_as(deal),))
-    for (source,), own in groups.items():
-        won = [deal for deal in own if deal["stage_kind"] == "won"]
-        rows.append([source, len(own), len(won), ratio(len(won), len(own)), money(won)])
+    for (source,), deals_of in groups.items():
+        won = [deal for deal in deals_of if deal["stage_kind"] == "won"]
+        rows.append([source, len(deals_of), len(won), ratio(len(won), len(deals_of)), money(won)])
     return rows
 
 
 def whole_months(choice: Choice) -> int:
-    """How many it is made of, up to today; 0 of a period of days."""
+    """Returns the number of whole months in the period, of which the last may end today; 0 for other periods."""
     ends_well = (choice.last + timedelta(days=1)).day == 1 or choice.last == day_of(choice)
     if choice.first.day > 1 or not ends_well:
         return 0
@@ -432,7 +435,7 @@ def whole_months(choice: Choice) -> int:
 
 
 def before(choice: Choice, first: date) -> Choice | None:
-    """As long a period before it: whole months where it is made of them, else days; None before `first`."""
+    """Returns the equally long period before, in whole months or else in days. None if it begins before `first`."""
     if months := whole_months(choice):
         start = ahead.months_earlier(datetime(choice.first.year, choice.first.month, 1), months).date()
     else:
@@ -441,12 +444,14 @@ def before(choice: Choice, first: date) -> Choice | None:
 
 
 def beside(now: list[tuple[Any, Row]], then: list[tuple[Any, Row]] | None) -> Table:
-    """By name: money now and then, the change, and now against the median."""
+    """Returns for each name the sales now and then, the change, and the ratio of the sales now to their median."""
     names = {name for name, deal in (*now, *(then or [])) if deal["stage_kind"] == "won"}
     rows: Table = []
-    sold = {name: money([deal for own, deal in now if own == name and deal["stage_kind"] == "won"]) for name in names}
+    sold = {
+        name: money([deal for seller, deal in now if seller == name and deal["stage_kind"] == "won"]) for name in names
+    }
     for name in names if len(names) > 1 else ():
-        was = None if then is None else money([d for own, d in then if own == name and d["stage_kind"] == "won"])
+        was = None if then is None else money([d for seller, d in then if seller == name and d["stage_kind"] == "won"])
         change = float(sold[name]) / float(was) - 1 if was else None
         rows.append([name, sold[name], was, change, ratio(sold[name], middle([float(m) for m in sold.values()]) or 0)])
     return rows
@@ -484,7 +489,7 @@ def cohorts(choice: Choice) -> Table:
 
 
 def stuck(choice: Choice) -> list[Pipeline]:
-    """Ages that there are none of in a pipeline are left out of its rows."""
+    """Returns the open deals of each pipeline by stage and age. An age that no deal of the pipeline has is left out."""
     found = []
     for known in choice.known:
         pipelines = pipeline_names(known)
@@ -495,22 +500,22 @@ def stuck(choice: Choice) -> list[Pipeline]:
             for of, deal in choice.open()
             if of is known
         ]
-        for (pipeline,), own in grouped(aged, lambda deal: (deal["pipeline_id"],)).items():
-            stages = grouped(own, lambda deal: (deal["status_id"],))
+        for (pipeline,), open_deals in grouped(aged, lambda deal: (deal["pipeline_id"],)).items():
+            stages = grouped(open_deals, lambda deal: (deal["status_id"],))
             counts = {status: ages([deal["age"] for deal in of]) for (status,), of in stages.items()}
-            shown = [place for place in range(5) if any(count[place] for count in counts.values())]
+            shown = [age for age in range(5) if any(count[age] for count in counts.values())]
             rows = [
-                [named.get((pipeline, status)) or f"#{status}", *(counts[status][place] for place in shown), len(of),
+                [named.get((pipeline, status)) or f"#{status}", *(counts[status][age] for age in shown), len(of),
                  money(of)]
                 for (status,), of in stages.items()
             ]  # fmt: skip
-            found.append(Pipeline(pipeline, pipelines.get(pipeline) or f"#{pipeline}", len(own), rows))
+            found.append(Pipeline(pipeline, pipelines.get(pipeline) or f"#{pipeline}", len(open_deals), rows))
     return found
 
 
 def ages(days: list[int | None]) -> list[int]:
-    told = [sum(age is not None and low <= max(age, 0) < high for age in days) for low, high in AGES]
-    return [*told, sum(age is None for age in days)]
+    counts = [sum(age is not None and low <= max(age, 0) < high for age in days) for low, high in AGES]
+    return [*counts, sum(age is None for age in days)]
 
 
 def stale_rows(choice: Choice) -> list[Row]:
@@ -523,7 +528,7 @@ def stale_rows(choice: Choice) -> list[Row]:
 
 
 def stale(choice: Choice) -> Table:
-    """The twenty with the highest budgets."""
+    """Returns the twenty stale deals with the highest budgets."""
     rows = sorted(
         stale_rows(choice), key=lambda row: (-amount(row["budget"]), -row["days_without_activity"], row["deal_id"])
     )
@@ -535,7 +540,7 @@ def stale(choice: Choice) -> Table:
 
 
 def hours(choice: Choice) -> Table:
-    """By weekday and hour, of the months that the period touches."""
+    """Counts what people did by weekday and hour, in the months that the period touches."""
     counted = [[0] * 24 for _ in range(7)]
     months = {
         (choice.first + timedelta(days=n)).strftime("%Y-%m") for n in range((choice.last - choice.first).days + 1)
@@ -549,32 +554,34 @@ def hours(choice: Choice) -> Table:
 
 
 def work(choice: Choice) -> Table:
-    """Of all pipelines, with the id of each who worked."""
+    """Returns the work of each user in all pipelines, with the user's id."""
     rows = []
     for known in choice.known:
-        own = [
+        days = [
             row
             for row in manager_activity(known)
             if choice.first <= date.fromisoformat(row["day"]) <= choice.last
             and (choice.users is None or row["user_id"] in choice.users)
             and any(row[count] for count in COUNTS)
         ]
-        for who, of in grouped(own, lambda row: (row["user_id"], row["user_name"])).items():
+        for who, of in grouped(days, lambda row: (row["user_id"], row["user_name"])).items():
             rows.append([*who, *(sum(row[count] for row in of) for count in COUNTS)])
     return rows
 
 
 def freshness(choice: Choice, read: Iterable[str]) -> Table:
-    """Rows of each of these tables, as far as an account has it, how many are marked as deleted, and the newest."""
+    """Returns the numbers of rows and of deleted rows and the newest time of each table that an account has."""
     rows = []
     for known in choice.known:
         for name in sorted(set(read) & known.rows.keys() - known.absent):
-            own = known.all(name)
-            marked = any(row.get("is_deleted") is not None for row in own)
-            dated = next((one for one in ("updated_at", "created_at", "listed_at") if own and one in own[0]), None)
-            moments = [row[dated] for row in own if dated and row[dated] and (at(row[dated]) or known.now) <= known.now]
-            deleted = sum(bool(row["is_deleted"]) for row in own) if marked else None
-            rows.append([name, len(own), deleted, max(moments, default=None)])
+            found = known.all(name)
+            marked = any(row.get("is_deleted") is not None for row in found)
+            dated = next((one for one in ("updated_at", "created_at", "listed_at") if found and one in found[0]), None)
+            moments = [
+                row[dated] for row in found if dated and row[dated] and (at(row[dated]) or known.now) <= known.now
+            ]
+            deleted = sum(bool(row["is_deleted"]) for row in found) if marked else None
+            rows.append([name, len(found), deleted, max(moments, default=None)])
     return rows
 
 

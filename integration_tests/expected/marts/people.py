@@ -1,4 +1,4 @@
-"""Expected marts of people: who called, what is to be done, contacts and companies with what they bought."""
+"""Expected marts of calls, tasks, users' work, contacts, companies, customers and duplicates."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from .. import Row
 from .conversations import author, conversations
 from .deals import began, caller, deals, gone_at, reach
-from .known import KINDS, Known, amount, at, once
+from .known import KINDS, Known, amount, at, memoized
 from .totals import completions, tasks
 
 COUNTS = (
@@ -20,11 +20,11 @@ COUNTS = (
 )  # fmt: skip
 
 
-@once
+@memoized
 def entity_names(known: Known) -> dict[tuple[str | None, int], str | None]:
     return {
-        (entity, row[own]): row["name"]
-        for entity, table, own in (
+        (entity, row[id_column]): row["name"]
+        for entity, table, id_column in (
             ("deal", "deals", "lead_id"), ("contact", "contacts", "contact_id"),
             ("company", "companies", "company_id"), ("customer", "customers", "customer_id"),
         )
@@ -56,7 +56,7 @@ def calls(known: Known) -> list[Row]:
     ]
 
 
-@once
+@memoized
 def tasks_open(known: Known) -> list[Row]:
     types, names = known.by("task_types", "task_type_id"), entity_names(known)
     rows = []
@@ -84,7 +84,7 @@ def tasks_open(known: Known) -> list[Row]:
     return rows
 
 
-@once
+@memoized
 def manager_activity(known: Known) -> list[Row]:
     counted: dict[tuple[str, int | None, str | None], Counter[str]] = {}
 
@@ -110,12 +110,12 @@ def manager_activity(known: Known) -> list[Row]:
     for move in known.all("deal_statuses"):
         count(move["created_by"], at(move["created_at"]), stage_moves=1)
     done = completions(known)
-    told = {event["entity_id"] for event in known.all("events") if event["type"] == "task_completed"}
+    with_event = {event["entity_id"] for event in known.all("events") if event["type"] == "task_completed"}
     for task in tasks(known):
         due = at(task["complete_till_at"])
         moment, by = done.get(task["task_id"], (known.now, None))
         count(by, moment, tasks_done=1)
-        late = moment > due and (by is None or task["task_id"] in told)
+        late = moment > due and (by is None or task["task_id"] in with_event)
         count(task["responsible_user_id"], due, tasks_due=1, tasks_late=int(late))
     starts, ends = began(known), gone_at(known)
     for deal in known.all("deals"):
@@ -128,23 +128,20 @@ def manager_activity(known: Known) -> list[Row]:
         }
         count(talk["first_response_by"], talk["first_response_at"], first_responses=1, **waited)
     return [
-        {"day": day, "user_id": user, "user_name": name, **{count: own[count] for count in COUNTS}}
-        for (day, user, name), own in counted.items()
+        {"day": day, "user_id": user, "user_name": name, **{count: totals[count] for count in COUNTS}}
+        for (day, user, name), totals in counted.items()
     ]
 
 
 def who(known: Known, call: Row) -> int | str | None:
-    """The id, or the name alone, of the person who talked; nothing of a robot."""
+    """Returns the id or else the name of the user who talked, None for a robot."""
     user, name = caller(known, call)
     return name if user is None else user
 
 
-@once
+@memoized
 def touches(known: Known) -> list[tuple[int | None, int | str, datetime]]:
-    """What people did: the pipeline of its deal, who, and when by the clock of the account.
-
-    Robots and clients are left out.
-    """
+    """Returns what users did, without robots and clients: the deal's pipeline, the user, and the local time."""
     pipelines, gone, done = known.by("deals", "lead_id", "pipeline_id"), known.deleted(), completions(known)
     acts: list[tuple[Any, datetime | None, Row]] = [
         (who(known, call), at(call["created_at"]), call) for call in known.all("calls")
@@ -161,7 +158,9 @@ def touches(known: Known) -> list[tuple[int | None, int | str, datetime]]:
         and not note["is_deleted"]
         and ("note", note["note_id"]) not in gone
     ]
-    acts += [(done[own][1], done[own][0], task) for task in tasks(known) if (own := task["task_id"]) in done]
+    acts += [
+        (done[task_id][1], done[task_id][0], task) for task in tasks(known) if (task_id := task["task_id"]) in done
+    ]
     acts += [
         (move["created_by"], at(move["created_at"]), {"element_type": 2, "element_id": move["lead_id"]})
         for move in known.all("deal_statuses")
@@ -187,27 +186,27 @@ def companies(known: Known) -> list[Row]:
     return [row for _, row in _cards(known, "company", "companies", "company_id", "deal_companies")]
 
 
-def _cards(known: Known, entity: str, table: str, own: str, links: str) -> list[tuple[Row, Row]]:
-    told, by_id = known.deleted(), {deal["deal_id"]: deal for deal in deals(known)}
+def _cards(known: Known, entity: str, table: str, id_column: str, links: str) -> list[tuple[Row, Row]]:
+    deletions, by_id = known.deleted(), {deal["deal_id"]: deal for deal in deals(known)}
     phones, emails = reach(known, entity, "PHONE"), reach(known, entity, "EMAIL")
     bought: dict[int, list[Row]] = {}
     for link in known.all(links):
         deal = by_id[link["lead_id"]]
         if not deal["is_deleted"]:
-            bought.setdefault(link[own], []).append(deal)
+            bought.setdefault(link[id_column], []).append(deal)
     found = []
     for raw in known.all(table):
-        had = bought.get(raw[own], [])
+        had = bought.get(raw[id_column], [])
         won = [deal for deal in had if deal["stage_kind"] == "won"]
-        event = told.get((entity, raw[own]))
+        event = deletions.get((entity, raw[id_column]))
         gone = event["deleted_at"] if event else raw["updated_at"] if raw["is_deleted"] else None
         row = {
-            own: raw[own],
+            id_column: raw[id_column],
             "name": raw["name"],
             "responsible_user_id": raw["responsible_user_id"],
             "responsible_name": known.user(raw["responsible_user_id"]),
-            "phones": phones.get(raw[own]),
-            "emails": emails.get(raw[own]),
+            "phones": phones.get(raw[id_column]),
+            "emails": emails.get(raw[id_column]),
             "deals": len(had),
             "open_deals": sum(deal["stage_kind"] in ("open", "unsorted") for deal in had),
             "won_deals": len(won),
@@ -229,13 +228,13 @@ def customers_ltv(known: Known) -> list[Row]:
     for customer in known.all("customers"):
         if customer["is_deleted"]:
             continue
-        own = [
+        bought = [
             row
             for row in known.all("customer_transactions")
             if row["customer_id"] == customer["customer_id"] and not row["is_deleted"]
         ]
-        total = sum(map(amount, (row["price"] for row in own)), Decimal(0))
-        days = [known.local(at(row["completed_at"] or row["created_at"])) for row in own]
+        total = sum(map(amount, (row["price"] for row in bought)), Decimal(0))
+        days = [known.local(at(row["completed_at"] or row["created_at"])) for row in bought]
         rows.append({
             "customer_id": customer["customer_id"],
             "name": customer["name"],
@@ -243,9 +242,9 @@ def customers_ltv(known: Known) -> list[Row]:
             "responsible_name": known.user(customer["responsible_user_id"]),
             "main_contact_name": names.get(customer["main_contact"]),
             "ltv": customer["ltv"],
-            "purchases": len(own),
+            "purchases": len(bought),
             "purchases_sum": total,
-            "average_purchase": (total / len(own)).quantize(Decimal("0.01"), ROUND_HALF_UP) if own else None,
+            "average_purchase": (total / len(bought)).quantize(Decimal("0.01"), ROUND_HALF_UP) if bought else None,
             "first_purchase_at_local": min(days, default=None),  # type: ignore[type-var]
             "last_purchase_at_local": max(days, default=None),  # type: ignore[type-var]
             "next_purchase_at": at(customer["next_date"]),
@@ -258,30 +257,30 @@ def customers_ltv(known: Known) -> list[Row]:
 def duplicates_and_merges(known: Known) -> list[Row]:
     names = entity_names(known)
     dead = {
-        (entity, row[own])
-        for entity, table, own in (("contact", "contacts", "contact_id"), ("company", "companies", "company_id"))
+        (entity, row[key])
+        for entity, table, key in (("contact", "contacts", "contact_id"), ("company", "companies", "company_id"))
         for row in known.all(table)
-        if row["is_deleted"] or (entity, row[own]) in known.deleted()
+        if row["is_deleted"] or (entity, row[key]) in known.deleted()
     }
     sharing: dict[tuple[str, str, str], set[int]] = {}
-    for entity, table, own in (
+    for entity, table, key in (
         ("contact", "custom_fields_contacts", "contact_id"), ("company", "custom_fields_companies", "company_id"),
     ):  # fmt: skip
         for row in known.all(table):
-            if row["field_code"] in ("PHONE", "EMAIL") and row["value"] is not None and (entity, row[own]) not in dead:
+            if row["field_code"] in ("PHONE", "EMAIL") and row["value"] is not None and (entity, row[key]) not in dead:
                 phone = row["field_code"] == "PHONE"
                 same = re.sub(r"\D", "", row["value"]) if phone else row["value"].strip().lower()
                 if phone and re.fullmatch(r"8\d{10}", same):
                     same = "7" + same[1:]
                 if same:
                     kind = "same_phone" if phone else "same_email"
-                    sharing.setdefault((kind, entity, same), set()).add(row[own])
+                    sharing.setdefault((kind, entity, same), set()).add(row[key])
     rows: list[Row] = [
-        {"kind": kind, "entity_type": entity, "entity_id": own, "entity_name": names.get((entity, own)), "value": same}
+        {"kind": kind, "entity_type": entity, "entity_id": key, "entity_name": names.get((entity, key)), "value": same}
         | {"entities": len(group), "merged_at": None, "merged_at_local": None, "merged_by": None, "event_id": None}
         for (kind, entity, same), group in sharing.items()
         if len(group) > 1
-        for own in group
+        for key in group
     ]
     for event in known.all("events"):
         if event["type"] == "entity_merged":

@@ -1,4 +1,4 @@
-"""The report's sentences with a number or a name, in English and Russian, as the accounts' own store tells them."""
+"""Expected sentences of the report that have a number or a name, in English and Russian."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from math import floor
 from typing import Any
 
 from . import ahead
-from . import page as of_page
+from . import page as oracle_page
 from .known import amount
 from .page import REASONS, Choice, middle, money, of_kind, ratio
 
@@ -63,102 +63,102 @@ LANGUAGES = ("en", "ru")
 SIGNS = {"RUB": "₽", "JPY": "¥"}
 UNITS = (("", "K", "M", "B", "T"), ("", "\u00a0тыс.", "\u00a0млн", "\u00a0млрд", "\u00a0трлн"))
 ENOUGH = 5
-"""The fewest stays in a stage for which a sentence tells how long they take."""
+"""Least number of stays in a stage for a sentence about their length."""
 
 
 def rounded(value: Any, digits: int) -> Decimal:
     return Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
 
 
-class Tongue:
-    """Sentences, and numbers as a browser writes them."""
+class Wording:
+    """Formats sentences and numbers in one language, as a browser does."""
 
     def __init__(self, language: str, currency: str | None) -> None:
-        self.place = LANGUAGES.index(language)
+        self.language = LANGUAGES.index(language)
         self.sign = SIGNS.get(currency or "", "")
 
     def __call__(self, key: str, **values: Any) -> str:
-        return SAID[key][self.place].format(**values)
+        return SAID[key][self.language].format(**values)
 
     def number(self, value: Any, digits: int = 2) -> str:
         text = f"{rounded(value, digits):,}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
-        return text.translate({44: "\u00a0", 46: ","}) if self.place else text
+        return text.translate({44: "\u00a0", 46: ","}) if self.language else text
 
     def money(self, value: Any) -> str:
         return self.signed(self.number(value, 0))
 
     def signed(self, text: str) -> str:
-        return f"{text}\u00a0{self.sign}".rstrip("\u00a0") if self.place else self.sign + text
+        return f"{text}\u00a0{self.sign}".rstrip("\u00a0") if self.language else self.sign + text
 
     def short(self, value: Any) -> str:
-        """In thousands, millions, … with one decimal; four digits of them are not grouped."""
-        place = min(max(len(str(int(value))) - 1, 0) // 3, 4)
-        if place < 4 and rounded(Decimal(value) / 1000**place, 1) >= 1000:
-            place += 1
-        size = rounded(Decimal(value) / 1000**place, 1)
+        """Formats an amount in thousands, millions, … with one decimal. Four digits are not grouped."""
+        power = min(max(len(str(int(value))) - 1, 0) // 3, 4)
+        if power < 4 and rounded(Decimal(value) / 1000**power, 1) >= 1000:
+            power += 1
+        size = rounded(Decimal(value) / 1000**power, 1)
         text = self.number(size, 1)
-        text = text if size >= 10_000 else text.replace("\u00a0" if self.place else ",", "")
-        return self.signed(text + UNITS[self.place][place])
+        text = text if size >= 10_000 else text.replace("\u00a0" if self.language else ",", "")
+        return self.signed(text + UNITS[self.language][power])
 
     def percent(self, share: float | None) -> str:
         if share is None:
             return "–"
         text = self.number(100 * Decimal(repr(share)), 1 if abs(share) < 0.1 else 0)
-        return text + ("\u00a0%" if self.place else "%")
+        return text + ("\u00a0%" if self.language else "%")
 
     def days(self, value: float) -> str:
         return self.number(value, 1 if value < 10 else 0)
 
 
 def sentences(choice: Choice, then: Choice | None, language: str) -> dict[str, list[str]]:
-    """The texts of the figures and the sentences of each section, in their order."""
-    told = Tongue(language, choice.known[0].currency)
+    """Returns the texts of the figures and the sentences of each section, in the page's order."""
+    say = Wording(language, choice.known[0].currency)
     return {
-        "figures": list(figures(choice, then, told)), "today": list(today(choice, told)),
-        "forecast": list(forecast(choice, told)), "funnel": list(funnel(choice, told)),
-        "stale": list(stale(choice, told)), "talks": list(talks(choice, told)),
+        "figures": list(figures(choice, then, say)), "today": list(today(choice, say)),
+        "forecast": list(forecast(choice, say)), "funnel": list(funnel(choice, say)),
+        "stale": list(stale(choice, say)), "talks": list(talks(choice, say)),
     }  # fmt: skip
 
 
-def figures(choice: Choice, then: Choice | None, told: Tongue) -> Iterable[str]:
-    """Texts of each figure: its value, its change and the line below it. The last text names the period before."""
-    now, was = of_page.figures(choice), of_page.figures(then) if then else {}
+def figures(choice: Choice, then: Choice | None, say: Wording) -> Iterable[str]:
+    """Yields each figure's value, change and line below. The last text names the period before."""
+    now, was = oracle_page.figures(choice), oracle_page.figures(then) if then else {}
     below = {
-        "won": told("lost", count=told.number(len(of_kind(choice.closed(), "lost")))),
-        "open": told("open", money=told.short(money(deal for _, deal in choice.open()))),
+        "won": say("lost", count=say.number(len(of_kind(choice.closed(), "lost")))),
+        "open": say("open", money=say.short(money(deal for _, deal in choice.open()))),
     }
-    write = {"won_budget": told.money, "average": told.money, "rate": told.percent, "days_to_win": told.days}
+    write = {"won_budget": say.money, "average": say.money, "rate": say.percent, "days_to_win": say.days}
     for name, value in now.items():
         is_large = name in ("won_budget", "average") and value is not None and value >= 1_000_000
-        yield "–" if value is None else (told.short if is_large else write.get(name, told.number))(value)
+        yield "–" if value is None else (say.short if is_large else write.get(name, say.number))(value)
         if was.get(name) and value is not None and name not in ("days_to_win", "open"):
-            yield change(float(value), float(was[name]), name == "rate", told)
+            yield change(float(value), float(was[name]), name == "rate", say)
         if name in below:
             yield below[name]
     if then:
-        months = of_page.whole_months(choice)
+        months = oracle_page.whole_months(choice)
         days = (choice.last - choice.first).days + 1
-        goes_on = choice.last == of_page.day_of(choice)
+        goes_on = choice.last == oracle_page.day_of(choice)
         yield " ".join([
-            told("beside_days", count=days) if not months
-            else told("beside_month") if months == 1 else told("beside_months", count=months),
-            *([told("month_goes_on" if months else "days_go_on")] if goes_on else []),
+            say("beside_days", count=days) if not months
+            else say("beside_month") if months == 1 else say("beside_months", count=months),
+            *([say("month_goes_on" if months else "days_go_on")] if goes_on else []),
         ])  # fmt: skip
 
 
-def change(now: float, was: float, is_share: bool, told: Tongue) -> str:
+def change(now: float, was: float, is_share: bool, say: Wording) -> str:
     by = now - was if is_share else now / was - 1
     thousandths = floor(1000 * abs(by) + 0.5)
     if not thousandths:
-        return told("unchanged")
-    size = told("tenfold", share=told.percent(10.0)) if by > 10 else told.percent(abs(by))
-    size = told("points", points=told.number(thousandths / 10)) if is_share else size
+        return say("unchanged")
+    size = say("tenfold", share=say.percent(10.0)) if by > 10 else say.percent(abs(by))
+    size = say("points", points=say.number(thousandths / 10)) if is_share else size
     return f"{'▼' if by < 0 else '▲'} {size}"
 
 
-def today(choice: Choice, told: Tongue) -> Iterable[str]:
-    """A deal that waits for several people is counted once in the money."""
+def today(choice: Choice, say: Wording) -> Iterable[str]:
+    """Yields the sentence about open work. The money counts a deal once, even if it waits for several people."""
     rows = [
         (known, row)
         for known in choice.known
@@ -166,13 +166,13 @@ def today(choice: Choice, told: Tongue) -> Iterable[str]:
         if choice.fits(row["pipeline_id"], row["responsible_user_id"])
     ]
     budgets = {(known.project, row["entity_type"], row["entity_id"]): amount(row["budget"]) for known, row in rows}
-    waiting = {reason: of_page.count_of(choice, [row for _, row in rows], reason) for reason in REASONS}
-    counts = {reason: "–" if count is None else told.number(count) for reason, count in waiting.items()}
+    waiting = {reason: oracle_page.count_of(choice, [row for _, row in rows], reason) for reason in REASONS}
+    counts = {reason: "–" if count is None else say.number(count) for reason, count in waiting.items()}
     if rows:
-        yield told("today", **counts, money=told.money(sum(budgets.values())))
+        yield say("today", **counts, money=say.money(sum(budgets.values())))
 
 
-def forecast(choice: Choice, told: Tongue) -> Iterable[str]:
+def forecast(choice: Choice, say: Wording) -> Iterable[str]:
     for known in choice.known:
         rows = [row for row in ahead.forecast(known) if row["pipeline_id"] == choice.pipeline and row["expected"]]
         past = [row for row in rows if row["months_back"] and not row["months_ahead"]]
@@ -186,43 +186,43 @@ def forecast(choice: Choice, told: Tongue) -> Iterable[str]:
                 for guess in ("expected", "sold_month_before")
             )  # fmt: skip
             inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
-            yield told("record", count=len(past), inside=inside, off=told.percent(off), before=told.percent(naive))
-    won, plan = of_page.month_so_far(choice)
-    sold, by_now = money(deal for _, deal in won), of_page.planned_by(choice, of_page.day_of(choice))
+            yield say("record", count=len(past), inside=inside, off=say.percent(off), before=say.percent(naive))
+    won, plan = oracle_page.month_so_far(choice)
+    sold, by_now = money(deal for _, deal in won), oracle_page.planned_by(choice, oracle_page.day_of(choice))
     if plan is not None:
-        share = told.percent(ratio(of_page.sold_by_planned(choice), by_now))
-        yield told("pace", sold=told.money(sold), plan=told.money(by_now), share=share)
+        share = say.percent(ratio(oracle_page.sold_by_planned(choice), by_now))
+        yield say("pace", sold=say.money(sold), plan=say.money(by_now), share=share)
     elif won:
-        yield told("sold", sold=told.money(sold))
+        yield say("sold", sold=say.money(sold))
 
 
-def funnel(choice: Choice, told: Tongue) -> Iterable[str]:
-    for pipeline in of_page.funnel(choice):
+def funnel(choice: Choice, say: Wording) -> Iterable[str]:
+    for pipeline in oracle_page.funnel(choice):
         worst = max(pipeline.rows, key=lambda row: row[4] or 0)
         if worst[4]:
-            share = told.percent(ratio(worst[4], worst[1]))
-            numbers = {"lost": told.number(worst[4]), "reached": told.number(worst[1])}
-            yield told("worst", stage=worst[0], share=share, **numbers)
+            share = say.percent(ratio(worst[4], worst[1]))
+            numbers = {"lost": say.number(worst[4]), "reached": say.number(worst[1])}
+            yield say("worst", stage=worst[0], share=share, **numbers)
         often = [row for row, stays in zip(pipeline.rows, pipeline.stays, strict=True) if stays >= ENOUGH]
         standing = [row for row in often if row[6] is None and row[7] > pipeline.deals / 20]
         slow = [row for row in often if row[6]]
         if standing:
             most = max(standing, key=lambda row: row[7])
-            yield told("standing", stage=most[0], still=told.number(most[7]))
+            yield say("standing", stage=most[0], still=say.number(most[7]))
         elif slow:
             most = max(slow, key=lambda row: row[6])
-            yield told("slow", stage=most[0], days=told.days(most[6]))
+            yield say("slow", stage=most[0], days=say.days(most[6]))
 
 
-def stale(choice: Choice, told: Tongue) -> Iterable[str]:
-    if rows := of_page.stale_rows(choice):
-        yield told("stale", deals=told.number(len(rows)), money=told.money(money(rows)))
+def stale(choice: Choice, say: Wording) -> Iterable[str]:
+    if rows := oracle_page.stale_rows(choice):
+        yield say("stale", deals=say.number(len(rows)), money=say.money(money(rows)))
 
 
-def talks(choice: Choice, told: Tongue) -> Iterable[str]:
-    _, minutes, unanswered, *_ = of_page.answered([talk for _, talk in of_page.talks(choice)])
+def talks(choice: Choice, say: Wording) -> Iterable[str]:
+    _, minutes, unanswered, *_ = oracle_page.answered([talk for _, talk in oracle_page.talks(choice)])
     if minutes is not None:
-        yield told("talks", minutes=told.number(minutes), unanswered=told.number(unanswered))
+        yield say("talks", minutes=say.number(minutes), unanswered=say.number(unanswered))
 
 
 __all__ = ["LANGUAGES", "sentences"]

@@ -1,4 +1,4 @@
-"""Expected marts that count and add up."""
+"""Expected marts of sums and counts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from .. import Row
 from .deals import LOST, WON, began, deal_history, deal_stage_history, deals, names
-from .known import KINDS, Known, amount, at, grouped, median, month, once, seconds, unless_negative
+from .known import KINDS, Known, amount, at, grouped, median, memoized, month, seconds, unless_negative
 
 STALE_DAYS = 14
 
 
-def _there(known: Known) -> list[Row]:
+def _present(known: Known) -> list[Row]:
     return [deal for deal in deals(known) if not deal["is_deleted"]]
 
 
@@ -27,18 +27,18 @@ def _count(rows: list[Row], *kinds: str) -> int:
     return sum(row["stage_kind"] in kinds for row in rows)
 
 
-def _named(columns: tuple[str, ...], own: tuple[Any, ...]) -> Row:
-    return dict(zip(columns, own, strict=True))
+def _named(columns: tuple[str, ...], values: tuple[Any, ...]) -> Row:
+    return dict(zip(columns, values, strict=True))
 
 
 def ended(deal: Row) -> datetime | None:
-    """When a closed deal was closed, by the account's clock: at the latest when it came into its stage."""
+    """Returns when a deal was closed, in the account's local time, or else when it came into its stage."""
     found: datetime | None = deal["closed_at_local"] or deal["in_stage_since"]
     return found
 
 
 def of_closer(deal: Row) -> Row:
-    """A closed deal as that of who was responsible when it was closed."""
+    """Returns a closed deal with the responsible user at its closing, and with the present one in `present_…`."""
     return deal | {
         "responsible_user_id": deal["closer_id"], "responsible_name": deal["closer_name"],
         "responsible_as_of": deal["closer_as_of"], "present_user_id": deal["responsible_user_id"],
@@ -51,15 +51,15 @@ def sales(known: Known) -> list[Row]:
         "month", "pipeline_id", "pipeline_name", "responsible_user_id", "responsible_name", "responsible_as_of",
         "present_user_id", "present_name", "source", "currency",
     )  # fmt: skip
-    closed = [deal for deal in _there(known) if deal["stage_kind"] in ("won", "lost") and ended(deal)]
+    closed = [deal for deal in _present(known) if deal["stage_kind"] in ("won", "lost") and ended(deal)]
 
     def key(deal: Row) -> tuple[Any, ...]:
         source = deal["source_name"] if deal["source_name"] is not None else deal["utm_source"]
-        own = of_closer(deal) | {"month": month(ended(deal)), "source": source}
-        return tuple(own[column] for column in columns)
+        values = of_closer(deal) | {"month": month(ended(deal)), "source": source}
+        return tuple(values[column] for column in columns)
 
     return [
-        _named(columns, own)
+        _named(columns, values)
         | {
             "won": _count(rows, "won"),
             "won_budget": _sum(rows, "won"),
@@ -67,19 +67,19 @@ def sales(known: Known) -> list[Row]:
             "lost_budget": _sum(rows, "lost"),
             "median_seconds_to_close": median(deal["seconds_to_close"] for deal in rows),
         }
-        for own, rows in grouped(closed, key).items()
+        for values, rows in grouped(closed, key).items()
     ]
 
 
 def sales_plan(known: Known) -> list[Row]:
-    """Without any plan."""
+    """Returns the rows of the mart without any plan."""
     columns = ("month", "responsible_user_id", "responsible_name")
     groups = grouped(sales(known), lambda row: tuple(row[column] for column in columns))
     return [
-        _named(columns, own)
+        _named(columns, key)
         | {"plan": None, "won": sum(row["won"] for row in rows), "percent_of_plan": None}
         | {"won_budget": sum(row["won_budget"] for row in rows)}
-        for own, rows in groups.items()
+        for key, rows in groups.items()
     ]
 
 
@@ -88,18 +88,18 @@ def attribution(known: Known) -> list[Row]:
         "created_month", "pipeline_id", "pipeline_name", "source_name", "utm_source", "utm_medium", "utm_campaign",
         "currency",
     )  # fmt: skip
-    groups = grouped(_there(known), lambda deal: tuple(deal[column] for column in columns))
+    groups = grouped(_present(known), lambda deal: tuple(deal[column] for column in columns))
     return [
-        _named(columns, own)
+        _named(columns, key)
         | {"deals": len(rows), "won": _count(rows, "won"), "lost": _count(rows, "lost")}
         | {"won_budget": _sum(rows, "won")}
-        for own, rows in groups.items()
+        for key, rows in groups.items()
     ]
 
 
-@once
+@memoized
 def lost_from(known: Known) -> dict[int, tuple[int, int]]:
-    """Pipeline and stage that each lost deal was in last before it was lost."""
+    """Returns the pipeline and stage of each lost deal before it was lost."""
     lost = {deal["deal_id"] for deal in deals(known) if deal["status_id"] == LOST}
     found = {}
     for row in sorted(deal_stage_history(known), key=lambda row: row["position"]):
@@ -112,7 +112,7 @@ def lost_deals(known: Known) -> list[Row]:
     last = {row["deal_id"]: row for row in deal_stage_history(known) if row["is_last"]}
     before, named = lost_from(known), names(known)
     rows = []
-    for deal in _there(known):
+    for deal in _present(known):
         if deal["stage_kind"] != "lost":
             continue
         stay, left = last[deal["deal_id"]], before.get(deal["deal_id"], (None, None))
@@ -139,15 +139,15 @@ def lost_deals(known: Known) -> list[Row]:
     return rows
 
 
-@once
+@memoized
 def activity(known: Known) -> dict[tuple[str, int], list[datetime]]:
-    """When anything happened on a deal or a contact: calls, messages, notes, tasks done, moves, people's changes."""
+    """Returns the times of activity of each card: calls, messages, notes, completed tasks, moves, users' changes."""
     done, gone = completions(known), known.deleted()
     found: dict[tuple[str, int], list[datetime]] = {}
 
-    def happened(kind: str | None, own: int | None, moment: datetime | None) -> None:
-        if kind and own and moment:
-            found.setdefault((kind, own), []).append(moment)
+    def happened(kind: str | None, card_id: int | None, moment: datetime | None) -> None:
+        if kind and card_id and moment:
+            found.setdefault((kind, card_id), []).append(moment)
 
     for name in ("calls", "messages", "notes"):
         for row in known.all(name):
@@ -164,13 +164,13 @@ def activity(known: Known) -> dict[tuple[str, int], list[datetime]]:
     return found
 
 
-@once
+@memoized
 def stale_deals(known: Known) -> list[Row]:
     happened, waiting = activity(known), open_tasks(known)
     rows = []
-    for deal in _there(known):
-        own = ("deal", deal["deal_id"]), ("contact", deal["main_contact_id"] or 0)
-        last = max([deal["created_at"], *(moment for card in own for moment in happened.get(card, []))])
+    for deal in _present(known):
+        cards = ("deal", deal["deal_id"]), ("contact", deal["main_contact_id"] or 0)
+        last = max([deal["created_at"], *(moment for card in cards for moment in happened.get(card, []))])
         days = (known.now - last).days
         due = waiting.get(deal["deal_id"], [])
         in_time = any(moment >= known.now for moment in due)
@@ -189,7 +189,7 @@ def stale_deals(known: Known) -> list[Row]:
 
 
 def open_tasks(known: Known) -> dict[int, list[datetime]]:
-    """When the open tasks of each deal are due."""
+    """Returns the due times of the open tasks of each deal."""
     found: dict[int, list[datetime]] = {}
     for task in tasks(known):
         due = at(task["complete_till_at"])
@@ -198,47 +198,51 @@ def open_tasks(known: Known) -> dict[int, list[datetime]]:
     return found
 
 
-@once
+@memoized
 def tasks(known: Known) -> list[Row]:
-    """Those that are not deleted."""
+    """Returns the tasks that are not deleted."""
     gone = known.deleted()
     return [row for row in known.all("tasks") if not row["is_deleted"] and ("task", row["task_id"]) not in gone]
 
 
-@once
+@memoized
 def completions(known: Known) -> dict[int, tuple[Any, int | None]]:
-    """When and by whom each task was done."""
-    told: dict[int, Row] = {}
+    """Returns when and by whom each task was completed."""
+    events: dict[int, Row] = {}
     for event in sorted(known.all("events"), key=lambda row: (row["created_at"], row["event_id"])):
         if event["type"] == "task_completed":
-            told[event["entity_id"]] = event
+            events[event["entity_id"]] = event
     found = {}
     for task in tasks(known):
-        event = told.get(task["task_id"], {"created_at": task["updated_at"], "created_by": 0})
+        event = events.get(task["task_id"], {"created_at": task["updated_at"], "created_by": 0})
         if task["is_completed"]:
             found[task["task_id"]] = (at(event["created_at"]), event["created_by"] or task["responsible_user_id"])
     return found
 
 
 def pipeline_daily(known: Known) -> list[Row]:
-    """Each deal looked at on the evening of each day."""
+    """Counts the open deals of each stage at the end of each day."""
     open_spans = [row for row in deal_history(known) if row["stage_kind"] in ("open", "unsorted")]
     named, today = names(known), known.local(known.now)
     assert today is not None
     rows = []
-    for (pipeline, status), own in grouped(open_spans, lambda row: (row["pipeline_id"], row["status_id"])).items():
-        day = min(row["from_at_local"] for row in own).date()
+    for (pipeline, status), periods in grouped(open_spans, lambda row: (row["pipeline_id"], row["status_id"])).items():
+        day = min(row["from_at_local"] for row in periods).date()
         while day <= today.date():
-            there = [
+            open_then = [
                 row
-                for row in own
+                for row in periods
                 if row["from_at_local"].date() <= day and (row["to_at"] is None or row["to_at_local"].date() > day)
             ]
             rows.append(
-                {"day": day.isoformat(), "pipeline_id": pipeline, "deals": len(there)}
+                {"day": day.isoformat(), "pipeline_id": pipeline, "deals": len(open_then)}
                 | {"pipeline_name": named.get((pipeline, status), (None, None))[0]}
                 | {"status_id": status, "status_name": named.get((pipeline, status), (None, None))[1]}
-                | {"budget": sum(amount(row["budget"]) for row in there) if known.tells("deal_sale_changes") else None}
+                | {
+                    "budget": sum(amount(row["budget"]) for row in open_then)
+                    if known.has_history("deal_sale_changes")
+                    else None
+                }
             )
             day += timedelta(days=1)
     return rows
@@ -247,13 +251,13 @@ def pipeline_daily(known: Known) -> list[Row]:
 def funnel(known: Known) -> list[Row]:
     starts = began(known)
     stays = [row for row in deal_stage_history(known) if not row["is_deleted"]]
-    now = {deal["deal_id"]: (deal["pipeline_id"], deal["status_id"]) for deal in _there(known)}
+    now = {deal["deal_id"]: (deal["pipeline_id"], deal["status_id"]) for deal in _present(known)}
     sorts = {(row["pipeline_id"], row["status_id"]): row["status_sort"] for row in known.all("statuses")}
     losses = Counter((month(known.local(starts[d])), *left) for d, left in lost_from(known).items() if d in now)
     rows = []
     cohorts = grouped(stays, lambda row: (month(known.local(starts[row["deal_id"]])), row["pipeline_id"]))
-    for (cohort, pipeline), own in cohorts.items():
-        by_deal = grouped(own, lambda row: (row["deal_id"],))
+    for (cohort, pipeline), stays_of_pipeline in cohorts.items():
+        by_deal = grouped(stays_of_pipeline, lambda row: (row["deal_id"],))
         furthest = [
             max(
                 (
@@ -269,12 +273,12 @@ def funnel(known: Known) -> list[Row]:
         way = [r for r in known.all("statuses") if r["pipeline_id"] == pipeline and r["status_id"] != LOST]
         before = None
         for status in sorted(way, key=lambda row: (row["status_sort"], row["status_id"])):
-            here = [row for row in own if row["status_id"] == status["status_id"]]
-            there = len({row["deal_id"] for row in here})
+            stays_of_stage = [row for row in stays_of_pipeline if row["status_id"] == status["status_id"]]
+            deals_of_stage = len({row["deal_id"] for row in stays_of_stage})
             unsorted, won = bool(status["status_type"]), status["status_id"] == WON
-            reached = there if unsorted else sum(sort >= status["status_sort"] for sort in furthest)
-            told = known.tells("deal_statuses")
-            times = [] if won else stays_of(known, here)
+            reached = deals_of_stage if unsorted else sum(sort >= status["status_sort"] for sort in furthest)
+            has_moves = known.has_history("deal_statuses")
+            times = [] if won else stays_of(known, stays_of_stage)
             rows.append({
                 "cohort_month": cohort,
                 "pipeline_id": pipeline,
@@ -286,17 +290,17 @@ def funnel(known: Known) -> list[Row]:
                 "cohort_deals": len(by_deal),
                 "reached": reached,
                 "reached_before": None if unsorted else before,
-                "deals_in_stage": there,
-                "lost": losses[cohort, pipeline, status["status_id"]] if told else None,
+                "deals_in_stage": deals_of_stage,
+                "lost": losses[cohort, pipeline, status["status_id"]] if has_moves else None,
                 "median_seconds": half_left(times),
-                "still_there": sum(row["to_at"] is None for row in here) if told else None,
+                "still_there": sum(row["to_at"] is None for row in stays_of_stage) if has_moves else None,
             })  # fmt: skip
             before = before if unsorted else reached
     return rows
 
 
 def stays_of(known: Known, stays: list[Row]) -> list[tuple[int, bool]]:
-    """How long each stay lasted, or has lasted so far, and whether it is over; nothing of one that nobody dates."""
+    """Returns the duration of each stay, or that so far, and whether it is over. Skips stays without a start."""
     return [
         (max(seconds(row["from_at"], row["to_at"] or known.now) or 0, 0), row["to_at"] is not None)
         for row in stays
@@ -305,10 +309,10 @@ def stays_of(known: Known, stays: list[Row]) -> list[tuple[int, bool]]:
 
 
 def half_left(stays: list[tuple[int, bool]]) -> float | None:
-    """After how long at most half are left (Kaplan and Meier): of those who may still leave, by when each one left."""
+    """Returns the median duration by Kaplan and Meier, None if more than half of the stays go on."""
     left = Fraction(1)
-    for place, (lasted, over) in enumerate(sorted(stays, key=lambda stay: (stay[0], not stay[1]))):
-        at_risk = len(stays) - place
+    for index, (lasted, over) in enumerate(sorted(stays, key=lambda stay: (stay[0], not stay[1]))):
+        at_risk = len(stays) - index
         left *= Fraction(at_risk - 1, at_risk) if over else 1
         if over and left <= Fraction(1, 2):
             return float(lasted)

@@ -1,4 +1,4 @@
-"""Which path is answered by what."""
+"""Routes: which endpoint answers which path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Endpoint = Callable[..., Response]
 _CARD = f"({cards.KINDS})"
 _FIELDS = f"({dictionaries.KINDS})"
 
-# the first match wins; groups of the pattern become arguments
+# the first pattern that matches counts, and its groups become the endpoint's arguments
 _API: tuple[tuple[str, Endpoint], ...] = (
     ("account", dictionaries.account),
     ("users", dictionaries.users),
@@ -69,7 +69,7 @@ ROUTES = tuple(
 
 
 def find(path: str) -> tuple[Endpoint, tuple[str, ...]] | None:
-    """The endpoint of a path and its arguments."""
+    """Returns a path's endpoint and its arguments, or None."""
     for pattern, endpoint in ROUTES:
         match = pattern.fullmatch(path)
         if match:
@@ -78,6 +78,6 @@ def find(path: str) -> tuple[Endpoint, tuple[str, ...]] | None:
 
 
 def answer(context: Context) -> Response | None:
-    """The endpoint's answer; None when there is no such path."""
+    """Returns the endpoint's answer, or None if there is no such path."""
     found = find(context.request.path)
     return found[0](context, *found[1]) if found else None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-from ..context import Context, paged, short
+from ..context import Context, paged, short_list
 from ..filters import NOTES, TASKS, conditions, ids, since, words
 from ..http import Refusal, Response, bad_request, nothing, ok
 from ..query import Node, child, number, scalar, values
@@ -16,7 +16,7 @@ from .cards import default_order, require_customers
 from .event_types import STANDARD
 
 FIELD_EVENT = re.compile(r"custom_field_(\d+)_value_changed")
-MOST = 10  # users, and entities, that one events request may name
+MOST = 10  # most users, and most entities, in one request for events; more get 400
 EVENTS = {"id": words("id"), "created_at": since("created_at"), "created_by": ids("created_by"),
           "entity": words("entity_type"), "entity_id": ids("entity_id")}  # fmt: skip
 
@@ -65,26 +65,26 @@ def event(context: Context, event_id: str) -> Response:
 
 
 def _event_conditions(context: Context) -> list[Condition]:
-    asked = context.query.get("filter")
-    entities, entity_ids = values(child(asked, "entity")), values(child(asked, "entity_id"))
+    filters = context.query.get("filter")
+    entities, entity_ids = values(child(filters, "entity")), values(child(filters, "entity_id"))
     if entity_ids and len(entities) != 1:
         raise Refusal(bad_request("filter.entity_id", "Exactly one entity is expected with entity_id."))
     for name in ("entity_id", "created_by"):
-        if len(values(child(asked, name))) > MOST:
+        if len(values(child(filters, name))) > MOST:
             raise Refusal(bad_request(f"filter.{name}", f"This collection should contain {MOST} elements or less."))
-    wanted = conditions(EVENTS, asked, context.switches)
-    types = values(child(asked, "type"))
+    wanted = conditions(EVENTS, filters, context.switches)
+    types = values(child(filters, "type"))
     if types:
         wanted.append(_types(context, types))
     for side in ("value_after", "value_before"):
-        rule = child(asked, side)
+        rule = child(filters, side)
         if rule is not None:
-            wanted.append(Test(f"{side} {rule}", lambda e, s=side, r=rule: _value_matches(getattr(e, s), r)))  # type: ignore[misc]
+            wanted.append(Test(f"{side} {rule}", partial(_value_matches, side, rule)))
     return wanted
 
 
 def _types(context: Context, types: list[str]) -> Condition:
-    """One type may stand for many: the generic field change covers every field's own."""
+    """Makes the condition of `filter[type]`. The generic type of changed fields includes each single field's type."""
     field_ids = [m[1] for t in types if (m := FIELD_EVENT.fullmatch(t))]
     if field_ids and len(types) > 1:
         detail = "custom_field_{ID}_value_changed cannot be combined with other types."
@@ -102,9 +102,9 @@ def _changes_field(event: Event, field_id: int) -> bool:
     return event.type == "custom_field_value_changed" and field_id in changed
 
 
-def _value_matches(changes: Iterable[Row], rule: Node) -> bool:
-    """The documented filters by value: status pairs, responsible user, enum ids, or a plain value."""
-    return any(_one_matches(change, rule) for change in changes)
+def _value_matches(side: str, rule: Node, event: Event) -> bool:
+    """Applies a documented filter by value: pairs of statuses, the responsible user, enum ids, or a plain value."""
+    return any(_one_matches(change, rule) for change in getattr(event, side))
 
 
 def _one_matches(change: Row, rule: Node) -> bool:
@@ -131,4 +131,4 @@ def event_types(context: Context) -> Response:
             {"key": f"custom_field_{f['id']}_value_changed", "type": 24, "lang": f'Изменение поля "{f["name"]}"'}
             for f in context.account.fields[kind]
         ]
-    return short(context, "events_types", rows, dict, is_paged=False)
+    return short_list(context, "events_types", rows, dict, is_paged=False)

@@ -41,7 +41,7 @@ def card_order(context: Context, kind: str) -> Order:
 
 
 def wanted_cards(context: Context, kind: str) -> list[Condition]:
-    """Filters are a paid option: without it they are silently ignored, or refused. `query` is free."""
+    """Makes the conditions of `filter` and `query`. Filters are a paid option: without it, ignored or refused."""
     if not context.switches.filter_enabled and context.switches.filter_off == "402" and "filter" in context.query:
         raise Refusal(unpaid())
     wanted = context.conditions(FILTERS[kind]) if context.switches.filter_enabled else []
@@ -62,7 +62,7 @@ def cards(context: Context, kind: str) -> Response:
 
 
 def trash(context: Context, kind: str) -> Response:
-    """Skeletons of what is in the trash and could be restored."""
+    """Lists the cards in the trash, as skeletons."""
     switches, renderer = context.switches, context.renderer()
     table: Table[Row] = row_table()
     table.load(
@@ -88,16 +88,16 @@ def links_of(context: Context, kind: str, row_id: str) -> Response:
 
 def mass_links(context: Context, kind: str) -> Response:
     require_customers(context, kind)
-    asked = values(child(context.query.get("filter"), "entity_id"))
-    if not asked:
+    ids = values(child(context.query.get("filter"), "entity_id"))
+    if not ids:
         raise Refusal(bad_request("filter.entity_id", "This field is missing.", "FieldMissing"))
     most = context.switches.links_most
-    if most is not None and len(asked) > most:
+    if most is not None and len(ids) > most:
         detail = f"This collection should contain {most} elements or less."
         raise Refusal(bad_request("filter.entity_id", detail))
     rows = [
         {"entity_id": i, "entity_type": kind, **link}
-        for i in dict.fromkeys(int(text) for text in asked if text.isdigit())
+        for i in dict.fromkeys(int(text) for text in ids if text.isdigit())
         if _has_links(context, kind, i)
         for link in card_links(context, kind, i)
     ]
@@ -130,9 +130,9 @@ def card_links(context: Context, kind: str, row_id: int) -> list[Row]:
 
 
 def _wanted_links(context: Context, rows: list[Row]) -> list[Row]:
-    asked = context.query.get("filter")
-    to_id, to_type = values(child(asked, "to_entity_id")), values(child(asked, "to_entity_type"))
-    catalog = values(child(asked, "to_catalog_id"))
+    filters = context.query.get("filter")
+    to_id, to_type = values(child(filters, "to_entity_id")), values(child(filters, "to_entity_type"))
+    catalog = values(child(filters, "to_catalog_id"))
     return [
         row
         for row in rows

@@ -6,7 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ..account import ENTITIES
-from ..context import Context, rows_by_id, short
+from ..context import Context, rows_by_id, short_list
 from ..filters import TAGS, conditions
 from ..http import Refusal, Response, feature_off, forbidden, not_found, nothing, ok
 from ..query import child, values
@@ -18,7 +18,7 @@ CUSTOMERS_MODE = {"segments": "segments", "periodicity": "periodicity", "off": "
 
 
 def require_admin(context: Context, *, externals: bool = False) -> None:
-    """403 for a plain user; external integrations have no such methods at all."""
+    """Raises a 403 for a user without administrator's rights, and for external integrations unless `externals`."""
     if not context.switches.admin or (context.switches.external and not externals):
         raise Refusal(forbidden("Access denied"))
 
@@ -71,7 +71,7 @@ def account(context: Context) -> Response:
 
 def users(context: Context) -> Response:
     require_admin(context)
-    return short(context, "users", list(context.account.users.values()), context.renderer(long_links=False).user)
+    return short_list(context, "users", list(context.account.users.values()), context.renderer(long_links=False).user)
 
 
 def user(context: Context, row_id: str) -> Response:
@@ -91,12 +91,12 @@ def roles(context: Context) -> Response:
             out["_embedded"] = {"users": renderer.refs("users", members)}
         return out
 
-    return short(context, "roles", acc.roles, render)
+    return short_list(context, "roles", acc.roles, render)
 
 
 def pipelines(context: Context) -> Response:
     renderer = context.renderer(long_links=False)
-    return short(context, "pipelines", context.account.pipelines, renderer.pipeline, is_paged=False)
+    return short_list(context, "pipelines", context.account.pipelines, renderer.pipeline, is_paged=False)
 
 
 def pipeline(context: Context, row_id: str) -> Response:
@@ -109,13 +109,13 @@ def statuses(context: Context, pipeline_id: str) -> Response:
     if row is None:
         return nothing()
     renderer = context.renderer(long_links=False)
-    return short(
+    return short_list(
         context, "statuses", row["statuses"], lambda s: renderer.status(row["id"], s), is_paged=False, links=False
     )
 
 
 def require_on(context: Context, part: str) -> None:
-    """The documented or likely answers of a list that the account's settings switch off."""
+    """Raises the answer of `off_answer` if the account's settings switch the list off."""
     if part in context.switches.off:
         answers = {"204": nothing(), "404": not_found("GET", context.request.path), "422": feature_off("Disabled")}
         raise Refusal(answers[context.switches.off_answer])
@@ -125,7 +125,7 @@ def loss_reasons(context: Context) -> Response:
     require_on(context, "loss_reasons")
     if not context.switches.loss_reasons_list:
         raise Refusal(not_found("GET", context.request.path))
-    return short(context, "loss_reasons", context.account.loss_reasons, context.renderer().loss_reason)
+    return short_list(context, "loss_reasons", context.account.loss_reasons, context.renderer().loss_reason)
 
 
 def loss_reason(context: Context, row_id: str) -> Response:
@@ -134,7 +134,7 @@ def loss_reason(context: Context, row_id: str) -> Response:
 
 
 def _field_list(context: Context, kind: str) -> list[Row]:
-    """The dictionary of that list; 422 or 404 where the account has no such thing."""
+    """Returns the list's fields. Raises a 422 or 404 if the account does not have the list."""
     require_customers(context, kind.partition("/")[0])
     if kind == "customers/segments" and context.switches.customers != "segments":
         raise Refusal(feature_off("Segments are disabled in the account"))
@@ -156,7 +156,7 @@ def custom_fields(context: Context, kind: str) -> Response:
             break
     renderer = context.renderer(long_links=False)
     totals = context.switches.fields_total
-    return short(context, "custom_fields", rows, lambda row: renderer.custom_field(kind, row), totals=totals)
+    return short_list(context, "custom_fields", rows, lambda row: renderer.custom_field(kind, row), totals=totals)
 
 
 def custom_field(context: Context, kind: str, row_id: str) -> Response:
@@ -176,7 +176,7 @@ def field_groups(context: Context, kind: str) -> Response:
     def render(row: Row) -> Row:
         return {**row, "_links": renderer.href(f"{kind}/custom_fields/groups/{row['id']}")}
 
-    return short(context, "custom_field_groups", rows, render, is_paged=False, links=False)
+    return short_list(context, "custom_field_groups", rows, render, is_paged=False, links=False)
 
 
 def tags(context: Context, kind: str) -> Response:
@@ -185,7 +185,7 @@ def tags(context: Context, kind: str) -> Response:
     for condition in conditions(TAGS, context.query.get("filter"), context.switches):
         if isinstance(condition, OneOf):
             rows = [row for row in rows if row[condition.field] in condition.values]
-    return short(context, "tags", rows, dict, totals="none")
+    return short_list(context, "tags", rows, dict, totals="none")
 
 
 def sources(context: Context) -> Response:
@@ -196,19 +196,19 @@ def sources(context: Context) -> Response:
     def render(row: Row) -> Row:
         return {**row, "_links": renderer.href(f"sources/{row['id']}")}
 
-    return short(context, "sources", rows, render, is_paged=False)
+    return short_list(context, "sources", rows, render, is_paged=False)
 
 
 def webhooks(context: Context) -> Response:
     require_admin(context, externals=True)
     rows = rows_by_id(context, context.account.webhooks, "destination", "destination")
-    return short(context, "webhooks", rows, dict, is_paged=False, links=False)
+    return short_list(context, "webhooks", rows, dict, is_paged=False, links=False)
 
 
 def widgets(context: Context) -> Response:
     renderer = context.renderer(long_links=False)
     rows = context.account.widgets
-    return short(
+    return short_list(
         context, "widgets", rows, lambda r: {**r, "_links": renderer.href(f"widgets/{r['code']}")}, totals="none"
     )
 

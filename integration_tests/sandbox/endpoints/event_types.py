@@ -1,4 +1,4 @@
-"""The account's standard event types: (key, numeric type, Russian name), as a recorded account lists them."""
+"""The standard event types (key, number, Russian name), as a recorded account lists them."""
 
 from __future__ import annotations
 

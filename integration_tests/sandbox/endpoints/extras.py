@@ -1,10 +1,8 @@
-"""Catalogs, what belongs to customers, unsorted, talks, files."""
+"""Catalogs, lists of customers, unsorted requests, talks, bots and files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from ..context import Context, page, paged, rows_by_id, short
+from ..context import Context, page, paged, rows_by_id, short_list
 from ..filters import BY_ID, contains
 from ..http import Refusal, Response, feature_off, forbidden, not_found, nothing, ok, unauthorized, unpaid
 from ..query import child, number, scalar, values
@@ -19,7 +17,7 @@ def catalogs(context: Context) -> Response:
         return nothing()
     renderer = context.renderer(long_links=False)
     rows = rows_by_id(context, context.account.catalogs, "type", "type")
-    return short(
+    return short_list(
         context, "catalogs", rows, lambda r: {**r, "_links": renderer.href(f"catalogs/{r['id']}")}, totals="none"
     )
 
@@ -61,8 +59,8 @@ def transactions(context: Context, customer_id: str | None = None) -> Response:
         owner = renderer.refs("customers", [row["customer_id"]])[0]
         path = f"customers/{row['customer_id']}/transactions/{row['id']}"
         embedded = {"customer": owner, "catalog_elements": row["catalog_elements"]}
-        own = {name: value for name, value in row.items() if name != "catalog_elements"}
-        return {**own, **renderer.amount("price", row), "_links": renderer.href(path), "_embedded": embedded}
+        columns = {name: value for name, value in row.items() if name != "catalog_elements"}
+        return {**columns, **renderer.amount("price", row), "_links": renderer.href(path), "_embedded": embedded}
 
     return paged(context, "transactions", context.account.tables["transactions"], wanted, Order("id"), render)
 
@@ -72,7 +70,7 @@ def customer_statuses(context: Context) -> Response:
         raise Refusal(feature_off("Periodicity is disabled in the account"))
     renderer = context.renderer(long_links=False)
     rows = context.account.customer_statuses
-    return short(
+    return short_list(
         context, "statuses", rows, lambda r: {**r, "_links": renderer.href(f"customers/statuses/{r['id']}")},
         is_paged=False,
     )  # fmt: skip
@@ -87,14 +85,14 @@ def segments(context: Context) -> Response:
         count = sum(row["id"] in ids for ids in acc.segments_of.values())
         return {**row, "customers_count": count, "_links": renderer.href(f"customers/segments/{row['id']}")}
 
-    return short(context, "segments", acc.segments, render)
+    return short_list(context, "segments", acc.segments, render)
 
 
 def unsorted(context: Context) -> Response:
     require_on(context, "unsorted")
-    asked = context.query.get("filter")
-    uids, categories = values(child(asked, "uid")), values(child(asked, "category"))
-    pipelines = values(child(asked, "pipeline_id"))
+    filters = context.query.get("filter")
+    uids, categories = values(child(filters, "uid")), values(child(filters, "category"))
+    pipelines = values(child(filters, "pipeline_id"))
     rows = [
         row
         for row in context.account.unsorted.values()
@@ -148,16 +146,18 @@ def _talk(context: Context, row: Row) -> Row:
 
 
 def talks(context: Context) -> Response:
-    """A list that is cut shows its newest talks as one page, whatever page and limit are asked for."""
+    """With `talks_shown`, the newest talks are one page, whatever page and limit the request names."""
     switches = context.switches
     if not switches.talks:
         raise Refusal(not_found("GET", context.request.path))
-    asked, known = context.query.get("filter"), context.account.talks
-    shown = known if switches.talks_shown is None else newest_talks(known, switches.talks_shown)
-    if asked is not None and switches.talks_filter != "ignored":
-        shown = [row for row in (known if switches.talks_filter == "honoured" else shown) if _asked_for(context, row)]
+    filters, known = context.query.get("filter"), context.account.talks
+    shown = known
+    if switches.talks_shown is not None:
+        shown = sorted(known, key=lambda row: row["talk_id"], reverse=True)[: switches.talks_shown]
+    if filters is not None and switches.talks_filter != "ignored":
+        shown = [row for row in (known if switches.talks_filter == "honoured" else shown) if _matches(context, row)]
     if switches.talks_shown is None:
-        return short(context, "talks", shown, lambda row: _talk(context, row), totals="none")
+        return short_list(context, "talks", shown, lambda row: _talk(context, row), totals="none")
     rows = [_talk(context, row) for row in shown] if context.page == 1 else []
     return page(context, "talks", rows, context.limit(switches.page_max), more=False)
 
@@ -165,19 +165,15 @@ def talks(context: Context) -> Response:
 def bots(context: Context) -> Response:
     if not context.switches.bots:
         raise Refusal(not_found("GET", context.request.path))
-    return short(context, "items", context.account.bots, dict, totals="none")
+    return short_list(context, "items", context.account.bots, dict, totals="none")
 
 
-def newest_talks(talks: Sequence[Row], count: int) -> list[Row]:
-    return sorted(talks, key=lambda row: row["talk_id"], reverse=True)[:count]
-
-
-def _asked_for(context: Context, row: Row) -> bool:
-    """Closed talks come as well, unless those in work alone are asked for."""
-    asked = context.query.get("filter")
+def _matches(context: Context, row: Row) -> bool:
+    """Whether the request's filter matches the talk. Closed talks match, too, without `only_in_work`."""
+    filters = context.query.get("filter")
     named = ("talk_id", "contact_id", "entity_id", "entity_type")
-    wanted = {name: values(child(asked, name)) for name in named}
-    in_work = scalar(child(asked, "only_in_work")) in ("1", "true")
+    wanted = {name: values(child(filters, name)) for name in named}
+    in_work = scalar(child(filters, "only_in_work")) in ("1", "true")
     return (row["is_in_work"] or not in_work) and all(
         not found or str(row[name]) in found for name, found in wanted.items()
     )
@@ -191,13 +187,13 @@ def talk(context: Context, talk_id: str) -> Response:
 
 
 def messages(context: Context, talk_id: str) -> Response:
-    """What was written in a talk, in no order of time."""
-    told = context.switches.chat_texts
-    if told == "no scope":
+    """Lists a talk's messages, not in order of time."""
+    served = context.switches.chat_texts
+    if served == "no scope":
         raise Refusal(forbidden("Invalid scope"))
-    if told == "not paid":
+    if served == "not paid":
         raise Refusal(unpaid())
-    if told == "absent" or int(talk_id) not in {row["talk_id"] for row in context.account.talks}:
+    if served == "absent" or int(talk_id) not in {row["talk_id"] for row in context.account.talks}:
         raise Refusal(not_found("GET", context.request.path))
     window = child(context.query.get("filter"), "created_at")
     low, high = (number(scalar(child(window, side))) for side in ("from", "to"))
@@ -212,11 +208,11 @@ def messages(context: Context, talk_id: str) -> Response:
         key=lambda message: str(message["id"]),
     )
     shown = [{name: value for name, value in row.items() if name != "talk_id"} for row in rows]
-    return short(context, "messages", shown, dict, totals="none")
+    return short_list(context, "messages", shown, dict, totals="none")
 
 
 def files(context: Context) -> Response:
-    """The drive: a service of its own at the account's `drive_url`. What is in the trash shows with its filter only."""
+    """Lists the files of the account's `drive_url`. `filter[deleted]` shows those in the trash, and only those."""
     if not context.switches.files_scope:
         raise Refusal(_no_scope(context))
     limit = context.limit(context.switches.page_max)
@@ -237,8 +233,8 @@ def _no_scope(context: Context) -> Response:
 
 def _file(context: Context, row: Row) -> Row:
     download = {"href": f"{context.base}/download/{row['uuid']}/{row['sanitized_name']}.jpg"}
-    own = {"href": f"{context.base}/v1.0/files/{row['uuid']}"}
-    return {"_links": {"download": download, "download_version": download, "self": own}, **row}
+    self_link = {"href": f"{context.base}/v1.0/files/{row['uuid']}"}
+    return {"_links": {"download": download, "download_version": download, "self": self_link}, **row}
 
 
 def file(context: Context, uuid: str) -> Response:
@@ -254,4 +250,4 @@ def subscriptions(context: Context, kind: str, row_id: str) -> Response:
     if row is None:
         raise Refusal(not_found("GET", context.request.path))
     rows = [{"subscriber_id": row["responsible_user_id"], "type": "user"}]
-    return short(context, "subscriptions", rows, dict)
+    return short_list(context, "subscriptions", rows, dict)

@@ -1,4 +1,4 @@
-"""Fills an account with three years of work. Everything comes from the seed and the arguments."""
+"""Fills an account with three years of history. The result depends only on the seed and the arguments."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from . import activity, changes, deals, dictionaries, extras, fields, people
 from .history import History
 from .timeline import Timeline
 
-LARGE = 10_000  # deals; from there on an account is prepared for speed
-QUIET = 3_601  # seconds before `now` in which nothing happened
+LARGE = 10_000  # deals from which on indexes are built in advance
+QUIET = 3_601  # time before `now` in which nothing happens (seconds)
 
 
 def populate(account: Account, rng: Random, leads: int, now: int, own_fields: int = 0) -> None:
-    """Adds `leads` deals and everything around them in realistic proportions, older than an hour before `now`.
+    """Adds `leads` deals and other rows in realistic proportions, all at least an hour older than `now`.
 
-    `own_fields`: how many fields the owner made beside those that every generated account has, for each kind of cards.
+    `own_fields`: number of custom fields for each kind of cards beside those that every generated account has.
     """
     collecting = gc.isenabled()
-    gc.disable()  # nothing built here is garbage, and there is a lot of it
+    gc.disable()  # none of the many objects that are built is garbage
     try:
         _populate(account, rng, leads, Timeline(rng, now - QUIET, leads), own_fields)
     finally:
@@ -28,11 +28,11 @@ def populate(account: Account, rng: Random, leads: int, now: int, own_fields: in
             gc.enable()
         if leads >= LARGE:
             _warm(account)
-            gc.freeze()  # spares every later collection a walk over millions of rows
+            gc.freeze()  # keeps later collections from walking over millions of rows
 
 
 def _warm(account: Account) -> None:
-    """Builds the indexes that lists use, lest the first request of each pays for it."""
+    """Builds the indexes of the lists, so that the first requests are not slower than later ones."""
     for table in account.tables.values():
         for field in ("id", "updated_at"):
             table.index(field)

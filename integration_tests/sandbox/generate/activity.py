@@ -87,7 +87,7 @@ def add_notes(account: Account, rng: Random, time: Timeline, history: History, u
             "updated_by": user,
             "created_at": created,
             "updated_at": time.burst(f"{kind}/notes", created) if rng.random() < 0.05 else updated,
-            # robots' notes were seen with the account's id here
+            # amoCRM was seen to write the account's id into notes of robots
             "responsible_user_id": account.id if by == 0 and row_id % 5 == 0 else user,
             "group_id": groups[user],
             "note_type": code,
@@ -119,7 +119,7 @@ def _pick(rng: Random, shares: tuple[tuple[str, float], ...]) -> str | None:
 
 
 def _due(account: Account, kind: str, owner: int, till: int) -> None:
-    """The row is still being built, so it may be changed in place."""
+    """Changes the owner in place, as the account is still being built."""
     row = account.tables[kind].rows[owner]
     row["closest_task_at"] = min(till, row["closest_task_at"] or till)
 

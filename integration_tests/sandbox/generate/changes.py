@@ -1,4 +1,4 @@
-"""Changes of cards, and notes that were deleted: what only events tell of the generated account."""
+"""Changes of cards and deletions of notes, which only events show in the generated account."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def add_changes(account: Account, rng: Random, time: Timeline, history: History,
 
 
 def _change_cards(account: Account, rng: Random, kind: str, history: History, by: int) -> None:
-    """One card in ten was somebody else's for half of its life, and one in ten had a field emptied and filled again.
+    """Gives one card in ten another responsible user for half of its life, and clears and refills a field of others.
 
-    Where there are such cards, at least one of each.
+    At least one card of either sort, if there are any.
     """
     users = list(account.users)
     cards, handed, refilled = list(account.tables[kind]), [], []

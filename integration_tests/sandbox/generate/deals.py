@@ -1,4 +1,4 @@
-"""Deals with a history: each one's status, reason of loss and closing follow from the events it went through."""
+"""Deals with a history: the status, the reason of loss and closed_at of each follow from its events."""
 
 from __future__ import annotations
 
@@ -90,35 +90,35 @@ class Deals:
     def _walk(
         self, row_id: int, pipeline: int, created: int, user: int
     ) -> tuple[int, int, int, int | None, int | None]:
-        """Moves through the stages; returns pipeline, status, last moment, closed_at, loss_reason_id."""
+        """Moves a deal through the stages. Returns pipeline, status, last event's time, closed_at, loss_reason_id."""
         random, time, history = self.rng.random, self.time, self.history
         stages = self.stages[pipeline]
-        here, moment = (pipeline, stages[0]), created
+        current, moment = (pipeline, stages[0]), created
         chance = random()
         goal = next(status for share, status in OUTCOMES if chance < share)
         for stage in stages[1 : 1 + int(random() * 2.2)]:
             moment = time.after(moment)
-            history.moved(row_id, user, moment, (pipeline, stage), here)
-            here = (pipeline, stage)
+            history.moved(row_id, user, moment, (pipeline, stage), current)
+            current = (pipeline, stage)
         if random() < 0.02:
             moment, other = time.after(moment), self.pipelines[int(random() * 2)]
-            if other != here[0]:
-                there = (other, self.stages[other][0])
-                history.moved(row_id, 0, moment, there, here)
-                here = there
+            if other != current[0]:
+                new = (other, self.stages[other][0])
+                history.moved(row_id, 0, moment, new, current)
+                current = new
         if goal is None:
-            return *here, moment, None, None
+            return *current, moment, None, None
         if random() < 0.05:  # lost once, reopened, and closed again below
-            for status in (LOST, self.stages[here[0]][0]):
+            for status in (LOST, self.stages[current[0]][0]):
                 moment = time.after(moment)
-                history.moved(row_id, user, moment, (here[0], status), here)
-                here = (here[0], status)
+                history.moved(row_id, user, moment, (current[0], status), current)
+                current = (current[0], status)
             if random() < 0.4:
-                return *here, moment, None, None
+                return *current, moment, None, None
         closed = time.after(moment)
-        history.moved(row_id, user, closed, (here[0], goal), here)
+        history.moved(row_id, user, closed, (current[0], goal), current)
         reason = self.reasons[int(random() * len(self.reasons))] if goal == LOST and random() < 0.85 else None
-        return here[0], goal, closed, closed, reason
+        return current[0], goal, closed, closed, reason
 
     def _small_changes(self, row_id: int, moment: int, user: int, price: int) -> int:
         random, time, history = self.rng.random, self.time, self.history
@@ -139,13 +139,13 @@ class Deals:
         return moment
 
     def _attach(self, row: Row, position: float) -> None:
-        """Contacts, a company, tags and products; `position` is how far through the account's life it is (0…1)."""
+        """Links contacts, a company, tags and products. `position`: the deal's share of the account's history (0…1)."""
         random, links, row_id = self.rng.random, self.account.links, row["id"]
         chance = random()
         wanted = 0 if chance < 0.1 else 1 if chance < 0.85 else 2 + int(random() * 2)
         for number in range(min(wanted, len(self.contacts))):
-            near = int(position * len(self.contacts)) + int(random() * 7) - 3
-            contact = self.contacts[max(0, min(near, len(self.contacts) - 1))]
+            index = int(position * len(self.contacts)) + int(random() * 7) - 3
+            contact = self.contacts[max(0, min(index, len(self.contacts) - 1))]
             links.add("leads", row_id, "contacts", contact)
             if number == 0:
                 links.main["leads", row_id] = contact
@@ -173,7 +173,7 @@ class Deals:
         return f"{names[int(random() * len(names))]} — {texts.FIRMS[int(random() * len(texts.FIRMS))]}"
 
     def _delete_some(self) -> None:
-        """One in a hundred is in the trash, half as many purged, a few restored."""
+        """Trashes one deal in a hundred, purges half as many and restores a few."""
         table = self.account.tables["leads"]
         ids = list(table.rows)
         for row_id in self.rng.sample(ids, len(ids) // 50):

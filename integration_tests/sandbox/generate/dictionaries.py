@@ -44,7 +44,7 @@ def rights(admin: bool, group_id: int | None, role_id: int | None, active: bool,
 
 
 def add_people(account: Account) -> list[int]:
-    """Users, groups and roles; returns all user ids, those of two removed users last."""
+    """Adds users, groups and roles. Returns all user ids, those of two removed users last."""
     account.groups = [
         {"id": 0, "name": "Отдел продаж", "uuid": None},
         {"id": 412_301, "name": "Опт", "uuid": "5b1c9a3e-6a55-4d7c-9d5b-0c5a3f1d2e01"},

@@ -122,7 +122,7 @@ def add_transactions(account: Account, rng: Random, time: Timeline) -> None:
 
 
 def add_unsorted(account: Account, rng: Random, users: list[int], time: Timeline, count: int) -> None:
-    """Leads with the unsorted status of their pipeline, their contacts not yet listed."""
+    """Adds leads in the unsorted status of their pipeline, whose contacts are hidden from the lists."""
     leads = account.tables["leads"]
     for created in time.moments(count):
         pipeline = rng.choice(account.pipelines[:2])
@@ -179,7 +179,7 @@ def add_unsorted(account: Account, rng: Random, users: list[int], time: Timeline
 
 
 def field_groups(entity: str) -> list[Row]:
-    """Groups of fields on an entity's card; segments have none."""
+    """Returns the groups of fields on an entity's card. Segments have none."""
     if entity == "customers/segments":
         return []
     groups = (("default", "Основное", "custom_field_group"), ("statistic", "Статистика", "linked_group"))
@@ -197,7 +197,7 @@ def field_groups(entity: str) -> list[Row]:
 
 
 def keep_message(account: Account, message: Row, at: int, text: str, kind: str = "incoming") -> None:
-    """Keeps what a message of a chat says; every third has a file, and what goes out is written by people and bots."""
+    """Adds the text of a chat message. Every third one has a file; users and bots take turns to write outgoing ones."""
     number = len(account.chat_messages)
     who = "external" if kind == "incoming" else ("internal", "bot")[number % 2]
     account.chat_messages[message["id"]] = {

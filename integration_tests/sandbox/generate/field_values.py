@@ -1,4 +1,4 @@
-"""Values of custom fields in the shapes the API reads back, single and in pools that rows share."""
+"""Values of custom fields in the shapes of the API, single and in pools that rows share."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def entry(field: Row, values: list[Value]) -> Row:
 
 
 def pool(account: Account, field: Row, rng: Random, size: int = 200) -> list[Row]:
-    """Ready elements for a field; rows share them, so that a large account stays small."""
+    """Makes values of a field for several rows to share, which saves memory in large accounts."""
     return [entry(field, values_for(account, field, rng)) for _ in range(size)]
 
 
@@ -37,7 +37,7 @@ def zone_of(account: Account) -> ZoneInfo:
 
 
 def values_for(account: Account, field: Row, rng: Random) -> list[Value]:
-    """A filled-in `values` of that field."""
+    """Makes a random `values` of the field."""
     if field["type"] in _MAKERS:
         return _MAKERS[field["type"]](rng, zone_of(account))
     enums = field.get("nested") or field["enums"] or []
@@ -64,7 +64,7 @@ def _contact_text(code: str | None, rng: Random) -> str:
 
 
 def midnight(rng: Random, zone: ZoneInfo, first_year: int, last_year: int) -> int:
-    """Midnight of a random day in the account's zone, as the API stores dates."""
+    """Returns midnight of a random day in the account's zone, the form of dates in the API."""
     day = datetime(rng.randint(first_year, last_year), rng.randint(1, 12), rng.randint(1, 28), tzinfo=zone)
     return int(day.timestamp())
 

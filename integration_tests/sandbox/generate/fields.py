@@ -1,4 +1,4 @@
-"""The dictionaries of custom fields: every type of the reference, on the lists that have it."""
+"""The lists of custom fields, with every documented type of field."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ OWN_NAMES = (
     "Очень длинное название поля, которое никто не дочитает до конца", "Größe", "Щёткодержатель, ъ и ь",
     "delivery_date",
 )  # fmt: skip
-"""Names that fields of one account may have, also several fields one name."""
-# (type, name, code) of each field, by the list it stands in
+"""Names of the owner's custom fields. Several fields may have the same name."""
+# (type, name, code) of each field, by the list of cards that has it
 FIELDS: dict[str, tuple[tuple[str, str, str | None], ...]] = {
     "leads": (
         ("text", "Город", None), ("numeric", "ID на сайте", None), ("checkbox", "Нужен договор", None),
@@ -70,7 +70,7 @@ FIELDS: dict[str, tuple[tuple[str, str, str | None], ...]] = {
 
 
 def add_fields(account: Account, kind: str, template: str, own: int = 0) -> None:
-    """The dictionary of one list: leads, …, customers/segments, catalogs/{id}; `own` further fields of every type."""
+    """Adds the fields of one list: leads, …, customers/segments, catalogs/{id}. `own`: number of the owner's fields."""
     fields = [*FIELDS[template]]
     fields += [(EVERY_TYPE[n % len(EVERY_TYPE)], OWN_NAMES[n % len(OWN_NAMES)], None) for n in range(own)]
     account.fields[kind] = [_field(account, kind, number, *field) for number, field in enumerate(fields)]
@@ -100,7 +100,7 @@ def _field(account: Account, kind: str, number: int, field_type: str, name: str,
 
 
 def _vary(row: Row, kind: str, number: int) -> None:
-    """What differs by type, and the keys that are sometimes missing."""
+    """Changes the keys that differ by type, and those that amoCRM sometimes omits."""
     if row["type"] == "monetary":
         row["currency"] = "RUB"
     if row["type"] == "category":
@@ -131,7 +131,7 @@ def _vary(row: Row, kind: str, number: int) -> None:
 
 
 def _tree(enums: list[Row]) -> list[Row]:
-    """The values of a category: the first one is the parent of the others."""
+    """Makes a category's values a tree: the first is the parent of the others."""
     root = enums[0]["id"]
     return [
         {"id": e["id"], "parent_id": None if e["id"] == root else root, "value": e["value"], "sort": i}

@@ -1,4 +1,4 @@
-"""Events of the generated account, collected cheaply: equal values are shared between events."""
+"""Events of the generated account. Events with equal values share them, which saves memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Values = list[dict[str, object]]
 
 
 class History:
-    """Collects events in any order; `events` has them all."""
+    """Collects events in any order."""
 
     def __init__(self, rng: Random) -> None:
         self._random = rng.random
@@ -35,7 +35,7 @@ class History:
         self.write(f"{entity}_added", entity, entity_id, by, at, [{"note": {"id": self._note}}])
 
     def moved(self, lead_id: int, by: int, at: int, to: tuple[int, int], origin: tuple[int, int]) -> None:
-        """`to` and `origin` are (pipeline id, status id)."""
+        """`to`, `origin`: (pipeline id, status id)."""
         self.write("lead_status_changed", "lead", lead_id, by, at, self._status(to), self._status(origin))
 
     def _status(self, status: tuple[int, int]) -> Values:
@@ -54,7 +54,7 @@ class History:
         self.write("entity_tag_added", SINGULAR[kind], entity_id, by, at, values)
 
     def chatted(self, lead_id: int, contact_id: int, message: Row, at: int) -> None:
-        """A message from a contact shows on the deal, and says whose it is."""
+        """Writes the event of a contact's message. It belongs to the deal and names the contact."""
         after: Values = [{"message": message}]
         self.write("incoming_chat_message", "lead", lead_id, 0, at, after)
         self.events[-1] = self.events[-1]._replace(linked_talk_contact_id=contact_id)

@@ -11,12 +11,12 @@ from .field_values import midnight, pool, zone_of
 from .history import History
 from .timeline import Timeline
 
-FILL = {"PHONE": 0.85, "EMAIL": 0.6, "POSITION": 0.3}  # how often a field with that code is filled
-OTHERS = {"leads": 0.22, "contacts": 0.12, "companies": 0.2, "customers": 0.3}  # and any other, by entity
+FILL = {"PHONE": 0.85, "EMAIL": 0.6, "POSITION": 0.3}  # share of cards with a value, by the field's code
+OTHERS = {"leads": 0.22, "contacts": 0.12, "companies": 0.2, "customers": 0.3}  # for other fields, by entity
 
 
 class FieldPools:
-    """Ready custom field elements of one list, drawn in the order of the dictionary."""
+    """Pools of values for each custom field of one list."""
 
     def __init__(self, account: Account, kind: str, rng: Random, rows: int) -> None:
         size = max(20, min(rows // 10, 1_000))
@@ -27,19 +27,19 @@ class FieldPools:
         ]
 
     def draw(self) -> list[Row] | None:
-        """`custom_fields_values` of one row: null when nothing is filled."""
+        """Draws `custom_fields_values` of one row in the order of the fields, None if no field has a value."""
         random = self._random
         drawn = [pool[int(random() * len(pool))] for share, pool in self._pools if random() < share]
         return drawn or None
 
 
 def responsible(rng: Random, users: list[int]) -> int:
-    """Mostly the working managers; now and then somebody already removed."""
+    """Draws a responsible user: mostly one of the first five, sometimes a removed one."""
     return users[int(rng.random() * 5)] if rng.random() < 0.98 else users[-1 - int(rng.random() * 2)]
 
 
 def group_of(account: Account, user_id: int) -> int:
-    """The group of a user: 0 for the default group and for removed users."""
+    """Returns the group of a user, 0 for the default group and for removed users."""
     user = account.users.get(user_id)
     return (user["rights"]["group_id"] or 0) if user else 0
 
@@ -76,7 +76,7 @@ def add_companies(
 
 
 def add_contacts(account: Account, rng: Random, time: Timeline, history: History, users: list[int], count: int) -> None:
-    """`companies` come first: most contacts work in one, the large ones in the same few."""
+    """Adds contacts after the companies, to which most of them are linked, many to the same few."""
     pools = FieldPools(account, "contacts", rng, count)
     tags, rows, row_id = account.tag_list["contacts"], [], 8_000_000
     companies = list(account.tables["companies"].rows)
@@ -188,7 +188,7 @@ def _tag(account: Account, rng: Random, history: History, kind: str, row: Row, t
 
 
 def delete_some(account: Account, rng: Random, time: Timeline, history: History, by: int) -> None:
-    """A few contacts and companies are in the trash, some were purged; their events remain."""
+    """Trashes or purges one contact and one company in a hundred, with events."""
     for kind in ("contacts", "companies"):
         table = account.tables[kind]
         for row_id in rng.sample(list(table.rows), len(table) // 100):

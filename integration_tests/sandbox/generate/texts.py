@@ -1,4 +1,4 @@
-"""Words the generated account is made of."""
+"""Names and texts of the generated account."""
 
 from __future__ import annotations
 

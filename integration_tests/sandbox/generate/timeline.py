@@ -1,4 +1,4 @@
-"""When things happened: three uneven years, with office hours, growth, and robots touching many rows at once."""
+"""The times of the generated history: three years with office hours, growth, and robots' edits of many rows at once."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from random import Random
 
 DAY = 86_400
 SPAN = 3 * 365 * DAY
-BURST_ROWS = 60  # the most rows a robot touches in one second
+BURST_ROWS = 60  # most rows that a robot changes in one second
 
 
 class Timeline:
-    """Moments between `start` and `end`, both unix seconds and both possible."""
+    """Draws times from `start` to `end`, both included (unix seconds)."""
 
     def __init__(self, rng: Random, end: int, rows: int) -> None:
         self._random = rng.random
@@ -24,7 +24,7 @@ class Timeline:
         self._left: dict[str, list[int]] = {}
 
     def moment(self) -> int:
-        """When something new appears: more often lately, mostly in working hours of weekdays."""
+        """Draws a time for a new row: more often late in the history, mostly in working hours of weekdays."""
         random = self._random
         for _ in range(2):
             day = int(random() ** 0.7 * SPAN / DAY)
@@ -37,14 +37,14 @@ class Timeline:
         return sorted(self.moment() for _ in range(count))
 
     def after(self, moment: int, mean_days: float = 4.0) -> int:
-        """Some time later, never past the end."""
+        """Draws a time after `moment`, `mean_days` later on average, never past the end."""
         later = moment + 1 + int(self._expovariate(1 / (mean_days * DAY)))
         if later <= self.end:
             return later
         return moment + int(self._random() * (self.end - moment))
 
     def burst(self, kind: str, moment: int) -> int:
-        """A later second in which a robot touched many rows of that kind; the moment itself when none is free."""
+        """Returns a later second in which a robot changes many rows of that kind, or `moment` if none is free."""
         left = self._left.setdefault(kind, list(self._sizes))
         first = bisect_left(self._bursts, moment)
         if first == len(self._bursts):

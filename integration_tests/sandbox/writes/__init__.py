@@ -1,4 +1,4 @@
-"""What people and robots do in an account, at any time. Every write takes the account first and writes its events."""
+"""Writes of people and robots. The first argument of each is the account, in which it writes its events, too."""
 
 from .activity import add_note, add_task, chat, complete_task, delete_note, delete_task, edit_note, edit_task
 from .at_random import ORDINARY, RARE, random_edits

@@ -1,4 +1,4 @@
-"""Tasks and notes."""
+"""Writes of tasks, notes and chat messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .core import author, bump, locked, record, refresh_closest_task, save
 def add_task(
     account: Account, kind: str | None = None, row_id: int | None = None, *, by: int | None = None, **fields: Any
 ) -> int:
-    """A task of a card, or of nothing; returns its id."""
+    """Adds a task, of a card if `kind` and `row_id` name one. Returns its id."""
     who, at, task_id = author(account, by), account.clock.now(), account.next_id("tasks")
     user = fields.get("responsible_user_id", author(account, None))
     row: Row = {
@@ -48,7 +48,10 @@ def add_task(
 
 @locked
 def chat(account: Account, talk: Row, text: str, *, by: int | None = None) -> str:
-    """A message in a talk, of its client or of a user; returns its id. Without a deal it shows on the contact."""
+    """Adds a message to a talk, by the client or by the user `by`. Returns its id.
+
+    Its event belongs to the talk's deal or customer or, without one, to the contact.
+    """
     message_id = str(UUID(int=account.random.getrandbits(128), version=4))
     message = {"id": message_id, "origin": talk["origin"], "talk_id": talk["talk_id"]}
     kind, at = "incoming" if by is None else "outgoing", account.clock.now()
@@ -60,7 +63,7 @@ def chat(account: Account, talk: Row, text: str, *, by: int | None = None) -> st
 
 @locked
 def edit_task(account: Account, task_id: int, *, by: int | None = None, **changes: Any) -> None:
-    """Changes columns; text, type and deadline have events."""
+    """Changes columns. A change of text, type or deadline has an event."""
     who, at, old = author(account, by), account.clock.now(), account.row("tasks", task_id)
     new = save(account, "tasks", task_id, changes, who, at)
     for name, event_type, shape in _TASK_EVENTS:
@@ -104,7 +107,7 @@ def add_note(
     account: Account, kind: str, row_id: int, text: str = "Примечание", *, note_type: str = "common",
     params: Row | None = None, by: int | None = None,
 ) -> int:  # fmt: skip
-    """A note of any type on a card; returns its id. `params` replaces the plain text."""
+    """Adds a note to a card. Returns its id. `params`: replaces the plain text."""
     who, at, note_id = author(account, by), account.clock.now(), account.next_id("notes")
     row: Row = {
         "id": note_id,
@@ -130,14 +133,14 @@ def add_note(
 
 @locked
 def edit_note(account: Account, kind: str, note_id: int, text: str, *, by: int | None = None) -> None:
-    """Another text; no event tells of it."""
+    """Changes a note's text, which has no event."""
     params = {**account.row(f"{kind}/notes", note_id)["params"], "text": text}
     save(account, f"{kind}/notes", note_id, {"params": params}, author(account, by), account.clock.now())
 
 
 @locked
 def delete_note(account: Account, kind: str, note_id: int, *, by: int | None = None) -> None:
-    """Only the deletion of a common note has an event; its entity is the card."""
+    """Deletes a note. Only that of a common note has an event, whose entity is the card."""
     who, at = author(account, by), account.clock.now()
     row = account.tables[f"{kind}/notes"].remove(note_id)
     account.gone[f"{kind}/notes", note_id] = Gone(f"{kind}/notes", note_id, at, who, "delete", row)

@@ -1,4 +1,4 @@
-"""Ordinary working days: random writes of every kind."""
+"""Random writes of every kind, as on ordinary working days."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from . import cards, links, removal, settings
 from .chance import line, some, some_kind
 from .random_activity import change_note, change_task, drop_task, new_note, new_task
 
-Write = Callable[[Account, Random], "str | None"]  # what was done, or None when there was nothing to do it to
+Write = Callable[[Account, Random], "str | None"]  # returns a description of the write, or None if none was possible
 
 
 def create(account: Account, rng: Random) -> str:
@@ -158,7 +158,7 @@ def detach(account: Account, rng: Random) -> str | None:
 
 
 def product(account: Account, rng: Random) -> str | None:
-    """Put into a deal, in another quantity, or taken out of it."""
+    """Attaches a product to a deal, changes its quantity, or detaches it."""
     row_id = some(account, rng, "leads")
     catalogs = [catalog for catalog, elements in account.elements.items() if len(elements)]
     if row_id is None or not catalogs:
@@ -188,14 +188,14 @@ def tag(account: Account, rng: Random) -> str | None:
 
 def robot(account: Account, rng: Random) -> str | None:
     kind = some_kind(rng)
-    ids = [row_id for _, row_id in account.table(kind).index("id")]
+    ids = [row_id for _, row_id in account.tables[kind].index("id")]
     chosen = rng.sample(ids, min(len(ids), rng.randint(2, 12)))
     cards.mass_edit(account, kind, chosen)
     return line("mass_edit", kind, len(chosen)) if chosen else None
 
 
 def odd_time(account: Account, rng: Random) -> str | None:
-    """An integration writes an updated_at of its own, in the past or in the future."""
+    """Sets updated_at to a past or future time, as an integration may."""
     kind = some_kind(rng)
     row_id = some(account, rng, kind)
     if row_id is None:
@@ -206,19 +206,19 @@ def odd_time(account: Account, rng: Random) -> str | None:
 
 
 def accept(account: Account, rng: Random) -> str | None:
-    waiting = [uid for uid, record in account.unsorted.items() if record["lead"] in account.table("leads").rows]
+    waiting = [uid for uid, record in account.unsorted.items() if record["lead"] in account.tables["leads"].rows]
     if not waiting:
         return None
     return line("accept", settings.accept_unsorted(account, rng.choice(waiting)))
 
 
-# what happens how often on an ordinary day
+# the writes of an ordinary day, with their relative frequencies
 ORDINARY: tuple[tuple[Write, int], ...] = (
     (create, 12), (rename, 6), (reassign, 5), (price, 8), (move, 14), (lose, 5), (reopen, 3), (fill_field, 12),
     (empty_field, 5), (throw_away, 4), (bring_back, 3), (attach, 8), (detach, 4), (tag, 8), (product, 4), (new_task, 8),
     (change_task, 8), (drop_task, 2), (new_note, 8), (change_note, 4), (robot, 2), (accept, 1),
 )  # fmt: skip
-# what no cursor shows, or hardly
+# writes that a cursor does not show, or not reliably
 RARE: tuple[tuple[Write, int], ...] = ((purge, 2), (merge, 2), (odd_time, 3))
 
 
@@ -228,7 +228,7 @@ def random_edits(
     rng: Random | None = None,
     menu: Sequence[tuple[Write, int]] = ORDINARY,
 ) -> list[str]:
-    """`count` writes drawn from `menu`; returns a line on each. Nothing is done where nothing can be."""
+    """Makes `count` random writes from `menu`, fewer if the account allows no more. Returns a description of each."""
     rng = rng or account.random
     writes, weights = zip(*menu, strict=True)
     done: list[str] = []
@@ -236,7 +236,7 @@ def random_edits(
         if len(done) == count:
             break
         with account.lock:
-            what = rng.choices(writes, weights)[0](account, rng)
-        if what is not None:
-            done.append(what)
+            description = rng.choices(writes, weights)[0](account, rng)
+        if description is not None:
+            done.append(description)
     return done

@@ -1,4 +1,4 @@
-"""Leads, contacts, companies and customers: created and edited."""
+"""Creates and edits leads, contacts, companies and customers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _created(account: Account, kind: str, event_type: str, by: int, fields: Row)
         "custom_fields_values": None,
         "account_id": account.id,
     }
-    account.table(kind).put(row_id, {"id": row_id, **common, **fields})
+    account.tables[kind].put(row_id, {"id": row_id, **common, **fields})
     record(account, event_type, kind, row_id, by, at, after=[{"note": {"id": account.next_id("notes")}}])
     return row_id
 
@@ -41,7 +41,7 @@ def _created(account: Account, kind: str, event_type: str, by: int, fields: Row)
 def create_lead(
     account: Account, *, contacts: Sequence[int] = (), company: int | None = None, by: int | None = None, **fields: Any
 ) -> int:
-    """A new deal in the first stage of the main pipeline unless `fields` say otherwise; returns its id."""
+    """Creates a deal, by default in the first stage of the main pipeline. Returns its id."""
     pipeline = account.pipelines[0]
     blank: Row = {
         "name": "Новая сделка",
@@ -95,9 +95,9 @@ def create_customer(account: Account, *, by: int | None = None, **fields: Any) -
 
 @locked
 def edit(account: Account, kind: str, row_id: int, *, by: int | None = None, **changes: Any) -> None:
-    """Changes columns and writes the events of those that have one.
+    """Changes columns and writes their events.
 
-    `updated_at` and `created_at` may be given: an integration may write an old or a future time.
+    `changes` may hold `updated_at` and `created_at`, as an integration may write an old or a future time.
     """
     who, at, old = author(account, by), account.clock.now(), account.row(kind, row_id)
     if "responsible_user_id" in changes:
@@ -132,7 +132,7 @@ def _status(row: Row) -> Row:
 
 @locked
 def touch(account: Account, kind: str, row_id: int, *, by: int | None = None, updated_at: int | None = None) -> None:
-    """An edit that only its time shows, as by an integration that writes what is already there."""
+    """Changes only updated_at, as an integration does that writes equal values."""
     save(account, kind, row_id, {} if updated_at is None else {"updated_at": updated_at}, author(account, by),
          account.clock.now())  # fmt: skip
 
@@ -142,7 +142,7 @@ def move_status(
     account: Account, lead_id: int, status_id: int, pipeline_id: int | None = None, *,
     loss_reason_id: int | None = None, by: int | None = None,
 ) -> None:  # fmt: skip
-    """Into any stage; closing sets closed_at, reopening clears it and the reason of loss."""
+    """Moves a deal to any stage. Closing sets closed_at; reopening clears it and the reason of loss."""
     row = account.row("leads", lead_id)
     pipeline = row["pipeline_id"] if pipeline_id is None else pipeline_id
     closed = account.clock.now() if status_id in CLOSED else None
@@ -163,7 +163,7 @@ def lose(account: Account, lead_id: int, reason_id: int | None = None, *, by: in
 
 @locked
 def reopen(account: Account, lead_id: int, *, by: int | None = None) -> None:
-    """Back into the first stage of its pipeline."""
+    """Moves a deal back to the first stage of its pipeline."""
     pipeline = account.pipeline(account.row("leads", lead_id)["pipeline_id"])
     move_status(account, lead_id, pipeline["statuses"][1]["id"], by=by)
 
@@ -172,7 +172,7 @@ def reopen(account: Account, lead_id: int, *, by: int | None = None) -> None:
 def set_field(
     account: Account, kind: str, row_id: int, field_id: int, values: Sequence[Row] | None, *, by: int | None = None
 ) -> None:
-    """Fills a custom field with `values` in their read shape; None or nothing clears it."""
+    """Fills a custom field with `values`, in the form in which the API shows them. None or an empty list clears it."""
     who, at = author(account, by), account.clock.now()
     field = account.field(kind, field_id)
     filled = {f["field_id"]: f for f in account.row(kind, row_id)["custom_fields_values"] or ()}
@@ -194,14 +194,14 @@ def clear_field(account: Account, kind: str, row_id: int, field_id: int, *, by: 
 
 @locked
 def shrink_field(account: Account, kind: str, row_id: int, field_id: int, *, by: int | None = None) -> None:
-    """Drops the last of several values."""
+    """Removes the last value of a custom field."""
     filled = {f["field_id"]: f for f in account.row(kind, row_id)["custom_fields_values"] or ()}
     set_field(account, kind, row_id, field_id, filled[field_id]["values"][:-1], by=by)
 
 
 @locked
 def mass_edit(account: Account, kind: str, ids: Iterable[int], *, by: int = ROBOT) -> None:
-    """A robot changes many rows within one second."""
+    """Changes many rows in the same second, as a robot does."""
     for row_id in ids:
         if kind == "leads":
             edit(account, kind, row_id, by=by, price=account.row(kind, row_id)["price"] + 1)

@@ -1,4 +1,4 @@
-"""Drawing what a random write is about."""
+"""Draws the rows of random writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CARDS = ("leads", "contacts", "companies")
 
 
 def some(account: Account, rng: Random, name: str) -> int | None:
-    ids = account.table(name).index("id")
+    ids = account.tables[name].index("id")
     return ids[rng.randrange(len(ids))][1] if ids else None
 
 
@@ -19,5 +19,5 @@ def some_kind(rng: Random) -> str:
     return rng.choice(("leads", "leads", *CARDS))
 
 
-def line(name: str, *what: Any) -> str:
-    return " ".join((name, *map(str, what)))
+def line(name: str, *arguments: Any) -> str:
+    return " ".join((name, *map(str, arguments)))

@@ -1,4 +1,4 @@
-"""What every write shares: the lock, the author, the moment, and the parent's updated_at."""
+"""Functions for every write: the lock, the author, saving a row, and changing its parent's updated_at."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROBOT = 0
 
 
 def locked(write: F) -> F:
-    """Runs the write, whose first argument is the account, while no request is being answered."""
+    """Makes a write hold the lock of the account, its first argument, so that no request is answered meanwhile."""
 
     @wraps(write)
     def run(account: Account, *args: Any, **kwargs: Any) -> Any:
@@ -25,20 +25,20 @@ def locked(write: F) -> F:
 
 
 def author(account: Account, by: int | None) -> int:
-    """The given user, else the account's first; 0 is a robot."""
+    """Returns `by` or, for None, the account's first user. 0 is a robot."""
     return next(iter(account.users), ROBOT) if by is None else by
 
 
 def save(account: Account, kind: str, row_id: int, changes: Row, by: int, at: int) -> Row:
-    """Stores a changed row. `changes` may carry its own updated_at: integrations may write any."""
+    """Stores a changed row. `changes` may hold updated_at, as integrations may write any."""
     row = {**account.row(kind, row_id), "updated_at": at, "updated_by": by, **changes}
-    account.table(kind).put(row_id, row)
+    account.tables[kind].put(row_id, row)
     return row
 
 
 def bump(account: Account, kind: str, row_id: int, by: int, at: int) -> None:
-    """The row counts as changed although none of its own fields did; rows outside the lists are left alone."""
-    if row_id in account.table(kind):
+    """Sets the row's updated_at, though none of its columns changed. A row that is not in the list stays as it is."""
+    if row_id in account.tables[kind]:
         save(account, kind, row_id, {}, by, at)
 
 
@@ -47,8 +47,8 @@ def record(account: Account, event_type: str, kind: str, row_id: int, by: int, a
 
 
 def refresh_closest_task(account: Account, kind: str | None, row_id: int | None, by: int, at: int) -> None:
-    """Recomputes the parent's closest_task_at; whether that counts as a change is a switch."""
-    if kind is None or row_id is None or row_id not in account.table(kind):
+    """Recomputes the parent's closest_task_at. With `tasks_bump`, that changes its updated_at, too."""
+    if kind is None or row_id is None or row_id not in account.tables[kind]:
         return
     deadlines = (
         task["complete_till"]
@@ -58,4 +58,4 @@ def refresh_closest_task(account: Account, kind: str | None, row_id: int | None,
     row = {**account.row(kind, row_id), "closest_task_at": min(deadlines, default=None)}
     if account.switches.tasks_bump:
         row |= {"updated_at": at, "updated_by": by}
-    account.table(kind).put(row_id, row)
+    account.tables[kind].put(row_id, row)

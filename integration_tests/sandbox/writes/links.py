@@ -1,4 +1,4 @@
-"""Attaching and detaching, tags, catalog elements."""
+"""Writes of links, tags and linked catalog elements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ONE_COMPANY = ("leads", "contacts", "customers")  # each has one company at most
 def link(
     account: Account, kind: str, row_id: int, to: str, to_id: int, *, main: bool = False, by: int | None = None
 ) -> None:
-    """Attaches a contact, company, customer or deal. A second company replaces the first."""
+    """Links a contact, company, customer or deal. A second company replaces the first."""
     links = account.links
     if to_id in links.of(kind, row_id, to):
         return
@@ -39,7 +39,7 @@ def unlink(account: Account, kind: str, row_id: int, to: str, to_id: int, *, by:
 
 @locked
 def set_main_contact(account: Account, kind: str, row_id: int, contact: int, *, by: int | None = None) -> None:
-    """Another attached contact becomes the main one; there is no event for it."""
+    """Makes another linked contact the main one, which has no event."""
     account.links.main[kind, row_id] = contact
     if account.switches.links_bump:
         bump(account, kind, row_id, author(account, by), account.clock.now())
@@ -48,7 +48,7 @@ def set_main_contact(account: Account, kind: str, row_id: int, contact: int, *, 
 def write_link_events(
     account: Account, kind: str, row_id: int, to: str, to_id: int, *, linked: bool, by: int, events: bool = True
 ) -> None:
-    """The events of a change of links, on one or both cards, and both cards' updated_at if that is the switch."""
+    """Writes the events of a change of links, at one card or both, and, with `links_bump`, sets both updated_at."""
     at, switches = account.clock.now(), account.switches
     sides = [(kind, row_id, to, to_id), (to, to_id, kind, row_id)]
     for side, side_id, other, other_id in sides if switches.link_event_sides == "both" else sides[:1]:
@@ -74,7 +74,7 @@ def _link_values(account: Account, linked: bool, other: str, other_id: int) -> d
 
 @locked
 def tag(account: Account, kind: str, row_id: int, name: str, *, by: int | None = None) -> None:
-    """Puts a tag on a card, creating the tag when the account has none of that name."""
+    """Tags a card, and creates the tag if the account has none of that name."""
     known = next((t for t in account.tag_list[kind] if t["name"] == name), None)
     if known is None:
         known = {"id": account.next_id(f"{kind}/tags"), "name": name, "color": None}
@@ -105,7 +105,7 @@ def attach_element(
     account: Account, kind: str, row_id: int, catalog_id: int, element_id: int, quantity: float = 1, *,
     by: int | None = None,
 ) -> None:  # fmt: skip
-    """Attaches a product or another catalog element; a second time changes the quantity."""
+    """Links a product or another catalog element, or changes the quantity of a linked one."""
     others = [e for e in account.links.elements.get((kind, row_id), ()) if e["id"] != element_id]
     metadata = {"quantity": quantity, "catalog_id": catalog_id, "price_id": None}
     account.links.elements[kind, row_id] = (*others, {"id": element_id, "metadata": metadata})

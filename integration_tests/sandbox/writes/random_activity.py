@@ -1,4 +1,4 @@
-"""Random writes of tasks and notes. Each returns a line on what was done, or None where nothing could be."""
+"""Random writes of tasks and notes. Each returns a description, or None if no write was possible."""
 
 from __future__ import annotations
 

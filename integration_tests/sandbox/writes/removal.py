@@ -1,4 +1,4 @@
-"""Into the trash and back, out of it for ever, and merging."""
+"""Moves cards to the trash and back, removes them for ever, and merges them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from ..store import Row
 from .core import author, bump, locked, record, refresh_closest_task, save
 from .links import write_link_events
 
-RESTORED = ("leads", "contacts", "companies")  # kinds whose return has an event
+RESTORED = ("leads", "contacts", "companies")  # kinds whose restoring has an event
 
 
 def _neighbours(account: Account, kind: str, row_id: int) -> list[tuple[str, int]]:
     return [(to, to_id) for to in ENTITIES for to_id in account.links.of(kind, row_id, to)]
 
 
-def _tell_neighbours(account: Account, kind: str, row_id: int, by: int, *, linked: bool) -> None:
-    """How cards notice that a linked card went to the trash or came back, if they do."""
+def _change_neighbours(account: Account, kind: str, row_id: int, by: int, *, linked: bool) -> None:
+    """Changes the linked cards when a card goes to the trash or comes back, by the switch `trash_links`."""
     how = account.switches.trash_links
     for to, to_id in _neighbours(account, kind, row_id) if how.startswith("hidden_") else ():
         if how == "hidden_events":
@@ -26,47 +26,47 @@ def _tell_neighbours(account: Account, kind: str, row_id: int, by: int, *, linke
 
 @locked
 def trash(account: Account, kind: str, row_id: int, *, by: int | None = None) -> None:
-    """Leaves the lists, may be restored."""
+    """Moves a card to the trash."""
     who, at = author(account, by), account.clock.now()
-    gone = Gone(kind, row_id, at, who, "trash", account.table(kind).remove(row_id))
+    gone = Gone(kind, row_id, at, who, "trash", account.tables[kind].remove(row_id))
     account.trash[kind][row_id] = account.gone[kind, row_id] = gone
     record(account, f"{SINGULAR[kind]}_deleted", kind, row_id, who, at)
-    _tell_neighbours(account, kind, row_id, who, linked=False)
+    _change_neighbours(account, kind, row_id, who, linked=False)
 
 
 @locked
 def restore(account: Account, kind: str, row_id: int, *, by: int | None = None) -> None:
-    """Back in the lists as it was; its updated_at may stay old."""
+    """Moves a card from the trash back to its list, with its old updated_at unless `restore_bumps`."""
     who, at = author(account, by), account.clock.now()
     row = account.trash[kind].pop(row_id).row
     del account.gone[kind, row_id]
-    account.table(kind).put(row_id, row)
+    account.tables[kind].put(row_id, row)
     if account.switches.restore_bumps:
         bump(account, kind, row_id, who, at)
     if kind in RESTORED:
         record(account, f"{SINGULAR[kind]}_restored", kind, row_id, who, at)
-    _tell_neighbours(account, kind, row_id, who, linked=True)
+    _change_neighbours(account, kind, row_id, who, linked=True)
 
 
 @locked
 def purge(account: Account, kind: str, row_id: int) -> None:
-    """Gone for ever: the trash is emptied of it, no event, no trace in any list."""
+    """Removes a card from the trash for ever, without an event."""
     gone = account.trash[kind].pop(row_id)
     account.gone[kind, row_id] = Gone(kind, row_id, gone.at, gone.by, "purge", gone.row)
 
 
 @locked
 def vanish(account: Account, kind: str, row_id: int) -> None:
-    """Gone for ever, with no event that tells of it: there was none, or it is not kept any more."""
-    row = account.table(kind).remove(row_id)
+    """Removes a card from its list for ever, without an event."""
+    row = account.tables[kind].remove(row_id)
     account.gone[kind, row_id] = Gone(kind, row_id, account.clock.now(), 0, "purge", row)
 
 
 @locked
 def merge(account: Account, kind: str, survivor: int, victim: int, *, by: int | None = None) -> None:
-    """Two cards become one: fields, tags and links of the victim go to the survivor, the victim is gone."""
+    """Merges two cards: moves the victim's fields, tags and links to the survivor and removes the victim."""
     who, at = author(account, by), account.clock.now()
-    row = account.table(kind).remove(victim)
+    row = account.tables[kind].remove(victim)
     account.gone[kind, victim] = Gone(kind, victim, at, who, "merge", row)
     kept = account.row(kind, survivor)
     save(account, kind, survivor, {"custom_fields_values": _merged_fields(account, kind, kept, row)}, who, at)
@@ -98,7 +98,7 @@ def _merged_fields(account: Account, kind: str, kept: Row, lost: Row) -> list[Ro
 
 
 def _move_activity(account: Account, kind: str, survivor: int, victim: int, by: int, at: int) -> None:
-    """Tasks and notes follow to the survivor, or stay with an id that is no more."""
+    """Moves the victim's tasks and notes to the survivor, unless `merge_activity` is "stays"."""
     how = account.switches.merge_activity
     if how == "stays":
         return

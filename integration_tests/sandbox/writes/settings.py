@@ -1,4 +1,4 @@
-"""What an administrator does: users, stages, fields, unsorted."""
+"""Writes of an administrator: users, stages, custom fields, unsorted requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def add_user(account: Account, name: str, group_id: int | None = None) -> int:
 
 @locked
 def remove_user(account: Account, user_id: int) -> None:
-    """Disappears from the list; cards keep the id."""
+    """Removes a user from the list. Cards keep the user's id."""
     del account.users[user_id]
 
 
@@ -38,21 +38,21 @@ def rename_status(account: Account, pipeline_id: int, status_id: int, name: str)
 
 @locked
 def remove_field(account: Account, kind: str, field_id: int) -> None:
-    """Vanishes from the dictionary and from every card, and no card's updated_at tells of it."""
+    """Removes a field from its list and from every card, without changing any updated_at."""
     account.fields[kind] = [f for f in account.fields[kind] if f["id"] != field_id]
     _change_filled(account, kind, field_id, lambda _: None)
 
 
 @locked
 def rename_field(account: Account, kind: str, field_id: int, name: str) -> None:
-    """Cards show the new name, and no card's updated_at tells of it."""
+    """Renames a field in its list and in every card, without changing any updated_at."""
     account.fields[kind] = [{**f, "name": name} if f["id"] == field_id else f for f in account.fields[kind]]
     _change_filled(account, kind, field_id, lambda filled: {**filled, "field_name": name})
 
 
 @locked
 def rename_option(account: Account, kind: str, field_id: int, option: int, label: str) -> None:
-    """Cards show the new label, and no card's updated_at tells of it."""
+    """Renames an option in its field and in every card, without changing any updated_at."""
     _change_options(account, kind, field_id, lambda enum: {**enum, "value": label} if enum["id"] == option else enum)
 
     def relabelled(filled: Row) -> Row:
@@ -64,7 +64,7 @@ def rename_option(account: Account, kind: str, field_id: int, option: int, label
 
 @locked
 def remove_option(account: Account, kind: str, field_id: int, option: int, *, kept_by_cards: bool) -> None:
-    """Leaves the field's list; whether cards that have it go on to show it is not known of amoCRM."""
+    """Removes an option from its field. Whether cards keep the removed option in amoCRM is unknown."""
     _change_options(account, kind, field_id, lambda enum: None if enum["id"] == option else enum)
 
     def without(filled: Row) -> Row | None:
@@ -86,8 +86,8 @@ def _change_options(account: Account, kind: str, field_id: int, change: Callable
 
 
 def _change_filled(account: Account, kind: str, field_id: int, change: Callable[[Row], Row | None]) -> None:
-    """In every card that has the field filled."""
-    table = account.table(kind)
+    """Changes the field's values in every card that has some."""
+    table = account.tables[kind]
     for row in list(table):
         filled = row["custom_fields_values"] or []
         if any(field["field_id"] == field_id for field in filled):
@@ -97,16 +97,16 @@ def _change_filled(account: Account, kind: str, field_id: int, change: Callable[
 
 @locked
 def accept_unsorted(account: Account, uid: str, *, by: int | None = None) -> int:
-    """The request becomes an ordinary deal, its contact an ordinary contact; returns the deal's id."""
+    """Accepts an unsorted request: its deal and contact become ordinary ones. Returns the deal's id."""
     who, at = author(account, by), account.clock.now()
     record = account.unsorted.pop(uid)
     lead_id: int = record["lead"]
     hidden = account.hidden["leads"].pop(lead_id, None)
     if hidden is not None:
-        account.table("leads").put(lead_id, hidden)
+        account.tables["leads"].put(lead_id, hidden)
     contact = account.hidden["contacts"].pop(record["contact"])
     dated = {"updated_at": at, "updated_by": who} if account.switches.accept_bumps else {}
-    account.table("contacts").put(contact["id"], {**contact, "is_unsorted": False, **dated})
+    account.tables["contacts"].put(contact["id"], {**contact, "is_unsorted": False, **dated})
     added = {"note": {"id": account.next_id("notes")}}
     account.record("contact_added", "contact", contact["id"], by=who, at=at, after=[added])
     move_status(account, lead_id, account.pipeline(record["pipeline_id"])["statuses"][1]["id"], by=by)

@@ -1,6 +1,6 @@
--- Who talked on our side of a call: the user whom the telephony service names; where it names nobody, the one who is
--- responsible for the note. A number of six to nine digits is the id of a user, also of one who was removed; anything else
--- is a name alone.
+-- The user who talked on our side of a call: the one whom the telephony service names or, if it names nobody, the user
+-- responsible for the note. A number of six to nine digits is a user's id, even if the user was removed; anything else is a
+-- name without an id.
 select
     calls.*,
     case

@@ -1,5 +1,5 @@
--- Who was responsible for each closed deal when it was closed, where the changes of responsible users were read. A deal
--- without a date of closing was closed when it came into its stage.
+-- The user who was responsible for each closed deal when it was closed, if the changes of responsible users were read. A deal
+-- without closed_at was closed when it entered its stage.
 select owners.project_id, owners.deal_id, owners.responsible_user_id
 from {{ ref("int_amocrm__deal_owners") }} as owners
 inner join {{ ref("int_amocrm__deals") }} as deals

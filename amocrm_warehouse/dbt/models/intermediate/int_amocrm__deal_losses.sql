@@ -1,5 +1,5 @@
--- From where each deal that is lost now was lost: the last stage in which it was that is not 143, of whichever pipeline. A deal
--- that was created as lost, or whose moves were not read, was lost from nowhere that is known.
+-- The stage from which each deal that is lost now was lost: its last stage that is not 143, of any pipeline. A deal that was
+-- created as lost, or whose moves were not read, has no row.
 select project_id, deal_id, pipeline_id, status_id
 from (
     select

@@ -1,5 +1,5 @@
--- One row a stay of a deal in a stage. No event tells of the stage in which a deal began: it is the old one of the first
--- move, or the present one where there is no move. The last stay is in the stage that the deal shows now.
+-- One row per stay of a deal in a stage. No event tells the stage in which a deal began: it is the old stage of the first
+-- move, or the present stage if there is no move. The last stay is in the stage that the deal shows now.
 with moves as (
     select
         moves.*,

@@ -1,5 +1,5 @@
--- How far each deal came in each pipeline in which it was. Won is reached by the deals that are won now, so that a deal that
--- was opened again is won nowhere; lost is no stage of the way, and unsorted is reached by those that were there.
+-- How far each deal came in each pipeline in which it has been. Only a deal that is won now has reached won, so a deal that was
+-- opened again has not. Lost and unsorted are no stages of the way; was_unsorted tells whether the deal has been in unsorted.
 select
     stages.project_id,
     stages.deal_id,

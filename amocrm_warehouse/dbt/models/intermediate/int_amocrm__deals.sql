@@ -1,5 +1,5 @@
--- Every deal that is known, with the moment it began: one whose row is empty is dated by the event that tells of it. Its
--- history begins no later than its first change and its deletion, since an integration may date a deal as it likes.
+-- Every known deal with the moment it began; a deal whose row is empty began at the event of its creation. Its history begins
+-- no later than its first change and its deletion, because an integration may give a deal any date of creation.
 with added as (
     select project_id, entity_id as deal_id, min(created_at) as created_at, min(created_at_local) as created_at_local
     from {{ ref("stg_amocrm__events") }}

@@ -1,5 +1,4 @@
--- Every card that tasks, calls, fields and histories belong to. A customer without values tells when it was deleted by its
--- last change.
+-- Every card that tasks, calls, fields and histories belong to. A deleted customer was deleted at its updated_at.
 select project_id, 'deal' as entity_type, deal_id as entity_id, name, responsible_user_id, began_at as created_at, updated_at, deleted_at
 from {{ ref("int_amocrm__deals") }}
 union all

@@ -1,6 +1,6 @@
 {{ config(enabled=var("histories", true)) }}
--- Changes of names, of custom fields, and of who is responsible for what is no deal: one row a change, with the one before
--- it. What a deal had, deal_history knows.
+-- One row per change of a name, a custom field, or the responsible user of a contact, company or customer, with the previous
+-- change of the same field. The responsible users of deals are in int_deal_owners.
 with changes as (
     select
         project_id, event_id, entity_type, entity_id, 'name' as field, cast(null as bigint) as custom_field_id, created_at,

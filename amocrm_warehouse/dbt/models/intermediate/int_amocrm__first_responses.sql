@@ -6,7 +6,7 @@ with answers as (
     where kind in ('call', 'message') and direction = 'out' and is_person
 ),
 
--- one join each: a database joins by equal ids, not by one id or another
+-- one join for each id: a database joins fast by equal ids, not by one id or another
 answered as (
     {% for entity, column in [("deal", "deal_id"), ("contact", "main_contact_id")] %}
     {% if not loop.first %}union all{% endif %}

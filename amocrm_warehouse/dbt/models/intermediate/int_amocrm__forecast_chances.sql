@@ -1,7 +1,8 @@
--- Of the deals that were open at each moment, those alike together, the chance to be won in the month that is `months_ahead`:
--- the share of those alike on the same day of twelve months before, whose outcome was known by then. Alike are those of the
--- stage, age and manager; where these are too few, of the stage and age, of the stage, of the pipeline. A deal with a budget
--- is expected to bring as much of it as those did that were won, one without as much as they did on average.
+-- Groups of alike deals that were open at each moment, with their chance to be won in the month `months_ahead` later. The chance
+-- is the share of past deals that were won so, among alike deals open at those moments of the twelve months before whose outcome was
+-- known by then. Alike are deals of the same stage, age and manager; if these are too few, of the same stage and age, then stage,
+-- then pipeline. A deal with a budget is expected to bring the share of it that won deals brought; a deal without a budget, the
+-- average amount of won deals without one.
 {% set levels = {
     "manager": ["status_id", "age", "responsible_user_id"], "age": ["status_id", "age"], "stage": ["status_id"], "pipeline": []
 } %}
@@ -74,7 +75,7 @@ chosen as (
     {% endfor %}
 ),
 
-told as (
+weighed as (
     select
         chosen.*,
         case alike {% for level in levels %}when '{{ level }}' then {{ level }}_deals {% endfor %}end as seen,
@@ -102,4 +103,4 @@ select
     squared * seen_won / seen
         - power(seen_won / seen, 2) * (case when has_budget then squared else deals * amount_without * amount_without end)
         + if_all_won * if_all_won * (seen_won / seen) * (1 - seen_won / seen) / seen as variance
-from told
+from weighed

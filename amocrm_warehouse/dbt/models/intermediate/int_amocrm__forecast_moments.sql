@@ -1,5 +1,5 @@
 -- The moments at which a forecast is made: now (0 months back), and the same day and hour of each month before, by the clock
--- of the account, as far back as its history of stages is known for a month.
+-- of the account, as far back as the account's history of stages was at least a month long.
 with firsts as (
     select project_id, min(from_at_local) as first_local
     from {{ ref("amocrm__deal_history") }}

@@ -1,5 +1,5 @@
--- The deals that were open at each moment: in which stage and for how long (up to 7, 30 and 90 days, and longer), whose, and
--- with which budget.
+-- The deals that were open at each moment, with the stage, the time in the stage (under 7, 30 and 90 days, and longer), the
+-- responsible user and the budget that they had then.
 with open_then as (
     select
         moments.project_id, moments.months_back, history.deal_id, history.pipeline_id, history.status_id,

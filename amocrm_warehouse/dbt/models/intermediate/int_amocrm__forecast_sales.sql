@@ -1,5 +1,5 @@
--- Every sale as a forecast has to foresee it: for each moment, those of the rest of its month and of the next two, and
--- whether the deal was open in the same pipeline at that moment.
+-- The sales that a forecast has to foresee: for each moment, the sales in the rest of its month and in the next two, and whether
+-- the deal was open in the same pipeline at that moment.
 with sales as (
     select
         project_id, deal_id, pipeline_id, coalesce(closed_at_local, in_stage_since) as sold_at_local, coalesce(budget, 0) as amount

@@ -1,5 +1,5 @@
--- One label an option, whenever the cards that have it were read: the present one where the account lists the option, else
--- that of the card that was changed last.
+-- One label per option, the same for all cards: the present label if the account lists the option, else the label in the card
+-- that was changed last.
 with listed as (
     select fields.project_id, fields.entity_type, fields.custom_field_id,
         cast(option.element ->> 'id' as bigint) as enum, option.element ->> 'value' as name

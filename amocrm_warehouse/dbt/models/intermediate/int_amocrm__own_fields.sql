@@ -1,9 +1,9 @@
 {#
-    Every custom field of cards whose values were read, from the account's list of fields and, of a field that the list does
-    not name or where it was not read, from the newest card that has it.
+    Every custom field of the kinds of cards whose values were read: from the account's list of fields or, if the list was not read
+    or does not have the field, from the newest card that has it.
 
-    A field keeps the column's name that it was given first: a dashboard goes on when the field is renamed, deleted, or an
-    account is left out of a build. So this table is made of what it was before, also in a full refresh.
+    A field keeps the column name that it got first, so that a dashboard still works after the field is renamed or deleted, or an
+    account is left out of a build. Therefore this table is built from its own previous rows, also in a full refresh.
 #}
 {% set before = load_relation(this) if execute else none %}
 {% set owners = field_owners() %}
@@ -92,7 +92,7 @@ every_field as (
     )
 ),
 
--- two accounts may have given one id to two fields of one name: a column is of one field
+-- fields of two accounts may have the same id and name, but a column holds one field
 numbered as (
     select *, row_number() over (
         partition by entity_type, coalesce(column_name, wanted_name) order by (column_name is null), project_id

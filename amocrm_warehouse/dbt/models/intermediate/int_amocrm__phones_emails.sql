@@ -1,5 +1,5 @@
--- phones and e-mail addresses of contacts and companies, with the form by which equal ones are told; hashes
--- (personal_data) are made of that form already
+-- Phones and e-mail addresses of contacts and companies. Equal ones have the same form in `same`; a hash (personal_data) was made
+-- of that form already.
 {% for entity, table in [("contact", "stg_amocrm__custom_fields_contacts"), ("company", "stg_amocrm__custom_fields_companies")] %}
 {% if not loop.first %}union all{% endif %}
 select

@@ -1,5 +1,5 @@
--- Tasks with the moment they were done: that of the event, else that of the last change. Without an event a task was done
--- in time for sure where its last change was in time; where it was not, nobody knows: the change may be a later one.
+-- Tasks with the moment at which they were done: the time of the event or, without one, of the last change. Without an event, a
+-- task whose last change was in time was done in time; else is_late is null, because that change may have come after the doing.
 with done as (
     select
         project_id, entity_id as task_id, created_at, created_at_local, created_by,

@@ -1,6 +1,6 @@
--- Everything that somebody did with a deal, a contact, a company or a customer, or that one of them did, and what was done
--- for none of them: one row a touch. `is_person`: a person on our side did it, and neither a robot nor the client; `person`
--- is that user, null where the telephony service tells a name alone.
+-- One row per touch: a call, message, note, task done or move, with or without a card, by us or by a client. `is_person`: a
+-- person on our side made the touch, and neither a robot nor the client; `person` is that user, null if the telephony service
+-- gives only a name.
 select project_id, entity_type, entity_id, created_at as touched_at, created_at_local as touched_at_local, 'call' as kind,
     direction, nullif(manager_id, 0) as person, coalesce(manager_id <> 0, manager_name is not null) as is_person
 from {{ ref("int_amocrm__calls") }}

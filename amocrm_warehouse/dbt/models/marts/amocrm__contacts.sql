@@ -16,7 +16,7 @@ select
     cards.contact_id,
     cards.name,
     cards.company_id,
-    -- the contact's own word is as old as the contact, and is taken where the company was not read
+    -- the name that the contact carries may be old: it is used only if the company was not read
     case when companies.company_id is null then cards.company_name else companies.name end as company_name,
     cards.responsible_user_id,
     {{ user_name("users", "cards.responsible_user_id") }} as responsible_name,

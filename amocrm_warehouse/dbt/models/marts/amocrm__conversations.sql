@@ -1,9 +1,9 @@
 {{ config(enabled=var("conversations", true)) }}
 {#
-    A wait begins with the client's message that comes first after the last answer, and ends with the next message of a person
-    on our side. A robot ends no wait. Of two messages of one second the client's is the earlier one.
+    A wait begins with the client's first message in the talk or after an answer, and ends with the next message of a person on
+    our side. A robot ends no wait. Of two messages in the same second, the client's counts as the earlier one.
 #}
-with said as (
+with numbered as (
     select
         *,
         count(*) filter (where author = 'person') over up_to_here
@@ -27,7 +27,7 @@ counted as (
         count(*) filter (where author = 'robot') as robot_messages,
         min(created_at) as first_message_at,
         min(created_at_local) as first_message_at_local
-    from said
+    from numbered
     group by project_id, talk_id
 ),
 
@@ -39,7 +39,7 @@ waits as (
         min(created_at) filter (where author = 'person') as answered_at,
         min(created_at_local) filter (where author = 'person') as answered_at_local,
         min(nullif(created_by, 0)) filter (where author = 'person') as answered_by
-    from said
+    from numbered
     group by project_id, talk_id, answers_before
     having count(*) filter (where author = 'client') > 0
 ),
@@ -48,27 +48,27 @@ talks as (
     select
         coalesce(talks.project_id, counted.project_id) as project_id,
         coalesce(talks.talk_id, counted.talk_id) as talk_id,
-        coalesce(talks.origin, last_said.origin) as channel,
+        coalesce(talks.origin, last_message.origin) as channel,
         talks.is_open,
-        coalesce(talks.contact_id, last_said.talk_contact_id, case when last_said.entity_type = 'contact' then last_said.entity_id end) as contact_id,
-        -- a talk that belongs to nothing, or was not read, is of what its last message is of
-        coalesce(talks.entity_type, last_said.entity_type) as entity_type,
-        case when talks.entity_type is not null then talks.entity_id else last_said.entity_id end as entity_id,
+        coalesce(talks.contact_id, last_message.talk_contact_id, case when last_message.entity_type = 'contact' then last_message.entity_id end) as contact_id,
+        -- a talk without an entity, or one that was not read, belongs to the entity of its last message
+        coalesce(talks.entity_type, last_message.entity_type) as entity_type,
+        case when talks.entity_type is not null then talks.entity_id else last_message.entity_id end as entity_id,
         least(talks.created_at, counted.first_message_at) as started_at,
         least(talks.created_at_local, counted.first_message_at_local) as started_at_local,
         counted.messages_in,
         counted.messages_out,
         counted.robot_messages,
-        last_said.created_at as last_message_at,
-        last_said.created_at_local as last_message_at_local,
-        last_said.author as last_author
+        last_message.created_at as last_message_at,
+        last_message.created_at_local as last_message_at_local,
+        last_message.author as last_author
     from {{ ref("stg_amocrm__talks") }} as talks
     full join counted on counted.project_id = talks.project_id and counted.talk_id = talks.talk_id
-    left join said as last_said
-        on last_said.project_id = counted.project_id and last_said.talk_id = counted.talk_id and last_said.nth_last = 1
+    left join numbered as last_message
+        on last_message.project_id = counted.project_id and last_message.talk_id = counted.talk_id and last_message.nth_last = 1
 ),
 
--- nobody waits in a talk that is closed
+-- nobody waits in a closed talk
 waited as (
     select
         waits.project_id, waits.talk_id, waits.asked_at, waits.asked_at_local, waits.answered_at, waits.answered_at_local,

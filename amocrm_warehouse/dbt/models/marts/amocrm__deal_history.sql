@@ -1,6 +1,5 @@
--- The moments at which anything changed, and what was true from each of them on: the stage, the responsible user and the
--- budget that had begun last. They are found by their places in the deal's history, since a database joins by equal
--- values, not by one moment between two.
+-- One row per moment at which a deal's stage, responsible user or budget changed, with the values of all three since then. They
+-- are joined by their positions in the deal's history, because a database joins fast by equal values, not by a moment between two.
 {% set facts = {"stages": "int_amocrm__deal_stages", "owners": "int_amocrm__deal_owners", "budgets": "int_amocrm__deal_budgets"} %}
 with begun as (
     {% for fact, model in facts.items() %}

@@ -1,7 +1,7 @@
 {{ config(enabled=var("histories", true)) }}
 {#
-    What a card had and when. What it has now is the card's own word, and began with the last change; before that counts what
-    the changes tell. Where changes were not read, nobody knows since when: valid_from is null.
+    What a card had and when. The present value is the card's own, and began with the field's last change; earlier values are
+    those of the changes. If the changes were not read, valid_from is null.
 #}
 with filled as (
     select project_id, entity_type, entity_id, custom_field_id, count(*) as times, max(value) as value
@@ -10,7 +10,7 @@ with filled as (
     group by project_id, entity_type, entity_id, custom_field_id
 ),
 
--- apart, since the few fields of several values take longer than all the others
+-- in a step of their own: the few fields with several values take longer than all others
 joined as (
     select every.project_id, every.entity_type, every.entity_id, every.custom_field_id,
         {{ joined_in_order("every.value", "every.value_index") }} as value
@@ -88,7 +88,7 @@ spans as (
 
     union all
 
-    -- what the card has no longer, though no event has told of its end: the card lost its values, or the account the field
+    -- values whose end no event tells: the card lost its values, or the account the field
     select
         changes.project_id, changes.entity_type, changes.entity_id, changes.field, changes.custom_field_id, null,
         changes.id_new, changes.value_new, changes.created_at, coalesce(cards.deleted_at, cards.updated_at)
@@ -154,5 +154,5 @@ left join {{ ref("int_amocrm__own_fields") }} as fields
     on fields.project_id = spans.project_id
     and fields.entity_type = spans.entity_type
     and fields.custom_field_id = spans.custom_field_id
--- nothing is told of what was empty, and of what lasted less than a second
+-- an empty value has no row, nor has a value that lasted less than a second
 where (spans.value_id is not null or spans.value is not null) and (spans.valid_from = spans.valid_to) is not true

@@ -1,7 +1,7 @@
--- Expected sales of a month: what is sold already, what the open deals will bring, and what those will that are not there yet
--- (as much as in the last three months whose end was known at the time). The interval is that of a log-normal amount of
--- this expectation and variance; the variance is that of the sales and of what is not known of the chances, times how far
--- the past year's forecasts were off against their own.
+-- Expected sales of a month: what is sold already, what the open deals will bring, and what deals that do not exist yet will bring
+-- (the average of the last three months that were over at the moment of the forecast). The interval is that of a log-normal amount
+-- with this expectation and deviation; the deviation is that of the sales and of the chances' uncertainty, times how far the past
+-- year's forecasts were off, in their own deviations.
 with by_month as (
     select
         project_id, pipeline_id, cast(date_trunc('month', coalesce(closed_at_local, in_stage_since)) as date) as month,
@@ -57,7 +57,7 @@ seen as (
         and sold.pipeline_id = series.pipeline_id
 ),
 
--- of months that were over at the time
+-- the sales of earlier moments whose months were over at the moment of the forecast
 past as (
     select
         seen.project_id, seen.months_back, seen.months_ahead, seen.pipeline_id,
@@ -103,7 +103,7 @@ of_pipelines as (
         and before.pipeline_id = seen.pipeline_id
 ),
 
--- each pipeline, and all of them together
+-- each pipeline, and all pipelines together
 added as (
     select
         project_id, months_back, months_ahead, made_at_local, pipeline_id, sum(rest) as rest, sum(sales_seen) as sales_seen,
@@ -130,7 +130,7 @@ recorded as (
     group by 1, 2, 3, 4
 ),
 
-told as (
+judged as (
     select
         added.*,
         added.sales_seen >= {{ enough_deals() }} and added.months = {{ newcomer_months() }} and added.expected > 0 as is_enough,
@@ -146,23 +146,23 @@ pipelines as (
 )
 
 select
-    told.project_id,
-    told.months_back,
-    told.months_ahead,
-    cast(date_trunc('month', told.made_at_local) + told.months_ahead * interval '1 month' as date) as month,
-    told.pipeline_id,
+    judged.project_id,
+    judged.months_back,
+    judged.months_ahead,
+    cast(date_trunc('month', judged.made_at_local) + judged.months_ahead * interval '1 month' as date) as month,
+    judged.pipeline_id,
     pipelines.pipeline_name,
-    told.made_at_local,
-    told.sales_seen,
-    cast(told.so_far as numeric(38, 2)) as sold_so_far,
-    case when is_enough then {{ significant("told.from_open") }} end as from_open,
-    case when is_enough then {{ significant("told.from_new") }} end as from_new,
-    case when is_enough then {{ significant("(cast(told.so_far as double precision) + told.expected)") }} end as expected,
+    judged.made_at_local,
+    judged.sales_seen,
+    cast(judged.so_far as numeric(38, 2)) as sold_so_far,
+    case when is_enough then {{ significant("judged.from_open") }} end as from_open,
+    case when is_enough then {{ significant("judged.from_new") }} end as from_new,
+    case when is_enough then {{ significant("(cast(judged.so_far as double precision) + judged.expected)") }} end as expected,
     {%- for name, sign in [("low", "-"), ("high", "+")] %}
-    case when is_enough then {{ significant("(cast(told.so_far as double precision) + told.expected * exp(" ~ sign ~ "1.2815515655446004 * sqrt(told.log_variance) - told.log_variance / 2))") }} end as {{ name }},
+    case when is_enough then {{ significant("(cast(judged.so_far as double precision) + judged.expected * exp(" ~ sign ~ "1.2815515655446004 * sqrt(judged.log_variance) - judged.log_variance / 2))") }} end as {{ name }},
     {%- endfor %}
-    cast(case when told.months_back > told.months_ahead then told.so_far + told.rest end as numeric(38, 2)) as sold,
-    cast(told.month_before as numeric(38, 2)) as sold_month_before
-from told
-left join pipelines on pipelines.project_id = told.project_id and pipelines.pipeline_id = told.pipeline_id
-where told.months_back <= {{ recorded_months() }}
+    cast(case when judged.months_back > judged.months_ahead then judged.so_far + judged.rest end as numeric(38, 2)) as sold,
+    cast(judged.month_before as numeric(38, 2)) as sold_month_before
+from judged
+left join pipelines on pipelines.project_id = judged.project_id and pipelines.pipeline_id = judged.pipeline_id
+where judged.months_back <= {{ recorded_months() }}

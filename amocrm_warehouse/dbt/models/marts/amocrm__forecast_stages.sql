@@ -1,4 +1,4 @@
--- What the forecast from open deals is made of, now.
+-- The present forecast of the open deals, by stage and age.
 select
     chances.project_id,
     chances.pipeline_id,

@@ -1,6 +1,4 @@
-{#
-    Every table of the connector that was read, and each that the models are made of, read or not.
-#}
+{# One row per table of the connector that was read or that the models need. #}
 {% set reads, columns = [], column_types_by_table() if execute else {} %}
 {% for project in var("projects") %}
 {% for table in used_tables() + other_tables() %}
@@ -30,7 +28,7 @@ with tables as (
         count(*) as row_count,
         {% if "is_deleted" in types %}count(*) filter (where {{ cast_column("is_deleted", "bool", types["is_deleted"]) }}){% else %}cast(null as bigint){% endif %} as deleted_count,
         {{ "count(raw._changes)" if "_changes" in types else "cast(null as bigint)" }} as rows_with_changes,
-        -- a row that is dated into the future says nothing about how new the others are
+        -- a row dated in the future does not tell how new the others are
         max(case when {{ newest }} <= {{ now() }} then {{ newest }} end) as newest_at,
         max({{ read_at(types) }}) as read_at
     from {{ relation }} as raw

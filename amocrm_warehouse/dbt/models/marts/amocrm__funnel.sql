@@ -51,8 +51,8 @@ stays as (
         and statuses.status_id = stages.status_id
 ),
 
--- Kaplan and Meier: a stay that is not over counts as one that lasts at least until now. `at_risk` are those that last as
--- long or longer; of them all but one are left when one ends.
+-- Kaplan and Meier: a stay that is not over counts as one that lasts at least until now. `at_risk`: the stays that last as long
+-- or longer; when a stay ends, all but one of them are left.
 ordered as (
     select
         *,
@@ -123,7 +123,7 @@ select
     reached.stage_kind,
     reached.cohort_deals,
     cast(reached.reached as bigint) as reached,
-    -- a request that nobody sorted need not have been there before the first stage
+    -- unsorted does not precede the first stage: a deal need not have been in it
     case when reached.stage_kind <> 'unsorted' then cast(lag(reached.reached) over (
         partition by reached.project_id, reached.cohort_month{{ by_value("reached") }}, reached.pipeline_id, reached.stage_kind = 'unsorted'
         order by reached.status_sort, reached.status_id

@@ -1,7 +1,7 @@
 {% set counts = ["calls_in", "calls_out", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done", "tasks_due",
     "tasks_late", "deals_created", "first_responses", "response_seconds", "response_working_seconds"] %}
 
--- All calls are counted, also a robot's and those of which only a name is told, so that the totals are whole.
+-- All calls count, also those of robots and of persons known only by name, so that the totals equal those of calls.
 with facts as (
     {{ activity(counts, ref("int_amocrm__calls"), "manager_id", "created_at_local", "true", {
         "calls_in": "case when direction = 'in' then 1 else 0 end",

@@ -1,5 +1,5 @@
--- Each span of a deal in an open stage adds to the day on which it began and takes away on the day on which it ended; the
--- running sums are the stand at the end of each day.
+-- Each span of a deal in an open stage adds the deal on the day on which it began, and subtracts it on the day on which it ended;
+-- the running sums are the deals at the end of each day.
 with spans as (
     select * from {{ ref("amocrm__deal_history") }} where stage_kind in ('open', 'unsorted')
 ),

@@ -1,4 +1,5 @@
--- A deal without a date of closing was closed when it came into its stage. A sale belongs to who was responsible when the deal was closed, where that is known; else to who is responsible now.
+-- A deal without closed_at was closed when it entered its stage. A sale belongs to the user who was responsible when the deal was
+-- closed or, if that is not known, to the present responsible user.
 select
     project_id,
     cast(date_trunc('month', coalesce(closed_at_local, in_stage_since)) as date) as month,

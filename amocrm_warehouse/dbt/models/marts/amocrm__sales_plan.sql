@@ -7,7 +7,7 @@ with facts as (
     group by project_id, month, responsible_user_id
 ),
 
--- a file of plans may plan for accounts that are not united here
+-- the file of plans may name accounts that this build does not unite
 plans as (
     select plans.*
     from {{ ref("amocrm__plans") }} as plans

@@ -1,5 +1,5 @@
--- What counts as activity: touches on the deal and on its main contact, and whatever else a person did with the deal (its
--- events: fields, tags, links, the responsible user). A task that is still to be done in time counts as well.
+-- Activity is a touch on the deal or its main contact, or any other event of the deal by a person (fields, tags, links, the
+-- responsible user). A deal with an open task that is not overdue is not stale either.
 with touches as (
     select deals.project_id, deals.deal_id, touches.touched_at
     from {{ ref("int_amocrm__touches") }} as touches

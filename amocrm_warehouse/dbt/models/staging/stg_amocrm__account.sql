@@ -10,7 +10,7 @@ select
     account_id,
     name,
     subdomain,
-    -- Kommo's accounts keep their files with Kommo; no column tells the account's own domain
+    -- no column has the account's domain, but an account of Kommo keeps its files at kommo.com
     subdomain || case when drive_url like '%.kommo.com%' then '.kommo.com' else '.amocrm.ru' end as domain,
     {% if var("time_zone", none) %}cast('{{ var("time_zone") }}' as varchar){% else %}coalesce(datetime_settings ->> 'timezone', 'UTC'){% endif %} as time_zone,
     invoices_settings ->> 'currency' as currency

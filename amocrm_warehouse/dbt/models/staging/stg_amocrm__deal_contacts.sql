@@ -4,7 +4,7 @@ with source as (
     }) }}
 )
 
--- the values that the card has now: those that were read with its present date
+-- the rows that the card has now: those that were read with its present updated_at
 select
     source.project_id,
     source.lead_id as deal_id,

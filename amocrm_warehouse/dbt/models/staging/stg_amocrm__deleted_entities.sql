@@ -5,7 +5,7 @@ with source as (
     }) }}
 )
 
--- what is deleted now: the last word on each entity tells of its deletion
+-- entities that are deleted now: the last row of each tells of a deletion, not of a restoration
 select project_id, entity_type, entity_id, deleted_at, deleted_at_local, deleted_by
 from (
     select
@@ -19,5 +19,5 @@ from (
             partition by project_id, entity_type, entity_id order by created_at desc, event_id desc
         ) as nth
     from source
-) as told
+) as numbered
 where nth = 1 and deleted_at is not null

@@ -2,7 +2,7 @@ with source as (
     {{ raw("live_entities", {"entity_type": "text", "entity_id": "int", "listed_at": "time"}) }}
 )
 
--- what was there when each kind was listed last; destinations that append keep earlier lists as well
+-- the last list of each kind of entities; a destination that appends keeps earlier lists as well
 select project_id, {{ entity_of_word("entity_type") }} as entity_type, entity_id, listed_at
 from (
     select

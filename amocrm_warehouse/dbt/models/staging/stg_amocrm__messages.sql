@@ -16,7 +16,7 @@ select
     talk_id,
     talk_contact_id,
     origin,
-    -- the text of a chat names its author; an event alone has the user, and 0 for a robot or an integration
+    -- author_type is null if only the event was read: that has the user, 0 for a robot or an integration
     case
         when direction = 'in' then 'client'
         when author_type = 'bot' then 'robot'

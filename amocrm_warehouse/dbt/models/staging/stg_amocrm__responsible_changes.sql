@@ -1,5 +1,5 @@
 {{ config(enabled=var("histories", true)) }}
--- those of deals have a model of their own: stg_deal_responsible_changes
+-- changes of deals are in stg_deal_responsible_changes
 {% set tables = {
     "contact": ("contact_responsible_changes", "contact_id"), "company": ("company_responsible_changes", "company_id"),
     "customer": ("customer_responsible_changes", "customer_id")

@@ -1,4 +1,4 @@
-"""The folder for what the commands keep on this machine, the owner's alone."""
+"""The folder in which the commands keep files on this machine, for its owner alone."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 HOME = "SOURCE_AMOCRM_HOME"
 """The environment variable that names another folder."""
-PACKAGE = "source-amocrm"
+NAME = "source-amocrm"
 
 
 def own_folder(*names: str) -> Path:
-    """A folder within the owner's, made if it is not there. Raises ValueError with a sentence where it cannot be."""
+    """Returns a folder within that folder, made if it is missing. Raises ValueError with a sentence if it cannot be."""
     try:
-        top = Path(told) if (told := os.environ.get(HOME)) else _default()
+        top = Path(home) if (home := os.environ.get(HOME)) else _default()
         folder = top.joinpath(*names)
         top.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -28,5 +28,5 @@ def own_folder(*names: str) -> Path:
 
 def _default() -> Path:
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / PACKAGE
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / PACKAGE
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / NAME
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / NAME

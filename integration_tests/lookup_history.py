@@ -1,4 +1,4 @@
-"""Columns that are taken from another list: what that list showed at the moments when somebody could read it."""
+"""Checks columns that a stream looks up in another list against the values that this list has shown."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import expected
-from .destination import Own, Row
+from .destination import Key, Row
 from .sandbox import Account
 
 LOST = 143
 Shown = list[tuple[float, Any]]
-"""What was shown since when, in order."""
+"""The values that were shown, each with the time since when, in order of time."""
 
 
 @dataclass
-class Taken:
-    """`look` is to be called before each request is answered."""
+class LookupHistory:
+    """The names of companies (None while a company is gone) and the deals' reasons of loss (None while not lost).
+
+    `record` must be called before each request is answered.
+    """
 
     names: dict[int, Shown] = field(default_factory=dict)
-    """Of companies; None while there is none."""
     reasons: dict[int, Shown] = field(default_factory=dict)
-    """For which deals are lost; None while they are not."""
 
-    def look(self, account: Account) -> None:
+    def record(self, account: Account) -> None:
         names = {company["id"]: company["name"] for company in account.tables["companies"]}
         reasons = {lead["id"]: lead["loss_reason_id"] for lead in account.tables["leads"] if lead["status_id"] == LOST}
         for seen, now in ((self.names, names), (self.reasons, reasons)):
-            for own in seen.keys() | now.keys():
-                shown = seen.setdefault(own, [])
-                if not shown or shown[-1][1] != now.get(own):
-                    shown.append((account.clock.time(), now.get(own)))
+            for row_id in seen.keys() | now.keys():
+                shown = seen.setdefault(row_id, [])
+                if not shown or shown[-1][1] != now.get(row_id):
+                    shown.append((account.clock.time(), now.get(row_id)))
 
-    def problems(self, account: Account, tables: Mapping[str, Mapping[Own, Row]]) -> list[str]:
-        """Rows whose value was not to be seen at any moment when they could be read."""
+    def problems(self, account: Account, tables: Mapping[str, Mapping[Key, Row]]) -> list[str]:
+        """Returns the rows whose value was not shown at any time when it could be read."""
         found = []
         for contact in expected.table(account, "contacts"):
             row = tables.get("contacts", {}).get((contact["contact_id"],))
@@ -58,6 +59,6 @@ class Taken:
 
 
 def _since(shown: Shown, second: int) -> set[Any]:
-    """What was shown when that second was over, and whatever was later."""
+    """Returns the value that was shown at the end of that second, and all later ones."""
     before = [value for at, value in shown if at < second + 1][-1:]
     return {*before, *(value for at, value in shown if at >= second + 1)}
