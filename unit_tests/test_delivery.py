@@ -103,6 +103,11 @@ def test_a_page_that_is_older_than_one_before_it_brings_no_earlier_version() -> 
     assert in_page_order(begun(), *map(batch, rows)) == [rows[0], rows[2]]
 
 
+def test_a_row_of_a_time_that_has_not_come_comes_and_so_does_its_next_version() -> None:
+    rows = lead(1, NOW + 90), lead(1, NOW + 1)
+    assert list(delivered(page_order(begun()), map(batch, rows))) == [*rows]
+
+
 def test_a_restored_row_is_dated_no_earlier_than_its_tombstone_and_a_state_with_the_date_comes_first() -> None:
     progress, sent = begun(), lead(1, NOW - 90)
     [told, row] = in_page_order(progress, batch(sent, floor=0, at_least={1: NOW - 7}))
@@ -150,6 +155,23 @@ def test_a_state_within_a_page_comes_between_two_rows_of_different_seconds(monke
     assert not progress.pending["leads"].seconds
 
 
+class Several(Things):
+    """A record has as many rows as it says."""
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:  # noqa: ARG002
+        return [record] * record["rows"]
+
+
+def test_until_a_state_is_due_a_record_counts_by_its_rows_and_one_without_rows_counts_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 3)
+    rows = [{**lead(own, NOW - 9 + own), "rows": many} for own, many in enumerate((0, 2, 0, 0, 0, 1))]
+    stage = Delivery(cast(Incremental, Several()), LEADS, begun(start=NOW - 9), None, lambda: NOW)
+    came = list(delivered(stage, [batch(*rows, completed=(NOW - 9, NOW))]))
+    assert came == [rows[1], rows[1], None, None, rows[5]]
+
+
 def test_a_state_within_a_page_of_a_walk_by_page_number_names_its_last_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
     progress = begun()
@@ -167,14 +189,15 @@ def event(own: str, second: int, kind: str = "born") -> Row:
 
 
 def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> None:
-    progress = begun(start=NOW - 9)
+    progress, undated = begun(start=NOW - 9), {"id": "e", "type": "born"}
     stage = NewestFirst(cast(Incremental, Things()), EVENTS, progress, None, lambda: NOW, NOW, nothing_between)
     pages = [
         Page([event("a", NOW - 9), event("b", NOW - 5)], (NOW - 9, NOW - 5)),
-        Page([event("c", NOW - 4), event("x", NOW - 3, "died"), event("d", NOW)], (NOW - 4, NOW)),
+        Page([event("c", NOW - 4), event("x", NOW - 3, "died"), undated]),
+        Page([event("d", NOW)], (NOW - 4, NOW)),
     ]
     came = list(delivered(stage, (Batch(page) for page in pages)))
-    assert came == [event("d", NOW), event("c", NOW - 4), event("b", NOW - 5), event("a", NOW - 9)]
+    assert came == [event("d", NOW), event("c", NOW - 4), event("b", NOW - 5), event("a", NOW - 9), undated]
     assert not progress.pending[EVENTS.name].seconds
 
 

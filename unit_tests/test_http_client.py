@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -345,6 +346,15 @@ def test_a_lasting_failure_fails_at_once_and_alone(status: int, error: type[Amoc
     assert world.naps == []
     world.api.get("/api/v4/contacts")
     assert len(world.asked) == 2
+
+
+def test_a_failure_without_an_answer_does_not_count_as_one() -> None:
+    world = World()
+    world.answers({"exc": requests.exceptions.SSLError(ssl.SSLCertVerificationError("self-signed certificate"))})
+    with pytest.raises(Unavailable, match="is not trusted"):
+        world.api.get("/api/v4/leads")
+    assert len(world.asked) == 1
+    assert world.client.breaker.untried
 
 
 def test_a_block_stops_every_request() -> None:

@@ -173,6 +173,7 @@ def test_a_spent_refresh_token_is_not_retried() -> None:
         {"text": ""},
         {"text": '{"access_token": "acc'},
         {"json": {"access_token": "access-0001"}},
+        {"json": {"refresh_token": "refresh-0001"}},
         {"status_code": 204},
     ],
 )

@@ -8,9 +8,9 @@ from typing import cast
 import pytest
 
 from source_amocrm.errors import PageTooLarge
-from source_amocrm.http import Params
-from source_amocrm.walk.listing import Listing
-from source_amocrm.walk.page_size import PageSizer, PageWindow, following, reaching
+from source_amocrm.http import Answer, Params
+from source_amocrm.walk.listing import Listing, RawPage
+from source_amocrm.walk.page_size import Endless, PageProgress, PageSizer, PageWindow, following, reaching
 
 POSITIONS = range(500)
 
@@ -30,6 +30,22 @@ def test_a_window_follows_if_it_begins_before_the_end_and_reaches_behind_it() ->
         for end in POSITIONS[1:]:
             window = farthest(end - 1, most)
             assert following(end, most) == (window if window.end > end else None)
+
+
+def first_rows(count: int, more: bool) -> RawPage:
+    return RawPage([{"id": own} for own in range(count)], more, Answer(None, 0, 0), full=True)
+
+
+def test_a_server_that_ignores_page_numbers_has_sent_its_list_whatever_the_size_of_its_pages() -> None:
+    progress = PageProgress("/api/v4/things")
+    assert [progress.meet(first_rows(count, more=False)) for count in (5, 3, 4, 5)] == [True, True, True, False]
+
+
+def test_a_page_that_is_repeated_and_names_a_next_one_is_the_end_of_a_walk() -> None:
+    progress = PageProgress("/api/v4/things")
+    assert all(progress.meet(first_rows(count, more=True)) for count in (5, 4, 5, 5, 5))
+    with pytest.raises(Endless):
+        progress.meet(first_rows(5, more=True))
 
 
 def test_a_size_that_stays_too_large_is_tried_ever_more_seldom() -> None:

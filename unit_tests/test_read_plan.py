@@ -264,7 +264,9 @@ def test_a_state_must_hold_a_row_that_is_ahead_before_the_row_is_delivered() -> 
         one.unsaved = False
     one.date("leads", 7, THEN)
     assert one.unsaved
-    assert one.ahead["leads/7"] == Version(THEN + DAY + 1, THEN)
+    assert one.date("leads", 8, THEN) == THEN
+    ahead = {"leads/7": Version(THEN + DAY + 1, THEN), "contacts/7": Version(THEN + DAY, THEN + DAY)}
+    assert one.ahead == ahead, "and of no other row"
 
 
 def test_a_resumed_walk_does_not_cover_the_rows_that_it_passed_before() -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from source_amocrm.account import Account
+from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.resources import CONTACTS, LEADS, NOTES, Resource
 from source_amocrm.errors import Unavailable
 from source_amocrm.http import Answer
@@ -92,8 +93,9 @@ class Stages(EntityReading):
 
 def test_a_record_that_was_read_in_its_own_second_comes_when_the_second_has_ended() -> None:
     records = Records({2: [NOW]})
-    came = records.settle(batch(lead(1, NOW - 60), lead(2, NOW)), batch(lead(3, NOW - 60)))
-    assert ids(came) == [[1], [3], [2]]
+    odd = {"id": 4}, {"id": "01ky", "updated_at": NOW}
+    came = records.settle(batch(lead(1, NOW - 60), lead(2, NOW)), batch(lead(3, NOW - 60), *odd))
+    assert ids(came) == [[1], [3, 4, "01ky"], [2]]
     assert (records.slept, records.asked) == ([2.0], [[2]])
     assert came[-1].floor == 0
 
@@ -112,6 +114,23 @@ def test_a_record_that_changes_in_every_second_comes_as_the_last_reading_has_it(
     came = records.settle(batch(lead(1, NOW)))
     assert ids(came) == [[]] * MOST_REREADINGS + [[1]]
     assert came[-1].page.rows == [lead(1, NOW + 2 * MOST_REREADINGS)]
+
+
+def test_a_record_whose_second_is_over_when_the_walk_ends_is_read_at_once() -> None:
+    records = Records({1: [NOW - 60]})
+    stages = Stages([batch(lead(1, NOW))], records=records)
+    stages.account.api.clock = lambda: 3.0
+    assert ids(list(stages.batches())) == [[], [1]]
+    assert records.slept == [0.0]
+
+
+def test_what_is_read_by_id_may_be_of_any_second_since_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [*answered(NOW), *answered(NOW + 9, tick=9.0)]
+    stages = Stages([])
+    stages.account.clocks = cast(Clocks, SimpleNamespace(moment=lambda: moments.pop(0)))
+    monkeypatch.setattr("source_amocrm.sync.reading.by_ids", lambda *_: iter([lead(1, NOW + 5)]))
+    page = EntityReading._read_again(stages, [1])
+    assert end_tick(NOW + 5, page.answered) == 7.0
 
 
 def test_past_the_most_held_records_are_delivered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +160,7 @@ def test_of_several_answers_the_latest_end_counts() -> None:
 
 
 def test_the_keys_of_rows_that_every_stream_takes_are_remembered() -> None:
-    walk = [batch(lead(1, NOW - 1), lead(2, NOW)), Batch(Page([lead(3, 5)]), floor=0)]
+    walk = [batch(lead(1, NOW - 1), lead(2, NOW)), Batch(Page([lead(3, 5)]), floor=5)]
     stages = Stages(walk, plans=[WHOLE, ReadPlan(IntervalSet(((NOW, FOREVER),)))])
     assert ids(list(stages.batches())) == [[1, 2], [3]]
     assert (stages.delivered, list(stages.ids)) == ({2, 3}, [1, 2, 3])
@@ -217,6 +236,12 @@ def test_a_trash_that_repeats_a_page_ends_there() -> None:
     assert deleted(*[skeletons((1, NOW))] * 3) == ([1, 1], 1)
 
 
+def test_a_row_that_is_not_said_to_be_deleted_is_not() -> None:
+    """Not even in an answer of a server that shows the list itself instead of its trash."""
+    odd = [lead(1, NOW), {**lead(2, NOW), "is_deleted": False}, {"id": None, "updated_at": NOW, "is_deleted": True}]
+    assert deleted(RawPage([*odd, *skeletons((3, NOW)).rows], False, *answered(NOW))) == ([3], 0)
+
+
 def event(kind: str, own: int, at: int) -> Row:
     return {"type": kind, "entity_type": "lead", "entity_id": own, "created_at": at, "created_by": 7}
 
@@ -287,6 +312,28 @@ def test_a_merged_entity_that_is_not_found_is_deleted_since_its_merge() -> None:
     changes = changes_of(EVENTS, LEADS, NOW - 10, NOW)
     assert {own: gone.at for own, gone in changes.gone({1, 4}).items()} == {1: NOW, 3: NOW - 5, 4: NOW + 2}
     assert set(changes.gone({1})) == {1, 3}
+    deletion, merge = Deletion(1, NOW, 7, 1), Deletion(1, NOW - 5, 7, 1)
+    assert Changes(deleted={1: deletion}, merged={1: merge}).gone({1}) == {1: deletion}
+
+
+def test_in_a_first_sync_only_deletions_are_asked_for_since_all_live_rows_come() -> None:
+    log = EventLog(cast(Account, SimpleNamespace()))
+    assert log.want(LEADS, WHOLE, mark_deleted=True)
+    assert log.kinds_since == {"lead_deleted": 0}
+    assert not log.want(LEADS, WHOLE, mark_deleted=False)
+
+
+def test_events_of_a_kind_are_read_from_the_earliest_second_that_any_list_needs() -> None:
+    for leads_since, contacts_since in ((NOW - 5, NOW), (NOW, NOW - 5)):
+        log = EventLog(cast(Account, SimpleNamespace()))
+        for resource, since in ((LEADS, leads_since), (CONTACTS, contacts_since)):
+            assert log.want(resource, replace(WHOLE, deletions_since=since - 9, changes_since=since), mark_deleted=True)
+        told = log.kinds_since
+        assert (told["entity_merged"], told["lead_deleted"], told["contact_deleted"]) == (
+            NOW - 5,
+            min(NOW - 5, leads_since - 9),
+            min(NOW - 5, contacts_since - 9),
+        )
 
 
 def test_the_later_deletion_of_events_and_trash_counts_and_an_entity_that_was_read_is_not_deleted() -> None:

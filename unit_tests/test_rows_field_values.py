@@ -49,6 +49,12 @@ def test_they_differ_from_those_of_deals_in_whose_they_are(owner: str) -> None:
     assert STREAMS[table].primary_key == [f"{owner}_id", "custom_field_id", "value_index"]
 
 
+def test_a_sync_of_such_a_table_alone_asks_for_the_time_zone_of_the_account() -> None:
+    tables = [name for name in STREAMS if name.startswith("custom_fields_")]
+    assert len(tables) == 5
+    assert all("datetime_settings" in STREAMS[name].account_extras for name in tables)
+
+
 def test_local_date_is_the_day_of_the_account_not_of_greenwich() -> None:
     assert local_date(1589058000, MOSCOW) == "2020-05-10"
     assert local_date(1589058000, timezone.utc) == "2020-05-09"

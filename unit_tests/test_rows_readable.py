@@ -94,6 +94,27 @@ def test_values(kind: str, elements: list[Any], wanted: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "kinds", "form"),
+    [
+        ("text", ["null", "string"], None),
+        ("of tomorrow", ["null", "string"], None),
+        (7, ["null", "string"], None),
+        ("numeric", ["null", "number"], None),
+        ("monetary", ["null", "number"], None),
+        ("price", ["null", "number"], None),
+        ("checkbox", ["null", "boolean"], None),
+        ("date", ["null", "string"], "date"),
+        ("birthday", ["null", "string"], "date"),
+        ("date_time", ["null", "string"], "date-time"),
+        *((kind, ["null", "array"], None) for kind in ("multiselect", "multitext", "chained_list", "items", "file")),
+    ],
+)
+def test_the_type_of_a_column_is_that_of_its_field(kind: Any, kinds: list[str], form: str | None) -> None:
+    found = named("x", kind).schema
+    assert (found["type"], found.get("format")) == (kinds, form)
+
+
+@pytest.mark.parametrize(
     "values", [None, [], {}, [{"field_id": 8, "values": [{"value": 1}]}], [None], [{"field_id": []}]]
 )
 def test_a_field_that_is_not_filled(values: Any) -> None:

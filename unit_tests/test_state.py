@@ -167,7 +167,6 @@ def test_a_state_of_a_later_version_is_refused() -> None:
 
 LEFT = {"deletions_since": DAY_BEFORE, "changes_since": TEXT}
 SPAN = [[DAY_BEFORE, TEXT]]
-VERSION_1 = {"since": DAY_BEFORE, "page": 3, "after": 7, "safe_page": 2, "safe_after": 5, "checked": TEXT}
 
 
 def test_a_state_that_was_saved_by_an_earlier_program_is_read() -> None:
@@ -214,33 +213,34 @@ def test_the_plain_form_is_a_time_as_states_tell_it(text: str) -> None:
     "part",
     [
         {"pending": {}},
-        {"pending": None},
-        {"pending": {"tasks": {"spans": SPAN, **LEFT}}},
-        {"pending": {"leads": {"spans": [[TEXT, DAY_BEFORE]], **LEFT}}},
-        {"pending": {"leads": {"spans": [[DAY_BEFORE, "2024-01-01T00:00:00Z"]], **LEFT}}},
-        {"pending": {"leads": {"spans": {}, **LEFT}}},
-        {"pending": {"leads": {"spans": SPAN, "walk": {}, **LEFT}}},
-        {"pending": {"leads": {"spans": SPAN, "walk": {"since": TEXT, "place": -1, "after": 7}, **LEFT}}},
-        {"pending": {"leads": {"spans": SPAN, "unknown": 1, **LEFT}}},
         {"newest": {}},
-        {"newest": {"tasks": TEXT}},
         {"ahead": {}},
-        {"ahead": {"tasks/5": {"at": TEXT, "own": TEXT}}},
-        {"ahead": {"leads/5": {"at": DAY_BEFORE, "own": TEXT}}},
         {"unknown": 1},
         {"saved": None},
         {"saved": {"stream": "deals", "version": 2, "digest": ""}},
         {"pending": {"leads": {"spans": SPAN, **LEFT}}},
-        {"pending": {"leads": {"spans": [], "walk": VERSION_1, **LEFT}}},
-        {"pending": {"leads": {"spans": SPAN}}, "deletions_since": {"leads": DAY_BEFORE}},
         {"newest": {"leads": TEXT}},
         {"ahead": {"leads/5": {"at": TEXT, "own": DAY_BEFORE}}},
-        {"ahead": {"5": TEXT}},
     ],
 )
 def test_nothing_but_the_plain_form_is_read_unless_it_was_saved(part: State) -> None:
     with pytest.raises(ConfigError):
         loaded({"updated_at": TEXT, **part})
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"pending": {"contacts": ReadPlan(IntervalSet(((THEN, THEN),)), None, THEN, THEN)}},
+        {"newest": {"contacts": THEN}},
+        {"ahead": {"contacts/3": Version(THEN, THEN)}},
+    ],
+)
+def test_a_saved_state_that_tells_of_another_list_is_refused(part: State) -> None:
+    saved = dump(Progress("deals", "updated_at", None, 300, THEN, **part))
+    load("deals", "updated_at", LISTS, saved, None, 300)
+    with pytest.raises(ConfigError):
+        load("deals", "updated_at", ["leads"], saved, None, 300)
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,18 @@ def assert_in_id_order_delivers_all(things: FakeList, ahead: int) -> None:
     assert delivered.twice() == []
 
 
+def test_in_id_order_reads_a_list_once_with_a_checkpoint_after_every_page() -> None:
+    things = FakeList(dict.fromkeys(range(1, 501), 7), Random(1), limit=50)
+    things.next_on_full_last_page = False
+    pages = list(in_id_order(things.listing()))
+    assert [row["id"] for page in pages for row in page.rows] == list(range(1, 501))
+    assert [page.checkpoint and page.checkpoint.after_id for page in pages] == [page.rows[-1]["id"] for page in pages]
+    assert things.requests == len(pages) == 12
+    rest = list(in_id_order(things.listing(), pages[5].checkpoint))
+    assert [row["id"] for page in rest for row in page.rows] == [row["id"] for page in pages[6:] for row in page.rows]
+    assert things.requests == 12 + len(rest) == 12 + 6
+
+
 def test_in_id_order_delivers_ids_of_zero_and_below() -> None:
     things = FakeList(dict.fromkeys((-7, 0, *range(1, 10)), 7), Random(1), hidden=-9)
     assert [row["id"] for page in in_id_order(things.listing()) for row in page.rows] == [-7, 0, *range(1, 10)]

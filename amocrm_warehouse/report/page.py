@@ -40,7 +40,7 @@ def write(
     try:
         atomic_file.write(path, text)  # for its owner alone, since customers' names may be in it
     except OSError as error:
-        sentence = f"The report {path} cannot be written: {error.strerror}. Name another file: OUT=report.html."
+        sentence = f"The report {path} cannot be written: {error.strerror}. Name another file: --out report.html."
         raise ValueError(sentence) from None
 
 

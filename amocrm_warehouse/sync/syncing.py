@@ -30,8 +30,8 @@ RESERVED = ("amocrm_staging", "amocrm_marts", "information_schema")
 dataset ends with _load."""
 OTHER_PERSONAL_DATA = (
     "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep the "
-    "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schema {dataset} and "
-    "those of the marts, and sync again."
+    "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schemas {dataset}, "
+    "{dataset}_load and those of the marts, and sync again."
 )
 
 

@@ -36,8 +36,8 @@ from source_amocrm.walk.page_size import with_smaller_pages
 
 _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
 _VALUE_FIELDS = frozenset({"value_before", "value_after"})
-_KINDS_WITH_VALUES = LINKED | TAGGED | {NOTE_DELETED}
-"""The kinds whose values name the other entity, the tag or the note."""
+_KINDS_WITH_VALUES = LINKED | {NOTE_DELETED}
+"""The kinds whose values name the other entity or the note."""
 _TOUCHING = ADDED | LINKED | TAGGED  # the kinds whose entity is read again
 
 
@@ -114,7 +114,7 @@ def _entities_of(kind: str, event: Row) -> Iterator[tuple[str, int]]:
     if kind == NOTE_DELETED:
         notes = (element.get("note") for element in _elements(event))
         named = [(event.get("entity_type"), note.get("id")) for note in notes if isinstance(note, dict)]
-    elif kind in LINKED | TAGGED:
+    elif kind in LINKED:
         links = (link for element in _elements(event) for link in element.values() if isinstance(link, dict))
         linked = (link.get("entity") for link in links)
         named += [(entity.get("type"), entity.get("id")) for entity in linked if isinstance(entity, dict)]

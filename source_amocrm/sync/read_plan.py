@@ -173,7 +173,6 @@ class Progress:
                 plan,
                 seconds=plan.seconds - (started + 1, FOREVER),
                 changes_since=min(plan.changes_since, started),
-                newest=None,
             )
             for name, plan in (dict.fromkeys(plans, everything) if self.doubted else plans).items()
         }

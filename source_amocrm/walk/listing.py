@@ -201,7 +201,7 @@ class Listing:
 
 
 def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
-    """Builds the filter for the seconds `low` to `high`; leaves out a negative `low` and a `high` of FOREVER."""
+    """Builds the filter for the seconds `low` to `high`; leaves out a negative `low` and a `high` from FOREVER on."""
     params: dict[str, int | str] = {}
     if low >= 0:
         params[f"filter[{listing.cursor}][from]"] = low

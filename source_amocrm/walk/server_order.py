@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from source_amocrm.walk.intervals import FOREVER, Interval
+from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Row, bounds, check_filter, compare, key
 from source_amocrm.walk.page_size import PageSizer
 
@@ -108,7 +108,7 @@ class OrderedList:
     def seconds_from(self, bound: int) -> tuple[int, int]:
         """The seconds from `bound` to one second past the interval, for the filter's bound may be exclusive."""
         low, high = sorted(map(self.second, (bound, self.last_rank + 1)))
-        return low, min(high, FOREVER)
+        return low, high
 
     def check(self, rows: list[Row], bound: int) -> None:
         """Checks the filter of a page. Raises FilterIgnored."""
@@ -151,7 +151,7 @@ def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], siz
             seconds = ordered.seconds_between(first_rank - 1, last_rank - 1)
             if not seconds:
                 return
-            raw = sizer.ask(listing, bounds(listing, seconds[0], min(seconds[1], FOREVER)))
+            raw = sizer.ask(listing, bounds(listing, *seconds))
             if raw.may_go_on or not {one.key for one in ranked}.issuperset(map(key, raw.rows)):
                 raise OrderIgnored
     traits.ordered = True
