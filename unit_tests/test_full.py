@@ -71,6 +71,48 @@ def test_a_row_that_jumps_across_a_page_is_found_in_another_pass() -> None:
     assert things.requests > 7
 
 
+def test_a_row_that_moved_and_begins_the_next_page_all_the_same_hides_none_before_it() -> None:
+    """The list comes by date. Five rows leave, the last row read moves behind five others, and the rest behind it."""
+    ids = list(range(1, 31))
+    Random(3).shuffle(ids)
+    things = a_list(0)
+    things.limit, things.rows = 10, {own: second for second, own in enumerate(ids, 1)}
+
+    def move(list_: FakeList) -> None:
+        if list_.requests == 2:
+            list_.rows = {own: list_.rows[own] for own in ids[5:]}
+            list_.rows |= {own: list_.now + place for place, own in enumerate((ids[9], *ids[15:]))}
+
+    things.change = move
+    assert {row["id"] for row in full(things.listing())} >= set(ids[5:])
+
+
+class Undated(FakeList):
+    """Shows nothing of what its order is by."""
+
+    def fetch(self, path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
+        answer = super().fetch(path, params, shrinkable=shrinkable)
+        for row in (answer.body or {"_embedded": {"things": []}})["_embedded"]["things"]:
+            del row["updated_at"]
+        return answer
+
+
+def test_a_row_that_moved_unseen_shows_it_by_the_last_row_that_no_longer_follows() -> None:
+    """The third page is to begin with the last row but one. Four rows leave, and that row moves behind the last one."""
+    ids = list(range(1, 22))
+    Random(3).shuffle(ids)
+    things = Undated({own: second for second, own in enumerate(ids, 1)}, Random(1), 10, own_order=True)
+    things.next_on_full_last_page = False
+
+    def move(list_: FakeList) -> None:
+        if list_.requests == 3:
+            list_.rows = {own: list_.rows[own] for own in ids[4:]}
+            list_.rows[ids[16]] = list_.now
+
+    things.change = move
+    assert {row["id"] for row in full(things.listing())} >= set(ids[4:])
+
+
 @pytest.mark.parametrize(("count", "requests"), [(49, 1), (50, 2), (51, 1), (100, 2), (250, 2)])
 def test_a_list_without_page_numbers_is_requested_twice_only_if_it_may_be_a_full_page(
     count: int, requests: int

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from source_amocrm.http import Answer
 from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.keyset import _Position
 from source_amocrm.walk.keyset_prefetch import Anchor, KeysetPrefetcher, KeysetWindow, best_window
 from source_amocrm.walk.listing import RawPage
 from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, Ranked, monotone
@@ -188,6 +189,22 @@ def test_one_pair_out_of_order_ends_what_is_known_of_ties() -> None:
     assert not ties.is_no_later(*tied([3, 5]))
 
 
+@pytest.mark.parametrize(
+    ("ids", "joins"), [([40, 50, 60], True), ([50, 60], True), ([51, 60], False), ([50, 40, 60], False)]
+)
+def test_a_page_joins_by_the_order_of_ties_if_it_begins_no_later_and_all_its_ties_are_in_that_order(
+    ids: list[int], joins: bool
+) -> None:
+    position = _Position(ListTraits(tied_pairs=PAIRS_TO_KNOW), 7, tied([50])[0], 3, {30, 40, 50})
+    assert position.joins(tied(ids)) is joins
+
+
+@pytest.mark.parametrize(("ids", "rows", "none"), [([3, 4], 2, True), ([3, 3], 2, False), ([2, 3], 2, False)])
+def test_rows_are_new_if_none_is_delivered_and_none_comes_twice(ids: list[int], rows: int, none: bool) -> None:
+    assert _Position(ListTraits(), 7, tied([2])[0], rows, {1, 2}).holds_none_of(tied(ids)) is none
+    assert not _Position(ListTraits(), 7, tied([2])[0], rows + 1, {1, 2}).holds_none_of(tied(ids)), "keys are missing"
+
+
 def test_rows_of_different_seconds_tell_nothing_of_ties() -> None:
     ties = ListTraits()
     ties.learn_ties(ranked([*range(100)], range(100)))
@@ -252,6 +269,19 @@ def test_events_whose_order_changes_within_a_second_are_read_until_all_were_seen
 
 
 @pytest.mark.parametrize("most", [0, 4])
+def test_an_event_that_changed_places_with_a_delivered_one_comes_all_the_same(most: int) -> None:
+    """The third page begins with the last event read, at its own position; one behind it was on the first page."""
+    seconds = {**{own: own for own in range(1, 5)}, **dict.fromkeys(range(11, 41), 5)}
+    things = FakeList(
+        seconds | {own: own for own in range(41, 61)}, Random(1), 10, cursor="created_at", own_order=True, now=100
+    )
+    things.from_inclusive = things.to_inclusive = True
+    swapped = {11: 26, 26: 11}
+    things._tie = lambda own: swapped.get(own, own) if things.requests > 3 else own  # type: ignore[method-assign]
+    read_events(things, Prompt(most) if most else None)
+
+
+@pytest.mark.parametrize("most", [0, 4])
 @pytest.mark.parametrize("seed", range(20))
 def test_an_event_that_is_indexed_late_moves_those_behind_it_and_hides_none(seed: int, most: int) -> None:
     things = events_of_robots("any", (40, 300, 130), calm=150)
@@ -281,6 +311,8 @@ def test_rows_are_counted_only_from_where_a_page_is_sure_to_begin(inclusive: boo
     window = KeysetWindow(3, 2, 10, Anchor(3, 4, repeated=1))
     assert prefetcher.count_repeated(window, ranked([6] * 10, [14, 15, *range(31, 39)])) == counted
     assert things.requests == 1
+    for place in ([15, 14], [14, 15]):
+        assert prefetcher.count_repeated(window, ranked([6] * 10, [*place, *range(31, 39)])) == 0, "in two orders"
 
 
 @pytest.mark.parametrize(
