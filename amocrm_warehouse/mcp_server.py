@@ -21,9 +21,10 @@ from pydantic import Field
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amocrm_warehouse.address import add_database, is_file, location
+from amocrm_warehouse.address import add_database, is_file
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
 from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.models import environment
 from amocrm_warehouse.report.answers import AnswerTable, Choice, answer, last_months
 from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import METRICS
@@ -242,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address of the HTTP server; 127.0.0.1 by default")
     options = parser.parse_args(arguments)
     try:
-        location(options.db)
+        environment(options.db)  # raises ValueError if there is no such file
         tools = server(options.db, options.sql)
         if options.http is None:
             tools.run("stdio")

@@ -182,16 +182,21 @@ def projects_of(options: argparse.Namespace) -> list[str]:
 
 
 def projects_in(names: Iterable[str], schema: str) -> list[str]:
-    """Returns the projects of the tables `amocrm_<project>_<stream>` in a schema. `names`: schema.table."""
+    """Returns the projects of the tables `amocrm_<project>_<stream>` in a schema. `names`: schema.table.
+
+    amocrm_my_deal_contacts is `contacts` of my_deal if my_deal has another table, else `deal_contacts` of my.
+    """
     schemas = resources.files("source_amocrm") / "schemas"  # to import the streams takes a second
     longest_first = sorted((Path(file.name).stem for file in schemas.iterdir()), key=len, reverse=True)
-    found = set()
+    candidates = []
     for name in names:
         schema_of_table, _, table = name.partition(".")
-        stream = next((one for one in longest_first if table.endswith(f"_{one}")), None)
-        if schema_of_table == schema and stream and (named := re.fullmatch(f"amocrm_(.+)_{stream}", table)):
-            found.add(named[1])
-    return sorted(found)
+        streams = (one for one in longest_first if table.endswith(f"_{one}"))
+        projects = [found[1] for stream in streams if (found := re.fullmatch(f"amocrm_(.+)_{stream}", table))]
+        if schema_of_table == schema and projects:
+            candidates.append(projects)
+    certain = {project for project, *others in candidates if not others}
+    return sorted(certain | {projects[0] for projects in candidates if certain.isdisjoint(projects)})
 
 
 def build_from(options: argparse.Namespace) -> tuple[Built, str]:

@@ -135,9 +135,9 @@ def without_sockets(sandbox: Sandbox, clock: Clock | None = None, ahead: float =
     def wall() -> float:
         return sandbox.account.clock.time() + ahead
 
-    def open_api(parsed: Config, raw: Any, **options: Any) -> Api:
+    def open_api(parsed: Config, raw: Any, policy: RetryPolicy | None = None, **options: Any) -> Api:
         budget = Budget(UNPACED, clock=clock.common, sleep=clock.sleep_together)
-        session = AmocrmSession(budget, POLICY, clock=clock.own, wall=wall, sleep=clock.sleep)
+        session = AmocrmSession(budget, policy or POLICY, clock=clock.own, wall=wall, sleep=clock.sleep)
         session.mount("https://", adapter)
         session.trust_env = False  # looking for a proxy takes a tenth of such a request's time
         return http.open_api(parsed, raw, session=session, **options)

@@ -56,7 +56,8 @@ def check_numbers(page: Report, choice: Choice) -> None:
     for section in shown.values():
         for rows, foot in zip(section["tables"], section["totals"], strict=True):
             for index, total in enumerate(foot[0] if foot else ()):
-                assert not isinstance(total, float) or total == pytest.approx(sum(row[index] or 0 for row in rows))
+                known_values = [row[index] for row in rows if row[index] is not None]
+                assert not isinstance(total, float) or (known_values and total == pytest.approx(sum(known_values)))
     assert plain(page.figures()) == plain(expected_page.figures(choice))
     then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
     check_sentences(page, choice)

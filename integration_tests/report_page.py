@@ -99,7 +99,8 @@ class Report:
     def sections(self) -> dict[str, Any]:
         found: dict[str, Any] = self.script(READ)
         for section in found.values():
-            section["tables"] = [[[number(cell) for cell in row] for row in rows] for rows in section["tables"]]
+            for part in ("tables", "totals"):
+                section[part] = [[[number(cell) for cell in row] for row in rows] for rows in section[part]]
         return found
 
     def figures(self) -> dict[str, Any]:

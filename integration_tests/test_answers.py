@@ -190,6 +190,12 @@ def test_it_speaks_by_stdio_and_by_http_to_whoever_has_the_token_alone(database:
             assert (refused.status_code, refused.text) == (401, "The token is missing or wrong.")
 
 
+def test_without_a_database_there_is_no_server(tmp_path: Path) -> None:
+    done = forked.run(["mcp", "--to", f"duckdb:///{tmp_path}/crm.duckdb"])
+    said = f"There is no DuckDB file {tmp_path}/crm.duckdb. Read an account into it first: source-amocrm sync."
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (2, "", said)
+
+
 def test_without_a_token_there_is_no_server(database: str) -> None:
     done = forked.run(["mcp", "--to", f"duckdb:///{database}", "--http", "1"], {TOKEN: "short"})
     assert (done.returncode, done.stderr.strip()) == (2, f"Put a token of 16 characters or more into {TOKEN} first.")

@@ -333,6 +333,15 @@ def test_tables_of_another_account_are_left_alone(database: str, config: Path) -
         )
 
 
+def test_a_table_of_another_project_is_left_alone(database: str, config: Path) -> None:
+    """The deals of the project 1001_custom_fields would be the custom_fields_deals of 1001."""
+    given = ["--config", str(config), "--to", database, "--project", "1001_custom_fields", "--streams", "users,deals"]
+    assert refused(*given) == (
+        "The project 1001_custom_fields would write to amocrm_1001_custom_fields_deals, which the project 1001 has "
+        "filled. Give one of them another --project; in a fleet it is the name of the account's config.\n"
+    )
+
+
 def test_a_server_that_lacks_letters_is_refused(database: str, config: Path) -> None:
     if "://" in database:
         with psycopg.connect(database, autocommit=True) as connection:
@@ -393,6 +402,30 @@ def test_a_file_of_another_kind_is_left_alone(config: Path) -> None:
 def test_a_project_that_is_no_part_of_a_name_is_refused(project: str, config: Path, tmp_path: Path) -> None:
     said = refused("--config", str(config), "--to", str(tmp_path / "crm.duckdb"), "--project", project)
     assert said.startswith("The project id goes into the tables' names: letters, digits and single _")
+
+
+@pytest.mark.parametrize("dataset", ["Crm", "a b", 'a"b', "ж", "pg_crm", "amocrm_marts", "crm_load"])
+def test_a_dataset_that_is_no_schema_of_its_own_is_refused(dataset: str, config: Path, tmp_path: Path) -> None:
+    """In crm_load are the rows under way of crm, which each sync replaces."""
+    given = ["--config", str(config), "--to", str(tmp_path / "crm.duckdb"), "--project", "1", "--dataset", dataset]
+    assert refused(*given).startswith("The dataset is the schema of the tables: small letters, digits and single _")
+
+
+@pytest.mark.parametrize("dataset", ["main", "attached", "select"])
+def test_a_dataset_may_have_any_other_name(dataset: str, tmp_path: Path) -> None:
+    """Of what dlt or the database calls so, too."""
+    address = f"duckdb:///{tmp_path}/crm.duckdb"
+    for states in ({}, {"deals": "1"}):
+        rows = Rows(
+            Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
+        )
+        rows.add({"lead_id": 7}, 0)
+        folder = tmp_path / f"packages of {len(states)}"
+        loader = Loader(kind_of(address), address, project="user", dataset=dataset, folder=folder)
+        assert loader.mend(loader.open()) == states
+        loader.load([rows.take()], {"deals": "1"})
+        assert loader.query("SELECT * FROM {deals}", deals="amocrm_user_deals")[0][0] == 7
+        loader.close()
 
 
 def test_a_project_whose_tables_have_longer_names_than_the_database_takes_is_refused(config: Path) -> None:
@@ -555,6 +588,36 @@ def test_a_sync_that_the_database_did_not_take_has_not_ended_well(tmp_path: Path
     ):
         loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]"))
     assert loader.query("SELECT count(*) FROM {syncs}", syncs="amocrm_1_syncs") == [(1,)]
+
+
+FULL = """
+    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'could not extend file "base/5/16385": no space' USING ERRCODE = 'disk_full'; END $$
+"""
+
+
+def test_a_full_disk_of_the_server_is_told_and_no_state_is_ahead_of_the_rows(tmp_path: Path) -> None:
+    with postgres.server() as url:
+        for number, folder in enumerate(("before", "full", "after")):
+            rows = Rows(
+                Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
+            )
+            rows.add({"lead_id": number}, 0)
+            loader = Loader(kind_of(url), url, project="1", dataset="amocrm", folder=tmp_path / folder)
+            states = loader.open()
+            if folder == "full":
+                table = "amocrm.amocrm_1_deals"
+                execute(url, FULL, f"CREATE TRIGGER t BEFORE INSERT ON {table} EXECUTE FUNCTION full_disk()")
+                with pytest.raises(
+                    LoadError, match=r"^The disk of the database is full: could not .+: no space\. Make"
+                ):
+                    loader.load([rows.take()], {"deals": "full"})
+                execute(url, f"DROP TRIGGER t ON {table}")
+            else:
+                loader.load([rows.take()], {"deals": folder})
+            loader.close()
+        assert states == {"deals": "before"}
+        assert query(url, "SELECT lead_id FROM amocrm.amocrm_1_deals ORDER BY 1") == [{"lead_id": 0}, {"lead_id": 2}]
 
 
 def test_a_sync_that_was_killed_while_it_made_a_table_again_makes_it_the_next_time(tmp_path: Path) -> None:

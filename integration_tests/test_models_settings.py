@@ -17,8 +17,8 @@ import yaml
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.models import projects_in
 from amocrm_warehouse.plans import read_plans
-from amocrm_warehouse.report import data
-from amocrm_warehouse.report.answers import Choice, last_months
+from amocrm_warehouse.report import data, workbook
+from amocrm_warehouse.report.answers import Choice, answer, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.words import LANGUAGES, Words
 from docs.describe_models import SCHEMA, columns, layer, pages
@@ -28,6 +28,7 @@ from . import expected, models
 from .connector import messages
 from .destination import Destination, Key, Row
 from .sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
+from .sheets import tables_of
 
 PACKAGE = SCHEMA.parents[1]
 DEALS = {"deals", "statuses", "account", "users", "deal_statuses"}
@@ -327,6 +328,19 @@ def test_of_a_deal_whose_tasks_were_not_read_nobody_knows_that_it_has_none(duckd
     assert models.query(duckdb_file, asked) == [{"project_id": "4001"}]
 
 
+def test_of_managers_whose_tasks_were_not_read_nobody_knows_what_is_overdue(duckdb_file: str, tmp_path: Path) -> None:
+    """Nor in all: the column of the workbook has no total then."""
+    with reading(duckdb_file) as run:
+        since, until = last_months(run, 120)
+        choices = {project: Choice(since, until, project) for project in ("1003", "4001")}
+        found = {project: answer(run, "managers", choice).dicts() for project, choice in choices.items()}
+        workbook.write(tmp_path / "crm.xlsx", run, choices["1003"], Words("en"))
+    assert {project: {row["overdue"] is None for row in rows} for project, rows in found.items()} == {
+        "1003": {True}, "4001": {False},
+    }  # fmt: skip
+    assert {row["overdue"] for row in tables_of(tmp_path / "crm.xlsx")["managers"]} == {None}
+
+
 def test_the_page_begins_with_the_first_plan_where_no_deal_is_older(duckdb_file: str) -> None:
     with reading(duckdb_file) as run:
         assert data.read(run, most_months=1_000)["since"] == "2020-02-01"
@@ -495,3 +509,6 @@ def test_the_projects_that_are_there_are_found_by_their_tables() -> None:
         *("amocrm.amocrm_7_syncs", "amocrm.amocrm_account", "public.amocrm_9_deals", "amocrm._dlt_loads"),
     ]
     assert projects_in(names, "amocrm") == ["1001", "acme_ltd"]
+    names = [f"amocrm.amocrm_my_deal_{stream}" for stream in ("contacts", "deals", "tags", "users")]
+    assert projects_in(names, "amocrm") == ["my_deal"]
+    assert projects_in([*names, "amocrm.amocrm_my_users"], "amocrm") == ["my", "my_deal"]

@@ -100,6 +100,19 @@ def test_nobody_listens_any_more(since: int, account: Account, tmp_path: Path) -
     check_exact_after(told, account)
 
 
+def test_a_check_of_an_account_that_cannot_be_reached_ends_soon(account: Account, tmp_path: Path) -> None:
+    sandbox, tried = Sandbox(account), list[str]()
+
+    def refuse(_: Sandbox, request: Request) -> None:
+        tried.append(request.path)
+        raise requests.ConnectionError(ConnectionRefusedError())
+
+    sandbox.before_request.append(refuse)
+    told = run(sandbox, "check", tmp_path)
+    assert "does not accept connections" in told.said
+    assert tried == ["/api/v4/account"] * 3
+
+
 def test_what_support_asks_for_is_in_the_error(account: Account, tmp_path: Path) -> None:
     sandbox = Sandbox(account, faults=Faults(Fault("403_nginx")))
     told = run(sandbox, "read", tmp_path, ["deals"])

@@ -15,7 +15,7 @@ from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.broken_stdout import show_any_text
-from source_amocrm.airbyte.check import EXTRAS
+from source_amocrm.airbyte.check import EXTRAS, POLICY
 from source_amocrm.airbyte.output import Output, packed
 from source_amocrm.auth import FileKeeper, HandOver, print_settings
 from source_amocrm.config import check_shape
@@ -147,12 +147,9 @@ def plain_logs() -> None:
 
 
 def verdict(config: MutableMapping[str, Any], hand_over: HandOver) -> str:
-    """Returns sentences about what can be read of the account. Raises AmocrmError if nothing can.
-
-    `hand_over` gets the config when amoCRM has changed something in it.
-    """
+    """Says what can be read of the account. `hand_over` gets the changed config. Raises AmocrmError if nothing can."""
     Entrypoint.set_up_secret_filter(config, SourceAmocrm().spec(LOGGER).connectionSpecification)
-    account = open_account(config, EXTRAS, hand_over)
+    account = open_account(config, EXTRAS, hand_over, policy=POLICY)
     name, domain = " ".join(str(account.facts().body.get("name") or "").split()), account.api.auth.domain
     called = f"The account “{name}” ({domain})" if name else f"The account {domain}"
     found = notes(account)

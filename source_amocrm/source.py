@@ -14,7 +14,7 @@ from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.streams import Stream
 
 from source_amocrm.account import Account
-from source_amocrm.airbyte.check import EXTRAS, findings
+from source_amocrm.airbyte.check import EXTRAS, POLICY, findings
 from source_amocrm.airbyte.concurrent import ConcurrentReading
 from source_amocrm.airbyte.output import MessageQueue
 from source_amocrm.airbyte.report import Report, log_pause
@@ -22,6 +22,7 @@ from source_amocrm.auth import HandOver, print_settings
 from source_amocrm.config import parse_config
 from source_amocrm.errors import AmocrmError, ConfigError
 from source_amocrm.http import open_api
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.chats import note_of_texts
@@ -60,7 +61,7 @@ class SourceAmocrm(AbstractSource):
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> models.AirbyteConnectionStatus:
         """Overridden: the CDK's shows a message as a Python literal, and none if the account can be read."""
         try:
-            found = notes(open_account(config, EXTRAS, self._hand_over))
+            found = notes(open_account(config, EXTRAS, self._hand_over, policy=POLICY))
         except AmocrmError as error:
             return models.AirbyteConnectionStatus(models.Status.FAILED, mask(str(error)))
         for note in found:
@@ -118,11 +119,12 @@ def open_account(
     extras: Collection[str] = (),
     hand_over: HandOver = print_settings,
     observe: Callable[[str, Row | None], None] = lambda *_: None,
+    policy: RetryPolicy | None = None,
 ) -> Account:
     """Returns the account of a config. Raises ConfigError.
 
     `extras`: the `with` parameters of `/account`. `hand_over` gets the config when amoCRM has changed something in it.
-    `observe` gets the path and the body of each response.
+    `observe` gets the path and the body of each response. `policy`: the limits of a request with its retries.
     """
     parsed = parse_config(config)
     personal = PersonalData(parsed)
@@ -131,7 +133,7 @@ def open_account(
         observe(path, body)
         return personal.replaced(path, body)
 
-    api = open_api(parsed, cast("MutableMapping[str, Any]", config), hand_over=hand_over, receive=receive)
+    api = open_api(parsed, cast("MutableMapping[str, Any]", config), policy, hand_over=hand_over, receive=receive)
     api.budget.on_pause = log_pause
     account = Account(parsed, api, extras)
     personal.account = account

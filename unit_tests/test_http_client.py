@@ -12,6 +12,7 @@ import requests
 import requests_mock
 from airbyte_cdk.models import FailureType
 
+from source_amocrm.airbyte.check import POLICY
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.auth.claims import Claims
 from source_amocrm.config import LongLived
@@ -518,19 +519,21 @@ def test_a_refusal_for_one_list_ends_an_outage() -> None:
     assert not world.client.breaker.outage
 
 
-def test_a_wrong_address_fails_soon() -> None:
-    world = World()
+def test_a_check_of_a_wrong_address_fails_soon() -> None:
+    world = World(retry=POLICY)
     world.answers({"exc": requests.ConnectTimeout})
     with pytest.raises(Unavailable, match="does not accept connections"):
         world.api.get("/api/v4/leads")
     assert len(world.asked) == 3
 
 
-def test_a_connection_lost_after_the_first_answer_has_all_attempts() -> None:
-    world = World()
-    world.answers(PAGE, *[{"exc": requests.ConnectTimeout}] * 7, PAGE)
-    world.api.get("/api/v4/leads")
-    assert world.api.get("/api/v4/leads").body == PAGE["json"]
+@pytest.mark.parametrize(("before", "policy"), [([], None), ([PAGE], None), ([PAGE], POLICY)])
+def test_a_lost_connection_has_all_attempts(before: list[dict[str, Any]], policy: RetryPolicy | None) -> None:
+    """In a sync also before the first answer."""
+    world = World(retry=policy)
+    world.answers(*before, *[{"exc": requests.ConnectTimeout}] * 7, PAGE)
+    answers = [world.api.get("/api/v4/leads").body for _ in (*before, PAGE)]
+    assert answers == [PAGE["json"]] * len(answers)
 
 
 def test_a_sign_in_that_fails_for_good_fails_every_request() -> None:

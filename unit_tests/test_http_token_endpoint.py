@@ -207,11 +207,17 @@ def test_after_eight_attempts_the_exchange_fails() -> None:
     assert world.clock.now == pytest.approx(123, abs=1)
 
 
-def test_a_host_that_does_not_answer_fails_soon() -> None:
+def test_a_host_that_cannot_be_reached_has_all_attempts() -> None:
+    """Nothing was sent, so that the token is not spent."""
+    world = World()
+    world.answers(*[{"exc": requests.ConnectTimeout}] * 7, {"json": PAIR})
+    assert world.refresh().refresh_token == "refresh-0001"
+    assert world.clock.now == pytest.approx(123, abs=1)
+
     world = World()
     world.answers({"exc": requests.ConnectTimeout})
-    world.fails(Unavailable)
-    assert len(world.bodies) == 3
+    assert "does not accept connections" in str(world.fails(Unavailable))
+    assert len(world.bodies) == 8
 
 
 def test_a_429_pauses_every_request() -> None:

@@ -93,7 +93,10 @@ ANSWERS: dict[str, str] = {
         select
             facts.project_id, facts.user_id, max({USER_NAME.format(id="facts.user_id")}) as manager, sum(won) as won,
             sum(won_budget) as won_budget, sum(lost) as lost, max(rate) as rate, max(average) as average,
-            sum(overdue) as overdue, sum(stale) as stale
+            case when facts.project_id in (
+                select project_id from amocrm_marts.freshness where source_table = 'tasks' and is_there
+            ) then sum(overdue) end as overdue,
+            sum(stale) as stale
         from (
             select
                 deals.project_id, deals.closer_id as user_id, {totals("won", "won_budget", "lost", "rate", "average")},

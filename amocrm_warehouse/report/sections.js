@@ -128,16 +128,17 @@ function managers(view) {
     for (const group of groups) {
       const user = name === "sales" ? group[0].closer_id : group[0].responsible_user_id;
       const key = `${group[0].project_id}/${user}`;
-      if (!people.has(key)) people.set(key, { name: nameOf(group[0].project_id, user), sales: [], plans: [], stale: [], tasks: [] });
+      if (!people.has(key)) people.set(key, { project: group[0].project_id, name: nameOf(group[0].project_id, user), sales: [], plans: [], stale: [], tasks: [] });
       people.get(key)[name] = group;
     }
   }
   const planned = found.plans.length > 0;
-  const rows = [...people.values()].map(({ name, sales, plans, stale, tasks }) => {
+  const reads = new Map(TABLES.accounts.map((row) => [row.project_id, TABLES.tasks && row.knows_overdue_task]));
+  const rows = [...people.values()].map(({ project, name, sales, plans, stale, tasks }) => {
     const sold = metrics(sales, ...SALES, "rate", "average");
     const plan = plans.length ? sum(plans, "plan") : null;
     return {
-      name, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: sum(tasks, "overdue"), stale: sum(stale, "deals"),
+      name, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: reads.get(project) ? sum(tasks, "overdue") : null, stale: TABLES.stale ? sum(stale, "deals") : null,
       label_at: Math.max(sold.won_budget, plan || 0),
     };
   }).sort(falling("won_budget", "won", "lost"));

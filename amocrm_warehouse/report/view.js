@@ -112,7 +112,7 @@ function table(block, tell, caption) {
     return element;
   };
   const body = made("tbody", null, {}, ...block.rows.map((row) => made("tr", null, {}, ...block.columns.map((column) => cell(row, column)))));
-  const totals = block.total && block.rows.length > 1 && Object.fromEntries(block.total.map((name) => [name, sum(block.rows, name)]));
+  const totals = block.total && block.rows.length > 1 && Object.fromEntries(block.total.map((name) => [name, block.rows.some((row) => Number.isFinite(row[name])) ? sum(block.rows, name) : null]));
   const foot = totals && made("tfoot", null, {}, made("tr", null, {}, made("th", said("total"), { scope: "row" }), ...block.columns.slice(1).map((column) => (
     column[0] in totals ? cell(totals, column) : made("td", "")))));
   const grid = made("table", null, { className: block.narrow ? "narrow" : "" }, made("caption", caption), made("thead", null, {}, made("tr", null, {}, ...heads)), body, foot);

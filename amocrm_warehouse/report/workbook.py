@@ -114,7 +114,7 @@ def sheet(
     heads = []
     for column in columns:
         made: dict[str, Any] = {"header": head(column, words)}
-        if column in totals:
+        if column in totals and not (rows and all(row[column] is None for row in rows)):
             value = sum((row[column] or 0 for row in rows), 0)
             made |= {"total_function": "sum", "total_value": float(value) / (86_400 if column == "talk_seconds" else 1)}
             kind = "money" if column in MONEY else "duration" if column == "talk_seconds" else None

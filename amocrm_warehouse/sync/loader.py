@@ -27,10 +27,13 @@ os.environ.update(
 import dlt
 import pyarrow as pa
 from dlt.common.schema import Schema
+from dlt.common.schema.typing import VERSION_TABLE_NAME
 from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+DISK_FULL = "53100"
+"""PostgreSQL's code of the error."""
 STATES_KEPT = 10
 """Newest states of an account that the table _dlt_pipeline_state keeps; a sync deletes older ones at its end."""
 SYNCS = pa.schema(
@@ -116,6 +119,24 @@ class Loader:
         self.account = HeldAccount(*found["account"]) if "account" in found else None
         return dict(found.get("streams", {}))
 
+    def check_tables(self, streams: Iterable[str]) -> None:
+        """Raises LoadError for a table of another project: the contacts of my_deal are the deal_contacts of my."""
+        if not self._kind.has_catalog:
+            return
+        new = {self.prefix + stream for stream in streams} - self._schema.tables.keys()
+        listed = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{self.dataset}'"
+        there = {str(table) for (table,) in self.query(listed)}
+        if not new & there or VERSION_TABLE_NAME not in there:
+            return
+        projects = "SELECT DISTINCT schema_name FROM {versions} ORDER BY schema_name"
+        for (other,) in self.query(projects, versions=VERSION_TABLE_NAME):
+            if taken := sorted(table for table in new & there if table.startswith(f"{other}_")):
+                raise LoadError(
+                    f"The project {self._name.removeprefix('amocrm_')} would write to {', '.join(taken)}, which the "
+                    f"project {other.removeprefix('amocrm_')} has filled. Give one of them another --project; in a "
+                    "fleet it is the name of the account's config."
+                )
+
     def mend(self, states: Mapping[str, str]) -> dict[str, str]:
         """Creates dropped tables and columns again. Returns the states of the streams whose tables were complete."""
         if not (damaged := self._damaged()):
@@ -171,7 +192,7 @@ class Loader:
         except Exception as error:
             raise LoadError(f"The database cannot be read: {_reason(error)}") from None
 
-    def schema_of(self, table: str, schemas: tuple[str, ...]) -> str | None:
+    def schema_of(self, table: str, schemas: Iterable[str]) -> str | None:
         """Returns one of the schemas that has the table; None if none has, or if the kind has no catalog."""
         if not self._kind.has_catalog:
             return None
@@ -214,9 +235,15 @@ class Loader:
             cause = _cause(error)
             if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # in the packages' folder, not the database
                 raise no_room(self._pipeline.pipelines_dir, cause) from None
+            reason = _reason(error).rstrip(".")
+            if getattr(cause, "pgcode", None) == DISK_FULL or os.strerror(errno.ENOSPC) in reason:
+                raise LoadError(
+                    f"The disk of the database is full: {reason}. Make room on it and sync again. What the database "
+                    "took before is kept; the next sync goes on from there."
+                ) from None
             raise LoadError(
-                f"The database did not take the rows: {_reason(error).rstrip('.')}. What it took before is kept; the "
-                "next sync goes on from there."
+                f"The database did not take the rows: {reason}. What it took before is kept; the next sync goes on "
+                "from there."
             ) from None
 
     @contextmanager

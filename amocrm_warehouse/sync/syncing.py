@@ -25,8 +25,9 @@ from source_amocrm.config_file import ConfigFile
 if TYPE_CHECKING:
     from amocrm_warehouse.sync.loader import EndedSync, HeldAccount, Loader
 
-RESERVED = ("amocrm_load", "amocrm_staging", "amocrm_marts", "information_schema", "pg_catalog")
-"""Schemas that a dataset cannot be: dlt's staging dataset, those that dbt builds, and the databases' own."""
+RESERVED = ("amocrm_staging", "amocrm_marts", "information_schema")
+"""Schemas that a dataset cannot be: those that dbt builds, and the databases' own. dlt's staging dataset of another
+dataset ends with _load."""
 OTHER_PERSONAL_DATA = (
     "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep the "
     "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schemas {dataset}, "
@@ -62,13 +63,15 @@ def sync(
         from amocrm_warehouse.sync.rows import LoadError
 
         reading = Reading(account, settings, streams, outcome)
+        names = [table.stream for table in reading.tables]
         # dlt keeps its settings by thread, and in the main thread it would handle signals
         with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, watching(outcome.received) as watch:
             make = partial(Loader, kind, to, project=project.lower(), dataset=dataset, folder=folder)
             loader = thread.submit(make).result()
-            loader.check_names(table.stream for table in reading.tables)
+            loader.check_names(names)
             states = thread.submit(loader.open).result()
             _check_account(loader, settings)
+            thread.submit(loader.check_tables, names).result()
             loader.account = _account(settings)
             states = thread.submit(loader.mend, states).result()
             if not states and (notice := thread.submit(_notice_of_old_tables, loader).result()):
@@ -87,7 +90,6 @@ def sync(
                 loader.account = _account(reading.settings)
                 packages.finish(partial(loader.load, sync=_ended_sync(outcome, started_at)))
                 if count:
-                    names = [table.stream for table in reading.tables]
                     outcome.totals = thread.submit(_table_sizes, loader, names).result()
             except LoadError as error:
                 outcome.errors.append(str(error))
@@ -116,10 +118,11 @@ def _check_names(project: str, dataset: str) -> None:
         raise ValueError(
             "The project id goes into the tables' names: letters, digits and single _ between them only, 40 at most."
         )
-    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", dataset) or len(dataset) > 40 or dataset in RESERVED:
+    own = re.fullmatch(r"(?!pg_)[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!_load)", dataset)
+    if not own or len(dataset) > 40 or dataset in RESERVED:
         raise ValueError(
             "The dataset is the schema of the tables: small letters, digits and single _ between them only, 40 at "
-            f"most, and none of {', '.join(RESERVED)}."
+            f"most, without pg_ at the beginning and _load at the end, and none of {', '.join(RESERVED)}."
         )
 
 
@@ -160,7 +163,8 @@ def _personal_data_digest(settings: dict[str, Any]) -> str:
 
 def _notice_of_old_tables(loader: Loader) -> str | None:
     """Returns a sentence if a database's default schema, where earlier versions wrote, holds such tables."""
-    schema = loader.schema_of(f"{loader.prefix}account", ("main", "public"))
+    defaults = [name for name in ("main", "public") if name != loader.dataset]
+    schema = loader.schema_of(f"{loader.prefix}account", defaults)
     return schema and (
         f"The tables {loader.prefix}… in the schema {schema} are of an earlier version. They are left as they are; "
         f"the account is read anew, into the schema {loader.dataset}."

@@ -17,11 +17,12 @@ from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.auth.claims import check_account
 from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, Forbidden, combined_error, shared_cause
+from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream
 
-EXTRAS = ("drive_url",)
-"""The `with` parameters of `/account` that a check needs."""
+EXTRAS = ("drive_url",)  # the `with` parameters of `/account` that a check needs
+POLICY = RetryPolicy(cold_attempts=3)  # a person waits for a check, and the address may be wrong
 WITHOUT_EVENTS = (
     " Only the events tell what was deleted or restored: tables whose rows can be deleted are read, and reported as "
     "not complete."
@@ -66,8 +67,7 @@ class Needs(NamedTuple):
 def findings(account: Account) -> list[Finding]:
     """Lists the streams that will be incomplete or empty, and why. Requests at most one page of each list.
 
-    Raises AmocrmError if the account cannot be read at all: the address is wrong, the token is not valid, or every list
-    is refused.
+    Raises AmocrmError if the account cannot be read at all: a wrong address, an invalid token, or every list refused.
     """
     account.sampled = True
     check_account(account.api.auth.claims.account_id, account.facts().body)

@@ -21,7 +21,7 @@ class RetryPolicy(BackoffStrategy):
     throttled_ceiling: float = 900.0  # from the first 429 to the end of the last pause
     first_delay: float = 1.0  # the bound of the first delay, which doubles with each failure or 429
     longest_delay: float = 60.0
-    cold_attempts: int = 3  # instead of `attempts` while the host has never answered
+    cold_attempts: int = 8  # instead of `attempts` while the host has never answered; fewer where a person waits
     large_page_attempts: int = 2  # at a page that is too slow, where a smaller page can be requested
     connect_timeout: float = 10.0
     read_timeout: float = 60.0

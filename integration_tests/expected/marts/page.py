@@ -220,7 +220,9 @@ def managers_by_id(choice: Choice) -> dict[tuple[str, int | None], list[Any]]:
         rows[manager] = [
             by_project[manager[0]].user(manager[1]), len(won), money(won), len(deals_of) - len(won),
             ratio(len(won), len(deals_of)), ratio(money(won), len(won)),
-            sum(task["is_overdue"] for task in tasks.get(manager, [])), len(stale.get(manager, [])),
+            sum(task["is_overdue"] for task in tasks.get(manager, []))
+            if by_project[manager[0]].was_read("tasks") else None,
+            len(stale.get(manager, [])),
         ]  # fmt: skip
     return rows
 
