@@ -22,7 +22,8 @@ select
     plans.plan,
     coalesce(facts.won, 0) as won,
     coalesce(facts.won_budget, 0) as won_budget,
-    round(1000 * (cast(coalesce(facts.won_budget, 0) as double precision) / cast(nullif(plans.plan, 0) as double precision))) / 10
+    -- PostgreSQL rounds a half of a double to the even number, and DuckDB up
+    floor(1000 * (cast(coalesce(facts.won_budget, 0) as double precision) / cast(nullif(plans.plan, 0) as double precision)) + 0.5) / 10
         as percent_of_plan
 from facts
 full join plans
