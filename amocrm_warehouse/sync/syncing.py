@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from amocrm_warehouse.sync.loader import EndedSync, HeldAccount, Loader
 
 RESERVED = ("amocrm_staging", "amocrm_marts", "information_schema")
-"""Schemas that a dataset cannot be: those that dbt builds, and the databases' own. dlt's staging dataset of another
-dataset ends with _load."""
+"""Schemas of dbt and of the databases, whose names no dataset may have."""
 OTHER_PERSONAL_DATA = (
     "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep the "
     "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schemas {dataset}, "
