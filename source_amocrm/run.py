@@ -25,6 +25,7 @@ VERBS = {
     "probe": ("amocrm_probe.cli", "all"),
     "report": ("amocrm_warehouse.report.command", "warehouse"),
     "sync": ("amocrm_warehouse.sync.command", "warehouse"),
+    "verify": ("amocrm_warehouse.verify.verify_command", "warehouse"),
 }
 """Verbs beside Airbyte's: the module whose `main` takes the arguments after the verb, and the extra that brings it."""
 WITHOUT_THREADS = ("mcp", "models", "report")
@@ -35,6 +36,7 @@ source-amocrm reads an amoCRM or Kommo account into your own database, and for A
   source-amocrm connect    lead through the sign-in and write config.json
   source-amocrm check      --config FILE
   source-amocrm sync       --config FILE [--to URL] [--project ID]   the account's tables, in a database
+  source-amocrm verify     --config FILE [--to URL] [--project ID]   proof that the tables equal the account
   source-amocrm models     [--to URL]   tables made into answers
   source-amocrm report     [--to URL] [--plans FILE] [--out FILE] [--xlsx FILE] [--digest]   the answers as a page
   source-amocrm mcp        [--to URL] [--http PORT]   the answers for an assistant

@@ -43,19 +43,22 @@ SYNCS = pa.schema(
         pa.field("ended_well", pa.bool_()),
         pa.field("rows", pa.int64()),
         pa.field("failures", pa.string()),
+        pa.field("tables", pa.string()),
     ]
 )
 """Columns of the table of syncs, which has one row per ended sync."""
 
 
 class EndedSync(NamedTuple):
-    """A row of the table of syncs. `failures`: a JSON list of sentences."""
+    """A row of the table of syncs. `failures`: a JSON list of sentences. `tables`: the rows read of each stream that was
+    read to its end (a JSON object)."""
 
     started_at: datetime
     ended_at: datetime
     ended_well: bool
     rows: int
     failures: str
+    tables: str
 
 
 class HeldAccount(NamedTuple):
@@ -269,7 +272,7 @@ class Loader:
 
     def _syncs(self, sync: EndedSync) -> DltResource:
         row = pa.table([[value] for value in sync], schema=SYNCS)
-        columns = {"failures": {"data_type": "json"}}
+        columns = {"failures": {"data_type": "json"}, "tables": {"data_type": "json"}}
         return dlt.resource([row], name=f"{self.prefix}syncs", columns=columns, write_disposition="append")
 
     def _resource(self, rows: TakenRows) -> DltResource:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Outcome:
-    """`received`: rows read by stream; `totals`: rows of each table after the sync.
+    """`received`: rows read by stream; `complete`: the streams read to their end; `totals`: rows of each table after it.
 
     `errors` and `notices` are sentences: what failed, and what else a person should know. `config_error`: whether a
     person has to mend something before another sync can succeed.
     """
 
     received: Counter[str] = field(default_factory=Counter)
+    complete: set[str] = field(default_factory=set)
     totals: dict[str, int] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)

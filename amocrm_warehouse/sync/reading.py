@@ -64,6 +64,8 @@ class Reading:
                 with UNINTERRUPTED:  # Ctrl-C would leave a row half taken, or a line to be written twice
                     _take(message, packages)
                     watch(message)
+                if (status := message.trace and message.trace.stream_status) and status.status.value == "COMPLETE":
+                    self._outcome.complete.add(status.stream_descriptor.name)
                 if message.trace and message.trace.error and message.trace.error.failure_type:
                     self._failures.append(message.trace.error.failure_type)
 

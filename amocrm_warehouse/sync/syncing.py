@@ -174,7 +174,9 @@ def _ended_sync(outcome: Outcome, started_at: datetime) -> EndedSync:
     from amocrm_warehouse.sync.loader import EndedSync
 
     failures = json.dumps(outcome.errors, ensure_ascii=False)
-    return EndedSync(started_at, datetime.now(timezone.utc), not outcome.errors, outcome.received.total(), failures)
+    tables = json.dumps({stream: outcome.received[stream] for stream in sorted(outcome.complete)})
+    ended_at, rows = datetime.now(timezone.utc), outcome.received.total()
+    return EndedSync(started_at, ended_at, not outcome.errors, rows, failures, tables)
 
 
 def _table_sizes(loader: Loader, streams: list[str]) -> dict[str, int]:

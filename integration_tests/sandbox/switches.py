@@ -39,6 +39,7 @@ class Switches:
     page_number_present: bool = True  # `_page` is missing in one recording
     deepest_page: int | None = None  # later pages answer 504
     links_most: int | None = None  # most ids in one request for /links
+    hidden_by_date: frozenset[int] = frozenset()  # cards that a list filtered or ordered by updated_at leaves out
     if_modified_since: Literal["ignored", "honoured"] = "ignored"
     fields_total: Literal["page", "all"] = "page"  # `_total_items` of custom_fields
     # what counts as a change of the parent

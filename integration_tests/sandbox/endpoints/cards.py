@@ -9,7 +9,7 @@ from ..context import Context, paged
 from ..filters import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Filters, contains
 from ..http import Refusal, Response, bad_request, feature_off, nothing, ok, unpaid
 from ..query import child, scalar, values
-from ..select import Condition, Order
+from ..select import Condition, Order, Test
 from ..store import HASH, Row, Table, row_table
 
 FILTERS: dict[str, Filters] = {"leads": LEADS, "contacts": CONTACTS, "companies": COMPANIES, "customers": CUSTOMERS}
@@ -58,6 +58,9 @@ def cards(context: Context, kind: str) -> Response:
     renderer = context.renderer()
     table = context.account.tables[kind]
     wanted, order = wanted_cards(context, kind), card_order(context, kind)
+    by_date = order.field == "updated_at" or "updated_at" in (context.query.get("filter") or ())
+    if by_date and (hidden := context.switches.hidden_by_date):
+        wanted = [*wanted, Test(f"hidden {sorted(hidden)}", lambda row: row["id"] not in hidden)]
     return paged(context, kind, table, wanted, order, lambda row: renderer.card(kind, row))
 
 

@@ -1,0 +1,201 @@
+"""`source-amocrm verify` finds every damage done to the tables, and nothing else, while people work in the account."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, cast
+
+import duckdb
+import psycopg
+import pytest
+
+from amocrm_warehouse.verify.findings import Verification
+from amocrm_warehouse.verify.verify_command import verify
+
+from . import forked, postgres
+from .sandbox import OFF, Account, Server, writes
+from .warehouse import query, start
+
+PROJECT = "1001"
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if request.param == "duckdb":
+        yield str(tmp_path_factory.mktemp("verify") / "crm.duckdb")
+        return
+    with postgres.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    account = Account.generate(leads=120)
+    for kind in ("leads", "contacts", "companies"):
+        writes.removal.trash(account, kind, _ids(account, kind)[-1])
+    with Server(account, rate=OFF) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def config(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "config.json"
+    path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
+    return path
+
+
+def _ids(account: Account, kind: str) -> list[int]:
+    return [row_id for _, row_id in account.tables[kind].index("id")]
+
+
+def sync(config: Path, database: str) -> None:
+    process = start(config, database, PROJECT)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
+
+
+def change(database: str, *statements: str) -> None:
+    """Runs statements, in which {deals} stands for the table of deals."""
+    names = {name: f"amocrm.amocrm_{PROJECT}_{name}" for name in TABLES}
+    if database.startswith("postgresql:"):
+        with psycopg.connect(database) as connection:
+            for statement in statements:
+                connection.execute(cast(Any, statement.format(**names)))
+        return
+    with closing(duckdb.connect(database)) as connection:
+        for statement in statements:
+            connection.execute(statement.format(**names))
+
+
+TABLES = ("deals", "contacts", "companies", "tasks", "notes", "users", "events", "deal_contacts", "custom_fields_deals")
+
+
+def differences(found: Verification) -> dict[str, dict[str, Any]]:
+    """Returns the numbers of differences that are not 0, of the tables that differ."""
+    kinds = ("missing", "extra", "stale", "unequal")
+    tables = found.as_json()["tables"]
+    return {
+        name: {kind: numbers[kind] for kind in kinds if numbers[kind]}
+        for name, numbers in tables.items()
+        if any(numbers[kind] for kind in kinds)
+    }
+
+
+@contextmanager
+def people_at_work(account: Account, seed: int) -> Iterator[None]:
+    """Lets people make five writes a second in the block."""
+    done = threading.Event()
+
+    def work() -> None:
+        random = Random(seed)
+        while not done.wait(0.2):
+            writes.random_edits(account, 1, random)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_the_row_that_the_syncs_walk_never_met_is_missing(server: Server, config: Path, database: str) -> None:
+    hidden = _ids(server.account, "leads")[3]
+    server.account.switches.hidden_by_date = frozenset({hidden})
+    sync(config, database)
+    found = verify(config, database, PROJECT)
+    assert differences(found) == {"deals": {"missing": 1}}
+    assert found.exit_code == 1
+    assert found.tables["deals"].examples == {"missing": [str(hidden)]}
+
+    server.account.switches.hidden_by_date = frozenset()
+    with server.account.lock:
+        writes.cards.edit(server.account, "leads", hidden, name="seen now")
+        server.account.clock.shift += 2
+    assert differences(verify(config, database, PROJECT)) == {"deals": {"missing": 1}}, "an edit is no excuse"
+    sync(config, database)
+    found = verify(config, database, PROJECT)
+    assert (differences(found), found.exit_code) == ({}, 0)
+    looked_at = sum(finding.looked_at for finding in found.tables.values())
+    assert found.sentence() == f"All {looked_at:,} rows looked at are equal; 1 table of 60 was looked at in part."
+
+
+def test_every_damage_is_found_and_nothing_else_while_people_work(server: Server, config: Path, database: str) -> None:
+    sync(config, database)
+    leads, contacts = _ids(server.account, "leads"), _ids(server.account, "contacts")
+    linked = next(i for i in leads[20:] if server.account.linked("leads", i, "contacts"))
+    filled = next(i for i in leads[30:] if i != linked and server.account.row("leads", i)["custom_fields_values"])
+    [[fields]] = [tuple(row.values()) for row in query(
+        database, f"SELECT count(*) FROM amocrm.amocrm_{PROJECT}_custom_fields_deals WHERE lead_id = {filled}"
+    )]  # fmt: skip
+    change(
+        database,
+        f"DELETE FROM {{deals}} WHERE lead_id IN ({leads[5]}, {leads[6]})",
+        f"UPDATE {{deals}} SET name = 'wrong' WHERE lead_id = {leads[7]}",  # text
+        f"UPDATE {{deals}} SET sale = sale + 1 WHERE lead_id = {leads[8]}",  # number
+        f"UPDATE {{deals}} SET pipeline_id = 1 WHERE lead_id = {leads[9]}",  # integer
+        f"UPDATE {{deals}} SET created_at = created_at + INTERVAL '1' DAY WHERE lead_id = {leads[10]}",  # time
+        f"UPDATE {{deals}} SET tags = '[7]' WHERE lead_id = {leads[11]}",  # json
+        f"UPDATE {{deals}} SET updated_at = updated_at - INTERVAL '1' DAY, name = 'old' WHERE lead_id = {leads[12]}",
+        "UPDATE {contacts} SET is_deleted = false WHERE is_deleted",
+        f"UPDATE {{contacts}} SET is_deleted = true WHERE contact_id = {contacts[5]}",
+        "DELETE FROM {companies} WHERE is_deleted",
+        "DELETE FROM {tasks}",
+        f"DELETE FROM {{deal_contacts}} WHERE lead_id = {linked}",
+        f"UPDATE {{custom_fields_deals}} SET value = 'wrong' WHERE lead_id = {filled}",
+        "UPDATE {users} SET name = 'wrong' WHERE user_id = (SELECT min(user_id) FROM {users})",
+        "DELETE FROM {events} WHERE event_id = (SELECT min(event_id) FROM {events})",
+    )
+    wanted = {
+        "deals": {
+            "missing": 2,
+            "stale": 1,
+            "unequal": {"created_at": 1, "name": 1, "pipeline_id": 1, "sale": 1, "tags": 1},
+        },
+        "contacts": {"missing": 1, "extra": 1},
+        "companies": {"missing": 1},
+        "tasks": {"missing": len(server.account.tables["tasks"].rows)},
+        "deal_contacts": {"missing": len(server.account.linked("leads", linked, "contacts"))},
+        "custom_fields_deals": {"unequal": {"value": fields}},
+        "users": {"unequal": {"name": 1}},
+        "events": {"missing": 1},
+    }
+    assert differences(verify(config, database, PROJECT)) == wanted
+
+    sync(config, database)  # brings nothing of it back, for nothing of it has changed in the account
+    repaired = dict(wanted)
+    del repaired["users"]  # a list that is read whole
+    with people_at_work(server.account, seed=5):
+        found = verify(config, database, PROJECT)
+    assert differences(found).keys() == repaired.keys()
+    assert found.as_json()["tables"]["deals"]["changed_since"] > 0
+
+
+def test_the_command_says_it_in_a_table_and_in_a_file(config: Path, database: str, tmp_path: Path) -> None:
+    file = tmp_path / "verified.json"
+    options = ["verify", "--config", str(config), "--project", PROJECT, "--json", str(file)]
+    done = forked.run(options, {"DB": database})
+    assert done.returncode == 1, done.stderr
+    first, _, heading, *_ = done.stdout.splitlines()
+    assert " differences in " in first
+    assert heading == (
+        "table                                         account   database  looked at    missing      extra      stale"
+        "  changed since    sampled    unequal"
+    )
+    numbers = json.loads(file.read_text(encoding="utf-8"))
+    assert set(numbers["tables"]["deals"]) == {
+        "account", "database", "looked_at", "missing", "extra", "stale", "changed_since", "sampled", "unequal",
+    }  # fmt: skip
+
+
+def test_without_an_ended_sync_there_is_nothing_to_verify(config: Path, tmp_path: Path) -> None:
+    path = tmp_path / "empty.duckdb"
+    duckdb.connect(str(path)).close()
+    with pytest.raises(ValueError, match="No sync into the tables amocrm_1001_… of the schema amocrm has ended yet"):
+        verify(config, str(path), PROJECT)
