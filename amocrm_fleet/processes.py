@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.folder import FleetAccount, make_private
+from amocrm_fleet.accounts_folder import FleetAccount, make_private
 from amocrm_fleet.locks import account_held
 from source_amocrm import shutdown
 from source_amocrm.config_file import STATE

@@ -14,8 +14,8 @@ from urllib.parse import unquote
 import duckdb
 import psycopg2
 
-from amocrm_warehouse.address import is_file, location
-from amocrm_warehouse.report.data import Run
+from amocrm_warehouse.database_address import is_file, location
+from amocrm_warehouse.report.page_data import Run
 
 DATABASE_ERRORS = (duckdb.Error, psycopg2.Error)
 MODELS = re.compile(r"\bamocrm_(marts|staging)\.")

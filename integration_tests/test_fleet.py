@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
-from amocrm_fleet.cli import parser
-from amocrm_fleet.folder import FleetAccount as Config
-from amocrm_fleet.folder import add
+from amocrm_fleet.accounts_folder import FleetAccount as Config
+from amocrm_fleet.accounts_folder import add
+from amocrm_fleet.fleet_command import parser
 from amocrm_fleet.status import status_of
 from source_amocrm.config_file import KEEP_IN
 

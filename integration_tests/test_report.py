@@ -26,7 +26,7 @@ import pytest
 from selenium import webdriver
 
 from amocrm_warehouse import desktop
-from amocrm_warehouse.report import command as report
+from amocrm_warehouse.report import report_command as report
 from amocrm_warehouse.report.metrics import METRICS
 
 from . import expected, forked, models, report_page

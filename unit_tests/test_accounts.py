@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from amocrm_fleet.folder import FleetAccount, accounts, add
+from amocrm_fleet.accounts_folder import FleetAccount, accounts, add
 from source_amocrm.config_file import ConfigFileError
 
 OAUTH: dict[str, Any] = {

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.dates import LAST_SECOND
+from source_amocrm.engine.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version, agree, merged
+from source_amocrm.engine.state import dump, load
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version, agree, merged
-from source_amocrm.sync.state import dump, load
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint
 

@@ -12,9 +12,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.dates import iso
+from source_amocrm.engine.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version
+from source_amocrm.engine.state import dump, load
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version
-from source_amocrm.sync.state import dump, load
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import PageCheckpoint
 

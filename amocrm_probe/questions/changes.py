@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from amocrm_probe.answer import ProbeAnswer, Unanswered, Why, verdict
-from amocrm_probe.asking import Asking, ProbePage
+from amocrm_probe.json_parts import Row, integer_id, text_at, time_of
 from amocrm_probe.lists import EVENTS, LISTS, SINGULAR, TASKS, List
+from amocrm_probe.probe_requests import Asking, ProbePage
 from amocrm_probe.questions.filters import filter_works
 from amocrm_probe.questions.question import Question, of_lists
-from amocrm_probe.values import Row, integer_id, text_at, time_of
 from source_amocrm.account.event_kinds import ENTITIES, LINKED, RESTORED, TAGGED
 
 Changes = dict[int, int]

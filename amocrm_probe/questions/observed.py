@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 
 from amocrm_probe.answer import ProbeAnswer, Unanswered, Why
-from amocrm_probe.asking import Asking
+from amocrm_probe.probe_requests import Asking
 from amocrm_probe.questions.question import Question, of_account
 
 STEADY = 2.0

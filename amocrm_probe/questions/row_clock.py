@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from amocrm_probe.answer import ProbeAnswer, Unanswered, Why
-from amocrm_probe.asking import Asking
+from amocrm_probe.json_parts import times_of
 from amocrm_probe.lists import LISTS
+from amocrm_probe.probe_requests import Asking
 from amocrm_probe.questions.question import Question, of_account
-from amocrm_probe.values import times_of
 from source_amocrm.http import Params
 
 WIDEST = 60.0

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import partial
 
 from amocrm_probe.answer import OFTEN, ProbeAnswer, Unanswered, Why, verdict
-from amocrm_probe.asking import Asking
+from amocrm_probe.json_parts import Row, objects, value_at
 from amocrm_probe.lists import LISTS, List
+from amocrm_probe.probe_requests import Asking
 from amocrm_probe.questions.question import Question, of_lists
-from amocrm_probe.values import Row, objects, value_at
 
 Vote = Callable[[Row], "str | None"]
 """Returns the shape that a row shows, or None if it shows nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from amocrm_probe.answer import ProbeAnswer, Why
-from amocrm_probe.asking import Asking
+from amocrm_probe.probe_requests import Asking
 from amocrm_probe.questions.question import Question, of_account
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from amocrm_probe.answer import ProbeAnswer
-from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS, List
+from amocrm_probe.probe_requests import Asking
 from amocrm_probe.questions.question import Question, of_lists
 from source_amocrm.account.event_kinds import EVENT_KINDS
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from amocrm_warehouse.home import own_folder
 from amocrm_warehouse.sync.destination import Kind, destination
-from amocrm_warehouse.sync.rows import LoadError, TakenRows, no_room
+from amocrm_warehouse.sync.row_buffer import LoadError, TakenRows, no_room
 
 # dlt reads these at import: no telemetry, no log lines, no settings from the current folder
 os.environ.update(
@@ -169,7 +169,7 @@ class Loader:
         """Locks the tables on a PostgreSQL server. Raises LoadError if another sync, on any machine, holds the lock."""
         if self._kind.file_format != "csv":
             return
-        from amocrm_warehouse.sync.postgres import lock_tables
+        from amocrm_warehouse.sync.postgres_destination import lock_tables
 
         self._lock = self._pipeline.sql_client()
         if holder := lock_tables(self._lock, f"{self.dataset}.{self.prefix}"):
@@ -253,12 +253,12 @@ class Loader:
         On PostgreSQL, lets one sync at a time load a first package, which may create what all accounts share.
         """
         if self._kind.file_format == "csv" and self._name not in self._pipeline.schemas:
-            from amocrm_warehouse.sync.postgres import one_sync_at_a_time
+            from amocrm_warehouse.sync.postgres_destination import one_sync_at_a_time
 
             with self._pipeline.sql_client() as client, one_sync_at_a_time(client, self.dataset):
                 yield
         elif self._kind.file_format == "parquet":
-            from amocrm_warehouse.sync.duckdb import duckdb
+            from amocrm_warehouse.sync.duckdb_destination import duckdb
 
             if isinstance(file := self._pipeline.destination, duckdb):
                 file.make_room(rows)

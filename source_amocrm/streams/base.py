@@ -18,15 +18,15 @@ from airbyte_cdk.sources.utils.casing import camel_to_snake
 
 from source_amocrm.account import Account, Resource
 from source_amocrm.account.resources import CARDS
+from source_amocrm.engine import read_alone
+from source_amocrm.engine.read_plan import Progress
+from source_amocrm.engine.state import load
+from source_amocrm.engine.stream_interface import Context, Declaration, Deletion, Incremental, with_parameter
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record
 from source_amocrm.streams.values import Row, as_object
-from source_amocrm.sync import read_alone
-from source_amocrm.sync.declaration import Context, Declaration, Deletion, Incremental, with_parameter
-from source_amocrm.sync.read_plan import Progress
-from source_amocrm.sync.state import load
 
 LOGGER = logging.getLogger("airbyte")
 State = Mapping[str, Any] | None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, LEADS
+from source_amocrm.engine.stream_interface import Context, Lookup
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.custom_fields import ReadableStream, values_of
 from source_amocrm.streams.values import Json, Row, as_list, child, exact_amount, main_contact
-from source_amocrm.sync.declaration import Context, Lookup
 
 PIPELINES = "/api/v4/leads/pipelines"
 _COMMUNICATION = ("communication_id", "communication_ids")

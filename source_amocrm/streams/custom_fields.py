@@ -20,11 +20,11 @@ from typing import Any
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import CLOSED, Resource
+from source_amocrm.engine.stream_interface import Context
 from source_amocrm.streams import values
 from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream, PartsStream
 from source_amocrm.streams.per_entity import CATALOGS, OF_CARDS, SEGMENTS, PerEntityStream
 from source_amocrm.streams.values import Json, Row, UnreadableError, as_list, child, read
-from source_amocrm.sync.declaration import Context
 
 LOGGER = logging.getLogger("airbyte")
 _FIELD_TYPES = """

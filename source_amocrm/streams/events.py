@@ -8,9 +8,9 @@ from itertools import chain
 
 from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import LEADS
+from source_amocrm.engine.stream_interface import Context, Lookup
 from source_amocrm.streams.base import EventStream, FullRefreshStream
 from source_amocrm.streams.values import Json, Row, as_integer, as_joined_text, as_list, child, read
-from source_amocrm.sync.declaration import Context, Lookup
 
 SIDES = {"new": "value_after", "old": "value_before"}
 """By the end of a column's name, the field of an event that holds the values after or before the change."""
