@@ -1,18 +1,8 @@
-"""The state of a stream: its `Progress` as Airbyte keeps it between syncs.
+"""The state of a stream: its `Progress` as Airbyte keeps it between syncs, by the names of the fields (docs/state.md).
 
-    {"updated_at": "2026-11-24T10:00:00Z",
-     "pending": {"leads": {"spans": [["2020-01-01T00:00:00Z", "2021-06-01T12:30:00Z"]],
-                           "walk": {"since": "1970-01-01T00:00:00Z", "place": 480, "after": 20000480},
-                           "within": {"since": "2021-06-01T12:30:00Z", "place": 250, "after": 20000250},
-                           "deletions_since": "1970-01-01T00:00:00Z",
-                           "changes_since": "2026-11-24T10:00:00Z"}},
-     "newest": {"leads": "2026-11-24T09:58:12Z"},
-     "ahead": {"leads/1234": {"at": "2031-01-01T00:00:01Z", "own": "2026-11-24T09:57:03Z"}},
-     "saved": {"stream": "deals", "version": 2, "digest": "0f3a…"}}
-
-`saved` names the stream and proves that the state is complete: without it a state that lost a part would be a valid
-state of a stream that needs less. Only the plain form `{"updated_at": "2026-01-31T00:00:00Z"}`, which people write by
-hand, has no `saved`.
+The key of the watermark is the stream's cursor field. `saved` names the stream and proves that the state is complete:
+without it a state that lost a part would be a valid state of a stream that needs less. Only the plain form
+`{"updated_at": "2026-01-31T00:00:00Z"}`, which people write by hand, has no `saved`.
 """
 
 from __future__ import annotations
@@ -20,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
@@ -29,9 +20,10 @@ from source_amocrm.errors import ConfigError
 from source_amocrm.walk import PageCheckpoint
 from source_amocrm.walk.intervals import IntervalSet
 
-VERSION = 2
+VERSION = 3
+"""A state of another version is refused: to start again would forget the dates that are `ahead`."""
 SAVED = "saved"
-PENDING = frozenset({"spans", "walk", "within", "deletions_since", "changes_since"})
+PENDING = frozenset({"seconds", "resume", "within", "deletions_since", "changes_since"})
 NO_STATE = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})
 """The keys by which the CDK says that a stream has no state."""
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -43,7 +35,7 @@ def dump(progress: Progress) -> dict[str, Any]:
         progress.cursor: iso(progress.watermark),
         "pending": {name: _dump_pending(pending) for name, pending in progress.pending.items()},
         "newest": {name: iso(second) for name, second in progress.newest.items()},
-        "ahead": {key: {"at": iso(version.at), "own": iso(version.dated)} for key, version in progress.ahead.items()},
+        "ahead": {key: {"at": iso(one.at), "dated": iso(one.dated)} for key, one in progress.ahead.items()},
     }
     state = {name: part for name, part in parts.items() if part}
     return {**state, SAVED: _signature(progress.stream, state)}
@@ -79,14 +71,13 @@ def _signature(stream: str, state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
-    points = {"walk": pending.resume, "within": pending.within}
     return {
-        "spans": [[iso(start), iso(end)] for start, end in pending.seconds.intervals],
+        "seconds": [[iso(start), iso(end)] for start, end in pending.seconds.intervals],
         "deletions_since": iso(pending.deletions_since),
         "changes_since": iso(pending.changes_since),
         **{
-            name: {"since": iso(point.since), "place": point.checkpoint.position, "after": point.checkpoint.after_id}
-            for name, point in points.items()
+            name: {"since": iso(point.since), "checkpoint": asdict(point.checkpoint)}
+            for name, point in (("resume", pending.resume), ("within", pending.within))
             if point
         },
     }
@@ -100,23 +91,22 @@ def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) 
     progress.watermark = _second(state[progress.cursor])
     progress.pending = {name: _load_pending(plan) for name, plan in pending.items()}
     progress.newest = {name: _second(second) for name, second in newest.items()}
-    progress.ahead = {key: Version(_second(version["at"]), _second(version["own"])) for key, version in ahead.items()}
+    progress.ahead = {key: Version(_second(one["at"]), _second(one["dated"])) for key, one in ahead.items()}
 
 
 def _load_pending(pending: Mapping[str, Any]) -> ReadPlan:
     _require(pending.keys() <= PENDING)
-    walks = {name: pending[name] for name in ("walk", "within") if name in pending}
-    points = {
-        name: ResumePoint(_second(walk["since"]), PageCheckpoint(walk["place"], walk["after"]))
-        for name, walk in walks.items()
-    }
     return ReadPlan(
-        IntervalSet.of((_second(start), _second(end)) for start, end in pending["spans"]),
-        points.get("walk"),
+        IntervalSet.of((_second(start), _second(end)) for start, end in pending["seconds"]),
+        _load_point(pending.get("resume")),
         _second(pending["deletions_since"]),
         _second(pending["changes_since"]),
-        within=points.get("within"),
+        within=_load_point(pending.get("within")),
     )
+
+
+def _load_point(point: Mapping[str, Any] | None) -> ResumePoint | None:
+    return point and ResumePoint(_second(point["since"]), PageCheckpoint(**point["checkpoint"]))
 
 
 def _second(text: Any) -> int:
