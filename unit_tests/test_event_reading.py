@@ -9,11 +9,11 @@ from typing import Any, cast
 import pytest
 
 from source_amocrm.account.account import Account
+from source_amocrm.account.events_page_size import EventsPageSize
 from source_amocrm.engine.event_reading import EventReading, events_between
 from source_amocrm.engine.read_plan import ReadPlan
 from source_amocrm.http import Answer
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-from source_amocrm.walk.page_size import LargestPage
 
 from .fake_list import FakeList
 
@@ -30,7 +30,9 @@ def account_with(things: FakeList) -> Account:
         return Answer({**answer.body, "_embedded": {"events": events}}, things.now, things.now)
 
     facts = SimpleNamespace(until=END)
-    return cast(Account, SimpleNamespace(get=get, facts=lambda: facts, events_pages=LargestPage(10, 4), pool=None))
+    return cast(
+        Account, SimpleNamespace(get=get, facts=lambda: facts, events_page_size=EventsPageSize(10, 4), pool=None)
+    )
 
 
 def read(things: FakeList, plan: ReadPlan, newest_first: bool) -> list[list[int]]:

@@ -51,7 +51,7 @@ from source_amocrm.walk.listing import (
     check_filter,
     key,
 )
-from source_amocrm.walk.page_size import check_length
+from source_amocrm.walk.progress_rule import check_length
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
 
 AN_HOUR = 3_600
