@@ -68,7 +68,7 @@ class EventReading:
             self.account.get,
             EVENTS.path,
             EVENTS.collection,
-            self.account.events_pages.now,
+            self.account.events_page_size.now,
             {"filter[type][]": kinds} if kinds else {},
             EVENTS.cursor,
             empty_retries=1 if self.keep else EMPTY_RETRIES,
@@ -96,7 +96,7 @@ class EventReading:
 
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         anchored = self.plan.requested_since if low == self.plan.since else low
-        raw, listing = self.account.events_pages.ask(listing, bounds(listing, anchored - 1, high + 1))
+        raw, listing = self.account.events_page_size.ask(listing, bounds(listing, anchored - 1, high + 1))
         if self.newest_first and raw.may_go_on and direction(listing, raw) is not False:
             return self._stretches(listing, low, high, raw)
         return keyset_either_way(listing, (anchored, high), raw)

@@ -156,9 +156,7 @@ class Sync:
                 if failure:
                     raise failure
                 if batch:
-                    part = {"delivery": reader.deliveries[resource], "batch": batch}
-                    mode, cursor = SyncMode.incremental, [reader.stream.cursor_field]
-                    for item in reader.stream.read_records(sync_mode=mode, cursor_field=cursor, stream_slice=part):
+                    for item in reader.deliveries[resource].take(batch):
                         yield name, item
                     return True
             except Exception as error:

@@ -87,11 +87,8 @@ class Declaration(ABC):
         """Returns the rows of one record of amoCRM's."""
 
     @abstractmethod
-    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[Any]:
-        """Yields the stream's rows of one batch that a sync has read, or without a slice every row of the stream.
-
-        `stream_slice`: the `batch` (Batch) and the `delivery` (Delivery), which also yields Checkpoints.
-        """
+    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[Row]:
+        """Yields every row of the stream."""
 
 
 class Incremental(Declaration):

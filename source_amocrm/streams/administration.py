@@ -21,6 +21,7 @@ FILES_PER_PAGE = 50
 
 
 class Customers(IncrementalStream):
+    name = "customers"
     resources = (CUSTOMERS,)
     deletable = True
     found = {"main_contact": main_contact, "next_price": exact_amount("next_price")}
@@ -56,6 +57,7 @@ OF_ACCOUNT = [
 class Files(FullRefreshStream):
     """`/account` names the host of the list, the drive (`drive_url`)."""
 
+    name = "files"
     list_path = "/v1.0/files"
     account_extras = ("drive_url",)
     scope = "files"

@@ -49,6 +49,7 @@ _HOW = (
 
 
 class Messages(IncrementalStream):
+    name = "messages"
     resources = NOTES
     kinds = tuple(CHATS)
     exploded = True
@@ -104,6 +105,7 @@ class Messages(IncrementalStream):
 class Talks(FullRefreshStream):
     """The talks of the list, and then the talks that only chat events name, requested by id."""
 
+    name = "talks"
     list_path = TALKS
     completing_paths = (EVENTS.path,)
 

@@ -31,6 +31,7 @@ EventTypes = FullRefreshStream.table("event_types", list_path="/api/v4/events/ty
 class DealStatuses(EventStream):
     """Reads the newest events first: a deal's first loss to come is its latest, the only one that gets a reason."""
 
+    name = "deal_statuses"
     kinds = (event_kinds.STATUS_CHANGED,)
     newest_first = True
     exploded = True
@@ -48,6 +49,7 @@ class DealStatuses(EventStream):
 
 
 class DeletedEntities(EventStream):
+    name = "deleted_entities"
     kinds = tuple(sorted(event_kinds.ENDED_OR_RETURNED))
     exploded = True
 

@@ -112,6 +112,7 @@ def _rows_missing(catalog: int | None, error: AmocrmError) -> AmocrmError:
 class LiveEntities(PerEntityStream):
     """The ids of all cards that exist. A card that left without an event, as in a merge, is missing in this table."""
 
+    name = "live_entities"
     kinds = OF_CARDS
     list_path = ""
     exploded = True
