@@ -14,8 +14,10 @@ from typing import Any
 
 from amocrm_fleet import FleetError
 from source_amocrm import atomic_file
-from source_amocrm.config_file import STATE, ConfigFile
+from source_amocrm.config_file import ConfigFile, subdomain
 
+STATE = ".fleet"
+"""The folder beside the configs for the files that the fleet itself writes."""
 LONGEST_NAME = 40
 NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
 """The names that an account may have: the name becomes a part of its tables' names."""
@@ -23,6 +25,10 @@ NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
 
 class FleetAccount(ConfigFile):
     """One account of a fleet: its config file, and the names that follow from the file's name."""
+
+    def beside(self, kind: str) -> Path:
+        """Returns the path of a file that the fleet keeps about the account."""
+        return self.path.parent / STATE / f"{self.name}.{kind}"
 
     @property
     def project(self) -> str:
@@ -62,7 +68,7 @@ def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, rep
     The default name is the first label of the account's address. Raises FleetError when another account has the name
     or the tables' names that follow from it, and OSError when the folder cannot be written.
     """
-    name = name or _subdomain(config)
+    name = name or subdomain(config)
     check_free(folder, name)
     make_private(folder)
     account = FleetAccount(folder / f"{name}.json")
@@ -133,10 +139,3 @@ def _same_tables(folder: Path, one: FleetAccount, other: FleetAccount) -> str:
 
 def _bad_name(name: str) -> str:
     return f"An account cannot be called “{name}”: letters, digits, - and _ only, {LONGEST_NAME} at most."
-
-
-def _subdomain(config: Mapping[str, Any]) -> str:
-    address = str(config.get("account_domain") or "").split("//")[-1].split(".")[0].strip().lower()
-    if not address:
-        raise FleetError("The config has no account_domain: the address of the account, example.amocrm.ru.")
-    return address

@@ -8,12 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.accounts_folder import FleetAccount
+from amocrm_fleet.accounts_folder import STATE, FleetAccount
 from amocrm_fleet.airbyte_api import AirbyteApi, Json
 from amocrm_fleet.airbyte_plan import Existing, Step, Wanted, find, ids, sign_in, steps
 from amocrm_warehouse.database_address import listed
 from source_amocrm import atomic_file
-from source_amocrm.config_file import STATE, ConfigFileError
+from source_amocrm.config_file import ConfigFileError
 from source_amocrm.secrecy import mask
 from source_amocrm.streams import STREAMS
 

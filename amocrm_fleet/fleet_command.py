@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from amocrm_fleet import FleetError, airbyte_command
-from amocrm_fleet.accounts_folder import FleetAccount, accounts, make_private
+from amocrm_fleet.accounts_folder import STATE, FleetAccount, accounts, make_private
 from amocrm_fleet.fleet_page import write_page
 from amocrm_fleet.fleet_sync import ProgressLine, Syncing, check_each
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.status import as_json, table, worst_first
 from amocrm_warehouse.database_address import listed
 from source_amocrm import atomic_file
-from source_amocrm.config_file import STATE, ConfigFileError
-from source_amocrm.shutdown import INTERRUPTED
+from source_amocrm.config_file import ConfigFileError
+from source_amocrm.shutdown import INTERRUPTED, READ_IS_KEPT
 
 _WRONG_USAGE = 2
 DATABASE = "duckdb:///amocrm-{name}.duckdb"
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return _WRONG_USAGE
     except KeyboardInterrupt:
-        print("\nStopped. What was read is kept; the next run goes on from there.", file=sys.stderr)
+        print(READ_IS_KEPT, file=sys.stderr)
         return INTERRUPTED
 
 

@@ -20,9 +20,9 @@ from urllib.parse import unquote
 
 from amocrm_warehouse.database import DATABASE_ERRORS, tables, tables_of
 from amocrm_warehouse.database_address import add_database, listed, location, without_password
-from amocrm_warehouse.home import own_folder
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.plans_and_costs import PLANS, read_plans, write_plans
+from amocrm_warehouse.this_machine import own_folder
 
 PACKAGE = Path(__file__).resolve().parent / "dbt"
 SCHEMA = "amocrm"

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from integration_tests.ports import free_port
+from source_amocrm.browser import has_display
 from source_amocrm.connect import connect_command
 from source_amocrm.connect.connect_flow import Flow
 from source_amocrm.connect.connect_server import Server
@@ -153,12 +154,12 @@ def test_a_wrong_test_server(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_browser_is_opened_where_there_is_a_screen(
     variables: dict[str, str], opens: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "CI", "SSH_CONNECTION"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.platform", "linux")
-    assert connect_command._has_display() == opens
+    assert has_display() == opens
 
 
 def test_other_commands_do_not_load_the_page() -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.metrics import METRICS, ROWS, column, join_deals, total, totals
-from amocrm_warehouse.report.page_data import Run, shifted
+from amocrm_warehouse.report.page_data import shifted
 from amocrm_warehouse.report.page_queries import CLOCK, REASONS
 
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.page_queries import BY, CLOCK, FIRST_DAYS, QUERIES, needs
 
 MOST_MONTHS = 36
 """The most months that the report goes back."""
 SOURCES_SHOWN = 25
 """The most sources of an account that the page names, besides those with costs; it unites all others."""
-Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
-"""Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
 Columns = dict[str, list[Any]]
 """The values of each column."""
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from amocrm_warehouse.database import DATABASE_ERRORS, projects_in_marts, reading, tables
 from amocrm_warehouse.database_address import duckdb_file, is_file
-from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.models_command import SCHEMA, Built, add_options, build, build_from, projects_of
 from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
@@ -22,6 +21,7 @@ from amocrm_warehouse.report.page_data import EVERYTHING, Contents
 from amocrm_warehouse.report.page_queries import QUERIES, needs
 from amocrm_warehouse.report.report_page import write
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
+from amocrm_warehouse.this_machine import show
 
 
 def report(

@@ -5,18 +5,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import zlib
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.metrics import page_metrics
-from amocrm_warehouse.report.page_data import EVERYTHING, MOST_MONTHS, Contents, Run, read
+from amocrm_warehouse.report.page_data import EVERYTHING, MOST_MONTHS, Contents, read
 from amocrm_warehouse.report.report_words import texts
-from amocrm_warehouse.report.runtime import vega
+from amocrm_warehouse.this_machine import own_folder
 from source_amocrm import atomic_file
 
 FOLDER = Path(__file__).resolve().parent
@@ -97,3 +101,21 @@ def script(text: str) -> str:
 
 def sha256(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def vega() -> str:
+    """Returns a script that defines `vegaEmbed`: Vega-Lite and all that it needs, bundled without a network.
+
+    Bundling takes seconds, so the script is cached for each version of the package.
+    """
+    folder = own_folder("report")
+    cached = folder / f"vega-{version('vl-convert-python')}.js"
+    if cached.exists():
+        return cached.read_text(encoding="utf-8")
+    import vl_convert  # a large library, seldom needed
+
+    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    with NamedTemporaryFile("w", dir=folder, encoding="utf-8", newline="\n", delete=False) as file:
+        file.write(script)
+    os.replace(file.name, cached)
+    return script

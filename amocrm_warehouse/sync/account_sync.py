@@ -20,7 +20,7 @@ from amocrm_warehouse.live_line import watching
 from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.table_lock import table_set
-from source_amocrm.config_file import ConfigFile
+from source_amocrm.config_file import ConfigFile, subdomain
 
 if TYPE_CHECKING:
     from amocrm_warehouse.sync.loader import EndedSync, HeldAccount, Loader
@@ -97,14 +97,6 @@ def sync(
     outcome.notices += [notice for table in reading.tables for notice in table.left_out()]
     outcome.seconds = time.monotonic() - start
     return outcome
-
-
-def subdomain(settings: dict[str, Any]) -> str:
-    """The first word of the account's address. Raises ValueError where there is none."""
-    address = str(settings.get("account_domain") or "").split("//")[-1].split(".")[0].strip().lower()
-    if not address:
-        raise ValueError("The config has no account_domain: the address of the account, example.amocrm.ru.")
-    return address
 
 
 def project_of(config: Path) -> str:

@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.home import own_folder
 from amocrm_warehouse.sync.destination import Kind, destination
 from amocrm_warehouse.sync.row_buffer import LoadError, TakenRows, no_room
+from amocrm_warehouse.this_machine import own_folder
 
 # dlt reads these at import: no telemetry, no log lines, no settings from the current folder
 os.environ.update(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amocrm_warehouse.home import HOME
 from amocrm_warehouse.sync.arrow_table import Row, Table
+from amocrm_warehouse.this_machine import HOME
 
 BATCH_ROWS = 250
 BATCH_CHARACTERS = 1 << 20

@@ -51,8 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     for sentence in outcome.errors:
         print(f"\n{sentence}", file=sys.stderr)
     if options.report and outcome.totals:
-        from amocrm_warehouse.desktop import show
         from amocrm_warehouse.report.report_command import after_sync  # dbt takes seconds to import
+        from amocrm_warehouse.this_machine import show
 
         try:
             show(after_sync(options.db, project, options.plans, options.dataset))

@@ -16,7 +16,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from amocrm_warehouse.database_address import duckdb_file, is_file, without_password
-from amocrm_warehouse.home import HOME, own_folder
+from amocrm_warehouse.this_machine import HOME, own_folder
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import webbrowser
 from pathlib import Path
 
 from source_amocrm import atomic_file
 from source_amocrm.airbyte.broken_stdout import show_any_text
+from source_amocrm.browser import open_in_browser
 from source_amocrm.config.trusted_hosts import base_url
 from source_amocrm.connect.connect_flow import Flow
 from source_amocrm.connect.connect_server import Server
@@ -58,19 +58,12 @@ def _page(flow: Flow, words: Texts, language: str | None) -> int:
     with server:
         server.site = Site(flow, language, server.finish)
         link = server.site.link
-        opened = _has_display() and webbrowser.open(link)
+        opened = open_in_browser(link)
         print(f"{words('terminal.opened' if opened else 'terminal.link')}\n\n  {link}\n", flush=True)
         print(words("terminal.stop"), flush=True)
         server.serve_forever(poll_interval=0.1)
     print(words("result.saved", path=flow.config) if flow.saved else words("terminal.not_saved"), flush=True)
     return 0 if flow.saved else 1
-
-
-def _has_display() -> bool:
-    """Whether a browser can open a window. Without a display, `webbrowser` may start a text browser in the terminal."""
-    return sys.platform in ("darwin", "win32") or any(
-        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
-    )
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from source_amocrm.account import Account, Resource, by_ids
-from source_amocrm.account.availability import reading
+from source_amocrm.account.availability import broken_off_if_begun
 from source_amocrm.engine.deletions import EventLog, in_trash
 from source_amocrm.engine.lookup import Resolver
 from source_amocrm.engine.read_plan import BEGINNING, ReadPlan, merged
@@ -68,7 +68,7 @@ class EntityReading:
         self._trash: Callable[[], list[Deletion]] = list
 
     def batches(self) -> Generator[Batch, None, None]:
-        with reading(self._listing):
+        with broken_off_if_begun(self._listing):
             yield from self._observed(self._settled(self._walked()))
             if self.event_log:
                 yield from self._settled(self._changed(self.event_log))
@@ -98,7 +98,7 @@ class EntityReading:
                 if self.resource.paid_filter and not isinstance(error, OrderIgnored):
                     self.account.filter_is_ignored()
         before = set(self.delivered)
-        for batch in self._unfiltered():
+        for batch in self._not_by_date():
             yield batch.without(lambda row: key(row) in before)
 
     def _by_date(self) -> Iterator[Page]:
@@ -111,7 +111,7 @@ class EntityReading:
             start = self._plan.requested_since if low == self._plan.since else low
             yield from keyset(self._listing, (start, high), self._traits)
 
-    def _unfiltered(self) -> Iterator[Batch]:
+    def _not_by_date(self) -> Iterator[Batch]:
         since = self._plan.since
         if self.resource.by_cursor and since > BEGINNING:
             try:

@@ -12,6 +12,7 @@ from functools import partial
 from airbyte_cdk.models import SyncMode
 
 from source_amocrm.account import Account
+from source_amocrm.account.availability import NONE_THERE
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.engine.deletions import EventLog
 from source_amocrm.engine.delivery import Checkpoint, Delivery, NewestFirst
@@ -165,7 +166,7 @@ class Sync:
             if failure is None:
                 reader.progress.finish(resource.name, not reader.stream.deletable or self.account.config.mark_deleted)
             elif reader.deliveries and self._is_off(resource, failure):
-                LOGGER.info("%s of %s: there are none in this account. %s", name, resource.name, failure)
+                LOGGER.info(NONE_THERE, f"{name} of {resource.name}", failure)
                 reader.progress.postpone(resource.name)
             else:
                 reader.failures.append(failure)

@@ -106,7 +106,7 @@ def _load_pending(pending: Mapping[str, Any]) -> ReadPlan:
 
 
 def _load_point(point: Mapping[str, Any] | None) -> ResumePoint | None:
-    return point and ResumePoint(_second(point["since"]), PageCheckpoint(**point["checkpoint"]))
+    return None if point is None else ResumePoint(_second(point["since"]), PageCheckpoint(**point["checkpoint"]))
 
 
 def _second(text: Any) -> int:

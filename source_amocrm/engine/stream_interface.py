@@ -87,7 +87,7 @@ class Declaration(ABC):
         """Returns the rows of one record of amoCRM's."""
 
     @abstractmethod
-    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[Row]:
+    def read_records(self, *args: Any, **kwargs: Any) -> Iterable[Any]:
         """Yields every row of the stream."""
 
 

@@ -18,6 +18,7 @@ import requests
 from airbyte_cdk.sources.streams.http.http import HttpStream
 
 from source_amocrm.account import Account, Resource
+from source_amocrm.account.availability import NONE_THERE
 from source_amocrm.account.resources import CARDS
 from source_amocrm.engine import read_alone
 from source_amocrm.engine.read_plan import Progress
@@ -159,7 +160,7 @@ class FullRefreshStream(AmocrmStream):
         except AmocrmError as error:
             if not self.account.lacks(error):
                 raise
-            LOGGER.info("%s: there are none in this account. %s", self.name, error)
+            LOGGER.info(NONE_THERE, self.name, error)
 
 
 class AccountStream(FullRefreshStream):

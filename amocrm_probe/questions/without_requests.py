@@ -1,7 +1,12 @@
-"""What every answer shows besides its rows: refusals for too many requests, the server's clock, the duration."""
+"""Questions that send no request: what reading cannot answer, and what every answer shows besides its rows.
+
+The former are listed so that nobody takes their absence for an answer. The latter are refusals for too many requests,
+the server's clock, and the duration.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import median
 
 from amocrm_probe.answer import ProbeAnswer, Unanswered, Why
@@ -41,7 +46,22 @@ def _latency(ask: Asking) -> ProbeAnswer:
     return ProbeAnswer(round(median(one.elapsed for one in ask.stats) * 1_000), seen=times)
 
 
+def _unanswered(why: Why, _: Asking) -> ProbeAnswer:
+    return ProbeAnswer(why=why)
+
+
 QUESTIONS = (
+    *(
+        Question(name, title, (), of_account(partial(_unanswered, why)))
+        for name, title, why in (
+            ("events_late", "How long after what happened its event shows", Why.WRITE),
+            ("closest_task_bump", "Whether a task's new deadline changes the card's updated_at", Why.WRITE),
+            ("merge_links", "Whether links that a merge moves have events", Why.WRITE),
+            ("accept_bumps", "Whether accepting a request changes the contact's updated_at", Why.WRITE),
+            ("old_token", "Whether an access token works on after its renewal", Why.WRITE),
+            ("other_domains", "Which other regional domains there are", Why.ANOTHER),
+        )
+    ),
     Question(
         "throttled",
         "Answers 429 that came by themselves",

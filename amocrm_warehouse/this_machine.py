@@ -1,10 +1,12 @@
-"""The folder in which the commands keep files on this machine, for its owner alone."""
+"""What the commands do on the machine of their user: keep files in a folder for its owner alone, and show a file."""
 
 from __future__ import annotations
 
 import os
 import sys
 from pathlib import Path
+
+from source_amocrm.browser import open_in_browser
 
 HOME = "SOURCE_AMOCRM_HOME"
 """The environment variable that names another folder."""
@@ -30,3 +32,9 @@ def _default() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / NAME
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / NAME
+
+
+def show(path: Path) -> None:
+    """Prints the path of the report, and opens the report if the person sees this machine's display."""
+    print(f"\nThe report: {path}", flush=True)
+    open_in_browser(path.as_uri())
