@@ -54,7 +54,7 @@ MAPPED = {
 }  # fmt: skip
 """A column of `deals` for each type of the data type map."""
 OF_FIFTEEN = ("--streams", ",".join(FIFTEEN))
-REPLACED = "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep"
+REPLACED = "The personal_data settings have changed. Rows already loaded keep the old form until they change."
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])

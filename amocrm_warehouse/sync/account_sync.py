@@ -28,9 +28,8 @@ if TYPE_CHECKING:
 RESERVED = ("amocrm_staging", "amocrm_marts", "information_schema")
 """Schemas of dbt and of the databases, whose names no dataset may have."""
 OTHER_PERSONAL_DATA = (
-    "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep the "
-    "form that they have. To have all rows in the new form, delete the DuckDB file, or drop the schemas {dataset}, "
-    "{dataset}_load and those of the marts, and sync again."
+    "The personal_data settings have changed. Rows already loaded keep the old form until they change. To rewrite all: "
+    "delete the DuckDB file, or drop the schemas {dataset}, {dataset}_load and those of the marts, and sync again."
 )
 
 

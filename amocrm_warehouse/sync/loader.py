@@ -120,7 +120,10 @@ class Loader:
         return dict(found.get("streams", {}))
 
     def check_tables(self, streams: Iterable[str]) -> None:
-        """Raises LoadError for a table of another project: the contacts of my_deal are the deal_contacts of my."""
+        """Raises LoadError if another project already owns one of our tables.
+
+        `my_deal` + `contacts` and `my` + `deal_contacts` give the same name.
+        """
         if not self._kind.has_catalog:
             return
         new = {self.prefix + stream for stream in streams} - self._schema.tables.keys()

@@ -17,7 +17,7 @@ from source_amocrm.walk import Page, PageCheckpoint, Row
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import Key, key, numeric_id, seconds
 
-ROWS_BETWEEN_STATES = 1_000  # after which the next possible checkpoint is delivered
+ROWS_BETWEEN_STATES = 1_000  # records after which the next possible checkpoint is delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,9 +174,8 @@ class Delivery:
 class NewestFirst(Delivery):
     """Delivers rows of events from the newest to the oldest.
 
-    Holds a row back as long as a newer one may still come, and until many rows are held, because the resolver is called
-    once for all of them. `until`: the last second read. `between` reads the stream's events between two seconds, both
-    included.
+    Buffers events until no newer one can come and ROWS_BETWEEN_STATES wait, so that one lookup serves them all.
+    `until`: the last second read. `between` reads the stream's events between two seconds, both included.
     """
 
     until: int
@@ -186,7 +185,7 @@ class NewestFirst(Delivery):
         super().__post_init__()
         self._missing = self._needed - (self.until + 1, FOREVER)
         self._gaps = [*self._needed.gaps]
-        """The intervals between the needed ones, newest last: earlier syncs delivered their events."""
+        """The intervals between the needed ones (newest last), whose events an earlier sync delivered."""
         self._newer_gaps: list[Interval] = []
         """The gaps that are newer than the rows delivered next, and whose events were not read yet."""
         self._met = set[int | None]()
@@ -213,7 +212,7 @@ class NewestFirst(Delivery):
         yield from super().take(Batch(Page(ready, (complete, FOREVER))))
 
     def _rows_by_record(self, records: list[Row]) -> Iterator[list[Row]]:
-        """Yields the rows of each event; the events of a gap count as made before the older ones."""
+        """Yields each event's rows. Events of a gap (delivered by an earlier sync) are processed before older ones."""
         while records:
             low = self._gaps[-1][0] if self._gaps else BEGINNING
             older = next((at for at, row in enumerate(records) if (self._second(row) or FOREVER) < low), len(records))

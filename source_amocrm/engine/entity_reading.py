@@ -62,7 +62,11 @@ class EntityReading:
         self._listing = self.account.listing(self.resource, self.params)
         self._traits = ListTraits()
         self.delivered = set[Key]()
-        """The keys of rows that every stream takes; in a first sync only some, for an ignored filter shows soon."""
+        """The keys of rows that every stream takes.
+
+        A first sync keeps only the first REMEMBERED_KEYS: they matter only if the server ignores the filter, which the
+        first pages show.
+        """
         self.ids = array("q")
         """The ids of all rows that came, of which there may be millions."""
         self._trash: Callable[[], list[Deletion]] = list

@@ -60,9 +60,10 @@ class ReadPlan:
 
     @property
     def requested_since(self) -> int:
-        """The first second to request: no later than the newest known row's, so that an empty response is a false one.
+        """The first second to request.
 
-        A walk in the order of IDs that is not finished does not know the newest row.
+        Begins no later than the newest row we know: it must come back, so an empty page proves the response wrong. An
+        unfinished walk in the order of IDs does not know the newest row.
         """
         return self.since if self.newest is None or self.resume else min(self.newest, self.since)
 
@@ -222,8 +223,8 @@ class Progress:
         """Returns the date to deliver for a row of the list `name` that amoCRM dates `second`: no earlier than
         `at_least`, and later than any other delivered version of the row.
 
-        `postdated`: the row was read before `second`, so that its next version may be dated earlier. A state must hold
-        what is `ahead` before the row is delivered: a destination may keep rows that no state follows.
+        `postdated`: the row was read before `second`, so its next version may be dated earlier. Save the `ahead` entry
+        in a state before emitting the row, for a destination may keep rows after the last state.
         """
         if second is None or not (self.ahead or at_least or postdated):
             return second

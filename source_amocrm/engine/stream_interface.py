@@ -28,9 +28,9 @@ class Deletion:
 class Batch:
     """The part of a list that a reading hands to the streams made of the list.
 
-    `floor`: every stream takes the rows of this second and later, whatever else it needs; they come from a walk by page
-    number, or events named them. `walked`: the walk by page number has come to its end. `at_least`: by id, the second
-    before which a row must not be dated, so that it wins over a tombstone of its entity.
+    `floor`: rows with cursor >= floor go to every stream, even outside the seconds it still needs, for they come from a
+    walk by page number, or events named them. `walked`: the walk by page number has come to its end. `at_least`: by id,
+    the second before which a row must not be dated, so that it wins over a tombstone of its entity.
     """
 
     page: Page

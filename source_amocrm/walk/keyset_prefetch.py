@@ -41,7 +41,8 @@ MOST_REPEATED = 8
 LEAST_GAIN = 1 / 8
 """The least part of a window that no earlier window requests (share of a page). A window with less is not requested."""
 SHORTFALL_PER_ANCHOR = 1 / 100
-"""How many rows short of a full page the best window may be, for each anchor tried: the last anchors are the surest."""
+"""Stop trying older anchors once the best window is within (anchors tried)/100 rows of a full page: newer anchors have
+moved least."""
 POLL_INTERVAL = 0.05
 """How often a walk that waits for a page looks whether the pool has room for another request (seconds)."""
 
