@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from amocrm_warehouse.report.data import Run, shifted
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.metrics import METRICS, ROWS, column, join_deals, total, totals
-from amocrm_warehouse.report.queries import CLOCK, REASONS
+from amocrm_warehouse.report.page_data import shifted
+from amocrm_warehouse.report.page_queries import CLOCK, REASONS
 
 
 @dataclass(frozen=True)

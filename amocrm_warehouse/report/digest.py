@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import Choice, answer
-from amocrm_warehouse.report.data import Run, shifted
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.page_data import shifted
+from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
 

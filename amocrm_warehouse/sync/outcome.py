@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Outcome:
-    """`received`: rows read by stream; `complete`: the streams read to their end; `totals`: rows of each table after it.
+    """`received`: rows read by stream. `complete`: the streams read to their end. `totals`: rows of each table then.
 
     `errors` and `notices` are sentences: what failed, and what else a person should know. `config_error`: whether a
     person has to mend something before another sync can succeed.

@@ -9,8 +9,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.database import reading
-from amocrm_warehouse.report.data import Run
+from amocrm_warehouse.database import Run, reading
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
-from amocrm_warehouse.address import add_database
 from amocrm_warehouse.database import DATABASE_ERRORS
+from amocrm_warehouse.database_address import add_database
 from amocrm_warehouse.interrupt import exit_code
-from amocrm_warehouse.sync.syncing import project_of
+from amocrm_warehouse.sync.account_sync import project_of
 from amocrm_warehouse.verify.findings import Verification
 from amocrm_warehouse.verify.held_tables import HeldTables
 from source_amocrm.account import Account
@@ -39,7 +39,7 @@ def verify(
 
     Raises ValueError if it cannot begin, and one of DATABASE_ERRORS if the database cannot be read.
     """
-    from amocrm_warehouse.verify.comparison import Comparison, Requests  # the CDK takes a second to import
+    from amocrm_warehouse.verify.account_comparison import Comparison, Requests  # the CDK takes a second to import
 
     file, counted = ConfigFile(config), Requests()
     settings = file.settings()

@@ -1,0 +1,73 @@
+"""The report's words in one of its two languages."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from amocrm_warehouse.report.like_with_like import percents, rounded
+from amocrm_warehouse.report.metrics import METRICS
+
+FOLDER = Path(__file__).resolve().parent
+LANGUAGES = ("en", "ru")
+SIGNS = {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "UAH": "₴", "BYN": "Br"}
+MONTH_NAMES = {
+    "en": ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+           "December"],
+    "ru": ["январь", "февраль", "март", "апрель", "май", "июнь", "июль", "август", "сентябрь", "октябрь", "ноябрь",
+           "декабрь"],
+}  # fmt: skip
+
+
+@cache
+def texts() -> dict[str, list[str]]:
+    """Returns English and Russian by key; each metric's name is `column.…`, its definition `means.…`."""
+    of_metrics = {f"column.{name}": metric.name for name, metric in METRICS.items()}
+    of_metrics |= {f"means.{name}": metric.means for name, metric in METRICS.items()}
+    return _texts(FOLDER / "texts.yaml") | {key: text.split(" | ") for key, text in of_metrics.items()}
+
+
+@cache
+def _texts(path: Path) -> dict[str, list[str]]:
+    found: dict[str, str] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return {key: text.split(" | ") for key, text in found.items()}
+
+
+class Words:
+    """Texts, numbers, money and months as the language writes them."""
+
+    def __init__(self, language: str) -> None:
+        self.position = LANGUAGES.index(language)
+        self.language = language
+
+    def __call__(self, key: str, **values: object) -> str:
+        return texts()[key][self.position].format(**values)
+
+    def of_column(self, name: str) -> str | None:
+        """Returns the definition of a metric, or the description of a column in columns.yaml."""
+        found = texts().get(f"means.{name}") or _texts(FOLDER.parent / "dbt" / "columns.yaml").get(name)
+        return found[self.position] if found else None
+
+    def number(self, value: float | Decimal | None, digits: int = 0) -> str:
+        if value is None:
+            return "–"
+        text = f"{rounded(value, digits):,}"
+        return text if self.language == "en" else text.replace(",", "\u00a0").replace(".", ",")
+
+    def money(self, value: float | Decimal | None, currency: str | None) -> str:
+        return (
+            "–" if value is None else f"{self.number(value)}\u00a0{SIGNS.get(currency or '', currency or '')}".strip()
+        )
+
+    def percent(self, value: float | None) -> str:
+        if value is None:
+            return "–"
+        shown = percents(value)
+        return self.number(shown, 0 if shown == int(shown) else 1) + ("%" if self.language == "en" else "\u00a0%")
+
+    def month(self, value: date) -> str:
+        return f"{MONTH_NAMES[self.language][value.month - 1]} {value.year}"
