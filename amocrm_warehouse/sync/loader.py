@@ -50,8 +50,8 @@ SYNCS = pa.schema(
 
 
 class EndedSync(NamedTuple):
-    """A row of the table of syncs. `failures`: a JSON list of sentences. `tables`: a JSON object with the rows read of each
-    stream that was read to its end."""
+    """A row of the table of syncs. `failures`: a JSON list of sentences. `tables`: a JSON object, by stream that was read
+    to its end the rows read."""
 
     started_at: datetime
     ended_at: datetime
