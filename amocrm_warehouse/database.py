@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Timer
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import duckdb
@@ -22,16 +22,38 @@ MODELS = re.compile(r"\bamocrm_(marts|staging)\.")
 """The schemas of the models, as statements name them."""
 
 
+class Limits(NamedTuple):
+    """What a statement may take: `seconds`, and in DuckDB `memory` (MB), and as much again of the disk, twice.
+
+    PostgreSQL has no limit of memory for a user. There each sort and hash table gets what is usual, in one process.
+    """
+
+    seconds: float
+    memory: int
+
+    @property
+    def of_duckdb(self) -> dict[str, str]:
+        return {"memory_limit": f"{self.memory}MB", "max_temp_directory_size": f"{2 * self.memory}MB"}
+
+    @property
+    def of_postgresql(self) -> str:
+        """Other names than PostgreSQL's own are found in their schemas alone: none stands for one of these."""
+        return (
+            f" -c statement_timeout={1000 * self.seconds:.0f} -c work_mem=16MB -c max_parallel_workers_per_gather=0"
+            " -c jit=off -c standard_conforming_strings=on -c search_path=pg_catalog"
+        )
+
+
 @contextmanager
-def reading(database: str, *, read_only: bool = False, seconds: float | None = None) -> Iterator[Run]:
+def reading(database: str, *, read_only: bool = False, limits: Limits | None = None) -> Iterator[Run]:
     """Yields a function that runs statements, in which `$name` is a value. All see the database at one moment.
 
     The schemas `amocrm_marts` and `amocrm_staging` stand for those in which the models are, see `_schemas`.
 
-    With `read_only` the database refuses to write, and DuckDB to read other files. `seconds`: deadline of all
+    With `read_only` the database refuses to write, and DuckDB to read other files. The deadline in `limits` is of all
     statements together in DuckDB, of each in PostgreSQL. Raises one of DATABASE_ERRORS.
     """
-    with closing(_opened(database, read_only, seconds)) as connection:
+    with closing(_opened(database, read_only, limits)) as connection:
         # a cursor of DuckDB would be a connection of its own, with a transaction of its own
         cursor = connection if is_file(database) else connection.cursor()
 
@@ -49,7 +71,7 @@ def reading(database: str, *, read_only: bool = False, seconds: float | None = N
             cursor.execute(sql, values or None)
             return [column[0] for column in cursor.description or ()], cursor.fetchall() if cursor.description else []
 
-        with _interrupted_after(connection, seconds if is_file(database) else None):
+        with _interrupted_after(connection, limits.seconds if limits and is_file(database) else None):
             yield run
 
 
@@ -88,11 +110,12 @@ def _interrupted_after(connection: Any, seconds: float | None) -> Iterator[None]
             timer.cancel()
 
 
-def _opened(database: str, read_only: bool = False, seconds: float | None = None) -> Any:
+def _opened(database: str, read_only: bool = False, limits: Limits | None = None) -> Any:
     url = location(database)
     if isinstance(url, Path):
-        sealed: Any = {"enable_external_access": False} if read_only else {}
-        connection = duckdb.connect(str(url), read_only=read_only, config=sealed)
+        config: Any = {"enable_external_access": False} if read_only else {}
+        config |= limits.of_duckdb if limits else {}
+        connection = duckdb.connect(str(url), read_only=read_only, config=config)
         connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
         if read_only:
             connection.execute("SET lock_configuration = true")
@@ -106,7 +129,7 @@ def _opened(database: str, read_only: bool = False, seconds: float | None = None
         dbname=url.path.strip("/") or "postgres",
         options="-c default_transaction_isolation=repeatable\\ read"
         + (" -c default_transaction_read_only=on" if read_only else "")
-        + (f" -c statement_timeout={1000 * seconds:.0f}" if seconds else ""),
+        + (limits.of_postgresql if limits else ""),
     )
 
 

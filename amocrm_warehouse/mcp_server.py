@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import hmac
 import os
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +20,7 @@ from pydantic import Field
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amocrm_warehouse.address import add_database, is_file
+from amocrm_warehouse.address import add_database
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.models import environment
@@ -30,6 +29,7 @@ from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.queries import CLOCK
 from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.statement_guard import RefusedStatement, rows_of
 
 TOKEN = "SOURCE_AMOCRM_MCP_TOKEN"
 """The environment variable with the token of the HTTP server."""
@@ -39,12 +39,6 @@ SECONDS = 20.0
 MOST_ROWS = 500
 """The most rows of an answer."""
 DEFINITIONS = "\n".join(f"- {name}: {Words('en')(f'means.{name}')}" for name in METRICS)
-READS_FILES = """
-    select rolsuper or pg_has_role('pg_read_server_files', 'member')
-        or pg_has_role('pg_execute_server_program', 'member')
-    from pg_roles where rolname = current_user
-"""
-"""Whether the PostgreSQL user may read the server's files or run programs, even in a read-only transaction."""
 INSTRUCTIONS = f"""\
 Sales of an amoCRM or Kommo account. Money is in the account's currency, months and days are by its own clock. Without
 `since` and `until` the answers cover the last twelve months; `directory` has the ids of accounts, pipelines and
@@ -197,16 +191,10 @@ def plain(value: Any) -> Any:
 
 def run_select(database: str, select: str, limit: int) -> dict[str, Any]:
     """Returns the rows of one SELECT. Raises ToolError, which says what is wrong with the statement."""
-    text = select.strip().rstrip(";").strip()
-    if ";" in text or not re.match(r"(?i)(select|with)\b", text):
-        raise ToolError("One SELECT is taken, without a semicolon in it.")
     try:
-        with reading(database, read_only=True, seconds=SECONDS) as run:
-            if not is_file(database) and run(READS_FILES)[1][0][0]:
-                raise ToolError("--sql takes a PostgreSQL user who may not read the server's files; this one may.")
-            columns, found = run(f"select * from (\n{text}\n) as selected limit {limit + 1}")
-    except DATABASE_ERRORS as error:
-        raise ToolError(" ".join(str(error).split())[:500]) from None
+        columns, found = rows_of(database, select, limit + 1, SECONDS)
+    except (*DATABASE_ERRORS, RefusedStatement) as error:
+        raise ToolError(" ".join(str(error).split())[:2_000]) from None
     return {"rows": rows(AnswerTable(columns, found))[:limit], "more": len(found) > limit}
 
 
@@ -229,8 +217,11 @@ class Guarded:
 def serve(tools: MCPServer, host: str, port: int, token: str) -> None:
     import uvicorn
 
+    from amocrm_warehouse.mcp_connections import BoundedConnection
+
     app = Guarded(tools.streamable_http_app(stateless_http=True, json_response=True, host=host), token)
-    asyncio.run(uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning")).serve())
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning", http=BoundedConnection)
+    asyncio.run(uvicorn.Server(config).serve())
 
 
 def main(arguments: list[str] | None = None) -> int:
