@@ -14,7 +14,7 @@ GET = b"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
 
 
-async def app(*_: Any) -> None:
+def app(*_: Any) -> Any:
     """Is never run: the loop of these tests only notes what it was asked for."""
 
 

@@ -149,9 +149,11 @@ def objects(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str 
 def inside(value: Any, path: Iterable[str | int]) -> Any:
     """What stands at `path`; of arrays the first element that has it; None if nothing does."""
     for name in path:
-        parts = value if isinstance(value, list) and isinstance(name, str) else [value]
-        found = [part[name] for part in parts if isinstance(part, list) or (isinstance(part, dict) and name in part)]
-        value = found[0] if found else None
+        if isinstance(name, int):
+            value = value[name]
+        else:
+            parts = value if isinstance(value, list) else [value]
+            value = next((part[name] for part in parts if isinstance(part, dict) and name in part), None)
     return value
 
 
