@@ -169,7 +169,7 @@ def check_answers(tables: Mapping[str, list[Row]], choice: Choice, limit: int | 
     for name, rows in tables.items():
         columns, all_rows = wanted[name]
         present = [column for column in columns if not rows or column in rows[0]]
-        assert not rows or rows[0].keys() <= {"project_id", *columns}, name
+        assert not rows or rows[0].keys() <= {"project_id", "currency", "item_id", *columns}, name
         indexes = [columns.index(column) for column in present]
         found = [[as_text(row[column]) for column in present] for row in rows]
         held = [[as_text(row[index]) for index in indexes] for row in all_rows[:limit]]
