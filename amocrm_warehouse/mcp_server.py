@@ -25,7 +25,8 @@ from amocrm_warehouse.address import add_database, is_file
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.models import environment
-from amocrm_warehouse.report.answers import AnswerTable, Choice, answer, last_months
+from amocrm_warehouse.report.answers import AnswerTable, answer
+from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.queries import CLOCK

@@ -29,7 +29,8 @@ from amocrm_warehouse import mcp_server
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_server import TOKEN, plain, server
 from amocrm_warehouse.report import data, workbook
-from amocrm_warehouse.report.answers import Choice, in_choice, last_months, people_of
+from amocrm_warehouse.report.answers import in_choice, people_of
+from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.words import Words

@@ -10,7 +10,7 @@ from selenium import webdriver
 
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import workbook
-from amocrm_warehouse.report.answers import last_months
+from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.words import Words
 

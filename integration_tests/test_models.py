@@ -21,7 +21,7 @@ from selenium import webdriver
 from amocrm_warehouse import mcp_server
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import data, workbook
-from amocrm_warehouse.report.answers import last_months
+from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.queries import QUERIES
 from amocrm_warehouse.report.words import Words

@@ -18,7 +18,8 @@ from amocrm_warehouse.database import reading
 from amocrm_warehouse.models import projects_in
 from amocrm_warehouse.plans import read_plans
 from amocrm_warehouse.report import data, workbook
-from amocrm_warehouse.report.answers import answer, last_months
+from amocrm_warehouse.report.answers import answer
+from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.words import LANGUAGES, Words
 from docs.describe_models import SCHEMA, columns, layer, pages

@@ -17,7 +17,8 @@ from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.models import SCHEMA, Built, add_options, build, build_from, projects_of
 from amocrm_warehouse.plans import COSTS, read_costs, read_plans
 from amocrm_warehouse.report import workbook
-from amocrm_warehouse.report.answers import last_months, people_of
+from amocrm_warehouse.report.answers import people_of
+from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.data import EVERYTHING, Contents
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page import write

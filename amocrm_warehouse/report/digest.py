@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from amocrm_warehouse.report.answers import Choice, answer
+from amocrm_warehouse.report.answers import answer
+from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.data import Run, shifted
 from amocrm_warehouse.report.queries import REASONS
 from amocrm_warehouse.report.words import Words
