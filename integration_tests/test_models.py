@@ -28,12 +28,13 @@ from amocrm_warehouse.report.words import Words
 
 from . import models, postgres, report_page
 from .assistant import ATTACKS, ask, ask_by_http, ask_by_stdio, serving
+from .assistant_numbers import check_assistant
 from .connector import messages
 from .destination import Destination
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .models import Row
-from .report_numbers import check_answers, check_assistant, check_numbers, choose, of_fifteen_digits, twelve_lines
+from .report_numbers import check_answers, check_numbers, choose, of_fifteen_digits, twelve_lines
 from .report_page import Report
 from .sandbox import NOW, Account, ManualClock, Sandbox, writes
 from .sheets import tables_of
@@ -385,7 +386,7 @@ def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.
         connection.execute(READER)
     reader = owner.replace("postgres@", "reader@")
     [directly] = ask(reader, ("today", {"project": "1001"}))
-    assert 0 < len(directly["rows"]) == 50 < directly["total_rows"]
+    assert re.fullmatch(r"20 of \d\d+", directly["covers"]["rows"]["cards"])
     [before] = models.query(owner, ALL_THAT_IS_THERE)
     for attack, answer in zip(
         attacks := [*ATTACKS, *ATTACKS_ON_POSTGRESQL], ask(reader, *(("sql", {"select": one}) for one in attacks)),
@@ -396,7 +397,7 @@ def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.
     [some, mighty] = ask(reader, ("sql", {"select": "select deal_id from amocrm_marts.deals", "limit": 3})) + ask(
         owner, ("sql", {"select": "select 1 as one"})
     )
-    assert (len(some["rows"]), some["more"]) == (3, True)
+    assert (len(some["rows"]), some["covers"]["rows"]) == (3, {"rows": "3 of more"})
     assert "--sql takes a PostgreSQL user who may not read the server's files; this one may." in mighty
     ask(reader, ("sql", {"select": "select lo_create(7)"}))  # which PostgreSQL 15 takes, and which is not committed
     monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
