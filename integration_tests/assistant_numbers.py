@@ -35,7 +35,7 @@ RENAMED = {"sources": {"won": "won_of_created", "won_budget": "won_of_created_bu
 
 def told(name: str, columns: Iterable[str], row: Iterable[Any]) -> Row:
     """Returns an expected row as the assistant is told: shares as percents, the average as a whole number."""
-    found = {}
+    found: Row = {}
     for column, value in zip(columns, row, strict=True):
         column = RENAMED.get(name, {}).get(column, column)
         if column in SHARES:
@@ -144,7 +144,7 @@ def deal_moments(spans: Mapping[int, list[Row]]) -> list[tuple[int, datetime | N
 
 
 def first_table(answer: Row) -> list[Row]:
-    return next(table for name, table in answer.items() if name != "covers")  # type: ignore[no-any-return]
+    return next(table for name, table in answer.items() if name != "covers")
 
 
 def check_coverage(answer: Row, known: oracle.Known) -> None:

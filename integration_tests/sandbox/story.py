@@ -1,6 +1,6 @@
 """Two months in which something happens: sales fall, and one manager leaves clients without an answer.
 
-It is played after an account's generated history, up to now, so that questions about it have an answer to be found:
+They are played after an account's generated history, up to now, so that questions about it have an answer to be found:
 of the four people who sell, the first sold much less last month, and the last misses calls and answers chats late.
 """
 
