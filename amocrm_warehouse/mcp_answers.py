@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from amocrm_warehouse.mcp_arguments import Chosen, Refused, chosen, read_arguments
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
-from amocrm_warehouse.mcp_tools import Tool
+from amocrm_warehouse.mcp_tools import UNREAD, Tool
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
@@ -66,8 +66,12 @@ def reply(
     counts: dict[str, int | str] = {
         part: len(rows) if tool.is_counted or len(rows) <= limit else "more" for part, rows in tables.items()
     }
-    shown = {part: [plain_row(row) for row in rows[:limit]] for part, rows in tables.items()}
-    covers = coverage(tool, of, before, run(BUILT)[1][0][0]) | ({"missing": missing} if missing else {})
+    # the columns of a SELECT are its own
+    row_of = plain_row if tool.is_counted else plain
+    shown = {part: [row_of(row) for row in rows[:limit]] for part, rows in tables.items()}
+    covers = coverage(tool, of, before, run(BUILT)[1][0][0]) | not_read(tool, ask)
+    if missing:
+        covers["missing"] = missing
     return fitted(covers | meanings(shown), shown, counts, 1_000 * values.get("kilobytes", KILOBYTES))
 
 
@@ -110,6 +114,13 @@ def coverage(tool: Tool, of: Chosen, before: Choice | None, built_at: datetime) 
     if tool.notes:
         found["notes"] = list(tool.notes)
     return found
+
+
+def not_read(tool: Tool, ask: Asking) -> dict[str, Any]:
+    """Returns the tables without which a part of the answer is unknown: silence would be taken for zero."""
+    absent = [row for row in ask.rows("freshness") if row["table"] in tool.reads and not row["was_read"]]
+    found = [{"project_id": row["project_id"], "table": row["table"], "so": UNREAD[row["table"]]} for row in absent]
+    return {"not_read": found} if found else {}
 
 
 def period(choice: Choice, dated: str | None) -> Any:

@@ -325,6 +325,13 @@ COUNTS = (
 )  # fmt: skip
 
 
+KNOWN_BY = {
+    "messages": ("talks", "answered", "not_answered", "waiting_now"),
+    "calls": ("calls_in", "missed_calls", "missed_and_left"),
+}
+"""Counts that are unknown if a table was not read."""
+
+
 def incoming(ask: Asking) -> list[Row]:
     """Returns what each person did with the clients who wrote, called or became a deal."""
     names = {(row["project_id"], row["user_id"]): row["manager"] for row in ask.rows("everybody")}
@@ -345,12 +352,15 @@ def incoming(ask: Asking) -> list[Row]:
             if key[1] == 0:
                 empty["manager"] = "robot"
             found.setdefault(key, empty).update({one: row[one] for one in row if one not in empty or one in COUNTS})
+    unread = {(row["project_id"], row["table"]) for row in ask.rows("freshness") if not row["was_read"]}
     for row in found.values():
+        for table, names in KNOWN_BY.items():
+            if (row["project_id"], table) in unread:
+                row |= dict.fromkeys(names)
         row["missed_share"] = share(row["missed_calls"], row["calls_in"])
         row["not_answered_share"] = share(row["not_answered"], row["talks"])
-    return sorted(
-        found.values(), key=lambda row: (-row["talks"] - row["calls_in"] - row["new_deals"], str(row["manager"]))
-    )
+    most = ("talks", "calls_in", "new_deals")
+    return sorted(found.values(), key=lambda row: (-sum(row[one] or 0 for one in most), str(row["manager"])))
 
 
 MEASURES = {
@@ -367,7 +377,7 @@ def worst(ask: Asking) -> list[Row]:
     people = [row for row in incoming(ask) if row["is_present_user"]]
     found = []
     for measure, (cases, means) in MEASURES.items():
-        own = [row for row in people if row[cases] >= ENOUGH and row.get(measure) is not None]
+        own = [row for row in people if (row[cases] or 0) >= ENOUGH and row.get(measure) is not None]
         if own:
             last = max(own, key=lambda row: (row[measure], row[cases]))
             found.append({

@@ -27,6 +27,8 @@ class Tool:
     """Whether the answer stands beside a period before."""
     notes: tuple[str, ...] = ()
     """What the answer says of itself, where its columns do not."""
+    reads: tuple[str, ...] = ()
+    """Tables of the connector, of UNREAD, without which a part of the answer is unknown."""
     is_counted: bool = True
     """Whether the answer says of how many rows it shows the first."""
     rows: int = 50
@@ -46,12 +48,31 @@ CREATION = "the day of creation; the responsible user is the present one"
 NOW = "overdue and stale are as of now, whatever the days."
 PLAN = "Plans are of whole months, people and all pipelines together."
 
+UNREAD = {
+    "calls": "Calls are unknown, not zero.",
+    "messages": "Chats, answers and waiting clients are unknown, not zero.",
+    "notes": "Notes are unknown, not zero.",
+    "tasks": "Tasks are unknown: none is counted as overdue or done, and no deal as one without a task.",
+    "deal_statuses": "Moves of deals are unknown: so are slow deals, forecasts, and the stages of losses.",
+    "deal_responsible_changes": "It is unknown who was responsible at closing: the present responsible user stands in.",
+    "deal_sale_changes": "Former budgets are unknown: the present one stands in.",
+    "loss_reasons": "Names of reasons are unknown.",
+    "statuses": "Names and order of stages and pipelines are unknown.",
+    "users": "Names of users are unknown.",
+    "groups": "Teams are unknown.",
+}
+"""What an answer says of a table that was not read."""
+CLOSER = ("deal_responsible_changes", "users")
+WAITS = ("tasks", "messages", "deal_statuses", "users", "statuses")
+ACTS = ("calls", "messages", "notes", "tasks", "deal_statuses", "users")
+
 TOOLS: dict[str, Tool] = {
     "directory": Tool(
         "Start here if a name is not certain: accounts (currency, time zone, today), pipelines with their stages, "
         "people with their teams, and sources of deals. Other tools take these names or ids.",
         {"accounts": "accounts", "pipelines": "pipelines", "people": "people", "sources": "source_names"},
         (), rows=500,
+        reads=("statuses", "users", "groups"),
     ),
     "sales_overview": Tool(
         "How much was sold: deals created, won and lost, money, share won, average sale, days to win, plan, and open "
@@ -62,6 +83,7 @@ TOOLS: dict[str, Tool] = {
         notes=("open and open_budget are as of now, whatever the days.",
                "plan is null unless the days are whole months of all pipelines; plan_won_budget are the sales of those "
                "who have a plan, in its months: compare the plan with this, never with won_budget."),
+        reads=CLOSER,
     ),
     "compare_periods": Tool(
         "Why sales rose or fell: two periods side by side, in total, by manager, team, pipeline and source, with deals "
@@ -82,6 +104,7 @@ TOOLS: dict[str, Tool] = {
                "share.",
                "causes: of_number_of_sales + of_average_sale = won_budget_change.",
                "of_median: a manager's sales against the median of the account's present users among them."),
+        reads=(*CLOSER, "groups", "loss_reasons"),
     ),
     "plan": Tool(
         "Plan and pace: the plan, sales and share done by month and by manager, and for the present month what the "
@@ -90,16 +113,19 @@ TOOLS: dict[str, Tool] = {
         "the month of the plan; sales by the day of closing",
         notes=(PLAN, "won_budget and plan_won_budget are the sales of those who have a plan for the month.",
                "pace is of the present month, whatever the days; it gives every day the same part of the plan."),
+        reads=CLOSER,
     ),
     "managers": Tool(
         "Sales by manager: won, money, lost, share won, average; overdue tasks and stale deals now. Highest sales "
         "first.",
         {"managers": "managers"}, ("pipeline", *OF_PEOPLE), CLOSING, notes=(NOW,),
+        reads=(*CLOSER, "tasks"),
     ),
     "teams": Tool(
         "The same by team (group of users): won, money, lost, share won, average; overdue tasks and stale deals now.",
         {"teams": "teams"}, ("pipeline", *OF_PEOPLE), CLOSING,
         notes=(NOW, "A user's team is the present one; null is everybody without a team, removed users too."),
+        reads=(*CLOSER, "tasks", "groups"),
     ),
     "funnel": Tool(
         "Where deals are lost: of the deals created in the days, how many reached each stage, share of the stage "
@@ -107,10 +133,12 @@ TOOLS: dict[str, Tool] = {
         {"stages": shapes.funnel}, OF_DEALS, CREATION, rows=100,
         notes=("The last stage is won: deals that are won now, whenever that was.",
                "lost_here is null if the moves of deals were not read."),
+        reads=("deal_statuses", "statuses"),
     ),
     "loss_reasons": Tool(
         "Why deals are lost: lost deals and their money by reason, the most frequent first (null: no reason given).",
         {"reasons": shapes.reasons}, OF_DEALS, CLOSING,
+        reads=("loss_reasons", *CLOSER),
     ),
     "sources": Tool(
         "Where deals come from: deals created in the days by source (null: none), and what is won of them now.",
@@ -129,10 +157,12 @@ TOOLS: dict[str, Tool] = {
         "Use it to show which deals are behind a number.",
         {"deals": with_links("deals", state="state")}, ("state", *OF_DEALS),
         "won and lost: the day of closing; created: the day of creation; open: as of now", needs=("state",), rows=20,
+        reads=(*CLOSER, "statuses"),
     ),
     "open_deals": Tool(
         "Open deals now by pipeline and stage: number, money, and for how long they have been in the stage.",
         {"stages": "open_by_age"}, OF_DEALS, rows=100,
+        reads=("deal_statuses", "statuses"),
     ),
     "today": Tool(
         "What to do today: every card that waits, once, with link, manager and all its reasons, the highest budgets "
@@ -143,11 +173,13 @@ TOOLS: dict[str, Tool] = {
         rows=20,
         notes=("budget is that of open deals alone; a card that is won, lost or no deal has none and comes last.",
                "A number of a reason is null if the account's tasks, messages or moves were not read."),
+        reads=WAITS,
     ),
     "stale_deals": Tool(
         "Open deals in which nothing has happened for a long time and that have no task to come, with links; the "
         "highest budgets first.",
         {"deals": with_links("stale")}, ("pipeline", *OF_PEOPLE), rows=20,
+        reads=ACTS,
     ),
     "forecast": Tool(
         "Expected sales of the present month and the next two, by pipeline (* is all pipelines), with the interval in "
@@ -159,6 +191,7 @@ TOOLS: dict[str, Tool] = {
                "was sold.",
                "expected is null where too few sales are known to tell: say so, and give no number."),
         rows=40,
+        reads=("deal_statuses", "statuses"),
     ),
     "incoming": Tool(
         "How people handle incoming chats, calls and new deals, by manager: first answer, unanswered chats, missed "
@@ -169,6 +202,7 @@ TOOLS: dict[str, Tool] = {
         notes=(f"worst compares present users with at least {shapes.ENOUGH} cases; robots and removed users are left "
                 "out. No single measure says who is worst of all: name the measure.",
                "waiting_now is as of now, whatever the days."),
+        reads=("messages", "calls", "users"),
     ),
     "conversations": Tool(
         "Chats in which a client wrote: number, median minutes to a person's first answer, who waits, and by whom they "
@@ -176,16 +210,19 @@ TOOLS: dict[str, Tool] = {
         {"managers": "talks", "channels": "talks_by_channel", "hours": "talks_by_hour"}, ("pipeline", *OF_PEOPLE),
         "the day on which the conversation began",
         notes=("unanswered are the conversations begun in the days whose client waits now; today has all who wait.",),
+        reads=("messages", "users"),
     ),
     "activity": Tool(
         "What people did: calls, seconds of talk, messages, notes, moves of deals and tasks done, by user.",
         {"managers": "work"}, OF_PEOPLE, "the day of the act",
         notes=("Robots' calls count too. Activity has no pipelines.",),
+        reads=ACTS,
     ),
     "working_hours": Tool(
         "When people work: what they did (calls, messages, notes, moves, tasks done) by weekday and hour of the "
         "account's clock.",
         {"weekdays": shapes.hours}, ("pipeline", *OF_PEOPLE), "the day of the act",
+        reads=ACTS,
     ),
     "manager_card": Tool(
         "One manager in one call: sales, plan of the present month, what was done, how incoming was handled, and what "
@@ -193,11 +230,13 @@ TOOLS: dict[str, Tool] = {
         {"sales": "managers", "plan": shapes.pace, "activity": "work", "incoming": shapes.incoming,
          "waiting": shapes.waiting, "cards": shapes.cards},
         ("manager",), CLOSING, needs=("manager",), rows=10, notes=(NOW, "waiting and cards are as of now."),
+        reads=(*CLOSER, *WAITS, "calls"),
     ),
     "deal_as_of": Tool(
         "One deal's stage, responsible user and budget at a moment, or at all times.",
         {"history": shapes.deal}, ("deal_id", "at"), needs=("deal_id",), rows=500,
         notes=("from_at_local and to_at_local are by the account's clock; a null to_at_local lasts until now.",),
+        reads=("deal_statuses", "deal_responsible_changes", "deal_sale_changes"),
     ),
     "what_was_read": Tool(
         "Which tables of the account are in the database, with rows and the newest of each: why a number may be "
