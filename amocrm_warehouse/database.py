@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Timer
@@ -14,9 +14,10 @@ from urllib.parse import unquote
 import duckdb
 import psycopg2
 
-from amocrm_warehouse.address import is_file, location
-from amocrm_warehouse.report.data import Run
+from amocrm_warehouse.database_address import is_file, location
 
+Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
+"""Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
 DATABASE_ERRORS = (duckdb.Error, psycopg2.Error)
 MODELS = re.compile(r"\bamocrm_(marts|staging)\.")
 """The schemas of the models, as statements name them."""

@@ -10,14 +10,14 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.mcp_arguments import Chosen, Refused, chosen, read_arguments
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
 from amocrm_warehouse.report.choice import Choice, Days
-from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.report_words import Words
 
 KILOBYTES = 40
 """The size of an answer, unless `kilobytes` asks for more."""

@@ -12,10 +12,11 @@ from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Any
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.report.answers import answer, select
 from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months
-from amocrm_warehouse.report.data import Run, shifted
+from amocrm_warehouse.report.page_data import shifted
 
 MOST_ROWS = 500
 """The most rows of a table in an answer."""

@@ -25,13 +25,13 @@ from mcp.types import Tool as McpTool
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amocrm_warehouse.address import add_database, is_file
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
+from amocrm_warehouse.database_address import add_database, is_file
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.mcp_answers import reply, text_of
 from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused, nearest
 from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS, Tool
-from amocrm_warehouse.models import environment
+from amocrm_warehouse.models_command import environment
 from amocrm_warehouse.report.answers import AnswerTable
 
 TOKEN = "SOURCE_AMOCRM_MCP_TOKEN"

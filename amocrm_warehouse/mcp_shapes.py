@@ -9,15 +9,15 @@ from decimal import Decimal
 from statistics import median
 from typing import Any
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.mcp_arguments import nearest
 from amocrm_warehouse.mcp_queries import AGES, QUERIES
 from amocrm_warehouse.report.answers import ANSWERS, FIGURES, select
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.like_with_like import rounded
 from amocrm_warehouse.report.metrics import METRICS
-from amocrm_warehouse.report.queries import REASONS, needs
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.page_queries import REASONS, needs
+from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
 Row = dict[str, Any]
@@ -354,9 +354,9 @@ def incoming(ask: Asking) -> list[Row]:
             found.setdefault(key, empty).update({one: row[one] for one in row if one not in empty or one in COUNTS})
     unread = {(row["project_id"], row["table"]) for row in ask.rows("freshness") if not row["was_read"]}
     for row in found.values():
-        for table, names in KNOWN_BY.items():
+        for table, counts in KNOWN_BY.items():
             if (row["project_id"], table) in unread:
-                row |= dict.fromkeys(names)
+                row |= dict.fromkeys(counts)
         row["missed_share"] = share(row["missed_calls"], row["calls_in"])
         row["not_answered_share"] = share(row["not_answered"], row["talks"])
     most = ("talks", "calls_in", "new_deals")

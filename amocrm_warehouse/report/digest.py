@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.data import Run, shifted
-from amocrm_warehouse.report.queries import REASONS
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.page_data import shifted
+from amocrm_warehouse.report.page_queries import REASONS
+from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
 
