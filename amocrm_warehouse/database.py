@@ -4,56 +4,46 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Timer
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 import duckdb
 import psycopg2
 
-from amocrm_warehouse.address import is_file, location
-from amocrm_warehouse.report.data import Run
+from amocrm_warehouse.database_address import is_file, location
 
+Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
+"""Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
+SEALED = {
+    "enable_external_access": False, "lock_configuration": True,
+    "memory_limit": "1GB", "max_temp_directory_size": "2GB",
+}  # fmt: skip
+"""The settings of a DuckDB file that is only read. What takes more memory or disk fails."""
+OF_ONE_STATEMENT = (
+    "-c work_mem=16MB -c max_parallel_workers_per_gather=0 -c jit=off -c standard_conforming_strings=on "
+    "-c search_path=pg_catalog"
+)
+"""The settings of PostgreSQL for a statement of an assistant: one process, small tables in memory, and no functions but
+PostgreSQL's own under bare names. PostgreSQL has no limit of memory for a user."""
 DATABASE_ERRORS = (duckdb.Error, psycopg2.Error)
 MODELS = re.compile(r"\bamocrm_(marts|staging)\.")
 """The schemas of the models, as statements name them."""
 
 
-class Limits(NamedTuple):
-    """What a statement may take: `seconds`, and in DuckDB `memory` (MB), and as much again of the disk, twice.
-
-    PostgreSQL has no limit of memory for a user. There each sort and hash table gets what is usual, in one process.
-    """
-
-    seconds: float
-    memory: int
-
-    @property
-    def of_duckdb(self) -> dict[str, str]:
-        return {"memory_limit": f"{self.memory}MB", "max_temp_directory_size": f"{2 * self.memory}MB"}
-
-    @property
-    def of_postgresql(self) -> str:
-        """Other names than PostgreSQL's own are found in their schemas alone: none stands for one of these."""
-        return (
-            f" -c statement_timeout={1000 * self.seconds:.0f} -c work_mem=16MB -c max_parallel_workers_per_gather=0"
-            " -c jit=off -c standard_conforming_strings=on -c search_path=pg_catalog"
-        )
-
-
 @contextmanager
-def reading(database: str, *, read_only: bool = False, limits: Limits | None = None) -> Iterator[Run]:
+def reading(database: str, *, read_only: bool = False, seconds: float | None = None) -> Iterator[Run]:
     """Yields a function that runs statements, in which `$name` is a value. All see the database at one moment.
 
     The schemas `amocrm_marts` and `amocrm_staging` stand for those in which the models are, see `_schemas`.
 
-    With `read_only` the database refuses to write, and DuckDB to read other files. The deadline in `limits` is of all
-    statements together in DuckDB, of each in PostgreSQL. Raises one of DATABASE_ERRORS.
+    With `read_only` the database refuses to write, and a DuckDB file has the settings of SEALED. `seconds`: deadline of
+    all statements together in DuckDB, of each in PostgreSQL. Raises one of DATABASE_ERRORS.
     """
-    with closing(_opened(database, read_only, limits)) as connection:
+    with closing(_opened(database, read_only, seconds)) as connection:
         # a cursor of DuckDB would be a connection of its own, with a transaction of its own
         cursor = connection if is_file(database) else connection.cursor()
 
@@ -71,7 +61,7 @@ def reading(database: str, *, read_only: bool = False, limits: Limits | None = N
             cursor.execute(sql, values or None)
             return [column[0] for column in cursor.description or ()], cursor.fetchall() if cursor.description else []
 
-        with _interrupted_after(connection, limits.seconds if limits and is_file(database) else None):
+        with _interrupted_after(connection, seconds if is_file(database) else None):
             yield run
 
 
@@ -110,15 +100,14 @@ def _interrupted_after(connection: Any, seconds: float | None) -> Iterator[None]
             timer.cancel()
 
 
-def _opened(database: str, read_only: bool = False, limits: Limits | None = None) -> Any:
+def _opened(database: str, read_only: bool = False, seconds: float | None = None) -> Any:
     url = location(database)
     if isinstance(url, Path):
-        config: Any = {"enable_external_access": False} if read_only else {}
-        config |= limits.of_duckdb if limits else {}
-        connection = duckdb.connect(str(url), read_only=read_only, config=config)
-        connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
-        if read_only:
-            connection.execute("SET lock_configuration = true")
+        # settings of a file's first connection hold for all of the process, so that none can be set on the next
+        sealed: Any = SEALED if read_only else {}
+        connection = duckdb.connect(str(url), read_only=read_only, config=sealed)
+        if not read_only:
+            connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
         connection.execute("BEGIN")
         return connection
     return psycopg2.connect(
@@ -129,7 +118,7 @@ def _opened(database: str, read_only: bool = False, limits: Limits | None = None
         dbname=url.path.strip("/") or "postgres",
         options="-c default_transaction_isolation=repeatable\\ read"
         + (" -c default_transaction_read_only=on" if read_only else "")
-        + (limits.of_postgresql if limits else ""),
+        + (f" -c statement_timeout={1000 * seconds:.0f} {OF_ONE_STATEMENT}" if seconds else ""),
     )
 
 

@@ -17,16 +17,13 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.address import is_file
-from amocrm_warehouse.database import Limits, reading
-from amocrm_warehouse.report.data import Run
+from amocrm_warehouse.database import Run, reading
+from amocrm_warehouse.database_address import is_file
 
 LONGEST = 8_000
 """The most characters of a statement: the plan of a longer one may take more memory than its rows."""
 MOST_COLUMNS = 60
 """The most columns of an answer, which is held in memory as a whole."""
-MEMORY = 400
-"""What DuckDB may take for a statement (MB); past it the statement fails."""
 _KEYWORDS = """
     all and any as between by case cube distinct else except exclude exists filter from group grouping having
     in intersect interval is join lateral like limit materialized not offset on or over partition rollup
@@ -92,7 +89,7 @@ _NO = Token("", " ")
 def rows_of(database: str, select: str, most: int, seconds: float) -> tuple[list[str], list[tuple[Any, ...]]]:
     """Returns the columns and at most `most` rows of one SELECT. Raises RefusedStatement and DATABASE_ERRORS."""
     text = checked(select)
-    with reading(database, read_only=True, limits=Limits(seconds, MEMORY)) as run:
+    with reading(database, read_only=True, seconds=seconds) as run:
         if not is_file(database):
             check_user(run)
         columns, _ = run(f"select * from (\n{text}\n) as selected limit 0")

@@ -16,7 +16,7 @@ from airbyte_cdk.models import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amocrm_warehouse.sync.syncing import personal_data_digest
+from amocrm_warehouse.sync.account_sync import personal_data_digest
 from source_amocrm.errors import ConfigError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS, schema
