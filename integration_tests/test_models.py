@@ -39,7 +39,7 @@ from .destination import Destination
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .models import Row
-from .report_numbers import check_answers, check_numbers, choose, of_fifteen_digits, twelve_lines
+from .report_numbers import check_answers, check_numbers, choose, of_fifteen_digits, plain, twelve_lines
 from .report_page import Report
 from .sandbox import NOW, Account, ManualClock, Sandbox, writes
 from .sheets import tables_of
@@ -393,7 +393,7 @@ def test_every_query_counts_the_same_days_in_both_databases(built: World, name: 
             } | {f"page.{query}": as_texts(run(sql.format_map(page))[1]) for query, sql in QUERIES.items()}
     for query, rows in found["duckdb"].items():
         assert rows == found["postgres"][query], query
-    assert len(found["duckdb"]["work"]) > 1
+    assert since == until or len(found["duckdb"]["work"]) > 1
 
 
 def as_texts(rows: list[tuple[Any, ...]]) -> list[str]:
@@ -421,7 +421,7 @@ def test_money_of_several_currencies_is_never_added_up(built: World) -> None:
         accounts = tuple(known[project] for project in purses[row["currency"]])
         wanted = expected_page.figures(expected_page.Choice(accounts, days.since, days.until))
         for figure in ("created", "won", "won_budget", "open"):
-            assert models.plain(row[figure]) == models.plain(wanted[figure]), (row["currency"], figure)
+            assert plain(row[figure]) == plain(wanted[figure]), (row["currency"], figure)
     for rows, column in (
         (cards["cards"], "budget"),
         (managers["managers"], "won_budget"),
