@@ -91,11 +91,11 @@ def _interrupted_after(connection: Any, seconds: float | None) -> Iterator[None]
 def _opened(database: str, read_only: bool = False, seconds: float | None = None) -> Any:
     url = location(database)
     if isinstance(url, Path):
-        sealed: Any = {"enable_external_access": False} if read_only else {}
+        # settings of a file's first connection hold for all of the process, so that none can be set on the next
+        sealed: Any = {"enable_external_access": False, "lock_configuration": True} if read_only else {}
         connection = duckdb.connect(str(url), read_only=read_only, config=sealed)
-        connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
-        if read_only:
-            connection.execute("SET lock_configuration = true")
+        if not read_only:
+            connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
         connection.execute("BEGIN")
         return connection
     server = server_of(url)
