@@ -9,12 +9,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Timer
 from typing import Any
-from urllib.parse import unquote
 
 import duckdb
 import psycopg2
 
-from amocrm_warehouse.database_address import is_file, location
+from amocrm_warehouse.database_address import is_file, location, server_of
 
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
@@ -110,12 +109,13 @@ def _opened(database: str, read_only: bool = False, seconds: float | None = None
             connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
         connection.execute("BEGIN")
         return connection
+    server = server_of(url)
     return psycopg2.connect(
-        host=url.hostname or "localhost",
-        port=url.port or 5432,
-        user=unquote(url.username or "postgres"),
-        password=unquote(url.password or "") or os.environ.get("PGPASSWORD"),
-        dbname=url.path.strip("/") or "postgres",
+        host=server.host,
+        port=server.port,
+        user=server.user,
+        password=server.password or os.environ.get("PGPASSWORD"),
+        dbname=server.database,
         options="-c default_transaction_isolation=repeatable\\ read"
         + (" -c default_transaction_read_only=on" if read_only else "")
         + (f" -c statement_timeout={1000 * seconds:.0f} {OF_ONE_STATEMENT}" if seconds else ""),

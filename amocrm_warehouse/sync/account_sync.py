@@ -20,6 +20,7 @@ from amocrm_warehouse.live_line import watching
 from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.table_lock import table_set
+from amocrm_warehouse.table_names import SCHEMA
 from source_amocrm.config_file import ConfigFile, subdomain
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def sync(
     to: str,
     project: str,
     streams: list[str] | None = None,
-    dataset: str = "amocrm",
+    dataset: str = SCHEMA,
     count: bool = True,
 ) -> Outcome:
     """Reads what changed since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.

@@ -175,9 +175,7 @@ class Progress:
         everything = ReadPlan(IntervalSet(((start, FOREVER),)), None, start, start)
         self.pending = {
             name: replace(
-                plan,
-                seconds=plan.seconds - (started + 1, FOREVER),
-                changes_since=min(plan.changes_since, started),
+                plan, seconds=plan.seconds - (started + 1, FOREVER), changes_since=min(plan.changes_since, started)
             )
             for name, plan in (dict.fromkeys(plans, everything) if self.doubted else plans).items()
         }
