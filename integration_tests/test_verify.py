@@ -169,11 +169,11 @@ def test_every_damage_is_found_and_nothing_else_while_people_work(server: Server
     assert differences(verify(config, database, PROJECT)) == wanted
 
     sync(config, database)  # brings nothing of it back, for nothing of it has changed in the account
-    repaired = dict(wanted)
-    del repaired["users"]  # a list that is read whole
     with people_at_work(server.account, seed=5):
         found = verify(config, database, PROJECT)
-    assert differences(found).keys() == repaired.keys()
+    there = differences(found).keys()
+    # a list that is read whole is mended; the parts of a card that somebody has just edited come with the next sync
+    assert wanted.keys() - {"users", "deal_contacts", "custom_fields_deals"} <= there <= wanted.keys() - {"users"}
     assert found.as_json()["tables"]["deals"]["changed_since"] > 0
 
 

@@ -16,7 +16,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -106,14 +106,22 @@ class Requests:
 
 @dataclass
 class Since:
-    """What events tell of the time since the last sync: the kinds of each entity's events.
+    """What events tell of the time since the last sync: the kinds of each entity's events. `met`: the events' IDs.
 
     `complete`: all events of that time were read. `merged`: merges of cards, whose victims no event names.
     """
 
     kinds: defaultdict[Entity, set[str]] = field(default_factory=lambda: defaultdict(set))
+    met: set[Any] = field(default_factory=set)
     complete: bool = True
     merged: int = 0
+
+    def add(self, event: Row) -> None:
+        kind = str(event.get("type"))
+        self.met.add(event.get("id"))
+        self.merged += kind == event_kinds.MERGED
+        for entity in _named(event):
+            self.kinds[entity].add(kind)
 
     def names(self, entity: Entity | None, kinds: Collection[str] = ()) -> bool:
         """Whether an event of these kinds names the entity; of any kind if there are none."""
@@ -162,6 +170,7 @@ class Comparison:
         self._began = {name: int(began[name] - ahead) - SLACK for name in names}
         # an event that is listed late reaches the sync whose look-back covers it
         self._told = min(self._began.values(), default=0) - self._account.config.lookback
+        self._since, self._events_until = Since(), self._told
 
     def look(self) -> dict[str, Finding]:
         """Looks at every table. Returns what was found in each, by stream."""
@@ -596,6 +605,7 @@ class Comparison:
         return self._verdict_of_events(one)
 
     def _verdict_of_events(self, one: Difference) -> str:
+        self._read_events()
         began, since = self._began[one.stream], self._since
         if not since.complete:
             return "since" if (one.updated or 0) >= began or one.kind == "extra" else "fault"
@@ -606,7 +616,7 @@ class Comparison:
             undated = one.kind == "extra" and not isinstance(self._streams[one.stream], FieldRowStream)
             return "ignored" if undated and self._was_unlinked(one) else "fault"
         if one.kind == "missing":
-            return "since" if since.names(one.entity, CAME) else "fault"
+            return "since" if since.names(one.entity, CAME) or since.names(one.owner, CAME) else "fault"
         if one.kind == "unequal":
             return "since" if since.names(one.entity) or since.names(one.owner, LINKS) else "fault"
         if since.names(one.entity, GONE) or since.names(one.owner, GONE):
@@ -623,24 +633,17 @@ class Comparison:
         kinds = (row.get("type") for page in one_pass(listing) for row in page.rows)
         return any(kind in LINKS for kind in kinds)
 
-    @cached_property
-    def _since(self) -> Since:
-        """Reads the events since the last sync."""
-        since, met = Since(), set[Any]()
-        now = int(self._account.clocks.moment().server_time)
-        for page in self._events({"filter[created_at][from]": self._told, "filter[created_at][to]": now}):
+    def _read_events(self) -> None:
+        """Reads the events since the last sync, or since the last reading of them: people go on working."""
+        since, begins = self._since, self._events_until
+        self._events_until = int(self._account.clocks.moment().server_time) - SLACK
+        for page in self._events({"filter[created_at][from]": begins}) if since.complete else ():
             for event in page:
-                if event.get("id") in met:
-                    continue
-                met.add(event.get("id"))
-                kind = str(event.get("type"))
-                since.merged += kind == event_kinds.MERGED
-                for entity in _named(event):
-                    since.kinds[entity].add(kind)
-            if len(met) >= MOST_EVENTS:
+                if event.get("id") not in since.met:
+                    since.add(event)
+            if len(since.met) >= MOST_EVENTS:
                 since.complete = False
                 break
-        return since
 
 
 def _stream(name: str, account: Account) -> AmocrmStream:
