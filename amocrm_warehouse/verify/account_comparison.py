@@ -326,8 +326,8 @@ class Comparison:
                 break
         column = self._id_column(name)
         held = {row[column] for row in self._held.rows_with(name, {column: "integer"}, column, gone.keys())}
-        for number in gone.keys() - held:
-            self._settle([Difference(name, (number,), "missing", Entity("", None), updated=gone[number])])
+        missing = (Difference(name, (number,), "missing", Entity("", None), updated=gone[number]) for number in gone)
+        self._settle([one for one in missing if one.key[0] not in held])
 
     # Tasks and notes
 
@@ -575,7 +575,9 @@ class Comparison:
             ]
         self._settle(found)
 
-    def _settle(self, found: Iterable[Difference]) -> None:
+    def _settle(self, found: list[Difference]) -> None:
+        if found:
+            self._read_events()
         for one in found:
             finding = self.found[one.stream]
             verdict = self._verdict(one)
@@ -605,7 +607,6 @@ class Comparison:
         return self._verdict_of_events(one)
 
     def _verdict_of_events(self, one: Difference) -> str:
-        self._read_events()
         began, since = self._began[one.stream], self._since
         if not since.complete:
             return "since" if (one.updated or 0) >= began or one.kind == "extra" else "fault"
