@@ -19,6 +19,8 @@ from amocrm_warehouse.report.like_with_like import days_before, percents, rounde
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
 from amocrm_warehouse.report.report_words import Words
 
+WHOLE = ("total", "figures", "causes", "worst", "record")
+"""Tables that `limit` does not cut: few rows that are the answer itself."""
 KILOBYTES = 40
 """The size of an answer, unless `kilobytes` asks for more."""
 TABLES = "select table_name from information_schema.tables"
@@ -54,6 +56,7 @@ def reply(
     of = chosen(run, values)
     before = compared_with(of.choice, values) if tool.is_compared else None
     limit = values.get("limit", tool.rows)
+    most = dict.fromkeys(tool.parts, limit) | dict.fromkeys(WHOLE, 1_000)
     domains = {one["project_id"]: one["domain"] for one in of.accounts}
     present = frozenset(table for (table,) in run(TABLES)[1])
     ask = Asking(run, of.choice, before, domains, present, values, limit, free_select)
@@ -68,7 +71,7 @@ def reply(
     }
     # the columns of a SELECT are its own
     row_of = plain_row if tool.is_counted else plain
-    shown = {part: [row_of(row) for row in rows[:limit]] for part, rows in tables.items()}
+    shown = {part: [row_of(row) for row in rows[: most[part]]] for part, rows in tables.items()}
     covers = coverage(tool, of, before, run(BUILT)[1][0][0]) | not_read(tool, ask)
     if missing:
         covers["missing"] = missing

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from amocrm_warehouse import mcp_shapes as shapes
+from amocrm_warehouse.mcp_incoming import ENOUGH, incoming, worst
 from amocrm_warehouse.mcp_shapes import Asking, Row, compared, of_created, with_links
 
 Part = str | Callable[[Asking], list[Row]]
@@ -196,10 +197,10 @@ TOOLS: dict[str, Tool] = {
     "incoming": Tool(
         "How people handle incoming chats, calls and new deals, by manager: first answer, unanswered chats, missed "
         "calls, clients who wait now, first touch of new deals. worst names who is worst by each measure among people "
-        f"with at least {shapes.ENOUGH} cases, beside the median of people.",
-        {"worst": shapes.worst, "managers": shapes.incoming}, ("pipeline", *OF_PEOPLE),
+        f"with at least {ENOUGH} cases, beside the median of people.",
+        {"worst": worst, "managers": incoming}, ("pipeline", *OF_PEOPLE),
         "chats: the day they began; calls: the day of the call; deals: the day of creation", rows=30,
-        notes=(f"worst compares present users with at least {shapes.ENOUGH} cases; robots and removed users are left "
+        notes=(f"worst compares present users with at least {ENOUGH} cases; robots and removed users are left "
                 "out. No single measure says who is worst of all: name the measure.",
                "waiting_now is as of now, whatever the days."),
         reads=("messages", "calls", "users"),
@@ -227,7 +228,7 @@ TOOLS: dict[str, Tool] = {
     "manager_card": Tool(
         "One manager in one call: sales, plan of the present month, what was done, how incoming was handled, and what "
         "waits now, the cards with the highest budgets first.",
-        {"sales": "managers", "plan": shapes.pace, "activity": "work", "incoming": shapes.incoming,
+        {"sales": "managers", "plan": shapes.pace, "activity": "work", "incoming": incoming,
          "waiting": shapes.waiting, "cards": shapes.cards},
         ("manager",), CLOSING, needs=("manager",), rows=10, notes=(NOW, "waiting and cards are as of now."),
         reads=(*CLOSER, *WAITS, "calls"),

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from amocrm_warehouse.mcp_queries import AGES, COHORT_MONTHS
 from amocrm_warehouse.mcp_shapes import WEEKDAYS
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
@@ -218,7 +220,7 @@ def check_comparison(answer: Row, choice: Choice) -> None:
         percent(now["rate"]), percent(before["rate"])
     ]  # fmt: skip
     for row in answer["causes"]:
-        assert row["of_number_of_sales"] + row["of_average_sale"] == row["won_budget_change"]
+        assert row["of_number_of_sales"] + row["of_average_sale"] == pytest.approx(row["won_budget_change"])
     both = [sum(row[one] for row in answer["managers"]) for one in ("won_budget", "won_budget_before")]
     if answer["covers"]["rows"]["managers"].startswith(f"{len(answer['managers'])} of"):
         assert plain(both) == plain([now["won_budget"], before["won_budget"]])
