@@ -516,7 +516,7 @@ ATTACKS_ON_POSTGRESQL = [
     "select * from amocrm.amocrm_1001_deals",
     "select set_config('transaction_read_only', 'off', true)", "create table amocrm_marts.x (y int)",
     "select * into amocrm_marts.x from amocrm_marts.deals", "copy amocrm_marts.deals to program 'cat'",
-    "do $$ begin delete from amocrm_marts.deals; end $$",
+    "do $$ begin delete from amocrm_marts.deals; end $$", "select lo_create(7)", "select pg_sleep(600)",
 ]  # fmt: skip
 ALL_THAT_IS_THERE = "select (select md5(string_agg(deals::text, '' order by deals::text)) from amocrm_marts.deals), " \
     "(select count(*) from pg_class), (select count(*) from pg_largeobject_metadata)"  # fmt: skip
@@ -541,10 +541,12 @@ def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.
         owner, ("sql", {"select": "select 1 as one"})
     )
     assert (len(some["rows"]), some["covers"]["rows"]) == (3, {"rows": "3 of more"})
-    assert "--sql takes a PostgreSQL user who may not read the server's files; this one may." in mighty
-    ask(reader, ("sql", {"select": "select lo_create(7)"}))  # which PostgreSQL 15 takes, and which is not committed
+    assert "--sql takes a PostgreSQL user who can only read. This one is, or can become, " in mighty
     monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
-    [late] = ask(reader, ("sql", {"select": "select pg_sleep(600)"}))
+    [late] = ask(
+        reader,
+        ("sql", {"select": "with recursive n(i) as (select 1 union all select i from n) select count(*) from n"}),
+    )
     assert "statement timeout" in late
     assert models.query(owner, ALL_THAT_IS_THERE) == [before]
     [answer] = ask(reader, ("open_deals", {}))
