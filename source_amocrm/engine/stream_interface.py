@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-<<<<<<< HEAD
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-=======
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
->>>>>>> origin/main
+from dataclasses import dataclass, field
 from datetime import timezone, tzinfo
 from typing import Any
 
