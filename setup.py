@@ -7,6 +7,7 @@ WAREHOUSE = [
     "dbt-duckdb>=1.11.1,<1.12",
     "dbt-postgres>=1.11,<1.12",
     "filelock>=3.20,<4",
+    "python-calamine>=0.8,<1",
     "rich>=13,<16",
     "vl-convert-python>=1.9,<2",
     "xlsxwriter>=3.2,<4",

@@ -149,7 +149,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", help="the projects to unite, separated by commas; by default all that are there")
     add_database(parser)
     parser.add_argument("--schema", help="the schema of the tables; by default amocrm, which a sync writes to")
-    parser.add_argument("--plans", type=Path, help=f"a CSV file with the columns {','.join(PLANS)}")
+    parser.add_argument("--plans", type=Path, help=f"a CSV file or workbook with the columns {','.join(PLANS)}")
     parser.add_argument("--time-zone", help="the time zone, as Europe/Moscow; each account's own by default")
     parser.add_argument(
         "--fields", help="the custom fields that become columns, by ids, codes or names, with commas; all by default"

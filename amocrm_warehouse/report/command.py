@@ -99,7 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     parser.add_argument("--out", type=Path, help="the file to write; by default beside the DuckDB file")
     parser.add_argument("--xlsx", type=Path, help="write the tables of the last twelve months into this Excel workbook")
-    parser.add_argument("--costs", type=Path, help=f"a CSV file with the columns {','.join(COSTS)}, for the page")
+    parser.add_argument("--costs", type=Path, help=f"a CSV file or workbook with the columns {','.join(COSTS)}")
     parser.add_argument("--digest", action="store_true", help="print twelve lines about each account")
     parser.add_argument(
         "--language", choices=LANGUAGES, default=user_language(), help="language of the workbook and the digest"
