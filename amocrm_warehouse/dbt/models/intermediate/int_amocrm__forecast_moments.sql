@@ -9,10 +9,10 @@ with firsts as (
 select
     accounts.project_id,
     steps.months_back,
-    {{ now() }} at time zone 'UTC' at time zone accounts.time_zone - steps.months_back * interval '1 month' as made_at_local
+    accounts.now_local - steps.months_back * interval '1 month' as made_at_local
 from {{ ref("int_amocrm__accounts") }} as accounts
 inner join firsts on firsts.project_id = accounts.project_id
 cross join (values {% for back in range(recorded_months() + 2 * chance_months() + 5) %}({{ back }}){% if not loop.last %}, {% endif %}{% endfor %}) as steps(months_back)
 where accounts.stages_known
-    and {{ now() }} at time zone 'UTC' at time zone accounts.time_zone - steps.months_back * interval '1 month'
+    and accounts.now_local - steps.months_back * interval '1 month'
         >= firsts.first_local + interval '1 month'

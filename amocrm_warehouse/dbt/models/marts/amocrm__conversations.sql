@@ -76,9 +76,7 @@ waited as (
         waits.answered_at is null and coalesce(talks.is_open, true) as goes_on,
         row_number() over (partition by waits.project_id, waits.talk_id order by waits.answers_before) as nth,
         coalesce(waits.answered_at, case when coalesce(talks.is_open, true) then greatest({{ now() }}, waits.asked_at) end) as until,
-        coalesce(waits.answered_at_local, case when coalesce(talks.is_open, true) then greatest(
-            {{ now() }} at time zone 'UTC' at time zone accounts.time_zone, waits.asked_at_local
-        ) end) as until_local
+        coalesce(waits.answered_at_local, case when coalesce(talks.is_open, true) then greatest(accounts.now_local, waits.asked_at_local) end) as until_local
     from waits
     inner join talks on talks.project_id = waits.project_id and talks.talk_id = waits.talk_id
     inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = waits.project_id

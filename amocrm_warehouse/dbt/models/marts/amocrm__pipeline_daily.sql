@@ -22,12 +22,10 @@ daily as (
 days as (
     select
         project_id, pipeline_id, status_id,
-        {{ days("min(day)", "cast(max(today) as date)") }} as day
+        {{ days("min(day)", "max(today)") }} as day
     from daily
-    inner join (
-        select project_id as project, {{ now() }} at time zone 'UTC' at time zone time_zone as today
-        from {{ ref("int_amocrm__accounts") }}
-    ) as clock on clock.project = daily.project_id
+    inner join (select project_id as project, today from {{ ref("int_amocrm__accounts") }}) as clock
+        on clock.project = daily.project_id
     group by project_id, pipeline_id, status_id
 ),
 
