@@ -21,7 +21,7 @@ from .expected.marts.ahead import contains
 from .expected.marts.deals import deal_history, deals, kind
 from .expected.marts.known import PARTS, amount, grouped
 from .expected.marts.page import REASONS, Choice
-from .expected.marts.sentences import LANGUAGES, sentences
+from .expected.marts.sentences import LANGUAGES, Wording, sentences
 from .expected.marts.totals import ended
 from .models import Row
 from .report_page import Report
@@ -458,13 +458,13 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         return LINES[key][russian].format(**values)
 
     def number(value: Any) -> str:
-        return f"{value:,.0f}".replace(",", "\u00a0" if russian else ",")
+        return Wording(language, None).number(value, 0)
 
     def money(value: Any) -> str:
         return f"{number(amount(value))}\u00a0{sign}".strip()
 
     def share(value: float | None) -> str:
-        return "–" if value is None else number(100 * value) + ("\u00a0%" if russian else "%")
+        return Wording(language, None).percent(value)
 
     def named(day: date) -> str:
         return f"{MONTHS[day.month - 1]} {day.year}" if russian else f"{day:%B %Y}"

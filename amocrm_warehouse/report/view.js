@@ -50,7 +50,7 @@ function teller(view) {
       return number({ maximumFractionDigits: 0, ...options }); // no account, or a currency that the browser does not know
     }
   };
-  const percent = (value, options) => number({ style: "percent", maximumFractionDigits: Math.abs(value) < 0.1 ? 1 : 0, ...options }).format(value).replace("-", "−");
+  const percent = (value, options) => number({ style: "percent", maximumFractionDigits: Math.abs(value) < 0.1 ? 1 : 0, ...options }).format(value > 0.99 && value < 1 ? 0.99 : value).replace("-", "−");
   const month = (text, options) => {
     const [year, of] = text.split("-").map(Number);
     return new Intl.DateTimeFormat(language(), { month: "long", year: "numeric", timeZone: "UTC", ...options }).format(Date.UTC(year, of - 1));

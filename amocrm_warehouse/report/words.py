@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
 
 FOLDER = Path(__file__).resolve().parent
@@ -54,7 +55,7 @@ class Words:
     def number(self, value: float | Decimal | None, digits: int = 0) -> str:
         if value is None:
             return "–"
-        text = f"{value:,.{digits}f}"
+        text = f"{rounded(value, digits):,}"
         return text if self.language == "en" else text.replace(",", "\u00a0").replace(".", ",")
 
     def money(self, value: float | Decimal | None, currency: str | None) -> str:
@@ -63,8 +64,10 @@ class Words:
         )
 
     def percent(self, value: float | None) -> str:
-        sign = "%" if self.language == "en" else "\u00a0%"
-        return "–" if value is None else self.number(100 * value) + sign
+        if value is None:
+            return "–"
+        shown = percents(value)
+        return self.number(shown, 0 if shown == int(shown) else 1) + ("%" if self.language == "en" else "\u00a0%")
 
     def month(self, value: date) -> str:
         return f"{MONTH_NAMES[self.language][value.month - 1]} {value.year}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from math import floor
 from typing import Any
 
@@ -67,7 +67,7 @@ ENOUGH = 5
 
 
 def rounded(value: Any, digits: int) -> Decimal:
-    return Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    return Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, Context(prec=100))
 
 
 class Wording:
@@ -104,7 +104,7 @@ class Wording:
     def percent(self, share: float | None) -> str:
         if share is None:
             return "–"
-        text = self.number(100 * Decimal(repr(share)), 1 if abs(share) < 0.1 else 0)
+        text = "99" if 0.99 < share < 1 else self.number(100 * Decimal(repr(share)), 1 if abs(share) < 0.1 else 0)
         return text + ("\u00a0%" if self.language else "%")
 
     def days(self, value: float) -> str:

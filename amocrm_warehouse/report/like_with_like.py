@@ -1,0 +1,47 @@
+"""Rules that page, workbook, digest and assistant share: what a period is compared with, and how numbers are rounded.
+
+data.js repeats both rules for the page, which counts in the browser.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+ONE_DAY = timedelta(days=1)
+EXACT = Context(prec=100)
+"""More digits than any sum has."""
+
+
+def months_later(day: date, months: int) -> date:
+    """Returns the same day of another month, or the last day of that month if it is shorter."""
+    year, index = divmod(12 * day.year + day.month - 1 + months, 12)
+    return date(year, index + 1, min(day.day, monthrange(year, index + 1)[1]))
+
+
+def days_before(first: date, last: date, today: date) -> tuple[date, date]:
+    """Returns the days with which a period is compared.
+
+    Whole months (the last of which may be the present one) are compared with as many months before, other periods with
+    as many days before. If the period is not over, only its days up to today are compared, with the same days before.
+    """
+    until = min(last, today)
+    if first.day == 1 and ((last + ONE_DAY).day == 1 or last >= today):
+        months = 12 * (last.year - first.year) + last.month - first.month + 1
+        # a month that is over is compared with a whole one, even if that is longer
+        return months_later(first, -months), first - ONE_DAY if last < today else months_later(until, -months)
+    length = last - first + ONE_DAY
+    return first - length, until - length
+
+
+def rounded(value: float | Decimal, digits: int = 0) -> Decimal:
+    """Rounds half away from zero, as browsers and Excel do."""
+    return Decimal(str(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, EXACT)
+
+
+def percents(share: float | Decimal) -> Decimal:
+    """Returns a share in percents: with one decimal below ten, else whole. Less than 100 is never rounded to 100."""
+    exact = 100 * Decimal(str(share))
+    shown = rounded(exact, 1 if abs(exact) < 10 else 0)
+    return Decimal(99) if exact < 100 <= shown else shown

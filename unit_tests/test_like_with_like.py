@@ -1,0 +1,48 @@
+"""The days with which a period is compared, and the rounding of numbers and shares."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
+from amocrm_warehouse.report.words import Words
+
+COMPARED = {
+    "a quarter that is not over": ("2026-10-01", "2026-12-31", "2026-07-01", "2026-08-29"),
+    "a month that is not over": ("2026-11-01", "2026-11-30", "2026-10-01", "2026-10-29"),
+    "a year that is not over": ("2026-01-01", "2026-12-31", "2025-01-01", "2025-11-29"),
+    "twelve months": ("2025-12-01", "2026-11-30", "2024-12-01", "2025-11-29"),
+    "a whole month": ("2026-10-01", "2026-10-31", "2026-09-01", "2026-09-30"),
+    "a whole month after a longer one": ("2026-02-01", "2026-02-28", "2026-01-01", "2026-01-31"),
+    "a week that is not over": ("2026-11-23", "2026-11-29", "2026-11-16", "2026-11-22"),
+    "a week that has just begun": ("2026-11-28", "2026-12-04", "2026-11-21", "2026-11-22"),
+    "days": ("2026-11-03", "2026-11-10", "2026-10-26", "2026-11-02"),
+    "days from a first to today": ("2026-10-01", "2026-11-29", "2026-08-01", "2026-09-29"),
+}
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_a_period_is_compared_with_the_same_days(name: str) -> None:
+    first, last, *wanted = map(date.fromisoformat, COMPARED[name])
+    assert list(days_before(first, last, date(2026, 11, 29))) == wanted
+
+
+def test_a_longer_month_is_compared_with_all_of_a_shorter_one() -> None:
+    compared = days_before(date(2026, 3, 1), date(2026, 3, 31), date(2026, 3, 30))
+    assert compared == (date(2026, 2, 1), date(2026, 2, 28))
+
+
+def test_a_share_below_the_whole_is_never_shown_as_the_whole() -> None:
+    shares = (0.998, 0.99999, 0.995, 0.994, 1, 1.004, 0.0996, 0.105, -0.998, 0.00049, 0.125)
+    assert [str(percents(share)) for share in shares] == [
+        "99", "99", "99", "99", "100", "100", "10.0", "11", "-100", "0.0", "13",
+    ]  # fmt: skip
+    assert [Words("en").percent(share) for share in (0.998, 0.0996, 0.004, None)] == ["99%", "10%", "0.4%", "–"]
+    assert Words("ru").percent(0.035) == "3,5\u00a0%"
+
+
+def test_a_half_is_rounded_up() -> None:
+    assert [str(rounded(value)) for value in (0.5, 1.5, 2.5, -2.5)] == ["1", "2", "3", "-3"]
+    assert Words("en").number(2.5) == "3"
