@@ -19,7 +19,7 @@ from amocrm_fleet.locks import folder_held
 from amocrm_fleet.page import write_page
 from amocrm_fleet.status import as_json, table, worst_first
 from amocrm_fleet.syncing import ProgressLine, Syncing, check_each
-from amocrm_warehouse.address import listed
+from amocrm_warehouse.address import listed, remembered
 from source_amocrm import atomic_file
 from source_amocrm.config_file import STATE, ConfigFileError
 from source_amocrm.shutdown import INTERRUPTED
@@ -135,6 +135,7 @@ def parser() -> argparse.ArgumentParser:
     database = argparse.ArgumentParser(add_help=False)
     database.add_argument(
         "--to",
+        type=remembered,
         default=os.environ.get("DB") or DATABASE,
         metavar="URL",
         help="postgresql://user@host/name, with the password in PGPASSWORD, or duckdb:///FILE, {name} in it for the "

@@ -16,6 +16,7 @@ from amocrm_fleet.locks import folder_held
 from amocrm_fleet.processes import log_of
 from amocrm_fleet.settings import Settings, settings
 from amocrm_fleet.status import LastSync, Status, status_of
+from amocrm_warehouse.address import without_password
 from source_amocrm.config_file import ConfigFileError
 
 ACCOUNTS = dg.DynamicPartitionsDefinition(name="accounts")
@@ -64,7 +65,7 @@ def models() -> dg.MaterializeResult[Any]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             which = database if "{name}" in options.db else "all accounts"
-            raise dg.Failure(f"The models over {which} failed: {done.stderr.strip()}")
+            raise dg.Failure(without_password(f"The models over {which} failed: {done.stderr.strip()}"))
     return dg.MaterializeResult(metadata={"accounts": len(ready)})
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from amocrm_fleet.folder import FleetAccount, accounts
 from amocrm_fleet.syncing import Syncing
-from amocrm_warehouse.address import listed
+from amocrm_warehouse.address import listed, remembered
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Settings:
         variable = environment.get
         return cls(
             accounts=Path(variable("ACCOUNTS") or cls.accounts).absolute(),
-            db=variable("DB") or cls.db,
+            db=remembered(variable("DB") or cls.db),
             streams=tuple(listed(variable("STREAMS", ""))),
             seconds=float(variable("SECONDS") or cls.seconds),
             brief=float(variable("BRIEF") or cls.brief),

@@ -14,10 +14,13 @@ from urllib.parse import unquote
 import duckdb
 import psycopg2
 
-from amocrm_warehouse.address import is_file, location
+from amocrm_warehouse.address import existing, is_file
+from amocrm_warehouse.database_errors import RIGHTS, check_rights
 from amocrm_warehouse.report.data import Run
 
 DATABASE_ERRORS = (duckdb.Error, psycopg2.Error)
+CONNECT_TIMEOUT = 15
+"""Deadline of a connection to a PostgreSQL server (seconds)."""
 MODELS = re.compile(r"\bamocrm_(marts|staging)\.")
 """The schemas of the models, as statements name them."""
 
@@ -89,7 +92,7 @@ def _interrupted_after(connection: Any, seconds: float | None) -> Iterator[None]
 
 
 def _opened(database: str, read_only: bool = False, seconds: float | None = None) -> Any:
-    url = location(database)
+    url = existing(database)
     if isinstance(url, Path):
         sealed: Any = {"enable_external_access": False} if read_only else {}
         connection = duckdb.connect(str(url), read_only=read_only, config=sealed)
@@ -104,6 +107,7 @@ def _opened(database: str, read_only: bool = False, seconds: float | None = None
         user=unquote(url.username or "postgres"),
         password=unquote(url.password or "") or os.environ.get("PGPASSWORD"),
         dbname=url.path.strip("/") or "postgres",
+        connect_timeout=CONNECT_TIMEOUT,
         options="-c default_transaction_isolation=repeatable\\ read"
         + (" -c default_transaction_read_only=on" if read_only else "")
         + (f" -c statement_timeout={1000 * seconds:.0f}" if seconds else ""),
@@ -123,6 +127,13 @@ def tables_of(database: str) -> set[str]:
     with reading(database) as run:
         _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
         return {name for (name,) in rows}
+
+
+def check_writable(database: str, *schemas: str) -> None:
+    """Raises ValueError if the PostgreSQL user may not write into the schemas; a DuckDB file is its owner's."""
+    if not is_file(database):
+        with reading(database) as run:
+            check_rights([sql for (sql,) in run(RIGHTS.format(schemas=",".join(schemas)))[1] if sql])
 
 
 def projects_in_marts(database: str) -> list[str]:

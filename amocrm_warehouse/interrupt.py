@@ -7,6 +7,7 @@ import sys
 from types import FrameType, TracebackType
 from typing import NoReturn
 
+from amocrm_warehouse.address import without_password
 from source_amocrm.shutdown import INTERRUPTED, hold_signals
 
 STOPPED = "\nStopped. What was read is kept; the next run goes on from there."
@@ -70,5 +71,5 @@ def exit_code(error: BaseException) -> int:
     if _interrupt.met:
         print(STOPPED, file=sys.stderr)
         return INTERRUPTED
-    print(error, file=sys.stderr)
+    print(without_password(str(error)), file=sys.stderr)
     return 2

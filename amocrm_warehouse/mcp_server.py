@@ -21,8 +21,9 @@ from pydantic import Field
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amocrm_warehouse.address import add_database, is_file
+from amocrm_warehouse.address import add_database, is_file, without_password
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
+from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.models import environment
 from amocrm_warehouse.report.answers import AnswerTable, Choice, answer, last_months
@@ -99,7 +100,7 @@ def server(database: str, free_sql: bool = False) -> MCPServer:
                 _, [(_, today, synced_at)] = run(CLOCK)
                 return {"today": today.isoformat(), "synced_at": plain(synced_at)} | of_marts(run)
         except DATABASE_ERRORS as error:
-            raise ToolError(f"The marts cannot be read now: {' '.join(str(error).split())[:300]}") from None
+            raise ToolError(f"The marts cannot be read now: {why(error)[:300]}") from None
 
     def table_tool(name: str) -> Callable[..., dict[str, Any]]:
         def table(
@@ -206,7 +207,7 @@ def run_select(database: str, select: str, limit: int) -> dict[str, Any]:
                 raise ToolError("--sql takes a PostgreSQL user who may not read the server's files; this one may.")
             columns, found = run(f"select * from (\n{text}\n) as selected limit {limit + 1}")
     except DATABASE_ERRORS as error:
-        raise ToolError(" ".join(str(error).split())[:500]) from None
+        raise ToolError(without_password(" ".join(str(error).split()))[:500]) from None
     return {"rows": rows(AnswerTable(columns, found))[:limit], "more": len(found) > limit}
 
 

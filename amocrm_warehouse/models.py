@@ -18,8 +18,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import unquote
 
-from amocrm_warehouse.address import add_database, listed, location, without_password
-from amocrm_warehouse.database import DATABASE_ERRORS, tables, tables_of
+from amocrm_warehouse.address import add_database, existing, listed, without_password
+from amocrm_warehouse.database import DATABASE_ERRORS, check_writable, tables, tables_of
+from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.home import own_folder
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.plans import PLANS, read_plans, write_plans
@@ -50,6 +51,7 @@ def build(database: str, projects: list[str], *, plans: list[list[str]] | None =
         raise ValueError("No project is named: give the ids in the tables' prefixes, as in --project 1001.")
     chosen = {name: value for name, value in variables.items() if value is not None}
     connection = environment(database)
+    check_writable(database, "amocrm_staging", "amocrm_marts")
     # dbt takes seconds to import, so mistakes are looked for before
     from dbt.cli.main import dbtRunner
 
@@ -109,10 +111,8 @@ def tested_model(node: Any) -> str:
 
 def environment(database: str) -> dict[str, str]:
     """Returns the environment variables of dbt/profiles.yml. Raises ValueError for an address that is no database."""
-    url = location(database)
+    url = existing(database)
     if isinstance(url, Path):
-        if not url.exists():
-            raise ValueError(f"There is no DuckDB file {url}. Read an account into it first: source-amocrm sync.")
         return {"AMOCRM_TARGET_TYPE": "duckdb", "AMOCRM_DUCKDB": str(url)}
     password = {"PGPASSWORD": unquote(url.password)} if url.password else {}
     return {
@@ -133,7 +133,8 @@ def reason(result: Any, output: str) -> str:
         return sentence_of(first)
     lines = [line.strip() for line in first.splitlines() if line.strip()]
     if not failed:
-        return f"The database cannot be opened, or the models not be read: {' '.join(lines[-2:]) or 'dbt says no more'}"
+        said = without_password(" ".join(lines[-2:])) or "dbt says no more"
+        return f"The database cannot be opened, or the models not be read: {said}"
     names = ", ".join(one.node.alias for one in failed)
     return f"These models or their tests failed: {names}. The first says: {sentence_of(first)[:500]}"
 
@@ -141,7 +142,7 @@ def reason(result: Any, output: str) -> str:
 def sentence_of(message: str) -> str:
     """Returns an error of dbt as one line; of an error that our macros raise, only their sentence."""
     ours = re.search(r"Compilation Error in \w+ [^\n]*\n\s*(.+)", message)
-    return ours[1].strip() if ours else " ".join(message.split())
+    return without_password(ours[1].strip() if ours else " ".join(message.split()))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -171,8 +172,7 @@ def projects_of(options: argparse.Namespace) -> list[str]:
     try:
         found = projects_in(tables_of(options.db), schema)
     except DATABASE_ERRORS as error:
-        text = " ".join(str(error).split())
-        raise ValueError(f"The database cannot be opened, or the models not be read: {text}") from None
+        raise ValueError(f"The database cannot be opened: {why(error)}") from None
     if not found:
         raise ValueError(
             f"There are no tables amocrm_<project>_… in the schema {schema} of this database. Read an account into it "

@@ -500,7 +500,7 @@ def test_one_sentence_about_the_database(tmp_path: Path) -> None:
     path = tmp_path / "no.duckdb"
     assert refused(str(path)) == (f"There is no DuckDB file {path}. Read an account into it first: source-amocrm sync.")
     said = refused("postgresql://postgres@127.0.0.1:1/none")
-    assert said.startswith("The database cannot be opened, or the models not be read: ")
+    assert said.startswith("The database cannot be opened: ")
     assert "port 1 failed: Connection refused" in said
 
 

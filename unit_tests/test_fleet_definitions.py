@@ -271,6 +271,27 @@ def test_the_models_are_of_the_accounts_that_have_been_read(
     assert (tmp_path / "models").read_text() == "postgresql://user@host/crm --project north_east,west\n"
 
 
+def test_no_event_holds_the_password_of_the_database(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens at port 1: the sync fails, and so do the models of an account that was read before."""
+    monkeypatch.setenv("ACCOUNTS", str(tmp_path / FOLDER))
+    monkeypatch.setenv("DB", "postgresql://ann:pl4nted-Passw0rd@127.0.0.1:1/{name}")
+    put(tmp_path / FOLDER, "north", auth_type="long_lived_token", access_token="a.b.c")
+    record(accounts(tmp_path / FOLDER)[0], LastSync(rows=5))
+    results = [
+        run(instance, "north"),
+        run_several(instance, "north"),
+        project.defs.resolve_job_def("build_models").execute_in_process(instance=instance, raise_on_error=False),
+    ]
+    assert [result.success for result in results] == [False, True, False]
+    events = "".join(entry.to_json() for result in results for entry in instance.all_logs(result.run_id))
+    assert events.count("Connection refused") >= 3
+    assert "The models over postgresql://ann@127.0.0.1:1/north failed: " in events
+    written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert [text for text in (events, *written) if "pl4nted" in text] == []
+
+
 def test_the_instance_takes_its_settings(tmp_path: Path) -> None:
     (tmp_path / "dagster.yaml").write_text(resources.files("amocrm_fleet").joinpath("dagster.yaml").read_text())
     with dg.DagsterInstance.from_config(str(tmp_path)) as made:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from amocrm_warehouse.address import duckdb_file, is_file
 from amocrm_warehouse.database import DATABASE_ERRORS, projects_in_marts, reading, tables
+from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.models import SCHEMA, Built, add_options, build, build_from, projects_of
@@ -42,7 +43,7 @@ def report(
 
 
 def unreadable(error: Exception) -> ValueError:
-    return ValueError(f"The marts cannot be read: {' '.join(str(error).split())}")
+    return ValueError(f"The marts cannot be read: {why(error)}")
 
 
 def writable_path(database: str, path: Path | None = None) -> Path:
