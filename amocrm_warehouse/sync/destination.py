@@ -64,7 +64,7 @@ def _by_name(name: str) -> Callable[[str], Any]:
         import dlt.destinations
 
         rest = address.partition("://")[2]
-        # dlt takes the credentials of Google's environment, and the address names the project; psycopg2 knows no redshift
+        # dlt takes Google's credentials from the environment, the project from the address; psycopg2 knows no redshift
         own = {"bigquery": {"project_id": rest.strip("/")}, "redshift": f"postgresql://{rest}"}
         credentials = own.get(name, address)
         return getattr(dlt.destinations, name)(credentials, **SETTINGS)
