@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from amocrm_warehouse.address import without_password
+from amocrm_warehouse.database_address import without_password
 
 _PREFIX = re.compile(r"^connection to server (?:at|on socket) .*?(?:FATAL|ВАЖНО|fe_sendauth): +")
 _LOCKED = re.compile(

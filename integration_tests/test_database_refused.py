@@ -11,7 +11,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
-from amocrm_warehouse.address import SCHEMES
+from amocrm_warehouse.database_address import SCHEMES
 
 from . import forked, postgres
 from .test_sync_secrets import wait_until_refused

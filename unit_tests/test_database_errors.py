@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from amocrm_warehouse.address import remembered, without_password
 from amocrm_warehouse.database import reading
+from amocrm_warehouse.database_address import remembered, without_password
 from amocrm_warehouse.database_errors import check_rights, why
 
 SERVER = 'connection to server at "127.0.0.1", port 5432 failed: '
