@@ -19,9 +19,9 @@ class Settings:
     """Each field is named like its environment variable, in small letters.
 
     `db`: the database's address; `{name}` in it becomes the account's name. `seconds`: time limit of a sync that has
-    its own run; `brief`: time limit of a sync in a run of several accounts. `retries`: most retries of a failed sync
-    within its period. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`:
-    time from one sync of an account to its next (minutes). `alert`: command that gets failures and notices as JSON.
+    its own run; `brief`: time limit of a sync in a run of several accounts. `retries`: of a failed sync; after them it
+    waits an hour. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`: time
+    from one sync of an account to its next (minutes). `alert`: command that gets failures and notices as JSON.
     """
 
     accounts: Path = Path("accounts")

@@ -212,24 +212,27 @@ def failed(account: FleetAccount, in_a_row: int, *, ago: timedelta, lasting: boo
     atomic_file.write(account.beside("status.json"), atomic_file.json_text(kept))
 
 
-def test_a_retry_is_a_run_after_a_while_and_not_for_what_a_person_has_to_mend(
-    instance: dg.DagsterInstance, folder: Path
+def test_a_retry_is_a_run_after_a_while_and_within_the_hour_for_what_a_person_has_to_mend(
+    instance: dg.DagsterInstance, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(folder, *("second", "soon", "late", "last", "lasting", "waits"))
+    monkeypatch.setenv("PERIOD", "1440")
+    put(folder, *("second", "soon", "late", "last", "lasting", "waits", "spent", "paid"))
     of = {account.name: account for account in accounts(folder)}
     failed(of["soon"], 1, ago=timedelta(seconds=30))
     failed(of["second"], 1, ago=timedelta(seconds=60))
     failed(of["late"], 2, ago=timedelta(seconds=120))
     failed(of["waits"], 2, ago=timedelta(seconds=90))
-    failed(of["last"], Settings.retries + 1, ago=timedelta(hours=1))
-    failed(of["lasting"], 1, ago=timedelta(hours=1), lasting=True)
+    failed(of["last"], Settings.retries + 1, ago=timedelta(minutes=59))
+    failed(of["lasting"], 1, ago=timedelta(minutes=59), lasting=True)
+    failed(of["spent"], 20, ago=timedelta(hours=1))
+    failed(of["paid"], 1, ago=timedelta(hours=1), lasting=True)
     job = project.defs.resolve_job_def("sync")
     for name in of:  # each had a run of its own that shows it
         instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE, tags={"dagster/partition": name})
     minutes = {minute_of(folder, name) for name in of}
     assert MIDNIGHT not in minutes
     found = due(instance, MIDNIGHT)
-    assert sorted(str(request.partition_key) for request in found) == ["late", "second"]
+    assert sorted(str(request.partition_key) for request in found) == ["late", "paid", "second", "spent"]
     assert {request.tags[project.PRIORITY] for request in found} == {project.LATER}, "behind healthy accounts"
 
 
