@@ -21,6 +21,7 @@ from source_amocrm.config.trusted_hosts import account_domain, base_url
 from source_amocrm.connect.connect_words import LANGUAGES
 from source_amocrm.connect.signin import is_kommo
 from source_amocrm.errors import ConfigError
+from source_amocrm.run import install_command
 from source_amocrm.shutdown import INTERRUPTED
 
 PORT = 8766
@@ -83,7 +84,7 @@ def _revoke(invitations: Invitations, ids: list[str]) -> int:
 def _invite(options: argparse.Namespace, invitations: Invitations) -> int:
     """Raises ConfigError, and FleetError, before a link is made that nobody could serve."""
     if not options.links_only and find_spec("waitress") is None:
-        raise FleetError("the page needs more than the connector: pip install 'source-amocrm[fleet]'.")
+        raise FleetError(f"the page needs more than the connector: {install_command('fleet')}")
     public_url = _public_url(options.public_url)
     api_base_url = base_url(options.api_base_url)
     invited = [account_domain(address) for address in options.account]
