@@ -193,7 +193,8 @@ def is_to_be_retried(context: dg.ScheduleEvaluationContext, account: FleetAccoun
     options = settings()
     may_help = status.failed_in_a_row <= options.retries and not status.last.lasting
     wait = options.retry_after * 2 ** (status.failed_in_a_row - 1) if may_help else LONGEST_WAIT
-    return context.scheduled_execution_time >= _ended(status) + timedelta(seconds=min(wait, LONGEST_WAIT))
+    now: datetime = context.scheduled_execution_time
+    return now >= _ended(status) + timedelta(seconds=min(wait, LONGEST_WAIT))
 
 
 def _had_its_own_run(context: dg.ScheduleEvaluationContext, account: FleetAccount, status: Status) -> bool:

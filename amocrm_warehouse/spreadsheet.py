@@ -10,8 +10,6 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from python_calamine import CalamineError, CalamineWorkbook
-
 LARGEST = 20_000_000
 """The most bytes of a file, and of a workbook's parts after unpacking. A larger file is refused."""
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
@@ -68,6 +66,8 @@ def _unpacked(content: bytes) -> int:
 
 def _sheet(path: Path, content: bytes) -> Iterator[list[str]]:
     """Yields the lines of the first sheet."""
+    from python_calamine import CalamineError, CalamineWorkbook  # for workbooks alone
+
     try:
         rows = (
             CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python(skip_empty_area=False)
