@@ -52,7 +52,7 @@ def in_choice(rows: str, user: str | None = "responsible_user_id", pipeline: str
 
 
 IN_PERIOD = "between $since and $until"
-USER_NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '#' || cast({id} as varchar)) end"
+USER_NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '№ ' || cast({id} as varchar)) end"
 
 
 def was_read(table: str) -> str:

@@ -153,7 +153,7 @@ function periodOf(id) {
 
 const nameOf = (project, user) => {
   if (user === null || user === undefined) return null;
-  return user === 0 ? "robot" : (PEOPLE.get(`${project}/${user}`) || {}).name || `#${user}`;
+  return user === 0 ? "robot" : (PEOPLE.get(`${project}/${user}`) || {}).name || `№ ${user}`;
 };
 
 // The teams and people to choose from: people are users with deals, tasks, plans or work.
