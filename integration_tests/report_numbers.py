@@ -126,7 +126,7 @@ SENTENCES = """
     const of = (id, make) => (language === was ? find(`#${id}`) : make(teller(view)));
     return {
       figures: texts(of("figures", (tell) => figures(view, tell)), ".value, .change, .beside, .compared"),
-      ...Object.fromEntries(SECTIONS.map((section) => (
+      ...Object.fromEntries(SECTIONS.filter((section) => find(`#${section.id}`)).map((section) => (
         [section.id, texts(of(section.id, (tell) => card(section, view, tell, [])), ".insight")]))),
     };
   });
@@ -236,7 +236,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             ("reason", "deals", "lost_budget"),
             [[reason, deals, money] for reason, deals, _, money in expected_page.reasons(choice)],
         ),
-        "sources": (("source", "deals", "won", "source_rate", "won_budget"), expected_page.sources(choice)),
+        "sources": (("source", "deals", "created_won", "created_rate", "created_won_budget"), expected_page.sources(choice)),
         "stuck": (
             ("pipeline_id", "pipeline_name", "stage", "deals", "budget"),
             [[of.id, of.name, row[0], *row[-2:]] for of in open_deals for row in of.rows],
@@ -254,7 +254,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         ),
         "talks": (
             ("user_id", "manager", "talks", "first_response", "unanswered"),
-            [row[:5] for row in expected_page.talks_by_manager(choice)],
+            [[*row[:4], row[-1]] for row in expected_page.talks_by_manager(choice)],
         ),
         "work": (("user_id", "manager", *expected_page.COUNTS), expected_page.work(choice)),
         "figures": (tuple(figures), [list(figures.values())]),

@@ -149,7 +149,7 @@ ANSWERS: dict[str, str] = {
     "sources": f"""
         select
             deals.project_id, coalesce(deals.source_name, deals.utm_source) as source, {total("created")} as deals,
-            {totals("won", "source_rate", "won_budget")}
+            {totals("created_won", "created_rate", "created_won_budget")}
         from amocrm_marts.deals
         where {counts_in("created")}
         group by 1, 2
