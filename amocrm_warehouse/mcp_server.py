@@ -25,7 +25,8 @@ from amocrm_warehouse.address import add_database, is_file
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.models import environment
-from amocrm_warehouse.report.answers import AnswerTable, Choice, answer, last_months
+from amocrm_warehouse.report.answers import AnswerTable, answer
+from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.queries import CLOCK
@@ -170,12 +171,19 @@ def choice(
     since: date | None = None,
     until: date | None = None,
 ) -> Choice:
-    first, last = last_months(run)
-    chosen = Choice((since or first).replace(day=1), (until or last).replace(day=1), project, pipeline)
-    if manager is None:
-        return chosen
-    projects = [project] if project else [row["project_id"] for row in answer(run, "accounts", chosen).dicts()]
-    return replace(chosen, users=frozenset((one, manager) for one in projects))
+    known = last_months(run).days
+    days = {
+        one: replace(of, since=since or of.since, until=until or of.until)
+        for one, of in known.items()
+        if project in (None, one)
+    }
+    if not days:
+        raise ToolError(f"There is no account {project}. There are: {', '.join(known)}.")
+
+    def pairs(number: int | None) -> frozenset[tuple[str, int]] | None:
+        return None if number is None else frozenset((one, number) for one in days)
+
+    return Choice(days, pairs(pipeline), pairs(manager))
 
 
 def limited(table: AnswerTable, limit: int) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def check_answers(tables: Mapping[str, list[Row]], choice: Choice, limit: int | 
     for name, rows in tables.items():
         columns, all_rows = wanted[name]
         present = [column for column in columns if not rows or column in rows[0]]
-        assert not rows or rows[0].keys() <= {"project_id", *columns}, name
+        assert not rows or rows[0].keys() <= {"project_id", "currency", "item_id", *columns}, name
         indexes = [columns.index(column) for column in present]
         found = [[as_text(row[column]) for column in present] for row in rows]
         held = [[as_text(row[index]) for index in indexes] for row in all_rows[:limit]]
@@ -236,7 +236,9 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             ("reason", "deals", "lost_budget"),
             [[reason, deals, money] for reason, deals, _, money in expected_page.reasons(choice)],
         ),
-        "sources": (("source", "deals", "created_won", "created_rate", "created_won_budget"), expected_page.sources(choice)),
+        "sources": (
+            ("source", "deals", "created_won", "created_rate", "created_won_budget"), expected_page.sources(choice),
+        ),
         "stuck": (
             ("pipeline_id", "pipeline_name", "stage", "deals", "budget"),
             [[of.id, of.name, row[0], *row[-2:]] for of in open_deals for row in of.rows],

@@ -29,7 +29,8 @@ from amocrm_warehouse import mcp_server
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_server import TOKEN, plain, server
 from amocrm_warehouse.report import data, workbook
-from amocrm_warehouse.report.answers import Choice, in_choice, last_months, people_of
+from amocrm_warehouse.report.answers import in_choice, people_of
+from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.words import Words
@@ -97,7 +98,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, known: oracle.Known) -> Pat
         assert done.returncode == 0, done.stderr
         (made / f"{name}.txt").write_text(done.stdout, encoding="utf-8")
     with reading(file) as ask:
-        workbook.write(made / "ru.xlsx", ask, Choice(*last_months(ask)), Words("ru"))
+        workbook.write(made / "ru.xlsx", ask, last_months(ask), Words("ru"))
     return made
 
 
@@ -128,7 +129,7 @@ def test_each_answer_is_the_accounts(database: str, known: oracle.Known, name: s
     most = Counter((row["pipeline_id"], row["responsible_user_id"]) for row in known.all("deals")).most_common(1)[0][0]
     of = dict(zip(("pipeline_id", "manager_id"), most, strict=True))
     chosen = {key: of.get(key, value) for key, value in CHOICES[name].items()}
-    first = date.fromisoformat(chosen.get("since", "2025-02-01")).replace(day=1)
+    first = date.fromisoformat(chosen.get("since", "2025-02-01"))
     last = date.fromisoformat(chosen.get("until", "2026-01-31"))
     users = frozenset({chosen["manager_id"]}) if "manager_id" in chosen else None
     check_assistant(
@@ -152,8 +153,7 @@ def test_nothing_that_is_asked_changes_or_leaks_anything(database: str) -> None:
     none = ask(
         database, ("managers", {"project": EVIL}), ("today", {"project": EVIL}), ("directory", {"project": EVIL})
     )
-    assert [answer["rows"] for answer in none[:2]] == [[], []]
-    assert {part["total_rows"] for part in none[2].values() if isinstance(part, dict)} == {0}
+    assert all(isinstance(answer, str) for answer in none)
     wrong = ask(
         database, ("managers", {"manager_id": EVIL}), ("deal_as_of", {"deal_id": EVIL}), ("today", {"limit": 10**9})
     )
@@ -216,8 +216,8 @@ def test_the_workbook_and_the_digest_tell_what_the_account_holds(
 ) -> None:
     """In the last twelve months, and in the present one; each metric is defined beside its table."""
     with reading(database) as run_sql:
-        workbook.write(tmp_path / "en.xlsx", run_sql, Choice(*last_months(run_sql)), Words("en"))
-        said = digest(run_sql, Choice(*last_months(run_sql)), Words("en"))
+        workbook.write(tmp_path / "en.xlsx", run_sql, last_months(run_sql), Words("en"))
+        said = digest(run_sql, last_months(run_sql), Words("en"))
     choice = expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 31))
     check_answers(tables_of(tmp_path / "en.xlsx"), choice)
     assert said.splitlines()[:12] == twelve_lines(known)
@@ -355,11 +355,11 @@ def test_a_source_that_costs_something_keeps_its_name(
 
 
 def test_a_user_of_two_accounts_is_chosen_in_one_of_them() -> None:
-    asked = Choice(date(2026, 1, 1), date(2026, 1, 1), users=frozenset({("north", 5), ("south", 55)})).values()
+    asked = Choice({}, users=frozenset({("north", 5), ("south", 55)})).values()
     cards = "(values ('north', 5), ('south', 5), ('north', 55), ('north', 1)) as cards (project_id, id)"
     found = duckdb.execute(
         f"select project_id, id from {cards} where {in_choice('cards', 'id', None)}",
-        {name: asked[name] for name in ("project", "users")},
+        {"users": asked["users"]},
     )
     assert found.fetchall() == [("north", 5)]
 

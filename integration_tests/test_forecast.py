@@ -10,7 +10,7 @@ from selenium import webdriver
 
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import workbook
-from amocrm_warehouse.report.answers import Choice, last_months
+from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.words import Words
 
@@ -70,7 +70,7 @@ def test_it_is_told_in_the_workbook_the_digest_and_to_the_assistant(
     database: str, known: oracle.Known, tmp_path: Path
 ) -> None:
     with reading(database) as run:
-        chosen = Choice(*last_months(run))
+        chosen = last_months(run)
         workbook.write(tmp_path / "all.xlsx", run, chosen, Words("en"))
         lines = digest(run, chosen, Words("en")).splitlines()
     assert lines == twelve_lines(known)

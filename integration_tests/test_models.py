@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -22,7 +21,7 @@ from selenium import webdriver
 from amocrm_warehouse import mcp_server
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import data, workbook
-from amocrm_warehouse.report.answers import Choice, last_months
+from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.queries import QUERIES
 from amocrm_warehouse.report.words import Words
@@ -341,13 +340,12 @@ def test_workbook_digest_and_assistant_tell_what_the_accounts_hold(built: World,
     """
     database, language = built.databases[kind], {"duckdb": "ru", "postgres": "en"}[kind]
     with reading(database) as run:
-        chosen = Choice(*last_months(run))
+        chosen = last_months(run)
         workbook.write(tmp_path / "all.xlsx", run, chosen, Words(language))
         lines = digest(run, chosen, Words(language)).split("\n\n")
-    last = (chosen.until + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     told = tables_of(tmp_path / "all.xlsx", language)
     for number, project in enumerate(built.projects):
-        choice = expected_page.Choice((project.known,), chosen.since, last)
+        choice = expected_page.Choice((project.known,), chosen.since, chosen.until)
         own = {name: [row for row in rows if row["project_id"] == project.id] for name, rows in told.items()}
         check_answers(own, choice)
         wanted = twelve_lines(project.known, language=language)
@@ -358,7 +356,9 @@ def test_workbook_digest_and_assistant_tell_what_the_accounts_hold(built: World,
     assert any(row["is_deleted"] for row in first.all("deals"))
     assert {row["responsible_user_id"] for row in first.all("deals")} - set(first.by("users", "user_id")) - {None}
     assert len({row["pipeline_id"] for row in first.all("deals")}) > 2
-    months = expected_page.money_by(expected_page.Choice((first,), chosen.since, last), lambda day: f"{day:%Y-%m}")
+    months = expected_page.money_by(
+        expected_page.Choice((first,), chosen.since, chosen.until), lambda day: f"{day:%Y-%m}"
+    )
     assert any(not row[1] for row in months)
 
 

@@ -226,7 +226,7 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
 
 @CHOOSING
 def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, oracle.Known]) -> None:
-    """In the months that have costs, also if it brought no deal. Of a week, or of some people alone, no costs are told."""
+    """In its months that have costs, also if it brought no deal; a week, or some people alone, have no costs."""
     choice = choose(page, known, "1001", "last12")
     found = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}
     assert found["Радио"] == [0, 0, None, 0, 3300, 3, None, None, -1]
@@ -326,7 +326,8 @@ def test_it_says_as_of_which_sync_it_is(page: Report, known: dict[str, oracle.Kn
 
 LEVELS = """
   TABLES.hours.find((row) => row.project_id === "1001").touches = 1e6;
-  return hours(chosen(SCOPES.find((one) => one.id === "1001"), periodOf("all", 0), null))[0].drawn.map((one) => one.level);
+  const view = chosen(SCOPES.find((one) => one.id === "1001"), periodOf("all", 0), null);
+  return hours(view)[0].drawn.map((one) => one.level);
 """
 
 

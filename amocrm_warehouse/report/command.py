@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.models import SCHEMA, Built, add_options, build, build_from, projects_of
 from amocrm_warehouse.plans import COSTS, read_costs, read_plans
 from amocrm_warehouse.report import workbook
-from amocrm_warehouse.report.answers import Choice, last_months, people_of
+from amocrm_warehouse.report.answers import people_of
+from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.data import EVERYTHING, Contents
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page import write
@@ -125,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
         projects = projects_in_marts(options.db) if options.built else projects_of(options)
         with reading(options.db) as run:
             only = people_of(run, options.group, options.manager) if options.group or options.manager else None
-            choice = Choice(*last_months(run), users=only)
+            choice = replace(last_months(run), users=only)
             words = Words(options.language)
             if workbook_path:
                 workbook.write(workbook_path, run, choice, words, built.unbuilt)

@@ -10,7 +10,8 @@ from typing import Any
 
 import xlsxwriter
 
-from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, Choice, answer
+from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, answer
+from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import metrics_in
 from amocrm_warehouse.report.queries import needs

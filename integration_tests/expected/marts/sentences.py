@@ -43,20 +43,21 @@ SAID = {
         "сегодняшнему дню.",
     ),
     "worst": (
-        "The largest share is lost in “{stage}”: {lost} of {reached} ({share}); of stages that 10 deals or more reached.",
-        "Наибольшая доля теряется на этапе «{stage}»: {lost} из {reached} ({share}); сравниваются этапы, до которых дошло "
-        "не меньше 10 сделок.",
+        "The largest share is lost in “{stage}”: {lost} of {reached} ({share}); of stages that 10 deals or more "
+        "reached.",
+        "Наибольшая доля теряется на этапе «{stage}»: {lost} из {reached} ({share}); сравниваются этапы, до которых "
+        "дошло не меньше 10 сделок.",
     ),
     "standing": (
-        "More than half have not left “{stage}” yet: {still} of {stays} are there now ({share}); of stages with 10 stays or "
-        "more.",
-        "Больше половины ещё не ушли с этапа «{stage}»: там сейчас {still} из {stays} ({share}); сравниваются этапы, где "
-        "было не меньше 10 пребываний.",
+        "More than half have not left “{stage}” yet: {still} of {stays} are there now ({share}); of stages with 10 "
+        "stays or more.",
+        "Больше половины ещё не ушли с этапа «{stage}»: там сейчас {still} из {stays} ({share}); сравниваются этапы, "
+        "где было не меньше 10 пребываний.",
     ),
     "slow": (
         "Slowest: “{stage}”, half leave it within {days} days; of stages with 10 stays or more.",
-        "Дольше всего стоят на этапе «{stage}»: половина уходит за {days} дн.; сравниваются этапы, где было не меньше 10 "
-        "пребываний.",
+        "Дольше всего стоят на этапе «{stage}»: половина уходит за {days} дн.; сравниваются этапы, где было не меньше "
+        "10 пребываний.",
     ),
     "stale": ("{deals} stale deals for {money}.", "Забытых сделок: {deals}, на {money}."),
     "talks": (
@@ -74,8 +75,8 @@ UNITS = (("", "K", "M", "B", "T"), ("", "\u00a0тыс.", "\u00a0млн", "\u00a0
 ENOUGH = 10
 """Least number of stays in a stage, or of deals that reached it, for a sentence that compares it."""
 MONTHS = (
-    "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(),
-    "янв. февр. мар. апр. мая июн. июл. авг. сент. окт. нояб. дек.".split(),
+    ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    ("янв.", "февр.", "мар.", "апр.", "мая", "июн.", "июл.", "авг.", "сент.", "окт.", "нояб.", "дек."),
 )
 
 
