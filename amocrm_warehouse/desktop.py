@@ -6,11 +6,12 @@ import os
 import sys
 import webbrowser
 from pathlib import Path
+from typing import TextIO
 
 
-def show(path: Path) -> None:
-    """Prints the path of the report and, on a desktop, opens the report."""
-    print(f"\nThe report: {path}", flush=True)
+def show(path: Path, to: TextIO | None = None) -> None:
+    """Prints the path of the report, to stdout by default, and on a desktop opens the report."""
+    print(f"\nThe report: {path}", flush=True, file=to)
     if has_display():
         webbrowser.open(path.as_uri())
 

@@ -9,13 +9,12 @@ from typing import NoReturn
 
 from source_amocrm.shutdown import INTERRUPTED, hold_signals
 
-STOPPED = "\nStopped. What was read is kept; the next run goes on from there."
-
 
 class _Interrupt:
     """Handles Ctrl-C. Errors that follow from it (of a query, a half-written file, an import) are not shown."""
 
     met = False
+    meaning = "What was read is kept; the next run goes on from there."
     _held = False
     _waits = False
 
@@ -34,13 +33,16 @@ class _Interrupt:
             self._waits = False
             self._interrupt()
 
+    def tell(self) -> None:
+        print(f"\nStopped. {self.meaning}", file=sys.stderr)
+
     def _interrupt(self) -> NoReturn:
         self.met = True
         raise KeyboardInterrupt
 
     def excepthook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if self.met:
-            print(STOPPED, file=sys.stderr)
+            self.tell()
         else:
             sys.__excepthook__(kind, error, trace)
 
@@ -65,10 +67,15 @@ def interrupted() -> bool:
     return _interrupt.met
 
 
+def stopped_means(sentence: str) -> None:
+    """Sets what Ctrl-C says of the command that runs, by default that of a sync."""
+    _interrupt.meaning = sentence
+
+
 def exit_code(error: BaseException) -> int:
     """Prints why a command ended, and returns its exit code."""
     if _interrupt.met:
-        print(STOPPED, file=sys.stderr)
+        _interrupt.tell()
         return INTERRUPTED
     print(error, file=sys.stderr)
     return 2

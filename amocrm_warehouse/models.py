@@ -21,7 +21,7 @@ from urllib.parse import unquote
 from amocrm_warehouse.address import add_database, listed, location, without_password
 from amocrm_warehouse.database import DATABASE_ERRORS, tables, tables_of
 from amocrm_warehouse.home import own_folder
-from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.plans import PLANS, read_plans, write_plans
 
 PACKAGE = Path(__file__).resolve().parent / "dbt"
@@ -215,8 +215,10 @@ def build_from(options: argparse.Namespace) -> tuple[Built, str]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm models", description=__doc__)
     add_options(parser)
+    options = parser.parse_args(arguments)
+    stopped_means("Models that were built stay, the others are as before.")
     try:
-        built, sentence = build_from(parser.parse_args(arguments))
+        built, sentence = build_from(options)
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     print(sentence)

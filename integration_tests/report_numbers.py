@@ -227,6 +227,12 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             ("user_id", "manager", *sold, "overdue", "stale"),
             [[user, *row] for (_, user), row in expected_page.managers_by_id(choice).items()],
         ),
+        "plans": (
+            ("month", "user_id", "manager", "plan", "won_budget", "plan_share"),
+            [[f"{month}-01", user, known.user(user), plan, sold := sold_in(known, month, user), float(sold / plan)]
+             for known in choice.known for (month, user), plan in known.plans.items()
+             if f"{choice.first:%Y-%m}" <= month <= f"{choice.last:%Y-%m}" and choice.fits(None, user)],
+        ),
         "funnel": (
             ("pipeline_id", "pipeline_name", "deals", "stage", "reached", "lost_here", "status_sort"),
             [[of.id, of.name, of.deals, row[0], row[1], row[4], sort] for of in funnels
@@ -287,6 +293,16 @@ def plan_of(choice: Choice) -> Any:
         if f"{choice.first:%Y-%m}" <= month <= f"{choice.last:%Y-%m}" and choice.fits(None, user)
     ]
     return sum(plans) if plans else None
+
+
+def sold_in(known: oracle.Known, month: str, user: int) -> Any:
+    """Sums the sales of a user in a month."""
+    return expected_page.money(
+        deal
+        for deal in deals(known)
+        if not deal["is_deleted"] and deal["stage_kind"] == "won" and deal["closer_id"] == user
+        if (end := ended(deal)) and f"{end:%Y-%m}" == month
+    )
 
 
 def sold_of_plan(choice: Choice) -> Any:
@@ -384,7 +400,10 @@ def of_fifteen_digits(lines: Sequence[str]) -> list[str]:
 
 LINES = {
     "head": ("{account}: sales, {month}", "{account}: продажи, {month}"),
-    "sold": ("This month: {won} won for {money}", "В этом месяце: выиграно {won} на {money}"),
+    "sold": (
+        "This month: {won} won for {money}, in the same days before ({first} – {last}) for {then}",
+        "В этом месяце: выиграно {won} на {money}, в те же дни до этого ({first} – {last}) — на {then}",
+    ),
     "plan": ("Plan of the month: {plan}, done {share}", "План месяца: {plan}, выполнено {share}"),
     "no_plan": ("Plan of the month: none", "План месяца: не задан"),
     "forecast": ("Forecast of {month}: {expected} ({low} – {high})", "Прогноз на {month}: {expected} ({low} – {high})"),
@@ -452,6 +471,8 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         for first, after in zip(month[2:], month[1:], strict=False)
     ]
     sold, before, then = map(expected_page.figures, (this, last, earlier))
+    same_days = expected_page.before(replace(this, last=today), date.min)
+    assert same_days is not None
     tables = answers(this)
     account = next(iter(known.all("account")), {})
     sign = {"RUB": "₽", "USD": "$"}.get(known.currency or "", known.currency or "")
@@ -467,6 +488,12 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
 
     def share(value: float | None) -> str:
         return Wording(language, None).percent(value)
+
+    def who(name: str | None) -> str:
+        return "робот" if russian and name == "robot" else name or "–"
+
+    def dated(day: date) -> str:
+        return f"{day:%d.%m.%Y}" if russian else f"{day:%Y-%m-%d}"
 
     def named(day: date) -> str:
         return f"{MONTHS[day.month - 1]} {day.year}" if russian else f"{day:%B %Y}"
@@ -491,7 +518,10 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     return [
         line("head", account=account.get("name") or known.project, month=named(this.first)),
-        line("sold", won=sold["won"], money=money(sold["won_budget"])),
+        line(
+            "sold", won=sold["won"], money=money(sold["won_budget"]), first=dated(same_days.first),
+            last=dated(same_days.last), then=money(expected_page.figures(same_days)["won_budget"]),
+        ),
         line("plan", plan=money(plan), share=share(float(sold_of_plan(this)) / float(plan))) if plan
         else line("no_plan"),
         *([
@@ -501,9 +531,9 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
              before=money(then["won_budget"])),
         line("created", count=sold["created"], rate=share(sold["rate"])),
-        line("best", who=best[0], money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
+        line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
         line("waiting", **{reason: "–" if count is None else count for reason, count in counts.items()}),
-        line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=card["manager"] or "–",
+        line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=who(card["manager"]),
              link=card["link"] or "") if card else line("nothing"),
     ]  # fmt: skip

@@ -142,6 +142,14 @@ ANSWERS: dict[str, str] = {
         group by facts.project_id, chosen.currency, chosen.purse, facts.user_id
         order by chosen.purse, won_budget desc, won desc, 1, 3
     """,
+    "plans": f"""
+        select
+            plans.project_id, chosen.currency, month, responsible_user_id as user_id, responsible_name as manager, plan,
+            won_budget, cast(won_budget as double precision) / nullif(plan, 0) as plan_share
+        from amocrm_marts.sales_plan as plans {of_chosen("plans")}
+        where plan is not null and {in_period("month")} and $pipelines is null and {in_choice("plans", pipeline=None)}
+        order by 1, 3, 5, 4
+    """,
     "funnel": f"""
         select
             ways.project_id, stages.pipeline_id, stages.pipeline_name, stages.status_name as stage, stages.status_sort,
@@ -325,6 +333,11 @@ def select(run: Run, sql: str, choice: Choice, **others: Any) -> AnswerTable:
     values |= choice.values() | others
     columns, rows = run(sql, **{name: values[name] for name in set(re.findall(r"\$(\w+)", sql))})
     return AnswerTable(columns, rows)
+
+
+def stale_days(run: Run) -> int:
+    """Returns the var of that name with which the models were built."""
+    return int(run("select max(stale_days) from amocrm_staging.int_accounts")[1][0][0])
 
 
 def people_of(run: Run, groups: Iterable[str], managers: Iterable[str]) -> frozenset[tuple[str, int]]:

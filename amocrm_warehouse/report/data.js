@@ -167,7 +167,7 @@ function daysBefore({ first, last, whole }, today) {
 
 const nameOf = (project, user) => {
   if (user === null || user === undefined) return null;
-  return user === 0 ? "robot" : (PEOPLE.get(`${project}/${user}`) || {}).name || `№ ${user}`;
+  return user === 0 ? said("user.robot") : (PEOPLE.get(`${project}/${user}`) || {}).name || `№ ${user}`;
 };
 // Users whom amoCRM still lists. Robots and removed users are no part of a median of people.
 const isPerson = (project, user) => PEOPLE.has(`${project}/${user}`);

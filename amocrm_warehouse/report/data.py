@@ -29,6 +29,8 @@ class Contents:
     """(project, user id) of the only users whose rows the page shows, without figures of everybody. None: all rows."""
     costs: list[list[str]] | None = None
     """Rows of month, source and cost."""
+    marts: str | None = None
+    """The schema of the marts if the page did not have them built, which it says then."""
 
 
 EVERYTHING = Contents()
@@ -76,6 +78,7 @@ def read(
         "by": ", ".join(by),
         "is_whole": since == first,
         "only": contents.only is not None,
+        "marts": contents.marts,
         "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},
         "tables": {
             name: {column: packed(column, cells) for column, cells in table.items()} for name, table in tables.items()

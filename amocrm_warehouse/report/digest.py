@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.data import Run, shifted
+from amocrm_warehouse.report.like_with_like import days_before
 from amocrm_warehouse.report.queries import REASONS
 from amocrm_warehouse.report.words import Words
 from amocrm_warehouse.report.workbook import link
@@ -24,7 +26,12 @@ def digest(run: Run, choice: Choice, words: Words) -> str:
 def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> list[str]:
     project = account["project_id"]
     choice, last, before_last = (choice.month_of(project, months) for months in (0, -1, -2))
-    [month], [before], [earlier] = (answer(run, "figures", one).dicts() for one in (choice, last, before_last))
+    days = choice.days[project]
+    first, until = days_before(days.since, days.until, days.today)
+    same_days = replace(choice, days={project: replace(days, since=first, until=until)})
+    [month], [then], [before], [earlier] = (
+        answer(run, "figures", one).dicts() for one in (choice, same_days, last, before_last)
+    )
     [waiting] = answer(run, "reasons_today", choice).dicts()
     cards = answer(run, "today", choice).dicts()
     reasons = answer(run, "reasons", choice).dicts()
@@ -36,6 +43,9 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     def money(value: float | None) -> str:
         return words.money(value, account["currency"])
 
+    def name_of(row: dict[str, Any]) -> str:
+        return words("user.robot") if row["user_id"] == 0 else row["manager"] or "–"
+
     def forecast(months: int) -> str:
         name = words.month(shifted(choice.since, months))
         row = by_month.get(months, {})
@@ -46,11 +56,16 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
     plan = month["plan"]
     share = words.percent(float(month["plan_won_budget"]) / float(plan)) if plan else ""
-    top: dict[str, Any] = next((row for row in best if row["won_budget"]), {"manager": "–", "won_budget": None})
+    top: dict[str, Any] = next(
+        (row for row in best if row["won_budget"]), {"user_id": None, "manager": None, "won_budget": None}
+    )
     card = cards[0] if cards else None
     return [
         words("digest.head", account=account["account"] or account["project_id"], today=words.month(choice.since)),
-        words("digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0)),
+        words(
+            "digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0),
+            first=words.day(first), last=words.day(until), then=money(then["won_budget"] or 0),
+        ),
         words("digest.plan", plan=money(plan), share=share) if plan else words("digest.no_plan"),
         *([
             forecast(0), forecast(1),
@@ -61,14 +76,14 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
         ),
         words("digest.deals", created=words.number(month["created"] or 0), rate=words.percent(month["rate"])),
-        words("digest.best", manager=top["manager"], money=money(top["won_budget"])),
+        words("digest.best", manager=name_of(top), money=money(top["won_budget"])),
         words(
             "digest.reason", lost=words.number(month["lost"] or 0),
             reason=reasons[0]["reason"] or words("reasons.none_given"),
         ) if reasons else words("digest.none_lost"),
         words("digest.today", **{reason: words.number(waiting[reason]) for reason in REASONS}),
         words(
-            "digest.card", card=card["card"] or "–", money=money(card["budget"] or 0), manager=card["manager"] or "–",
+            "digest.card", card=card["card"] or "–", money=money(card["budget"] or 0), manager=name_of(card),
             link=link(account["domain"], card["entity_type"], card["entity_id"]) or "",
         ) if card else words("digest.nothing"),
     ]  # fmt: skip

@@ -37,7 +37,8 @@ QUERIES = {
     "accounts": f"""
         select
             accounts.project_id, accounts.name, accounts.domain, accounts.currency, accounts.time_zone, accounts.today,
-            accounts.stale_days, accounts.stages_known, accounts.owners_known, max(freshness.synced_at) as synced_at,
+            accounts.stale_days, accounts.built_by,
+            accounts.stages_known, accounts.owners_known, max(freshness.synced_at) as synced_at,
             {
         ", ".join(
             f"bool_or(freshness.is_there and freshness.source_table = '{table}') as knows_{reason}"
@@ -46,7 +47,7 @@ QUERIES = {
     }
         from amocrm_staging.int_accounts as accounts
         inner join amocrm_marts.freshness as freshness on freshness.project_id = accounts.project_id
-        group by 1, 2, 3, 4, 5, 6, 7, 8, 9
+        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
         order by 1
     """,
     "people": """

@@ -332,9 +332,11 @@ function choices(tell) {
 function asOf(tell) {
   const accounts = TABLES.accounts.filter((row) => state.scope.project === null || row.project_id === state.scope.project);
   const synced = accounts.map((row) => row.synced_at).filter(Boolean).sort()[0];
-  const time = tell.moment(synced || DATA.built_at, { zone: accounts[0].time_zone });
+  const at = (moment) => tell.moment(moment, { zone: accounts[0].time_zone });
+  const time = at(synced || DATA.built_at);
+  const marts = DATA.marts && said("marts", { schema: DATA.marts, project: accounts[0].built_by, time: at(DATA.built_at) });
   const days = Math.floor((Math.max(Date.now(), Date.parse(DATA.built_at)) - Date.parse(synced || DATA.built_at)) / 864e5);
-  return [said(synced ? "as_of" : "built", { time }), days >= 2 ? said("old", { days: tell.number(days) }) : ""];
+  return [[said(synced ? "as_of" : "built", { time }), marts].filter(Boolean).join(". "), days >= 2 ? said("old", { days: tell.number(days) }) : ""];
 }
 
 async function show() {

@@ -71,5 +71,8 @@ class Words:
         shown = percents(value)
         return self.number(shown, 0 if shown == int(shown) else 1) + ("%" if self.language == "en" else "\u00a0%")
 
+    def day(self, value: date) -> str:
+        return value.isoformat() if self.language == "en" else f"{value:%d.%m.%Y}"
+
     def month(self, value: date) -> str:
         return f"{MONTH_NAMES[self.language][value.month - 1]} {value.year}"
