@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -94,7 +93,7 @@ def test_names_of_objects_are_names_like_others(page: Report) -> None:
         shown[project] = page.script(DRAWN), rows
     assert shown["20"] == shown["10"]
     charts = dict(shown["20"][0])
-    assert {"funnel", "money", "managers", "reasons", "sources", "open", "talks", "hours"} <= charts.keys()
+    assert {"funnel", "money", "managers", "reasons", "sources", "open", "hours"} <= charts.keys()
     assert min(charts.values()) > 0
     names = {mark["Manager"] for mark in page.marks("managers")}
     assert {"constructor", "__proto__"} <= names <= set(OF_OBJECTS)
@@ -111,12 +110,10 @@ def test_each_account_has_its_own_today(page: Report) -> None:
 def test_currencies_are_never_added_up(page: Report, folder: Path) -> None:
     assert not {"", "10,20,30"} & page.options("scope").keys()
     told = sheets(folder / "report.xlsx")
-    account = "ООО «Северный ветер»"
     periods = [row[1:] for row in told["Definitions"][1:4]]
     assert periods == [
         ["2025-02-01 – 2026-01-01", "RUB"], ["2025-02-01 – 2026-01-01", "RUB"], ["2025-01-01 – 2025-12-31", "KZT"],
     ]  # fmt: skip
-    assert account
     rows = tables_of(folder / "report.xlsx")["money"]
     with reading(str(folder / "crm.duckdb")) as asked:
         wanted = answer(asked, "money", last_months(asked)).dicts()
@@ -140,8 +137,9 @@ def test_the_workbook_is_ready_to_print_and_names_what_has_no_name(folder: Path)
     assert all('orientation="landscape"' in part and 'fitToHeight="0"' in part for part in parts.values())
     assert defined.count("_xlnm.Print_Titles") == len(parts) - 1
     told = sheets(folder / "report.xlsx")
-    assert "no reason given" in {row[2] for row in told["Reasons of loss"][1:]}
     assert "no source" in {row[2] for row in told["Sources"][1:]}
+    for name, column in (("Sources", 2), ("Managers", 2), ("Stale deals", 2), ("Today’s list", 5)):
+        assert all(row[column] for row in told[name][1:] if not str(row[0]).startswith("Total")), name
 
 
 def test_every_column_of_the_workbook_that_is_defined_is_in_it(folder: Path) -> None:
@@ -152,8 +150,3 @@ def test_every_column_of_the_workbook_that_is_defined_is_in_it(folder: Path) -> 
             assert row[1] in told[shown][0], row
     meant = {(row[1], row[2]) for row in told["Definitions"] if len(row) > 2}
     assert ("Won of them", Words("en").of_column("created_won")) in meant
-
-
-def test_a_share_that_is_almost_the_whole_is_not_shown_as_the_whole(folder: Path) -> None:
-    styles = zipfile.ZipFile(folder / "report.xlsx").read("xl/styles.xml").decode()
-    assert json.dumps('"99%"')[1:-1].replace('\\"', "&quot;") in styles

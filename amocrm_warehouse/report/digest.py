@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from amocrm_warehouse.report.answers import answer
+from amocrm_warehouse.report.answers import ANSWERS, answer
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.data import Run, shifted
 from amocrm_warehouse.report.like_with_like import days_before
-from amocrm_warehouse.report.queries import REASONS
+from amocrm_warehouse.report.queries import REASONS, needs
 from amocrm_warehouse.report.words import Words
 from amocrm_warehouse.report.workbook import link
 
+TABLES = ("figures", "reasons_today", "today", "reasons", "managers", "forecast")
+"""The answers of which the digest is made."""
 
-def digest(run: Run, choice: Choice, words: Words) -> str:
+
+def digest(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> str:
     """Returns twelve lines per account; nine if `choice` names users, because the forecast is of everybody.
 
-    The months are the present one by the clock of the account, those before and the next.
+    The months are the present one by the clock of the account, those before and the next. If models of the digest are
+    `unbuilt`, it is one sentence, which names them.
     """
+    missing = set().union(*(needs(ANSWERS[name]) for name in TABLES)) & set(unbuilt)
+    if missing:
+        return words("digest.unbuilt", models=", ".join(sorted(missing)))
     accounts = answer(run, "accounts", choice).dicts()
     return "\n\n".join("\n".join(lines(run, choice, one, words)) for one in accounts)
 
