@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amocrm_fleet import FleetError
+from amocrm_fleet.accounts_folder import FleetAccount
 from amocrm_fleet.airbyte_api import AirbyteApi, Json
-from amocrm_fleet.folder import FleetAccount
 from source_amocrm.streams import STREAMS
 
 NAME = "amoCRM"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,10 @@ from urllib.parse import unquote
 import duckdb
 import psycopg2
 
-from amocrm_warehouse.address import is_file, location
-from amocrm_warehouse.report.data import Run
+from amocrm_warehouse.database_address import is_file, location
 
+Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
+"""Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
 DATABASE_ERRORS = (duckdb.Error, psycopg2.Error)
 MODELS = re.compile(r"\bamocrm_(marts|staging)\.(\w+)(\s+as\b)?")
 """The tables of the models, as statements name them, perhaps by a name of their own."""

@@ -7,14 +7,14 @@ import sys
 from types import FrameType, TracebackType
 from typing import NoReturn
 
-from source_amocrm.shutdown import INTERRUPTED, hold_signals
+from source_amocrm.shutdown import INTERRUPTED, READ_IS_KEPT, hold_signals
 
 
 class _Interrupt:
     """Handles Ctrl-C. Errors that follow from it (of a query, a half-written file, an import) are not shown."""
 
     met = False
-    meaning = "What was read is kept; the next run goes on from there."
+    sentence = READ_IS_KEPT
     _held = False
     _waits = False
 
@@ -34,7 +34,7 @@ class _Interrupt:
             self._interrupt()
 
     def tell(self) -> None:
-        print(f"\nStopped. {self.meaning}", file=sys.stderr)
+        print(self.sentence, file=sys.stderr)
 
     def _interrupt(self) -> NoReturn:
         self.met = True
@@ -69,7 +69,7 @@ def interrupted() -> bool:
 
 def stopped_means(sentence: str) -> None:
     """Sets what Ctrl-C says of the command that runs, by default that of a sync."""
-    _interrupt.meaning = sentence
+    _interrupt.sentence = f"\nStopped. {sentence}"
 
 
 def exit_code(error: BaseException) -> int:

@@ -21,16 +21,15 @@ from pydantic import Field
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from amocrm_warehouse.address import add_database, is_file
-from amocrm_warehouse.database import DATABASE_ERRORS, reading
+from amocrm_warehouse.database import DATABASE_ERRORS, Run, reading
+from amocrm_warehouse.database_address import add_database, is_file
 from amocrm_warehouse.interrupt import exit_code
-from amocrm_warehouse.models import environment
+from amocrm_warehouse.models_command import environment
 from amocrm_warehouse.report.answers import AnswerTable, answer
 from amocrm_warehouse.report.choice import Choice, last_months
-from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import METRICS
-from amocrm_warehouse.report.queries import CLOCK
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.page_queries import CLOCK
+from amocrm_warehouse.report.report_words import Words
 
 TOKEN = "SOURCE_AMOCRM_MCP_TOKEN"
 """The environment variable with the token of the HTTP server."""

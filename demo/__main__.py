@@ -16,15 +16,15 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
-from amocrm_warehouse.address import add_database, without_password
 from amocrm_warehouse.database import reading, tables
-from amocrm_warehouse.desktop import show
+from amocrm_warehouse.database_address import add_database, without_password
 from amocrm_warehouse.interrupt import exit_code
-from amocrm_warehouse.report.command import after_sync
+from amocrm_warehouse.report.report_command import after_sync
 from amocrm_warehouse.sync import Outcome, sync
 from amocrm_warehouse.sync.outcome import print_table
+from amocrm_warehouse.this_machine import show
 from demo import HOME, STATE, demo_plans
-from demo.questions import QUESTIONS, table
+from demo.sales_questions import QUESTIONS, table
 from source_amocrm import atomic_file
 
 ACCOUNT = STATE / "account.pickle"

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.plans import PLANS
+from amocrm_warehouse.plans_and_costs import PLANS
 
 MONTHS = 12
 MONTHLY = 400_000

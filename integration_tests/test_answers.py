@@ -28,12 +28,12 @@ from mcp import Client
 from amocrm_warehouse import mcp_server
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_server import TOKEN, plain, server
-from amocrm_warehouse.report import data, workbook
+from amocrm_warehouse.report import page_data, workbook
 from amocrm_warehouse.report.answers import in_choice, people_of
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.report_words import Words
 
 from . import forked, models
 from .assistant import ATTACKS, SECRET, ask, ask_by_http, ask_by_stdio, serving
@@ -352,9 +352,9 @@ def test_a_source_that_costs_something_keeps_its_name(
     """Also where it is not among those that have most deals: its costs would stand beside no deal."""
     choice = expected_page.Choice((known,), date(2020, 1, 1), date(2026, 1, 31))
     [(rare, count), *_] = sorted((row[:2] for row in expected_page.sources(choice) if row[0]), key=lambda row: row[1])
-    monkeypatch.setattr(data, "SOURCES_SHOWN", 1)
+    monkeypatch.setattr(page_data, "SOURCES_SHOWN", 1)
     with reading(str(folder / "crm.duckdb")) as ask:
-        told = data.read(ask, contents=data.Contents(costs=[["2025-12-01", rare, "100"]]))
+        told = page_data.read(ask, contents=page_data.Contents(costs=[["2025-12-01", rare, "100"]]))
     sources = unfolded(told["tables"]["deals"]["source"])
     assert (sources.count(rare), len({*sources} - {None, True})) == (count, 2)
 

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from amocrm_warehouse.report import command as report
+from amocrm_warehouse.report import report_command as report
 from docs.describe_models import layer
 from docs.describe_models import models as described
 

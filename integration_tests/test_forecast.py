@@ -12,7 +12,7 @@ from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import workbook
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.report_words import Words
 
 from . import expected, models, report_page
 from .assistant import ask

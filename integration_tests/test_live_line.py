@@ -7,8 +7,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from amocrm_warehouse import live
-from source_amocrm.airbyte import report
+from amocrm_warehouse import live_line
+from source_amocrm.airbyte import monitor
 
 from .sandbox import OFF, Account, Server
 from .terminal import forked_on_a_terminal, on_a_terminal
@@ -21,9 +21,9 @@ import time
 from collections import Counter
 from types import SimpleNamespace as Of
 
-from amocrm_warehouse import live
+from amocrm_warehouse import live_line
 
-live.time = Of(monotonic=lambda: clock)
+live_line.time = Of(monotonic=lambda: clock)
 clock = 1000.0
 
 def message(record=None, log=None, trace=None):
@@ -43,7 +43,7 @@ def show(then):
         shown.append(watch.now())
 
 shown = []
-with live.watching(Counter()) as watch:
+with live_line.watching(Counter()) as watch:
     show(0)
     watch(message(record=Of(stream="users")))
     show(2)
@@ -111,4 +111,4 @@ def test_a_real_sync_names_what_it_reads(tmp_path: Path) -> None:
 
 
 def test_the_live_line_knows_the_connector_s_lines() -> None:
-    assert live.READING == report.READING
+    assert live_line.READING == monitor.READING

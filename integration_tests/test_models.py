@@ -20,11 +20,11 @@ from selenium import webdriver
 
 from amocrm_warehouse import mcp_server
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.report import data, workbook
+from amocrm_warehouse.report import page_data, workbook
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
-from amocrm_warehouse.report.queries import QUERIES
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.page_queries import QUERIES
+from amocrm_warehouse.report.report_words import Words
 
 from . import models, postgres, report_page
 from .assistant import ATTACKS, ask, ask_by_http, ask_by_stdio, serving
@@ -297,7 +297,7 @@ def test_the_report_reads_the_same_of_both(built: World) -> None:
     read = {}
     for kind, database in built.databases.items():
         with reading(database) as run:
-            read[kind] = data.read(run)
+            read[kind] = page_data.read(run)
     for name, table in read["duckdb"]["tables"].items():
         assert table == read["postgres"]["tables"][name], name
         assert any(table.values()) or name == "plans"

@@ -15,13 +15,13 @@ import pytest
 import yaml
 
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.models import projects_in
-from amocrm_warehouse.plans import read_plans
-from amocrm_warehouse.report import data, workbook
+from amocrm_warehouse.models_command import projects_in
+from amocrm_warehouse.plans_and_costs import read_plans
+from amocrm_warehouse.report import page_data, workbook
 from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
-from amocrm_warehouse.report.words import LANGUAGES, Words
+from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from docs.describe_models import SCHEMA, columns, layer, pages
 from docs.describe_models import models as described
 
@@ -343,7 +343,7 @@ def test_of_managers_whose_tasks_were_not_read_nobody_knows_what_is_overdue(duck
 
 def test_the_page_begins_with_the_first_plan_where_no_deal_is_older(duckdb_file: str) -> None:
     with reading(duckdb_file) as run:
-        assert data.read(run, most_months=1_000)["since"] == "2020-02-01"
+        assert page_data.read(run, most_months=1_000)["since"] == "2020-02-01"
 
 
 def test_a_deal_without_a_date_of_closing_was_sold_by_who_had_it_when_it_was_moved(duckdb_file: str) -> None:

@@ -26,8 +26,8 @@ import duckdb
 import pytest
 from selenium import webdriver
 
-from amocrm_warehouse import desktop
-from amocrm_warehouse.report import command as report
+from amocrm_warehouse import this_machine
+from amocrm_warehouse.report import report_command as report
 from amocrm_warehouse.report.metrics import METRICS
 
 from . import expected, forked, models, report_page
@@ -798,12 +798,12 @@ def test_a_sync_keeps_the_accounts_that_were_united_and_their_plans(
 def test_it_is_opened_on_a_desktop_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: dict[str, str], answer: bool
 ) -> None:
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "CI", "SSH_CONNECTION"):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "CI", "SSH_CONNECTION"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.platform", "linux")
     opened: list[str] = []
     monkeypatch.setattr("webbrowser.open", opened.append)
-    desktop.show(tmp_path / "report.html")
+    this_machine.show(tmp_path / "report.html")
     assert opened == ([(tmp_path / "report.html").as_uri()] if answer else [])

@@ -13,7 +13,7 @@ from selenium import webdriver
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import last_months
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.report_words import Words
 
 from . import expected, models
 from .report_page import Report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from source_amocrm.airbyte.report import Observation, duration, reached, seconds_left
+from source_amocrm.airbyte.monitor import Observation, duration, reached, seconds_left
 from source_amocrm.walk.intervals import FOREVER
 
 MAY, JUNE, JULY, AUGUST = 1746057600, 1748736000, 1751328000, 1754006400

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import share_format
 
 COMPARED = {

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.choice import Choice, last_months
-from amocrm_warehouse.report.data import Run
 from amocrm_warehouse.report.metrics import METRICS, ROWS, column, join_deals, total, totals
-from amocrm_warehouse.report.queries import REASONS
+from amocrm_warehouse.report.page_queries import REASONS
 
 
 def of_chosen(rows: str) -> str:

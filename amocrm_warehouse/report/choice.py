@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
-from amocrm_warehouse.report.data import Run, shifted
+from amocrm_warehouse.database import Run
+from amocrm_warehouse.report.page_data import shifted
 
 ONE_DAY = timedelta(days=1)
 

@@ -6,12 +6,13 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import ANSWERS, answer
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.data import Run, shifted
 from amocrm_warehouse.report.like_with_like import days_before
-from amocrm_warehouse.report.queries import REASONS, needs
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.page_data import shifted
+from amocrm_warehouse.report.page_queries import REASONS, needs
+from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
 TABLES = ("figures", "reasons_today", "today", "reasons", "managers", "forecast")

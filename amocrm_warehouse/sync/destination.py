@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from amocrm_warehouse.address import duckdb_file, postgres_url, scheme
+from amocrm_warehouse.database_address import duckdb_file, postgres_url, scheme
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
@@ -36,13 +36,13 @@ class Kind:
 
 
 def _duckdb(address: str) -> Any:
-    from amocrm_warehouse.sync.duckdb import credentials_of, duckdb
+    from amocrm_warehouse.sync.duckdb_destination import credentials_of, duckdb
 
     return duckdb(credentials_of(str(duckdb_file(address))), **SETTINGS)
 
 
 def _postgres(address: str) -> Any:
-    from amocrm_warehouse.sync.postgres import postgres
+    from amocrm_warehouse.sync.postgres_destination import postgres
 
     url = postgres_url(address)
     return postgres(
