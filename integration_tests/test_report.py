@@ -378,8 +378,8 @@ def test_deals_are_linked_to_the_account(page: Report, known: dict[str, oracle.K
 
 CHANGES = """
   const tell = teller(chosen(state.scope, state.period, null));
-  const pairs = [[7, 7, "number"], [8, 4, "number"], [0.5, 0.5, "percent"], [5e9, 2, "money"]];
-  return pairs.map((one) => change(...one, tell).textContent);
+  const pairs = [[7, 7, "number"], [8, 4, "number"], [0.5, 0.5, "percent"], [5e9, 2, "money"], [3, 4, "days"]];
+  return pairs.map((one) => [change(...one, tell)].map((made) => `${made.textContent} ${made.className}`)[0]);
 """
 
 
@@ -415,7 +415,9 @@ def test_of_several_stages_that_deals_do_not_leave_the_fullest_is_named(
 
 
 def test_no_arrow_at_zero_and_months_in_their_case(page: Report) -> None:
-    assert page.script(CHANGES) == ["as before", "▲ 100%", "as before", "▲ over 1,000%"]
+    assert page.script(CHANGES) == [
+        "as before change", "▲ 100% change up", "as before change", "▲ over 1,000% change up", "▼ 25% change up",
+    ]  # fmt: skip
     assert page.script(NOTHING_SOLD).endswith("off by – (median), “the same as last month” by –.")
     page.press("[data-language=ru]")
     assert page.script("return said('period.clipped', {month: since('2023-12')})") == "Начиная с декабря 2023 г."
@@ -552,6 +554,88 @@ def test_an_unfinished_period_is_compared_with_the_same_days(page: Report, known
     assert page.script(said) == "▲▼ Dec 1, 2025 – Dec 31, 2025 against Nov 1, 2025 – Nov 30, 2025"
     choose(page, known, "1001/", "week")
     assert page.script(said) == "▲▼ Dec 22, 2025 – Dec 28, 2025 against Dec 15, 2025 – Dec 21, 2025"
+
+
+BY_FIELD = """
+  DATA.by = "Услуги";
+  TABLES.deals.forEach((row, place) => { row.by_value = place % 3 ? "Доставка" : null; });
+  show();
+"""
+
+
+def test_a_field_is_shown_beside_the_sources_which_keep_their_costs(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
+    choose(page, known, "1001", "last12")
+    sources = page.sections()["sources"]["tables"]
+    assert "by" not in page.sections()
+    page.script(BY_FIELD)
+    page.wait()
+    shown = page.sections()
+    assert shown["sources"]["tables"] == sources
+    assert {row[0] for row in shown["by"]["tables"][0]} == {"Доставка", None}
+    assert sum(row[1] for row in shown["by"]["tables"][0]) == sum(row[1] for row in sources[0])
+    assert page.script("return document.querySelector('#by h2').textContent") == "By “Услуги”"
+
+
+PEOPLE = """
+  const row = (closer_id, budget) => ({ project_id: "1001", closer_id, budget, stage_kind: "won", closed: 1 });
+  const people = TABLES.people.filter((one) => one.project_id === "1001").slice(0, 3);
+  const rows = [...people.map((one, place) => row(one.user_id, 100 * (place + 1))), row(0, 9000), row(1, 8000)];
+  const found = beside(rows, null, (one) => isPerson(one.project_id, one.closer_id), "project_id", "closer_id");
+  return found.map((one) => [nameOf("1001", one.row.closer_id), one.of_median]);
+"""
+
+
+def test_robots_and_removed_users_are_no_part_of_a_median_of_people(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
+    names = sorted(row["name"] for row in known["1001"].all("users"))[:3]
+    told = [["robot", None], ["№ 1", None]]
+    assert page.script(PEOPLE) == [*told, [names[2], 1.5], [names[1], 1], [names[0], 0.5]]
+
+
+MEANT = "return [...document.querySelectorAll(`#${arguments[0]} th`)].map((one) => [one.textContent, one.title])"
+
+
+def test_a_definition_is_that_of_its_number(page: Report) -> None:
+    """Won by the day of creation is another number than won by the day of closing."""
+    meant = {name: dict(page.script(MEANT, name)) for name in ("sources", "cohorts", "managers", "funnel", "forecast")}
+    won, created_won = (METRICS[name].means.partition(" | ")[0] for name in ("won", "created_won"))
+    assert [meant[name].get("Won") for name in ("sources", "cohorts", "managers")] == [None, None, won]
+    assert [meant[name].get("Won of them") for name in ("sources", "cohorts", "managers")] == [
+        created_won, created_won, None,
+    ]  # fmt: skip
+    assert meant["funnel"]["Lost from here"].startswith("Deals created in the period whose last stage")
+    assert {"Sold for", "Sold since the first"} <= meant["forecast"].keys()
+
+
+LONGER = "for (const row of TABLES.accounts) row.stale_days = 30; show();"
+
+
+def test_the_words_of_stale_deals_have_the_days_of_the_marts(page: Report) -> None:
+    lead = "return document.querySelector('#stale .lead').textContent"
+    assert " for 14 days or more " in page.script(lead)
+    page.script(LONGER)
+    page.wait()
+    assert " for 30 days or more " in page.script(lead)
+    assert " for 30 days: " in dict(page.script(MEANT, "managers"))["Stale deals"]
+
+
+@CHOOSING
+@pytest.mark.parametrize("kind", ["week", "month", "all"])
+def test_clients_who_wait_are_as_many_wherever_they_are_counted(
+    page: Report, known: dict[str, oracle.Known], kind: str
+) -> None:
+    """Whatever period is chosen: they wait now."""
+    choice = choose(page, known, "1001", kind)
+    shown = page.sections()
+    waiting = len(expected_page.waiting_talks(choice))
+    assert waiting > 0
+    assert f"clients without an answer: {waiting};" in shown["today"]["notes"][0]
+    assert f"Clients without an answer now: {waiting}, whenever" in str(shown["talks"]["notes"])
+    of_today, of_talks = shown["today"]["totals"][0][0], shown["talks"]["totals"][0][0]
+    assert [of_today[3], of_talks[-1]] == [waiting, waiting]
 
 
 PICTURES = {
