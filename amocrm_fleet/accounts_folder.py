@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from amocrm_fleet import FleetError
+from amocrm_warehouse.table_names import table_name
 from source_amocrm import atomic_file
 from source_amocrm.config_file import ConfigFile, subdomain
 
@@ -133,7 +134,7 @@ def _check_names(folder: Path, found: list[FleetAccount]) -> None:
 def _same_tables(folder: Path, one: FleetAccount, other: FleetAccount) -> str:
     return (
         f"The accounts “{one.name}” and “{other.name}” of {folder} would write the same tables, "
-        f"amocrm_{one.project}_…. Rename one of them."
+        f"{table_name(one.project)}…. Rename one of them."
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import re
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 DEFAULT = "duckdb:///amocrm.duckdb"
 POSTGRES = "postgresql://user@host:port/name, with the password in the environment variable PGPASSWORD"
@@ -43,6 +44,28 @@ def location(database: str) -> SplitResult | Path:
     if kind == "postgresql":
         return postgres_url(database)
     raise ValueError(f"The models and the report are made in DuckDB and in PostgreSQL, not in {kind}.")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A PostgreSQL server and a database on it. `password`: that of the address, "" if there is none in it."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+
+
+def server_of(url: SplitResult) -> Server:
+    """Returns the parts of a PostgreSQL address; libpq's usual ones in place of those that are missing."""
+    return Server(
+        url.hostname or "localhost",
+        url.port or 5432,
+        unquote(url.username or "postgres"),
+        unquote(url.password or ""),
+        url.path.strip("/") or "postgres",
+    )
 
 
 def is_file(database: str) -> bool:

@@ -16,17 +16,15 @@ from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import unquote
 
 from amocrm_warehouse.database import DATABASE_ERRORS, tables, tables_of
-from amocrm_warehouse.database_address import add_database, listed, location, without_password
+from amocrm_warehouse.database_address import add_database, listed, location, server_of, without_password
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.plans_and_costs import PLANS, read_plans, write_plans
+from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import own_folder
 
 PACKAGE = Path(__file__).resolve().parent / "dbt"
-SCHEMA = "amocrm"
-"""The schema to which a sync writes by default."""
 
 
 @dataclass(frozen=True)
@@ -114,14 +112,14 @@ def environment(database: str) -> dict[str, str]:
         if not url.exists():
             raise ValueError(f"There is no DuckDB file {url}. Read an account into it first: source-amocrm sync.")
         return {"AMOCRM_TARGET_TYPE": "duckdb", "AMOCRM_DUCKDB": str(url)}
-    password = {"PGPASSWORD": unquote(url.password)} if url.password else {}
+    server = server_of(url)
     return {
         "AMOCRM_TARGET_TYPE": "postgres",
-        "AMOCRM_PG_HOST": url.hostname or "localhost",
-        "AMOCRM_PG_PORT": str(url.port or 5432),
-        "AMOCRM_PG_USER": unquote(url.username or "postgres"),
-        "AMOCRM_PG_DATABASE": url.path.strip("/") or "postgres",
-    } | password
+        "AMOCRM_PG_HOST": server.host,
+        "AMOCRM_PG_PORT": str(server.port),
+        "AMOCRM_PG_USER": server.user,
+        "AMOCRM_PG_DATABASE": server.database,
+    } | ({"PGPASSWORD": server.password} if server.password else {})
 
 
 def reason(result: Any, output: str) -> str:
@@ -192,7 +190,7 @@ def projects_in(names: Iterable[str], schema: str) -> list[str]:
     for name in names:
         schema_of_table, _, table = name.partition(".")
         streams = (one for one in longest_first if table.endswith(f"_{one}"))
-        projects = [found[1] for stream in streams if (found := re.fullmatch(f"amocrm_(.+)_{stream}", table))]
+        projects = [found[1] for stream in streams if (found := re.fullmatch(table_name("(.+)", stream), table))]
         if schema_of_table == schema and projects:
             candidates.append(projects)
     certain = {project for project, *others in candidates if not others}

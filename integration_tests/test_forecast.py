@@ -16,6 +16,7 @@ from amocrm_warehouse.report.report_words import Words
 
 from . import expected, models, report_page
 from .assistant import ask
+from .assistant_numbers import check_rows
 from .expected import marts as oracle
 from .expected.marts import ahead
 from .expected.marts import page as expected_page
@@ -79,7 +80,7 @@ def test_it_is_told_in_the_workbook_the_digest_and_to_the_assistant(
     choice = expected_page.Choice((known,), chosen.since, date(2025, 12, 31))
     check_answers({"forecast": tables_of(tmp_path / "all.xlsx")["forecast"]}, choice)
     [answer] = ask(database, ("forecast", {"limit": 500}))
-    check_answers({"forecast": answer["rows"]}, choice)
+    check_rows(answer["forecast"], "forecast", choice)
 
 
 def test_it_is_told_in_the_page(database: str, known: oracle.Known, browser: webdriver.Chrome, tmp_path: Path) -> None:

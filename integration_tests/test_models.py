@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,22 +21,27 @@ import pytest
 import yaml
 from selenium import webdriver
 
-from amocrm_warehouse import mcp_server
+from amocrm_warehouse import mcp_queries, mcp_server
 from amocrm_warehouse.database import reading
+from amocrm_warehouse.mcp_arguments import chosen as chosen_by
+from amocrm_warehouse.mcp_tools import TOOLS
 from amocrm_warehouse.report import page_data, workbook
-from amocrm_warehouse.report.choice import last_months
+from amocrm_warehouse.report.answers import ANSWERS, select
+from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
+from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.page_queries import QUERIES
 from amocrm_warehouse.report.report_words import Words
 
 from . import models, postgres, report_page
 from .assistant import ATTACKS, ask, ask_by_http, ask_by_stdio, serving
+from .assistant_numbers import check_assistant
 from .connector import messages
 from .destination import Destination
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .models import Row
-from .report_numbers import check_answers, check_assistant, check_numbers, choose, of_fifteen_digits, twelve_lines
+from .report_numbers import check_answers, check_numbers, choose, of_fifteen_digits, plain, same, twelve_lines
 from .report_page import Report
 from .sandbox import NOW, Account, ManualClock, Sandbox, writes
 from .sheets import tables_of
@@ -362,6 +370,142 @@ def test_workbook_digest_and_assistant_tell_what_the_accounts_hold(built: World,
     assert any(not row[1] for row in months)
 
 
+SAME: dict[str, dict[str, Any]] = {
+    "twelve months": {"period": "last_12_months"}, "the month before": {"period": "last_month"},
+    "this month, which has just begun": {"period": "this_month"},
+    "a pipeline": {"period": "last_12_months", "pipeline": 0}, "a manager": {"period": "last_quarter", "manager": 0},
+}  # fmt: skip
+"""Arguments of the assistant; a 0 stands for the one with the most deals."""
+IN_PAGE = {"last_12_months": "last12", "last_month": "2026-09", "this_month": "2026-10", "last_quarter": "2026-Q3"}
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_page_workbook_digest_and_assistant_give_the_same_number(
+    built: World, kind: str, browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    """For the same question, in five choices: figures and managers, held against the account's own store."""
+    database, known = built.databases[kind], built.projects[0].known
+    most = Counter((row["pipeline_id"], row["responsible_user_id"]) for row in known.all("deals")).most_common(1)[0][0]
+    ids = dict(zip(("pipeline", "manager"), most, strict=True))
+    asked = [{"project": "1001", **{name: ids.get(name, value) for name, value in of.items()}} for of in SAME.values()]
+    calls = [(tool, one) for one in asked for tool in ("sales_overview", "managers")]
+    answers = iter(ask(database, *calls))
+    report_page.write(database, tmp_path / "report.html")
+    page = Report(browser)
+    page.open(tmp_path / "report.html")
+    for number, one in enumerate(asked):
+        with reading(database) as run:
+            chosen = chosen_by(run, {name: str(value) for name, value in one.items()}).choice
+            workbook.write(tmp_path / f"{number}.xlsx", run, chosen, Words("en"))
+            said = digest(run, chosen, Words("en")) if one["period"] == "this_month" else None
+        scope = f"1001/{one['pipeline']}" if "pipeline" in one else "1001"
+        page.choose(scope, IN_PAGE[one["period"]], *([f"1001/{one['manager']}"] if "manager" in one else []))
+        users = frozenset({one["manager"]}) if "manager" in one else None
+        choice = expected_page.Choice((known,), chosen.since, chosen.until, one.get("pipeline"), users)
+        figures, total = expected_page.figures(choice), next(answers)["total"][0]
+        assert plain(page.figures()) == plain(figures), one
+        for name in ("created", "won", "won_budget", "days_to_win", "open"):
+            assert plain(total[name]) == plain(figures[name]), (one, name)
+        assert total["rate_percent"] == (None if figures["rate"] is None else float(percents(figures["rate"])))
+        sheets = tables_of(tmp_path / f"{number}.xlsx")
+        assert plain([sum(row[name] for row in sheets["money"]) for name in ("won", "won_budget")]) == plain(
+            [figures["won"], figures["won_budget"]]
+        )
+        wanted = [[row[0], row[1], row[2]] for row in expected_page.managers(choice) if any(row[1:3])]
+        told = next(answers)["managers"]
+        in_page = [row for table in page.sections()["managers"]["tables"][:1] for row in table]
+        for rows in (
+            [[row["manager"], row["won"], row["won_budget"]] for row in told if row["won"]],
+            [[row["manager"], row["won"], row["won_budget"]] for row in sheets["managers"] if row["won"]],
+            [row[:3] for row in in_page if report_page.number(row[1])],
+        ):
+            assert same(rows, wanted)
+        if said:
+            money = Words("en").money(figures["won_budget"], "RUB")
+            assert of_fifteen_digits(said.splitlines()[1:2]) == of_fifteen_digits(
+                [f"This month: {figures['won']} won for {money}"]
+            )
+
+
+MONTH_ENDS = {
+    "a month": (date(2026, 8, 1), date(2026, 8, 31)), "a last day": (date(2026, 8, 31), date(2026, 8, 31)),
+    "two ends": (date(2026, 6, 30), date(2026, 9, 30)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MONTH_ENDS)
+def test_every_query_counts_the_same_days_in_both_databases(built: World, name: str) -> None:
+    """DuckDB simplifies comparisons of truncated dates wrongly: at a month's end it counted a day too many."""
+    since, until = MONTH_ENDS[name]
+    found: dict[str, dict[str, list[str]]] = {}
+    for kind, database in built.databases.items():
+        with reading(database) as run:
+            days = {project: replace(of, since=since, until=until) for project, of in last_months(run).days.items()}
+            [[built_at, deal]] = run(
+                "select max(built_at), min(deal_id) from amocrm_marts.freshness, amocrm_marts.deals"
+            )[1]
+            others = {"deal": deal, "at": None, "state": "won"}
+            page = {"since": since, "built_at": built_at, "tenth": "8640.0", "source": "deals.utm_source"}
+            found[kind] = {
+                query: as_texts(select(run, sql, Choice(days), **others).rows)
+                for query, sql in (ANSWERS | mcp_queries.QUERIES).items()
+            } | {f"page.{query}": as_texts(run(sql.format_map(page))[1]) for query, sql in QUERIES.items()}
+    for query, rows in found["duckdb"].items():
+        assert rows == found["postgres"][query], query
+    assert since == until or len(found["duckdb"]["work"]) > 1
+
+
+def as_texts(rows: list[tuple[Any, ...]]) -> list[str]:
+    return sorted(str([models.plain(value) for value in row]) for row in rows)
+
+
+def test_money_of_several_currencies_is_never_added_up(built: World) -> None:
+    """Roubles of four accounts, yen, and a currency that nobody knows: a sum and an order for each."""
+    overview, cards, managers, reasons, plan = ask(
+        built.databases["duckdb"],
+        *((name, {"limit": 500, "kilobytes": 400})
+          for name in ("sales_overview", "today", "managers", "loss_reasons", "compare_periods")),
+    )  # fmt: skip
+    assert overview["covers"]["currency"] == ["RUB", "JPY", "unknown (1005)"]
+    assert (
+        overview["covers"]["currencies"]
+        == "Sums are by currency; lists by money are ordered within one. Never add them up."
+    )
+    known = {project.id: project.known for project in built.projects}
+    purses = {"JPY": ["1002"], "RUB": ["1001", "1003", "1004", "c6"], None: ["1005"]}
+    with reading(built.databases["duckdb"]) as run:
+        days = last_months(run)
+    assert {row["currency"] for row in overview["total"]} == purses.keys()
+    for row in overview["total"]:
+        accounts = tuple(known[project] for project in purses[row["currency"]])
+        wanted = expected_page.figures(expected_page.Choice(accounts, days.since, days.until))
+        for figure in ("created", "won", "won_budget", "open"):
+            assert plain(row[figure]) == plain(wanted[figure]), (row["currency"], figure)
+    for rows, column in (
+        (cards["cards"], "budget"),
+        (managers["managers"], "won_budget"),
+        (reasons["reasons"], "deals"),
+    ):
+        assert {row["currency"] for row in rows} == purses.keys()
+        for _, own in groupby(rows, key=lambda row: row["currency"]):
+            amounts = [row[column] or 0 for row in own]
+            assert amounts == sorted(amounts, reverse=True)
+        assert len(list(groupby(row["currency"] for row in rows))) == len(purses)
+    assert {row["currency"] for row in plan["figures"]} == purses.keys()
+    assert [row["currency"] for row in plan["managers"][:1]] == ["JPY"]
+
+
+def test_an_answer_has_at_most_40_kilobytes(built: World) -> None:
+    tools = [name for name in TOOLS if not TOOLS[name].needs]
+    answers = ask(built.databases["duckdb"], *((name, {"limit": 500}) for name in tools))
+    sizes = {name: len(json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode())
+             for name, answer in zip(tools, answers, strict=True)}  # fmt: skip
+    assert max(sizes.values()) <= 40_000
+    assert sizes["today"] > 39_000
+    [more] = ask(built.databases["duckdb"], ("today", {"limit": 500, "kilobytes": 400}))
+    assert len(more["cards"]) > len(dict(zip(tools, answers, strict=True))["today"]["cards"])
+
+
 READER = """
     create role reader login; grant usage on schema amocrm_marts, amocrm_staging to reader;
     grant select on all tables in schema amocrm_marts, amocrm_staging to reader
@@ -372,7 +516,7 @@ ATTACKS_ON_POSTGRESQL = [
     "select * from amocrm.amocrm_1001_deals",
     "select set_config('transaction_read_only', 'off', true)", "create table amocrm_marts.x (y int)",
     "select * into amocrm_marts.x from amocrm_marts.deals", "copy amocrm_marts.deals to program 'cat'",
-    "do $$ begin delete from amocrm_marts.deals; end $$",
+    "do $$ begin delete from amocrm_marts.deals; end $$", "select lo_create(7)", "select pg_sleep(600)",
 ]  # fmt: skip
 ALL_THAT_IS_THERE = "select (select md5(string_agg(deals::text, '' order by deals::text)) from amocrm_marts.deals), " \
     "(select count(*) from pg_class), (select count(*) from pg_largeobject_metadata)"  # fmt: skip
@@ -385,7 +529,7 @@ def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.
         connection.execute(READER)
     reader = owner.replace("postgres@", "reader@")
     [directly] = ask(reader, ("today", {"project": "1001"}))
-    assert 0 < len(directly["rows"]) == 50 < directly["total_rows"]
+    assert re.fullmatch(r"20 of \d\d+", directly["covers"]["rows"]["cards"])
     [before] = models.query(owner, ALL_THAT_IS_THERE)
     for attack, answer in zip(
         attacks := [*ATTACKS, *ATTACKS_ON_POSTGRESQL], ask(reader, *(("sql", {"select": one}) for one in attacks)),
@@ -396,11 +540,13 @@ def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.
     [some, mighty] = ask(reader, ("sql", {"select": "select deal_id from amocrm_marts.deals", "limit": 3})) + ask(
         owner, ("sql", {"select": "select 1 as one"})
     )
-    assert (len(some["rows"]), some["more"]) == (3, True)
-    assert "--sql takes a PostgreSQL user who may not read the server's files; this one may." in mighty
-    ask(reader, ("sql", {"select": "select lo_create(7)"}))  # which PostgreSQL 15 takes, and which is not committed
+    assert (len(some["rows"]), some["covers"]["rows"]) == (3, {"rows": "3 of more"})
+    assert "--sql takes a PostgreSQL user who can only read. This one is, or can become, " in mighty
     monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
-    [late] = ask(reader, ("sql", {"select": "select pg_sleep(600)"}))
+    [late] = ask(
+        reader,
+        ("sql", {"select": "with recursive n(i) as (select 1 union all select i from n) select count(*) from n"}),
+    )
     assert "statement timeout" in late
     assert models.query(owner, ALL_THAT_IS_THERE) == [before]
     [answer] = ask(reader, ("open_deals", {}))

@@ -149,4 +149,4 @@ def test_every_column_of_the_workbook_that_is_defined_is_in_it(folder: Path) -> 
         if len(row) > 2:
             assert row[1] in told[shown][0], row
     meant = {(row[1], row[2]) for row in told["Definitions"] if len(row) > 2}
-    assert ("Won of them", Words("en").of_column("created_won")) in meant
+    assert ("Won of them", Words("en").of_column("won_of_created")) in meant

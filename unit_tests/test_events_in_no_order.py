@@ -115,7 +115,7 @@ def test_rows_held_back_for_newer_ones_come_when_the_reading_has_ended() -> None
     """By the later clock the reading goes on until `NOW + HOURS`; it has covered what there is."""
     progress = Progress("deal_statuses", "created_at", None, 0)
     progress.begin(["events"], NOW - 1)
-    nothing = {"context": lambda _: None, "prepare": lambda *_: None, "kinds": (), "lookup": None, "deletable": False}
+    nothing = {"context": lambda _: None, "prepare": lambda *_: (), "kinds": (), "lookup": None, "deletable": False}
     stream: Any = SimpleNamespace(rows=lambda event, _: [event], **nothing)
     newest_first = NewestFirst(stream, EVENTS, progress, None, lambda: NOW, NOW + HOURS, lambda *_: [])
     rows = [{"id": own, "created_at": NOW - own} for own in range(5)]

@@ -153,7 +153,7 @@ ANSWERS: dict[str, str] = {
     "funnel": f"""
         select
             ways.project_id, stages.pipeline_id, stages.pipeline_name, stages.status_name as stage, stages.status_sort,
-            count(*) as deals,
+            stages.status_id, stages.stage_kind, count(*) as deals,
             count(*) filter (where case when stages.stage_kind = 'unsorted' then ways.was_unsorted
                 else ways.furthest_sort >= stages.status_sort end) as reached,
             case when accounts.stages_known
@@ -166,8 +166,8 @@ ANSWERS: dict[str, str] = {
             on stages.project_id = ways.project_id and stages.pipeline_id = ways.pipeline_id and stages.status_id <> 143
         where not deals.is_deleted and {in_period("deals.created_at_local")} and {in_choice("deals", pipeline=None)}
             and {in_choice("ways", user=None)}
-        group by 1, 2, 3, 4, 5, stages.status_id, accounts.stages_known
-        order by 1, 2, 5, stages.status_id
+        group by 1, 2, 3, 4, 5, 6, 7, accounts.stages_known
+        order by 1, 2, 5, 6
     """,
     "reasons": f"""
         select
@@ -182,7 +182,7 @@ ANSWERS: dict[str, str] = {
     "sources": f"""
         select
             deals.project_id, chosen.currency, {SOURCE} as source, {total("created")} as deals,
-            {totals("created_won", "created_rate", "created_won_budget")}
+            {totals("won_of_created", "source_rate", "won_of_created_budget")}
         from amocrm_marts.deals {of_chosen("deals")}
         where {counts_in("created")}
         group by 1, 2, 3, chosen.purse

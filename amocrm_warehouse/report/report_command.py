@@ -20,7 +20,7 @@ from amocrm_warehouse.database import (
 )
 from amocrm_warehouse.database_address import duckdb_file, is_file
 from amocrm_warehouse.interrupt import exit_code, stopped_means
-from amocrm_warehouse.models_command import SCHEMA, Built, add_options, build, build_from, environment, projects_of
+from amocrm_warehouse.models_command import Built, add_options, build, build_from, environment, projects_of
 from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
 from amocrm_warehouse.report import workbook
 from amocrm_warehouse.report.answers import people_of, stale_days
@@ -30,6 +30,7 @@ from amocrm_warehouse.report.page_data import EVERYTHING, Contents
 from amocrm_warehouse.report.page_queries import BY, QUERIES, needs
 from amocrm_warehouse.report.report_page import write
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
+from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import show
 
 
@@ -75,7 +76,7 @@ def failures(database: str, projects: list[str], schema: str | None) -> list[str
     found = []
     present, schema = tables(database), schema or SCHEMA
     for project in projects:
-        syncs = f"amocrm_{project.lower()}_syncs"
+        syncs = table_name(project, "syncs")
         if f"{schema}.{syncs}" not in present:
             continue
         with reading(database) as run:
@@ -95,7 +96,7 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     """Builds the models and the report of a synced project, and of the projects that the marts united before."""
     present = {name.partition(".")[2] for name in tables(database)}
     others = [known.lower() for known in projects_in_marts(database)]
-    kept = {known for known in others if {f"amocrm_{known}_deals", f"amocrm_{known}_account"} & present}
+    kept = {known for known in others if {table_name(known, "deals"), table_name(known, "account")} & present}
     projects = sorted(kept | {project.lower()})
     built = build(database, projects, plans=read_plans(plans) if plans else None, raw_schema=schema)
     if built.unbuilt:

@@ -199,23 +199,23 @@ function bySource(view, column) {
   const found = new Map(grouped(view.created(), column).map((of) => [of[0][column], of]));
   const rows = [...new Set([...found.keys(), ...paid.keys()])].map((name) => {
     const of = found.get(name) || [];
-    const { created: deals, ...sold } = metrics(of, "created", "created_won", "created_rate", "created_won_budget");
+    const { created: deals, ...sold } = metrics(of, "created", "won_of_created", "source_rate", "won_of_created_budget");
     return { ...named_as(name), deals, ...sold, ...(paid.has(name) ? returns(paid.get(name), of) : {}) };
-  }).sort(falling("deals", "created_won_budget"));
+  }).sort(falling("deals", "won_of_created_budget"));
   const before = view.before();
   const compared = beside(view.created(), before && wonBy(before.created(), before.today), () => true, column).map(({ row, ...own }) => ({ ...named_as(row[column]), ...own }));
   const head = column === "source" ? ["source", "text"] : ["source", "text", "by"];
   return rows.length ? [{
-    chart: "sources", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "created_won", "created_won_budget", ...(paid.size ? ["cost"] : [])],
+    chart: "sources", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "won_of_created", "won_of_created_budget", ...(paid.size ? ["cost"] : [])],
     notes: [
       ...(TABLES.deals.some((row) => row[column] !== null) ? [] : [`${column}.none`]), ...(paid.size ? ["sources.costs"] : []),
       ...(TABLES.costs && column === "source" && !paid.size ? ["sources.costs_of_months"] : []),
     ],
-    label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.created_rate)}`,
-    columns: [head, ["deals", "number"], ["created_won", "number"], ["created_rate", "percent"], ["created_won_budget", "money"],
+    label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.source_rate)}`,
+    columns: [head, ["deals", "number"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"],
       ...(paid.size ? [["cost", "money"], ["cost_months", "number"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"]] : [])],
   }, ...(compared.length > 1 ? [{
-    title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [head, ["won_budget", "money", "created_won_budget"], ...BESIDE.slice(1)],
+    title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [head, ["won_budget", "money", "won_of_created_budget"], ...BESIDE.slice(1)],
     notes: before ? [comparedDays(view, before), ["sources.won_by", { day: ["bucket", textOf(before.today)] }]] : [],
   }] : [])] : [];
 }
@@ -225,8 +225,8 @@ const by = (view) => bySource(view, "by_value");
 
 // What the deals of the months that have costs cost and brought.
 function returns({ cost, months }, deals) {
-  const { created, created_won, created_won_budget } = metrics(deals.filter((row) => months.has(monthOf(row.created))), "created", "created_won", "created_won_budget");
-  return { cost, cost_months: months.size, cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, created_won), romi: cost ? (created_won_budget - cost) / cost : null };
+  const { created, won_of_created, won_of_created_budget } = metrics(deals.filter((row) => months.has(monthOf(row.created))), "created", "won_of_created", "won_of_created_budget");
+  return { cost, cost_months: months.size, cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, won_of_created), romi: cost ? (won_of_created_budget - cost) / cost : null };
 }
 
 // Deals of an earlier period that were won as early as those of this one had to be.
@@ -240,11 +240,11 @@ function cohorts(view) {
   const rows = grouped(view.created().map((row) => ({ ...row, month: monthOf(row.created) })), "month").map((of) => {
     const [{ month }, won] = [of[0], of.filter(isWon)];
     const within = (months) => (shifted(month, months) < now ? ratio(won.filter((row) => row.closed !== null && monthOf(row.closed) <= shifted(month, months)).length, of.length) : null);
-    return { month, deals: of.length, ...metrics(of, "created_won", "created_won_budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
+    return { month, deals: of.length, ...metrics(of, "won_of_created", "won_of_created_budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
   });
   return rows.length ? [{
-    rows, total: ["deals", "created_won", "created_won_budget"],
-    columns: [["month", "month"], ["deals", "number"], ["created_won", "number"], ["created_won_budget", "money"], ...COHORT_MONTHS.map((months) => [`within${months}`, "percent", null, `cohorts.within${months}`])],
+    rows, total: ["deals", "won_of_created", "won_of_created_budget"],
+    columns: [["month", "month"], ["deals", "number"], ["won_of_created", "number"], ["won_of_created_budget", "money"], ...COHORT_MONTHS.map((months) => [`within${months}`, "percent", null, `cohorts.within${months}`])],
   }] : [];
 }
 

@@ -158,7 +158,7 @@ function spec(block, tell, width) {
   };
   const values = found.map((row) => {
     const value = { ...row };
-    for (const name of ["won_budget", "created_won_budget", "lost_budget", "plan", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
+    for (const name of ["won_budget", "won_of_created_budget", "lost_budget", "plan", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
     if (row.median_days) value.median_days = tell.days(row.median_days);
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
     if (block.label) value.label = block.label(row, tell);

@@ -33,7 +33,7 @@ SHEETS: dict[str, list[str]] = {
     "plans": ["month", "manager", "plan", "won_budget", "plan_share"],
     "funnel": ["pipeline_name", "stage", "deals", "reached", "lost_here"],
     "reasons": ["reason", "deals", "lost_budget"],
-    "sources": ["source", "deals", "created_won", "created_rate", "created_won_budget"],
+    "sources": ["source", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
     "stuck": ["pipeline_name", "stage", "deals", "budget"],
     "stale": [
         "deal", "manager", "pipeline_name", "stage", "budget", "days_without_activity", "open_tasks",
@@ -44,7 +44,7 @@ SHEETS: dict[str, list[str]] = {
 TOTALS = {
     "money": {"won", "won_budget", "lost"}, "managers": {"won", "won_budget", "lost", "overdue", "stale"},
     "plans": {"plan", "won_budget"}, "reasons": {"deals", "lost_budget"},
-    "sources": {"deals", "created_won", "created_won_budget"}, "stuck": {"deals", "budget"},
+    "sources": {"deals", "won_of_created", "won_of_created_budget"}, "stuck": {"deals", "budget"},
     "talks": {"talks", "unanswered"},
     "work": {"calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"},
 }  # fmt: skip

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from amocrm_warehouse.sync.destination import Kind, destination
 from amocrm_warehouse.sync.row_buffer import LoadError, TakenRows, no_room
+from amocrm_warehouse.table_names import table_name
 from amocrm_warehouse.this_machine import own_folder
 
 # dlt reads these at import: no telemetry, no log lines, no settings from the current folder
@@ -74,10 +75,10 @@ class Loader:
 
     def __init__(self, kind: Kind, address: str, *, project: str, dataset: str, folder: Path) -> None:
         """`folder`: for packages that are not loaded yet; empty, and of this loader alone."""
-        self.prefix = f"amocrm_{project}_"
+        self.prefix = table_name(project)
         self.dataset = dataset
         self._kind = kind
-        self._name = f"amocrm_{project}"
+        self._name = self.prefix.removesuffix("_")
         self.personal_data = self.loaded_personal_data = ""
         self.account: HeldAccount | None = None
         self._lock: Any = None

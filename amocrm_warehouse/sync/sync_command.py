@@ -11,6 +11,7 @@ from amocrm_warehouse.database_address import add_database, listed
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.sync.account_sync import project_of, sync
 from amocrm_warehouse.sync.outcome import print_table
+from amocrm_warehouse.table_names import SCHEMA, table_name
 
 
 class _Without(MetaPathFinder):
@@ -30,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_database(parser)
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
     parser.add_argument("--streams", default="", help="the streams to read, separated by commas; all by default")
-    parser.add_argument("--dataset", default="amocrm", help="the schema of the tables; amocrm by default")
+    parser.add_argument("--dataset", default=SCHEMA, help=f"the schema of the tables; {SCHEMA} by default")
     parser.add_argument("--report", action="store_true", help="then build the models and write the report")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
     options = parser.parse_args(arguments)
@@ -45,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         sys.meta_path.remove(finder)
     if outcome.totals or not outcome.errors:
-        print_table(outcome, f"amocrm_{project.lower()}_")
+        print_table(outcome, table_name(project))
     for sentence in outcome.notices:
         print(f"\n{sentence}")
     for sentence in outcome.errors:

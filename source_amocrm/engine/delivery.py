@@ -76,7 +76,8 @@ class Delivery:
 
     def _rows_by_record(self, records: list[Row]) -> Iterator[list[Row]]:
         """Yields the rows of each record in turn. Raises an AmocrmError after the rows of the records before it."""
-        self.stream.prepare(records, self._context)
+        for record in self.stream.prepare(records, self._context):
+            self.progress.mark_incomplete(self._list, self._second(record))
         lookup = self.stream.lookup
         if not lookup or not self.resolver:
             yield from map(self._rows_of, records)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timezone, tzinfo
 from typing import Any
@@ -117,8 +117,12 @@ class Incremental(Declaration):
     def context(self, resource: Resource) -> Context:
         """Returns the context of the rows of a list's records; may send requests."""
 
-    def prepare(self, records: Iterable[Row], context: Context) -> None:
-        """Requests what the rows of these records need from elsewhere, before the rows are made."""
+    def prepare(self, records: Sequence[Row], context: Context) -> Iterable[Row]:  # noqa: ARG002
+        """Requests what the rows of these records need from elsewhere, before the rows are made.
+
+        Returns the records whose rows lack it, because it cannot be read now.
+        """
+        return ()
 
     @abstractmethod
     def tombstone(self, deletion: Deletion, context: Context) -> Row:
