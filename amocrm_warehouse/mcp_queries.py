@@ -51,7 +51,8 @@ def talks_by(name: str, key: str, waiting: bool = True) -> str:
     )
     rows = f"from amocrm_marts.conversations {of_chosen('conversations')} {join_deals('conversations')}"
     of_period = f"""
-        select conversations.project_id, {key} as {name}, {totals("talks", "first_response")}, {answered}, 0 as unanswered
+        select
+            conversations.project_id, {key} as {name}, {totals("talks", "first_response")}, {answered}, 0 as unanswered
         {rows} where {counts_in("talks", None)} and {OF_DEALS} group by 1, 2
     """
     of_now = f"""
@@ -76,7 +77,7 @@ ENDS = {months: f"cast(deals.month + interval '{months + 1} month' as date)" for
 
 QUERIES: dict[str, str] = {
     "by_manager": sold_by(
-        "manager", "coalesce(deals.closer_name, '#' || cast(deals.closer_id as varchar))", "deals.closer_id"
+        "manager", "coalesce(deals.closer_name, '№ ' || cast(deals.closer_id as varchar))", "deals.closer_id"
     ),
     "by_team": sold_by("team", team("deals", "closer_id")),
     "by_pipeline": sold_by(

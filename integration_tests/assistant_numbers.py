@@ -34,7 +34,7 @@ PLAIN = {
 SHARES = ("rate", "source_rate")
 
 
-def told(name: str, columns: Iterable[str], row: Iterable[Any]) -> Row:
+def told(columns: Iterable[str], row: Iterable[Any]) -> Row:
     """Returns an expected row as the assistant is told: shares as percents, the average as a whole number."""
     found: Row = {}
     for column, value in zip(columns, row, strict=True):
@@ -48,7 +48,7 @@ def told(name: str, columns: Iterable[str], row: Iterable[Any]) -> Row:
 def check_rows(rows: list[Row], name: str, choice: Choice, limit: int | None = None) -> None:
     """Asserts that rows are those of a table of the workbook, in every column that both have."""
     columns, wanted = answers(choice)[name]
-    expected = [told(name, columns, row) for row in wanted]
+    expected = [told(columns, row) for row in wanted]
     assert len(rows) == len(expected[:limit]), name
     if rows:
         shown = [column for column in expected[0] if column in rows[0]]
@@ -60,7 +60,7 @@ def check_cards(cards: list[Row], choice: Choice, limit: int | None = None) -> N
     """Asserts that each card stands once, with all of its reasons, the highest budgets first."""
     columns, wanted = answers(choice)["today"]
     expected: dict[Any, list[Row]] = {}
-    for row in (told("today", columns, one) for one in wanted):
+    for row in (told(columns, one) for one in wanted):
         expected.setdefault((row["entity_type"], row["entity_id"] or id(row)), []).append(row)
     assert len(cards) == len(list(expected.values())[:limit])
     budgets = [card["budget"] or 0 for card in cards]

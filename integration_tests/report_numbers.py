@@ -246,7 +246,8 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             [[reason, deals, money] for reason, deals, _, money in expected_page.reasons(choice)],
         ),
         "sources": (
-            ("source", "deals", "won_of_created", "source_rate", "won_of_created_budget"), expected_page.sources(choice),
+            ("source", "deals", "won_of_created", "source_rate", "won_of_created_budget"),
+            expected_page.sources(choice),
         ),
         "stuck": (
             ("pipeline_id", "pipeline_name", "stage", "deals", "budget"),
