@@ -32,8 +32,6 @@ MEANS = {
     "untouched_and_open": "Deals created in the days that are open and that no person has called or written to yet.",
     "waiting_now": "Clients who wait for a person's answer in a chat now.",
     "not_answered": "Chats of the days that no person has answered.",
-    "won_of_created": "Of the deals created in the days, those that are won now, whenever they were won.",
-    "won_of_created_budget": "The budgets of the deals created in the days that are won now, whenever they were won.",
     "lost_here": "Deals lost from this stage.",
     "half_leave_within_days": "Half of the stays in the stage end within so many days; null if more than half still "
     "last.",
@@ -80,6 +78,8 @@ def reply(
 
 def compared_with(choice: Choice, values: Mapping[str, Any]) -> Choice:
     """Returns the choice of the days before, of which an unfinished period has as many as it has itself."""
+    if ("before_since" in values) != ("before_until" in values):
+        raise Refused("Give both before_since and before_until, or neither: then like is compared with like.")
     days = {}
     for project, own in choice.days.items():
         try:
