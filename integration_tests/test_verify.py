@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from amocrm_warehouse.verify.verify_command import verify
 
 from . import forked, postgres
 from .sandbox import OFF, Account, Server, writes
-from .warehouse import query, start
+from .warehouse import query, start, unanswered
 
 PROJECT = "1001"
 
@@ -53,8 +54,8 @@ def _ids(account: Account, kind: str) -> list[int]:
     return [row_id for _, row_id in account.tables[kind].index("id")]
 
 
-def sync(config: Path, database: str) -> None:
-    process = start(config, database, PROJECT)
+def sync(config: Path, database: str, *options: str) -> None:
+    process = start(config, database, PROJECT, *options)
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output
 
@@ -193,6 +194,25 @@ def test_the_command_says_it_in_a_table_and_in_a_file(config: Path, database: st
     assert set(numbers["tables"]["deals"]) == {
         "account", "database", "looked_at", "missing", "extra", "stale", "changed_since", "sampled", "unequal",
     }  # fmt: skip
+
+
+def test_a_refresh_that_is_killed_leaves_the_rows_and_the_next_sync_ends_it(
+    server: Server, config: Path, database: str
+) -> None:
+    count = f"SELECT count(*) AS rows FROM amocrm.amocrm_{PROJECT}_deals"
+    before = query(database, count)
+    met = len(server.sandbox.log)
+    with unanswered(server, "/api/v4/leads"):
+        process = start(config, database, PROJECT, "--refresh", "deals,contacts,companies,tasks,events")
+        while not any(line.path == "/api/v4/leads" for line in server.sandbox.log[met:]):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+        process.communicate()
+    assert query(database, count) == before
+
+    sync(config, database)
+    assert differences(verify(config, database, PROJECT)) == {}
 
 
 def test_without_an_ended_sync_there_is_nothing_to_verify(config: Path, tmp_path: Path) -> None:

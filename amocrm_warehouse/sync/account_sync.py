@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -41,12 +41,14 @@ def sync(
     to: str,
     project: str,
     streams: list[str] | None = None,
+    refresh: Collection[str] = (),
     dataset: str = SCHEMA,
     count: bool = True,
 ) -> Outcome:
     """Reads what changed since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.
 
-    A token that amoCRM rotates is written to `config` before it is used. With `count` the rows of the tables are
+    `refresh`: streams that are read from the beginning, whose rows stay until all are read and are then replaced at
+    once. A token that amoCRM rotates is written to `config` before it is used. With `count` the rows of the tables are
     counted at the end. Raises ValueError with a sentence if the sync could not begin.
     """
     remembered(to)
@@ -80,6 +82,10 @@ def sync(
             loader.personal_data = personal_data_digest(settings, loader.prefix)
             if states and loader.personal_data != loader.loaded_personal_data:
                 outcome.notices.append(OTHER_PERSONAL_DATA.format(dataset=dataset))
+            if loader.refreshing or refresh:
+                loader.refreshing = reading.refresh({*refresh, *loader.refreshing & {*names}}) | loader.refreshing
+                thread.submit(loader.load, [], {}).result()  # so that a sync after a killed one refreshes them, too
+                states = {stream: state for stream, state in states.items() if stream not in loader.refreshing}
             packages = Packages(reading.tables, folder, thread, loader.load)
             try:
                 try:
@@ -89,6 +95,7 @@ def sync(
                         packages.finish()
                     raise
                 loader.account = _account(reading.settings)
+                loader.refreshing -= outcome.complete
                 packages.finish(partial(loader.load, sync=_ended_sync(outcome, started_at)))
                 if count:
                     outcome.totals = thread.submit(_table_sizes, loader, names).result()

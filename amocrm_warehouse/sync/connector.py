@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -26,12 +26,14 @@ from amocrm_warehouse.live_line import Watch
 from amocrm_warehouse.sync.arrow_table import CHANGES, Table
 from amocrm_warehouse.sync.load_packages import Packages
 from amocrm_warehouse.sync.outcome import Outcome
+from source_amocrm.account.resources import CARDS
 from source_amocrm.auth import FileKeeper
 from source_amocrm.catalog_command import check_names, configured
 from source_amocrm.config_file import ConfigFile
 from source_amocrm.errors import SyncFailed
 from source_amocrm.secrecy import hide_in_record
 from source_amocrm.source import SourceAmocrm
+from source_amocrm.streams import STREAMS
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -53,6 +55,19 @@ class Reading:
         check_names(streams or [], list(found))
         self._streams = [found[name] for name in dict.fromkeys(streams or found)]
         self.tables = [_table(one) for one in self._streams]
+
+    def refresh(self, names: Collection[str]) -> set[str]:
+        """Makes the tables of these streams whole: their rows are replaced once all are read. Returns the streams.
+
+        A table of a card's parts comes with its card's, because parts are current by the date of the card's row.
+        """
+        lists = {path for name in names for path in _lists_of_cards(name)}
+        chosen = {
+            table.stream for table in self.tables if table.stream in names or lists & _lists_of_cards(table.stream)
+        }
+        for table in self.tables:
+            table.whole = table.whole or table.stream in chosen
+        return chosen
 
     def into(self, packages: Packages, states: Mapping[str, str], watch: Watch) -> None:
         """Reads from the states on. The connector's failures go into the outcome, those of `packages` are raised."""
@@ -91,6 +106,10 @@ class Reading:
         if moved := renamed(self.settings, new):
             self._outcome.notices.append(moved)
         self.settings = new
+
+
+def _lists_of_cards(name: str) -> set[str]:
+    return {card.path for card in getattr(STREAMS[name], "resources", ())} & {card.path for card in CARDS}
 
 
 def _take(message: AirbyteMessage, packages: Packages) -> None:

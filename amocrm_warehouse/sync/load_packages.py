@@ -31,6 +31,8 @@ class Packages:
         """`folder`: for rows that do not fit into memory. `load` is called in `thread`."""
         self._rows = {table.stream: Rows(table, folder) for table in tables}
         self._states: dict[str, str] = {}
+        self._held_states: dict[str, str] = {}
+        """States of whole tables, which cover no row before the table is complete."""
         self._complete: set[str] = set()
         self._thread = thread
         self._load = load
@@ -49,12 +51,15 @@ class Packages:
 
     def cover(self, stream: str, state: str) -> None:
         """Notes the state (JSON) that covers the stream's rows so far."""
-        self._states[stream] = state
+        states = self._held_states if self._rows[stream].table.whole else self._states
+        states[stream] = state
         self.send_if_due()
 
     def complete(self, stream: str) -> None:
         """Notes that the stream has been read to its end."""
         self._complete.add(stream)
+        if stream in self._held_states:
+            self._states[stream] = self._held_states.pop(stream)
         self.send_if_due()
 
     def finish(self, load: Load | None = None) -> None:

@@ -52,8 +52,8 @@ SYNCS = pa.schema(
 
 
 class EndedSync(NamedTuple):
-    """A row of the table of syncs. `failures`: a JSON list of sentences. `tables`: a JSON object, by stream that was read
-    to its end the rows read."""
+    """A row of the table of syncs. `failures`: a JSON list of sentences. `tables`: a JSON object with the rows read, by
+    stream that was read to its end."""
 
     started_at: datetime
     ended_at: datetime
@@ -75,6 +75,7 @@ class Loader:
 
     `personal_data`: digest of the settings that replace personal data in the rows to load; `loaded_personal_data`: in
     the rows loaded before. `account`: the account whose data the tables hold; None for new tables.
+    `refreshing`: streams that are to be read from the beginning, until a sync has done so.
     """
 
     def __init__(self, kind: Kind, address: str, *, project: str, dataset: str, folder: Path) -> None:
@@ -85,6 +86,7 @@ class Loader:
         self._name = self.prefix.removesuffix("_")
         self.personal_data = self.loaded_personal_data = ""
         self.account: HeldAccount | None = None
+        self.refreshing = set[str]()
         self._lock: Any = None
         self._schema = Schema(self._name)
         os.environ["LOAD__WORKERS"] = str(kind.loaded_at_once)
@@ -121,6 +123,7 @@ class Loader:
             self._schema = self._pipeline.schemas[self._name]
         found = self._pipeline.state.get("sources", {}).get(self._name, {})
         self.loaded_personal_data = found.get("personal_data", "")
+        self.refreshing = set(found.get("refreshing", ()))
         self.account = HeldAccount(*found["account"]) if "account" in found else None
         return dict(found.get("streams", {}))
 
@@ -225,7 +228,7 @@ class Loader:
         `sync`: at the end of a sync, its row in the table of syncs, loaded after the package that it reports.
         """
         rows = list(rows)
-        if rows or states:
+        if rows or states or not sync:
             self._load([*map(self._resource, rows), self._states(states)], rows)
         if sync:
             self._load([self._states({}), self._syncs(sync)])
@@ -329,6 +332,7 @@ class Loader:
             state = dlt.current.source_state()
             state.setdefault("streams", {}).update(states)
             state["personal_data"] = self.personal_data
+            state["refreshing"] = sorted(self.refreshing)
             if self.account:
                 state["account"] = list(self.account)
             yield from ()

@@ -31,6 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_database(parser)
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
     parser.add_argument("--streams", default="", help="the streams to read, separated by commas; all by default")
+    parser.add_argument("--refresh", default="", help="streams to read from the beginning and to replace whole")
     parser.add_argument("--dataset", default=SCHEMA, help=f"the schema of the tables; {SCHEMA} by default")
     parser.add_argument("--report", action="store_true", help="then build the models and write the report")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
@@ -40,7 +41,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         project = options.project or project_of(options.config)
         streams = listed(options.streams) or None
-        outcome = sync(options.config, to=options.db, project=project, streams=streams, dataset=options.dataset)
+        outcome = sync(
+            options.config,
+            to=options.db,
+            project=project,
+            streams=streams,
+            refresh=listed(options.refresh),
+            dataset=options.dataset,
+        )
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     finally:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from amocrm_warehouse.database import Run, reading
+from amocrm_warehouse.table_names import table_name
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
@@ -35,7 +36,7 @@ class HeldTables:
     """
 
     def __init__(self, database: str, project: str, dataset: str) -> None:
-        self.prefix = f"amocrm_{project}_"
+        self.prefix = table_name(project)
         self._database = database
         self._dataset = dataset
         self._run: Run | None = None

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from amocrm_warehouse.database import DATABASE_ERRORS
 from amocrm_warehouse.database_address import add_database
+from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.sync.account_sync import project_of
+from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.verify.findings import Verification
 from amocrm_warehouse.verify.held_tables import HeldTables
 from source_amocrm.account import Account
@@ -30,7 +32,7 @@ def verify(
     config: Path,
     database: str,
     project: str,
-    dataset: str = "amocrm",
+    dataset: str = SCHEMA,
     *,
     requests: int = REQUESTS,
     doing: Callable[[str], None] = lambda _: None,
@@ -67,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
     add_database(parser)
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
-    parser.add_argument("--dataset", default="amocrm", help="the schema of the tables; amocrm by default")
+    parser.add_argument("--dataset", default=SCHEMA, help=f"the schema of the tables; {SCHEMA} by default")
     parser.add_argument(
         "--requests", type=int, default=REQUESTS, help=f"besides the IDs of cards; {REQUESTS} by default"
     )
@@ -76,20 +78,18 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("airbyte").setLevel(logging.ERROR)
     try:
         project = options.project or project_of(options.config)
-        result = verify(
-            options.config, options.db, project.lower(), options.dataset, requests=options.requests, doing=_live
-        )
+        result = verify(options.config, options.db, project, options.dataset, requests=options.requests, doing=_live)
         if options.json:
             options.json.write_text(json.dumps(result.as_json(), indent=2) + "\n", encoding="utf-8")
     except DATABASE_ERRORS as error:
-        print(f"The database cannot be read: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"The database cannot be read: {why(error)}", file=sys.stderr)
         return 2
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     _live("")
     print(result.sentence())
     print()
-    print("\n".join(result.lines(f"amocrm_{project.lower()}_")))
+    print("\n".join(result.lines(table_name(project))))
     for line in result.advice():
         print(f"\n{line}")
     return result.exit_code
