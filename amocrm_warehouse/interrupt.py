@@ -64,6 +64,12 @@ def interrupted() -> bool:
     return _interrupt.met
 
 
+def end_as_by_ctrl_c(number: int) -> None:
+    """Lets another signal end the command as Ctrl-C does."""
+    handler = signal.getsignal(signal.SIGINT)
+    signal.signal(number, handler if callable(handler) else _interrupt)
+
+
 def exit_code(error: BaseException) -> int:
     """Prints why a command ended, and returns its exit code."""
     if _interrupt.met:
