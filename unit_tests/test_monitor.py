@@ -11,7 +11,6 @@ from airbyte_cdk.models import AirbyteMessage, EstimateType
 
 from source_amocrm.airbyte.monitor import Monitor
 from source_amocrm.engine.read_plan import Progress, ResumePoint
-from source_amocrm.engine.stream_interface import Batch
 from source_amocrm.http.client import Stats
 from source_amocrm.streams import STREAMS
 from source_amocrm.walk.listing import Page, PageCheckpoint
@@ -46,7 +45,7 @@ class Account:
 
     def page(self, path: str, rows: int = 50, made: int | None = None) -> None:
         self.asks(path)
-        self.monitor.observe(path, Batch(Page([{"id": own, "created_at": made} for own in range(rows)])))
+        self.monitor.observe(path, Page([{"id": own, "created_at": made} for own in range(rows)]))
 
     def covered(self, name: str, until: int) -> None:
         for progress in self.progresses.values():

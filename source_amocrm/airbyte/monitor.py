@@ -33,8 +33,8 @@ from source_amocrm.airbyte.output import Closed
 from source_amocrm.dates import day
 from source_amocrm.engine import Selected
 from source_amocrm.engine.read_plan import Progress, ReadPlan
-from source_amocrm.engine.stream_interface import Batch
 from source_amocrm.http import Api
+from source_amocrm.walk import Page
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import seconds
 
@@ -104,7 +104,7 @@ def _count(rows: int, passed: float) -> str:
 
 @dataclass
 class Monitor:
-    """Reports a sync during a `with` block. `observe` must get the batches of every list.
+    """Reports a sync during a `with` block. `observe` must get the pages of every list.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
@@ -143,14 +143,14 @@ class Monitor:
             f"refused as too many (429); threads waited {self.api.budget.waited:,.1f} s for their turn to ask."
         )
 
-    def observe(self, path: str, batch: Batch | None) -> None:
-        """Counts a batch of a list. None: the list is read to its end, or as far as it can be."""
-        if batch is None:
+    def observe(self, path: str, page: Page | None) -> None:
+        """Counts a page of a list. None: the list is read to its end, or as far as it can be."""
+        if page is None:
             del self._lists[path]
             return
         reading = self._lists[path]
-        reading.rows += len(batch.page.rows)
-        made = (seconds(row.get("created_at")) for row in batch.page.rows)
+        reading.rows += len(page.rows)
+        made = (seconds(row.get("created_at")) for row in page.rows)
         self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
         if not reading.seen:
             reading.observe(time.monotonic(), self._oldest)
