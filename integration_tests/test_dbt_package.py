@@ -84,6 +84,6 @@ def test_lineage_and_freshness_begin_at_the_tables(project: Project) -> None:
 
 def test_the_report_finds_the_marts(project: Project, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
-    done = forked.run(["report", "--built", "--db", project.database, "--out", path])
+    done = forked.run(["report", "--quiet", "--built", "--db", project.database, "--out", path])
     assert (done.returncode, done.stderr) == (0, "")
     assert path.stat().st_size > 500_000

@@ -8,19 +8,21 @@ import os
 import sys
 from datetime import timezone
 from pathlib import Path
+from typing import Any
 
 from amocrm_warehouse.address import duckdb_file, is_file
 from amocrm_warehouse.database import DATABASE_ERRORS, projects_in_marts, reading, tables
 from amocrm_warehouse.desktop import show
 from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.live import SILENT, LiveLine, Step, live_line
 from amocrm_warehouse.models import SCHEMA, Built, add_options, build, build_from, projects_of
 from amocrm_warehouse.plans import COSTS, read_costs, read_plans
 from amocrm_warehouse.report import workbook
 from amocrm_warehouse.report.answers import Choice, last_months, people_of
-from amocrm_warehouse.report.data import EVERYTHING, Contents
+from amocrm_warehouse.report.data import EVERYTHING, Contents, Run
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page import write
-from amocrm_warehouse.report.queries import QUERIES, needs
+from amocrm_warehouse.report.queries import FIRST_DAYS, QUERIES, needs
 from amocrm_warehouse.report.words import LANGUAGES, Words
 
 
@@ -30,15 +32,27 @@ def report(
     unread: list[str] | None = None,
     built: Built | None = None,
     contents: Contents = EVERYTHING,
+    line: LiveLine = SILENT,
 ) -> Path:
     """Writes the page of the marts in a database. Raises ValueError with a sentence if it cannot be written."""
     path = path or writable_path(database)
     try:
         with reading(database) as run:
-            write(path, run, unread or [], built.unbuilt if built else None, contents)
+            write(path, counted(run, line), unread or [], built.unbuilt if built else None, contents)
     except DATABASE_ERRORS as error:
         raise unreadable(error) from None
     return path
+
+
+def counted(run: Run, line: LiveLine) -> Run:
+    """Returns `run`, whose statements the line counts."""
+    line.begin("report", 2 + len(FIRST_DAYS) + len(QUERIES), "queries")
+
+    def run_counted(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+        line.count()
+        return run(sql, **values)
+
+    return run_counted
 
 
 def unreadable(error: Exception) -> ValueError:
@@ -88,10 +102,12 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     others = [known.lower() for known in projects_in_marts(database)]
     kept = {known for known in others if {f"amocrm_{known}_deals", f"amocrm_{known}_account"} & present}
     projects = sorted(kept | {project.lower()})
-    built = build(database, projects, plans=read_plans(plans) if plans else None, raw_schema=schema)
+    with live_line() as line:
+        built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
+        path = report(database, unread=failures(database, projects, schema), built=built, line=line)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
-    return report(database, unread=failures(database, projects, schema), built=built)
+    return path
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,24 +137,28 @@ def main(arguments: list[str] | None = None) -> int:
         costs = read_costs(options.costs) if options.costs else None
         path = writable_path(options.db, options.out) if with_page else None
         workbook_path = writable_path(options.db, options.xlsx) if options.xlsx else None
-        built = built_before(options.db) if options.built else build_from(options)[0]
-        projects = projects_in_marts(options.db) if options.built else projects_of(options)
-        with reading(options.db) as run:
-            only = people_of(run, options.group, options.manager) if options.group or options.manager else None
-            choice = Choice(*last_months(run), users=only)
-            words = Words(options.language)
-            if workbook_path:
-                workbook.write(workbook_path, run, choice, words, built.unbuilt)
-            if options.digest:
-                print(digest(run, choice, words))
-        if path:
-            report(options.db, path, failures(options.db, projects, options.schema), built, Contents(only, costs))
+        with live_line(sys.stderr, shown=not options.quiet) as line:
+            built = built_before(options.db) if options.built else build_from(options, line)[0]
+            projects = projects_in_marts(options.db) if options.built else projects_of(options)
+            with reading(options.db) as run:
+                only = people_of(run, options.group, options.manager) if options.group or options.manager else None
+                choice = Choice(*last_months(run), users=only)
+                words = Words(options.language)
+                if workbook_path:
+                    line.step = lambda: Step("workbook")
+                    workbook.write(workbook_path, run, choice, words, built.unbuilt)
+                text = digest(run, choice, words) if options.digest else ""
+            if path:
+                unread = failures(options.db, projects, options.schema)
+                report(options.db, path, unread, built, Contents(only, costs), line)
     except DATABASE_ERRORS as error:
         return exit_code(unreadable(error))
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     if built.failure:
         print(built.failure, file=sys.stderr)
+    if text:
+        print(text)
     if path:
         show(path)
     return 2 if built.failure else 0

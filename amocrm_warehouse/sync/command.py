@@ -30,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_database(parser)
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
     parser.add_argument("--streams", default="", help="the streams to read, separated by commas; all by default")
+    parser.add_argument("--without", default="", help="the streams to leave out, separated by commas")
     parser.add_argument("--dataset", default="amocrm", help="the schema of the tables; amocrm by default")
     parser.add_argument("--report", action="store_true", help="then build the models and write the report")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
@@ -39,7 +40,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         project = options.project or project_of(options.config)
         streams = listed(options.streams) or None
-        outcome = sync(options.config, to=options.db, project=project, streams=streams, dataset=options.dataset)
+        outcome = sync(
+            options.config,
+            to=options.db,
+            project=project,
+            streams=streams,
+            without=listed(options.without),
+            dataset=options.dataset,
+        )
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     finally:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
+from amocrm_warehouse.live import Step
 from amocrm_warehouse.sync.rows import Rows, TakenRows
 from amocrm_warehouse.sync.table import Row, Table
 
@@ -39,6 +40,13 @@ class Packages:
         """Whether a package was not loaded. Then none follows, because its states would cover the lost rows."""
         self._loaded_at = time.monotonic()
         self._until_check = CHECK_EVERY
+        self._loaded = self._loading = 0
+        """Rows that the database has, and rows of the package that is loaded now."""
+
+    def step(self) -> Step:
+        """Returns the step of a sync that has read everything, and loads what waits."""
+        waiting = sum(rows.count for rows in self._rows.values())
+        return Step("loading", self._loaded, self._loaded + self._loading + waiting, "rows")
 
     def add(self, stream: str, row: Row, read_at: int) -> None:
         """`read_at`: milliseconds."""
@@ -82,6 +90,7 @@ class Packages:
             rows for name, rows in self._rows.items() if name in self._complete or (rows.count and not rows.table.whole)
         ]
         states, self._states, self._complete = self._states, {}, set()
+        self._loading = sum(rows.count for rows in chosen)
         if chosen or states or last:
             self._under_way = self._thread.submit(last or self._load, [rows.take() for rows in chosen], states)
 
@@ -94,3 +103,4 @@ class Packages:
                 raise
             self._under_way = None
             self._loaded_at = time.monotonic()
+            self._loaded, self._loading = self._loaded + self._loading, 0

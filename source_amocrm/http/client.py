@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 from urllib.parse import urlencode
 
 import requests
@@ -60,6 +61,31 @@ class Fetch(Protocol):
     def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...
 
 
+class ListName(NamedTuple):
+    """A list that is read page by page: its path, and what the requests of all its pages have in common.
+
+    `whole`: it is read without an order or bounds.
+    """
+
+    path: str
+    query: str
+    whole: bool
+
+
+class PagesRequested(NamedTuple):
+    """The `requests` for pages of a list, and the last of them."""
+
+    requests: int
+    fetch: Fetch
+    params: Params
+
+
+_OF_PAGE = re.compile(r"page|limit|order\[.*|.*\[(from|to)\]")
+"""Parameters that differ from page to page of a list, or from one of its walks to the next."""
+LEAST_PAGE = 25
+"""Smallest page that counts as one of a list (rows). Smaller ones look at single rows."""
+
+
 @dataclass(slots=True)
 class Stats:
     """Counts of the requests to all hosts, changed under `lock`."""
@@ -68,6 +94,17 @@ class Stats:
     requests: int = 0
     by_path: Counter[str] = field(default_factory=Counter)
     throttled: int = 0  # answers 429
+    pages: dict[ListName, PagesRequested] = field(default_factory=dict)
+
+    def count_page(self, fetch: Fetch, path: str, params: Params) -> None:
+        """Counts a request if it is one for a page of a list, not for entities by their ids."""
+        limit = params.get("limit")
+        if "page" in params and isinstance(limit, int) and limit >= LEAST_PAGE and "filter[id][]" not in params:
+            common = {name: value for name, value in params.items() if not _OF_PAGE.fullmatch(name)}
+            name = ListName(path, urlencode(common, doseq=True), len(common) == len(params) - 2)
+            with self.lock:
+                before = self.pages[name].requests if name in self.pages else 0
+                self.pages[name] = PagesRequested(before + 1, fetch, params)
 
 
 class Api(HttpClient):
@@ -108,6 +145,7 @@ class Api(HttpClient):
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"). Raises AmocrmError; PageTooLarge only where `shrinkable`."""
         _, response = self.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
+        self.stats.count_page(self.get, path, params or {})
         reply = reply_of(response)
         body = self.receive(path, reply.body if reply.status != 204 else None)
         return Answer(body, reply.server_time, reply.server_time - math.ceil(reply.elapsed) - 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -68,14 +68,11 @@ class Sync:
     """Reads each list once for the streams that are made of it.
 
     Each part that `parts` lists can be read in a thread of its own: a list with all its streams, or a stream that is
-    read whole. `observe` sees each batch of a list, by the list's path, and None at its end.
+    read whole.
     """
 
-    def __init__(
-        self, account: Account, selected: Selected, observe: Callable[[str, Batch | None], None] = lambda *_: None
-    ) -> None:
+    def __init__(self, account: Account, selected: Selected) -> None:
         self.account = account
-        self._observe = observe
         self._whole = [stream for stream, progress in selected.items() if not progress]
         self._streams = [
             StreamSync(stream, progress, set(stream.inputs()))
@@ -123,7 +120,6 @@ class Sync:
         try:
             with closing(self._readings[resource].batches()) as batches:
                 for batch in batches:
-                    self._observe(resource.path, batch)
                     for reader in list(readers):
                         if not (yield from self._deliver(reader, resource, batch)):
                             readers.remove(reader)
@@ -133,8 +129,6 @@ class Sync:
                         break
         except Exception as error:
             failure = error
-        finally:
-            self._observe(resource.path, None)
         for reader in readers:
             # each stream gets a copy of the error, so that tracebacks do not mix
             yield from self._deliver(reader, resource, None, failure and error_copy(failure))
