@@ -16,6 +16,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.broken_stdout import show_any_text
 from source_amocrm.airbyte.check import EXTRAS, POLICY
+from source_amocrm.airbyte.first_sync import first_sync
 from source_amocrm.airbyte.output import Output, packed
 from source_amocrm.auth import FileKeeper, HandOver, print_settings
 from source_amocrm.config import check_shape
@@ -25,6 +26,8 @@ from source_amocrm.secrecy import hide_in_logs, mask
 from source_amocrm.source import SourceAmocrm, notes, open_account
 
 LOGGER = logging.getLogger("airbyte")
+ESTIMATE = "--estimate"
+"""Option of `check`."""
 _FILES = {
     "config": ("a JSON object with the source's settings", " `source-amocrm connect` writes one."),
     "catalog": (
@@ -85,14 +88,20 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
 
 
 def check_on_terminal(arguments: list[str]) -> int:
-    """Runs `check` for a person: prints sentences. Returns the same exit code as `check` without a terminal."""
-    parsed = Entrypoint.parse_args(arguments)
+    """Runs `check` for a person: prints sentences. Returns the same exit code as `check` without a terminal.
+
+    With `--estimate` says what a first sync takes, too.
+    """
+    parsed = Entrypoint.parse_args([one for one in arguments if one != ESTIMATE])
     plain_logs()
     code = 1
     try:
         check_files(parsed)
         code = 0
-        print(printable(verdict(SourceAmocrm.read_config(parsed.config), keeper(Path(parsed.config)))))
+        config, hand_over = SourceAmocrm.read_config(parsed.config), keeper(Path(parsed.config))
+        print(printable(verdict(config, hand_over)), flush=True)
+        if ESTIMATE in arguments:
+            print(printable(first_sync(open_account(config, EXTRAS, hand_over))))
     except AmocrmError as error:
         print(printable(str(error)), file=sys.stderr)
     except Exception as error:

@@ -16,9 +16,6 @@ from source_amocrm.streams.values import Row, exact_amount, main_contact
 from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing
 
-FILES_PER_PAGE = 50
-"""amoCRM documents no maximum; its own PHP library requests 50."""
-
 
 class Customers(IncrementalStream):
     resources = (CUSTOMERS,)
@@ -59,12 +56,10 @@ class Files(FullRefreshStream):
     list_path = "/v1.0/files"
     account_extras = ("drive_url",)
     scope = "files"
-
-    def probe(self, path: str) -> None:
-        self.fetch(path, {"limit": 1})
+    page_size = 50  # amoCRM documents no maximum; its own PHP library requests 50
 
     def records(self) -> Iterable[tuple[Row, Context]]:
-        listing = Listing(self.fetch, self.list_path, self.collection, FILES_PER_PAGE, pool=self.account.pool)
+        listing = Listing(self.fetch, self.list_path, self.collection, self.page_size, pool=self.account.pool)
         return ((record, Context()) for record in whole(listing))
 
     @property
