@@ -21,8 +21,8 @@ from source_amocrm.dates import duration
 if TYPE_CHECKING:
     from source_amocrm.airbyte.report import ReadingProgress
 
-QUIET = 10.0
-"""Time without a line in a file, after which a line tells the step (seconds)."""
+EVERY = 10.0
+"""Time between two lines about the step in a file (seconds)."""
 REFRESHES = 4
 """Refreshes of the terminal's line per second."""
 WIDTH = 80
@@ -52,7 +52,7 @@ class Step:
         left = "" if self.seconds_left is None else f"about {duration(self.seconds_left)} left"
         # what tells how much is left comes first
         parts = (f"{self.name} {count}", left) if total else (f"{self.name}{share}", left, count)
-        return " · ".join(filter(None, (*parts, self.at)))
+        return ", ".join(filter(None, (*parts, self.at)))
 
 
 Tell = Callable[[Step], None]
@@ -80,7 +80,7 @@ class LiveLine:
         self._tell = tell
         self._told = self._counted = Step()
         self._writing = threading.Lock()
-        self._begun = self._said = time.monotonic()
+        self._begun = self._stepped = time.monotonic()
 
     def begin(self, name: str, total: int, unit: str = "") -> None:
         """Begins a step of `total` things, which `count` counts."""
@@ -99,16 +99,16 @@ class LiveLine:
 
     def say(self, text: str) -> None:
         with self._writing:
-            self._said = time.monotonic()
-            self._write(f"{self._said - self._begun:6.1f} s  {text}")
+            self._write(f"{time.monotonic() - self._begun:6.1f} s  {text}")
 
     def tick(self) -> None:
-        """Tells the step if it is a new one, and says it if nothing was said for QUIET seconds."""
+        """Tells the step if it is a new one, and says it every ten seconds."""
         step = self.step()
         if step != self._told:
             self._told = step
             self._tell(step)
-        if time.monotonic() - self._said >= QUIET:
+        if time.monotonic() - self._stepped >= EVERY:
+            self._stepped = time.monotonic()
             self.say(fitted(str(step), WIDTH - 10))
 
 

@@ -71,9 +71,9 @@ STEPS = [
     "0:00  starting",
     "0:01  opening the database",
     "0:02  asking amoCRM",
-    "0:03  reading · 1 rows · users",
-    "0:13  reading · 1,001 rows · leads up to 2024-03-11",
-    "1:05  reading 24% · about 4 min left · 1,001 rows · leads up to 2024-03-11",
+    "0:03  reading, 1 rows, users",
+    "0:13  reading, 1,001 rows, leads up to 2024-03-11",
+    "1:05  reading 24%, about 4 min left, 1,001 rows, leads up to 2024-03-11",
     "1:15  loading 800 of 1,001 rows",
     "61:40  models 12 of 57",
 ]
@@ -92,9 +92,9 @@ def test_in_a_file_a_line_comes_after_ten_quiet_seconds_and_each_step_is_told_as
     *lines, shown = done.stdout.splitlines()
     assert lines == [
         "   3.0 s  users: 1 rows",
-        "  13.0 s  reading · 1,001 rows · leads up to 2024-03-11",
+        "  13.0 s  reading, 1,001 rows, leads up to 2024-03-11",
         "  13.0 s  The token expires on 2026-12-01.",
-        "  65.0 s  reading 24% · about 4 min left · 1,001 rows · leads up to 2024-03-11",
+        "  65.0 s  reading 24%, about 4 min left, 1,001 rows, leads up to 2024-03-11",
         "  75.0 s  loading 800 of 1,001 rows",
         "3700.0 s  models 12 of 57",
     ]
@@ -112,7 +112,7 @@ def test_in_a_file_a_line_comes_after_ten_quiet_seconds_and_each_step_is_told_as
 def test_a_line_fits_eighty_columns_and_begins_with_what_is_done_and_left(step: Step) -> None:
     assert len(fitted(f"1234:56  {step}")) <= WIDTH == 80
     assert str(step)[:33].startswith(
-        ("reading 99% · about 27 h 45 min l", "loading 12,345,678 of 123,456,789", "opening the database")
+        ("reading 99%, about 27 h 45 min l", "loading 12,345,678 of 123,456,789", "opening the database")
     )
 
 
@@ -126,7 +126,7 @@ def test_a_real_sync_names_its_steps_and_nothing_of_the_line_stays(tmp_path: Pat
     changes = [line for line in re.split(r"[\r\n]+", seen.text) if re.match(r"\d:\d\d  ", line)]
     form = (
         r"\d:\d\d  (starting|opening the database|asking amoCRM|counting the rows|loading [\d,]+ of [\d,]+ rows"
-        r"|reading( \d+%)?( · about \d+ s left)? · [\d,]+ rows · (users|deals|leads|events)\b.*)"
+        r"|reading( \d+%)?(, about \d+ s left)?, [\d,]+ rows, (users|deals|leads|events)\b.*)"
     )
     assert [line for line in changes if not re.fullmatch(form, line.rstrip())] == []
     assert any(re.match(r"\d:\d\d  loading [\d,]+ of [\d,]+ rows", line) for line in changes)

@@ -110,10 +110,10 @@ def test_the_questions_go_on_from_the_last_page_by_number() -> None:
     [progress] = account.progresses.values()
     progress.cover("leads", Page([], checkpoint=PageCheckpoint(5_000, 7)), MAY)
     account.reads(LEADS, 20, BY_ID)
-    account.reads(FILES, 30, {"limit": 50})
+    account.reads(FILES, 31, {"limit": 50})
     account.report.progress()
     assert account.asked == [
-        (FILES, {"limit": 1, "page": (30 + 60) * 50 + 1}),
+        (FILES, {"limit": 1, "page": (31 + 2 * 30) * 50 + 1}),
         (LEADS, {"order[id]": "asc", "limit": 1, "page": (20 + 40) * 250 + 1}),
         (LEADS, {"order[id]": "asc", "limit": 1, "page": (20 + 328) * 250 + 1}),
     ]
@@ -123,7 +123,8 @@ def test_two_readings_of_one_list_are_told_apart() -> None:
     """The cards with their fields, the ids of all cards, and what is asked by ids, row by row, or of another kind."""
     stats, fetch = Stats(), Account("deals").fetch
     for params in (
-        {**BY_DATE, "with": "contacts", "page": 1}, {**BY_DATE, "with": "contacts", "page": 2}, {**ALL, "page": 1},
+        {**BY_DATE, "with": "contacts", "page": 1}, {**BY_DATE, "with": "contacts", "page": 2},
+        {**ALL, "page": 1}, {**ALL, "page": 2},
         {**ALL, "filter[id][]": [1, 2], "page": 1}, {**BY_DATE, "limit": 1, "page": 9}, {**BY_DATE},
     ):  # fmt: skip
         stats.count_page(fetch, LEADS, params)

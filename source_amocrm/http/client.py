@@ -7,7 +7,6 @@ import logging
 import math
 import re
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -22,7 +21,7 @@ from airbyte_cdk.sources.streams.http.http_client import HttpClient
 from source_amocrm.auth import SignIn
 from source_amocrm.errors import AmocrmError, PageTooLarge, Unauthorized
 from source_amocrm.http.circuit_breaker import CircuitBreaker
-from source_amocrm.http.error_handler import AmocrmErrorHandler, path_of
+from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.refusals import API, Rule, Rules
 from source_amocrm.http.reply import AmocrmResponse, Reply, reply_of
 from source_amocrm.http.session import AmocrmSession
@@ -92,16 +91,17 @@ class Stats:
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     requests: int = 0
-    by_path: Counter[str] = field(default_factory=Counter)
     throttled: int = 0  # answers 429
     pages: dict[ListName, PagesRequested] = field(default_factory=dict)
 
     def count_page(self, fetch: Fetch, path: str, params: Params) -> None:
-        """Counts a request if it is one for a page of a list, not for entities by their ids."""
-        limit = params.get("limit")
-        if "page" in params and isinstance(limit, int) and limit >= LEAST_PAGE and "filter[id][]" not in params:
+        """Counts a request if it is one for a page of a list that may be long, not for entities by their ids."""
+        page, limit = params.get("page"), params.get("limit")
+        if isinstance(page, int) and isinstance(limit, int) and limit >= LEAST_PAGE and "filter[id][]" not in params:
             common = {name: value for name, value in params.items() if not _OF_PAGE.fullmatch(name)}
             name = ListName(path, urlencode(common, doseq=True), len(common) == len(params) - 2)
+            if name.whole and page == 1:
+                return  # most of these lists have one page, and there may be one for each talk
             with self.lock:
                 before = self.pages[name].requests if name in self.pages else 0
                 self.pages[name] = PagesRequested(before + 1, fetch, params)
@@ -191,7 +191,6 @@ class _Attempts:
             first, self.number = not self.number, breaker.send()
             with stats.lock:
                 stats.requests += 1
-                stats.by_path[path_of(self.request.url, api.auth.base_url)] += 1
             response = api.session.send(self.request, **self.kwargs)
             reply, resolution = response.reply, api._error_handler.interpret_response(response)
             if resolution.error is None:
