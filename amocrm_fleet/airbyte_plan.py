@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amocrm_fleet import FleetError
+from amocrm_fleet.accounts_folder import FleetAccount
 from amocrm_fleet.airbyte_api import AirbyteApi, Json
-from amocrm_fleet.folder import FleetAccount
+from amocrm_warehouse.table_names import table_name
 from source_amocrm.streams import STREAMS
 
 NAME = "amoCRM"
@@ -34,7 +35,7 @@ class Wanted:
         return {
             "name": f"{NAME} {account.name}",
             "destinationId": self.destination,
-            "prefix": f"amocrm_{account.project}_",
+            "prefix": table_name(account.project),
             "schedule": {"scheduleType": "cron", "cronExpression": cron(account, self.period)},
             "nonBreakingSchemaUpdatesBehavior": "propagate_fully",
             "configurations": {"streams": [_stream(name) for name in self.streams or tuple(STREAMS)]},

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.folder import FleetAccount
-from source_amocrm.config_file import STATE
+from amocrm_fleet.accounts_folder import STATE, FleetAccount
 
 
 def myself() -> str:

@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.folder import FleetAccount, make_private
+from amocrm_fleet.accounts_folder import STATE, FleetAccount, make_private
 from amocrm_fleet.locks import account_held
-from amocrm_warehouse.live import Step, Tell
+from amocrm_warehouse.live_line import Step, Tell
 from source_amocrm import shutdown
-from source_amocrm.config_file import STATE
 
 TIME_TO_STOP = shutdown.EXCHANGE_PATIENCE + 10.0
 """Time for a process to end after an interrupt, as it may be exchanging a token (seconds). Past that it is killed."""

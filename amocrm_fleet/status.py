@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from amocrm_fleet.folder import FleetAccount, make_private
+from amocrm_fleet.accounts_folder import FleetAccount, make_private
 from source_amocrm import atomic_file
 from source_amocrm.dates import iso
 

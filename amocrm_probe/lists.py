@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from source_amocrm.account import resources
+from source_amocrm.account import events_page_size, resources
 from source_amocrm.account.resources import Resource
 
 
@@ -47,7 +47,7 @@ TASKS = _changing(resources.TASKS)
 NOTES = tuple(
     _changing(notes, "is_pinned", f"{card.entity}_notes") for card, notes in zip(_CARDS, resources.NOTES, strict=True)
 )
-EVENTS = _changing(resources.EVENTS, limit=resources.EVENTS_LIMIT)
+EVENTS = _changing(resources.EVENTS, limit=events_page_size.DOCUMENTED)
 OTHERS = (
     List("users", "/api/v4/users", "users", "role,group"),
     List("pipelines", "/api/v4/leads/pipelines", "pipelines"),

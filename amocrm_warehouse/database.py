@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Timer
 from typing import Any
-from urllib.parse import unquote
 
 import duckdb
 import psycopg2
 
-from amocrm_warehouse.address import is_file, location
-from amocrm_warehouse.report.data import Run
+from amocrm_warehouse.database_address import is_file, location, server_of
 
+Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
+"""Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
 DATABASE_ERRORS = (duckdb.Error, psycopg2.Error)
 MODELS = re.compile(r"\bamocrm_(marts|staging)\.")
 """The schemas of the models, as statements name them."""
@@ -91,19 +91,20 @@ def _interrupted_after(connection: Any, seconds: float | None) -> Iterator[None]
 def _opened(database: str, read_only: bool = False, seconds: float | None = None) -> Any:
     url = location(database)
     if isinstance(url, Path):
-        sealed: Any = {"enable_external_access": False} if read_only else {}
+        # settings of a file's first connection hold for all of the process, so that none can be set on the next
+        sealed: Any = {"enable_external_access": False, "lock_configuration": True} if read_only else {}
         connection = duckdb.connect(str(url), read_only=read_only, config=sealed)
-        connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
-        if read_only:
-            connection.execute("SET lock_configuration = true")
+        if not read_only:
+            connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
         connection.execute("BEGIN")
         return connection
+    server = server_of(url)
     return psycopg2.connect(
-        host=url.hostname or "localhost",
-        port=url.port or 5432,
-        user=unquote(url.username or "postgres"),
-        password=unquote(url.password or "") or os.environ.get("PGPASSWORD"),
-        dbname=url.path.strip("/") or "postgres",
+        host=server.host,
+        port=server.port,
+        user=server.user,
+        password=server.password or os.environ.get("PGPASSWORD"),
+        dbname=server.database,
         options="-c default_transaction_isolation=repeatable\\ read"
         + (" -c default_transaction_read_only=on" if read_only else "")
         + (f" -c statement_timeout={1000 * seconds:.0f}" if seconds else ""),

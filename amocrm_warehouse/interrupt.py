@@ -7,9 +7,7 @@ import sys
 from types import FrameType, TracebackType
 from typing import NoReturn
 
-from source_amocrm.shutdown import INTERRUPTED, hold_signals
-
-STOPPED = "\nStopped. What was read is kept; the next run goes on from there."
+from source_amocrm.shutdown import INTERRUPTED, READ_IS_KEPT, hold_signals
 
 
 class _Interrupt:
@@ -40,7 +38,7 @@ class _Interrupt:
 
     def excepthook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if self.met:
-            print(STOPPED, file=sys.stderr)
+            print(READ_IS_KEPT, file=sys.stderr)
         else:
             sys.__excepthook__(kind, error, trace)
 
@@ -68,7 +66,7 @@ def interrupted() -> bool:
 def exit_code(error: BaseException) -> int:
     """Prints why a command ended, and returns its exit code."""
     if _interrupt.met:
-        print(STOPPED, file=sys.stderr)
+        print(READ_IS_KEPT, file=sys.stderr)
         return INTERRUPTED
     print(error, file=sys.stderr)
     return 2

@@ -22,7 +22,7 @@ LARGEST = 2_000_000
 REPORT = """
 import sys
 from pathlib import Path
-from amocrm_warehouse.report.command import report
+from amocrm_warehouse.report.report_command import report
 report(sys.argv[1], Path(sys.argv[2]))
 """
 
@@ -34,7 +34,7 @@ def answers(workspace: Workspace, quick: bool) -> Iterator[Line]:
     database, page, output = (folder / name for name in ("models.duckdb", "report.html", "models.txt"))
     shutil.copy(tables(workspace, leads), database)
     with TemporaryDirectory(prefix="amocrm-bench-parsed-") as parsed:
-        command = [str(PYTHON), "-m", "amocrm_warehouse.models", "--project", PROJECT, "--db", str(database)]
+        command = [str(PYTHON), "-m", "amocrm_warehouse.models_command", "--project", PROJECT, "--db", str(database)]
         built = run(command, ROOT, output, environment={"AMOCRM_TARGET": parsed})
     name = f"{leads:,} leads, models built and tested in DuckDB"
     yield Line(name, built.figures | {"at most": f"{MOST_TO_BUILD} s"}, built.wall <= MOST_TO_BUILD)
@@ -56,7 +56,7 @@ def tables(workspace: Workspace, leads: int) -> Path:
         with sandbox(path) as server:
             config.write_text(json.dumps({**server.config, "requests_per_second": FASTEST}), encoding="utf-8")
             options = ["--config", str(config), "--project", PROJECT, "--to", str(made)]
-            command = [str(PYTHON), "-m", "amocrm_warehouse.sync.command", *options]
+            command = [str(PYTHON), "-m", "amocrm_warehouse.sync.sync_command", *options]
             run(command, ROOT, folder / "sync.txt")
         made.replace(database)
     return database

@@ -25,8 +25,8 @@ from itertools import count, islice
 from pathlib import Path
 from threading import Thread
 
-from amocrm_fleet.folder import FleetAccount as Config
-from amocrm_fleet.folder import accounts
+from amocrm_fleet.accounts_folder import FleetAccount as Config
+from amocrm_fleet.accounts_folder import accounts
 from amocrm_fleet.status import status_of
 from benchmarks.__main__ import machine
 from benchmarks.granting import grant_all
@@ -144,7 +144,7 @@ def _daemon(home: Path, database: str, options: argparse.Namespace) -> Iterator[
     }  # fmt: skip
     (home / "alerts").touch()
     with (home / "daemon.log").open("wb") as log:
-        command = [str(PROGRAMS / "dagster-daemon"), "run", "-m", "amocrm_fleet.definitions"]
+        command = [str(PROGRAMS / "dagster-daemon"), "run", "-m", "amocrm_fleet.dagster_definitions"]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
         try:
             yield process

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.models import build
+from amocrm_warehouse.models_command import build
 from integration_tests.sandbox import NOW
 
 from .answers import PROJECT, tables

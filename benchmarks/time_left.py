@@ -63,7 +63,7 @@ def replay(lists: Mapping[str, int], random: Random) -> Iterator[Estimate]:
             read[name] += read[name] < lists[name] and random.random() > 0.03
         now += ROUND
         before = left.questions
-        left.end_round(now, sum(requested.values()) + before, requested)
+        left.end_round(now, sum(requested.values()) + before, requested, names)
         now += (left.questions - before) / PER_SECOND
         said.append((now, left.seconds, left.questions))
     return (Estimate(at, now - at, seconds, questions) for at, seconds, questions in said if at < now)

@@ -16,15 +16,16 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
-from amocrm_warehouse.address import add_database, without_password
 from amocrm_warehouse.database import reading, tables
-from amocrm_warehouse.desktop import show
+from amocrm_warehouse.database_address import add_database, without_password
 from amocrm_warehouse.interrupt import exit_code
-from amocrm_warehouse.report.command import after_sync
+from amocrm_warehouse.report.report_command import after_sync
 from amocrm_warehouse.sync import Outcome, sync
 from amocrm_warehouse.sync.outcome import print_table
+from amocrm_warehouse.table_names import table_name
+from amocrm_warehouse.this_machine import show
 from demo import HOME, STATE, demo_plans
-from demo.questions import QUESTIONS, table
+from demo.sales_questions import QUESTIONS, table
 from source_amocrm import atomic_file
 
 ACCOUNT = STATE / "account.pickle"
@@ -36,7 +37,7 @@ EDITS = 25
 @contextmanager
 def account(leads: int) -> Iterator[str]:
     """Runs the sandbox and yields its address. The account is kept in demo/state and used again next time."""
-    options = ["--leads", str(leads), "--latency", "0.2", "0.4", "--state", str(ACCOUNT)]
+    options = ["--leads", str(leads), "--latency", "0.2", "0.4", "--story", "--state", str(ACCOUNT)]
     process = subprocess.Popen(
         [sys.executable, "-m", "integration_tests.sandbox", *options],
         cwd=HOME.parent,
@@ -100,7 +101,7 @@ def main() -> int:
     add_database(parser, DATABASE)
     parser.add_argument("--leads", type=int, default=2000, help="deals of a new account")
     options = parser.parse_args()
-    prefix = f"amocrm_{options.project.lower()}_"
+    prefix = table_name(options.project)
     try:
         outcome = run(options.db, options.project, options.leads, prefix)
         if outcome.totals:

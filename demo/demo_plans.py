@@ -7,7 +7,8 @@ from datetime import date
 from pathlib import Path
 
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.plans import PLANS
+from amocrm_warehouse.plans_and_costs import PLANS
+from amocrm_warehouse.table_names import SCHEMA, table_name
 
 MONTHS = 12
 MONTHLY = 400_000
@@ -16,7 +17,7 @@ MONTHLY = 400_000
 def write(database: str, project: str, path: Path, today: date) -> Path:
     """Writes a file of plans: the same amount for each active user and each of the last twelve months."""
     with reading(database) as run:
-        _, users = run(f"SELECT user_id FROM amocrm.amocrm_{project.lower()}_users WHERE is_active ORDER BY 1")
+        _, users = run(f"SELECT user_id FROM {SCHEMA}.{table_name(project, 'users')} WHERE is_active ORDER BY 1")
     last = 12 * today.year + today.month - 1
     months = [date(month // 12, month % 12 + 1, 1) for month in range(last - MONTHS + 1, last + 1)]
     with path.open("w", encoding="utf-8", newline="") as file:

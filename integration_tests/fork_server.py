@@ -12,9 +12,9 @@ from unittest.mock import patch
 BEFORE = frozenset(os.environ)
 """The environment variables before the imports. Variables that imports set are kept in the forks."""
 MODULES = (
-    "source_amocrm.source", "source_amocrm.connect.cli", "amocrm_warehouse.models", "amocrm_warehouse.report.command",
-    "amocrm_warehouse.sync.syncing", "amocrm_warehouse.sync.loader", "duckdb", "dbt.adapters.duckdb",
-    "dbt.adapters.postgres",
+    "source_amocrm.source", "source_amocrm.connect.connect_command", "amocrm_warehouse.models_command",
+    "amocrm_warehouse.report.report_command", "amocrm_warehouse.sync.account_sync", "amocrm_warehouse.sync.loader",
+    "duckdb", "dbt.adapters.duckdb", "dbt.adapters.postgres",
 )  # fmt: skip
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # numpy would start threads, which a fork does not inherit
@@ -24,7 +24,7 @@ for name in MODULES:
 with TemporaryDirectory(prefix="amocrm-models-parsed-") as folder:
     # parsing makes dbt import its remaining modules; its static parser would start threads
     command = ["--quiet", "--no-static-parser", "--log-level-file", "none", "--log-path", folder, "parse"]
-    package = str(import_module("amocrm_warehouse.models").PACKAGE)
+    package = str(import_module("amocrm_warehouse.models_command").PACKAGE)
     dbt: Any = import_module("dbt.cli.main")
     with patch.dict(os.environ, AMOCRM_TARGET=folder, DBT_SEND_ANONYMOUS_USAGE_STATS="false"):
         dbt.dbtRunner().invoke([*command, "--project-dir", package, "--profiles-dir", package])

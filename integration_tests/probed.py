@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amocrm_probe.run import Probe, probe_of
+from amocrm_probe.probe_run import Probe, probe_of
 from source_amocrm import source
 from source_amocrm.account.event_kinds import LINKED, TAGGED
 

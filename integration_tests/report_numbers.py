@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from amocrm_warehouse.mcp_server import TABLES
-
 from . import report_page
-from .assistant import ask
 from .expected import marts as oracle
 from .expected.marts import ahead
 from .expected.marts import page as expected_page
-from .expected.marts.ahead import contains
-from .expected.marts.deals import deal_history, deals, kind
-from .expected.marts.known import PARTS, amount, grouped
+from .expected.marts.deals import kind
+from .expected.marts.known import PARTS, amount
 from .expected.marts.page import REASONS, Choice
 from .expected.marts.sentences import LANGUAGES, Wording, sentences
 from .expected.marts.totals import ended
@@ -169,7 +164,14 @@ def check_answers(tables: Mapping[str, list[Row]], choice: Choice, limit: int | 
     for name, rows in tables.items():
         columns, all_rows = wanted[name]
         present = [column for column in columns if not rows or column in rows[0]]
-        assert not rows or rows[0].keys() <= {"project_id", *columns}, name
+        assert not rows or rows[0].keys() <= {
+            "project_id",
+            "currency",
+            "item_id",
+            "status_id",
+            "stage_kind",
+            *columns,
+        }, name
         indexes = [columns.index(column) for column in present]
         found = [[as_text(row[column]) for column in present] for row in rows]
         held = [[as_text(row[index]) for index in indexes] for row in all_rows[:limit]]
@@ -318,53 +320,6 @@ def directory(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         "people": (("user_id", "manager", "team"), people),
         "pipelines": (("pipeline_id", "pipeline_name", "status_id", "stage", "stage_kind"), stages),
     }
-
-
-def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen: Any) -> None:
-    """Asserts that every tool of `source-amocrm mcp` answers what the account holds.
-
-    `chosen`: the tools' arguments for `choice`.
-    """
-    chosen["project"] = known.project
-    cards = list(choice.users or known.by("users", "user_id"))[:2] if choice.pipeline is None else []
-    of_cards = {name: chosen[name] for name in ("project", "since", "until") if name in chosen}
-    spans = {deal: rows for (deal,), rows in grouped(deal_history(known), lambda row: (row["deal_id"],)).items()}
-    moved = max(sorted(spans), key=lambda deal: len(spans[deal]), default=None)
-    gone = next((deal for deal in sorted(spans) if spans[deal][-1]["to_at"] is not None), None)
-    moments: list[tuple[int, datetime | None]] = []
-    for deal, end in ((moved, "from_at_local"), (gone, "to_at_local")):
-        if deal is not None:
-            moment = spans[deal][-1][end]
-            moments += [(deal, at) for at in (None, moment, moment - timedelta(seconds=1))]
-    calls = [
-        ("directory", {"project": known.project}), ("sales_overview", chosen),
-        *((tool, {**chosen, "limit": 500}) for tool in TABLES),
-        *(("manager_card", {**of_cards, "manager_id": user}) for user in cards),
-        *(("deal_as_of", {"project": known.project, "deal_id": deal, "at": at and at.isoformat()})
-          for deal, at in moments),
-    ]  # fmt: skip
-    replies = iter(ask(database, *calls))
-    lists, overview = next(replies), next(replies)
-    day = expected_page.day_of(choice).isoformat()
-    assert [lists["today"], lists["synced_at"]] == [day, known.synced_at and known.synced_at.isoformat()]
-    everything = Choice((known,), choice.first, choice.last)
-    check_answers({name: lists[name]["rows"] for name in ("accounts", "pipelines", "people")}, everything)
-    check_answers({"figures": [overview["total"]], "money": overview["months"]["rows"]}, choice)
-    found = {name: next(replies) for name, _ in TABLES.values()}
-    assert all(answer["total_rows"] == len(answer["rows"]) for answer in found.values())
-    check_answers({name: answer["rows"] for name, answer in found.items()}, choice)
-    for user in cards:
-        card, of_user = next(replies), replace(everything, users=frozenset({user}))
-        parts = {"managers": "sales", "work": "activity", "reasons_today": "waiting", "today": "cards"}
-        check_answers({name: card[part]["rows"] for name, part in parts.items()}, of_user, 10)
-        assert card["cards"]["total_rows"] == len(answers(of_user)["today"][1])
-    for (deal, at), answer in zip(moments, replies, strict=True):
-        history = [row for row in spans[deal] if at is None or contains(row, at)]
-        name = next(one["name"] for one in deals(known) if one["deal_id"] == deal)
-        wanted = [{**row, "deal": name, "currency": known.currency} for row in history]
-        assert answer["total_rows"] == len(wanted)
-        for row, held in zip(answer["rows"], wanted, strict=True):
-            assert plain({name: row[name] for name in held}) == plain({k: as_text(v) for k, v in held.items()})
 
 
 def as_text(value: Any) -> Any:

@@ -12,7 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.report import data, page
+from amocrm_warehouse.report import page_data, report_page
 
 READ = """
   const value = (cell) => cell.dataset.value === undefined ? null : cell.dataset.value;
@@ -49,13 +49,13 @@ def write(
     database: str, path: Path, unread: list[str] | None = None, limit: int | None = None, sources: int | None = None
 ) -> None:
     """Writes the report from the existing marts, without building them. `sources`: the most for one account."""
-    defaults = (limit, None, data.EVERYTHING) if limit else page.page.__defaults__
+    defaults = (limit, None, page_data.EVERYTHING) if limit else report_page.page.__defaults__
     with (
-        patch.object(page.page, "__defaults__", defaults),
-        patch.object(data, "SOURCES_SHOWN", sources or data.SOURCES_SHOWN),
+        patch.object(report_page.page, "__defaults__", defaults),
+        patch.object(page_data, "SOURCES_SHOWN", sources or page_data.SOURCES_SHOWN),
         reading(database) as run,
     ):
-        page.write(path, run, unread or [])
+        report_page.write(path, run, unread or [])
 
 
 @dataclass

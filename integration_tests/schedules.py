@@ -17,7 +17,7 @@ from unittest import mock
 import yaml
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage
 
-from source_amocrm.sync import delivery
+from source_amocrm.engine import delivery
 
 from . import comparison, expected
 from .connector import messages

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import SHEETS, TOTALS
 
 from .models import Row

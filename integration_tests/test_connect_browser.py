@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from selenium import webdriver
 
-from source_amocrm.connect.cli import CONNECT_PORT
-from source_amocrm.connect.words import LANGUAGES, Texts
+from source_amocrm.connect.connect_command import CONNECT_PORT
+from source_amocrm.connect.connect_words import LANGUAGES, Texts
 from source_amocrm.streams import STREAMS
 
 from . import forked

@@ -21,12 +21,12 @@ import psycopg
 import pytest
 from dlt.pipeline.state_sync import decompress_state
 
+from amocrm_warehouse.sync.arrow_table import Table
 from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.loader import EndedSync, Loader
-from amocrm_warehouse.sync.rows import LoadError, Rows
-from amocrm_warehouse.sync.table import Table
+from amocrm_warehouse.sync.row_buffer import LoadError, Rows
 from source_amocrm.airbyte.broken_stdout import _Stdout
-from source_amocrm.catalog import chosen
+from source_amocrm.catalog_command import chosen
 from source_amocrm.streams import STREAMS
 
 from . import comparison, expected, models, postgres
@@ -54,7 +54,7 @@ MAPPED = {
 }  # fmt: skip
 """A column of `deals` for each type of the data type map."""
 OF_FIFTEEN = ("--streams", ",".join(FIFTEEN))
-REPLACED = "Personal data is replaced in another way than when the tables were filled, and rows that do not change keep"
+REPLACED = "The personal_data settings have changed. Rows already loaded keep the old form until they change."
 
 
 @pytest.fixture(scope="module", params=["duckdb", "postgres"])
@@ -161,7 +161,7 @@ def test_descriptions_of_columns_are_comments(database: str) -> None:
 
 
 OFTEN = {
-    f"amocrm_warehouse.sync.packages.{name}": value
+    f"amocrm_warehouse.sync.load_packages.{name}": value
     for name, value in {"ROWS": 1_000, "SECONDS": 1.0, "CHECK_EVERY": 20}.items()
 }
 """Loads as often as a long sync does."""

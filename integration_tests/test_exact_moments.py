@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 from airbyte_cdk.models import Type
 
-from source_amocrm.sync import delivery
+from source_amocrm.engine import delivery
 
 from . import comparison, expected
 from .connector import messages

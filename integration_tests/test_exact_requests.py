@@ -18,8 +18,8 @@ import pytest
 import yaml
 from airbyte_cdk.models import AirbyteMessage
 
+from source_amocrm.engine import delivery
 from source_amocrm.streams import STREAMS
-from source_amocrm.sync import delivery
 
 from . import comparison, expected
 from .connector import messages

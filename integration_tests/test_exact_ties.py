@@ -7,7 +7,7 @@ from unittest import mock
 
 import pytest
 
-from source_amocrm.sync import delivery
+from source_amocrm.engine import delivery
 
 from . import comparison, expected
 from .connector import messages

@@ -10,9 +10,9 @@ from typing import Any
 
 import duckdb
 
-from amocrm_fleet.cli import parser
-from amocrm_fleet.folder import FleetAccount as Config
-from amocrm_fleet.folder import add
+from amocrm_fleet.accounts_folder import FleetAccount as Config
+from amocrm_fleet.accounts_folder import add
+from amocrm_fleet.fleet_command import parser
 from amocrm_fleet.status import status_of
 from source_amocrm.config_file import KEEP_IN
 
@@ -120,7 +120,7 @@ def test_sync_keeps_what_is_rotated_beside_a_config_of_references(tmp_path: Path
         assert lines[1:] == ["", "1 of 1 accounts are up to date."]
         assert server.tokens.exchanges == 1
         assert account.path.read_bytes() == before
-        rotated = json.loads(account.beside("rotated.json").read_text())["settings"]["credentials"]
+        rotated = json.loads(account.rotated.read_text())["settings"]["credentials"]
         assert set(rotated) == {"access_token", "refresh_token", "token_expiry_date"}
         users = len(server.account.users)
     file = tmp_path / "amocrm-north-east.duckdb"

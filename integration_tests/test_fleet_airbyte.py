@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from amocrm_fleet import cli
+from amocrm_fleet import fleet_command
+from amocrm_fleet.accounts_folder import accounts, add
 from amocrm_fleet.airbyte_plan import cron
-from amocrm_fleet.folder import accounts, add
 from source_amocrm.streams import STREAMS
 
 from .guides import block
@@ -39,7 +39,7 @@ class Fake:
     def run(self, do: str, *options: str) -> tuple[int, list[str]]:
         """The exit code and what was said."""
         server = ["--server", f"{self.server}/api/public/v1", "--workspace", WORKSPACE, "--destination", DESTINATION]
-        code = cli.main(["airbyte", do, "--accounts", str(self.folder), *server, *options])
+        code = fleet_command.main(["airbyte", do, "--accounts", str(self.folder), *server, *options])
         said = self._capsys.readouterr()
         for secret in ("token-of-north", "secret-of-south", "refresh-of-south", "another-token"):
             assert secret not in said.out + said.err

@@ -10,12 +10,13 @@ from selenium import webdriver
 
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import workbook
-from amocrm_warehouse.report.answers import Choice, last_months
+from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.report_words import Words
 
 from . import expected, models, report_page
 from .assistant import ask
+from .assistant_numbers import check_rows
 from .expected import marts as oracle
 from .expected.marts import ahead
 from .expected.marts import page as expected_page
@@ -70,7 +71,7 @@ def test_it_is_told_in_the_workbook_the_digest_and_to_the_assistant(
     database: str, known: oracle.Known, tmp_path: Path
 ) -> None:
     with reading(database) as run:
-        chosen = Choice(*last_months(run))
+        chosen = last_months(run)
         workbook.write(tmp_path / "all.xlsx", run, chosen, Words("en"))
         lines = digest(run, chosen, Words("en")).splitlines()
     assert lines == twelve_lines(known)
@@ -79,7 +80,7 @@ def test_it_is_told_in_the_workbook_the_digest_and_to_the_assistant(
     choice = expected_page.Choice((known,), chosen.since, date(2025, 12, 31))
     check_answers({"forecast": tables_of(tmp_path / "all.xlsx")["forecast"]}, choice)
     [answer] = ask(database, ("forecast", {"limit": 500}))
-    check_answers({"forecast": answer["rows"]}, choice)
+    check_rows(answer["forecast"], "forecast", choice)
 
 
 def test_it_is_told_in_the_page(database: str, known: oracle.Known, browser: webdriver.Chrome, tmp_path: Path) -> None:

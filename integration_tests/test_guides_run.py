@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from amocrm_fleet.folder import add
+from amocrm_fleet.accounts_folder import add
 
 from . import expected, models
 from .guides import block, typed

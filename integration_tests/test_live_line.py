@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from amocrm_warehouse.live import WIDTH, Step, fitted
+from amocrm_warehouse.live_line import WIDTH, Step, fitted
 
 from .sandbox import OFF, Account, Server
 from .terminal import forked_on_a_terminal, on_a_terminal
@@ -22,10 +22,10 @@ import threading
 from collections import Counter
 from types import SimpleNamespace as Of
 
-from amocrm_warehouse import live
+from amocrm_warehouse import live_line
 
-live.time = Of(monotonic=lambda: clock)
-live._tick = lambda line, over: None
+live_line.time = Of(monotonic=lambda: clock)
+live_line._tick = lambda line, over: None
 clock = 1000.0
 
 def message(record=None, log=None, trace=None):
@@ -42,11 +42,12 @@ def show(then):
     line.tick()
 
 shown, told = [], []
-with live.live_line(tell=told.append) as line:
+with live_line.live_line(tell=told.append) as line:
     show(0)
-    line.step = lambda: live.Step("opening the database")
+    line.step = lambda: live_line.Step("opening the database")
     show(1)
-    watch = live.Watch(Counter(), line)
+    watch = live_line.Watch(Counter(), line)
+    line.step = watch.step
     show(2)
     watch(message(record=Of(stream="users")))
     show(3)
@@ -59,7 +60,7 @@ with live.live_line(tell=told.append) as line:
     watch(message(log=Of(level=Of(value="WARN"), message="The token expires on 2026-12-01.")))
     watch.progress(Of(share=0.24, seconds_left=240.0, longest="leads up to 2024-03-11"))
     show(65)
-    line.step = lambda: live.Step("loading", 800, 1_001, "rows")
+    line.step = lambda: live_line.Step("loading", 800, 1_001, "rows")
     show(75)
     line.begin("models", 57)
     for _ in range(12):

@@ -83,7 +83,7 @@ def test_what_airbytes_checks_ask_beyond_the_schema() -> None:
 
 
 def test_hosts_are_those_that_may_be_given_a_secret() -> None:
-    from source_amocrm.config.hosts import SUFFIXES
+    from source_amocrm.config.trusted_hosts import SUFFIXES
 
     assert DATA["allowedHosts"]["hosts"] == [f"*{suffix}" for suffix in SUFFIXES]
 

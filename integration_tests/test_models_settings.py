@@ -15,12 +15,13 @@ import pytest
 import yaml
 
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.models import projects_in
-from amocrm_warehouse.plans import read_plans
-from amocrm_warehouse.report import data, workbook
-from amocrm_warehouse.report.answers import Choice, answer, last_months
+from amocrm_warehouse.models_command import projects_in
+from amocrm_warehouse.plans_and_costs import read_plans
+from amocrm_warehouse.report import page_data, workbook
+from amocrm_warehouse.report.answers import answer
+from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
-from amocrm_warehouse.report.words import LANGUAGES, Words
+from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from docs.describe_models import SCHEMA, columns, layer, pages
 from docs.describe_models import models as described
 
@@ -331,8 +332,7 @@ def test_of_a_deal_whose_tasks_were_not_read_nobody_knows_that_it_has_none(duckd
 def test_of_managers_whose_tasks_were_not_read_nobody_knows_what_is_overdue(duckdb_file: str, tmp_path: Path) -> None:
     """Nor in all: the column of the workbook has no total then."""
     with reading(duckdb_file) as run:
-        since, until = last_months(run, 120)
-        choices = {project: Choice(since, until, project) for project in ("1003", "4001")}
+        choices = {project: last_months(run, 120).of(project) for project in ("1003", "4001")}
         found = {project: answer(run, "managers", choice).dicts() for project, choice in choices.items()}
         workbook.write(tmp_path / "crm.xlsx", run, choices["1003"], Words("en"))
     assert {project: {row["overdue"] is None for row in rows} for project, rows in found.items()} == {
@@ -343,7 +343,7 @@ def test_of_managers_whose_tasks_were_not_read_nobody_knows_what_is_overdue(duck
 
 def test_the_page_begins_with_the_first_plan_where_no_deal_is_older(duckdb_file: str) -> None:
     with reading(duckdb_file) as run:
-        assert data.read(run, most_months=1_000)["since"] == "2020-02-01"
+        assert page_data.read(run, most_months=1_000)["since"] == "2020-02-01"
 
 
 def test_a_deal_without_a_date_of_closing_was_sold_by_who_had_it_when_it_was_moved(duckdb_file: str) -> None:
@@ -370,7 +370,7 @@ def test_nothing_lasts_less_than_no_time_or_is_told_of_days_to_come(duckdb_file:
 
 def test_the_digest_holds_a_plan_against_those_who_have_it_and_names_no_reason_of_nothing(duckdb_file: str) -> None:
     with reading(duckdb_file) as run:
-        said = {words.language: digest(run, Choice(*last_months(run), project="4001"), words).splitlines()
+        said = {words.language: digest(run, last_months(run).of("4001"), words).splitlines()
                 for words in map(Words, LANGUAGES)}  # fmt: skip
     assert said["en"][1:6] == [
         "This month: 2 won for 1,300", "Plan of the month: 600, done 50%",

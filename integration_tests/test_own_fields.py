@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.report import data
+from amocrm_warehouse.report import page_data
 
 from . import models, postgres
 from .connector import messages
@@ -291,7 +291,7 @@ def test_marts_by_one_field_and_columns_of_some(world: World) -> None:
         assert all(row["by_value"] == groups.get((row["project_id"], row["deal_id"])) for row in lost)
         assert funnel_of(before[kind]) == funnel_of(rows_of(database, "SELECT * FROM amocrm_marts.funnel"))
         with reading(database) as run:
-            page = data.read(run)
+            page = page_data.read(run)
         sources = page["tables"]["deals"]["source"]
         told = set(sources if isinstance(sources, list) else sources["of"]) - {None, True}
         assert page["by"] == "Услуги"

@@ -20,9 +20,9 @@ import psycopg
 import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream, DestinationSyncMode, SyncMode
 
-from amocrm_probe.page import page
+from amocrm_probe.probe_page import page
 from amocrm_probe.questions import QUESTIONS
-from amocrm_warehouse.report import command as report
+from amocrm_warehouse.report import report_command as report
 
 from . import models, postgres
 from .command import run, run_in_process
@@ -261,7 +261,7 @@ class Filled:
 
 SYNCS = """
 import sys
-from amocrm_warehouse.sync.command import main
+from amocrm_warehouse.sync.sync_command import main
 for config, database in zip(sys.argv[1::2], sys.argv[2::2]):
     if main(["--config", config, "--to", database, "--project", "1"]):
         sys.exit(1)

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from amocrm_probe.answer import ACCOUNT, Why
-from amocrm_probe.asking import MOST_REQUESTS
 from amocrm_probe.lists import LISTS
+from amocrm_probe.probe_requests import MOST_REQUESTS
 from amocrm_probe.questions import QUESTIONS
 
 from .probed import lived_in, probed

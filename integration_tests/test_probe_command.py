@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from amocrm_probe import cli
-from amocrm_probe.page import WHERE, page
+from amocrm_probe import probe_command
+from amocrm_probe.probe_page import WHERE, page
 from amocrm_probe.questions import QUESTIONS
 
 from . import forked
@@ -104,7 +104,7 @@ def in_process(
     path = folder / "config.json"
     path.write_text(json.dumps(settings(sandbox)), encoding="utf-8")
     with without_sockets(sandbox):
-        code = cli.main(["--config", str(path), "--output", str(folder)])
+        code = probe_command.main(["--config", str(path), "--output", str(folder)])
     out, err = capsys.readouterr()
     return code, clean(out + err), clean((folder / "probe.json").read_text(encoding="utf-8"))
 

@@ -166,8 +166,7 @@ def test_the_password_is_taken_from_the_environment(server: Server, config: Path
 
 def test_what_the_demo_says_of_its_database_holds_no_password() -> None:
     addresses = ["postgresql://user:p4ss:x%40y@host:5432/crm", "postgresql://user@host/crm", "./crm.duckdb"]
-    code = (
-        f"from amocrm_warehouse.address import without_password as shown; print(*map(shown, {addresses!r}), sep='\\n')"
-    )
+    imported = "from amocrm_warehouse.database_address import without_password as shown"
+    code = f"{imported}; print(*map(shown, {addresses!r}), sep='\\n')"
     done = subprocess.run([PYTHON, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["postgresql://user@host:5432/crm", *addresses[1:]]

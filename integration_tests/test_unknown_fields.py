@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from source_amocrm.engine.stream_interface import Context
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.streams import STREAMS
@@ -16,7 +17,6 @@ from source_amocrm.streams.base import AccountStream, FixedStream, FullRefreshSt
 from source_amocrm.streams.known_fields import KnownField
 from source_amocrm.streams.per_entity import PerEntityStream
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift
-from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream
 
 from .connector import messages

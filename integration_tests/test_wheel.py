@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from amocrm_fleet.folder import add
+from amocrm_fleet.accounts_folder import add
 
 from .leaks import clean
 from .sandbox import OFF, Account, Server

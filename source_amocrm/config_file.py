@@ -13,8 +13,6 @@ from typing import Any
 
 from source_amocrm import atomic_file
 
-STATE = ".fleet"
-"""The folder beside the configs for the files that the fleet itself writes."""
 KEEP_IN = "SOURCE_AMOCRM_KEEP_IN"
 """The environment variable that names a config file, into which the connector writes new tokens."""
 DEEPEST = 50
@@ -37,9 +35,10 @@ class ConfigFile:
     def name(self) -> str:
         return self.path.stem
 
-    def beside(self, kind: str) -> Path:
-        """Returns the path of a file that the fleet keeps about the account."""
-        return self.path.parent / STATE / f"{self.name}.{kind}"
+    @property
+    def rotated(self) -> Path:
+        """The file with amoCRM's changes to a config with references, which itself is never written to."""
+        return self.path.with_name(f".{self.name}.rotated.json")
 
     def written(self) -> dict[str, Any]:
         """Returns the config as the file has it, with unresolved references. Raises ConfigFileError."""
@@ -86,14 +85,13 @@ class ConfigFile:
         content = kept = _changed(newest, known, changed)
         path = self._kept_in(config)
         if refers:
-            path.parent.mkdir(mode=0o700, exist_ok=True)
             content = {"instead_of": _digest(settings), "settings": _changed({}, settings, kept)}
         atomic_file.write(path, atomic_file.json_text(content))
         return kept
 
     def _kept_in(self, config: Mapping[str, Any]) -> Path:
         """Returns the path of the file into which amoCRM's changes to `config` are written."""
-        return self.beside("rotated.json") if holds_references(config) else self.path
+        return self.rotated if holds_references(config) else self.path
 
     def check_mode(self) -> None:
         """Raises ConfigFileError if other users can read secrets in the file."""
@@ -104,15 +102,23 @@ class ConfigFile:
     def _newest(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Returns the settings with the rotated token, unless their reference leads to another token since then."""
         try:
-            rotated = atomic_file.read_json(self.beside("rotated.json"))
+            rotated = atomic_file.read_json(self.rotated)
         except FileNotFoundError:
             return settings
         except (OSError, ValueError, RecursionError):
             raise ConfigFileError(
-                f"The newest token of {self.name} is in {self.beside('rotated.json')}, which cannot be read. If it is "
+                f"The newest token of {self.name} is in {self.rotated}, which cannot be read. If it is "
                 "lost, grant access again, put the new refresh token where the config refers to, and remove that file."
             ) from None
         return _changed(settings, {}, rotated["settings"]) if rotated["instead_of"] == _digest(settings) else settings
+
+
+def subdomain(settings: Mapping[str, Any]) -> str:
+    """Returns the first label of the account's address. Raises ConfigFileError if there is none."""
+    label = str(settings.get("account_domain") or "").split("//")[-1].split(".")[0].strip().lower()
+    if not label:
+        raise ConfigFileError("The config has no account_domain: the address of the account, example.amocrm.ru.")
+    return label
 
 
 def _digest(settings: Mapping[str, Any]) -> str:

@@ -16,15 +16,15 @@ from source_amocrm.airbyte.broken_stdout import guard
 WRONG_USAGE = 2  # as argparse exits
 AIRBYTE_COMMANDS = ("spec", "check", "discover", "read")
 VERBS = {
-    "catalog": ("source_amocrm.catalog", ""),
-    "connect": ("source_amocrm.connect.cli", ""),
-    "fleet": ("amocrm_fleet.cli", "fleet"),
-    "invite": ("amocrm_fleet.invite.cli", "fleet"),
+    "catalog": ("source_amocrm.catalog_command", ""),
+    "connect": ("source_amocrm.connect.connect_command", ""),
+    "fleet": ("amocrm_fleet.fleet_command", "fleet"),
+    "invite": ("amocrm_fleet.invite.invite_command", "fleet"),
     "mcp": ("amocrm_warehouse.mcp_server", "mcp"),
-    "models": ("amocrm_warehouse.models", "warehouse"),
-    "probe": ("amocrm_probe.cli", "all"),
-    "report": ("amocrm_warehouse.report.command", "warehouse"),
-    "sync": ("amocrm_warehouse.sync.command", "warehouse"),
+    "models": ("amocrm_warehouse.models_command", "warehouse"),
+    "probe": ("amocrm_probe.probe_command", "all"),
+    "report": ("amocrm_warehouse.report.report_command", "warehouse"),
+    "sync": ("amocrm_warehouse.sync.sync_command", "warehouse"),
 }
 """Verbs beside Airbyte's: the module whose `main` takes the arguments after the verb, and the extra that brings it."""
 WITHOUT_THREADS = ("mcp", "models", "report")

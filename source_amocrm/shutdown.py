@@ -17,6 +17,7 @@ from typing import NoReturn
 
 STOPPED_BY_SIGNAL = 128  # plus the signal's number: the exit code of a process that a signal ended
 INTERRUPTED = STOPPED_BY_SIGNAL + signal.SIGINT  # the exit code of a command that Ctrl-C ended
+READ_IS_KEPT = "\nStopped. What was read is kept; the next run goes on from there."  # said by a sync that Ctrl-C ended
 EXCHANGE_PATIENCE = 150.0  # seconds that the end waits for the exchange in flight, whose request has a deadline of 120
 
 # Reentrant, for a signal handler runs in the middle of the main thread, which may hold it

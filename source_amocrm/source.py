@@ -15,11 +15,14 @@ from airbyte_cdk.sources.streams import Stream
 
 from source_amocrm.account import Account
 from source_amocrm.airbyte.check import EXTRAS, POLICY, findings
-from source_amocrm.airbyte.concurrent import ConcurrentReading
+from source_amocrm.airbyte.concurrent_reading import ConcurrentReading
+from source_amocrm.airbyte.monitor import Monitor, OnProgress, log_pause, log_progress
 from source_amocrm.airbyte.output import MessageQueue
-from source_amocrm.airbyte.report import OnProgress, Report, log_pause, log_progress
 from source_amocrm.auth import HandOver, print_settings
 from source_amocrm.config import parse_config
+from source_amocrm.engine import Sync
+from source_amocrm.engine.read_plan import Progress
+from source_amocrm.engine.stream_interface import Declaration
 from source_amocrm.errors import AmocrmError, ConfigError
 from source_amocrm.http import open_api
 from source_amocrm.http.backoff import RetryPolicy
@@ -28,9 +31,6 @@ from source_amocrm.streams import STREAMS
 from source_amocrm.streams.chats import note_of_texts
 from source_amocrm.streams.personal_data import PersonalData, unknown_fields
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift, drift_warning
-from source_amocrm.sync import Sync
-from source_amocrm.sync.declaration import Declaration
-from source_amocrm.sync.read_plan import Progress
 from source_amocrm.walk.listing import Row
 
 
@@ -103,12 +103,12 @@ class SourceAmocrm(AbstractSource):
         for warning in _warnings(account):
             logger.warning(warning)
         queue = MessageQueue()
-        report = Report(account.api, selected, queue.put_at_once, self.on_progress)
-        account.api.budget.on_pause = report.limited
+        monitor = Monitor(account.api, selected, queue.put_at_once, self.on_progress)
+        account.api.budget.on_pause = monitor.limited
         sync = Sync(account, selected)
-        reading = ConcurrentReading(sync, keeping_state, queue, report, self._pack)
+        reading = ConcurrentReading(sync, keeping_state, queue, monitor, self._pack)
         try:
-            with report:
+            with monitor:
                 yield from reading.messages([stream.name for stream in selected])
         finally:
             account.pool.shut_down()

@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from integration_tests.sandbox import OFF, Account, Client, Server, Switches, Tokens
-from source_amocrm.connect.flow import Flow
-from source_amocrm.connect.site import COOKIE, Request, Response, Site
-from source_amocrm.connect.words import Problem
+from source_amocrm.connect.connect_flow import Flow
+from source_amocrm.connect.connect_site import COOKIE, Request, Response, Site
+from source_amocrm.connect.connect_words import Problem
 from source_amocrm.http.rate_limit import Budget
 
 PORT = 8765

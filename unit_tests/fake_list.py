@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import pytest
 
+from source_amocrm.engine.event_reading import keyset_either_way
 from source_amocrm.http import Answer
-from source_amocrm.sync.events import keyset_either_way
 from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset

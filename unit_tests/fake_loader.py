@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from amocrm_warehouse.live import Step, Tell
+from amocrm_warehouse.live_line import Step, Tell
 from amocrm_warehouse.sync import Outcome
 
 LOADER = f"{__name__}:sync"

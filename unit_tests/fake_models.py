@@ -1,4 +1,4 @@
-"""What stands for `python -m amocrm_warehouse.models`: it writes what it is asked into the file FAKE_MODELS."""
+"""What stands for `python -m amocrm_warehouse.models_command`: it writes what it is asked into the file FAKE_MODELS."""
 
 import os
 import sys

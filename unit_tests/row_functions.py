@@ -6,8 +6,8 @@ from datetime import timezone, tzinfo
 from functools import cache, partial
 from typing import Any
 
+from source_amocrm.engine.stream_interface import Context
 from source_amocrm.streams.base import AmocrmStream
-from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream
 
 Row = dict[str, Any]

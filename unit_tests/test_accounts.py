@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from amocrm_fleet.folder import FleetAccount, accounts, add
+from amocrm_fleet.accounts_folder import FleetAccount, accounts, add
 from source_amocrm.config_file import ConfigFileError
 
 OAUTH: dict[str, Any] = {
@@ -161,7 +161,7 @@ def test_a_reference_is_not_overwritten(referring: FleetAccount) -> None:
         referring.keep(referring.settings(), new)
         assert referring.settings() == new
     assert referring.path.read_bytes() == before
-    state = referring.beside("rotated.json")
+    state = referring.rotated
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
     assert json.loads(state.read_text())["settings"] == {
         "credentials": {"refresh_token": "refresh-3", "access_token": "access-3"}
@@ -186,7 +186,7 @@ def test_a_new_grant_where_the_reference_leads_wins_over_what_was_rotated(
 
 def test_a_state_that_is_broken_is_told_of_and_not_passed_over(referring: FleetAccount) -> None:
     referring.keep(referring.settings(), rotated(referring, 2))
-    referring.beside("rotated.json").write_text("{")
+    referring.rotated.write_text("{")
     with pytest.raises(ConfigFileError, match=r"The newest token of north is in .*rotated.json, which cannot be read"):
         referring.settings()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from amocrm_fleet.folder import FleetAccount, add
+from amocrm_fleet.accounts_folder import FleetAccount, add
 from amocrm_fleet.locks import account_held, folder_held, myself
 from source_amocrm.config_file import ConfigFileError
 
@@ -26,7 +26,7 @@ def held_by_another(what: str, folder: Path) -> subprocess.Popen[str]:
     script = (
         "import sys; from pathlib import Path\n"
         "from amocrm_fleet.locks import account_held, folder_held\n"
-        "from amocrm_fleet.folder import FleetAccount\n"
+        "from amocrm_fleet.accounts_folder import FleetAccount\n"
         f"with {what}:\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"

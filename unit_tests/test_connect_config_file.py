@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from source_amocrm.atomic_file import may_be_written
-from source_amocrm.connect.flow import read_config, renewed, write_config
-from source_amocrm.connect.words import Problem
+from source_amocrm.connect.connect_flow import read_config, renewed, write_config
+from source_amocrm.connect.connect_words import Problem
 
 SETTINGS: dict[str, Any] = {"account_domain": "example.amocrm.ru", "credentials": {"access_token": "ключ"}}
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.connect.flow import Flow
+from source_amocrm.connect.connect_flow import Flow
+from source_amocrm.connect.connect_words import Problem
 from source_amocrm.connect.signin import Keys, code_of, consent_url, recognise
-from source_amocrm.connect.words import Problem
 from unit_tests.http_tools import jwt
 
 STATE = "the-state"

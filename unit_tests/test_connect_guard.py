@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from integration_tests.sandbox import Server
-from source_amocrm.connect.site import HEADERS, Request, Site
+from source_amocrm.connect.connect_site import HEADERS, Request, Site
 from unit_tests.connect_tools import (
     DOMAIN,
     ORIGIN,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from source_amocrm.connect import flow
-from source_amocrm.connect.flow import next_line
+from source_amocrm.connect import connect_flow
+from source_amocrm.connect.connect_flow import next_line
 
 ODD = [
     "config.json",
@@ -26,12 +26,12 @@ ODD = [
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but the connector is installed."""
-    monkeypatch.setattr(flow, "find_spec", lambda _: None)
+    monkeypatch.setattr(connect_flow, "find_spec", lambda _: None)
 
 
 @pytest.mark.parametrize("name", ODD)
 def test_a_sync_where_the_loader_is(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "find_spec", lambda _: object())
+    monkeypatch.setattr(connect_flow, "find_spec", lambda _: object())
     monkeypatch.chdir(tmp_path)
     command, *arguments = shlex.split(next_line(Path(name), 31450002))
     assert arguments == ["sync", "--config", str(tmp_path / name), "--project", "31450002"]

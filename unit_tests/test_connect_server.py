@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from source_amocrm.connect.server import Server, _PageHandler
-from source_amocrm.connect.site import HEADERS
-from unit_tests.test_connect_cli import served
+from source_amocrm.connect.connect_server import Server, _PageHandler
+from source_amocrm.connect.connect_site import HEADERS
+from unit_tests.test_connect_command import served
 
 
 def connected(server: Server) -> socket.socket:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 from integration_tests.sandbox import Server
-from source_amocrm.connect import cli
+from source_amocrm.connect import connect_command
 from source_amocrm.streams import STREAMS
 from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET, sandbox
 from unit_tests.http_tools import jwt
@@ -45,7 +45,9 @@ class Terminal:
     def run(self, *lines: str | Callable[[], str], language: str = "en", options: tuple[str, ...] = ()) -> int:
         self._monkeypatch.setattr("sys.stdin", Person(*lines))
         arguments = ["--no-browser", "--language", language, "--config", str(self.config), *options]
-        return cli.main([*arguments, "--consent-url", f"{self.server.url}/oauth", "--api-base-url", self.server.url])
+        return connect_command.main(
+            [*arguments, "--consent-url", f"{self.server.url}/oauth", "--api-base-url", self.server.url]
+        )
 
     @property
     def keys(self) -> list[str]:

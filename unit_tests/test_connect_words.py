@@ -12,7 +12,7 @@ import pytest
 
 import source_amocrm.connect
 from source_amocrm import errors
-from source_amocrm.connect.words import LANGUAGES, Problem, Texts, preferred, problem_of
+from source_amocrm.connect.connect_words import LANGUAGES, Problem, Texts, preferred, problem_of
 from source_amocrm.http.refusals import API, CODE
 from source_amocrm.streams import STREAMS
 

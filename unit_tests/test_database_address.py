@@ -9,17 +9,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from amocrm_warehouse import address
-from amocrm_warehouse.address import duckdb_file, postgres_url
-from amocrm_warehouse.sync import table_set as module
-from amocrm_warehouse.sync.table_set import table_set
+from amocrm_warehouse import database_address
+from amocrm_warehouse.database_address import duckdb_file, postgres_url
+from amocrm_warehouse.sync import table_lock as module
+from amocrm_warehouse.sync.table_lock import table_set
 
 
 @pytest.mark.parametrize("name", [r"C:\crm.duckdb", r"duckdb:///C:\crm.duckdb", r"C:\a\crm.duckdb"])
 def test_a_drive_is_no_server_on_windows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="looks like a server's address"):
         duckdb_file(name)
-    monkeypatch.setattr(address, "os", SimpleNamespace(name="nt"))
+    monkeypatch.setattr(database_address, "os", SimpleNamespace(name="nt"))
     assert duckdb_file(name).name.endswith("crm.duckdb")
     with pytest.raises(ValueError, match="looks like a server's address"):
         duckdb_file("host:5432/name")

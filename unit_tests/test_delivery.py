@@ -9,12 +9,12 @@ from typing import Any, cast
 import pytest
 
 from source_amocrm.account.resources import EVENTS, LEADS, Resource
+from source_amocrm.engine import delivery
+from source_amocrm.engine.delivery import Checkpoint, Delivery, NewestFirst
+from source_amocrm.engine.lookup import Resolver
+from source_amocrm.engine.read_plan import Progress, ReadPlan
+from source_amocrm.engine.stream_interface import Batch, Context, Deletion, Incremental, Lookup
 from source_amocrm.http import Answer
-from source_amocrm.sync import delivery
-from source_amocrm.sync.declaration import Batch, Context, Deletion, Incremental, Lookup
-from source_amocrm.sync.delivery import Checkpoint, Delivery, NewestFirst
-from source_amocrm.sync.lookup import Resolver
-from source_amocrm.sync.read_plan import Progress, ReadPlan
 from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row
 

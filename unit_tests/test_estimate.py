@@ -46,28 +46,28 @@ def test_what_amocrm_does_not_tell_is_not_asked_again_and_nothing_is_said() -> N
     asked: list[tuple[str, int]] = []
     left = TimeLeft[str](lambda name, pages: asked.append((name, pages)))
     for number in range(1, 20):
-        left.end_round(10.0 * number, 1_000, {"deals": 70 * number})
+        left.end_round(10.0 * number, 1_000, {"deals": 70 * number}, ["deals"])
         assert left.seconds is None
     assert asked == [("deals", 140)]
 
 
 def test_a_sync_that_waits_keeps_what_it_knows() -> None:
     left = TimeLeft[str](lambda _, pages: pages < 600)
-    left.end_round(10.0, 1_000, {"deals": 100})
-    left.end_round(20.0, 1_000, {"deals": 170})
+    left.end_round(10.0, 1_000, {"deals": 100}, ["deals"])
+    left.end_round(20.0, 1_000, {"deals": 170}, ["deals"])
     known = left.pages
     assert known is not None
     assert left.questions > AT_ONCE
-    left.end_round(30.0, 1_000, {"deals": 170})
-    assert (left.pages, left.read) == (known, ["deals"])
+    left.end_round(30.0, 1_000, {"deals": 170}, ["deals"])
+    assert left.pages == known
     assert left.seconds == known / (70 / 20)
 
 
 def test_a_list_that_has_ended_is_not_waited_for() -> None:
     left = TimeLeft[str](lambda name, pages: name == "events" and pages < 500)
-    left.end_round(10.0, 1_000, {"deals": 35, "events": 35})
-    left.end_round(20.0, 1_000, {"deals": 35, "events": 105})
-    assert left.read == ["events"]
+    left.end_round(10.0, 1_000, {"deals": 35, "events": 35}, ["deals", "events"])
+    left.end_round(20.0, 1_000, {"deals": 70, "events": 70}, ["events"])
+    assert left.pages == left.pages_left["events"].middle
 
 
 @pytest.mark.parametrize("pages", [0, 1, 2, 7, 63, 64, 65, 1_000, 54_321])

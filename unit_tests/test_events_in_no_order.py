@@ -11,11 +11,11 @@ import pytest
 from source_amocrm.account.account import Account
 from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.account.resources import EVENTS
+from source_amocrm.engine.delivery import NewestFirst
+from source_amocrm.engine.event_reading import in_no_order
+from source_amocrm.engine.read_plan import Progress
+from source_amocrm.engine.stream_interface import Batch
 from source_amocrm.http import Answer
-from source_amocrm.sync.declaration import Batch
-from source_amocrm.sync.delivery import NewestFirst
-from source_amocrm.sync.events import in_no_order
-from source_amocrm.sync.read_plan import Progress
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import Listing, Page
 

@@ -13,12 +13,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-import amocrm_fleet.definitions as project
-from amocrm_fleet.folder import FleetAccount, accounts, add
+import amocrm_fleet.dagster_definitions as project
+from amocrm_fleet.accounts_folder import FleetAccount, accounts, add
+from amocrm_fleet.dagster_settings import Settings
+from amocrm_fleet.fleet_sync import Syncing
 from amocrm_fleet.locks import folder_held
-from amocrm_fleet.settings import Settings
 from amocrm_fleet.status import LastSync, Status, record, status_of
-from amocrm_fleet.syncing import Syncing
 from integration_tests.sandbox import OFF, Account, Server
 from integration_tests.sandbox.server import oauth_credentials
 from source_amocrm import atomic_file

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from amocrm_fleet import cli
-from amocrm_fleet.folder import FleetAccount, add
-from amocrm_fleet.page import write_page
+from amocrm_fleet import fleet_command
+from amocrm_fleet.accounts_folder import FleetAccount, add
+from amocrm_fleet.fleet_page import write_page
 from amocrm_fleet.processes import log_of
 from amocrm_fleet.status import LastSync, Status, age, table, worst_first
 from source_amocrm import atomic_file
@@ -71,13 +71,13 @@ def test_ages(minutes: int, said: str) -> None:
 
 def test_the_command(accounts: list[FleetAccount], capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(accounts[0].path.parent)
-    assert cli.main(["status", "--accounts", folder, "--only", "fine,new"]) == 0
+    assert fleet_command.main(["status", "--accounts", folder, "--only", "fine,new"]) == 0
     capsys.readouterr()
-    assert cli.main(["status", "--accounts", folder, "--failed"]) == 1
+    assert fleet_command.main(["status", "--accounts", folder, "--failed"]) == 1
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["account", "dead", "refused"]
-    assert cli.main(["status", "--accounts", folder, "--failed", "--only", "fine"]) == 0
+    assert fleet_command.main(["status", "--accounts", folder, "--failed", "--only", "fine"]) == 0
     assert capsys.readouterr().out == ""
-    assert cli.main(["status", "--accounts", folder, "--json"]) == 1
+    assert fleet_command.main(["status", "--accounts", folder, "--json"]) == 1
     dead, refused, *_ = json.loads(capsys.readouterr().out)
     assert dead == {
         "account": "dead", "state": "failed", "ended": "2026-11-27T11:30:00Z", "succeeded": None, "failed_in_a_row": 3,
@@ -114,5 +114,5 @@ def test_the_page(accounts: list[FleetAccount], tmp_path: Path) -> None:
 
 def test_the_page_cannot_be_written(accounts: list[FleetAccount], capsys: pytest.CaptureFixture[str]) -> None:
     folder = str(accounts[0].path.parent)
-    assert cli.main(["page", "--accounts", folder, "--out", "/proc/fleet.html"]) == 2
+    assert fleet_command.main(["page", "--accounts", folder, "--out", "/proc/fleet.html"]) == 2
     assert capsys.readouterr().err == "/proc/fleet.html cannot be written: No such file or directory.\n"

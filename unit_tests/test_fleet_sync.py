@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from amocrm_fleet import cli, processes, syncing
-from amocrm_fleet.folder import FleetAccount, add
+from amocrm_fleet import fleet_command, fleet_sync, processes
+from amocrm_fleet.accounts_folder import FleetAccount, add
+from amocrm_fleet.fleet_sync import ProgressLine, Syncing
 from amocrm_fleet.locks import account_held, folder_held
 from amocrm_fleet.processes import UnderWay, log_of
 from amocrm_fleet.status import LastSync, status_of
-from amocrm_fleet.syncing import ProgressLine, Syncing
 from source_amocrm.config_file import ConfigFileError
 from unit_tests.fake_loader import LOADER
 
@@ -200,8 +200,9 @@ def test_what_a_sync_started_dies_with_it(fleet: Syncing, tmp_path: Path) -> Non
 def test_a_fleet_that_is_killed_leaves_no_sync_behind(name: str, tmp_path: Path) -> None:
     one = account(tmp_path, name)
     code = (
-        "from pathlib import Path; from amocrm_fleet import processes; from amocrm_fleet.folder import FleetAccount\n"
-        "from amocrm_fleet.syncing import Syncing\n"
+        "from pathlib import Path; from amocrm_fleet import processes\n"
+        "from amocrm_fleet.accounts_folder import FleetAccount\n"
+        "from amocrm_fleet.fleet_sync import Syncing\n"
         "processes.TIME_TO_STOP = 0.3\n"
         f"list(Syncing('duckdb:///a.duckdb', loader={LOADER!r}).sync_each([FleetAccount(Path({str(one.path)!r}))]))"
     )
@@ -263,7 +264,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def made(to: str, streams: tuple[str, ...], without: tuple[str, ...], seconds: float | None) -> Syncing:
         return Syncing(to, streams, without, seconds, LOADER)
 
-    monkeypatch.setattr(cli, "Syncing", made)
+    monkeypatch.setattr(fleet_command, "Syncing", made)
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
@@ -279,7 +280,7 @@ def test_the_others_go_on_and_each_is_told_by_name(
         account(tmp_path, name)
     held = add(folder, {"account_domain": "example.amocrm.ru"}, "held")
     with account_held(held):
-        code = cli.main(["sync", "--accounts", str(folder), "--parallel", "3", "--seconds", "0.5"])
+        code = fleet_command.main(["sync", "--accounts", str(folder), "--parallel", "3", "--seconds", "0.5"])
     out = capsys.readouterr().out.splitlines()
     assert code == 1
     assert sorted(out[:-2]) == [
@@ -301,12 +302,12 @@ def test_what_keeps_it_from_beginning(tmp_path: Path, capsys: pytest.CaptureFixt
     folder = tmp_path / "accounts"
     account(tmp_path, "fine")
     with folder_held(folder, "Dagster"):
-        assert cli.main(["sync", "--accounts", str(folder)]) == 2
-        assert cli.main(["status", "--accounts", str(folder)]) == 0
+        assert fleet_command.main(["sync", "--accounts", str(folder)]) == 2
+        assert fleet_command.main(["status", "--accounts", str(folder)]) == 0
     assert "are in the hands of another fleet, Dagster." in capsys.readouterr().err
     for path in folder.glob("*.json"):
         path.unlink()
-    assert cli.main(["check", "--accounts", str(folder)]) == 2
+    assert fleet_command.main(["check", "--accounts", str(folder)]) == 2
     assert capsys.readouterr().err == (
         f"There is no account in {folder}: its configs are files NAME.json, as `source-amocrm connect --config "
         f"{folder}/NAME.json` writes them.\n"
@@ -315,7 +316,7 @@ def test_what_keeps_it_from_beginning(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_what_the_server_imports_is_there() -> None:
     """It would pass over what is not in silence."""
-    assert [name for name in (syncing.WORK, *syncing.IMPORTED) if importlib.util.find_spec(name) is None] == []
+    assert [name for name in (fleet_sync.WORK, *fleet_sync.IMPORTED) if importlib.util.find_spec(name) is None] == []
 
 
 def test_an_address_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_amocrm.account.events_page_size import EventsPageSize
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Answer, Params
 from source_amocrm.walk.full import full, passes_until_complete
 from source_amocrm.walk.listing import Listing, RawPage
-from source_amocrm.walk.page_size import LargestPage
 
 from .fake_list import FakeList, Ties
 
@@ -174,7 +174,7 @@ def test_the_largest_page_is_learned_from_the_length_of_the_first(
     """A page that is the last tells nothing of it, and nothing of the end is told by it."""
     things = Kommo(dict.fromkeys(range(1, count + 1), 7), Random(1), 100, own_order=True, most=most)
     things.next_on_full_last_page = False
-    pages = LargestPage(250, 100)
+    pages = EventsPageSize()
     found, listing = pages.ask(things.listing(), {})
     assert len(found.rows) == min(count, most if most == 250 else 50)
     assert (pages.now, listing.limit) == (learned, learned)
@@ -192,7 +192,7 @@ def test_a_page_that_is_too_large_for_the_server_is_requested_in_the_documented_
         return whole(path, params, shrinkable=shrinkable)
 
     things.fetch = fetch  # type: ignore[method-assign]
-    pages = LargestPage(250, 100)
+    pages = EventsPageSize()
     found, listing = pages.ask(things.listing(), {})
     assert (len(found.rows), listing.limit, pages.now) == (100, 100, 100)
 

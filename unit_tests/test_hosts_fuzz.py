@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from urllib3.util import parse_url
 
-from source_amocrm.config.hosts import base_url
+from source_amocrm.config.trusted_hosts import base_url
 from source_amocrm.errors import ConfigError
 
 PIECES = [

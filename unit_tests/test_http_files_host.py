@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from source_amocrm.config.hosts import service_url
+from source_amocrm.config.trusted_hosts import service_url
 from source_amocrm.errors import AmocrmError, Moved, NotGranted, Throttled, Unauthorized, Unavailable
 from source_amocrm.http import files_host_api
 from unit_tests.http_tools import HOST

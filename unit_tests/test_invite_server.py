@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from amocrm_fleet.invite import server as module
+from amocrm_fleet.invite import invite_server as module
+from amocrm_fleet.invite.granted_account import Landing
 from amocrm_fleet.invite.grants import Grants
 from amocrm_fleet.invite.invitations import Invitations
-from amocrm_fleet.invite.landing import Landing
-from amocrm_fleet.invite.server import (
+from amocrm_fleet.invite.invite_server import (
     MOST_PER_ADDRESS,
     MOST_PER_STATE,
     WINDOW,
@@ -24,8 +24,8 @@ from amocrm_fleet.invite.server import (
     InvitationServer,
     RateLimit,
 )
-from amocrm_fleet.invite.site import InvitationSite, PageAddress
-from source_amocrm.connect.site import HEADERS
+from amocrm_fleet.invite.invite_site import InvitationSite, PageAddress
+from source_amocrm.connect.connect_site import HEADERS
 from unit_tests.http_tools import FakeClock
 
 PUBLIC = "https://connect.example.com"

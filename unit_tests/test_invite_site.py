@@ -15,18 +15,18 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from amocrm_fleet.folder import FleetAccount
+from amocrm_fleet.accounts_folder import FleetAccount
 from amocrm_fleet.invite.button import AMOCRM, KOMMO, Button
+from amocrm_fleet.invite.granted_account import Landing
 from amocrm_fleet.invite.grants import LIFE, LONGEST_CODE, MOST_KEYS, MOST_PER_INVITATION, Grants
 from amocrm_fleet.invite.invitations import DAY, FORGOTTEN_AFTER, Invitations
-from amocrm_fleet.invite.landing import Landing
-from amocrm_fleet.invite.site import InvitationSite, PageAddress
+from amocrm_fleet.invite.invite_site import InvitationSite, PageAddress
 from amocrm_fleet.locks import account_held
 from integration_tests.leaks import leaks
 from integration_tests.sandbox import Server
 from integration_tests.sandbox.external import Order
 from source_amocrm.connect import signin
-from source_amocrm.connect.site import Request, Response
+from source_amocrm.connect.connect_site import Request, Response
 from source_amocrm.errors import Unauthorized
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
 from unit_tests.connect_tools import DOMAIN, sandbox
@@ -540,7 +540,7 @@ def test_a_landing_waits_for_a_sync_of_the_account(world: World, monkeypatch: py
             syncing.close()
         return account_held(account)
 
-    monkeypatch.setattr("amocrm_fleet.invite.landing.account_held", held)
+    monkeypatch.setattr("amocrm_fleet.invite.granted_account.account_held", held)
     state = world.state(world.invitations.new(7))
     world.post(**world.keys(state))
     world.get(world.callback(state))

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.report_words import Words
 
 COMPARED = {
     "a quarter that is not over": ("2026-10-01", "2026-12-31", "2026-07-01", "2026-08-29"),

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from amocrm_warehouse.sync import packages as packages_module
-from amocrm_warehouse.sync import rows as rows_module
-from amocrm_warehouse.sync.packages import Packages
-from amocrm_warehouse.sync.rows import LoadError, Rows, TakenRows
-from amocrm_warehouse.sync.table import CHANGES, Table
+from amocrm_warehouse.sync import load_packages as packages_module
+from amocrm_warehouse.sync import row_buffer as rows_module
+from amocrm_warehouse.sync.arrow_table import CHANGES, Table
+from amocrm_warehouse.sync.load_packages import Packages
+from amocrm_warehouse.sync.row_buffer import LoadError, Rows, TakenRows
 
 SCHEMA = {
     "properties": {

@@ -10,7 +10,9 @@ import pytest
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Answer, Params
 from source_amocrm.walk.listing import Listing, RawPage
-from source_amocrm.walk.page_size import Endless, PageProgress, PageSizer, PageWindow, following, reaching
+from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.walk.page_windows import PageWindow, following, reaching
+from source_amocrm.walk.progress_rule import Endless, PageProgress
 
 POSITIONS = range(500)
 

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from amocrm_probe import redaction
 from amocrm_probe.answer import ACCOUNT, ProbeAnswer, Why
-from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
-from amocrm_probe.page import page
+from amocrm_probe.probe_page import page
+from amocrm_probe.probe_requests import Asking
+from amocrm_probe.probe_run import Probe
 from amocrm_probe.questions import QUESTIONS
 from amocrm_probe.questions.question import Question
-from amocrm_probe.run import Probe
 from source_amocrm.account.event_kinds import EVENT_KINDS
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, PageTooLarge
 from source_amocrm.http import Params

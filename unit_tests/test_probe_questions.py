@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from amocrm_probe.answer import ProbeAnswer, Why
-from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS
+from amocrm_probe.probe_requests import Asking
 from amocrm_probe.questions import QUESTIONS
 from source_amocrm.errors import AmocrmError, BadRequest, Forbidden, NotFound, Unpaid
 from source_amocrm.http import Params

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.dates import LAST_SECOND
+from source_amocrm.engine.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version, agree, merged
+from source_amocrm.engine.state import dump, load
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version, agree, merged
-from source_amocrm.sync.state import dump, load
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint
 
@@ -341,18 +341,18 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     one.ahead["leads/5"] = Version(THEN + DAY, THEN)
     state = dump(one)
     saved_as = state.pop("saved")
-    assert (saved_as["stream"], saved_as["version"]) == ("deals", 2)
+    assert (saved_as["stream"], saved_as["version"]) == ("deals", 3)
     assert state == {
         "updated_at": "2023-11-14T22:13:20Z",
         "pending": {
             "leads": {
-                "spans": [["2023-11-13T22:13:21Z", "2023-11-14T22:13:20Z"]],
+                "seconds": [["2023-11-13T22:13:21Z", "2023-11-14T22:13:20Z"]],
                 "deletions_since": "1970-01-01T00:00:00Z",
                 "changes_since": "2023-11-14T22:13:20Z",
             }
         },
         "newest": {"leads": "2023-11-13T22:13:20Z"},
-        "ahead": {"leads/5": {"at": "2023-11-15T22:13:20Z", "own": "2023-11-14T22:13:20Z"}},
+        "ahead": {"leads/5": {"at": "2023-11-15T22:13:20Z", "dated": "2023-11-14T22:13:20Z"}},
     }
     again = saved(one)
     assert (again.watermark, again.pending, again.newest, again.ahead) == (
@@ -413,8 +413,8 @@ def test_no_state(state: dict[str, Any] | None) -> None:
         {"updated_at": "PT5M"},
         {"updated_at": "10:00"},
         {"updated_at": THEN * 1_000},
-        {"updated_at": THEN, "pending": {"leads": {"spans": [[1]]}}},
-        {"updated_at": THEN, "pending": {"leads": {"spans": [], "deletions_since": 1}}},
+        {"updated_at": THEN, "pending": {"leads": {"seconds": [[1]]}}},
+        {"updated_at": THEN, "pending": {"leads": {"seconds": [], "deletions_since": 1}}},
         {"updated_at": THEN, "newest": {"leads": []}},
         {"updated_at": THEN, "ahead": "x"},
         {"updated_at": THEN, "ahead": {"5": {"at": THEN}}},

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from source_amocrm.engine.stream_interface import Context
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.links import LinkStream
 from source_amocrm.streams.record import RowError
-from source_amocrm.sync.declaration import Context
 from unit_tests.offline import stream
 from unit_tests.sample_files import sample
 

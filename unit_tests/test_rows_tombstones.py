@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from source_amocrm.engine.stream_interface import Context, Deletion
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import RowError
-from source_amocrm.sync.declaration import Context, Deletion
 from unit_tests.offline import stream
 from unit_tests.row_functions import tombstone
 from unit_tests.sample_files import sample

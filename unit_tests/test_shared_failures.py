@@ -10,7 +10,7 @@ import pytest
 from source_amocrm.account.account import Memoized
 from source_amocrm.errors import Forbidden, error_copy
 from source_amocrm.walk.listing import NoList
-from source_amocrm.walk.page_size import Endless
+from source_amocrm.walk.progress_rule import Endless
 
 
 def refused() -> NoReturn:

@@ -12,9 +12,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.dates import iso
+from source_amocrm.engine.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version
+from source_amocrm.engine.state import dump, load
 from source_amocrm.errors import ConfigError
-from source_amocrm.sync.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version
-from source_amocrm.sync.state import dump, load
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import PageCheckpoint
 
@@ -157,7 +157,7 @@ def test_a_state_of_another_stream_is_refused(progress: Progress) -> None:
 
 
 def of_another_version(state: State) -> State:
-    return {**state, "saved": {**state["saved"], "version": 3}}
+    return {**state, "saved": {**state["saved"], "version": 4}}
 
 
 def test_a_state_of_a_later_version_is_refused() -> None:
@@ -171,19 +171,19 @@ SPAN = [[DAY_BEFORE, TEXT]]
 
 def test_a_state_that_was_saved_by_an_earlier_program_is_read() -> None:
     """The text of one, so that no later program writes and reads another form."""
-    saved = {"stream": "deals", "version": 2, "digest": "8a57b42745fa59d488666bac213d919e"}
+    saved = {"stream": "deals", "version": 3, "digest": "65eb4f6ac4f46a5bb751f50e805996c5"}
     state = {
         "updated_at": TEXT,
         "pending": {
             "leads": {
-                "spans": SPAN,
+                "seconds": SPAN,
                 **LEFT,
-                "walk": {"since": DAY_BEFORE, "place": 9, "after": 7},
-                "within": {"since": TEXT, "place": 250, "after": 8},
+                "resume": {"since": DAY_BEFORE, "checkpoint": {"position": 9, "after_id": 7}},
+                "within": {"since": TEXT, "checkpoint": {"position": 250, "after_id": 8}},
             }
         },
         "newest": {"leads": TEXT, "contacts": DAY_BEFORE},
-        "ahead": {"leads/5": {"at": TEXT, "own": DAY_BEFORE}},
+        "ahead": {"leads/5": {"at": TEXT, "dated": DAY_BEFORE}},
         "saved": saved,
     }
     read = loaded(state)
@@ -202,6 +202,18 @@ def test_a_state_that_was_saved_by_an_earlier_program_is_read() -> None:
     assert read.ahead == {"leads/5": Version(THEN, day_before)}
 
 
+def test_a_state_of_an_earlier_version_is_refused_by_one_sentence() -> None:
+    saved = {"stream": "deals", "version": 2, "digest": "9ad8bd5532afd6646fc8952f1b309657"}
+    with pytest.raises(ConfigError) as refused:
+        loaded({"updated_at": TEXT, "ahead": {"leads/5": {"at": TEXT, "own": DAY_BEFORE}}, "saved": saved})
+    assert str(refused.value) == (
+        "The saved state of the stream deals cannot be read: it is not as this connector has saved it for this stream, "
+        "so it is not known what was delivered before. Clear the stream's state (in Airbyte: the connection's "
+        "Settings, “Clear data”, or a refresh of the stream) and sync again. To read from a day on, give the plain "
+        'form: {"updated_at": "2026-01-31T00:00:00Z"}.'
+    )
+
+
 @pytest.mark.parametrize("text", [TEXT, "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 def test_the_plain_form_is_a_time_as_states_tell_it(text: str) -> None:
     read = loaded({"updated_at": text})
@@ -217,10 +229,10 @@ def test_the_plain_form_is_a_time_as_states_tell_it(text: str) -> None:
         {"ahead": {}},
         {"unknown": 1},
         {"saved": None},
-        {"saved": {"stream": "deals", "version": 2, "digest": ""}},
-        {"pending": {"leads": {"spans": SPAN, **LEFT}}},
+        {"saved": {"stream": "deals", "version": 3, "digest": ""}},
+        {"pending": {"leads": {"seconds": SPAN, **LEFT}}},
         {"newest": {"leads": TEXT}},
-        {"ahead": {"leads/5": {"at": TEXT, "own": DAY_BEFORE}}},
+        {"ahead": {"leads/5": {"at": TEXT, "dated": DAY_BEFORE}}},
     ],
 )
 def test_nothing_but_the_plain_form_is_read_unless_it_was_saved(part: State) -> None:

@@ -16,7 +16,7 @@ from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from unit_tests.offline import CONFIG, stream
 
 HERE = Path(__file__).parent
-ENGINE = [HERE.parent / "source_amocrm" / package for package in ("sync", "walk")]
+ENGINE = [HERE.parent / "source_amocrm" / package for package in ("engine", "walk")]
 OF_THE_API = {"events", "notes"}
 """Streams whose names are amoCRM's own for a list, too."""
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
+from amocrm_warehouse.sync.account_sync import _check_account
+from amocrm_warehouse.sync.connector import renamed
 from amocrm_warehouse.sync.loader import HeldAccount
-from amocrm_warehouse.sync.reading import renamed
-from amocrm_warehouse.sync.syncing import _check_account
 from integration_tests.sandbox import Account, Tokens
 
 

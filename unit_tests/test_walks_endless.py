@@ -17,7 +17,7 @@ from source_amocrm.walk.full import full, in_passes
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import Listing, Page
-from source_amocrm.walk.page_size import TooLong
+from source_amocrm.walk.progress_rule import TooLong
 from source_amocrm.walk.server_order import ListTraits
 
 NOW = 1_000_000
@@ -62,7 +62,7 @@ WHOLE: dict[str, Callable[[Listing], Iterator[Any]]] = {
     [(name, order) for name in WHOLE for order in ("ids", "none") if (name, order) != ("by date", "none")],
 )
 def test_a_list_without_end_is_left_after_many_rows(name: str, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.walk.page_size.LONGEST_LIST", BOUND)
+    monkeypatch.setattr("source_amocrm.walk.progress_rule.LONGEST_LIST", BOUND)
     with pytest.raises(TooLong, match="/api/v4/things goes on after"):
         for _ in WHOLE[name](endless_pages(order)):
             pass

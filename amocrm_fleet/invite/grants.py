@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from amocrm_fleet.invite.invitations import digest
+from source_amocrm.connect.connect_words import Problem
 from source_amocrm.connect.signin import Verdict
-from source_amocrm.connect.words import Problem
 
 LIFE = 30 * 60.0
 """Lifetime of a grant from the opening of its page (seconds). Past that its state is unknown. Codes live 20 minutes."""

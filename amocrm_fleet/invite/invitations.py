@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.folder import make_private
-from source_amocrm.config_file import STATE
+from amocrm_fleet.accounts_folder import STATE, make_private
 
 DAY = 86_400
 FORGOTTEN_AFTER = 30 * DAY

@@ -6,30 +6,24 @@ from amocrm_probe.questions import (
     changes,
     filters,
     history,
-    observed,
     orders,
     pages,
     parts,
-    row_clock,
     shapes,
     trash,
-    unread,
-    vocabulary,
+    without_requests,
 )
 from amocrm_probe.questions.question import Question
 
 QUESTIONS: tuple[Question, ...] = (
     *parts.QUESTIONS,
     *shapes.QUESTIONS,
-    *vocabulary.QUESTIONS,
     *filters.QUESTIONS,
     *orders.QUESTIONS,
     *history.QUESTIONS,
     *trash.QUESTIONS,
     *changes.QUESTIONS,
-    *row_clock.QUESTIONS,
     *pages.QUESTIONS,
-    *unread.QUESTIONS,
-    *observed.QUESTIONS,
+    *without_requests.QUESTIONS,
 )
 """In the order of asking. `deep_pages` takes an unknown number of requests, so no module that sends follows `pages`."""

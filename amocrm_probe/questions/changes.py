@@ -2,6 +2,8 @@
 
 A card whose updated_at is older than its last tag was not changed by that tag. A card whose updated_at is in the same
 second may have been changed by something else that was saved with the tag, so that “yes” is only likely.
+
+Besides, whether the clock of the `Date` header also dates rows: shown by deals that change while the probe reads.
 """
 
 from __future__ import annotations
@@ -11,12 +13,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from amocrm_probe.answer import ProbeAnswer, Unanswered, Why, verdict
-from amocrm_probe.asking import Asking, ProbePage
+from amocrm_probe.json_parts import Row, integer_id, text_at, time_of, times_of
 from amocrm_probe.lists import EVENTS, LISTS, SINGULAR, TASKS, List
+from amocrm_probe.probe_requests import Asking, ProbePage
 from amocrm_probe.questions.filters import filter_works
-from amocrm_probe.questions.question import Question, of_lists
-from amocrm_probe.values import Row, integer_id, text_at, time_of
+from amocrm_probe.questions.question import Question, of_account, of_lists
 from source_amocrm.account.event_kinds import ENTITIES, LINKED, RESTORED, TAGGED
+from source_amocrm.http import Params
 
 Changes = dict[int, int]
 """The time of a card's last event of some kind, by the card's id (unix seconds)."""
@@ -87,18 +90,56 @@ def _cards(ask: Asking, of: List, ids: list[int]) -> list[Row]:
     return [ask.body(f"{of.path}/{card}").body for card in ids[:_ONE_BY_ONE]]
 
 
-QUESTIONS = tuple(
+WIDEST = 60.0
+"""Largest distance between the two bounds of the clocks' difference (seconds). Past that the question stays open."""
+_LEADS = LISTS["leads"]
+_NEWEST: Params = {f"order[{_LEADS.cursor}]": "desc", "limit": _LEADS.limit}
+
+
+def _row_clock(ask: Asking) -> ProbeAnswer:
+    """Bounds the difference of the two clocks by a deal that changed between two answers.
+
+    The answers' clock is ahead of the rows' by at least the earlier answer's `Date` minus the deal's time, and by at
+    most the later answer's `Date` minus that time, give or take the spread of the answers' clock. The answer is only
+    `likely`, because whoever writes a deal may set its time.
+    """
+    before, after = ask.page(_LEADS, _NEWEST), ask.page(_LEADS, _NEWEST, repeat=True)
+    known, times = times_of(before.rows, _LEADS.cursor), times_of(after.rows, _LEADS.cursor)
+    changed = [at for at in times if at > max(known, default=at)]
+    if before.date is None or after.date is None or not known:
+        raise Unanswered(Why.EMPTY)
+    if not changed:
+        raise Unanswered(Why.STILL)
+    ahead = [one.ahead for one in ask.stats if one.ahead is not None]
+    spread = max(ahead) - min(ahead)
+    least, most = before.date - min(changed) - spread, after.date - max(changed) + spread
+    seen = {"least": least, "most": most, "rows": len(changed)}
+    value = "ahead" if least > 0 else "behind" if most < 0 else "same"
+    if not 0 <= most - least <= WIDEST:
+        raise Unanswered(Why.AMBIGUOUS)
+    return ProbeAnswer(value, seen=seen, likely=True)
+
+
+QUESTIONS = (
+    *(
+        Question(
+            name,
+            f"Whether {cause} changes the card's updated_at",
+            ("yes", "no"),
+            of_lists(_SUBJECTS, partial(_bumps, changes_of)),
+        )
+        for name, cause, changes_of in (
+            ("tags_bump", "a tag", partial(by_events, TAGGED)),
+            ("links_bump", "a link", partial(by_events, LINKED)),
+            ("restore_bumps", "coming back from the trash", partial(by_events, RESTORED)),
+            ("notes_bump", "a new note", by_notes),
+            ("tasks_bump", "a new task", by_tasks),
+        )
+    ),
     Question(
-        name,
-        f"Whether {cause} changes the card's updated_at",
-        ("yes", "no"),
-        of_lists(_SUBJECTS, partial(_bumps, changes_of)),
-    )
-    for name, cause, changes_of in (
-        ("tags_bump", "a tag", partial(by_events, TAGGED)),
-        ("links_bump", "a link", partial(by_events, LINKED)),
-        ("restore_bumps", "coming back from the trash", partial(by_events, RESTORED)),
-        ("notes_bump", "a new note", by_notes),
-        ("tasks_bump", "a new task", by_tasks),
-    )
+        "row_clock",
+        "The clock of the answers beside the one that dates deals, in seconds",
+        ("same", "ahead", "behind"),
+        of_account(_row_clock),
+    ),
 )

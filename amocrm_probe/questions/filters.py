@@ -6,10 +6,10 @@ from collections import Counter
 from functools import partial
 
 from amocrm_probe.answer import ProbeAnswer, Unanswered, Why, verdict
-from amocrm_probe.asking import Asking
+from amocrm_probe.json_parts import row_id, times_of
 from amocrm_probe.lists import CARD_NAMES, EVENTS, NOTES, TASKS, List
+from amocrm_probe.probe_requests import Asking
 from amocrm_probe.questions.question import Question, of_account, of_lists
-from amocrm_probe.values import row_id, times_of
 from source_amocrm.http import ACCOUNT_PATH, Params
 
 SAMPLES = 2

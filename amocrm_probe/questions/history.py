@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable
 
 from amocrm_probe.answer import Answers, ProbeAnswer, Unanswered, Why, verdict
-from amocrm_probe.asking import Asking
+from amocrm_probe.json_parts import Row, integer_id, text_at, time_of, value_at
 from amocrm_probe.lists import CARDS, EVENTS, LISTS, SINGULAR
+from amocrm_probe.probe_requests import Asking
 from amocrm_probe.questions.changes import events
 from amocrm_probe.questions.question import Question, of_account
-from amocrm_probe.values import Row, integer_id, text_at, time_of, value_at
 from source_amocrm.account.event_kinds import CHATS, ENTITIES, FIELD_CHANGED, LINKED, MERGED, NOTE_DELETED
 
 DAY = 86_400

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from amocrm_probe.answer import ENOUGH, ProbeAnswer, Unanswered, Why, bits
-from amocrm_probe.asking import Asking, ProbePage
+from amocrm_probe.json_parts import Row, direction, integer_id, time_of, times_of
 from amocrm_probe.lists import CARD_NAMES, EVENTS, NOTES, TASKS, List
+from amocrm_probe.probe_requests import Asking, ProbePage
 from amocrm_probe.questions.question import Question, of_account, of_lists
-from amocrm_probe.values import Row, direction, integer_id, time_of, times_of
 
 _NOTES = tuple(one.name for one in NOTES[:3])
 _ORDERED = (*CARD_NAMES, *_NOTES)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from amocrm_probe.answer import Answers, ProbeAnswer, Unanswered, Why
-from amocrm_probe.asking import Asking, ProbePage
+from amocrm_probe.json_parts import row_id
 from amocrm_probe.lists import EVENTS, LISTS, NOTES, TASKS, List
+from amocrm_probe.probe_requests import Asking, ProbePage
 from amocrm_probe.questions.question import Question, of_account, of_lists
-from amocrm_probe.values import row_id
 
 LIMITS = (250, 100, 50)
 DEPTHS = (10, 100, 1_000, 10_000)

@@ -6,11 +6,11 @@ from collections import Counter
 from email.utils import formatdate
 
 from amocrm_probe.answer import ProbeAnswer, Unanswered, Why, verdict
-from amocrm_probe.asking import Asking
+from amocrm_probe.json_parts import Row, integer_id, objects, row_id, value_at
 from amocrm_probe.lists import LISTS, List
+from amocrm_probe.probe_requests import Asking
 from amocrm_probe.questions.filters import filter_works
 from amocrm_probe.questions.question import Question, of_account, of_lists
-from amocrm_probe.values import Row, integer_id, objects, row_id, value_at
 from source_amocrm.http import ACCOUNT_PATH
 from source_amocrm.walk.listing import numeric_id
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from amocrm_probe.answer import ACCOUNT, MIXED, Answers, ProbeAnswer, each
-from amocrm_probe.asking import Asking
 from amocrm_probe.lists import LISTS, List
+from amocrm_probe.probe_requests import Asking
 
 
 @dataclass(frozen=True)

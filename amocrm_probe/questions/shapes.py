@@ -1,4 +1,7 @@
-"""Shapes of rows, as data: each row of a list votes for a shape, and the answer is what all votes agree in."""
+"""Shapes of rows: each row of a list votes for a shape, and the answer is what all votes agree in.
+
+Besides, the fields and types that no column or table of the connector knows.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ from collections.abc import Callable
 from functools import partial
 
 from amocrm_probe.answer import OFTEN, ProbeAnswer, Unanswered, Why, verdict
-from amocrm_probe.asking import Asking
+from amocrm_probe.json_parts import Row, objects, value_at
 from amocrm_probe.lists import LISTS, List
+from amocrm_probe.probe_requests import Asking
 from amocrm_probe.questions.question import Question, of_lists
-from amocrm_probe.values import Row, objects, value_at
+from source_amocrm.account.event_kinds import EVENT_KINDS
+from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift
 
 Vote = Callable[[Row], "str | None"]
 """Returns the shape that a row shows, or None if it shows nothing."""
@@ -115,6 +120,29 @@ def _shape(name: str, title: str, choices: tuple[str, ...], votes: dict[str, Vot
     return Question(name, title, choices, of_lists(votes, partial(_votes, votes)))
 
 
+REPEATED = 5
+"""Rows that must have a name before it is published. A text that people typed does not repeat in so many rows."""
+_ONCE = "event_types"
+"""The list that has each type in one row only. Its names are published if they share a word with a known type."""
+_WORDS = frozenset(word for kind in EVENT_KINDS for word in kind.split("_"))
+
+
+def _unknown_names(ask: Asking, of: List) -> ProbeAnswer:
+    """An unknown type is published as `field.type`. `rare`: names in too few rows to be published."""
+    page = ask.sample(of)
+    drift = SchemaDrift({of.path: KNOWN[of.path]})
+    drift.look(of.path, page.body)
+    found = drift.found()
+    public = [one for one in found if one.times >= REPEATED or (of.name == _ONCE and _shares_a_word(one.name))]
+    names = {f"{one.field}.{one.name}" if one.field else one.name: one.times for one in public if one.name}
+    return ProbeAnswer(len(found), seen={"rows": len(page.rows), "rare": len(found) - len(names)}, names=names)
+
+
+def _shares_a_word(name: str) -> bool:
+    words = name.split("_")
+    return len(words) > 1 and not _WORDS.isdisjoint(words)
+
+
 QUESTIONS = (
     _shape(
         "minor_units",
@@ -187,5 +215,11 @@ QUESTIONS = (
         "Whether a box that is not ticked is shown",
         ("returned", "absent"),
         of_lists(("leads", "contacts", "companies"), _false_checkbox),
+    ),
+    Question(
+        "unknown",
+        "Fields and types that no column and no table of this connector knows",
+        (),
+        of_lists(LISTS, _unknown_names),
     ),
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from amocrm_probe.answer import ProbeAnswer, Unanswered, Why
-from amocrm_probe.asking import Asking, ProbePage
+from amocrm_probe.json_parts import objects, row_id, times_of, value_at
 from amocrm_probe.lists import CARD_NAMES, List
+from amocrm_probe.probe_requests import Asking, ProbePage
 from amocrm_probe.questions.filters import filter_works
 from amocrm_probe.questions.orders import order_kept
 from amocrm_probe.questions.question import Question, of_lists
-from amocrm_probe.values import objects, row_id, times_of, value_at
 
 _FLAG = {"with": "only_deleted"}
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from amocrm_warehouse.report.answers import Choice, answer
-from amocrm_warehouse.report.data import Run, shifted
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.database import Run
+from amocrm_warehouse.report.answers import answer
+from amocrm_warehouse.report.choice import Choice
+from amocrm_warehouse.report.page_data import shifted
+from amocrm_warehouse.report.page_queries import REASONS
+from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
 
@@ -21,17 +23,14 @@ def digest(run: Run, choice: Choice, words: Words) -> str:
 
 
 def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> list[str]:
-    now = account["today"].replace(day=1)
-    choice = replace(choice, project=account["project_id"], since=now, until=now)
-    last = shifted(choice.since, -1)
-    [month] = answer(run, "figures", choice).dicts()
-    [before] = answer(run, "figures", replace(choice, since=last, until=last)).dicts()
-    [earlier] = answer(run, "figures", replace(choice, since=shifted(last, -1), until=shifted(last, -1))).dicts()
+    project = account["project_id"]
+    choice, last, before_last = (choice.month_of(project, months) for months in (0, -1, -2))
+    [month], [before], [earlier] = (answer(run, "figures", one).dicts() for one in (choice, last, before_last))
     [waiting] = answer(run, "reasons_today", choice).dicts()
     cards = answer(run, "today", choice).dicts()
     reasons = answer(run, "reasons", choice).dicts()
     best = answer(run, "managers", choice).dicts()
-    ahead = [row for row in answer(run, "forecast", choice).dicts() if row["pipeline_id"] == choice.pipeline]
+    ahead = [row for row in answer(run, "forecast", choice).dicts() if row["pipeline_id"] is None]
     by_month = {row["months_ahead"]: row for row in ahead if not row["months_back"]}
     past = [row for row in ahead if row["months_back"] and row["expected"] is not None]
 
@@ -59,7 +58,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record"),
         ] if choice.users is None else []),
         words(
-            "digest.month", month=words.month(last).capitalize(), won=words.number(before["won"] or 0),
+            "digest.month", month=words.month(last.since).capitalize(), won=words.number(before["won"] or 0),
             money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
         ),
         words("digest.deals", created=words.number(month["created"] or 0), rate=words.percent(month["rate"])),
@@ -68,7 +67,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             "digest.reason", lost=words.number(month["lost"] or 0),
             reason=reasons[0]["reason"] or words("reasons.none_given"),
         ) if reasons else words("digest.none_lost"),
-        words("digest.today", **{name: words.number(count) for name, count in waiting.items()}),
+        words("digest.today", **{reason: words.number(waiting[reason]) for reason in REASONS}),
         words(
             "digest.card", card=card["card"] or "–", money=money(card["budget"] or 0), manager=card["manager"] or "–",
             link=link(account["domain"], card["entity_type"], card["entity_id"]) or "",

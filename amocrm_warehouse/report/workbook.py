@@ -10,11 +10,12 @@ from typing import Any
 
 import xlsxwriter
 
-from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, Choice, answer
-from amocrm_warehouse.report.data import Run
+from amocrm_warehouse.database import Run
+from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, answer
+from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.metrics import metrics_in
-from amocrm_warehouse.report.queries import needs
-from amocrm_warehouse.report.words import Words
+from amocrm_warehouse.report.page_queries import needs
+from amocrm_warehouse.report.report_words import Words
 from source_amocrm import atomic_file
 
 SHEETS: dict[str, list[str]] = {

@@ -7,9 +7,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
-from amocrm_warehouse.address import duckdb_file, postgres_url, scheme
+from amocrm_warehouse.database_address import duckdb_file, postgres_url, scheme, server_of
 
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
@@ -36,23 +35,23 @@ class Kind:
 
 
 def _duckdb(address: str) -> Any:
-    from amocrm_warehouse.sync.duckdb import credentials_of, duckdb
+    from amocrm_warehouse.sync.duckdb_destination import credentials_of, duckdb
 
     return duckdb(credentials_of(str(duckdb_file(address))), **SETTINGS)
 
 
 def _postgres(address: str) -> Any:
-    from amocrm_warehouse.sync.postgres import postgres
+    from amocrm_warehouse.sync.postgres_destination import postgres
 
-    url = postgres_url(address)
+    server = server_of(postgres_url(address))
     return postgres(
         {
             "drivername": "postgresql",
-            "host": url.hostname or "localhost",
-            "port": url.port or 5432,
-            "username": unquote(url.username or "postgres"),
-            "password": unquote(url.password or "") or os.environ.get("PGPASSWORD", ""),
-            "database": url.path.strip("/") or "postgres",
+            "host": server.host,
+            "port": server.port,
+            "username": server.user,
+            "password": server.password or os.environ.get("PGPASSWORD", ""),
+            "database": server.database,
             "client_encoding": "UTF8",  # as dlt writes load packages, whatever PGCLIENTENCODING and the role say
         },
         **SETTINGS,

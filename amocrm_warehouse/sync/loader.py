@@ -14,9 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.home import own_folder
 from amocrm_warehouse.sync.destination import Kind, destination
-from amocrm_warehouse.sync.rows import LoadError, TakenRows, no_room
+from amocrm_warehouse.sync.row_buffer import LoadError, TakenRows, no_room
+from amocrm_warehouse.table_names import table_name
+from amocrm_warehouse.this_machine import own_folder
 
 # dlt reads these at import: no telemetry, no log lines, no settings from the current folder
 os.environ.update(
@@ -74,10 +75,10 @@ class Loader:
 
     def __init__(self, kind: Kind, address: str, *, project: str, dataset: str, folder: Path) -> None:
         """`folder`: for packages that are not loaded yet; empty, and of this loader alone."""
-        self.prefix = f"amocrm_{project}_"
+        self.prefix = table_name(project)
         self.dataset = dataset
         self._kind = kind
-        self._name = f"amocrm_{project}"
+        self._name = self.prefix.removesuffix("_")
         self.personal_data = self.loaded_personal_data = ""
         self.account: HeldAccount | None = None
         self._lock: Any = None
@@ -120,7 +121,10 @@ class Loader:
         return dict(found.get("streams", {}))
 
     def check_tables(self, streams: Iterable[str]) -> None:
-        """Raises LoadError for a table of another project: the contacts of my_deal are the deal_contacts of my."""
+        """Raises LoadError if another project already owns one of our tables.
+
+        `my_deal` + `contacts` and `my` + `deal_contacts` give the same name.
+        """
         if not self._kind.has_catalog:
             return
         new = {self.prefix + stream for stream in streams} - self._schema.tables.keys()
@@ -169,7 +173,7 @@ class Loader:
         """Locks the tables on a PostgreSQL server. Raises LoadError if another sync, on any machine, holds the lock."""
         if self._kind.file_format != "csv":
             return
-        from amocrm_warehouse.sync.postgres import lock_tables
+        from amocrm_warehouse.sync.postgres_destination import lock_tables
 
         self._lock = self._pipeline.sql_client()
         if holder := lock_tables(self._lock, f"{self.dataset}.{self.prefix}"):
@@ -253,12 +257,12 @@ class Loader:
         On PostgreSQL, lets one sync at a time load a first package, which may create what all accounts share.
         """
         if self._kind.file_format == "csv" and self._name not in self._pipeline.schemas:
-            from amocrm_warehouse.sync.postgres import one_sync_at_a_time
+            from amocrm_warehouse.sync.postgres_destination import one_sync_at_a_time
 
             with self._pipeline.sql_client() as client, one_sync_at_a_time(client, self.dataset):
                 yield
         elif self._kind.file_format == "parquet":
-            from amocrm_warehouse.sync.duckdb import duckdb
+            from amocrm_warehouse.sync.duckdb_destination import duckdb
 
             if isinstance(file := self._pipeline.destination, duckdb):
                 file.make_room(rows)

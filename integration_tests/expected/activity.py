@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..sandbox.account import ENTITIES, Account
+from ..sandbox.account import Account
+from ..sandbox.account_data import ENTITIES
 from ..sandbox.store import Event
 from .common import Row, stamp
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ..sandbox.account import ENTITIES, SINGULAR, Account
+from ..sandbox.account import Account
+from ..sandbox.account_data import ENTITIES, SINGULAR
 from .activity import ELEMENT_TYPES, talk_contact
 from .common import Row, stamp
 

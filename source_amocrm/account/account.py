@@ -17,13 +17,13 @@ from airbyte_cdk.models import FailureType
 
 from source_amocrm.account.availability import is_off, off_by_settings, whole
 from source_amocrm.account.clocks import Clocks
-from source_amocrm.account.resources import EVENTS_LIMIT, MOST_EVENTS, SCOPE_NAMES, Resource
+from source_amocrm.account.events_page_size import EventsPageSize
+from source_amocrm.account.resources import SCOPE_NAMES, Resource
 from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotGranted, error_copy
 from source_amocrm.http import ACCOUNT_PATH, Answer, Api, Params
 from source_amocrm.walk import Listing, Row
 from source_amocrm.walk.listing import EMPTY_RETRIES, rows_of
-from source_amocrm.walk.page_size import LargestPage
 from source_amocrm.walk.worker_pool import WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
@@ -83,7 +83,7 @@ class Account:
         self.config = config
         self.api = api
         self.pool = WorkerPool(config.num_workers, api.budget.room)
-        self.events_pages = LargestPage(MOST_EVENTS, EVENTS_LIMIT)
+        self.events_page_size = EventsPageSize()
         self.facts = Memoized(self._request_facts)
         self.extras = {"is_api_filter_enabled", *extras}
         self.clocks = Clocks(api.wall, api.clock)

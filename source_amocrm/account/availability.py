@@ -58,6 +58,10 @@ def _part_of(path: str | None) -> OptionalPart | None:
     return next((part for part in OPTIONAL_PARTS if f"{path}/".startswith(f"{part.path}/")), None)
 
 
+NONE_THERE = "%s: there are none in this account. %s"
+"""Logged of a table or list whose part is off, with the refusal."""
+
+
 def is_off(error: AmocrmError, account: Callable[[], Mapping[str, Any]]) -> bool:
     """Whether this refusal means that the part is off; `account` returns what `/account` says."""
     part = _part_of(error.path)
@@ -74,7 +78,7 @@ def off_by_settings(path: str, account: Callable[[], Mapping[str, Any]]) -> Feat
 
 
 @contextmanager
-def reading(listing: Listing) -> Iterator[None]:
+def broken_off_if_begun(listing: Listing) -> Iterator[None]:
     """Encloses the reading of a list. After the first row a refusal means that the list broke off, not that it is off.
 
     Raises such a refusal as a transient error.
@@ -90,12 +94,12 @@ def reading(listing: Listing) -> Iterator[None]:
 
 def whole(listing: Listing) -> list[Row]:
     """Reads a short list whole."""
-    with reading(listing):
+    with broken_off_if_begun(listing):
         return full(listing)
 
 
 def in_parts(listing: Listing) -> Iterator[Row]:
     """Yields each row of a list of any length once, in the order of IDs if the server has that order."""
-    with reading(listing):
+    with broken_off_if_begun(listing):
         for page in in_id_order(listing):
             yield from page.rows

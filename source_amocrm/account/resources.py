@@ -58,7 +58,3 @@ TASKS = Resource("tasks", "task", by_cursor=False)
 NOTES = tuple(Resource(card.name, "note", optional=card.optional) for card in CARDS)
 EVENTS = Resource("events", "event", by_cursor=False, cursor="created_at")
 """Events do not change, and no order of their list is documented."""
-EVENTS_LIMIT = 100
-"""The largest page that amoCRM documents (rows). For a page larger than a server gives, it sends 50 rows."""
-MOST_EVENTS = 250
-"""The largest page that Kommo documents (rows); some accounts of amoCRM give as many."""

@@ -23,10 +23,7 @@ from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, Incremen
 
 EXTRAS = ("drive_url",)  # the `with` parameters of `/account` that a check needs
 POLICY = RetryPolicy(cold_attempts=3)  # a person waits for a check, and the address may be wrong
-WITHOUT_EVENTS = (
-    " Only the events tell what was deleted or restored: tables whose rows can be deleted are read, and reported as "
-    "not complete."
-)
+WITHOUT_EVENTS = " This user may not read events, so deleted rows cannot be marked; the tables are read without that."
 
 
 class Impact(Enum):

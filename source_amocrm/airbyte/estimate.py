@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -78,19 +78,20 @@ class TimeLeft(Generic[Name]):
 
     has_more: Callable[[Name, int], bool | None]
     pages_left: dict[Name, PagesLeft] = field(default_factory=dict)
-    read: list[Name] = field(default_factory=list)
-    """The lists of which a page was requested in the last round. The others have ended."""
+    unread: list[Name] = field(default_factory=list)
+    """The lists that are being read."""
     questions: int = 0
     _untold: set[Name] = field(default_factory=set)
     _requested: dict[Name, int] = field(default_factory=dict)
     _rounds: deque[tuple[float, int]] = field(default_factory=deque)
     """When each round ended (seconds, monotonic clock), and the pages requested by then."""
 
-    def end_round(self, now: float, requests: int, pages: Mapping[Name, int]) -> None:
-        """Takes the `pages` requested so far of each list, and asks about the lists that are known least.
+    def end_round(self, now: float, requests: int, pages: Mapping[Name, int], unread: Iterable[Name]) -> None:
+        """Takes the `pages` requested so far of each list, and asks about the `unread` lists that are known least.
 
         `requests`: of the whole sync.
         """
+        self.unread = list(unread)
         fresh = {name: count - self._requested.get(name, 0) for name, count in pages.items()}
         self._requested = dict(pages)
         self._rounds.append((now, sum(pages.values())))
@@ -98,11 +99,9 @@ class TimeLeft(Generic[Name]):
             self._rounds.popleft()
         for name, count in fresh.items():
             self.pages_left.setdefault(name, PagesLeft()).go_on(count)
-        # if no list was read, the sync waits: for its turn, or for the database
-        self.read = [name for name, count in fresh.items() if count] or self.read
         for _ in range(AT_ONCE):
             least, most = self._bounds()
-            asked = [name for name in self.read if name not in self._untold]
+            asked = [name for name in self.unread if name not in self._untold]
             early = FIRST_QUESTION + (self.questions + 1) * PER_QUESTION > requests
             if early or not asked or most <= FINE * least:
                 return
@@ -127,7 +126,7 @@ class TimeLeft(Generic[Name]):
         return None if pages is None or not pace else pages / pace
 
     def _bounds(self) -> tuple[float, float]:
-        left = [self.pages_left[name] for name in self.read]
+        left = [self.pages_left[name] for name in self.unread]
         return max(sum(one.least for one in left), BRIEF * self._pace()), sum(one.most for one in left)
 
     def _pace(self) -> float:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from source_amocrm.account import Account
-from source_amocrm.account.resources import EVENTS, EVENTS_LIMIT, MOST_EVENTS
+from source_amocrm.account.events_page_size import DOCUMENTED, HOPED
+from source_amocrm.account.resources import EVENTS
 from source_amocrm.airbyte.estimate import PagesLeft
 from source_amocrm.dates import duration
 from source_amocrm.errors import AmocrmError
@@ -57,8 +58,7 @@ def _pages_of(account: Account, path: str, stream: AmocrmStream) -> int:
         account.require(path)
         size = stream.page_size
         if path == EVENTS.path:
-            gives_most = len(any_rows(stream.fetch(path, {"limit": MOST_EVENTS}).body)) == MOST_EVENTS
-            size = MOST_EVENTS if gives_most else EVENTS_LIMIT
+            size = HOPED if len(any_rows(stream.fetch(path, {"limit": HOPED}).body)) == HOPED else DOCUMENTED
         return count_pages(lambda number: any_rows(stream.fetch(path, {"limit": 1, "page": number}).body), size)
     except AmocrmError:
         return 1

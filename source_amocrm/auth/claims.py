@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from source_amocrm.config.hosts import SUFFIXES, is_service_host
+from source_amocrm.config.trusted_hosts import SUFFIXES, is_service_host
 from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import ConfigError
 

@@ -16,7 +16,7 @@ from source_amocrm.auth.bearer import SignIn
 from source_amocrm.auth.claims import check_domain
 from source_amocrm.auth.handover import FileKeeper, HandOver
 from source_amocrm.config import Config, OAuth
-from source_amocrm.config.hosts import is_account_host
+from source_amocrm.config.trusted_hosts import is_account_host
 from source_amocrm.dates import iso
 from source_amocrm.errors import AmocrmError, Moved, NotFound, Unauthorized
 from source_amocrm.secrecy import add_to_secrets

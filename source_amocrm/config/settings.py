@@ -19,7 +19,7 @@ import pendulum
 import yaml
 from airbyte_cdk.utils.datetime_helpers import ab_datetime_parse
 
-from source_amocrm.config.hosts import account_domain, base_url
+from source_amocrm.config.trusted_hosts import account_domain, base_url
 from source_amocrm.config_file import DEEPEST, is_deeper
 from source_amocrm.errors import ConfigError
 

@@ -18,8 +18,8 @@ from source_amocrm.auth.bearer import WARN_BEFORE
 from source_amocrm.auth.claims import check_domain, claims_of
 from source_amocrm.config import parse_config
 from source_amocrm.config import settings as config
-from source_amocrm.config.hosts import is_account_host
-from source_amocrm.connect.words import Problem, of_kind, problem_of
+from source_amocrm.config.trusted_hosts import is_account_host
+from source_amocrm.connect.connect_words import Problem, of_kind, problem_of
 from source_amocrm.dates import day, iso
 from source_amocrm.errors import AmocrmError, ConfigError, FeatureOff, Forbidden, NotGranted, Unpaid
 from source_amocrm.http import open_api

@@ -6,9 +6,9 @@ import getpass
 import sys
 from dataclasses import dataclass
 
-from source_amocrm.connect.flow import Flow, Step, account_of, next_line
+from source_amocrm.connect.connect_flow import Flow, Step, account_of, next_line
+from source_amocrm.connect.connect_words import Problem, Texts
 from source_amocrm.connect.signin import is_kommo, key_of, recognise
-from source_amocrm.connect.words import Problem, Texts
 from source_amocrm.streams import STREAMS
 
 # The problems after which the keys, or the account, are asked for again

@@ -13,7 +13,8 @@ from source_amocrm.errors import AmocrmError
 class CircuitBreaker:
     """Fails requests at once after a failure that concerns all of them, until a request sent later is answered.
 
-    - In an outage (a request was given up) one request at a time has one attempt; the others fail at once.
+    - After one request has used up its retries (an outage), a single request at a time probes, once; all others fail
+      immediately.
     - After a refusal (of the token, or endless 429) every request fails at once, also one that waits to be retried.
 
     Attempts are numbered as they are sent. An answer to an attempt that was sent before the failure does not end it.

@@ -60,6 +60,11 @@ class Fetch(Protocol):
     def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...
 
 
+def query(params: Params) -> str:
+    """The query as PHP reads it: a list repeats its name, which therefore ends with []."""
+    return urlencode(params, doseq=True)
+
+
 class ListName(NamedTuple):
     """A list that is read page by page: its path, and what the requests of all its pages have in common.
 
@@ -72,11 +77,13 @@ class ListName(NamedTuple):
 
 
 class PagesRequested(NamedTuple):
-    """The `requests` for pages of a list, and the last of them."""
+    """The `requests` for pages of a list, and the last of them. `goes_on`: the farthest page names a next one."""
 
     requests: int
     fetch: Fetch
     params: Params
+    farthest: int
+    goes_on: bool
 
 
 _OF_PAGE = re.compile(r"page|limit|order\[.*|.*\[(from|to)\]")
@@ -94,17 +101,22 @@ class Stats:
     throttled: int = 0  # answers 429
     pages: dict[ListName, PagesRequested] = field(default_factory=dict)
 
-    def count_page(self, fetch: Fetch, path: str, params: Params) -> None:
+    def count_page(self, fetch: Fetch, path: str, params: Params, body: Body) -> None:
         """Counts a request if it is one for a page of a list that may be long, not for entities by their ids."""
         page, limit = params.get("page"), params.get("limit")
         if isinstance(page, int) and isinstance(limit, int) and limit >= LEAST_PAGE and "filter[id][]" not in params:
             common = {name: value for name, value in params.items() if not _OF_PAGE.fullmatch(name)}
-            name = ListName(path, urlencode(common, doseq=True), len(common) == len(params) - 2)
+            name = ListName(path, query(common), len(common) == len(params) - 2)
             if name.whole and page == 1:
                 return  # most of these lists have one page, and there may be one for each talk
+            links = (body or {}).get("_links")
             with self.lock:
-                before = self.pages[name].requests if name in self.pages else 0
-                self.pages[name] = PagesRequested(before + 1, fetch, params)
+                before = self.pages.get(name) or PagesRequested(0, fetch, params, 0, True)
+                farther = page >= before.farthest
+                goes_on = (isinstance(links, dict) and bool(links.get("next"))) if farther else before.goes_on
+                self.pages[name] = PagesRequested(
+                    before.requests + 1, fetch, params, max(page, before.farthest), goes_on
+                )
 
 
 class Api(HttpClient):
@@ -145,14 +157,14 @@ class Api(HttpClient):
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
         """The answer to `path` ("/api/v4/leads"). Raises AmocrmError; PageTooLarge only where `shrinkable`."""
         _, response = self.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
-        self.stats.count_page(self.get, path, params or {})
         reply = reply_of(response)
         body = self.receive(path, reply.body if reply.status != 204 else None)
+        self.stats.count_page(self.get, path, params or {}, body)
         return Answer(body, reply.server_time, reply.server_time - math.ceil(reply.elapsed) - 1)
 
     def url(self, path: str, params: Params | None) -> str:
-        """The address with its query as PHP reads it: a list repeats its name, which therefore ends with []."""
-        return f"{self.auth.base_url}{path}" + (f"?{urlencode(params, doseq=True)}" if params else "")
+        """The address with its query."""
+        return f"{self.auth.base_url}{path}" + (f"?{query(params)}" if params else "")
 
     def _send_with_retry(
         self, request: requests.PreparedRequest, request_kwargs: Mapping[str, Any], *_: Any, **__: Any

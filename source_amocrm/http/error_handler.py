@@ -12,7 +12,7 @@ import requests
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 
 from source_amocrm.auth import SignIn
-from source_amocrm.config.hosts import is_service_host
+from source_amocrm.config.trusted_hosts import is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.refusals import API, Rule, Rules

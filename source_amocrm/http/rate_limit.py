@@ -43,7 +43,8 @@ _SPARE = 1.0  # requests under way beyond rate × latency, so that a turn never 
 _SAFETY = 0.018  # share of the period that is kept free for jitter while it is not known
 _SAFETY_IF_KNOWN = 0.002  # the same share once answers show how late each request was
 _EAGER = 0.7
-"""Distance between turns while jitter exceeds _EVEN (share of the usual), so that a late request does not delay all."""
+"""While jitter exceeds _EVEN, turns are 70 % of the usual gap apart; the sliding window keeps the limit, and one late
+request delays nobody."""
 _EVEN = 0.01  # jitter up to which a network counts as even (seconds)
 _SLOWER = 1.1  # factor by which a 429 slows the pace down when none came lately
 _MUCH_SLOWER = 1.25  # the same factor before the pace has recovered from the last 429

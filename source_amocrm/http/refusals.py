@@ -105,7 +105,7 @@ _REFRESH: dict[Rule, str] = {
     _fails("the refresh token is spent", _NO_EXCHANGE, errors.Unauthorized, says=("revoked", "expired")): (
         "amoCRM no longer accepts the refresh token{detail}: it works once and for three months, and it is lost when "
         "something else uses it or the integration is switched off. {advice}"
-    ),
+    )
 }
 _CODE: dict[Rule, str] = {
     _fails("the code is used", _NO_EXCHANGE, errors.Unauthorized, says=("revoked",)): (

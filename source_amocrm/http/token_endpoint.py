@@ -9,7 +9,7 @@ from typing import Any
 from source_amocrm import shutdown
 from source_amocrm.auth import SignIn
 from source_amocrm.auth.oauth import TOKEN_PATH, Grant
-from source_amocrm.config.hosts import is_account_host
+from source_amocrm.config.trusted_hosts import is_account_host
 from source_amocrm.http.circuit_breaker import CircuitBreaker
 from source_amocrm.http.client import Api
 from source_amocrm.http.refusals import CODE, REFRESH

@@ -1,13 +1,21 @@
-"""The streams of all tables, one module a family. A class of a family whose name ends with Stream is a base class.
-
-Streams that differ only in class attributes are made by `AmocrmStream.table` and stand in lists."""
+"""The streams of all tables, one module a family. Each table's `name` stands in its class, or in a call of `table`."""
 
 from __future__ import annotations
 
-from source_amocrm.streams import account, activity, cards, chats, custom_fields, events, links, per_entity
+from source_amocrm.streams import (
+    activity,
+    administration,
+    cards,
+    catalogs,
+    chats,
+    custom_fields,
+    events,
+    links,
+    per_entity,
+)
 from source_amocrm.streams.base import AmocrmStream
 
-_FAMILIES = (custom_fields, cards, activity, events, links, chats, account, per_entity)
+_FAMILIES = (custom_fields, catalogs, cards, activity, events, links, chats, administration, per_entity)
 _FIRST = (
     *("deals", "custom_fields_deals", "contacts", "companies", "statuses", "users", "groups", "note_types"),
     *("task_types", "element_types", "custom_fields", "tasks", "notes", "events", "deal_statuses"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from source_amocrm.account.resources import NOTES, TASKS
+from source_amocrm.engine.stream_interface import Context, Deletion
 from source_amocrm.streams.base import AccountStream, FixedStream, IncrementalStream
 from source_amocrm.streams.values import Json, Row, child
-from source_amocrm.sync.declaration import Context, Deletion
 
 _ELEMENTS = (
     (1, "contacts", "Контакт"),
@@ -59,12 +59,14 @@ TaskTypes = AccountStream.table("task_types", collection="task_types", account_e
 
 
 class Tasks(IncrementalStream):
+    name = "tasks"
     resources = (TASKS,)
     deletable = True
     found = {"element_type": element_type_of, "result": result_of}
 
 
 class Notes(IncrementalStream):
+    name = "notes"
     resources = NOTES
     deletable = True
     found = {"is_editable": is_editable, "attachment": attachment_of}
@@ -79,6 +81,7 @@ class Notes(IncrementalStream):
 
 
 class Calls(IncrementalStream):
+    name = "calls"
     resources = NOTES
     exploded = True
     found = {"direction": lambda note: CALLS[note["note_type"]]}
@@ -90,8 +93,10 @@ class Calls(IncrementalStream):
 
 
 class NoteTypes(FixedStream):
+    name = "note_types"
     fixed = [{"note_type_id": number, "code": code} for code, number in NOTE_TYPE_IDS.items()]
 
 
 class ElementTypes(FixedStream):
+    name = "element_types"
     fixed = [{"element_type_id": number, "code": code, "name": name} for number, code, name in _ELEMENTS]

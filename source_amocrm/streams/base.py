@@ -1,8 +1,10 @@
-"""The base classes of all streams. A stream is a subclass that reads as a declaration.
+"""The base classes of all streams. A subclass that declares its `name` is a table; any other class is a base class.
 
-Every stream is read by `read_records`. A sync requests each list once, and hands its batches to all streams made of it.
-Without a batch, the method reads the whole stream. The CDK's own paging would request a list once for each stream, and
-skip rows if people change the list meanwhile.
+`read_records` serves whoever reads one stream by itself, as the platform does. A sync requests each list once and hands
+its batches to the `Delivery` of each stream made of the list. A list may make several streams, and a stream may be made
+of several lists, so a batch is no slice of one stream in the CDK's sense. There is one path all the same: the
+`read_records` of an incremental stream runs a sync of that stream alone. The CDK's own paging would request a list once
+for each stream, and skip rows if people change the list meanwhile.
 """
 
 from __future__ import annotations
@@ -14,19 +16,19 @@ from typing import Any
 
 import requests
 from airbyte_cdk.sources.streams.http.http import HttpStream
-from airbyte_cdk.sources.utils.casing import camel_to_snake
 
 from source_amocrm.account import Account, Resource
+from source_amocrm.account.availability import NONE_THERE
 from source_amocrm.account.resources import CARDS
+from source_amocrm.engine import read_alone
+from source_amocrm.engine.read_plan import Progress
+from source_amocrm.engine.state import load
+from source_amocrm.engine.stream_interface import Context, Declaration, Deletion, Incremental, with_parameter
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http import ACCOUNT_PATH, Fetch
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record
 from source_amocrm.streams.values import Row, as_object
-from source_amocrm.sync import read_alone
-from source_amocrm.sync.declaration import Context, Declaration, Deletion, Incremental, with_parameter
-from source_amocrm.sync.read_plan import Progress
-from source_amocrm.sync.state import load
 
 LOGGER = logging.getLogger("airbyte")
 State = Mapping[str, Any] | None
@@ -41,7 +43,7 @@ RAW_SCHEMA: Mapping[str, Any] = {
 class AmocrmStream(HttpStream, Declaration, ABC):
     """A stream of one account. Its schema tells its columns, their key, and where each column stands in a record.
 
-    The class's name makes its name; a class whose name ends with Stream is a base class. `account_extras`: the
+    `name`: of the table, declared by its class alone. `account_extras`: the
     `with` parameters of `/account` that the rows need. `collection`: the key of the records in `_embedded`. `found`: by
     column, the function that finds its value in a record. `exploded`: `rows` makes the rows of parts of a record, or of
     some records only. `scope`: the token's scope that is needed besides the account's data. `page_size`: rows of a
@@ -63,8 +65,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if not cls.__name__.endswith("Stream"):
-            cls.name = vars(cls).get("name") or camel_to_snake(cls.__name__)
+        if "name" in vars(cls):
             cls.primary_key = schema.key(cls.name)
 
     @classmethod
@@ -166,7 +167,7 @@ class FullRefreshStream(AmocrmStream):
         except AmocrmError as error:
             if not self.account.lacks(error):
                 raise
-            LOGGER.info("%s: there are none in this account. %s", self.name, error)
+            LOGGER.info(NONE_THERE, self.name, error)
 
 
 class AccountStream(FullRefreshStream):
@@ -202,11 +203,8 @@ class IncrementalStream(AmocrmStream, Incremental):
     def context(self, resource: Resource) -> Context:
         return Context(resource.name, timezone=self.account.facts().timezone)
 
-    def read_records(self, *_: Any, stream_slice: State = None, stream_state: State = None, **__: Any) -> Iterator[Any]:
-        """Yields the rows of the slice's batch; without a slice, every row that a sync of this stream alone brings."""
-        if stream_slice:
-            rows: Iterator[Any] = stream_slice["delivery"].take(stream_slice["batch"])
-            return rows
+    def read_records(self, *_: Any, stream_state: State = None, **__: Any) -> Iterator[Row]:
+        """Yields every row that a sync of this stream alone brings."""
         return read_alone(self.account, self, self.progress(stream_state))
 
     def tombstone(self, deletion: Deletion, context: Context) -> Row:  # noqa: ARG002

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, LEADS
+from source_amocrm.engine.stream_interface import Context, Lookup
 from source_amocrm.streams.base import FullRefreshStream
-from source_amocrm.streams.custom_fields import ReadableStream, values_of
+from source_amocrm.streams.custom_field_columns import ReadableStream
+from source_amocrm.streams.custom_fields import values_of
 from source_amocrm.streams.values import Json, Row, as_list, child, exact_amount, main_contact
-from source_amocrm.sync.declaration import Context, Lookup
 
 PIPELINES = "/api/v4/leads/pipelines"
 _COMMUNICATION = ("communication_id", "communication_ids")
@@ -25,12 +26,14 @@ def name_of(company: Row) -> str | None:
 
 
 class Deals(ReadableStream):
+    name = "deals"
     resources = (LEADS,)
     deletable = True
     found = {"main_contact": main_contact, "sale": exact_amount("price")}
 
 
 class Contacts(ReadableStream):
+    name = "contacts"
     resources = (CONTACTS,)
     deletable = True
     lookup = Lookup("company_name", COMPANIES, key=lambda row: row["company"], value=name_of)
@@ -42,6 +45,7 @@ class Contacts(ReadableStream):
 
 
 class Statuses(FullRefreshStream):
+    name = "statuses"
     list_path = PIPELINES
     in_every_account = True
     exploded = True

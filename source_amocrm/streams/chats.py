@@ -16,13 +16,13 @@ from source_amocrm.account import Account
 from source_amocrm.account.availability import whole
 from source_amocrm.account.event_kinds import CHATS, ENTITIES
 from source_amocrm.account.resources import EVENTS, NOTES
+from source_amocrm.engine.event_reading import events_between
+from source_amocrm.engine.read_plan import BEGINNING
+from source_amocrm.engine.stream_interface import Context
 from source_amocrm.errors import REFUSALS, NotFound, PageTooLarge, beginning_with
 from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.values import Json, Row, as_code, as_integer, as_list, child, read
-from source_amocrm.sync.declaration import Context
-from source_amocrm.sync.events import events_between
-from source_amocrm.sync.read_plan import BEGINNING
 from source_amocrm.walk.listing import Listing, numeric_id
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
@@ -49,6 +49,7 @@ _HOW = (
 
 
 class Messages(IncrementalStream):
+    name = "messages"
     resources = NOTES
     kinds = tuple(CHATS)
     exploded = True
@@ -104,6 +105,7 @@ class Messages(IncrementalStream):
 class Talks(FullRefreshStream):
     """The talks of the list, and then the talks that only chat events name, requested by id."""
 
+    name = "talks"
     list_path = TALKS
     completing_paths = (EVENTS.path,)
 

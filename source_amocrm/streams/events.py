@@ -8,9 +8,9 @@ from itertools import chain
 
 from source_amocrm.account import event_kinds
 from source_amocrm.account.resources import LEADS
+from source_amocrm.engine.stream_interface import Context, Lookup
 from source_amocrm.streams.base import EventStream, FullRefreshStream
 from source_amocrm.streams.values import Json, Row, as_integer, as_joined_text, as_list, child, read
-from source_amocrm.sync.declaration import Context, Lookup
 
 SIDES = {"new": "value_after", "old": "value_before"}
 """By the end of a column's name, the field of an event that holds the values after or before the change."""
@@ -31,6 +31,7 @@ EventTypes = FullRefreshStream.table("event_types", list_path="/api/v4/events/ty
 class DealStatuses(EventStream):
     """Reads the newest events first: a deal's first loss to come is its latest, the only one that gets a reason."""
 
+    name = "deal_statuses"
     kinds = (event_kinds.STATUS_CHANGED,)
     newest_first = True
     exploded = True
@@ -48,6 +49,7 @@ class DealStatuses(EventStream):
 
 
 class DeletedEntities(EventStream):
+    name = "deleted_entities"
     kinds = tuple(sorted(event_kinds.ENDED_OR_RETURNED))
     exploded = True
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from source_amocrm.engine.stream_interface import Context
 from source_amocrm.streams.base import PartsStream
 from source_amocrm.streams.per_entity import OF_CARDS, PerEntityStream
 from source_amocrm.streams.values import Row, as_list, child
-from source_amocrm.sync.declaration import Context
 
 Tags = PerEntityStream.table("tags", kinds=OF_CARDS, list_path="/tags")
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator
 from source_amocrm.account import Account
 from source_amocrm.account.availability import in_parts, whole
 from source_amocrm.account.resources import CARDS
+from source_amocrm.engine.stream_interface import Context
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, combined_error
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.record import Record
-from source_amocrm.sync.declaration import Context
 from source_amocrm.walk.listing import Listing, Row
 
 LOGGER = logging.getLogger("airbyte")
@@ -112,6 +112,7 @@ def _rows_missing(catalog: int | None, error: AmocrmError) -> AmocrmError:
 class LiveEntities(PerEntityStream):
     """The ids of all cards that exist. A card that left without an event, as in a merge, is missing in this table."""
 
+    name = "live_entities"
     kinds = OF_CARDS
     list_path = ""
     exploded = True

@@ -1,7 +1,7 @@
 """The walks by page number, in the order of IDs or from the newest row down.
 
-Pages overlap (see `page_size`). Both walks take a page only if no row can lie between it and the page before, whatever
-people edit, delete or restore meanwhile; else they request an earlier page.
+Pages overlap (see `page_windows`). Both walks take a page only if no row can lie between it and the page before,
+whatever people edit, delete or restore meanwhile; else they request an earlier page.
 
 `in_id_order` reads a list that cannot be ordered by time, or one crowded second. Why it cannot skip: IDs never change
 and new rows come last, and a page counts only if its first ID is not greater than the last ID read. Then the page holds
@@ -38,7 +38,8 @@ from source_amocrm.walk.listing import (
     Row,
     key,
 )
-from source_amocrm.walk.page_size import WindowPlan, with_smaller_pages
+from source_amocrm.walk.page_size import with_smaller_pages
+from source_amocrm.walk.page_windows import WindowPlan
 
 MOST_READINGS = 20
 """How many times `newest_first` reads a second that moves in the list meanwhile, before it raises OrderIgnored."""

@@ -1,6 +1,6 @@
 """Reads a list whole, whatever its order is: a dictionary of the account, or the last resort of another walk.
 
-`full` reads the list once, in windows that overlap (see `page_size`). Why it cannot skip: a page is one snapshot,
+`full` reads the list once, in windows that overlap (see `page_windows`). Why it cannot skip: a page is one snapshot,
 and each page begins with a row of the page before, so no row lies between the two. In the order of IDs that is enough,
 for IDs never change. In another order every page must also begin with the row that was last seen at that position, for
 then no row has moved across it.
@@ -21,8 +21,9 @@ from functools import partial
 from itertools import pairwise
 
 from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, compare, key
-from source_amocrm.walk.page_size import Endless, PagePlan, PageProgress, TooLong, WindowPlan, with_smaller_pages
-from source_amocrm.walk.worker_pool import MOST_AHEAD
+from source_amocrm.walk.page_size import with_smaller_pages
+from source_amocrm.walk.page_windows import PagePlan, WindowPlan
+from source_amocrm.walk.progress_rule import Endless, PageProgress, TooLong
 
 MOST_KEPT = 52 << 20
 """The most memory for one list (bytes of its rows as `marshal` writes them, about 48 MB of JSON; as objects they take
@@ -135,7 +136,7 @@ def one_pass(listing: Listing, number: int = 1) -> Iterator[RawPage]:
         while goes_on:
             raw = plan.take() or (listing if promised else not_retrying).ask({}, number)
             promised, goes_on = raw.more, progress.meet(raw)
-            while goes_on and pool and len(plan.requests) < min(number, MOST_AHEAD) and pool.vacancies():
+            while goes_on and pool and len(plan.requests) < number and pool.may_go_ahead(len(plan.requests)):
                 ahead = number + len(plan.requests) + 1
                 plan.requests.append((ahead, pool.submit(partial(not_retrying.ask, {}, ahead))))
             yield raw

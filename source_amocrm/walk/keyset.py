@@ -7,11 +7,11 @@ from its first to its last. The walk takes a page only if the page begins no lat
 * if it begins with the last row read or an earlier row of the same second, and rows of one second have always come in
   the order of their IDs;
 * in a list whose rows do not change (events), if it repeats the last rows of the page before at their own positions and
-  shows no other row of that second again. A second takes as many positions of the list as it has rows, so if each of
-  these positions showed a different row, every row was seen.
+  shows no other row of that second again: n rows of one second occupy n positions; if those positions showed n
+  different rows, none was missed.
 
 Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. The
-walk drops rows that were delivered before. If rows of one second come in any order in a list that can be read in the
+walk dedupes rows. If rows of one second come in any order in a list that can be read in the
 order of IDs, it raises TiesShuffled.
 
 If nothing proves that a page joins inside a crowded second (a robot's mass edit), `one_second` reads that second on its
@@ -51,7 +51,7 @@ from source_amocrm.walk.listing import (
     check_filter,
     key,
 )
-from source_amocrm.walk.page_size import check_length
+from source_amocrm.walk.progress_rule import check_length
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
 
 AN_HOUR = 3_600

@@ -21,9 +21,8 @@ from functools import partial
 from typing import NamedTuple
 
 from source_amocrm.walk.listing import Key, RawPage
-from source_amocrm.walk.page_size import PagePlan, reaching
+from source_amocrm.walk.page_windows import PagePlan, reaching
 from source_amocrm.walk.server_order import OrderedList, Ranked
-from source_amocrm.walk.worker_pool import MOST_AHEAD
 
 LEAST_OVERLAP = 2.0
 """The least that a page overlaps the page before (rows), so that the two can be shown to join: the last row, and a row
@@ -42,7 +41,8 @@ MOST_REPEATED = 8
 LEAST_GAIN = 1 / 8
 """The least part of a window that no earlier window requests (share of a page). A window with less is not requested."""
 SHORTFALL_PER_ANCHOR = 1 / 100
-"""How many rows short of a full page the best window may be, for each anchor tried: the last anchors are the surest."""
+"""Stop trying older anchors once the best window is within (anchors tried)/100 rows of a full page: newer anchors have
+moved least."""
 POLL_INTERVAL = 0.05
 """How often a walk that waits for a page looks whether the pool has room for another request (seconds)."""
 
@@ -213,8 +213,8 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
 
     def fill(self) -> None:
         """Requests as many pages as the request budget has room for."""
-        most = min(MOST_AHEAD, self._pages_left())
-        while self.pool and len(self.requests) < most and self.pool.vacancies():
+        most = self._pages_left()
+        while self.pool and len(self.requests) < most and self.pool.may_go_ahead(len(self.requests)):
             end = max(self._end, self.requests[-1][0].end) if self.requests else self._end
             window = best_window(self._usable_anchors(), end - round(self._overlap), end, self.limit)
             page = window and self.pool.submit_if_free(partial(window.ask, self._not_retrying))

@@ -30,7 +30,8 @@ SIZES = (125, 50, 25)
 FULL_PAGES = (50, 100, 250)
 """The page sizes (rows) that servers use instead of the requested one. A page of such a size counts as full."""
 REMEMBERED_KEYS = 5_000
-"""The most keys kept to drop delivered rows. Past it their order tells which are delivered, or a row comes twice."""
+"""The most keys kept to dedupe rows. Beyond it the row order decides what is a repeat; without a known order a row may
+come twice, which is harmless: destinations upsert."""
 RECENT_KEYS = 20_000
 """How many keys are kept as objects. Past it they are packed into sorted arrays."""
 MOST_ID_DIGITS = 18

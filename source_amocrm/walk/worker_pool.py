@@ -35,6 +35,10 @@ class WorkerPool:
         self._started: deque[float] = deque()
         self._lock = threading.RLock()
 
+    def may_go_ahead(self, requested: int) -> bool:
+        """Whether a walk that has `requested` responses ahead is to request another."""
+        return requested < MOST_AHEAD and self.vacancies() > 0
+
     def vacancies(self) -> int:
         """How many more tasks are worth submitting now: free workers, as far as the request budget has room."""
         with self._lock:

@@ -13,6 +13,9 @@
 {% macro enough_of_manager() %}{{ return(100) }}{% endmacro %}
 {% macro enough_deals() %}{{ return(30) }}{% endmacro %}
 
+{# Four of five months are to end between `low` and `high`: the quantile of the normal distribution that 10 % exceed. #}
+{% macro interval_quantile() %}{{ return(1.2815515655446004) }}{% endmacro %}
+
 {# Months since the year 0. #}
 {% macro month_number(moment) %}
     (12 * cast(extract(year from {{ moment }}) as integer) + cast(extract(month from {{ moment }}) as integer))

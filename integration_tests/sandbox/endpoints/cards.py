@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..account import ENTITIES
+from ..account_data import ENTITIES
 from ..context import Context, paged
 from ..filters import COMPANIES, CONTACTS, CUSTOMERS, LEADS, Filters, contains
 from ..http import Refusal, Response, bad_request, feature_off, nothing, ok, unpaid

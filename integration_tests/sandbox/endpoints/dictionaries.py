@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ..account import ENTITIES
+from ..account_data import ENTITIES
 from ..context import Context, rows_by_id, short_list
 from ..filters import TAGS, conditions
 from ..http import Refusal, Response, feature_off, forbidden, not_found, nothing, ok

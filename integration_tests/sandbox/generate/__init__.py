@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from random import Random
 
-from ..account import ENTITIES, Account
+from ..account_data import ENTITIES, AccountData
 from . import activity, changes, deals, dictionaries, extras, fields, people
 from .history import History
 from .timeline import Timeline
@@ -14,7 +14,7 @@ LARGE = 10_000  # deals from which on indexes are built in advance
 QUIET = 3_601  # time before `now` in which nothing happens (seconds)
 
 
-def populate(account: Account, rng: Random, leads: int, now: int, own_fields: int = 0) -> None:
+def populate(account: AccountData, rng: Random, leads: int, now: int, own_fields: int = 0) -> None:
     """Adds `leads` deals and other rows in realistic proportions, all at least an hour older than `now`.
 
     `own_fields`: number of custom fields for each kind of cards beside those that every generated account has.
@@ -31,7 +31,7 @@ def populate(account: Account, rng: Random, leads: int, now: int, own_fields: in
             gc.freeze()  # keeps later collections from walking over millions of rows
 
 
-def _warm(account: Account) -> None:
+def _warm(account: AccountData) -> None:
     """Builds the indexes of the lists, so that the first requests are not slower than later ones."""
     for table in account.tables.values():
         for field in ("id", "updated_at"):
@@ -39,7 +39,7 @@ def _warm(account: Account) -> None:
     account.events.by("type")
 
 
-def _populate(account: Account, rng: Random, leads: int, time: Timeline, own_fields: int) -> None:
+def _populate(account: AccountData, rng: Random, leads: int, time: Timeline, own_fields: int) -> None:
     history = History(rng)
     users = dictionaries.add_people(account)
     dictionaries.add_pipelines(account, rng)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from ..account import ENTITIES, SINGULAR, Account
+from ..account_data import ENTITIES, SINGULAR, AccountData
 from ..store import Row
 from ..values import NOTE_EVENTS
 from . import texts
@@ -24,7 +24,9 @@ NOTE_TYPES = (
 )  # fmt: skip
 
 
-def add_tasks(account: Account, rng: Random, time: Timeline, history: History, users: list[int], count: int) -> None:
+def add_tasks(
+    account: AccountData, rng: Random, time: Timeline, history: History, users: list[int], count: int
+) -> None:
     owners = _owners(account)
     rows, row_id = [], 47_000_000
     groups = {user: group_of(account, user) for user in users}
@@ -65,7 +67,9 @@ def add_tasks(account: Account, rng: Random, time: Timeline, history: History, u
     account.claim_ids("tasks", row_id)
 
 
-def add_notes(account: Account, rng: Random, time: Timeline, history: History, users: list[int], count: int) -> None:
+def add_notes(
+    account: AccountData, rng: Random, time: Timeline, history: History, users: list[int], count: int
+) -> None:
     owners = _owners(account)
     params = {code: [_params(code, rng) for _ in range(120)] for code, _ in NOTE_TYPES}
     rows: dict[str, list[Row]] = {entity: [] for entity in ENTITIES}
@@ -103,7 +107,7 @@ def add_notes(account: Account, rng: Random, time: Timeline, history: History, u
     account.claim_ids("notes", row_id)
 
 
-def _owners(account: Account) -> dict[str, list[int]]:
+def _owners(account: AccountData) -> dict[str, list[int]]:
     return {kind: list(account.tables[kind].rows) for kind in ENTITIES}
 
 
@@ -118,7 +122,7 @@ def _pick(rng: Random, shares: tuple[tuple[str, float], ...]) -> str | None:
     return next((name for name, share in shares if chance < share), None)
 
 
-def _due(account: Account, kind: str, owner: int, till: int) -> None:
+def _due(account: AccountData, kind: str, owner: int, till: int) -> None:
     """Changes the owner in place, as the account is still being built."""
     row = account.tables[kind].rows[owner]
     row["closest_task_at"] = min(till, row["closest_task_at"] or till)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
-from ..account import SINGULAR, Account, Gone
+from ..account_data import SINGULAR, AccountData, Gone
 from ..store import Row
 from ..values import event_field_value
 from .history import History, Values
 from .timeline import Timeline
 
 
-def add_changes(account: Account, rng: Random, time: Timeline, history: History, by: int) -> None:
+def add_changes(account: AccountData, rng: Random, time: Timeline, history: History, by: int) -> None:
     fields = {field["id"]: field for field in account.fields["leads"]}
     own_kind = account.switches.field_event_type == "with_id"
     for lead in account.tables["leads"]:
@@ -30,7 +30,7 @@ def add_changes(account: Account, rng: Random, time: Timeline, history: History,
         _change_cards(account, Random(f"{kind} {account.id}"), kind, history, by)
 
 
-def _change_cards(account: Account, rng: Random, kind: str, history: History, by: int) -> None:
+def _change_cards(account: AccountData, rng: Random, kind: str, history: History, by: int) -> None:
     """Gives one card in ten another responsible user for half of its life, and clears and refills a field of others.
 
     At least one card of either sort, if there are any.
@@ -49,7 +49,7 @@ def _change_cards(account: Account, rng: Random, kind: str, history: History, by
         _refill(account, kind, card, history, by)
 
 
-def _refill(account: Account, kind: str, card: Row, history: History, by: int) -> None:
+def _refill(account: AccountData, kind: str, card: Row, history: History, by: int) -> None:
     moment, filled = (card["created_at"] + card["updated_at"]) // 2, card["custom_fields_values"][0]
     [field] = [one for one in account.fields[kind] if one["id"] == filled["field_id"]]
     after = [event_field_value(field, value) for value in filled["values"]]
@@ -59,7 +59,7 @@ def _refill(account: Account, kind: str, card: Row, history: History, by: int) -
     history.write(event, SINGULAR[kind], card["id"], by, moment, after)
 
 
-def _delete_notes(account: Account, rng: Random, time: Timeline, history: History, by: int) -> None:
+def _delete_notes(account: AccountData, rng: Random, time: Timeline, history: History, by: int) -> None:
     table = account.tables["leads/notes"]
     common = [note for note in table if note["note_type"] == "common"]
     for note in rng.sample(common, len(common) // 50):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from ..account import Account, Gone
+from ..account_data import AccountData, Gone
 from ..store import Row
 from ..values import event_field_value
 from . import texts
@@ -19,7 +19,7 @@ OUTCOMES = ((0.22, WON), (0.60, LOST), (1.0, None))
 class Deals:
     """Writes the deals of one account, oldest first."""
 
-    def __init__(self, account: Account, rng: Random, time: Timeline, history: History, users: list[int]) -> None:
+    def __init__(self, account: AccountData, rng: Random, time: Timeline, history: History, users: list[int]) -> None:
         self.account = account
         self.rng = rng
         self.time = time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from ..account import ENTITIES, Account
+from ..account_data import ENTITIES, AccountData
 from ..store import Row
 from .texts import LOSS_REASONS, TAGS
 
@@ -43,7 +43,7 @@ def rights(admin: bool, group_id: int | None, role_id: int | None, active: bool,
     }
 
 
-def add_people(account: Account) -> list[int]:
+def add_people(account: AccountData) -> list[int]:
     """Adds users, groups and roles. Returns all user ids, those of two removed users last."""
     account.groups = [
         {"id": 0, "name": "Отдел продаж", "uuid": None},
@@ -72,7 +72,7 @@ def add_people(account: Account) -> list[int]:
     return [*account.users, 9_099_001, 9_099_038]
 
 
-def add_pipelines(account: Account, rng: Random) -> None:
+def add_pipelines(account: AccountData, rng: Random) -> None:
     for number, (name, stages) in enumerate(STAGES.items()):
         pipeline_id = 7_100_002 + number * 1_034
         first = 61_000_010 + number * 5_000
@@ -106,7 +106,7 @@ def add_pipelines(account: Account, rng: Random) -> None:
         })  # fmt: skip
 
 
-def add_short_lists(account: Account, start: int) -> None:
+def add_short_lists(account: AccountData, start: int) -> None:
     account.loss_reasons = [
         {
             "id": 12_437_536 + i * 8,

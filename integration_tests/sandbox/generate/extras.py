@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from ..account import Account
+from ..account_data import AccountData
 from ..store import Row, row_table
 from . import texts
 from .field_values import entry, uuid, values_for
@@ -16,7 +16,7 @@ CLOSED_TALKS = ("closed", "closed", "nps_scheduled", "nps_in_progress", "with_er
 CATALOGS = (("Просто список", "regular"), ("Товары", "products"), ("Счета", "invoices"))
 
 
-def add_catalogs(account: Account, rng: Random, time: Timeline, elements: int) -> None:
+def add_catalogs(account: AccountData, rng: Random, time: Timeline, elements: int) -> None:
     for number, (name, kind) in enumerate(CATALOGS):
         catalog_id = 4_517 + number * 4
         created, user = time.start + number * 99, next(iter(account.users))
@@ -41,7 +41,7 @@ def add_catalogs(account: Account, rng: Random, time: Timeline, elements: int) -
         _add_elements(account, rng, time, catalog_id, elements)
 
 
-def _add_elements(account: Account, rng: Random, time: Timeline, catalog_id: int, count: int) -> None:
+def _add_elements(account: AccountData, rng: Random, time: Timeline, catalog_id: int, count: int) -> None:
     table = account.elements[catalog_id] = row_table()
     rows = []
     fields = account.fields[f"catalogs/{catalog_id}"]
@@ -63,7 +63,7 @@ def _add_elements(account: Account, rng: Random, time: Timeline, catalog_id: int
     table.load((row["id"], row) for row in rows)
 
 
-def add_customer_lists(account: Account, start: int) -> None:
+def add_customer_lists(account: AccountData, start: int) -> None:
     special = entry(account.fields["customers/segments"][0], [{"value": True}])
     account.segments = [
         {
@@ -96,7 +96,7 @@ def add_customer_lists(account: Account, start: int) -> None:
     ]
 
 
-def add_transactions(account: Account, rng: Random, time: Timeline) -> None:
+def add_transactions(account: AccountData, rng: Random, time: Timeline) -> None:
     rows: list[Row] = []
     products = account.catalogs[1]["id"]
     product = next(iter(account.elements[products].rows))
@@ -121,7 +121,7 @@ def add_transactions(account: Account, rng: Random, time: Timeline) -> None:
     account.tables["transactions"].load((row["id"], row) for row in rows)
 
 
-def add_unsorted(account: Account, rng: Random, users: list[int], time: Timeline, count: int) -> None:
+def add_unsorted(account: AccountData, rng: Random, users: list[int], time: Timeline, count: int) -> None:
     """Adds leads in the unsorted status of their pipeline, whose contacts are hidden from the lists."""
     leads = account.tables["leads"]
     for created in time.moments(count):
@@ -196,7 +196,7 @@ def field_groups(entity: str) -> list[Row]:
     ]
 
 
-def keep_message(account: Account, message: Row, at: int, text: str, kind: str = "incoming") -> None:
+def keep_message(account: AccountData, message: Row, at: int, text: str, kind: str = "incoming") -> None:
     """Adds the text of a chat message. Every third one has a file; users and bots take turns to write outgoing ones."""
     number = len(account.chat_messages)
     who = "external" if kind == "incoming" else ("internal", "bot")[number % 2]
@@ -215,11 +215,11 @@ def keep_message(account: Account, message: Row, at: int, text: str, kind: str =
     }  # fmt: skip
 
 
-def add_bots(account: Account) -> None:
+def add_bots(account: AccountData) -> None:
     account.bots = [{"id": 71 + n, "name": name} for n, name in enumerate(("Приветствие", "Сбор заявок", "Оценка"))]
 
 
-def add_talks_and_files(account: Account, rng: Random, time: Timeline, history: History, count: int) -> None:
+def add_talks_and_files(account: AccountData, rng: Random, time: Timeline, history: History, count: int) -> None:
     leads = list(account.tables["leads"].rows)
     customers = list(account.tables["customers"].rows)
     if not leads or not customers:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..account import Account
+from ..account_data import AccountData
 from ..store import Row
 from .texts import CITIES, FIRMS, FORMS, GOODS, NOTES, STREETS
 
@@ -27,16 +27,16 @@ def entry(field: Row, values: list[Value]) -> Row:
     }
 
 
-def pool(account: Account, field: Row, rng: Random, size: int = 200) -> list[Row]:
+def pool(account: AccountData, field: Row, rng: Random, size: int = 200) -> list[Row]:
     """Makes values of a field for several rows to share, which saves memory in large accounts."""
     return [entry(field, values_for(account, field, rng)) for _ in range(size)]
 
 
-def zone_of(account: Account) -> ZoneInfo:
+def zone_of(account: AccountData) -> ZoneInfo:
     return ZoneInfo(account.timezone)
 
 
-def values_for(account: Account, field: Row, rng: Random) -> list[Value]:
+def values_for(account: AccountData, field: Row, rng: Random) -> list[Value]:
     """Makes a random `values` of the field."""
     if field["type"] in _MAKERS:
         return _MAKERS[field["type"]](rng, zone_of(account))

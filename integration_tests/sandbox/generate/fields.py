@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..account import Account
+from ..account_data import AccountData
 from ..store import Row
 
 CHANNELS = ("Сайт", "Звонок", "Telegram", "Рекомендация", "Выставка")
@@ -69,14 +69,14 @@ FIELDS: dict[str, tuple[tuple[str, str, str | None], ...]] = {
 }  # fmt: skip
 
 
-def add_fields(account: Account, kind: str, template: str, own: int = 0) -> None:
+def add_fields(account: AccountData, kind: str, template: str, own: int = 0) -> None:
     """Adds the fields of one list: leads, …, customers/segments, catalogs/{id}. `own`: number of the owner's fields."""
     fields = [*FIELDS[template]]
     fields += [(EVERY_TYPE[n % len(EVERY_TYPE)], OWN_NAMES[n % len(OWN_NAMES)], None) for n in range(own)]
     account.fields[kind] = [_field(account, kind, number, *field) for number, field in enumerate(fields)]
 
 
-def _field(account: Account, kind: str, number: int, field_type: str, name: str, code: str | None) -> Row:
+def _field(account: AccountData, kind: str, number: int, field_type: str, name: str, code: str | None) -> Row:
     predefined = code is not None
     row: Row = {
         "id": account.next_id("fields"),
@@ -139,7 +139,7 @@ def _tree(enums: list[Row]) -> list[Row]:
     ]
 
 
-def _required(account: Account, kind: str, number: int) -> list[Row] | None:
+def _required(account: AccountData, kind: str, number: int) -> list[Row] | None:
     if kind != "leads" or number % 4 == 3:
         return None
     if number:
@@ -148,7 +148,7 @@ def _required(account: Account, kind: str, number: int) -> list[Row] | None:
     return [{"status_id": pipeline["statuses"][2]["id"], "pipeline_id": pipeline["id"]}]
 
 
-def _enums(account: Account, values: tuple[str, ...] | None) -> list[Row] | None:
+def _enums(account: AccountData, values: tuple[str, ...] | None) -> list[Row] | None:
     if values is None:
         return None
     rows = [{"id": account.next_id("enums"), "value": v, "sort": i * 2 + 2} for i, v in enumerate(values)]

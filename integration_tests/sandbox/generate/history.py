@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from ..account import NO_VALUE, SINGULAR
+from ..account_data import NO_VALUE, SINGULAR
 from ..store import Event, Row
 from ..ulid import ulid
 

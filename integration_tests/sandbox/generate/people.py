@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from ..account import SINGULAR, Account, Gone
+from ..account_data import SINGULAR, AccountData, Gone
 from ..store import Row
 from . import texts
 from .field_values import midnight, pool, zone_of
@@ -18,7 +18,7 @@ OTHERS = {"leads": 0.22, "contacts": 0.12, "companies": 0.2, "customers": 0.3}  
 class FieldPools:
     """Pools of values for each custom field of one list."""
 
-    def __init__(self, account: Account, kind: str, rng: Random, rows: int) -> None:
+    def __init__(self, account: AccountData, kind: str, rng: Random, rows: int) -> None:
         size = max(20, min(rows // 10, 1_000))
         self._random = rng.random
         self._pools = [
@@ -38,14 +38,14 @@ def responsible(rng: Random, users: list[int]) -> int:
     return users[int(rng.random() * 5)] if rng.random() < 0.98 else users[-1 - int(rng.random() * 2)]
 
 
-def group_of(account: Account, user_id: int) -> int:
+def group_of(account: AccountData, user_id: int) -> int:
     """Returns the group of a user, 0 for the default group and for removed users."""
     user = account.users.get(user_id)
     return (user["rights"]["group_id"] or 0) if user else 0
 
 
 def add_companies(
-    account: Account, rng: Random, time: Timeline, history: History, users: list[int], count: int
+    account: AccountData, rng: Random, time: Timeline, history: History, users: list[int], count: int
 ) -> None:
     pools = FieldPools(account, "companies", rng, count)
     tags, rows, row_id = account.tag_list["companies"], [], 4_000_000
@@ -75,7 +75,9 @@ def add_companies(
     account.claim_ids("companies", row_id)
 
 
-def add_contacts(account: Account, rng: Random, time: Timeline, history: History, users: list[int], count: int) -> None:
+def add_contacts(
+    account: AccountData, rng: Random, time: Timeline, history: History, users: list[int], count: int
+) -> None:
     """Adds contacts after the companies, to which most of them are linked, many to the same few."""
     pools = FieldPools(account, "contacts", rng, count)
     tags, rows, row_id = account.tag_list["contacts"], [], 8_000_000
@@ -114,7 +116,7 @@ def add_contacts(account: Account, rng: Random, time: Timeline, history: History
 
 
 def add_customers(
-    account: Account, rng: Random, time: Timeline, history: History, users: list[int], count: int
+    account: AccountData, rng: Random, time: Timeline, history: History, users: list[int], count: int
 ) -> None:
     pools = FieldPools(account, "customers", rng, count)
     rows: list[Row] = []
@@ -181,13 +183,13 @@ def _name(rng: Random) -> tuple[str, str]:
     return ("", "") if chance < 0.16 else (first, surname)
 
 
-def _tag(account: Account, rng: Random, history: History, kind: str, row: Row, tags: list[Row]) -> None:
+def _tag(account: AccountData, rng: Random, history: History, kind: str, row: Row, tags: list[Row]) -> None:
     chosen = rng.sample(tags, rng.choice((1, 1, 2)))
     account.tags[kind][row["id"]] = tuple(chosen)
     history.tagged(kind, row["id"], chosen, row["updated_by"], row["updated_at"])
 
 
-def delete_some(account: Account, rng: Random, time: Timeline, history: History, by: int) -> None:
+def delete_some(account: AccountData, rng: Random, time: Timeline, history: History, by: int) -> None:
     """Trashes or purges one contact and one company in a hundred, with events."""
     for kind in ("contacts", "companies"):
         table = account.tables[kind]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from ..account import SINGULAR, Account, Gone
+from ..account import Account
+from ..account_data import SINGULAR, Gone
 from ..generate.extras import keep_message
 from ..generate.people import group_of
 from ..store import Row

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from ..account import SINGULAR, Account
+from ..account import Account
+from ..account_data import SINGULAR
 from ..store import Row
 
 F = TypeVar("F", bound=Callable[..., Any])

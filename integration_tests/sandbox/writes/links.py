@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..account import SINGULAR, Account
+from ..account import Account
+from ..account_data import SINGULAR
 from ..store import Row
 from .core import author, bump, locked, record
 

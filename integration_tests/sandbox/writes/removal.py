@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..account import ENTITIES, SINGULAR, Account, Gone
+from ..account import Account
+from ..account_data import ENTITIES, SINGULAR, Gone
 from ..store import Row
 from .core import author, bump, locked, record, refresh_closest_task, save
 from .links import write_link_events

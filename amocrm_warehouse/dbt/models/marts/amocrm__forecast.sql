@@ -159,7 +159,7 @@ select
     case when is_enough then {{ significant("judged.from_new") }} end as from_new,
     case when is_enough then {{ significant("(cast(judged.so_far as double precision) + judged.expected)") }} end as expected,
     {%- for name, sign in [("low", "-"), ("high", "+")] %}
-    case when is_enough then {{ significant("(cast(judged.so_far as double precision) + judged.expected * exp(" ~ sign ~ "1.2815515655446004 * sqrt(judged.log_variance) - judged.log_variance / 2))") }} end as {{ name }},
+    case when is_enough then {{ significant("(cast(judged.so_far as double precision) + judged.expected * exp(" ~ sign ~ interval_quantile() ~ " * sqrt(judged.log_variance) - judged.log_variance / 2))") }} end as {{ name }},
     {%- endfor %}
     cast(case when judged.months_back > judged.months_ahead then judged.so_far + judged.rest end as numeric(38, 2)) as sold,
     cast(judged.month_before as numeric(38, 2)) as sold_month_before

@@ -1,0 +1,83 @@
+"""The sync and the check of one account, as its process runs them. The fork server imports this module once."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections import Counter
+from collections.abc import Collection
+
+from amocrm_fleet.accounts_folder import FleetAccount
+from amocrm_fleet.status import LastSync
+from amocrm_warehouse.live_line import Tell
+from source_amocrm.auth import FileKeeper
+from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
+from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
+from source_amocrm.config import check_shape
+from source_amocrm.config_file import ConfigFileError
+from source_amocrm.entrypoint import printable, unforeseen, verdict
+from source_amocrm.errors import AmocrmError
+from source_amocrm.secrecy import hide_in_logs
+from source_amocrm.streams import STREAMS
+from source_amocrm.streams.base import FixedStream
+
+
+def sync(
+    account: FleetAccount, to: str, streams: list[str] | None, without: Collection[str], loader: str, tell: Tell
+) -> LastSync:
+    """Brings the account's tables up to date. `loader`: the function that loads them (`module:name`)."""
+    _prepare(account)
+    module, _, name = loader.partition(":")
+    load = getattr(importlib.import_module(module), name)
+    try:
+        account.check_mode()
+        done = load(
+            account.path.absolute(),
+            to=to,
+            project=account.project,
+            streams=streams,
+            without=without,
+            count=False,
+            tell=tell,
+        )
+    except ValueError as error:
+        return LastSync(failures=[str(error)], lasting=isinstance(error, ConfigFileError))
+    return LastSync(received(done.received), round(done.seconds, 1), done.errors, done.notices, done.config_error)
+
+
+def check(account: FleetAccount) -> tuple[bool, str]:
+    """Whether the account can be read, and the sentences about it."""
+    _prepare(account)
+    try:
+        account.check_mode()
+        settings = account.settings()
+        check_shape(settings)
+        return True, printable(verdict(settings, FileKeeper(account)))
+    except (AmocrmError, ConfigFileError) as error:
+        return False, printable(str(error))
+    except Exception as error:
+        logging.getLogger().exception("An unforeseen error")
+        return False, unforeseen(error)
+
+
+def received(rows: Counter[str]) -> int:
+    """Counts the rows that came from amoCRM. Rows of built-in dictionaries come from the connector itself."""
+    return sum(
+        count for name, count in rows.items() if name not in STREAMS or not issubclass(STREAMS[name], FixedStream)
+    )
+
+
+def _prepare(account: FleetAccount) -> None:
+    """Makes log lines carry the time and no secret, and makes the advice in sign-in errors fit a fleet."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger().handlers = [handler]
+    hide_in_logs()
+    LongLivedTokenAuthenticator.advice = (
+        f"Create a new long-lived token in the account's integration and put it into {account.path}."
+    )
+    AmocrmOAuth2Authenticator.advice = (
+        f"Grant access again: `source-amocrm connect --config {account.path}`, or send the account's administrator a "
+        "new link (`source-amocrm invite`)."
+    )

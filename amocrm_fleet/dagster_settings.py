@@ -1,0 +1,71 @@
+"""The settings of the Dagster project: environment variables, which Dagster passes to every run."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from amocrm_fleet.accounts_folder import FleetAccount, accounts
+from amocrm_fleet.fleet_sync import Syncing
+from amocrm_warehouse.database_address import listed
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Each field is named like its environment variable, in small letters.
+
+    `db`: the database's address; `{name}` in it becomes the account's name. `seconds`: time limit of a sync that has
+    its own run; `brief`: time limit of a sync in a run of several accounts. `retries`: most retries of a failed sync
+    within its period. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`:
+    time from one sync of an account to its next (minutes). `alert`: command that gets failures and notices as JSON.
+    """
+
+    accounts: Path = Path("accounts")
+    db: str = "duckdb:///amocrm-{name}.duckdb"
+    streams: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    seconds: float = 3600.0
+    brief: float = 300.0
+    retries: int = 2
+    retry_after: float = 60.0
+    period: int = 60
+    alert: tuple[str, ...] = ()
+    dagster_home: str = ""
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Settings:
+        variable = environment.get
+        return cls(
+            accounts=Path(variable("ACCOUNTS") or cls.accounts).absolute(),
+            db=variable("DB") or cls.db,
+            streams=tuple(listed(variable("STREAMS", ""))),
+            without=tuple(listed(variable("WITHOUT", ""))),
+            seconds=float(variable("SECONDS") or cls.seconds),
+            brief=float(variable("BRIEF") or cls.brief),
+            retries=int(variable("RETRIES") or cls.retries),
+            retry_after=float(variable("RETRY_AFTER") or cls.retry_after),
+            period=int(variable("PERIOD") or cls.period),
+            alert=tuple(shlex.split(variable("ALERT") or "")),
+            dagster_home=variable("DAGSTER_HOME") or "",
+        )
+
+    @property
+    def syncing(self) -> Syncing:
+        return Syncing(self.db, self.streams, self.without, self.seconds)
+
+    @property
+    def fleet(self) -> str:
+        """The name under which every process of this Dagster locks the folder."""
+        return f"Dagster of {self.dagster_home or 'no DAGSTER_HOME'} on {socket.gethostname()}"
+
+    def chosen(self, names: list[str] | None = None) -> list[FleetAccount]:
+        """Lists the folder's accounts, or those named. Raises FleetError."""
+        return accounts(self.accounts, names)
+
+
+def settings() -> Settings:
+    return Settings.of(os.environ)

@@ -1,0 +1,169 @@
+"""Syncs and checks several accounts, for the command line and for Dagster."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TextIO
+
+from amocrm_fleet import FleetError
+from amocrm_fleet.accounts_folder import FleetAccount
+from amocrm_fleet.processes import ProcessEnd, UnderWay, call_each
+from amocrm_fleet.status import LastSync, record
+from amocrm_warehouse.database_address import is_file
+from amocrm_warehouse.live_line import Tell, fitted
+
+WORK = "amocrm_fleet.account_process"
+IMPORTED = (
+    "amocrm_warehouse.sync.loader",
+    "amocrm_warehouse.sync.load_packages",
+    "amocrm_warehouse.sync.connector",
+    "dlt.common.libs.pyarrow",
+    "dlt.destinations.impl.duckdb.duck",
+    "dlt.destinations.impl.postgres.postgres",
+    "pandas",
+    "pyarrow.dataset",
+    "pyarrow.parquet",
+    "sqlalchemy",
+)
+"""Modules that a sync imports late. The fork server imports them once, which saves each account the seconds."""
+Watch = Callable[[Sequence[UnderWay]], None]
+LONGEST_STEP = 60
+"""Most letters of what an account does now."""
+LINE_EVERY = 10.0
+"""Time between two progress lines where the stream is no terminal (seconds)."""
+
+
+@dataclass(frozen=True)
+class Syncing:
+    """The database, streams and time limit of syncs. A call syncs one account; it runs in the account's process.
+
+    `to`: the database's address; `{name}` in it becomes the account's name, so that each account has its own DuckDB
+    file. `streams`: empty for all; `without`: those to leave out. `seconds`: limit of one sync. `loader`: the function
+    that loads (`module:name`).
+    """
+
+    to: str
+    streams: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    seconds: float | None = None
+    loader: str = "amocrm_warehouse.sync:sync"
+
+    def __call__(self, account: FleetAccount, tell: Tell) -> LastSync:
+        from amocrm_fleet.account_process import sync
+
+        database = self.to.replace("{name}", account.name)
+        return sync(account, database, list(self.streams) or None, self.without, self.loader, tell)
+
+    @property
+    def one_at_a_time(self) -> bool:
+        """Whether all accounts share one DuckDB file, to which one process at a time may write."""
+        return is_file(self.to) and "{name}" not in self.to
+
+    def within(self, seconds: float) -> Syncing:
+        """Returns a copy whose time limit is at most `seconds`."""
+        return replace(self, seconds=min(self.seconds or seconds, seconds))
+
+    def check(self) -> None:
+        """Raises FleetError when the loader is not installed or does not support this database."""
+        if importlib.util.find_spec("dlt") is None:
+            raise FleetError("A sync needs more than the connector: pip install 'source-amocrm[fleet]'.")
+        from amocrm_warehouse.sync.destination import kind_of
+
+        try:
+            kind_of(self.to.replace("{name}", "name"))
+        except ValueError as error:
+            raise FleetError(str(error)) from None
+
+    def sync_each(
+        self, chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = lambda _: None
+    ) -> Iterator[tuple[FleetAccount, LastSync]]:
+        """Syncs the accounts, records each outcome as the account's status, and yields both in the order of completion.
+
+        An account that another process holds counts as failed, and its status is not written. Raises FleetError as
+        `check` does.
+        """
+        self.check()
+        parallel = 1 if self.one_at_a_time else parallel
+        imported = (WORK, self.loader.partition(":")[0], *IMPORTED)
+        for account, ended in call_each(self, chosen, parallel, self.seconds, imported=imported, watch=watch):
+            done = self._outcome(ended)
+            if not ended.held:
+                try:
+                    record(account, done)
+                except OSError as error:
+                    done.failures.append(f"{account.beside('status.json')} cannot be written: {error.strerror}.")
+            yield account, done
+
+    def _outcome(self, ended: ProcessEnd) -> LastSync:
+        if isinstance(ended.result, LastSync):
+            return ended.result
+        return LastSync(seconds=self.seconds or 0.0 if ended.code is None else 0.0, failures=[self._failure(ended)])
+
+    def _failure(self, ended: ProcessEnd) -> str:
+        if ended.held:
+            return ended.held
+        if ended.code is None:
+            return f"It was stopped after {self.seconds:g} s. What it read is kept; the next sync goes on from there."
+        if ended.code < 0:
+            name = signal.Signals(-ended.code).name
+            return f"The sync was killed ({name}). What it wrote is kept; the next one goes on."
+        return ended.last_words or f"The sync ended with {ended.code} and said nothing."
+
+
+def _check(account: FleetAccount, _: Tell) -> tuple[bool, str]:
+    from amocrm_fleet.account_process import check
+
+    return check(account)
+
+
+def check_each(
+    chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = lambda _: None
+) -> Iterator[tuple[FleetAccount, bool, str]]:
+    """Yields each account with whether it can be read and the sentences that say so."""
+    for account, ended in call_each(_check, chosen, parallel, imported=(WORK,), watch=watch):
+        if isinstance(ended.result, tuple):
+            readable, text = ended.result
+        else:
+            readable = False
+            text = ended.held or ended.last_words or f"The check ended with {ended.code} and said nothing."
+        yield account, readable, text
+
+
+class ProgressLine:
+    """Shows the running accounts: on a terminal in one changing line, else in a new line every LINE_EVERY seconds."""
+
+    def __init__(self, count: int, stream: TextIO = sys.stderr) -> None:
+        self._done, self._count = 0, count
+        self._stream = stream
+        self._live = stream.isatty()
+        self._shown_at = float("-inf")
+        self._show("starting")  # the first account waits until the fork server has imported its modules
+
+    def ended(self) -> None:
+        """Counts one more ended account and clears the line, so that the caller can print the outcome."""
+        self._done += 1
+        if self._live:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+
+    def __call__(self, running: Sequence[UnderWay]) -> None:
+        if running and (self._live or time.monotonic() - self._shown_at > LINE_EVERY):
+            self._shown_at = time.monotonic()
+            shown = (f"{one.account.name} {one.seconds:.0f} s{_in_brackets(one)}" for one in running)
+            self._show(f"under way: {', '.join(shown)}")
+
+    def _show(self, activity: str) -> None:
+        line = f"{self._done} of {self._count} done; {activity}"
+        width = shutil.get_terminal_size().columns - 1
+        self._stream.write(f"\r\x1b[K{line[:width]}" if self._live else f"{line}\n")
+        self._stream.flush()
+
+
+def _in_brackets(one: UnderWay) -> str:
+    return f" ({fitted(str(one.step), LONGEST_STEP)})" if one.step else ""

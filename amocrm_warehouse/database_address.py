@@ -1,0 +1,146 @@
+"""Where a database is: a DuckDB file, a PostgreSQL server, or the address of another database that dlt loads into."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+DEFAULT = "duckdb:///amocrm.duckdb"
+POSTGRES = "postgresql://user@host:port/name, with the password in the environment variable PGPASSWORD"
+DUCKDB_SUFFIXES = (".duckdb", ".ddb", ".db")
+OTHERS = ("motherduck", "clickhouse", "bigquery", "mssql", "snowflake", "redshift", "mysql")
+"""Schemes of databases that a sync writes to; the models and the report read DuckDB and PostgreSQL alone."""
+SCHEMES = {"duckdb": "duckdb", "postgresql": "postgresql", "postgres": "postgresql"} | {name: name for name in OTHERS}
+
+
+def scheme(database: str) -> str:
+    """Returns duckdb, postgresql or one of OTHERS. Raises ValueError, with the nearest name, for any other."""
+    if "://" not in database:
+        return "duckdb"
+    written = database.partition("://")[0].lower()
+    if written in SCHEMES:
+        return SCHEMES[written]
+    nearest = get_close_matches(written.partition("+")[0], SCHEMES, n=1)
+    hint = f"The nearest name is {nearest[0]}" if nearest else "A DuckDB file is duckdb:///file.duckdb"
+    raise ValueError(
+        f"There is no kind of database “{written}”. {hint}; there are duckdb, postgresql, {', '.join(OTHERS)}."
+    )
+
+
+def without_password(database: str) -> str:
+    return re.sub("(://[^:@/]*):.*@", r"\1@", database)
+
+
+def location(database: str) -> SplitResult | Path:
+    """Returns the file of a DuckDB or the URL of a PostgreSQL database. Raises ValueError for any other."""
+    kind = scheme(database)
+    if kind == "duckdb":
+        return duckdb_file(database)
+    if kind == "postgresql":
+        return postgres_url(database)
+    raise ValueError(f"The models and the report are made in DuckDB and in PostgreSQL, not in {kind}.")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A PostgreSQL server and a database on it. `password`: that of the address, "" if there is none in it."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+
+
+def server_of(url: SplitResult) -> Server:
+    """Returns the parts of a PostgreSQL address; libpq's usual ones in place of those that are missing."""
+    return Server(
+        url.hostname or "localhost",
+        url.port or 5432,
+        unquote(url.username or "postgres"),
+        unquote(url.password or ""),
+        url.path.strip("/") or "postgres",
+    )
+
+
+def is_file(database: str) -> bool:
+    """Whether the database is a DuckDB file. Raises ValueError for an unknown kind of database."""
+    return scheme(database) == "duckdb"
+
+
+def postgres_url(address: str) -> SplitResult:
+    """Parses an address. Raises ValueError, which does not repeat the address: there may be a password in it."""
+    try:
+        url = urlsplit(address)
+        if url.scheme in ("postgres", "postgresql") and url.port != 0 and not url.query and not url.fragment:
+            return url
+    except ValueError:
+        pass  # the host or the port cannot be one
+    raise ValueError(
+        f"The database is a DuckDB file, or {POSTGRES}. Characters such as # / ? @ in a password that is written "
+        "before the host are written by their codes (%23 %2F %3F %40). Options come by the environment, TLS for "
+        "example by PGSSLMODE."
+    )
+
+
+def duckdb_file(database: str) -> Path:
+    """Returns the file of `duckdb:///name`, or of the bare name. Raises ValueError if it cannot be a DuckDB file."""
+    name = database
+    if "://" in database or database.startswith("duckdb:"):
+        host, _, name = database.partition("://")[2].partition("/")
+        if host or not name:
+            raise ValueError(
+                "A DuckDB file is written duckdb:///file.duckdb, or duckdb:////folder/file.duckdb from the root."
+            )
+    rest = re.sub(r"^[A-Za-z]:(?=[\\/])", "", name) if os.name == "nt" else name
+    first = rest.split("/")[0]
+    if first == "localhost" or ":" in first or "@" in first or re.search(":.*@", rest):
+        raise ValueError(
+            f"The database looks like a server's address without its beginning: write {POSTGRES}. A DuckDB file of "
+            "such a name is given with its folder, as in ./name."
+        )
+    try:
+        return _checked(Path(name).resolve())
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"The DuckDB file {name} cannot be opened: {reason}.") from None
+
+
+def _checked(path: Path) -> Path:
+    """Returns the path if a DuckDB file is there, or nothing yet. Else raises ValueError, OSError or RuntimeError."""
+    if not path.parent.is_dir() and path.suffix not in DUCKDB_SUFFIXES:
+        raise ValueError(
+            "The folder that the DuckDB file is to be in is not there. Make it first; or, if a server is meant, "
+            f"write {POSTGRES}."
+        )
+    if not path.parent.is_dir():
+        raise ValueError(f"The folder {path.parent} of the DuckDB file is not there. Make it first.")
+    if path.is_dir():
+        raise ValueError(f"The database {path} is a folder; give the DuckDB file in it.")
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(12)[8:] != b"DUCK":
+                raise ValueError(f"The database {path} is there already and is no DuckDB file.")
+    return path
+
+
+def listed(text: str) -> list[str]:
+    """The names in an option such as `deals, users`."""
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
+def add_database(parser: argparse.ArgumentParser, otherwise: str = DEFAULT) -> None:
+    """Adds the option of the database, which DB in the environment may replace: any user can list command lines."""
+    parser.add_argument(
+        "--to",
+        "--db",
+        dest="db",
+        metavar="URL",
+        default=os.environ.get("DB") or otherwise,
+        help=f"the database: duckdb:///file.duckdb, or {POSTGRES}; by default DB in the environment, then {otherwise}",
+    )

@@ -1,0 +1,210 @@
+"""How every tool of the assistant answers: arguments checked, what the answer covers said first, and its size kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import date, datetime, timezone
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from amocrm_warehouse.database import Run
+from amocrm_warehouse.mcp_arguments import Chosen, Refused, chosen, read_arguments
+from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
+from amocrm_warehouse.mcp_tools import UNREAD, Tool
+from amocrm_warehouse.report.choice import Choice, Days
+from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
+from amocrm_warehouse.report.metrics import METRICS, metrics_in
+from amocrm_warehouse.report.report_words import Words
+
+WHOLE = ("total", "figures", "causes", "worst", "record")
+"""Tables that `limit` does not cut: few rows that are the answer itself."""
+KILOBYTES = 40
+"""The size of an answer, unless `kilobytes` asks for more."""
+TABLES = "select table_name from information_schema.tables"
+BUILT = "select max(built_at) from amocrm_marts.freshness"
+MEANS = {
+    "missed_calls": "Incoming calls that lasted 0 seconds.",
+    "missed_and_left": "Missed calls after which nobody has called or written to the card until now.",
+    "first_touch": "Median minutes from the creation of a deal to a person's first call or message, of those touched.",
+    "untouched_and_open": "Deals created in the days that are open and that no person has called or written to yet.",
+    "waiting_now": "Clients who wait for a person's answer in a chat now.",
+    "not_answered": "Chats of the days that no person has answered.",
+    "won_of_created": "Of the deals created in the days, those that are won now, whenever they were won.",
+    "won_of_created_budget": "The budgets of the deals created in the days that are won now, whenever they were won.",
+    "lost_here": "Deals lost from this stage.",
+    "half_leave_within_days": "Half of the stays in the stage end within so many days; null if more than half still "
+    "last.",
+    "plan_by_today": "The plan's part for the days of the month up to today.",
+    "days": "Days for which the card has waited for this reason.",
+    "usual_days": "Days within which three quarters of the stays of won deals in this stage ended.",
+    "sold_month_before": "Sales of the month before that month: what “the same as last month” would have forecast.",
+}
+"""The meaning of columns that are no metric of metrics.yaml."""
+
+
+def reply(
+    name: str, tool: Tool, given: Mapping[str, Any], run: Run, free_select: Callable[[str, int], list[Row]]
+) -> dict[str, Any]:
+    """Returns an answer: what it covers, then its tables. Raises ValueError with a sentence."""
+    values = read_arguments(name, tool.arguments, tool.needs, given)
+    if values.get("state") == "open":
+        tool = replace(tool, dated=None)
+        read_arguments(f"{name} with state=open", tool.arguments, tool.needs, given)
+    of = chosen(run, values)
+    before = compared_with(of.choice, values) if tool.is_compared else None
+    limit = values.get("limit", tool.rows)
+    most = dict.fromkeys(tool.parts, limit) | dict.fromkeys(WHOLE, 1_000)
+    domains = {one["project_id"]: one["domain"] for one in of.accounts}
+    present = frozenset(table for (table,) in run(TABLES)[1])
+    ask = Asking(run, of.choice, before, domains, present, values, limit, free_select)
+    tables, missing = {}, {}
+    for part, query in tool.parts.items():
+        try:
+            tables[part] = ask.rows(query) if isinstance(query, str) else query(ask)
+        except Missing as models:
+            missing[part] = f"It is not known: the database has no {models}. Build the models: source-amocrm models."
+    counts: dict[str, int | str] = {
+        part: len(rows) if tool.is_counted or len(rows) <= limit else "more" for part, rows in tables.items()
+    }
+    # the columns of a SELECT are its own
+    row_of = plain_row if tool.is_counted else plain
+    shown = {part: [row_of(row) for row in rows[: most[part]]] for part, rows in tables.items()}
+    covers = coverage(tool, of, before, run(BUILT)[1][0][0]) | not_read(tool, ask)
+    if missing:
+        covers["missing"] = missing
+    return fitted(covers | meanings(shown), shown, counts, 1_000 * values.get("kilobytes", KILOBYTES))
+
+
+def compared_with(choice: Choice, values: Mapping[str, Any]) -> Choice:
+    """Returns the choice of the days before, of which an unfinished period has as many as it has itself."""
+    days = {}
+    for project, own in choice.days.items():
+        try:
+            first, last = days_before(own.since, own.until, own.today)
+        except (ValueError, OverflowError):
+            raise Refused("Nothing is before these days. Give a shorter period, as last_month.") from None
+        first, last = values.get("before_since", first), values.get("before_until", last)
+        if first > last:
+            raise Refused(f"The first day to compare with, {first}, is after the last, {last}.")
+        days[project] = Days(first, last, own.today)
+    return replace(choice, days=days)
+
+
+def coverage(tool: Tool, of: Chosen, before: Choice | None, built_at: datetime) -> dict[str, Any]:
+    """Returns what an answer covers: accounts, days, filters, currency, and as of when it is."""
+    currencies = list(dict.fromkeys(one["currency"] or f"unknown ({one['project_id']})" for one in of.accounts))
+    found: dict[str, Any] = {
+        "accounts": [
+            {
+                "account": one["account"], "project_id": one["project_id"], "currency": one["currency"],
+                "today": one["today"].isoformat(),
+                "as_of": local(one["synced_at"], one["time_zone"]) if one["synced_at"]
+                else f"unknown; the marts were built {local(built_at, one['time_zone'])}",
+            }
+            for one in of.accounts
+        ],
+        "period": period(of.choice, tool.dated) if tool.dated else "now",
+        "filters": of.filters or "none",
+        "currency": currencies[0] if len(currencies) == 1 else currencies,
+    }  # fmt: skip
+    if len(currencies) > 1:
+        found["currencies"] = "Sums are by currency; lists by money are ordered within one. Never add them up."
+    if before:
+        found["compared_with"] = period(before, None)
+    if tool.notes:
+        found["notes"] = list(tool.notes)
+    return found
+
+
+def not_read(tool: Tool, ask: Asking) -> dict[str, Any]:
+    """Returns the tables without which a part of the answer is unknown: silence would be taken for zero."""
+    absent = [row for row in ask.rows("freshness") if row["table"] in tool.reads and not row["was_read"]]
+    found = [{"project_id": row["project_id"], "table": row["table"], "so": UNREAD[row["table"]]} for row in absent]
+    return {"not_read": found} if found else {}
+
+
+def period(choice: Choice, dated: str | None) -> Any:
+    """Returns the days of a choice; of each account, where accounts differ."""
+    each = {project: days_in_words(days) for project, days in choice.days.items()}
+    same = len({json.dumps(one) for one in each.values()}) == 1
+    found: dict[str, Any] = next(iter(each.values())) if same else {"by_project": each}
+    return found | ({"counted_by": dated} if dated else {})
+
+
+def days_in_words(days: Days) -> dict[str, Any]:
+    found: dict[str, Any] = {"since": days.since.isoformat(), "until": days.until.isoformat()}
+    if days.until >= days.today:
+        found["is_over"] = False
+        found["so_far_until"] = days.today.isoformat()
+    return found
+
+
+def local(moment: datetime, zone: str) -> str:
+    """Returns a moment (UTC) by an account's clock, with its zone."""
+    at = moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone))
+    return f"{at.isoformat(timespec='seconds')} {zone}"
+
+
+def meanings(shown: Mapping[str, list[Row]]) -> dict[str, Any]:
+    """Returns the definition of each metric among the columns and the figures of an answer."""
+    words = Words("en")
+    columns = {name.removesuffix("_percent"): None for rows in shown.values() for row in rows[:1] for name in row}
+    columns |= {row["figure"]: None for row in shown.get("figures", ()) if "figure" in row}
+    found = {name: MEANS.get(name) or words(f"means.{name}") for name in columns if name in MEANS or name in METRICS}
+    return {"means": found} if found else {}
+
+
+SHARES = metrics_in("percent")
+
+
+def plain_row(row: Mapping[str, Any]) -> Row:
+    """Returns a row in the form that JSON holds. Shares become percents, rounded as the page shows them."""
+    found: Row = {}
+    for name, value in row.items():
+        if name in SHARES or name.endswith("_share"):
+            found[f"{name.removesuffix('_share')}_percent"] = None if value is None else plain(percents(value))
+        elif name == "average":
+            found[name] = None if value is None else plain(rounded(value))
+        else:
+            found[name] = plain(value)
+    return found
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == int(value) else float(value)
+    if isinstance(value, float):
+        return plain(round(Decimal(str(value)), 2))
+    if isinstance(value, Mapping):
+        return {key: plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return value if value is None or isinstance(value, str | int | bool) else str(value)
+
+
+def size(value: Any) -> int:
+    return len(text_of(value).encode())
+
+
+def text_of(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def fitted(covers: Row, shown: dict[str, list[Row]], counts: Mapping[str, int | str], most: int) -> dict[str, Any]:
+    """Returns the answer, in which the largest table loses its last rows until all of it fits."""
+    sizes = {part: [size(row) + 1 for row in rows] for part, rows in shown.items()}
+    room = most - size(covers) - sum(2 * len(part) + 40 for part in shown) - 100
+    was_cut = False
+    while any(sizes.values()) and sum(map(sum, sizes.values())) > room:
+        max(sizes.values(), key=sum).pop()
+        was_cut = True
+    rows = {part: shown[part][: len(sizes[part])] for part in shown}
+    covers["rows"] = {part: f"{len(rows[part])} of {counts[part]}" for part in rows}
+    if was_cut:
+        covers["cut"] = f"Cut to {most // 1_000} KB: ask for more kilobytes, or for less."
+    return {"covers": covers} | rows

@@ -1,0 +1,258 @@
+"""The arguments of the assistant's tools: their types, and how they become a choice of rows.
+
+Whatever is not understood is refused by name, with the nearest right one and the list of right ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from difflib import get_close_matches
+from typing import Any
+
+from amocrm_warehouse.database import Run
+from amocrm_warehouse.mcp_queries import QUERIES
+from amocrm_warehouse.report.answers import answer, select
+from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months
+from amocrm_warehouse.report.page_data import shifted
+
+MOST_ROWS = 500
+"""The most rows of a table in an answer."""
+MOST_KILOBYTES = 400
+NAMED = 60
+"""The most right names that a refusal lists."""
+NEVER = date(9000, 1, 1)
+"""Past it a day has no month after it in every database."""
+
+
+class Refused(ValueError):
+    """A sentence about an argument that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    schema: Mapping[str, Any]
+    """JSON Schema, with the description that the assistant reads."""
+    read: Callable[[str, Any], Any]
+    """Returns the value of an argument of this name. Raises Refused."""
+
+
+def text(name: str, value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str) or not value.strip():
+        raise Refused(f"{name} must be a text, and is {value!r}.")
+    return value.strip()
+
+
+def day(name: str, value: Any) -> date:
+    try:
+        found = date.fromisoformat(value) if re.fullmatch(r"\d{4}-\d\d-\d\d", value) else None
+    except (TypeError, ValueError):
+        found = None
+    if found is None or found > NEVER:
+        raise Refused(f"{name} must be a day, as 2026-01-31, and is {value!r}.")
+    return found
+
+
+def moment(name: str, value: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(value).replace(tzinfo=None)
+    except (TypeError, ValueError):
+        raise Refused(f"{name} must be a moment, as 2026-01-31T18:00, and is {value!r}.") from None
+
+
+def whole(least: int, most: int) -> Callable[[str, Any], int]:
+    def read(name: str, value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"\d{1,18}", value.strip()):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise Refused(f"{name} must be a whole number from {least} to {most}, and is {value!r}.")
+        return value
+
+    return read
+
+
+def one_of(*names: str) -> Callable[[str, Any], str]:
+    def read(name: str, value: Any) -> str:
+        if value not in names:
+            raise Refused(f"There is no {name} {value!r}.{nearest(str(value), names)} There are: {', '.join(names)}.")
+        return str(value)
+
+    return read
+
+
+def of_text(description: str) -> Argument:
+    return Argument({"type": ["string", "integer"], "description": description}, text)
+
+
+def of_day(description: str) -> Argument:
+    return Argument({"type": "string", "format": "date", "description": description}, day)
+
+
+STATES = ("won", "lost", "open", "created")
+PERIODS = (
+    "today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_quarter", "last_quarter",
+    "this_year", "last_year", "last_7_days", "last_30_days", "last_3_months", "last_12_months", "all",
+)  # fmt: skip
+ARGUMENTS: dict[str, Argument] = {
+    "project": of_text("One account: its name or its project_id. Without it: all accounts."),
+    "pipeline": of_text("One pipeline: its name or its id."),
+    "manager": of_text("One user: the name or the id."),
+    "team": of_text("The users of one team (group), by its name."),
+    "source": of_text("Deals of one source, by its name: the source in amoCRM, or else the UTM source."),
+    "period": of_text(
+        f"The days to count, by name: {', '.join(PERIODS)}; or a year 2026, a quarter 2026-Q3, a month 2026-09. "
+        "Without period, since and until: the last twelve months, the present one included."
+    ),
+    "since": of_day("The first day that counts (included), as 2026-01-31. Not together with period."),
+    "until": of_day("The last day that counts (included), as 2026-01-31. Not together with period."),
+    "before_since": of_day("The first day of the days to compare with. Without it: the period before, like with like."),
+    "before_until": of_day("The last day of the days to compare with."),
+    "state": Argument(
+        {"type": "string", "enum": list(STATES), "description": "Deals won, lost or created in the days, or open now."},
+        one_of(*STATES),
+    ),
+    "deal_id": Argument({"type": "integer", "description": "The id of the deal."}, whole(1, 10**18)),
+    "at": Argument(
+        {"type": "string", "description": "A moment by the account's clock, as 2026-01-31T18:00; else all times."},
+        moment,
+    ),
+    "select": Argument({"type": "string", "description": "One SELECT."}, text),
+    "table": of_text("One table, as deals: then its columns come with their meaning."),
+    "limit": Argument(
+        {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "description": "The most rows of each table."},
+        whole(1, MOST_ROWS),
+    ),
+    "kilobytes": Argument(
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_KILOBYTES,
+            "description": "The most kilobytes of the answer; 40 by default.",
+        },
+        whole(1, MOST_KILOBYTES),
+    ),
+}
+
+
+def nearest(given: str, names: Iterable[str]) -> str:
+    """Returns a sentence with the most similar name, or nothing."""
+    by_lower = {name.casefold(): name for name in names}
+    found = get_close_matches(given.casefold(), by_lower, 1, 0.6)
+    starts = [name for lower, name in by_lower.items() if given.casefold() in lower or lower in given.casefold()]
+    close = [by_lower[found[0]]] if found else starts[:1]
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def read_arguments(tool: str, takes: Iterable[str], needs: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of the arguments that are given. Raises Refused for one that the tool does not take."""
+    takes = list(takes)
+    for name in given:
+        if name not in takes:
+            of_now = " It is as of now." if name in ("since", "until", "period") and "period" not in takes else ""
+            there = f"It takes: {', '.join(takes)}."
+            raise Refused(f"{tool} takes no argument {name}.{of_now}{nearest(name, takes)} {there}")
+    values = {name: ARGUMENTS[name].read(name, value) for name, value in given.items() if value is not None}
+    for name in needs:
+        if name not in values:
+            raise Refused(f"{tool} needs the argument {name}: {ARGUMENTS[name].schema['description']}")
+    return values
+
+
+def days_of(name: str, today: date) -> tuple[date, date] | None:
+    """Returns the first and the last day of a named period; None if it has another name."""
+    month, year = today.replace(day=1), today.replace(month=1, day=1)
+    monday, quarter = today - (today.weekday()) * ONE_DAY, shifted(month, -((month.month - 1) % 3))
+
+    def months(first: date, count: int) -> tuple[date, date]:
+        return first, shifted(first, count) - ONE_DAY
+
+    named = {
+        "today": (today, today), "yesterday": (today - ONE_DAY, today - ONE_DAY),
+        "this_week": (monday, monday + 6 * ONE_DAY), "last_week": (monday - 7 * ONE_DAY, monday - ONE_DAY),
+        "this_month": months(month, 1), "last_month": months(shifted(month, -1), 1),
+        "this_quarter": months(quarter, 3), "last_quarter": months(shifted(quarter, -3), 3),
+        "this_year": months(year, 12), "last_year": months(shifted(year, -12), 12),
+        "last_7_days": (today - 6 * ONE_DAY, today), "last_30_days": (today - 29 * ONE_DAY, today),
+        "last_3_months": months(shifted(month, -2), 3), "last_12_months": months(shifted(month, -11), 12),
+        "all": (date(1970, 1, 1), date(8999, 12, 31)),
+    }  # fmt: skip
+    if found := re.fullmatch(r"([12]\d{3})(?:-(?:Q([1-4])|(0[1-9]|1[0-2])))?", name):
+        number = 3 * int(found[2]) - 2 if found[2] else int(found[3] or 1)
+        return months(date(int(found[1]), number, 1), 3 if found[2] else 1 if found[3] else 12)
+    return named.get(name)
+
+
+@dataclass
+class Chosen:
+    """What was asked for: the choice, and how an answer names it."""
+
+    choice: Choice
+    accounts: list[dict[str, Any]]
+    filters: dict[str, Any] = field(default_factory=dict)
+
+
+def chosen(run: Run, values: Mapping[str, Any]) -> Chosen:
+    """Returns the choice that the arguments name. Raises Refused for a name that no account has."""
+    everything = last_months(run)
+    accounts = answer(run, "accounts", everything).dicts()
+    if "project" in values:
+        accounts = named("account", values["project"], accounts, ("project_id", "account"))
+    days = {one["project_id"]: one_period(values, everything.days[one["project_id"]]) for one in accounts}
+    found = Chosen(Choice(days), accounts)
+    pipelines = users = None
+    if "pipeline" in values:
+        rows = answer(run, "pipelines", found.choice).dicts()
+        own = named("pipeline", values["pipeline"], rows, ("pipeline_id", "pipeline_name"))
+        pipelines = frozenset((row["project_id"], row["pipeline_id"]) for row in own)
+        found.filters["pipeline"] = sorted({f"{row['pipeline_name']} ({row['pipeline_id']})" for row in own})
+    for kind, columns in (("manager", ("user_id", "manager")), ("team", ("team",))):
+        if kind in values:
+            rows = select(run, QUERIES["everybody"], found.choice).dicts()
+            rows = [row for row in rows if row[columns[-1]]]
+            own = named(kind, values[kind], rows, columns)
+            ids = frozenset((row["project_id"], row["user_id"]) for row in own)
+            users = ids if users is None else users & ids
+            shown = {f"{row['manager']} ({row['user_id']})" for row in own} if kind == "manager" else {own[0]["team"]}
+            found.filters[kind] = sorted(shown)
+    source = None
+    if "source" in values:
+        rows = select(run, QUERIES["source_names"], found.choice).dicts()
+        source = found.filters["source"] = named("source", values["source"], rows, ("source",))[0]["source"]
+    found.choice = Choice(days, pipelines, users, source)
+    return found
+
+
+def named(kind: str, given: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Returns the rows with this id or name, whatever the case of its letters. Raises Refused if there is none."""
+    found = [row for row in rows if any(str(row[one]).casefold() == given.casefold() for one in columns if row[one])]
+    if found:
+        return found
+    names = list(dict.fromkeys(str(row[columns[-1]] or row[columns[0]]) for row in rows))
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    there = f"There are: {', '.join(names[:NAMED])}{more}." if names else "There is none at all."
+    raise Refused(f"There is no {kind} “{given}”.{nearest(given, names)} {there}")
+
+
+def one_period(values: Mapping[str, Any], usual: Days) -> Days:
+    """Returns the days that the arguments name, by one account's clock; without them the usual ones."""
+    if "period" not in values:
+        since, until = values.get("since", usual.since), values.get("until", usual.until)
+    elif "since" in values or "until" in values:
+        raise Refused("Give either period, or since and until.")
+    elif found := days_of(values["period"], usual.today):
+        since, until = found
+    else:
+        given = values["period"]
+        raise Refused(
+            f"There is no period “{given}”.{nearest(given, PERIODS)} There are: {', '.join(PERIODS)}; a year 2026, a "
+            "quarter 2026-Q3, a month 2026-09; or give since and until."
+        )
+    if since > until:
+        raise Refused(f"The first day, {since}, is after the last, {until}.")
+    if since > usual.today:
+        raise Refused(f"The first day, {since}, has not come yet: the account's today is {usual.today}.")
+    return Days(since, until, usual.today)

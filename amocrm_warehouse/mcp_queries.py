@@ -1,0 +1,304 @@
+"""The queries that the assistant alone asks, over the marts and the common table `chosen`."""
+
+from __future__ import annotations
+
+from amocrm_warehouse.report.answers import (
+    OF_DEALS,
+    SOURCE,
+    counts_in,
+    in_choice,
+    in_period,
+    is_read,
+    of_chosen,
+)
+from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
+
+COHORT_MONTHS = (0, 1, 2, 3, 6, 12)
+AGES = {"under_7_days": (0, 7), "7_to_30_days": (7, 30), "30_to_90_days": (30, 90), "over_90_days": (90, 10**9)}
+"""Ages of open deals in their stage, from so many days to less than so many."""
+NOW = "(select max(built_at) from amocrm_marts.freshness)"
+
+
+def team(rows: str, user: str) -> str:
+    """Returns SQL of the name of the user's present team."""
+    return (
+        "(select teams.name from amocrm_staging.stg_users as users inner join amocrm_staging.stg_groups as teams "
+        "on teams.project_id = users.project_id and teams.group_id = users.group_id "
+        f"where users.project_id = {rows}.project_id and users.user_id = {rows}.{user})"
+    )
+
+
+def sold_by(name: str, key: str, number: str = "cast(null as bigint)") -> str:
+    """Returns SQL of deals closed in the period by one column, and by the id of whatever has that name."""
+    return f"""
+        select
+            deals.project_id, chosen.currency, {key} as {name}, {number} as id,
+            {totals("won", "won_budget", "lost", "rate", "average")}
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("won")}
+        group by 1, 2, 3, 4, chosen.purse
+        order by chosen.purse, won_budget desc, won desc, 3, 4
+    """
+
+
+def talks_by(name: str, key: str) -> str:
+    """Returns SQL of conversations by one column."""
+    by = {"person": "answered_by_person", "robot": "answered_by_robots_alone", None: "not_answered"}
+    answered = ", ".join(
+        f"count(*) filter (where answered_by {'is null' if who is None else f'= {chr(39)}{who}{chr(39)}'}) as {shown}"
+        for who, shown in by.items()
+    )
+    return f"""
+        select conversations.project_id, {key} as {name}, {totals("talks", "first_response", "unanswered")}, {answered}
+        from amocrm_marts.conversations {of_chosen("conversations")} {join_deals("conversations")}
+        where {counts_in("talks", None)} and {OF_DEALS}
+        group by 1, 2
+        order by 1, {"2" if name == "hour" else "3 desc, 5 desc, 2"}
+    """
+
+
+CREATED = column("deals", "created")
+CLOSED = column("deals", "closed")
+ENDS = {months: f"cast(deals.month + interval '{months + 1} month' as date)" for months in COHORT_MONTHS}
+"""The first day after so many months past the month of creation."""
+
+QUERIES: dict[str, str] = {
+    "by_manager": sold_by(
+        "manager", "coalesce(deals.closer_name, '#' || cast(deals.closer_id as varchar))", "deals.closer_id"
+    ),
+    "by_team": sold_by("team", team("deals", "closer_id")),
+    "by_pipeline": sold_by(
+        "pipeline_name", "coalesce(deals.pipeline_name, '#' || cast(deals.pipeline_id as varchar))", "deals.pipeline_id"
+    ),
+    "by_source": sold_by("source", SOURCE),
+    "created_by_source": f"""
+        select deals.project_id, {SOURCE} as source, {total("created")} as created
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("created")}
+        group by 1, 2
+        order by 1, 3 desc, 2
+    """,
+    "teams": f"""
+        select
+            facts.project_id, chosen.currency, facts.team, sum(won) as won, sum(won_budget) as won_budget,
+            sum(lost) as lost, max(rate) as rate, max(average) as average,
+            case when {is_read("facts.project_id", "tasks")} then sum(overdue) end as overdue, sum(stale) as stale
+        from (
+            select
+                deals.project_id, {team("deals", "closer_id")} as team,
+                {totals("won", "won_budget", "lost", "rate", "average")}, 0 as overdue, 0 as stale
+            from amocrm_marts.deals {of_chosen("deals")}
+            where {counts_in("won")}
+            group by 1, 2
+            union all
+            select tasks_open.project_id, {team("tasks_open", "responsible_user_id")}, 0, 0, 0, null, null,
+                {total("overdue")}, 0
+            from amocrm_marts.tasks_open {of_chosen("tasks_open")} {join_deals("tasks_open")}
+            where {counts_in("overdue", None)} and {OF_DEALS}
+            group by 1, 2
+            union all
+            select stale_deals.project_id, {team("stale_deals", "responsible_user_id")}, 0, 0, 0, null, null, 0,
+                {total("stale")}
+            from amocrm_marts.stale_deals {of_chosen("stale_deals")}
+            where {counts_in("stale")}
+            group by 1, 2
+        ) as facts
+        {of_chosen("facts")}
+        group by facts.project_id, chosen.currency, chosen.purse, facts.team
+        order by chosen.purse, won_budget desc, won desc, 1, 3
+    """,
+    "stays": f"""
+        select
+            stays.project_id, stays.pipeline_id, stays.status_id,
+            cast(floor(greatest(
+                coalesce(stays.seconds, extract(epoch from ({NOW} - stays.from_at))), 0
+            ) / 8640.0) as bigint) as lasted,
+            stays.to_at is not null as is_over
+        from amocrm_marts.deal_stage_history as stays
+        inner join amocrm_marts.deals as deals
+            on deals.project_id = stays.project_id and deals.deal_id = stays.deal_id
+        {of_chosen("deals")}
+        where not deals.is_deleted and stays.from_at is not null and stays.stage_kind in ('open', 'unsorted')
+            and {in_period("deals.created_at_local")} and {in_choice("deals", pipeline=None)}
+            and {in_choice("stays", user=None)}
+    """,
+    "open_by_age": f"""
+        select
+            deals.project_id, chosen.currency, deals.pipeline_id,
+            coalesce(deals.pipeline_name, '#' || cast(deals.pipeline_id as varchar)) as pipeline_name,
+            coalesce(deals.status_name, '#' || cast(deals.status_id as varchar)) as stage,
+            {total("open")} as deals, {total("open_budget")} as budget,
+            {
+        ", ".join(
+            f"count(*) filter (where floor(extract(epoch from ({NOW} - stays.from_at)) / 86400) >= "
+            f"{low if low else -(10**9)} and floor(extract(epoch from ({NOW} - stays.from_at)) / 86400) < {high}) "
+            f'as "{name}"'
+            for name, (low, high) in AGES.items()
+        )
+    },
+            count(*) filter (where stays.from_at is null) as age_unknown
+        from amocrm_marts.deals {of_chosen("deals")}
+        left join amocrm_marts.deal_stage_history as stays
+            on stays.project_id = deals.project_id and stays.deal_id = deals.deal_id and stays.is_last
+        where {counts_in("open")} and deals.stage_kind in ('open', 'unsorted')
+        group by 1, 2, 3, 4, 5, deals.status_id
+        order by 1, 3, 6 desc, 5
+    """,
+    "cohorts": f"""
+        select
+            deals.project_id, deals.currency, deals.month, {total("created")} as deals, {totals("won", "won_budget")},
+            {
+        ", ".join(
+            f"case when {end} <= deals.today then cast(count(*) filter (where deals.stage_kind = 'won' and "
+            f"deals.closed_on < {end}) as double precision) / count(*) end as won_within_{months}_months_share"
+            for months, end in ENDS.items()
+        )
+    }
+        from (
+            select
+                deals.*, chosen.purse, accounts.today, {CLOSED} as closed_on,
+                cast(date_trunc('month', {CREATED}) as date) as month
+            from amocrm_marts.deals {of_chosen("deals")}
+            inner join amocrm_staging.int_accounts as accounts on accounts.project_id = deals.project_id
+            where {counts_in("created")}
+        ) as deals
+        group by 1, 2, 3, deals.purse, deals.today
+        order by deals.purse, 1, 3
+    """,
+    "deals": f"""
+        select
+            deals.project_id, chosen.currency, deals.deal_id, deals.name as deal, deals.budget,
+            deals.pipeline_name, deals.status_name as stage, deals.responsible_name as manager,
+            deals.closer_name as manager_at_closing, {SOURCE} as source,
+            case when deals.stage_kind = 'lost' then deals.loss_reason end as loss_reason, {CREATED} as created_on,
+            {CLOSED} as closed_on
+        from amocrm_marts.deals {of_chosen("deals")}
+        where ($state = 'created' and {counts_in("created")})
+            or ($state = 'won' and deals.stage_kind = 'won' and {counts_in("won")})
+            or ($state = 'lost' and deals.stage_kind = 'lost' and {counts_in("lost")})
+            or ($state = 'open' and deals.stage_kind in ('open', 'unsorted') and {counts_in("open")})
+        order by chosen.purse, coalesce(deals.budget, 0) desc, deals.project_id, deals.deal_id
+    """,
+    "plans": f"""
+        select
+            plans.project_id, chosen.currency, plans.month, plans.responsible_user_id as user_id,
+            plans.responsible_name as manager, plans.plan, plans.won_budget, accounts.today
+        from amocrm_marts.sales_plan as plans {of_chosen("plans")}
+        inner join amocrm_staging.int_accounts as accounts on accounts.project_id = plans.project_id
+        where plans.plan is not null and {in_period("plans.month")} and {in_choice("plans", pipeline=None)}
+        order by chosen.purse, 1, 3, 6 desc, 4
+    """,
+    "hours": f"""
+        select
+            touches.project_id, cast(extract(isodow from touches.touched_at_local) as integer) as weekday,
+            cast(extract(hour from touches.touched_at_local) as integer) as hour, count(*) as actions
+        from amocrm_staging.int_touches as touches {of_chosen("touches")}
+        left join amocrm_marts.deals as deals
+            on deals.project_id = touches.project_id
+            and deals.deal_id = case when touches.entity_type = 'deal' then touches.entity_id end
+        where touches.is_person and {in_period("touches.touched_at_local")} and {OF_DEALS}
+            and {in_choice("touches", "person", None)}
+        group by 1, 2, 3
+        order by 1, 2, 3
+    """,
+    "forecast_stages": f"""
+        select
+            stages.project_id, chosen.currency, pipeline_id, pipeline_name, status_name as stage, age, deals, budget,
+            chance_0 as chance_this_month_share, expected_0 as expected_this_month, expected_1 as expected_next_month,
+            expected_2 as expected_in_two_months
+        from amocrm_marts.forecast_stages as stages {of_chosen("stages")}
+        where {in_choice("stages", user=None)} and $users is null
+        order by chosen.purse, 1, expected_0 desc, 3, 5, 6
+    """,
+    "freshness": f"""
+        select
+            known.project_id, source_table as "table", is_there as was_read, row_count as rows,
+            deleted_count as deleted_rows, newest_at as newest_at_utc
+        from amocrm_marts.freshness as known {of_chosen("known")}
+        where is_there or is_used
+        order by 1, 2
+    """,
+    "source_names": f"""
+        select deals.project_id, {SOURCE} as source, count(*) as deals
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {ROWS["deals"]["where"]} and {SOURCE} is not null
+        group by 1, 2
+        order by 1, 3 desc, 2
+    """,
+    "everybody": f"""
+        select users.project_id, users.user_id, users.name as manager, teams.name as team
+        from amocrm_staging.stg_users as users {of_chosen("users")}
+        left join amocrm_staging.stg_groups as teams
+            on teams.project_id = users.project_id and teams.group_id = users.group_id
+        union all
+        select removed.project_id, removed.user_id, '#' || cast(removed.user_id as varchar), null
+        from (
+            select project_id, responsible_user_id as user_id from amocrm_marts.deals
+            union
+            select project_id, closer_id from amocrm_marts.deals
+        ) as removed
+        {of_chosen("removed")}
+        left join amocrm_staging.stg_users as users
+            on users.project_id = removed.project_id and users.user_id = removed.user_id
+        where users.user_id is null and removed.user_id <> 0
+        order by 1, 3, 2
+    """,
+    "deal_card": f"""
+        select deals.project_id, deals.deal_id, deals.name as deal, deals.is_deleted
+        from amocrm_marts.deals {of_chosen("deals")}
+        where deals.deal_id = $deal
+        order by 1
+    """,
+    "talks_by_channel": talks_by("channel", "conversations.channel"),
+    "talks_by_hour": talks_by("hour", "cast(extract(hour from conversations.started_at_local) as integer)"),
+    "incoming_chats": f"""
+        select
+            conversations.project_id, conversations.responsible_user_id as user_id, {totals("talks", "first_response")},
+            count(*) filter (where answered_by = 'person') as answered,
+            count(*) filter (where answered_by is null or answered_by <> 'person') as not_answered
+        from amocrm_marts.conversations {of_chosen("conversations")} {join_deals("conversations")}
+        where {counts_in("talks", None)} and {OF_DEALS}
+        group by 1, 2
+    """,
+    "incoming_calls": f"""
+        select
+            calls.project_id, calls.manager_id as user_id, max(calls.manager_name) as manager, count(*) as calls_in,
+            count(*) filter (where coalesce(calls.seconds, 0) = 0) as missed_calls,
+            count(*) filter (where coalesce(calls.seconds, 0) = 0 and later.touched_at is null) as missed_and_left
+        from amocrm_marts.calls as calls {of_chosen("calls")}
+        left join (
+            select project_id, entity_type, entity_id, max(touched_at) as touched_at
+            from amocrm_staging.int_touches
+            where is_person and kind in ('call', 'message') and direction = 'out'
+            group by 1, 2, 3
+        ) as later
+            on later.project_id = calls.project_id and later.entity_type = calls.entity_type
+            and later.entity_id = calls.entity_id and later.touched_at > calls.created_at
+        left join amocrm_marts.deals as deals
+            on deals.project_id = calls.project_id
+            and deals.deal_id = case when calls.entity_type = 'deal' then calls.entity_id end
+        where calls.direction = 'in' and {in_period("calls.created_at_local")}
+            and {in_choice("calls", "manager_id", None)} and {OF_DEALS}
+        group by calls.project_id, calls.manager_id, case when calls.manager_id is null then calls.manager_name end
+    """,
+    "incoming_deals": f"""
+        select
+            deals.project_id, deals.responsible_user_id as user_id, {total("created")} as new_deals,
+            count(deals.seconds_to_first_response) as touched,
+            percentile_cont(0.5) within group (
+                order by cast(floor(deals.seconds_to_first_response / 60.0) as double precision)
+            ) as first_touch,
+            count(*) filter (where deals.first_response_at is null and deals.stage_kind in ('open', 'unsorted'))
+                as untouched_and_open
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("created")}
+        group by 1, 2
+    """,
+    "incoming_waiting": f"""
+        select waiting.project_id, waiting.responsible_user_id as user_id, count(*) as waiting_now,
+            max(waiting.days) as longest_wait_days
+        from amocrm_marts.today as waiting {of_chosen("waiting")}
+        where waiting.reason = 'waiting' and {in_choice("waiting")}
+        group by 1, 2
+    """,
+}

@@ -1,0 +1,384 @@
+"""Tables of the assistant's answers that are more than a query: cards with reasons, two periods side by side, pace."""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import median
+from typing import Any
+
+from amocrm_warehouse.database import Run
+from amocrm_warehouse.mcp_arguments import nearest
+from amocrm_warehouse.mcp_queries import AGES, QUERIES
+from amocrm_warehouse.report.answers import ANSWERS, FIGURES, select
+from amocrm_warehouse.report.choice import Choice
+from amocrm_warehouse.report.like_with_like import rounded
+from amocrm_warehouse.report.metrics import METRICS
+from amocrm_warehouse.report.page_queries import REASONS, needs
+from amocrm_warehouse.report.report_words import Words
+from amocrm_warehouse.report.workbook import link
+
+Row = dict[str, Any]
+ALL = ANSWERS | QUERIES
+
+
+class Missing(Exception):
+    """The marts that a query needs and the database does not have."""
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Asks the marts for the rows of one choice."""
+
+    run: Run
+    choice: Choice
+    before: Choice | None
+    domains: dict[str, str | None]
+    present: frozenset[str]
+    values: dict[str, Any]
+    limit: int
+    free_select: Callable[[str, int], list[Row]]
+    """Runs one SELECT that an assistant wrote."""
+
+    def rows(self, name: str, choice: Choice | None = None, **others: Any) -> list[Row]:
+        """Returns the rows of a query. Raises Missing."""
+        if absent := needs(ALL[name]) - self.present:
+            raise Missing(", ".join(sorted(absent)))
+        return select(self.run, ALL[name], choice or self.choice, **others).dicts()
+
+    def link(self, row: Row, kind: str | None = "deal", number: str = "deal_id") -> str | None:
+        return link(self.domains.get(row["project_id"]), kind, row[number])
+
+
+def cards(ask: Asking) -> list[Row]:
+    """Returns each card once, with every reason for which it waits; the highest budgets first."""
+    found: dict[Any, Row] = {}
+    for row in ask.rows("today"):
+        card = found.setdefault(
+            (row["project_id"], row["entity_type"], row["entity_id"] or -row["item_id"]),
+            {
+                "project_id": row["project_id"], "card": row["card"],
+                "link": ask.link(row, row["entity_type"], "entity_id"), "pipeline_name": row["pipeline_name"],
+                "stage": row["stage"], "budget": row["budget"], "currency": row["currency"], "reasons": [],
+            },
+        )  # fmt: skip
+        reason = {
+            "why": row["why"], "manager": row["manager"], "days": row["days"], "since": row["since_at_local"],
+            "usual_days": row["usual_days"], "channel" if row["why"] == "waiting" else "task": row["text"],
+        }  # fmt: skip
+        card["reasons"].append({name: value for name, value in reason.items() if value is not None})
+    return list(found.values())
+
+
+def waiting(ask: Asking) -> list[Row]:
+    """Returns how much waits in each account; a deal that waits for two people counts once in the money."""
+    each = cards(ask)
+    return [
+        row | {"cards": len(own), "budget": sum((card["budget"] or 0 for card in own), Decimal(0)),
+               "currency": next((card["currency"] for card in own), None)}
+        for row in ask.rows("reasons_today")
+        for own in [[card for card in each if card["project_id"] == row["project_id"]]]
+    ]  # fmt: skip
+
+
+def waiting_by_manager(ask: Asking) -> list[Row]:
+    known = {row["project_id"]: row for row in ask.rows("reasons_today")}
+    found: dict[Any, Row] = {}
+    budgets: dict[Any, dict[Any, Any]] = {}
+    for row in ask.rows("today"):
+        key = row["project_id"], row["user_id"]
+        reasons = {one: None if known[row["project_id"]][one] is None else 0 for one in REASONS}
+        person = found.setdefault(
+            key,
+            {
+                "project_id": key[0],
+                "user_id": key[1],
+                "manager": row["manager"],
+                **reasons,
+                "currency": row["currency"],
+            },
+        )
+        if person[row["why"]] is not None:
+            person[row["why"]] += 1
+        budgets.setdefault(key, {})[row["entity_type"], row["entity_id"] or -row["item_id"]] = row["budget"] or 0
+    for key, own in budgets.items():
+        found[key] |= {"cards": len(own), "budget": sum(own.values(), Decimal(0))}
+    return sorted(found.values(), key=lambda row: (str(row["currency"]), -row["budget"], -row["cards"]))
+
+
+def funnel(ask: Asking) -> list[Row]:
+    """Returns the stages of each pipeline, each beside the stage before; that of unsorted deals is none before."""
+    stays: dict[Any, list[tuple[int, bool]]] = {}
+    for row in ask.rows("stays"):
+        stays.setdefault((row["project_id"], row["pipeline_id"], row["status_id"]), []).append(
+            (row["lasted"], row["is_over"])
+        )
+    rows, before = ask.rows("funnel"), dict[Any, int]()
+    for row in rows:
+        pipeline, stage, kind = (row["project_id"], row["pipeline_id"]), row.pop("status_id"), row.pop("stage_kind")
+        own = [] if kind == "won" else stays.get((*pipeline, stage), [])
+        half, is_known = half_left(own), row["lost_here"] is not None
+        row |= {
+            "from_previous_share": None if kind == "unsorted" else share(row["reached"], before.get(pipeline)),
+            "from_all_share": share(row["reached"], row["deals"]),
+            "lost_here_share": share(row["lost_here"], row["reached"]),
+            "half_leave_within_days": None if half is None else half / 10,
+            "still_there": sum(not over for _, over in own) if is_known and kind != "won" else None,
+        }
+        if kind != "unsorted":
+            before[pipeline] = row["reached"]
+    return rows
+
+
+def half_left(stays: list[tuple[int, bool]]) -> int | None:
+    """Returns the time after which half of the stays are over (Kaplan and Meier), as the page counts it."""
+    left = 1.0
+    ordered = sorted(stays, key=lambda stay: (stay[0], not stay[1]))
+    for at, (lasted, is_over) in enumerate(ordered):
+        if is_over:
+            left *= (len(ordered) - at - 1) / (len(ordered) - at)
+            if left <= 0.5 + 1e-9:
+                return lasted
+    return None
+
+
+def of_created(name: str) -> Callable[[Asking], list[Row]]:
+    """Returns a function that tells what is won of the deals created in the days from what was sold in the days."""
+    names = {"won": "won_of_created", "won_budget": "won_of_created_budget"}
+    return lambda ask: [{names.get(one, one): value for one, value in row.items()} for row in ask.rows(name)]
+
+
+def forecast_stages(ask: Asking) -> list[Row]:
+    ages = list(AGES)
+    return [row | {"age": ages[row["age"]]} for row in ask.rows("forecast_stages")]
+
+
+def share(part: Any, whole: Any) -> float | None:
+    return float(part) / float(whole) if whole and part is not None else None
+
+
+def with_links(name: str, **others: str) -> Callable[[Asking], list[Row]]:
+    """Returns a function that adds the link of each deal; `others`: parameters from arguments."""
+
+    def rows(ask: Asking) -> list[Row]:
+        found = ask.rows(name, **{parameter: ask.values.get(one) for parameter, one in others.items()})
+        return [row | {"link": ask.link(row)} for row in found]
+
+    return rows
+
+
+def reasons(ask: Asking) -> list[Row]:
+    rows = ask.rows("reasons")
+    lost: dict[str, int] = {}
+    for row in rows:
+        lost[row["project_id"]] = lost.get(row["project_id"], 0) + row["deals"]
+    return [row | {"of_lost_share": share(row["deals"], lost[row["project_id"]])} for row in rows]
+
+
+def both(ask: Asking, name: str, column: str, *shown: str) -> list[Row]:
+    """Returns the rows of both periods side by side, the greatest changes of the first column first."""
+    assert ask.before
+    found: dict[Any, Row] = {}
+    for suffix, choice in (("", ask.choice), ("_before", ask.before)):
+        for row in ask.rows(name, choice):
+            key = row["project_id"], row[column], row.get("id")
+            empty = {
+                "project_id": key[0],
+                **({"currency": row["currency"]} if "currency" in row else {}),
+                column: key[1],
+            }
+            zeros = {f"{one}{end}": 0 for one in shown for end in ("", "_before")}
+            own = found.setdefault(key, empty | zeros)
+            own |= {f"{one}{suffix}": row[one] for one in shown}
+    for row in found.values():
+        row[f"{shown[0]}_change"] = row[shown[0]] - row[f"{shown[0]}_before"]
+        row[f"{shown[0]}_change_share"] = change_share(row[shown[0]], row[f"{shown[0]}_before"])
+    by = f"{shown[0]}_change"
+    return sorted(found.values(), key=lambda row: (str(row.get("currency")), -abs(row[by]), str(row[column])))
+
+
+def change_share(now: Any, before: Any) -> float | None:
+    return None if not before or now is None else float(now) / float(before) - 1
+
+
+def compared(name: str, column: str, *shown: str) -> Callable[[Asking], list[Row]]:
+    return lambda ask: both(ask, name, column, *shown)
+
+
+def figures(ask: Asking) -> list[Row]:
+    """Returns each figure of both periods. Figures as of now have no period before, and are left out."""
+    assert ask.before
+    before = {row["currency"]: row for row in ask.rows("figures", ask.before)}
+    found: list[Row] = []
+    for row in ask.rows("figures"):
+        then = before.get(row["currency"], {})
+        for name in (name for name in FIGURES if METRICS[name].day or METRICS[name].share):
+            now, was = row[name], then.get(name)
+            shown: Row = {"currency": row["currency"], "figure": name}
+            if METRICS[name].unit == "percent":
+                points = None if now is None or was is None else 100 * (now - was)
+                shown |= {"now_share": now, "before_share": was, "change_points": points}
+            else:
+                shown |= {"now": value_of(name, now), "before": value_of(name, was)}
+                shown["change_share"] = change_share(now, was)
+            found.append(shown)
+    return found
+
+
+def value_of(name: str, value: Any) -> Any:
+    return rounded(value) if name == "average" and value is not None else value
+
+
+def causes(ask: Asking) -> list[Row]:
+    """Returns how much of the change of sales is that of their number, and how much that of the average sale.
+
+    The two parts add up to the change: fewer sales at the average of before, and the new average of those made.
+    """
+    assert ask.before
+    before = {row["currency"]: row for row in ask.rows("figures", ask.before)}
+    found = []
+    for row in ask.rows("figures"):
+        then = before.get(row["currency"])
+        if then and then["won"] and row["won"]:
+            change = row["won_budget"] - then["won_budget"]
+            of_number = Decimal(row["won"] - then["won"]) * then["won_budget"] / then["won"]
+            found.append({
+                "currency": row["currency"], "won_budget_change": change,
+                "of_number_of_sales": Decimal(round(of_number)), "of_average_sale": change - Decimal(round(of_number)),
+            })  # fmt: skip
+    return found
+
+
+def plan_months(ask: Asking) -> list[Row]:
+    found: dict[Any, Row] = {}
+    for row in ask.rows("plans"):
+        own = found.setdefault(
+            (row["project_id"], row["month"]),
+            {"project_id": row["project_id"], "currency": row["currency"], "month": row["month"], "plan": Decimal(0),
+             "plan_won_budget": Decimal(0)},
+        )  # fmt: skip
+        own["plan"] += row["plan"]
+        own["plan_won_budget"] += row["won_budget"]
+    return [row | {"of_plan_share": share(row["plan_won_budget"], row["plan"])} for row in found.values()]
+
+
+def plan_managers(ask: Asking) -> list[Row]:
+    return [
+        {name: value for name, value in row.items() if name != "today"}
+        | {"of_plan_share": share(row["won_budget"], row["plan"])}
+        for row in ask.rows("plans")
+    ]
+
+
+def pace(ask: Asking) -> list[Row]:
+    """Returns the present month: the plan's part up to today, if every day has the same part, and what is sold."""
+    months = [ask.choice.month_of(project) for project in ask.choice.days]
+    rows = [row for choice in months for row in ask.rows("plans", choice)]
+    found: list[Row] = []
+    for project in dict.fromkeys(row["project_id"] for row in rows):
+        own = [row for row in rows if row["project_id"] == project]
+        total = {"manager": "*", "user_id": None, "plan": sum(row["plan"] for row in own),
+                 "won_budget": sum(row["won_budget"] for row in own)}  # fmt: skip
+        for row in [own[0] | total, *own]:
+            today = row["today"]
+            days = monthrange(today.year, today.month)[1]
+            by_today = row["plan"] * today.day / days
+            found.append({
+                "project_id": project, "currency": row["currency"], "manager": row["manager"], "month": row["month"],
+                "plan": row["plan"], "sold_so_far": row["won_budget"], "plan_by_today": Decimal(round(by_today)),
+                "of_plan_by_today_share": share(row["won_budget"], by_today),
+                "of_plan_share": share(row["won_budget"], row["plan"]),
+                "left_to_sell": max(row["plan"] - row["won_budget"], Decimal(0)), "days_left": days - today.day,
+            })  # fmt: skip
+    return found
+
+
+def record(ask: Asking) -> list[Row]:
+    """Returns how the forecasts of the last months did: within the interval, and how far off."""
+    found = []
+    rows = [row for row in ask.rows("forecast") if row["months_back"] and row["expected"] is not None]
+    for project, pipeline in dict.fromkeys((row["project_id"], row["pipeline_name"]) for row in rows):
+        own = [row for row in rows if (row["project_id"], row["pipeline_name"]) == (project, pipeline)]
+        off = [share(abs(float(row["expected"]) - float(row["sold"])), row["sold"]) for row in own]
+        naive = [share(abs(float(row["sold_month_before"] or 0) - float(row["sold"])), row["sold"]) for row in own]
+        found.append({
+            "project_id": project, "pipeline_name": pipeline, "months": len(own),
+            "within_interval": sum(row["low"] <= row["sold"] <= row["high"] for row in own),
+            "off_share": middle(off), "same_as_month_before_off_share": middle(naive),
+        })  # fmt: skip
+    return found
+
+
+def middle(values: Iterable[float | None]) -> float | None:
+    found = [value for value in values if value is not None]
+    return median(found) if found else None
+
+
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def hours(ask: Asking) -> list[Row]:
+    found: dict[Any, Row] = {}
+    for row in ask.rows("hours"):
+        own = found.setdefault(
+            (row["project_id"], row["weekday"]),
+            {"project_id": row["project_id"], "weekday": WEEKDAYS[row["weekday"] - 1], "actions": 0, "by_hour": {}},
+        )
+        own["actions"] += row["actions"]
+        own["by_hour"][str(row["hour"])] = row["actions"]
+    return list(found.values())
+
+
+def beside_median(ask: Asking) -> list[Row]:
+    """Returns the sales of each manager of both periods, and beside the median of present users."""
+    rows = both(ask, "by_manager", "manager", "won_budget", "won", "lost")
+    present = {(row["project_id"], row["manager"]) for row in ask.rows("people")}
+    for project in {row["project_id"] for row in rows}:
+        usual = middle(
+            float(row["won_budget"])
+            for row in rows
+            if row["project_id"] == project and (project, row["manager"]) in present
+        )
+        for row in rows:
+            if row["project_id"] == project:
+                row["of_median_share"] = share(row["won_budget"], usual)
+    return rows
+
+
+def deal(ask: Asking) -> list[Row]:
+    """Returns the history of one deal. Raises ValueError if no account has it."""
+    if not ask.rows("deal_card", deal=ask.values["deal_id"]):
+        raise ValueError(f"There is no deal {ask.values['deal_id']} in {', '.join(ask.choice.days)}.")
+    found = ask.rows("deal", deal=ask.values["deal_id"], at=ask.values.get("at"))
+    by_utc = ("from_at", "to_at")
+    return [{name: row[name] for name in row if name not in by_utc} | {"link": ask.link(row)} for row in found]
+
+
+def selected(ask: Asking) -> list[Row]:
+    return ask.free_select(ask.values["select"], ask.limit)
+
+
+SCHEMA = """
+    select table_schema, table_name, column_name, data_type
+    from information_schema.columns
+    where table_schema like '%marts' or table_schema like '%staging'
+    order by 1, 2, ordinal_position
+"""
+
+
+def schema(ask: Asking) -> list[Row]:
+    """Returns the tables with their columns, the marts first; or the columns of one. Raises ValueError."""
+    words = Words("en")
+    tables: dict[str, list[tuple[str, str]]] = {}
+    for of, table, column, kind in ask.run(SCHEMA)[1]:
+        tables.setdefault(f"amocrm_{'marts' if of.endswith('marts') else 'staging'}.{table}", []).append((column, kind))
+    wanted = ask.values.get("table")
+    if not wanted:
+        return [{"table": name, "columns": ", ".join(name for name, _ in of)} for name, of in tables.items()]
+    own = next((of for name, of in tables.items() if wanted.casefold() in (name, name.partition(".")[2])), None)
+    if own is None:
+        close = nearest(wanted, [name.partition(".")[2] for name in tables])
+        raise ValueError(f"There is no table {wanted}.{close} schema without a table lists them.")
+    return [{"column": column, "type": kind, "means": words.of_column(column)} for column, kind in own]

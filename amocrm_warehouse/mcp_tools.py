@@ -1,0 +1,260 @@
+"""The tools of `source-amocrm mcp`, each a declaration: its purpose, its arguments, and the tables of its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from amocrm_warehouse import mcp_shapes as shapes
+from amocrm_warehouse.mcp_incoming import ENOUGH, incoming, worst
+from amocrm_warehouse.mcp_shapes import Asking, Row, compared, of_created, with_links
+
+Part = str | Callable[[Asking], list[Row]]
+
+
+@dataclass(frozen=True)
+class Tool:
+    about: str
+    """What an assistant reads before it chooses the tool."""
+    parts: Mapping[str, Part]
+    """The tables of the answer by name: a query, or a function of its rows."""
+    takes: tuple[str, ...]
+    """ARGUMENTS, beside `project`, `limit` and `kilobytes`, which every tool takes."""
+    dated: str | None = None
+    """What puts a row into the days asked for. None: the tool is as of now, and takes no days."""
+    needs: tuple[str, ...] = ()
+    """Arguments without which the tool cannot answer."""
+    is_compared: bool = False
+    """Whether the answer stands beside a period before."""
+    notes: tuple[str, ...] = ()
+    """What the answer says of itself, where its columns do not."""
+    reads: tuple[str, ...] = ()
+    """Tables of the connector, of UNREAD, without which a part of the answer is unknown."""
+    is_counted: bool = True
+    """Whether the answer says of how many rows it shows the first."""
+    rows: int = 50
+    """The most rows of each table, unless `limit` names another number."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        days = ("period", "since", "until") if self.dated else ()
+        before = ("before_since", "before_until") if self.is_compared else ()
+        return ("project", *self.takes, *days, *before, "limit", "kilobytes")
+
+
+OF_PEOPLE = ("manager", "team")
+OF_DEALS = ("pipeline", *OF_PEOPLE, "source")
+CLOSING = "the day of closing; a sale belongs to the user who was responsible then"
+CREATION = "the day of creation; the responsible user is the present one"
+NOW = "overdue and stale are as of now, whatever the days."
+PLAN = "Plans are of whole months, people and all pipelines together."
+
+UNREAD = {
+    "calls": "Calls are unknown, not zero.",
+    "messages": "Chats, answers and waiting clients are unknown, not zero.",
+    "notes": "Notes are unknown, not zero.",
+    "tasks": "Tasks are unknown: none is counted as overdue or done, and no deal as one without a task.",
+    "deal_statuses": "Moves of deals are unknown: so are slow deals, forecasts, and the stages of losses.",
+    "deal_responsible_changes": "It is unknown who was responsible at closing: the present responsible user stands in.",
+    "deal_sale_changes": "Former budgets are unknown: the present one stands in.",
+    "loss_reasons": "Names of reasons are unknown.",
+    "statuses": "Names and order of stages and pipelines are unknown.",
+    "users": "Names of users are unknown.",
+    "groups": "Teams are unknown.",
+}
+"""What an answer says of a table that was not read."""
+CLOSER = ("deal_responsible_changes", "users")
+WAITS = ("tasks", "messages", "deal_statuses", "users", "statuses")
+ACTS = ("calls", "messages", "notes", "tasks", "deal_statuses", "users")
+
+TOOLS: dict[str, Tool] = {
+    "directory": Tool(
+        "Start here if a name is not certain: accounts (currency, time zone, today), pipelines with their stages, "
+        "people with their teams, and sources of deals. Other tools take these names or ids.",
+        {"accounts": "accounts", "pipelines": "pipelines", "people": "people", "sources": "source_names"},
+        (), rows=500,
+        reads=("statuses", "users", "groups"),
+    ),
+    "sales_overview": Tool(
+        "How much was sold: deals created, won and lost, money, share won, average sale, days to win, plan, and open "
+        "deals now, one row per currency; then by month of closing. For “why more or less than before” use "
+        "compare_periods.",
+        {"total": "figures", "months": "money"}, OF_DEALS,
+        "won, lost, money: the day of closing; created: the day of creation",
+        notes=("open and open_budget are as of now, whatever the days.",
+               "plan is null unless the days are whole months of all pipelines; plan_won_budget are the sales of those "
+               "who have a plan, in its months: compare the plan with this, never with won_budget."),
+        reads=CLOSER,
+    ),
+    "compare_periods": Tool(
+        "Why sales rose or fell: two periods side by side, in total, by manager, team, pipeline and source, with deals "
+        "created and reasons of loss, the greatest changes first. causes splits the change of money into fewer or more "
+        "sales and a lower or higher average sale. Like is compared with like: an unfinished period with the same days "
+        "of the one before. For “last month” give period=last_month.",
+        {
+            "figures": shapes.figures, "causes": shapes.causes, "managers": shapes.beside_median,
+            "teams": compared("by_team", "team", "won_budget", "won", "lost"),
+            "pipelines": compared("by_pipeline", "pipeline_name", "won_budget", "won", "lost"),
+            "sources": compared("by_source", "source", "won_budget", "won", "lost"),
+            "created_by_source": compared("created_by_source", "source", "created"),
+            "reasons": compared("reasons", "reason", "deals", "lost_budget"),
+        }, OF_DEALS,
+        "won, lost, money, reasons: the day of closing; created: the day of creation",
+        is_compared=True, rows=10,
+        notes=("The columns …_before are of compared_with; …_change is now minus before; a change from nothing has no "
+               "share.",
+               "causes: of_number_of_sales + of_average_sale = won_budget_change.",
+               "of_median: a manager's sales against the median of the account's present users among them."),
+        reads=(*CLOSER, "groups", "loss_reasons"),
+    ),
+    "plan": Tool(
+        "Plan and pace: the plan, sales and share done by month and by manager, and for the present month what the "
+        "plan asks for by today and what is left to sell (* is everybody with a plan).",
+        {"pace": shapes.pace, "months": shapes.plan_months, "managers": shapes.plan_managers}, OF_PEOPLE,
+        "the month of the plan; sales by the day of closing",
+        notes=(PLAN, "won_budget and plan_won_budget are the sales of those who have a plan for the month.",
+               "pace is of the present month, whatever the days; it gives every day the same part of the plan."),
+        reads=CLOSER,
+    ),
+    "managers": Tool(
+        "Sales by manager: won, money, lost, share won, average; overdue tasks and stale deals now. Highest sales "
+        "first.",
+        {"managers": "managers"}, ("pipeline", *OF_PEOPLE), CLOSING, notes=(NOW,),
+        reads=(*CLOSER, "tasks"),
+    ),
+    "teams": Tool(
+        "The same by team (group of users): won, money, lost, share won, average; overdue tasks and stale deals now.",
+        {"teams": "teams"}, ("pipeline", *OF_PEOPLE), CLOSING,
+        notes=(NOW, "A user's team is the present one; null is everybody without a team, removed users too."),
+        reads=(*CLOSER, "tasks", "groups"),
+    ),
+    "funnel": Tool(
+        "Where deals are lost: of the deals created in the days, how many reached each stage, share of the stage "
+        "before and of all, lost from there, days within which half leave the stage, and deals there now.",
+        {"stages": shapes.funnel}, OF_DEALS, CREATION, rows=100,
+        notes=("The last stage is won: deals that are won now, whenever that was.",
+               "lost_here is null if the moves of deals were not read."),
+        reads=("deal_statuses", "statuses"),
+    ),
+    "loss_reasons": Tool(
+        "Why deals are lost: lost deals and their money by reason, the most frequent first (null: no reason given).",
+        {"reasons": shapes.reasons}, OF_DEALS, CLOSING,
+        reads=("loss_reasons", *CLOSER),
+    ),
+    "sources": Tool(
+        "Where deals come from: deals created in the days by source (null: none), and what is won of them now.",
+        {"sources": of_created("sources")}, OF_DEALS, CREATION,
+        notes=("won_of_created and source_rate are of the deals created in the days, whenever they were won: they "
+               "differ "
+               "from the sales of the days.", "What sources cost is not in the marts: nothing here tells a return."),
+    ),
+    "cohorts": Tool(
+        "Deals by month of creation: the share won by the end of that month, and 1, 2, 3, 6 and 12 months later. Null: "
+        "that month is not over.",
+        {"months": of_created("cohorts")}, OF_DEALS, CREATION,
+    ),
+    "deals": Tool(
+        "A list of deals with links: won, lost or created in the days, or open now (state); the highest budgets first. "
+        "Use it to show which deals are behind a number.",
+        {"deals": with_links("deals", state="state")}, ("state", *OF_DEALS),
+        "won and lost: the day of closing; created: the day of creation; open: as of now", needs=("state",), rows=20,
+        reads=(*CLOSER, "statuses"),
+    ),
+    "open_deals": Tool(
+        "Open deals now by pipeline and stage: number, money, and for how long they have been in the stage.",
+        {"stages": "open_by_age"}, OF_DEALS, rows=100,
+        reads=("deal_statuses", "statuses"),
+    ),
+    "today": Tool(
+        "What to do today: every card that waits, once, with link, manager and all its reasons, the highest budgets "
+        "first; and how much waits by manager. Reasons: no_task (open deal without a task), slow (longer in its stage "
+        "than three quarters of won deals), waiting (a client waits for an answer), overdue_task.",
+        {"total": shapes.waiting, "managers": shapes.waiting_by_manager, "cards": shapes.cards},
+        ("pipeline", *OF_PEOPLE),
+        rows=20,
+        notes=("budget is that of open deals alone; a card that is won, lost or no deal has none and comes last.",
+               "A number of a reason is null if the account's tasks, messages or moves were not read."),
+        reads=WAITS,
+    ),
+    "stale_deals": Tool(
+        "Open deals in which nothing has happened for a long time and that have no task to come, with links; the "
+        "highest budgets first.",
+        {"deals": with_links("stale")}, ("pipeline", *OF_PEOPLE), rows=20,
+        reads=ACTS,
+    ),
+    "forecast": Tool(
+        "Expected sales of the present month and the next two, by pipeline (* is all pipelines), with the interval in "
+        "which four of five months lie; how such forecasts did in the last six months (record); what the open deals "
+        "will bring.",
+        {"forecast": "forecast", "record": shapes.record, "open_deals": shapes.forecast_stages}, ("pipeline",),
+        notes=("The forecast is of everybody: it takes no manager and no team.",
+               "Rows with months_back above 0 are what the forecast would have said so many months ago, beside what "
+               "was sold.",
+               "expected is null where too few sales are known to tell: say so, and give no number."),
+        rows=40,
+        reads=("deal_statuses", "statuses"),
+    ),
+    "incoming": Tool(
+        "How people handle incoming chats, calls and new deals, by manager: first answer, unanswered chats, missed "
+        "calls, clients who wait now, first touch of new deals. worst names who is worst by each measure among people "
+        f"with at least {ENOUGH} cases, beside the median of people.",
+        {"worst": worst, "managers": incoming}, ("pipeline", *OF_PEOPLE),
+        "chats: the day they began; calls: the day of the call; deals: the day of creation", rows=30,
+        notes=(f"worst compares present users with at least {ENOUGH} cases; robots and removed users are left "
+                "out. No single measure says who is worst of all: name the measure.",
+               "waiting_now is as of now, whatever the days."),
+        reads=("messages", "calls", "users"),
+    ),
+    "conversations": Tool(
+        "Chats in which a client wrote: number, median minutes to a person's first answer, who waits, and by whom they "
+        "were answered; by manager, by channel, and by the hour in which they began.",
+        {"managers": "talks", "channels": "talks_by_channel", "hours": "talks_by_hour"}, ("pipeline", *OF_PEOPLE),
+        "the day on which the conversation began",
+        notes=("unanswered are the conversations begun in the days whose client waits now; today has all who wait.",),
+        reads=("messages", "users"),
+    ),
+    "activity": Tool(
+        "What people did: calls, seconds of talk, messages, notes, moves of deals and tasks done, by user.",
+        {"managers": "work"}, OF_PEOPLE, "the day of the act",
+        notes=("Robots' calls count too. Activity has no pipelines.",),
+        reads=ACTS,
+    ),
+    "working_hours": Tool(
+        "When people work: what they did (calls, messages, notes, moves, tasks done) by weekday and hour of the "
+        "account's clock.",
+        {"weekdays": shapes.hours}, ("pipeline", *OF_PEOPLE), "the day of the act",
+        reads=ACTS,
+    ),
+    "manager_card": Tool(
+        "One manager in one call: sales, plan of the present month, what was done, how incoming was handled, and what "
+        "waits now, the cards with the highest budgets first.",
+        {"sales": "managers", "plan": shapes.pace, "activity": "work", "incoming": incoming,
+         "waiting": shapes.waiting, "cards": shapes.cards},
+        ("manager",), CLOSING, needs=("manager",), rows=10, notes=(NOW, "waiting and cards are as of now."),
+        reads=(*CLOSER, *WAITS, "calls"),
+    ),
+    "deal_as_of": Tool(
+        "One deal's stage, responsible user and budget at a moment, or at all times.",
+        {"history": shapes.deal}, ("deal_id", "at"), needs=("deal_id",), rows=500,
+        notes=("from_at_local and to_at_local are by the account's clock; a null to_at_local lasts until now.",),
+        reads=("deal_statuses", "deal_responsible_changes", "deal_sale_changes"),
+    ),
+    "what_was_read": Tool(
+        "Which tables of the account are in the database, with rows and the newest of each: why a number may be "
+        "missing.",
+        {"tables": "freshness"}, (), rows=100,
+    ),
+}  # fmt: skip
+SQL_TOOLS: dict[str, Tool] = {
+    "schema": Tool(
+        "The tables and columns that sql may read; with `table` the columns of one table, with their meaning.",
+        {"tables": shapes.schema}, ("table",), rows=500,
+    ),
+    "sql": Tool(
+        "One SELECT over the schemas amocrm_marts and amocrm_staging, for what no other tool answers. It can write "
+        "nothing and takes twenty seconds at most. schema has the columns. Never add up money of several currencies.",
+        {"rows": shapes.selected}, ("select",), needs=("select",), is_counted=False,
+        notes=("These rows are of the whole statement: none of the rules of the other tools was applied. Deleted deals "
+               "have is_deleted, sales belong to closer_id, months are by closed_at_local.",),
+    ),
+}  # fmt: skip

@@ -1,0 +1,247 @@
+"""`source-amocrm models`: the dbt models built on the tables that a sync wrote."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import io
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from amocrm_warehouse.database import DATABASE_ERRORS, tables, tables_of
+from amocrm_warehouse.database_address import add_database, listed, location, server_of, without_password
+from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
+from amocrm_warehouse.plans_and_costs import PLANS, read_plans, write_plans
+from amocrm_warehouse.table_names import SCHEMA, table_name
+from amocrm_warehouse.this_machine import own_folder
+
+PACKAGE = Path(__file__).resolve().parent / "dbt"
+
+
+@dataclass(frozen=True)
+class Built:
+    """The result of a build."""
+
+    count: int
+    """Number of models that were built."""
+    unbuilt: dict[str, str]
+    """Models that failed, or whose test failed, or that are made of such models: the reason by model."""
+    failure: str = ""
+    """One sentence about the models that failed."""
+
+
+def build(
+    database: str,
+    projects: list[str],
+    *,
+    plans: list[list[str]] | None = None,
+    line: LiveLine = SILENT,
+    **variables: Any,
+) -> Built:
+    """Builds and tests every model. Raises ValueError with a sentence if nothing could be built.
+
+    `plans`: rows of `read_plans`; without them those of the previous build stay. `line`: shows how many models are
+    built. `variables`: dbt's vars, if not None.
+    """
+    if not projects:
+        raise ValueError("No project is named: give the ids in the tables' prefixes, as in --project 1001.")
+    chosen = {name: value for name, value in variables.items() if value is not None}
+    connection = environment(database)
+    line.begin("models", sum(1 for _ in (PACKAGE / "models").rglob("*.sql")))
+    # dbt takes seconds to import, so mistakes are looked for before
+    from dbt.cli.main import dbtRunner
+
+    with TemporaryDirectory(prefix="amocrm-models-") as folder:
+        os.environ.update(connection, DBT_SEND_ANONYMOUS_USAGE_STATS="false")
+        # what dbt has parsed for one kind of database does not fit the other
+        os.environ.setdefault("AMOCRM_TARGET", str(own_folder("dbt", os.environ["AMOCRM_TARGET_TYPE"])))
+        excluded: list[str] = []
+        if plans is not None:
+            write_plans(plans, Path(folder) / "amocrm__plans.csv")
+            os.environ["AMOCRM_SEEDS"] = folder
+        elif "amocrm_staging.plans" in tables(database):
+            excluded = ["--exclude", "resource_type:seed"]
+        command = ["--quiet", "--no-use-colors", "--no-write-json", "--log-level-file", "none"]
+        command += ["--log-path", folder, "build", "--no-version-check"]
+        command += [*excluded, "--project-dir", str(PACKAGE), "--profiles-dir", str(PACKAGE)]
+        command += ["--vars", json.dumps({"projects": projects, **chosen})]
+        output = io.StringIO()
+        # dbt keeps what it imports and parses to the end: searching it for garbage takes a tenth of a build
+        gc.disable()
+        try:
+            with redirect_stdout(output), redirect_stderr(output):
+                result = dbtRunner(callbacks=[partial(_count, line)]).invoke(command)
+        finally:
+            gc.enable()
+    results = getattr(result.result, "results", None) or []
+    count = sum(1 for one in results if one.node.resource_type == "model" and one.status == "success")
+    if result.success:
+        return Built(count, {})
+    sentence = reason(result, output.getvalue())
+    if not {one.node.alias for one in results if one.status == "success"} >= NEEDED:
+        raise ValueError(sentence)
+    return Built(count, unbuilt(results), sentence)
+
+
+def _count(line: LiveLine, event: Any) -> None:
+    """Counts a model in the line when dbt has built it."""
+    if event.info.name == "LogModelResult":
+        line.count()
+
+
+NEEDED = {"int_accounts", "freshness"}
+"""Models without which a build has failed as a whole."""
+
+
+def unbuilt(results: list[Any]) -> dict[str, str]:
+    """Returns the models that a build has not made, each with the reason, from dbt's results."""
+    failed = {
+        tested_model(one.node): sentence_of(str(one.message))[:300]
+        for one in results
+        if one.status in ("error", "fail")
+    }
+    skipped = [one.node.alias for one in results if one.status == "skipped" and one.node.resource_type == "model"]
+    made_of = f"it is made of {', '.join(failed)}"
+    return dict.fromkeys(skipped, made_of) | failed
+
+
+def tested_model(node: Any) -> str:
+    """Returns the table of a model; for a test, the table of the model that it tests."""
+    tested = getattr(node, "attached_node", None) or getattr(node, "tested_node_unique_id", None)
+    return str(tested).rpartition(".")[2].replace("amocrm__", "") if tested else str(node.alias)
+
+
+def environment(database: str) -> dict[str, str]:
+    """Returns the environment variables of dbt/profiles.yml. Raises ValueError for an address that is no database."""
+    url = location(database)
+    if isinstance(url, Path):
+        if not url.exists():
+            raise ValueError(f"There is no DuckDB file {url}. Read an account into it first: source-amocrm sync.")
+        return {"AMOCRM_TARGET_TYPE": "duckdb", "AMOCRM_DUCKDB": str(url)}
+    server = server_of(url)
+    return {
+        "AMOCRM_TARGET_TYPE": "postgres",
+        "AMOCRM_PG_HOST": server.host,
+        "AMOCRM_PG_PORT": str(server.port),
+        "AMOCRM_PG_USER": server.user,
+        "AMOCRM_PG_DATABASE": server.database,
+    } | ({"PGPASSWORD": server.password} if server.password else {})
+
+
+def reason(result: Any, output: str) -> str:
+    """Returns one sentence about why dbt failed."""
+    results = getattr(result.result, "results", None) or ()
+    failed = [one for one in results if one.status in ("error", "fail")]
+    first = next((str(one.message) for one in failed if one.message), str(result.exception or output))
+    if "Compilation Error in operation " in first:
+        return sentence_of(first)
+    lines = [line.strip() for line in first.splitlines() if line.strip()]
+    if not failed:
+        return f"The database cannot be opened, or the models not be read: {' '.join(lines[-2:]) or 'dbt says no more'}"
+    names = ", ".join(one.node.alias for one in failed)
+    return f"These models or their tests failed: {names}. The first says: {sentence_of(first)[:500]}"
+
+
+def sentence_of(message: str) -> str:
+    """Returns an error of dbt as one line; of an error that our macros raise, only their sentence."""
+    ours = re.search(r"Compilation Error in \w+ [^\n]*\n\s*(.+)", message)
+    return ours[1].strip() if ours else " ".join(message.split())
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say on which tables the models are built, and how."""
+    parser.add_argument("--project", help="the projects to unite, separated by commas; by default all that are there")
+    add_database(parser)
+    parser.add_argument("--schema", help="the schema of the tables; by default amocrm, which a sync writes to")
+    parser.add_argument("--plans", type=Path, help=f"a CSV file with the columns {','.join(PLANS)}")
+    parser.add_argument("--time-zone", help="the time zone, as Europe/Moscow; each account's own by default")
+    parser.add_argument(
+        "--fields", help="the custom fields that become columns, by ids, codes or names, with commas; all by default"
+    )
+    parser.add_argument("--by", help="a custom field of deals: funnel, sales, lost deals and sources by its values")
+    parser.add_argument(
+        "--working-hours",
+        help='when people work, as "1-5 09:00-18:00, 6 10:00-15:00", Monday is 1; by default 1-5 09:00-18:00',
+    )
+    parser.add_argument("--quiet", action="store_true", help="say nothing about how far it is")
+    parser.add_argument("--now", help=argparse.SUPPRESS)
+
+
+def projects_of(options: argparse.Namespace) -> list[str]:
+    """Returns the projects that are named, else all in the schema. Raises ValueError if there are none."""
+    if options.project is not None:
+        return listed(options.project)
+    environment(options.db)
+    schema = options.schema or SCHEMA
+    try:
+        found = projects_in(tables_of(options.db), schema)
+    except DATABASE_ERRORS as error:
+        text = " ".join(str(error).split())
+        raise ValueError(f"The database cannot be opened, or the models not be read: {text}") from None
+    if not found:
+        raise ValueError(
+            f"There are no tables amocrm_<project>_… in the schema {schema} of this database. Read an account into it "
+            "first: source-amocrm sync."
+        )
+    return found
+
+
+def projects_in(names: Iterable[str], schema: str) -> list[str]:
+    """Returns the projects of the tables `amocrm_<project>_<stream>` in a schema. `names`: schema.table.
+
+    amocrm_my_deal_contacts is `contacts` of my_deal if my_deal has another table, else `deal_contacts` of my.
+    """
+    schemas = resources.files("source_amocrm") / "schemas"  # to import the streams takes a second
+    longest_first = sorted((Path(file.name).stem for file in schemas.iterdir()), key=len, reverse=True)
+    candidates = []
+    for name in names:
+        schema_of_table, _, table = name.partition(".")
+        streams = (one for one in longest_first if table.endswith(f"_{one}"))
+        projects = [found[1] for stream in streams if (found := re.fullmatch(table_name("(.+)", stream), table))]
+        if schema_of_table == schema and projects:
+            candidates.append(projects)
+    certain = {project for project, *others in candidates if not others}
+    return sorted(certain | {projects[0] for projects in candidates if certain.isdisjoint(projects)})
+
+
+def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]:
+    """Builds the models as the options say. Returns the result, and a sentence about it."""
+    # a mistake in the plans is reported before the database is opened
+    plans = read_plans(options.plans) if options.plans else None
+    projects = projects_of(options)
+    fields = None if options.fields is None else listed(options.fields)
+    variables = {"time_zone": options.time_zone, "now": options.now, "raw_schema": options.schema}
+    variables |= {"fields": fields, "by": options.by, "working_hours": options.working_hours}
+    built = build(options.db, projects, plans=plans, line=line, **variables)
+    names, where = ", ".join(projects), without_password(options.db)
+    return built, f"{built.count} models of the projects {names} are in {where}, the marts in the schema amocrm_marts."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="source-amocrm models", description=__doc__)
+    add_options(parser)
+    options = parser.parse_args(arguments)
+    try:
+        with live_line(sys.stderr, shown=not options.quiet) as line:
+            built, sentence = build_from(options, line)
+    except (ValueError, KeyboardInterrupt) as error:
+        return exit_code(error)
+    print(sentence)
+    if built.unbuilt:
+        print(built.failure, file=sys.stderr)
+    return 2 if built.unbuilt else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+"""Reads the marts in the form that the page holds: tables as columns, packed for JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from amocrm_warehouse.database import Run
+from amocrm_warehouse.report.page_queries import BY, CLOCK, FIRST_DAYS, QUERIES, needs
+
+MOST_MONTHS = 36
+"""The most months that the report goes back."""
+SOURCES_SHOWN = 25
+"""The most sources of an account that the page names, besides those with costs; it unites all others."""
+Columns = dict[str, list[Any]]
+"""The values of each column."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a page leaves out of the marts (`only`), and adds to them (`costs`)."""
+
+    only: Collection[tuple[str, int]] | None = None
+    """(project, user id) of the only users whose rows the page shows, without figures of everybody. None: all rows."""
+    costs: list[list[str]] | None = None
+    """Rows of month, source and cost."""
+
+
+EVERYTHING = Contents()
+
+
+def read(
+    run: Run,
+    most_months: int = MOST_MONTHS,
+    unbuilt: Mapping[str, str] | None = None,
+    contents: Contents = EVERYTHING,
+) -> dict[str, Any]:
+    """Reads everything that the page shows of its last `most_months` months.
+
+    `unbuilt`: models that are missing, and why; tables made of them are left out.
+    """
+    unbuilt = unbuilt or {}
+    _, [(built_at, today, synced_at)] = run(CLOCK)
+    this_month = today.replace(day=1)
+    days = [run(sql)[1][0][0] for sql in FIRST_DAYS if not needs(sql) & unbuilt.keys()]
+    first = min([this_month, *(day.replace(day=1) for day in days if day)])
+    since = max(first, shifted(this_month, 1 - most_months))
+    values = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
+    by = [] if needs(BY) & unbuilt.keys() else [name for (name,) in run(BY)[1]]
+    values["source"] = "deals.by_value" if by else "coalesce(deals.source_name, deals.utm_source)"
+    tables: dict[str, Columns] = {}
+    for name, sql in QUERIES.items():
+        if not needs(sql) & unbuilt.keys():
+            columns, rows = run(sql.format_map(values))
+            found = list(zip(*rows, strict=True)) or [()] * len(columns)
+            tables[name] = dict(zip(columns, map(list, found), strict=True))
+    if contents.costs is not None:
+        months, sources, costs = zip(*contents.costs, strict=True) if contents.costs else ((), (), ())
+        tables["costs"] = {
+            "project_id": [None] * len(months), "month": list(map(date.fromisoformat, months)),
+            "source": [source[:80] or None for source in sources], "cost": list(map(Decimal, costs)),
+        }  # fmt: skip
+    if contents.only is not None:
+        tables = of_people(tables, frozenset(contents.only))
+    if "deals" in tables:
+        renumber(tables)
+    return {
+        "built_at": json_value(built_at),
+        "synced_at": json_value(synced_at),
+        "today": json_value(today),
+        "since": json_value(since),
+        "by": ", ".join(by),
+        "is_whole": since == first,
+        "only": contents.only is not None,
+        "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},
+        "tables": {
+            name: {column: packed(column, cells) for column, cells in table.items()} for name, table in tables.items()
+        },
+    }
+
+
+OF_EVERYBODY = ("costs", "forecast", "forecast_stages", "freshness")
+"""Tables whose figures are of all users together; a page of chosen users leaves them out."""
+
+
+def of_people(tables: dict[str, Columns], only: frozenset[tuple[str, int]]) -> dict[str, Columns]:
+    """Keeps the rows of these users. The id of any other user in such a row becomes None."""
+    found: dict[str, Columns] = {}
+    deals = set()
+    for name, table in tables.items():
+        whose = [column for column in ("responsible_user_id", "closer_id", "user_id") if column in table]
+        rows = list(range(len(table["project_id"])))
+        for column in whose:
+            pairs = zip(table["project_id"], table[column], strict=True)
+            table[column] = [user if (project, user) in only else None for project, user in pairs]
+        if whose:
+            rows = [at for at in rows if any(table[column][at] is not None for column in whose)]
+        elif "deal_id" in table:
+            rows = [at for at in rows if (table["project_id"][at], table["deal_id"][at]) in deals]
+        if name not in OF_EVERYBODY:
+            found[name] = {column: [cells[at] for at in rows] for column, cells in table.items()}
+        if name == "deals":
+            deals = set(zip(found[name]["project_id"], found[name]["deal_id"], strict=True))
+    return found
+
+
+def renumber(tables: dict[str, Columns]) -> None:
+    """Replaces ids of deals by row numbers in the table of deals, and sources that the page does not name by True."""
+    deals = tables["deals"]
+    number = {key: at for at, key in enumerate(zip(deals["project_id"], deals["deal_id"], strict=True))}
+    for name in ("ways", "stays"):
+        if table := tables.get(name):
+            table["deal"] = [number[key] for key in zip(table.pop("project_id"), table.pop("deal_id"), strict=True)]
+    del deals["deal_id"]
+    ranks: dict[str, Counter[str]] = {}
+    for project, source in zip(deals["project_id"], deals["source"], strict=True):
+        if source is not None:
+            ranks.setdefault(project, Counter())[source[:80]] += 1
+    paid = set(tables.get("costs", {}).get("source", ()))
+    named = {
+        project: paid | {name for name, _ in sorted(found.items(), key=lambda one: (-one[1], one[0]))[:SOURCES_SHOWN]}
+        for project, found in ranks.items()
+    }
+    deals["source"] = [
+        source and (source[:80] if source[:80] in named[project] else True)
+        for project, source in zip(deals["project_id"], deals["source"], strict=True)
+    ]
+
+
+def packed(column: str, values: list[Any]) -> Any:
+    """Packs a column for JSON: days and ids as differences, few distinct values as a list and positions in it."""
+    found = [json_value(value) for value in values]
+    if any(isinstance(value, date) and not isinstance(value, datetime) for value in values):
+        days = [None if value is None else (value - EPOCH).days for value in values]
+        return {"days": differences(days)}
+    if column in ("deal", "user_id", "task_id"):
+        return {"numbers": differences(found)}
+    if len(found) > 24 and len(distinct := list(dict.fromkeys(found))) <= len(found) / 4:
+        positions = {(type(value), value): at for at, value in enumerate(distinct)}
+        return {"of": distinct, "at": [positions[type(value), value] for value in found]}
+    return found
+
+
+EPOCH = date(1970, 1, 1)
+
+
+def differences(numbers: list[int | None]) -> list[int | None]:
+    """Returns each number less the number before it, which may be several nulls before."""
+    last, found = 0, []
+    for number in numbers:
+        found.append(None if number is None else number - last)
+        last = last if number is None else number
+    return found
+
+
+def shifted(month: date, by: int) -> date:
+    """Returns the first day of the month that comes `by` months later."""
+    year, index = divmod(12 * month.year + month.month - 1 + by, 12)
+    return date(year, index + 1, 1)
+
+
+def json_value(value: Any) -> Any:
+    """Returns a value in the form that JSON holds; moments are UTC."""
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds") + "Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal | float):
+        return int(value) if value == int(value) else round(float(value), 3)
+    return value

@@ -1,0 +1,183 @@
+"""`source-amocrm report`: the models built, and one HTML file made of the marts; or a workbook, or a digest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import replace
+from datetime import timezone
+from pathlib import Path
+from typing import Any
+
+from amocrm_warehouse.database import DATABASE_ERRORS, Run, projects_in_marts, reading, tables
+from amocrm_warehouse.database_address import duckdb_file, is_file
+from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.live_line import SILENT, LiveLine, Step, live_line
+from amocrm_warehouse.models_command import Built, add_options, build, build_from, projects_of
+from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
+from amocrm_warehouse.report import workbook
+from amocrm_warehouse.report.answers import people_of
+from amocrm_warehouse.report.choice import last_months
+from amocrm_warehouse.report.digest import digest
+from amocrm_warehouse.report.page_data import EVERYTHING, Contents
+from amocrm_warehouse.report.page_queries import FIRST_DAYS, QUERIES, needs
+from amocrm_warehouse.report.report_page import write
+from amocrm_warehouse.report.report_words import LANGUAGES, Words
+from amocrm_warehouse.table_names import SCHEMA, table_name
+from amocrm_warehouse.this_machine import show
+
+
+def report(
+    database: str,
+    path: Path | None = None,
+    unread: list[str] | None = None,
+    built: Built | None = None,
+    contents: Contents = EVERYTHING,
+    line: LiveLine = SILENT,
+) -> Path:
+    """Writes the page of the marts in a database. Raises ValueError with a sentence if it cannot be written."""
+    path = path or writable_path(database)
+    try:
+        with reading(database) as run:
+            write(path, counted(run, line), unread or [], built.unbuilt if built else None, contents)
+    except DATABASE_ERRORS as error:
+        raise unreadable(error) from None
+    return path
+
+
+def counted(run: Run, line: LiveLine) -> Run:
+    """Returns `run`, whose statements the line counts."""
+    line.begin("report", 2 + len(FIRST_DAYS) + len(QUERIES), "queries")
+
+    def run_counted(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+        line.count()
+        return run(sql, **values)
+
+    return run_counted
+
+
+def unreadable(error: Exception) -> ValueError:
+    return ValueError(f"The marts cannot be read: {' '.join(str(error).split())}")
+
+
+def writable_path(database: str, path: Path | None = None) -> Path:
+    """Returns the report's path: by default beside a DuckDB file, for a server in the current folder.
+
+    Raises ValueError if it cannot be written, which a person should know before the models are built.
+    """
+    if path is None and is_file(database):
+        file = duckdb_file(database)
+        path = file.with_name(f"{file.stem}-report.html")
+    path = (path or Path("amocrm-report.html")).resolve()
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise ValueError(
+            f"The report cannot be written to {path}. Name a file in a folder that is there: --out report.html."
+        )
+    return path
+
+
+def failures(database: str, projects: list[str], schema: str | None) -> list[str]:
+    """Returns a sentence for each project whose last sync failed."""
+    found = []
+    present, schema = tables(database), schema or SCHEMA
+    for project in projects:
+        syncs = table_name(project, "syncs")
+        if f"{schema}.{syncs}" not in present:
+            continue
+        with reading(database) as run:
+            _, [(catalog,)] = run("SELECT current_database()")
+            # with the database's name, because a DuckDB file may have the name of the schema
+            table = f'"{catalog}"."{schema}"."{syncs}"'
+            _, [last] = run(f"SELECT failures FROM {table} ORDER BY started_at DESC LIMIT 1")
+            _, [(ended_at,)] = run(f"SELECT max(ended_at) FROM {table} WHERE ended_well")
+        sentences = json.loads(last[0]) if isinstance(last[0], str) else last[0]
+        if sentences:
+            when = ended_at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC") if ended_at else "never"
+            found.append(f"{project}, last read whole {when}: {' '.join(sentences)}")
+    return found
+
+
+def after_sync(database: str, project: str, plans: Path | None = None, schema: str = SCHEMA) -> Path:
+    """Builds the models and the report of a synced project, and of the projects that the marts united before."""
+    present = {name.partition(".")[2] for name in tables(database)}
+    others = [known.lower() for known in projects_in_marts(database)]
+    kept = {known for known in others if {table_name(known, "deals"), table_name(known, "account")} & present}
+    projects = sorted(kept | {project.lower()})
+    with live_line() as line:
+        built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
+        path = report(database, unread=failures(database, projects, schema), built=built, line=line)
+    if built.unbuilt:
+        print(built.failure, file=sys.stderr)
+    return path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="source-amocrm report", description=__doc__)
+    add_options(parser)
+    parser.add_argument("--out", type=Path, help="the file to write; by default beside the DuckDB file")
+    parser.add_argument("--xlsx", type=Path, help="write the tables of the last twelve months into this Excel workbook")
+    parser.add_argument("--costs", type=Path, help=f"a CSV file with the columns {','.join(COSTS)}, for the page")
+    parser.add_argument("--digest", action="store_true", help="print twelve lines about each account")
+    parser.add_argument(
+        "--language", choices=LANGUAGES, default=user_language(), help="language of the workbook and the digest"
+    )
+    parser.add_argument(
+        "--group", action="append", default=[], help="only the rows of a team, by its name; again for more"
+    )
+    parser.add_argument(
+        "--manager", action="append", default=[], help="only the rows of a user, by name or id; again for more"
+    )
+    parser.add_argument(
+        "--built",
+        action="store_true",
+        help="read the marts as they are, also those of your own dbt project; build none",
+    )
+    options = parser.parse_args(arguments)
+    with_page = options.out is not None or not (options.xlsx or options.digest)
+    try:
+        costs = read_costs(options.costs) if options.costs else None
+        path = writable_path(options.db, options.out) if with_page else None
+        workbook_path = writable_path(options.db, options.xlsx) if options.xlsx else None
+        with live_line(sys.stderr, shown=not options.quiet) as line:
+            built = built_before(options.db) if options.built else build_from(options, line)[0]
+            projects = projects_in_marts(options.db) if options.built else projects_of(options)
+            with reading(options.db) as run:
+                only = people_of(run, options.group, options.manager) if options.group or options.manager else None
+                choice = replace(last_months(run), users=only)
+                words = Words(options.language)
+                if workbook_path:
+                    line.step = lambda: Step("workbook")
+                    workbook.write(workbook_path, run, choice, words, built.unbuilt)
+                text = digest(run, choice, words) if options.digest else ""
+            if path:
+                unread = failures(options.db, projects, options.schema)
+                report(options.db, path, unread, built, Contents(only, costs), line)
+    except DATABASE_ERRORS as error:
+        return exit_code(unreadable(error))
+    except (ValueError, KeyboardInterrupt) as error:
+        return exit_code(error)
+    if built.failure:
+        print(built.failure, file=sys.stderr)
+    if text:
+        print(text)
+    if path:
+        show(path)
+    return 2 if built.failure else 0
+
+
+def built_before(database: str) -> Built:
+    """Returns the page's models that are in the database. A model that a dbt project has left out is no failure."""
+    present = {name.partition(".")[2] for name in tables(database)}
+    needed = set().union(*map(needs, QUERIES.values()))
+    return Built(len(needed & present), dict.fromkeys(needed - present, "it is not in the database"))
+
+
+def user_language() -> str:
+    """Returns the language of this machine's user: ru, else en."""
+    return "ru" if os.environ.get("LC_ALL", os.environ.get("LANG", "")).startswith("ru") else "en"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Makes the report's file: the page with its data, words, charts and Vega-Lite inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import re
+import zlib
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from amocrm_warehouse.database import Run
+from amocrm_warehouse.report.metrics import page_metrics
+from amocrm_warehouse.report.page_data import EVERYTHING, MOST_MONTHS, Contents, read
+from amocrm_warehouse.report.report_words import texts
+from amocrm_warehouse.this_machine import own_folder
+from source_amocrm import atomic_file
+
+FOLDER = Path(__file__).resolve().parent
+SCRIPTS = ("data.js", "sections.js", "view.js")
+LIMIT = 2_000_000
+"""The most bytes of a report; a longer one is made again with fewer months."""
+
+
+def write(
+    path: Path,
+    run: Run,
+    unread: list[str],
+    unbuilt: Mapping[str, str] | None = None,
+    contents: Contents = EVERYTHING,
+) -> None:
+    """Replaces the file as a whole.
+
+    `unread`: sentences about tables that the last sync could not read. `unbuilt`: models that are missing, and why.
+    """
+    text = page(run, unread, unbuilt=unbuilt, contents=contents)
+    try:
+        atomic_file.write(path, text)  # for its owner alone, since customers' names may be in it
+    except OSError as error:
+        sentence = f"The report {path} cannot be written: {error.strerror}. Name another file: --out report.html."
+        raise ValueError(sentence) from None
+
+
+def page(
+    run: Run,
+    unread: list[str],
+    limit: int = LIMIT,
+    unbuilt: Mapping[str, str] | None = None,
+    contents: Contents = EVERYTHING,
+) -> str:
+    """Returns the page with as many months as fit into the limit (bytes)."""
+    months = MOST_MONTHS
+    while True:
+        text = render(read(run, months, unbuilt, contents) | {"unread": unread})
+        if len(text.encode()) <= limit:
+            return text
+        if months == 1:
+            raise ValueError(f"The report would be larger than {limit:,} bytes even with the last month alone.")
+        months = max(months // 2, 1)
+
+
+def render(data: dict[str, Any]) -> str:
+    loader = FileSystemLoader(FOLDER)
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # Jinja's tojson escapes < > & ', so that no text of the account can end a script
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    scripts = [script(vega()), script("\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS))]
+    accounts = data["tables"]["accounts"]
+    names = [name or project for project, name in zip(accounts["project_id"], accounts["name"], strict=True)]
+    return environment.get_template("page.html").render(
+        title=", ".join(names),
+        data=compressed(data),
+        texts=texts(),
+        metrics=page_metrics(),
+        charts=json.loads((FOLDER / "charts.json").read_text(encoding="utf-8")),
+        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
+        scripts=scripts,
+        hashes=" ".join(f"'sha256-{sha256(text)}'" for text in scripts),
+    )
+
+
+def compressed(data: dict[str, Any]) -> str:
+    """Returns data in the form that data.js unpacks, in which no text of the account can end a script."""
+    document = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
+    return base64.b64encode(zlib.compress(document, 9)).decode()
+
+
+def script(text: str) -> str:
+    """Escapes a script for a page, in which a `</script` would end it."""
+    return re.sub("<(?=/script|!--)", r"\\x3c", text, flags=re.IGNORECASE).replace("\r", "\\r")
+
+
+def sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def vega() -> str:
+    """Returns a script that defines `vegaEmbed`: Vega-Lite and all that it needs, bundled without a network.
+
+    Bundling takes seconds, so the script is cached for each version of the package.
+    """
+    folder = own_folder("report")
+    cached = folder / f"vega-{version('vl-convert-python')}.js"
+    if cached.exists():
+        return cached.read_text(encoding="utf-8")
+    import vl_convert  # a large library, seldom needed
+
+    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    with NamedTemporaryFile("w", dir=folder, encoding="utf-8", newline="\n", delete=False) as file:
+        file.write(script)
+    os.replace(file.name, cached)
+    return script

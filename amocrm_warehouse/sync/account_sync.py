@@ -1,0 +1,185 @@
+"""Runs one sync: loads the connector's rows and states into a database, in load packages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from amocrm_warehouse.interrupt import interrupted
+from amocrm_warehouse.live_line import Step, Tell, Watch, live_line, untold
+from amocrm_warehouse.sync.destination import kind_of
+from amocrm_warehouse.sync.outcome import Outcome
+from amocrm_warehouse.sync.table_lock import table_set
+from amocrm_warehouse.table_names import SCHEMA
+from source_amocrm.config_file import ConfigFile, subdomain
+
+if TYPE_CHECKING:
+    from amocrm_warehouse.sync.loader import EndedSync, HeldAccount, Loader
+
+RESERVED = ("amocrm_staging", "amocrm_marts", "information_schema")
+"""Schemas of dbt and of the databases, whose names no dataset may have."""
+OTHER_PERSONAL_DATA = (
+    "The personal_data settings have changed. Rows already loaded keep the old form until they change. To rewrite all: "
+    "delete the DuckDB file, or drop the schemas {dataset}, {dataset}_load and those of the marts, and sync again."
+)
+
+
+def sync(
+    config: Path,
+    *,
+    to: str,
+    project: str,
+    streams: list[str] | None = None,
+    without: Collection[str] = (),
+    dataset: str = SCHEMA,
+    count: bool = True,
+    tell: Tell = untold,
+) -> Outcome:
+    """Reads what changed since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.
+
+    A token that amoCRM rotates is written to `config` before it is used. `streams`: None for all; `without`: those to
+    leave out. With `count` the rows of the tables are counted at the end. `tell` gets each step that the sync comes to.
+    Raises ValueError with a sentence if the sync could not begin.
+    """
+    account, started_at, start = ConfigFile(config), datetime.now(timezone.utc), time.monotonic()
+    settings = account.settings()
+    subdomain(settings)
+    _check_names(project, dataset)
+    kind = kind_of(to)
+    outcome = Outcome()
+    with _files_for_their_owner(), table_set(to, project.lower(), dataset) as folder:
+        # dlt and the CDK take seconds to import, so mistakes are looked for before
+        from amocrm_warehouse.sync.connector import Reading
+        from amocrm_warehouse.sync.load_packages import Packages
+        from amocrm_warehouse.sync.loader import Loader
+        from amocrm_warehouse.sync.row_buffer import LoadError
+
+        reading = Reading(account, settings, streams, without, outcome)
+        names = [table.stream for table in reading.tables]
+        # dlt keeps its settings by thread, and in the main thread it would handle signals
+        with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, live_line(tell=tell) as line:
+            line.step = lambda: Step("opening the database")
+            make = partial(Loader, kind, to, project=project.lower(), dataset=dataset, folder=folder)
+            loader = thread.submit(make).result()
+            loader.check_names(names)
+            states = thread.submit(loader.open).result()
+            _check_account(loader, settings)
+            thread.submit(loader.check_tables, names).result()
+            loader.account = _account(settings)
+            states = thread.submit(loader.mend, states).result()
+            if not states and (notice := thread.submit(_notice_of_old_tables, loader).result()):
+                outcome.notices.append(notice)
+            loader.personal_data = _personal_data_digest(settings)
+            if states and loader.personal_data != loader.loaded_personal_data:
+                outcome.notices.append(OTHER_PERSONAL_DATA.format(dataset=dataset))
+            packages = Packages(reading.tables, folder, thread, loader.load)
+            try:
+                try:
+                    watch = Watch(outcome.received, line)
+                    line.step = lambda: packages.step() if packages.waits else watch.step()
+                    reading.into(packages, states, watch)
+                except KeyboardInterrupt:
+                    if interrupted():  # our handler raised it, and left no row half taken
+                        packages.finish()
+                    raise
+                loader.account = _account(reading.settings)
+                line.step = packages.step
+                packages.finish(partial(loader.load, sync=_ended_sync(outcome, started_at)))
+                if count:
+                    line.step = lambda: Step("counting the rows")
+                    outcome.totals = thread.submit(_table_sizes, loader, names).result()
+            except LoadError as error:
+                outcome.errors.append(str(error))
+            finally:
+                thread.submit(loader.close).result()
+    outcome.notices += [notice for table in reading.tables for notice in table.left_out()]
+    outcome.seconds = time.monotonic() - start
+    return outcome
+
+
+def project_of(config: Path) -> str:
+    """The account's subdomain, as a part of a table's name."""
+    return re.sub(r"[\W_]+", "_", subdomain(ConfigFile(config).settings()), flags=re.ASCII).strip("_")
+
+
+def _check_names(project: str, dataset: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9]+(_[A-Za-z0-9]+)*", project) or len(project) > 40:
+        raise ValueError(
+            "The project id goes into the tables' names: letters, digits and single _ between them only, 40 at most."
+        )
+    own = re.fullmatch(r"(?!pg_)[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!_load)", dataset)
+    if not own or len(dataset) > 40 or dataset in RESERVED:
+        raise ValueError(
+            "The dataset is the schema of the tables: small letters, digits and single _ between them only, 40 at "
+            f"most, without pg_ at the beginning and _load at the end, and none of {', '.join(RESERVED)}."
+        )
+
+
+@contextmanager
+def _files_for_their_owner() -> Iterator[None]:
+    """Makes the files that this process creates readable for their owner alone, DuckDB's file and log too."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _check_account(loader: Loader, settings: dict[str, Any]) -> None:
+    """Raises ValueError if the tables hold another account: another subdomain, and not the id that the token names."""
+    held, own = loader.account, _account(settings)
+    if held and held.subdomain != own.subdomain and (own.number is None or own.number != held.number):
+        raise ValueError(
+            f"The tables {loader.prefix}… in this database hold the account {held.subdomain}, and the config is of "
+            f"{own.subdomain}. Give each account its own --project, or its own database."
+        )
+
+
+def _account(settings: dict[str, Any]) -> HeldAccount:
+    from amocrm_warehouse.sync.loader import HeldAccount
+    from source_amocrm.auth.claims import claims_of
+
+    token = str((settings.get("credentials") or {}).get("access_token") or "")
+    return HeldAccount(claims_of(token).account_id, subdomain(settings))
+
+
+def _personal_data_digest(settings: dict[str, Any]) -> str:
+    """Returns a digest of the settings that replace personal data; empty if they keep it."""
+    mode = str(settings.get("personal_data") or "keep").strip().lower()
+    parts = [mode, settings.get("personal_data_key"), settings.get("personal_fields")]
+    return "" if mode == "keep" else hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+
+
+def _notice_of_old_tables(loader: Loader) -> str | None:
+    """Returns a sentence if a database's default schema, where earlier versions wrote, holds such tables."""
+    defaults = [name for name in ("main", "public") if name != loader.dataset]
+    schema = loader.schema_of(f"{loader.prefix}account", defaults)
+    return schema and (
+        f"The tables {loader.prefix}… in the schema {schema} are of an earlier version. They are left as they are; "
+        f"the account is read anew, into the schema {loader.dataset}."
+    )
+
+
+def _ended_sync(outcome: Outcome, started_at: datetime) -> EndedSync:
+    from amocrm_warehouse.sync.loader import EndedSync
+
+    failures = json.dumps(outcome.errors, ensure_ascii=False)
+    return EndedSync(started_at, datetime.now(timezone.utc), not outcome.errors, outcome.received.total(), failures)
+
+
+def _table_sizes(loader: Loader, streams: list[str]) -> dict[str, int]:
+    tables = {stream: loader.prefix + stream for stream in streams if loader.has_table(stream)}
+    if not tables:
+        return {}
+    counts = [f"SELECT '{stream}', count(*) FROM {{{stream}}}" for stream in tables]
+    return {str(stream): int(rows) for stream, rows in loader.query(" UNION ALL ".join(counts), **tables)}

@@ -1,0 +1,156 @@
+"""Reads the connector in this process."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any
+
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteStateBlob,
+    AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStream,
+    AirbyteStreamState,
+    FailureType,
+    StreamDescriptor,
+)
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from amocrm_warehouse.interrupt import UNINTERRUPTED
+from amocrm_warehouse.live_line import Watch
+from amocrm_warehouse.sync.arrow_table import CHANGES, Table
+from amocrm_warehouse.sync.load_packages import Packages
+from amocrm_warehouse.sync.outcome import Outcome
+from source_amocrm.auth import FileKeeper
+from source_amocrm.catalog_command import chosen, configured
+from source_amocrm.config_file import ConfigFile
+from source_amocrm.secrecy import hide_in_record
+from source_amocrm.source import SourceAmocrm
+
+LOGGER = logging.getLogger("airbyte")
+
+
+class Reading:
+    """Reads the chosen streams of an account. Raises ValueError for an unknown stream, or a config that cannot work."""
+
+    def __init__(
+        self,
+        account: ConfigFile,
+        settings: dict[str, Any],
+        streams: list[str] | None,
+        without: Collection[str],
+        out: Outcome,
+    ) -> None:
+        self.settings = settings
+        """The config as it is by now, with the settings that amoCRM has changed since the start."""
+        self._first_settings = settings
+        self._outcome = out
+        self._failures: list[FailureType] = []  # of the streams that failed
+        self._source = SourceAmocrm(hand_over=FileKeeper(account, then=self._take_over))
+        try:
+            found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
+        except AirbyteTracedException as error:
+            raise ValueError(error.message) from None
+        self._streams = [found[name] for name in chosen(streams, without, list(found))]
+        self.tables = [_table(one) for one in self._streams]
+
+    def into(self, packages: Packages, states: Mapping[str, str], watch: Watch) -> None:
+        """Reads from the states on. The connector's failures go into the outcome, those of `packages` are raised."""
+        catalog = configured(self._streams)
+        self._source.on_progress = watch.progress
+        messages = self._source.read(
+            LOGGER, copy.deepcopy(self._first_settings), catalog, [_state(*one) for one in states.items()]
+        )
+        with _logs_go_to(watch), closing(messages):  # type: ignore[type-var] # it is a generator
+            while (message := self._next(messages)) is not None:
+                with UNINTERRUPTED:  # Ctrl-C would leave a row half taken, or a line to be written twice
+                    _take(message, packages)
+                    watch(message)
+                if message.trace and message.trace.error and message.trace.error.failure_type:
+                    self._failures.append(message.trace.error.failure_type)
+
+    def _next(self, messages: Iterator[AirbyteMessage]) -> AirbyteMessage | None:
+        """Returns the next message; None after the last one, and after a failure of the connector."""
+        from source_amocrm.entrypoint import unforeseen
+
+        try:
+            return next(messages, None)
+        except AirbyteTracedException as error:
+            self._outcome.errors.append(error.message or str(error))
+            kinds = self._failures or [error.failure_type]
+            self._outcome.config_error = all(kind is FailureType.config_error for kind in kinds)
+        except Exception as error:
+            LOGGER.exception("An unforeseen error")
+            self._outcome.errors.append(unforeseen(error))
+        return None
+
+    def _take_over(self, changed: Mapping[str, Any]) -> None:
+        """Takes over settings that amoCRM changed and the connector wrote into the config."""
+        new = copy.deepcopy(dict(changed))
+        if moved := renamed(self.settings, new):
+            self._outcome.notices.append(moved)
+        self.settings = new
+
+
+def _take(message: AirbyteMessage, packages: Packages) -> None:
+    if record := message.record:
+        row = dict(record.data)
+        if record.meta and record.meta.changes:
+            row[CHANGES] = [
+                {"field": one.field, "change": one.change.value, "reason": one.reason.value}
+                for one in record.meta.changes
+            ]
+        packages.add(record.stream, row, record.emitted_at)
+    elif message.state and message.state.stream:
+        state = message.state.stream.stream_state
+        packages.cover(message.state.stream.stream_descriptor.name, json.dumps(state.__dict__ if state else {}))
+    elif (status := message.trace and message.trace.stream_status) and status.status.value == "COMPLETE":
+        packages.complete(status.stream_descriptor.name)
+    else:
+        packages.send_if_due()
+
+
+@contextmanager
+def _logs_go_to(watch: Watch) -> Iterator[None]:
+    handler = _Handler(watch)
+    handler.addFilter(hide_in_record)
+    before = LOGGER.level, LOGGER.propagate
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+        LOGGER.level, LOGGER.propagate = before
+
+
+class _Handler(logging.Handler):
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
+        self._watch = watch
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._watch.log(record.levelname, "\n".join(filter(None, (record.getMessage(), record.exc_text))))
+
+
+def _table(stream: AirbyteStream) -> Table:
+    [*key] = (column for [column] in stream.source_defined_primary_key or [])
+    return Table(stream.name, stream.json_schema, key, whole=not stream.default_cursor_field)
+
+
+def _state(stream: str, state: str) -> AirbyteStateMessage:
+    blob = AirbyteStateBlob(json.loads(state))
+    of_stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name=stream), stream_state=blob)
+    return AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=of_stream)
+
+
+def renamed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
+    """Returns a sentence if amoCRM has changed the address of the account, and the connector has followed."""
+    old, new = before.get("account_domain"), after.get("account_domain")
+    return None if old == new else f"The account {old} is now called {new}. Its config has the new address."

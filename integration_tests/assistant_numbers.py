@@ -1,0 +1,251 @@
+"""Compares every tool of the assistant with the account's own rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from amocrm_warehouse.mcp_queries import AGES, COHORT_MONTHS
+from amocrm_warehouse.mcp_shapes import WEEKDAYS
+from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
+
+from .assistant import ask
+from .expected import marts as oracle
+from .expected.marts import ahead
+from .expected.marts import page as expected_page
+from .expected.marts.ahead import contains
+from .expected.marts.deals import deal_history, deals
+from .expected.marts.known import grouped
+from .expected.marts.page import Choice
+from .models import Row
+from .report_numbers import answers, as_text, plain, same
+
+MUCH = {"limit": 500, "kilobytes": 400}
+PLAIN = {
+    "managers": "managers", "loss_reasons": "reasons", "sources": "sources", "open_deals": "stuck",
+    "stale_deals": "stale", "forecast": "forecast", "conversations": "talks", "activity": "work", "funnel": "funnel",
+}  # fmt: skip
+"""Tools whose first table is one of the workbook's."""
+SHARES = ("rate", "source_rate")
+RENAMED = {"sources": {"won": "won_of_created", "won_budget": "won_of_created_budget"}}
+
+
+def told(name: str, columns: Iterable[str], row: Iterable[Any]) -> Row:
+    """Returns an expected row as the assistant is told: shares as percents, the average as a whole number."""
+    found: Row = {}
+    for column, value in zip(columns, row, strict=True):
+        column = RENAMED.get(name, {}).get(column, column)
+        if column in SHARES:
+            found[f"{column}_percent"] = value if value is None else float(percents(value))
+        else:
+            found[column] = rounded(value) if column == "average" and value is not None else as_text(value)
+    return found
+
+
+def check_rows(rows: list[Row], name: str, choice: Choice, limit: int | None = None) -> None:
+    """Asserts that rows are those of a table of the workbook, in every column that both have."""
+    columns, wanted = answers(choice)[name]
+    expected = [told(name, columns, row) for row in wanted]
+    assert len(rows) == len(expected[:limit]), name
+    if rows:
+        shown = [column for column in expected[0] if column in rows[0]]
+        assert len(shown) > 1
+        assert same([[row[one] for one in shown] for row in rows], [[row[one] for one in shown] for row in expected])
+
+
+def check_cards(cards: list[Row], choice: Choice, limit: int | None = None) -> None:
+    """Asserts that each card stands once, with all of its reasons, the highest budgets first."""
+    columns, wanted = answers(choice)["today"]
+    expected: dict[Any, list[Row]] = {}
+    for row in (told("today", columns, one) for one in wanted):
+        expected.setdefault((row["entity_type"], row["entity_id"] or id(row)), []).append(row)
+    assert len(cards) == len(list(expected.values())[:limit])
+    budgets = [card["budget"] or 0 for card in cards]
+    assert budgets == sorted(budgets, reverse=True)
+    of_card, of_reason = ("card", "link", "pipeline_name", "stage", "budget"), ("why", "manager", "days", "usual_days")
+    if limit is None:
+        assert same(
+            [[*(card[one] for one in of_card), *(why.get(one) for one in of_reason), why.get("since")]
+             for card in cards for why in card["reasons"]],
+            [[*(row[one] for one in (*of_card, *of_reason)), row["since_at_local"]]
+             for of in expected.values() for row in of],
+        )  # fmt: skip
+
+
+def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen: Any) -> None:
+    """Asserts that the tools of `source-amocrm mcp` answer what the account holds. `chosen`: their arguments."""
+    chosen["project"] = known.project
+    days = {name: chosen[name] for name in ("since", "until") if name in chosen}
+    now = {name: value for name, value in chosen.items() if name not in days}
+    everything = Choice((known,), choice.first, choice.last)
+    people = list(choice.users or known.by("users", "user_id"))[:2] if choice.pipeline is None else []
+    spans = {deal: rows for (deal,), rows in grouped(deal_history(known), lambda row: (row["deal_id"],)).items()}
+    moments = deal_moments(spans)
+    of_now, of_days = {**now, **MUCH}, {**chosen, **MUCH}
+    of_everybody = {name: value for name, value in of_now.items() if name != "manager"}
+    of_all_pipelines = {name: value for name, value in of_days.items() if name != "pipeline"}
+    arguments = {
+        "open_deals": of_now, "stale_deals": of_now, "today": of_now, "forecast": of_everybody,
+        "activity": of_all_pipelines, "plan": of_all_pipelines,
+    }  # fmt: skip
+    names = [*PLAIN, "sales_overview", "today", "cohorts", "working_hours", "compare_periods", "plan", "incoming"]
+    calls = [
+        *((name, arguments.get(name, of_days)) for name in names),
+        ("directory", {"project": known.project, **MUCH}),
+        *(("manager_card", {"project": known.project, **days, "manager": user, "limit": 10}) for user in people),
+        *(("deal_as_of", {"project": known.project, "deal_id": deal, **({"at": at.isoformat()} if at else {})})
+          for deal, at in moments),
+    ]  # fmt: skip
+    replies = ask(database, *calls)
+    for (name, _), answer in zip(calls, replies, strict=True):
+        assert isinstance(answer, dict), (name, answer)
+        check_coverage(answer, known)
+    found = dict(zip(names, replies, strict=False))
+    for tool, name in PLAIN.items():
+        of = replace(choice, users=None) if tool == "forecast" else choice
+        check_rows(first_table(found[tool]), name, of)
+    check_rows(found["sales_overview"]["total"], "figures", choice)
+    check_rows(found["sales_overview"]["months"], "money", choice)
+    check_cards(found["today"]["cards"], choice)
+    check_rows(found["today"]["total"], "reasons_today", choice)
+    check_more(found, known, choice)
+    rest = iter(replies[len(names) :])
+    lists = next(rest)
+    for name in ("accounts", "pipelines", "people"):
+        check_rows(lists[name], name, everything)
+    for user in people:
+        card, of_user = next(rest), replace(everything, users=frozenset({user}))
+        check_rows(card["sales"], "managers", of_user, 10)
+        check_rows(card["activity"], "work", of_user, 10)
+        check_rows(card["waiting"], "reasons_today", of_user)
+        check_cards(card["cards"], of_user, 10)
+    for (deal, at), answer in zip(moments, rest, strict=True):
+        history = [row for row in spans[deal] if at is None or contains(row, at)]
+        name = next(one["name"] for one in deals(known) if one["deal_id"] == deal)
+        wanted = [{**row, "deal": name, "currency": known.currency} for row in history]
+        for row, held in zip(answer["history"], wanted, strict=True):
+            shown = [column for column in held if column not in ("from_at", "to_at")]
+            assert plain({one: row[one] for one in shown}) == plain({one: as_text(held[one]) for one in shown})
+
+
+def deal_moments(spans: Mapping[int, list[Row]]) -> list[tuple[int, datetime | None]]:
+    """Returns the deal that moved most and one that is gone, at all times, at a change and a second before it."""
+    moved = max(sorted(spans), key=lambda deal: len(spans[deal]), default=None)
+    gone = next((deal for deal in sorted(spans) if spans[deal][-1]["to_at"] is not None), None)
+    moments: list[tuple[int, datetime | None]] = []
+    for deal, end in ((moved, "from_at_local"), (gone, "to_at_local")):
+        if deal is not None:
+            moment = spans[deal][-1][end]
+            moments += [(deal, at) for at in (None, moment, moment - timedelta(seconds=1))]
+    return moments
+
+
+def first_table(answer: Row) -> list[Row]:
+    return next(table for name, table in answer.items() if name != "covers")
+
+
+def check_coverage(answer: Row, known: oracle.Known) -> None:
+    """Asserts that an answer begins with what it covers."""
+    covers = answer["covers"]
+    assert next(iter(answer)) == "covers"
+    [account] = covers["accounts"]
+    today = expected_page.day_of(Choice((known,), known.now.date(), known.now.date())).isoformat()
+    assert (account["project_id"], account["today"]) == (known.project, today)
+    assert account["as_of"].endswith(known.zone.key)
+    assert covers["currency"] == (known.currency or f"unknown ({known.project})")
+    shown = {name: len(table) for name, table in answer.items() if name != "covers"}
+    assert {name: int(rows.partition(" ")[0]) for name, rows in covers["rows"].items()} == shown
+
+
+def percent(share: float | Decimal | None) -> float | None:
+    return None if share is None else float(percents(share))
+
+
+def check_more(found: Mapping[str, Row], known: oracle.Known, choice: Choice) -> None:
+    """Asserts what the assistant is told beyond the workbook: stages, ages, cohorts, hours, channels, plan, pace."""
+    stages = [
+        [of.name, stage, reached, percent(before), percent(share), lost, percent(lost_share), half, still]
+        for of in expected_page.funnel(choice)
+        for stage, reached, before, share, lost, lost_share, half, still in of.rows
+    ]
+    columns = ("pipeline_name", "stage", "reached", "from_previous_percent", "from_all_percent", "lost_here",
+               "lost_here_percent", "half_leave_within_days", "still_there")  # fmt: skip
+    assert same([[row[one] for one in columns] for row in found["funnel"]["stages"]], stages)
+    ages = (*AGES, "age_unknown")
+    for row in found["open_deals"]["stages"]:
+        assert sum(row[age] for age in ages) == row["deals"]
+    shown = [[row["pipeline_name"], row["stage"], *(row[age] for age in ages if row[age])]
+             for row in found["open_deals"]["stages"]]  # fmt: skip
+    wanted = [[of.name, row[0], *(count for count in row[1:-2] if count)] for of in expected_page.stuck(choice)
+              for row in of.rows]  # fmt: skip
+    assert same(shown, wanted)
+    cohorts = ("month", "deals", "won_of_created", "won_of_created_budget",
+               *(f"won_within_{months}_months_percent" for months in COHORT_MONTHS))  # fmt: skip
+    assert same(
+        [[row[one] for one in cohorts] for row in found["cohorts"]["months"]],
+        [[f"{month}-01", *counts, *map(percent, shares)] for month, *rest in expected_page.cohorts(choice)
+         for counts, shares in [(rest[:3], rest[3:])]],
+    )  # fmt: skip
+    by_channel = expected_page.talks_by(choice, lambda _, talk: talk["channel"])
+    assert same([list(row.values())[1:] for row in found["conversations"]["channels"]], by_channel)
+    by_hour = expected_page.talks_by(choice, lambda _, talk: talk["started_at_local"].hour)
+    assert same([list(row.values())[1:] for row in found["conversations"]["hours"]], by_hour)
+    if choice.first.day == 1 and (choice.last + timedelta(days=1)).day == 1:  # the oracle counts whole months
+        hours = {WEEKDAYS[day]: {str(hour): count for hour, count in enumerate(counts) if count}
+                 for day, *counts, _ in expected_page.hours(choice)}  # fmt: skip
+        assert {row["weekday"]: row["by_hour"] for row in found["working_hours"]["weekdays"]} == {
+            day: counts for day, counts in hours.items() if counts
+        }
+    check_comparison(found["compare_periods"], choice)
+    check_plan(found["plan"], known, choice)
+    check_incoming(found["incoming"], known, choice)
+
+
+def check_comparison(answer: Row, choice: Choice) -> None:
+    today = expected_page.day_of(choice)
+    first, last = days_before(choice.first, choice.last, today)
+    covered = answer["covers"]["compared_with"]
+    assert (covered["since"], covered["until"]) == (first.isoformat(), last.isoformat())
+    then = replace(choice, first=first, last=last)
+    now, before = expected_page.figures(choice), expected_page.figures(then)
+    rows = {row["figure"]: row for row in answer["figures"]}
+    for name in ("created", "won", "won_budget", "days_to_win"):
+        assert plain([rows[name]["now"], rows[name]["before"]]) == plain([now[name], before[name]]), name
+    assert [rows["rate"]["now_percent"], rows["rate"]["before_percent"]] == [
+        percent(now["rate"]), percent(before["rate"])
+    ]  # fmt: skip
+    for row in answer["causes"]:
+        assert row["of_number_of_sales"] + row["of_average_sale"] == pytest.approx(row["won_budget_change"])
+    both = [sum(row[one] for row in answer["managers"]) for one in ("won_budget", "won_budget_before")]
+    if answer["covers"]["rows"]["managers"].startswith(f"{len(answer['managers'])} of"):
+        assert plain(both) == plain([now["won_budget"], before["won_budget"]])
+
+
+def check_plan(answer: Row, known: oracle.Known, choice: Choice) -> None:
+    plans = {
+        (f"{month}-01", user): plan
+        for (month, user), plan in known.plans.items()
+        if f"{choice.first:%Y-%m-%d}" <= f"{month}-01" <= f"{choice.last:%Y-%m-%d}" and choice.fits(None, user)
+    }
+    rows = {(row["month"], row["user_id"]): row["plan"] for row in answer["managers"]}
+    if choice.pipeline is None:
+        assert plain(list(rows.values())) == plain([plans[key] for key in rows])
+        assert rows.keys() == plans.keys()
+
+
+def check_incoming(answer: Row, known: oracle.Known, choice: Choice) -> None:
+    rows = answer["managers"]
+    unread = {one["table"] for one in answer["covers"].get("not_read", ())}
+    assert unread == {"messages", "calls", "users"} & known.absent
+    talks = [talk for _, talk in expected_page.talks(choice)]
+    assert sum(row["talks"] or 0 for row in rows) == len(talks)
+    assert sum(row["answered"] or 0 for row in rows) == sum(talk["answered_by"] == "person" for talk in talks)
+    assert sum(row["new_deals"] for row in rows) == len(choice.created())
+    waiting = [row for row in ahead.today(known) if row["reason"] == "waiting"]
+    fitting = [row for row in waiting if choice.fits(row["pipeline_id"], row["responsible_user_id"])]
+    assert sum(row["waiting_now"] or 0 for row in rows) == len(fitting)

@@ -1,0 +1,200 @@
+"""Reads all lists of a sync at once: a thread for each list, and one queue for the messages of all streams.
+
+The one queue keeps a state behind the rows that it covers, and a stream's last status behind both.
+
+The CDK's ConcurrentSource is not used. Its unit is a partition of one stream: if several streams are made of one list,
+each would need a thread that waits for the list. It also imports the low-code half of the CDK, which is not needed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteRecordMessage,
+    AirbyteStateBlob,
+    AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStreamState,
+    AirbyteStreamStatus,
+    StreamDescriptor,
+    Type,
+)
+from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
+from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from airbyte_protocol_dataclasses.models import AirbyteRecordMessageMeta, AirbyteRecordMessageMetaChange, Change, Reason
+
+from source_amocrm.account import Resource
+from source_amocrm.airbyte.monitor import Monitor
+from source_amocrm.airbyte.output import Closed, MessageQueue
+from source_amocrm.engine import Checkpoint, End, Sync
+from source_amocrm.engine.fan_out import Item
+from source_amocrm.engine.stream_interface import Declaration
+from source_amocrm.errors import AmocrmError, SyncFailed, masked, without_ids
+from source_amocrm.streams.record import ChangedRow
+from source_amocrm.walk.listing import Row
+
+LOGGER = logging.getLogger("airbyte")
+
+GC_THRESHOLDS = (100_000, 50, 100)
+"""Of Python's garbage collector: new containers per collection, and collections until the older ones are included."""
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's mallopt, from its malloc.h
+KEPT_FREE = 1 << 24
+"""Bytes of freed memory that the process keeps for the next page; larger blocks and the rest go back to the system."""
+
+MOST_NAMED = 4
+"""Tables that the error of the whole sync names for one reason; of more tables it gives the number."""
+
+
+@dataclass
+class ConcurrentReading:
+    """Yields the messages of a sync: statuses, records, states and errors of all its streams.
+
+    `states`: the streams that emit a state at each checkpoint; all others emit one when they are complete. `pack` makes
+    the data of a row's record. `failures`: by its sentence without ids, the sentence of a failure, and the streams that
+    it ended early.
+    """
+
+    sync: Sync
+    states: list[str]
+    queue: MessageQueue
+    monitor: Monitor
+    pack: Callable[[Row], Mapping[str, Any]]
+    failures: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+
+    def messages(self, streams: Iterable[str]) -> Iterator[AirbyteMessage]:
+        """Raises SyncFailed at the end if a stream was not read to its end."""
+        for name in streams:
+            yield _status(name, AirbyteStreamStatus.STARTED)
+        _share_one_arena()
+        self.sync.start()
+        parts = self.sync.parts()
+        for part in parts:
+            name = f"read-{part.path if isinstance(part, Resource) else part.name}"
+            # a daemon: the process may end while a request is in flight whose rows nobody will deliver
+            threading.Thread(target=self._read, args=(part,), name=name, daemon=True).start()
+        running = len(parts)
+        try:
+            with _rare_garbage_collections():
+                while running:
+                    item = self.queue.get()
+                    if isinstance(item, AirbyteMessage):
+                        yield item
+                    elif item is None:  # a thread has read its part
+                        running -= 1
+                    else:
+                        raise item
+        finally:
+            self.queue.close()
+        if self.failures:
+            raise SyncFailed("\n".join([*self._reasons(), "What has been read is kept."]))
+
+    def _read(self, part: Resource | Declaration) -> None:
+        failure = None
+        try:
+            with closing(self.sync.read(part)) as items:
+                for name, item in items:
+                    self._put(name, item)
+        except BaseException as error:
+            failure = error
+        with suppress(Closed):
+            self.queue.put(failure)
+
+    def _put(self, name: str, item: Item) -> None:
+        if isinstance(item, Checkpoint):
+            if name in self.states:
+                self.queue.put(_state(name, item.state))
+        elif isinstance(item, End):
+            self._end(name, item.failure)
+        else:
+            if self.monitor.row(name) == 1:
+                self.queue.put(_status(name, AirbyteStreamStatus.RUNNING))
+            at = time.time_ns() // 1_000_000
+            record = AirbyteRecordMessage(stream=name, data=self.pack(item), emitted_at=at, meta=_meta(item))
+            self.queue.put(AirbyteMessage(type=Type.RECORD, record=record))
+
+    def _end(self, name: str, failure: Exception | None) -> None:
+        rows = self.monitor.ended(name)
+        if failure:
+            self.queue.put(self._failure(name, failure))
+        else:
+            LOGGER.info("%s: %s rows", name, f"{rows:,}")
+            if name not in self.states:
+                self.queue.put(_state(name, {NO_CURSOR_STATE_KEY: True}))
+        self.queue.put(_status(name, AirbyteStreamStatus.INCOMPLETE if failure else AirbyteStreamStatus.COMPLETE))
+
+    def _failure(self, name: str, error: Exception) -> AirbyteMessage:
+        """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
+        foreseen = error if isinstance(error, AmocrmError) else None
+        unforeseen = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
+        traced = foreseen or AirbyteTracedException.from_exception(error, message=unforeseen)
+        message = masked(traced.as_airbyte_message(StreamDescriptor(name=name)))
+        sentence: str = message.trace.error.message  # type: ignore[union-attr]
+        _, names = self.failures.setdefault(without_ids(sentence), (sentence, []))
+        names.append(name)
+        if foreseen:
+            why = str(error) if names[0] == name else f"the same as of {names[0]}"
+            LOGGER.error("%s was not read to its end: %s", name, why)
+        else:
+            LOGGER.error("%s was not read to its end.", name, exc_info=error)
+        return message
+
+    def _reasons(self) -> Iterator[str]:
+        for sentence, names in self.failures.values():
+            tables = ", ".join(sorted(names)) if len(names) <= MOST_NAMED else f"{len(names)} tables"
+            yield f"{sentence} Not read to the end: {tables}."
+
+
+def _share_one_arena() -> None:
+    """Makes all threads share one malloc arena: otherwise each keeps the memory of the largest page that it parsed.
+
+    Measured: 135 MB at the peak in place of 167 for an honest account, 430 in place of 600 to 970 for rows of 30 MB.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # no glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_ARENA_MAX, 1)
+        mallopt(M_MMAP_THRESHOLD, KEPT_FREE)
+        mallopt(M_TRIM_THRESHOLD, KEPT_FREE)
+
+
+@contextmanager
+def _rare_garbage_collections() -> Iterator[None]:
+    """Searches for cycles rarely: rows have none, and by Python's own thresholds it takes a fifth of the CPU time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def _meta(row: Row) -> AirbyteRecordMessageMeta | None:
+    """Returns the columns that do not hold all that amoCRM sent: nulled or shortened, because of their type."""
+    if not isinstance(row, ChangedRow):
+        return None
+    kinds = ((column, Change.NULLED if row[column] is None else Change.TRUNCATED) for column in row.changes)
+    return AirbyteRecordMessageMeta(
+        [AirbyteRecordMessageMetaChange(column, kind, Reason.SOURCE_SERIALIZATION_ERROR) for column, kind in kinds]
+    )
+
+
+def _state(name: str, state: Mapping[str, Any]) -> AirbyteMessage:
+    stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name=name), stream_state=AirbyteStateBlob(state))
+    return AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
+
+
+def _status(name: str, status: AirbyteStreamStatus) -> AirbyteMessage:
+    return as_airbyte_message(StreamDescriptor(name=name), status)

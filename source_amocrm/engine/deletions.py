@@ -1,0 +1,245 @@
+"""What only events and the trash tell of entities: deletions, returns, and changes of links and tags.
+
+Events are read once for all lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from source_amocrm.account import Account, Memoized, Resource, by_ids
+from source_amocrm.account.by_ids import IDS_AT_ONCE
+from source_amocrm.account.event_kinds import (
+    ADDED,
+    DELETED,
+    ENTITIES,
+    LINKED,
+    MERGED,
+    NOTE_DELETED,
+    RESTORED,
+    TAGGED,
+    TRASHED,
+)
+from source_amocrm.account.resources import CARDS
+from source_amocrm.engine.event_reading import events_between
+from source_amocrm.engine.read_plan import ReadPlan
+from source_amocrm.engine.stream_interface import Deletion
+from source_amocrm.errors import REFUSALS, BadRequest, beginning_with
+from source_amocrm.walk import Listing, Row
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.listing import numeric_id, php_array, rows_of, seconds
+from source_amocrm.walk.page_size import with_smaller_pages
+
+_KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
+_VALUE_FIELDS = frozenset({"value_before", "value_after"})
+_KINDS_WITH_VALUES = LINKED | {NOTE_DELETED}
+"""The kinds whose values name the other entity or the note."""
+_TOUCHING = ADDED | LINKED | TAGGED  # the kinds whose entity is read again
+
+
+@dataclass
+class Changes:
+    """What events tell of the entities of one list.
+
+    By entity, `deleted` and `merged`: the last such event; `restored`: the last return from the trash (Unix seconds).
+    `touched`: entities that entered the list, or whose links or tags changed.
+    """
+
+    deleted: dict[int, Deletion] = field(default_factory=dict)
+    restored: dict[int, int] = field(default_factory=dict)
+    merged: dict[int, Deletion] = field(default_factory=dict)
+    touched: set[int] = field(default_factory=set)
+
+    def to_read_again(self, delivered: Set[int | str], deleted_since: int) -> set[int]:
+        """Returns the ids that events name and the walk has not `delivered`, which must be read by id.
+
+        Includes entities deleted at `deleted_since` or later, because they may be back.
+        """
+        deleted = {entity_id for entity_id, gone in self.deleted.items() if gone.at >= deleted_since}
+        return set(self.restored) | (self.touched | set(self.merged)) - delivered | deleted
+
+    def gone(self, not_found: Set[int]) -> dict[int, Deletion]:
+        """Returns the deletions. A merged entity that was `not_found` counts as deleted at its merge."""
+        merged = not_found & self.merged.keys() - self.deleted.keys()
+        return self.deleted | {entity_id: self.merged[entity_id] for entity_id in merged}
+
+    def apply(self, kind: str, gone: Deletion, recent: bool) -> None:
+        """Applies an event. `gone`: the event, as a deletion of its entity. `recent`: the entity may have been
+        delivered before, so it must be read again.
+
+        An entity deleted and restored within one second is in both dicts: only its row tells which came last.
+        """
+        if kind in DELETED or kind == NOTE_DELETED:
+            self.deleted[gone.id] = gone
+            if self.restored.get(gone.id) != gone.at:
+                self.restored.pop(gone.id, None)
+        elif kind in RESTORED:
+            if not (recent and gone.id in self.deleted and self.deleted[gone.id].at == gone.at):
+                self.deleted.pop(gone.id, None)
+            if recent:
+                self.restored[gone.id] = gone.at
+        elif recent and kind in _TOUCHING:
+            self.touched.add(gone.id)
+        elif recent and kind == MERGED:
+            self.merged[gone.id] = gone
+
+
+def trim(event: Row) -> Row:
+    """Returns the fields that `changes_of` reads: a first sync keeps all deletions of the account in memory."""
+    kept = _KEPT_FIELDS | _VALUE_FIELDS if str(event.get("type")) in _KINDS_WITH_VALUES else _KEPT_FIELDS
+    return {name: value for name, value in event.items() if name in kept}
+
+
+def changes_of(events: Iterable[Row], resource: Resource, deletions_since: int, changes_since: int) -> Changes:
+    """Returns what `events` (oldest first) tell of a list."""
+    changes = Changes()
+    for event in events:
+        kind, at = str(event.get("type")), seconds(event.get("created_at"))
+        if at is None or at < deletions_since or (kind == NOTE_DELETED) is not resource.holds_notes:
+            continue
+        for list_name, entity_id in _entities_of(kind, event):
+            if list_name == resource.name:
+                gone = Deletion(entity_id, at, event.get("created_by"), event.get("account_id"))
+                changes.apply(kind, gone, at >= changes_since)
+    return changes
+
+
+def _entities_of(kind: str, event: Row) -> Iterator[tuple[str, int]]:
+    """Yields the event's entity, with both ends of a link, or the deleted notes: each as the list's name and the ID."""
+    named = [(event.get("entity_type"), event.get("entity_id"))]
+    if kind == NOTE_DELETED:
+        notes = (element.get("note") for element in _elements(event))
+        named = [(event.get("entity_type"), note.get("id")) for note in notes if isinstance(note, dict)]
+    elif kind in LINKED:
+        links = (link for element in _elements(event) for link in element.values() if isinstance(link, dict))
+        linked = (link.get("entity") for link in links)
+        named += [(entity.get("type"), entity.get("id")) for entity in linked if isinstance(entity, dict)]
+    for of, entity_id in named:
+        if (number := numeric_id(entity_id)) is not None and str(of) in ENTITIES:
+            yield ENTITIES[str(of)], number
+
+
+def _elements(event: Row) -> Iterator[Row]:
+    for value in (php_array(event.get("value_after")), php_array(event.get("value_before"))):
+        yield from (element for element in value if isinstance(element, dict)) if isinstance(value, list) else ()
+
+
+CARD_NAMES = tuple(resource.name for resource in CARDS)
+
+
+class EventLog:
+    """The account's events of some kinds, read once in a sync for every list that needs them.
+
+    `kinds_since`: the kinds to request, each with the earliest second that a list needs (Unix seconds).
+    """
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.kinds_since: dict[str, int] = {}
+        self.events = Memoized(self._read)
+        self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
+
+    def want(self, resource: Resource, plan: ReadPlan, mark_deleted: bool) -> bool:
+        """Adds the kinds of events that a stream needs of a list. Returns whether it needs any."""
+        kinds: dict[str, int] = {}
+        if plan.changes_since < FOREVER and resource.has_links:
+            entered = ADDED & {f"{resource.entity}_added"}
+            kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
+        if mark_deleted:
+            wanted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
+            # where all live rows come in this sync, those that were restored are among them
+            if not (plan.needs_everything and resource.has_trash):
+                wanted |= RESTORED.keys() & {f"{resource.entity}_restored"}
+            kinds |= {kind: min(plan.deletions_since, kinds.get(kind, plan.deletions_since)) for kind in wanted}
+        for kind, since in kinds.items():
+            self.kinds_since[kind] = min(since, self.kinds_since.get(kind, since))
+        return bool(kinds)
+
+    def changes(self, resource: Resource, plan: ReadPlan) -> Changes:
+        try:
+            events = self.events()
+        except REFUSALS as error:
+            sentence = (
+                "The rows are read, but not which of them were deleted, restored or linked to others: only the events "
+                "tell that."
+            )
+            raise beginning_with(sentence, error) from None
+        changes = changes_of(events, resource, plan.deletions_since, plan.changes_since)
+        if resource.has_links and plan.changes_since < FOREVER:
+            others = [linked() for name, linked in self._linked_to.items() if name != resource.name]
+            changes.touched |= {card_id for cards in others for name, card_id in cards if name == resource.name}
+        return changes
+
+    def _read(self) -> list[Row]:
+        """Reads the events (oldest first)."""
+        by_since: dict[int, list[str]] = {}
+        for kind, since in self.kinds_since.items():
+            by_since.setdefault(since, []).append(kind)
+        parts = (events_between(self.account, kinds, since, keep=trim) for since, kinds in by_since.items())
+        return sorted(chain(*parts), key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
+
+    def _cards(self, resource: Resource) -> set[tuple[str, int]]:
+        """Finds cards whose links changed because a linked card of this list was trashed, restored or merged.
+
+        Such a change may leave the card itself without a new `updated_at` and without an event. The event names the
+        other card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell. If it
+        does not, the link stays in the rows of the linked cards until these change.
+        """
+        since = self.kinds_since[MERGED]  # the second since which the links of a delivered card may have changed
+        changes = changes_of(self.events(), resource, since, since)
+        live, linked = changes.restored.keys() | changes.merged.keys(), list[tuple[Any, Any]]()
+        try:
+            for row in by_ids(self.account, resource, live, {"with": resource.links_with}):
+                linked += ((name, link.get("id")) for name in CARD_NAMES for link in rows_of(row, name))
+            linked += self._linked_to_trashed(resource, sorted(changes.deleted))
+        except REFUSALS:
+            return set()  # the token's user sees no card of this list, nor links to it
+        return {
+            (name, card_id) for name, sent in linked if name in CARD_NAMES and (card_id := numeric_id(sent)) is not None
+        }
+
+    def _linked_to_trashed(self, resource: Resource, ids: list[int]) -> Iterator[tuple[Any, Any]]:
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            params = {"filter[entity_id][]": ids[start : start + IDS_AT_ONCE]}
+            try:
+                body = self.account.get(f"{resource.path}/links", params).body
+            except BadRequest:
+                return
+            yield from ((link.get("to_entity_type"), link.get("to_entity_id")) for link in rows_of(body or {}, "links"))
+
+
+def in_trash(account: Account, resource: Resource, plan: ReadPlan) -> list[Deletion]:
+    listing = account.listing(resource, {"with": "only_deleted", "order[updated_at]": "desc"})
+    since = plan.deletions_since
+    return list(with_smaller_pages(listing, lambda some: deletions_in(some, since, since < plan.changes_since)))
+
+
+def deletions_in(trash: Listing, since: int, first_sync: bool) -> Iterator[Deletion]:
+    """Yields the deletions at `since` or later, from as few pages as possible.
+
+    A trash that is not listed from the newest deletion down is read whole only in a first sync: afterwards the events
+    tell what is new.
+
+    Progress rule: every page brings an id that was not met.
+    """
+    met: set[int] = set()
+    page, promised, enough = 1, False, False
+    while not enough:
+        # a small account mostly has an empty trash, so its first page is not retried
+        raw = (trash if promised else trash.retrying_empty(0)).ask({}, page)
+        deleted = [row for row in raw.rows if row.get("is_deleted") is True and isinstance(row.get("id"), int)]
+        known = len(met)
+        met |= {row["id"] for row in deleted}
+        for row in deleted:
+            at = trash.second_of(row)
+            if at is not None and at >= since:
+                yield Deletion(row["id"], at, row.get("updated_by"), row.get("account_id"))
+        dated = [trash.second_of(row) or 0 for row in deleted]
+        newest_first = dated == sorted(dated, reverse=True)
+        enough = (bool(dated) and dated[-1] < since) if newest_first else not first_sync
+        enough = enough or len(met) == known or not raw.may_go_on
+        page, promised = page + 1, raw.more

@@ -1,0 +1,261 @@
+"""One reading of a list of entities: first the main walk, then what only events and the trash tell.
+
+The read plan decides which walk reads the rows. If the server ignores its filter or order, another walk takes over.
+
+amoCRM dates records to the second, so a record may change again and keep its date. A stream that makes several rows of
+a record could then not tell rows that the later change removed from the present ones. So such a record is held until
+its second has ended, and then read by id and delivered.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from source_amocrm.account import Account, Resource, by_ids
+from source_amocrm.account.availability import broken_off_if_begun
+from source_amocrm.engine.deletions import EventLog, in_trash
+from source_amocrm.engine.lookup import Resolver
+from source_amocrm.engine.read_plan import BEGINNING, ReadPlan, merged
+from source_amocrm.engine.stream_interface import Batch, Deletion
+from source_amocrm.errors import AmocrmError, Unpaid
+from source_amocrm.http import Answer, Params
+from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
+from source_amocrm.walk.by_page_number import in_id_order, newest_first
+from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.keyset import keyset, one_second
+from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShuffled, bounds, key, seconds
+from source_amocrm.walk.server_order import ListTraits
+
+DELETIONS_AT_ONCE = 1_000  # in one batch
+CLOCK_SLACK = 1
+"""Seconds by which the clock of the answers may differ from the clock that dates the records."""
+MOST_HELD, MOST_HELD_UNFILTERED = 500, 50
+"""The most records held at a time; further ones are delivered at once. Each costs a reading by id."""
+MOST_REREADINGS = 4
+"""How many times a record is read again while it changes in every second; then its last version is delivered."""
+
+
+@dataclass
+class EntityReading:
+    """Reads one list of entities for all streams that are made of it, as a chain of stages over batches.
+
+    `plans`: the streams' read plans. `event_log`: None if no stream needs what only events tell. `mark_deleted`: a
+    stream wants tombstones. `several_rows`: a stream makes several rows of a record. `resolvers`: they take values from
+    the list.
+    """
+
+    account: Account
+    resource: Resource
+    plans: Sequence[ReadPlan]
+    params: Params
+    event_log: EventLog | None
+    mark_deleted: bool
+    several_rows: bool
+    resolvers: Sequence[Resolver]
+
+    def __post_init__(self) -> None:
+        self._plan = merged(self.plans)
+        self._listing = self.account.listing(self.resource, self.params)
+        self._traits = ListTraits()
+        self.delivered = set[Key]()
+        """The keys of rows that every stream takes.
+
+        A first sync keeps only the first REMEMBERED_KEYS: they matter only if the server ignores the filter, which the
+        first pages show.
+        """
+        self.ids = array("q")
+        """The ids of all rows that came, of which there may be millions."""
+        self._trash: Callable[[], list[Deletion]] = list
+
+    def batches(self) -> Generator[Batch, None, None]:
+        with broken_off_if_begun(self._listing):
+            yield from self._observed(self._settled(self._walked()))
+            if self.event_log:
+                yield from self._settled(self._changed(self.event_log))
+
+    def _walked(self) -> Iterator[Batch]:
+        if resume := self._plan.resume:
+            yield from self._by_page_number(resume.since, resume.checkpoint)
+        if self.mark_deleted and self.resource.has_trash:
+            self._trash = self.account.pool.prefetch(partial(in_trash, self.account, self.resource, self._plan))
+        yield from self._main_walk()
+
+    def _main_walk(self) -> Iterator[Batch]:
+        """Reads the needed rows. If another walk takes over, leaves out the rows that the walk before it delivered."""
+        if self.resource.by_cursor and self.account.filter_may_work(self.resource):
+            try:
+                yield from map(Batch, self._by_date())
+                return
+            except TiesShuffled as shuffled:
+                since, known = shuffled.since, shuffled.delivered
+                for batch in self._by_page_number(since):
+                    yield batch.without(lambda row: self._listing.second_of(row) == since and key(row) in known)
+                return
+            except (FilterIgnored, OrderIgnored, Unpaid) as error:
+                # Perhaps only the filter is not paid for; if the list is not, a request without the filter shows it.
+                if isinstance(error, Unpaid) and not self.resource.paid_filter:
+                    raise
+                if self.resource.paid_filter and not isinstance(error, OrderIgnored):
+                    self.account.filter_is_ignored()
+        before = set(self.delivered)
+        for batch in self._not_by_date():
+            yield batch.without(lambda row: key(row) in before)
+
+    def _by_date(self) -> Iterator[Page]:
+        """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
+        intervals, within = self._plan.seconds, self._plan.within
+        if within:
+            yield from one_second(self._listing, within.since, checkpoint=within.checkpoint)
+            intervals -= (within.since, within.since)
+        for low, high in intervals.intervals:
+            start = self._plan.requested_since if low == self._plan.since else low
+            yield from keyset(self._listing, (start, high), self._traits)
+
+    def _not_by_date(self) -> Iterator[Batch]:
+        since = self._plan.since
+        if self.resource.by_cursor and since > BEGINNING:
+            try:
+                yield from map(Batch, newest_first(self._listing, since))
+                return
+            except OrderIgnored:
+                pass
+        yield from self._by_page_number(since)
+
+    def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
+        """Reads the rows of the second `since` or later by page number, filtered if the filter works."""
+        listing = self._listing
+        if since > BEGINNING and self.account.filter_works(self.resource):
+            low = since if self.resource.by_cursor else min(since, self._plan.requested_since)
+            listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
+        for page in in_id_order(listing, checkpoint):
+            yield Batch(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
+        yield Batch(Page([]), walked=True)
+
+    def _settled(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Yields the batches without the held records, and at the end these records as they are read again."""
+        held: dict[int, float] = {}
+        at_least: dict[Any, int] = {}
+
+        def without_held(batch: Batch) -> Batch:
+            at_least.update(batch.at_least)
+            return batch.without(lambda row: self._hold(row, batch.page.answered, held))
+
+        yield from map(without_held, batches) if self.several_rows else batches
+        for left in range(MOST_REREADINGS - 1, -1, -1):
+            if not held:
+                return
+            self.account.api.sleep(max(0.0, max(held.values()) - self.account.api.clock()))
+            page = self._read_again(held)
+            held.clear()
+            batch = Batch(page, floor=0, at_least=at_least)
+            yield without_held(batch) if left else batch
+
+    def _hold(self, row: Row, answered: Iterable[Answer], held: dict[int, float]) -> bool:
+        entity_id, tick = row.get("id"), end_tick(seconds(row.get("updated_at")) or 0, answered)
+        if tick is None or not isinstance(entity_id, int):
+            return False
+        most = MOST_HELD if self.account.filter_works(self.resource) else MOST_HELD_UNFILTERED
+        if entity_id in held or len(held) < most:
+            held[entity_id] = tick
+        return entity_id in held
+
+    def _observed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Remembers the key of every row. Shows the resolvers every row and the end of the walk."""
+        whole, failure = False, None
+        try:
+            self.account.require(self.resource.path)
+            for batch in batches:
+                self._remember(batch)
+                for resolver in self.resolvers:
+                    resolver.observe(batch.page.rows)
+                yield batch
+            whole = self._plan.needs_everything and not self._traits.behind
+        except AmocrmError as error:
+            failure = error
+            raise
+        finally:
+            for resolver in self.resolvers:
+                resolver.finish(whole, failure)
+
+    def _remember(self, batch: Batch) -> None:
+        """Remembers the IDs of all rows, and the keys of rows that every stream takes: these count as delivered."""
+        row_ids = (row.get("id") for row in batch.page.rows)
+        self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
+        if self._plan.changes_since == FOREVER and len(self.delivered) >= REMEMBERED_KEYS:
+            return
+        for row in batch.page.rows:
+            second = seconds(row.get("updated_at"))
+            if second is None or second >= batch.floor or all(second in plan.seconds for plan in self.plans):
+                self.delivered.add(key(row))
+
+    def _changed(self, event_log: EventLog) -> Iterator[Batch]:
+        """Yields rows whose links or tags changed without a new `updated_at`, restored rows, and deletions."""
+        changes = event_log.changes(self.resource, self._plan)
+        wanted = changes.to_read_again(self.delivered, self._deletions_to_check())
+        page = self._read_again(wanted)
+        present = {row["id"] for row in page.rows}
+        gone = changes.gone(wanted - present)
+        if page.rows:
+            for resolver in self.resolvers:
+                resolver.observe(page.rows)
+            at_least = {entity_id: deletion.at for entity_id, deletion in gone.items()} | changes.restored
+            yield Batch(page, floor=BEGINNING, at_least=at_least)
+        if self.mark_deleted:
+            yield from self._tombstones(gone, present)
+
+    def _deletions_to_check(self) -> int:
+        """Returns the second since which deleted entities are read by id, because they may be back; FOREVER for none.
+
+        A deleted note never comes back. With a trash, an event tells of a return, also of one before the first sync.
+        Without a trash only the row tells, and a sync that does not read all rows may not have met it.
+        """
+        if self.resource.holds_notes or not self.mark_deleted or self._plan.needs_everything:
+            return FOREVER
+        if not self.resource.has_trash:
+            return self._plan.deletions_since
+        return self._plan.changes_since if self.account.filter_works(self.resource) else FOREVER
+
+    def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
+        """Yields the deletions of events and of the trash; the later one of an entity counts.
+
+        Leaves out entities that this sync has read: if they are gone since, the next sync's events tell.
+        """
+        for deletion in self._trash():
+            if deletion.id not in gone or gone[deletion.id].at < deletion.at:
+                gone[deletion.id] = deletion
+        for entity_id in self.ids:
+            gone.pop(entity_id, None)
+        if self._traits.behind:
+            # rows that changed faster than the walk read them are left to the next sync
+            present = {*present, *(row["id"] for row in by_ids(self.account, self.resource, gone))}
+        deletions = [deletion for entity_id, deletion in gone.items() if entity_id not in present]
+        for start in range(0, len(deletions), DELETIONS_AT_ONCE):
+            yield Batch(Page([]), tuple(deletions[start : start + DELETIONS_AT_ONCE]))
+
+    def _read_again(self, ids: Iterable[int]) -> Page:
+        wanted = set(ids)
+        if not wanted:
+            return Page([])
+        before = self.account.clocks.moment()
+        rows = list(by_ids(self.account, self.resource, wanted, self.params))
+        after = replace(self.account.clocks.moment(), sent_at=before.sent_at)
+        return Page(rows, answered=(before, after))
+
+
+def end_tick(second: int, answered: Iterable[Answer]) -> float | None:
+    """Returns the tick of the monotonic clock at which `second` has ended by the server's clock and by ours.
+
+    None if it had ended when the rows were requested.
+    """
+    over = second + 1 + CLOCK_SLACK
+    ticks = [
+        one.tick + over - (one.server_time + drift)
+        for one in answered
+        for drift in (0, one.drift)
+        if one.sent_at + 1 + drift < over and second <= one.server_time + drift + CLOCK_SLACK
+    ]
+    return max(ticks, default=None)

@@ -1,0 +1,258 @@
+"""What a stream has delivered (`Progress`), and what a sync must therefore request of one list (`ReadPlan`)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from source_amocrm.account.clocks import TOLERANCE
+from source_amocrm.dates import LAST_SECOND, iso
+from source_amocrm.walk import Page, PageCheckpoint
+from source_amocrm.walk.intervals import FOREVER, IntervalSet
+from source_amocrm.walk.listing import Key
+
+LOGGER = logging.getLogger("airbyte")
+BEGINNING = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ResumePoint:
+    """Where a walk by page number over the rows changed at `since` or later resumes."""
+
+    since: int
+    checkpoint: PageCheckpoint
+
+
+class Version(NamedTuple):
+    """A delivered version of a row: `at` is the date in the delivered row, `dated` is amoCRM's own."""
+
+    at: int
+    dated: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """The part of a list that is still to be delivered: the rest of a walk by page number, then `seconds` of the cursor
+    field, and what only events tell.
+
+    `deletions_since`, `changes_since`: the second since which a row may have been deleted, or a delivered row may have
+    changed without a new updated_at; FOREVER while nothing was delivered. `newest`: the second of the newest row known.
+    `within`: one of `seconds`, whose rows are delivered up to that checkpoint in the order of their IDs.
+    """
+
+    seconds: IntervalSet
+    resume: ResumePoint | None = None
+    deletions_since: int = BEGINNING
+    changes_since: int = FOREVER
+    newest: int | None = None
+    within: ResumePoint | None = None
+
+    @property
+    def needs_everything(self) -> bool:
+        """Whether everything is needed, because nothing was delivered before."""
+        return self.changes_since == FOREVER and self.since == BEGINNING
+
+    @property
+    def since(self) -> int:
+        return self.seconds.intervals[0][0]
+
+    @property
+    def requested_since(self) -> int:
+        """The first second to request.
+
+        Begins no later than the newest row we know: it must come back, so an empty page proves the response wrong. An
+        unfinished walk in the order of IDs does not know the newest row.
+        """
+        return self.since if self.newest is None or self.resume else min(self.newest, self.since)
+
+
+NOTHING = ReadPlan(IntervalSet(), deletions_since=FOREVER)
+
+
+def merged(plans: Sequence[ReadPlan]) -> ReadPlan:
+    """Returns the plan that serves all of several streams, which `agree` has made resume the same walk."""
+    within = plans[0].within
+    return ReadPlan(
+        seconds=IntervalSet.of(interval for plan in plans for interval in plan.seconds.intervals),
+        resume=plans[0].resume,
+        deletions_since=min(plan.deletions_since for plan in plans),
+        changes_since=min(plan.changes_since for plan in plans),
+        newest=min((plan.newest for plan in plans if plan.newest is not None), default=None),
+        within=within if all(plan.within == within for plan in plans) else None,
+    )
+
+
+@dataclass
+class Progress:
+    """The progress of one stream.
+
+    Everything up to `watermark` (the server's time when a sync started; None before the first) has been delivered,
+    except for what is `pending`, list by list. `newest`: the second of each list's newest row. `ahead`: by list and key
+    of the row, the versions that were delivered with a later date than their next version may have. `unsaved`: some of
+    the versions in `ahead` are in no state yet.
+    """
+
+    stream: str
+    cursor: str
+    start: int | None
+    lookback: int
+    watermark: int | None = None
+    pending: dict[str, ReadPlan] = field(default_factory=dict)
+    newest: dict[str, int] = field(default_factory=dict)
+    ahead: dict[str, Version] = field(default_factory=dict)
+    unsaved: bool = False
+    doubted: bool = False
+    """Whether the watermark lay in the future when this sync began. Then the next sync must read everything again."""
+    needed: dict[str, IntervalSet] = field(default_factory=dict)
+    """The seconds that this sync must deliver, by list; set by `begin`."""
+
+    def plan(self, name: str) -> ReadPlan:
+        start = self.start or BEGINNING
+        if self.watermark is None:
+            return ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
+        since = max(self.watermark - self.lookback, start)
+        pending = self.pending.get(name, NOTHING)
+        return ReadPlan(
+            pending.seconds | IntervalSet(((since, FOREVER),)),
+            pending.resume,
+            min(since, pending.deletions_since),
+            min(since, pending.changes_since),
+            self.newest.get(name),
+            pending.within if pending.within and pending.within.since < since else None,
+        )
+
+    def resume(self, name: str, walk: ResumePoint | None) -> None:
+        """Replaces the pending walk by `walk`. With None its rows become pending by their seconds instead."""
+        pending = self.pending.get(name, NOTHING)
+        if pending.resume and not walk:
+            pending = replace(pending, seconds=pending.seconds | IntervalSet(((pending.resume.since, FOREVER),)))
+        if pending.resume or walk:
+            self.pending[name] = replace(pending, resume=walk)
+
+    def in_the_future(self, now: int) -> bool:
+        """Whether the watermark is later than `now` by more than two clocks may differ.
+
+        Then a clock was wrong, or someone wrote the state, and what was delivered is unknown.
+        """
+        return self.watermark is not None and self.watermark > now + TOLERANCE
+
+    def restart_from_the_future(self, now: int) -> None:
+        """Resets the progress if its watermark lies in the future, because such a state proves nothing.
+
+        `ahead` stays: those dates were delivered.
+        """
+        if self.in_the_future(now):
+            LOGGER.warning(
+                "%s: its saved state says that all was read up to %s, and that has not come yet. A clock was wrong, "
+                "and nothing tells what was passed over, so the stream is read anew%s.",
+                self.stream,
+                iso(self.watermark or BEGINNING),
+                "" if self.start is None else f" from {iso(self.start)} on",
+            )
+            self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
+
+    def begin(self, names: Iterable[str], started: int) -> None:
+        """Begins a sync: what its plans for the lists `names` need up to `started` becomes pending.
+
+        `started`: Unix seconds, server clock.
+        """
+        self.doubted, start = self.in_the_future(started), self.start or BEGINNING
+        if self.doubted:
+            LOGGER.warning(
+                "%s: by amoCRM's clock its saved state is of a time that has not come yet. If that is right, rows may "
+                "have been passed over, so the next sync reads the stream anew.",
+                self.stream,
+            )
+        plans = {name: self.plan(name) for name in names}
+        self.watermark = started
+        self.needed = {name: plan.seconds for name, plan in plans.items()}
+        everything = ReadPlan(IntervalSet(((start, FOREVER),)), None, start, start)
+        self.pending = {
+            name: replace(
+                plan, seconds=plan.seconds - (started + 1, FOREVER), changes_since=min(plan.changes_since, started)
+            )
+            for name, plan in (dict.fromkeys(plans, everything) if self.doubted else plans).items()
+        }
+
+    def cover(self, name: str, page: Page, floor: int = BEGINNING, walked: bool = False) -> None:
+        """Marks the rows of `page` as delivered. A page with a checkpoint belongs to a walk over rows since `floor`.
+        `walked`: that walk has come to its end.
+
+        A new walk covers everything since `floor`. A resumed walk does not: it never meets rows that an earlier sync
+        passed, so their changes are read by their seconds instead.
+        """
+        pending = self.pending[name]
+        intervals, walk, within = pending.seconds, pending.resume, pending.within
+        if page.completed:
+            intervals -= page.completed
+        if within and within.since not in intervals:
+            within = None
+        if page.checkpoint and page.second is not None:
+            within = ResumePoint(page.second, page.checkpoint) if page.second in intervals else None
+        elif page.checkpoint:
+            intervals = intervals if walk else intervals - (floor, FOREVER)
+            walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
+        self.pending[name] = replace(pending, seconds=intervals, resume=None if walked else walk, within=within)
+
+    def finish(self, name: str, deletions_delivered: bool = True) -> None:
+        """Marks all that was needed of the list as delivered. Deletions that this sync ignores stay pending."""
+        if not self.doubted and (pending := self.pending.pop(name, None)) and not deletions_delivered:
+            since = pending.deletions_since
+            self.pending[name] = replace(NOTHING, deletions_since=since, changes_since=self.watermark or BEGINNING)
+
+    def postpone(self, name: str) -> None:
+        """Marks the list as missing for now. What is pending stays pending until the account has the list.
+
+        A list of which nothing was ever delivered can have no deleted row.
+        """
+        pending, now = self.pending[name], self.watermark or BEGINNING
+        if name not in self.newest and pending.seconds == IntervalSet(((self.start or BEGINNING, now),)):
+            self.pending[name] = replace(pending, deletions_since=now, changes_since=now)
+
+    def note_newest(self, name: str, second: int | None) -> None:
+        if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):
+            self.newest[name] = second
+
+    def date(
+        self, name: str, row_key: Key, second: int | None, postdated: bool = False, at_least: int = BEGINNING
+    ) -> int | None:
+        """Returns the date to deliver for a row of the list `name` that amoCRM dates `second`: no earlier than
+        `at_least`, and later than any other delivered version of the row.
+
+        `postdated`: the row was read before `second`, so its next version may be dated earlier. Save the `ahead` entry
+        in a state before emitting the row, for a destination may keep rows after the last state.
+        """
+        if second is None or not (self.ahead or at_least or postdated):
+            return second
+        version = f"{name}/{row_key}"
+        at, before = max(second, at_least), self.ahead.pop(version, None)
+        if before and at <= before.at:
+            at = before.at if before.dated == second else min(before.at + 1, LAST_SECOND)
+        if postdated or at > second:
+            self.ahead[version] = Version(at, second)
+            self.unsaved = self.unsaved or self.ahead[version] != before
+        return at
+
+
+def agree(several: list[Progress], name: str) -> None:
+    """Makes the streams of the list `name` resume one walk, and date a row alike, for their tables are joined by date.
+
+    They resume the walk at the earliest of their checkpoints: a row that is delivered twice does no harm. If one stream
+    needs everything, all read the list from its beginning.
+    """
+    ahead: dict[str, Version] = {}
+    for progress in several:
+        for row_key, version in progress.ahead.items():
+            ahead[row_key] = max(version, ahead.get(row_key, version))
+    walks = [plan.resume for progress in several if (plan := progress.pending.get(name)) and plan.resume]
+    walk = None
+    if walks and all(progress.watermark is not None for progress in several):
+        walk = ResumePoint(
+            min(one.since for one in walks),
+            min((one.checkpoint for one in walks), key=lambda checkpoint: checkpoint.after_id),
+        )
+    for progress in several:
+        progress.ahead = dict(ahead)
+        progress.resume(name, walk)

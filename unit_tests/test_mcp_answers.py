@@ -1,0 +1,81 @@
+"""What an answer of the assistant says of itself, how numbers stand in it, and how it keeps its size."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from amocrm_warehouse.mcp_answers import compared_with, coverage, fitted, plain_row, size
+from amocrm_warehouse.mcp_arguments import Chosen, Refused
+from amocrm_warehouse.mcp_tools import TOOLS
+from amocrm_warehouse.report.choice import Choice, Days, last_months
+
+MIDNIGHT = datetime(2026, 12, 31, 20, 30)
+"""UTC: in Vladivostok it is the first of January already."""
+
+
+def account(project: str, currency: str | None, zone: str, today: date) -> dict[str, Any]:
+    return {
+        "project_id": project, "account": f"Account {project}", "domain": None, "currency": currency,
+        "time_zone": zone, "today": today, "synced_at": MIDNIGHT if currency else None,
+    }  # fmt: skip
+
+
+def test_accounts_have_each_their_own_today_and_their_own_months() -> None:
+    rows = [("1", date(2026, 12, 31)), ("2", date(2027, 1, 1))]
+    days = last_months(lambda _: (["project_id", "today"], rows)).days
+    assert [(of.since, of.until) for of in days.values()] == [
+        (date(2026, 1, 1), date(2026, 12, 31)), (date(2026, 2, 1), date(2027, 1, 31))
+    ]  # fmt: skip
+
+
+def test_an_answer_says_what_it_covers() -> None:
+    west, east = date(2026, 12, 31), date(2027, 1, 1)
+    accounts = [
+        account("1", "BRL", "America/Sao_Paulo", west), account("2", None, "Asia/Vladivostok", east),
+    ]  # fmt: skip
+    days = {"1": Days(date(2026, 12, 1), west, west), "2": Days(date(2027, 1, 1), date(2027, 1, 31), east)}
+    choice = Choice(days)
+    of = Chosen(choice, accounts, {"team": ["Опт"]})
+    found = coverage(TOOLS["compare_periods"], of, compared_with(choice, {}), MIDNIGHT)
+    assert [one["as_of"] for one in found["accounts"]] == [
+        "2026-12-31T17:30:00-03:00 America/Sao_Paulo",
+        "unknown; the marts were built 2027-01-01T06:30:00+10:00 Asia/Vladivostok",
+    ]
+    assert found["period"]["by_project"] == {
+        "1": {"since": "2026-12-01", "until": "2026-12-31", "is_over": False, "so_far_until": "2026-12-31"},
+        "2": {"since": "2027-01-01", "until": "2027-01-31", "is_over": False, "so_far_until": "2027-01-01"},
+    }
+    assert found["compared_with"]["by_project"] == {
+        "1": {"since": "2026-11-01", "until": "2026-11-30"}, "2": {"since": "2026-12-01", "until": "2026-12-01"},
+    }  # fmt: skip
+    assert (found["filters"], found["currency"]) == ({"team": ["Опт"]}, ["BRL", "unknown (2)"])
+    assert found["currencies"].startswith("Sums are by currency")
+
+
+def test_nothing_is_before_all_times() -> None:
+    choice = Choice({"1": Days(date(1970, 1, 1), date(8999, 12, 31), date(2026, 11, 29))})
+    with pytest.raises(Refused, match="Nothing is before these days"):
+        compared_with(choice, {})
+
+
+def test_shares_are_percents_as_the_page_shows_them_and_amounts_are_exact() -> None:
+    row = {"rate": 0.9984, "lost_share": 0.0312, "average": 1234.5, "won_budget": Decimal("1234.50"), "since": date.min}
+    assert plain_row(row) == {
+        "rate_percent": 99, "lost_percent": 3.1, "average": 1235, "won_budget": 1234.5, "since": "0001-01-01"
+    }  # fmt: skip
+
+
+def test_an_answer_fits_and_says_how_much_of_it_is_shown() -> None:
+    rows = [{"card": "Сделка", "number": number} for number in range(2_000)]
+    few = [{"manager": "Анна"}]
+    answer = fitted({"period": "now"}, {"cards": rows, "managers": few}, {"cards": 3_000, "managers": 1}, 40_000)
+    assert 38_000 < size(answer) <= 40_000
+    assert answer["managers"] == few
+    assert answer["covers"]["rows"] == {"cards": f"{len(answer['cards'])} of 3000", "managers": "1 of 1"}
+    assert answer["covers"]["cut"] == "Cut to 40 KB: ask for more kilobytes, or for less."
+    assert answer["cards"] == rows[: len(answer["cards"])]
+    assert "cut" not in fitted({}, {"managers": few}, {"managers": 1}, 40_000)["covers"]

@@ -1,0 +1,117 @@
+"""The arguments of the assistant's tools: what is not understood is refused by name, with the nearest right one."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused, days_of, one_period, read_arguments
+from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS
+from amocrm_warehouse.report.choice import Days
+
+TODAY = date(2026, 11, 29)
+YEAR = Days(date(2025, 12, 1), date(2026, 11, 30), TODAY)
+
+
+def refusal(tool: str, **given: Any) -> str:
+    with pytest.raises(Refused) as refused:
+        read_arguments(tool, (TOOLS | SQL_TOOLS)[tool].arguments, (TOOLS | SQL_TOOLS)[tool].needs, given)
+    return str(refused.value)
+
+
+def test_an_unknown_argument_is_refused_with_the_nearest_right_one() -> None:
+    assert refusal("managers", pipeline_id=1).startswith(
+        "managers takes no argument pipeline_id. Did you mean pipeline? It takes: project, pipeline, manager, team, "
+    )
+    assert refusal("today", since="2026-01-01").startswith("today takes no argument since. It is as of now.")
+    assert refusal("directory", zzz=1) == "directory takes no argument zzz. It takes: project, limit, kilobytes."
+
+
+@pytest.mark.parametrize("tool", TOOLS | SQL_TOOLS)
+def test_every_argument_of_a_tool_has_a_type_and_no_other_is_taken(tool: str) -> None:
+    of = (TOOLS | SQL_TOOLS)[tool]
+    assert set(of.arguments) <= set(ARGUMENTS)
+    assert set(of.needs) <= set(of.takes)
+    assert ("since" in of.arguments) is bool(of.dated)
+    assert all("description" in ARGUMENTS[name].schema for name in of.arguments)
+    assert "takes no argument nonsense" in refusal(tool, nonsense=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"since": "2026-13-01"}, "since must be a day, as 2026-01-31, and is '2026-13-01'."),
+        ({"until": "2026"}, "until must be a day, as 2026-01-31, and is '2026'."),
+        ({"until": 5}, "until must be a day, as 2026-01-31, and is 5."),
+        ({"limit": 10**9}, "limit must be a whole number from 1 to 500, and is 1000000000."),
+        ({"limit": True}, "limit must be a whole number from 1 to 500, and is True."),
+        ({"manager": ["Анна"]}, "manager must be a text, and is ['Анна']."),
+    ],
+)
+def test_a_value_of_another_type_is_refused(given: dict[str, Any], sentence: str) -> None:
+    assert refusal("managers", **given) == sentence
+
+
+def test_an_argument_that_is_needed_is_named() -> None:
+    assert refusal("manager_card") == "manager_card needs the argument manager: One user: the name or the id."
+    assert refusal("deals", state="sold") == "There is no state 'sold'. There are: won, lost, open, created."
+    assert refusal("deals", state="wonn") == (
+        "There is no state 'wonn'. Did you mean won? There are: won, lost, open, created."
+    )
+
+
+PERIODS = {
+    "today": ("2026-11-29", "2026-11-29"), "yesterday": ("2026-11-28", "2026-11-28"),
+    "this_week": ("2026-11-23", "2026-11-29"), "last_week": ("2026-11-16", "2026-11-22"),
+    "this_month": ("2026-11-01", "2026-11-30"), "last_month": ("2026-10-01", "2026-10-31"),
+    "this_quarter": ("2026-10-01", "2026-12-31"), "last_quarter": ("2026-07-01", "2026-09-30"),
+    "this_year": ("2026-01-01", "2026-12-31"), "last_year": ("2025-01-01", "2025-12-31"),
+    "last_7_days": ("2026-11-23", "2026-11-29"), "last_30_days": ("2026-10-31", "2026-11-29"),
+    "last_3_months": ("2026-09-01", "2026-11-30"), "last_12_months": ("2025-12-01", "2026-11-30"),
+    "2024": ("2024-01-01", "2024-12-31"), "2024-Q1": ("2024-01-01", "2024-03-31"),
+    "2024-02": ("2024-02-01", "2024-02-29"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PERIODS)
+def test_a_period_has_a_name(name: str) -> None:
+    found = days_of(name, TODAY)
+    assert found is not None
+    assert tuple(day.isoformat() for day in found) == PERIODS[name]
+
+
+def test_days_are_included_at_both_ends_and_stand_as_they_were_given() -> None:
+    days = one_period({"since": date(2026, 3, 10), "until": date(2026, 3, 31)}, YEAR)
+    assert days == Days(date(2026, 3, 10), date(2026, 3, 31), TODAY)
+    assert one_period({}, YEAR) == YEAR
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"since": date(2026, 5, 2), "until": date(2026, 5, 1)},
+         "The first day, 2026-05-02, is after the last, 2026-05-01."),
+        ({"since": date(2026, 12, 1), "until": date(2026, 12, 2)},
+         "The first day, 2026-12-01, has not come yet: the account's today is 2026-11-29."),
+        ({"period": "today", "since": date(2026, 5, 2)}, "Give either period, or since and until."),
+        ({"period": "2024-13"}, "There is no period “2024-13”. There are: today, yesterday, "),
+        ({"period": "last month"}, "There is no period “last month”. Did you mean last_month? There are: "),
+    ],
+)  # fmt: skip
+def test_days_that_cannot_be_are_refused(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Refused) as refused:
+        one_period(given, YEAR)
+    assert str(refused.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("page", ["report.md", "report.ru.md"])
+def test_the_pages_name_every_tool(page: str) -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / page).read_text(encoding="utf-8")
+    section = text[text.index("pip install 'source-amocrm[mcp]'") :].partition("\n## ")[0]
+    rows = "".join(line for line in section.splitlines() if line.startswith("| "))
+    assert set(re.findall(r"`(\w+)`", rows)) == TOOLS.keys()
+    assert all(f"`{name}`" in section for name in SQL_TOOLS)
