@@ -3,11 +3,13 @@ ARG BASE_IMAGE=python:3.11-slim
 # Installs into /opt/amocrm, a virtual environment without pip. The image takes only this folder.
 FROM ${BASE_IMAGE} AS build
 WORKDIR /build
-COPY requirements/image.lock ./
-RUN python -m venv --without-pip /opt/amocrm \
+COPY .ci/uv.txt .ci/image-requirements pyproject.toml uv.lock ./
+RUN python -m pip install --no-cache-dir --no-deps --require-hashes -r uv.txt \
+ && ./image-requirements >image.txt \
+ && python -m venv --without-pip /opt/amocrm \
  && python -m pip --python /opt/amocrm/bin/python install \
-      --no-cache-dir --no-compile --no-deps --require-hashes -r image.lock
-COPY setup.py pyproject.toml README.md LICENSE ./
+      --no-cache-dir --no-compile --no-deps --require-hashes -r image.txt
+COPY setup.py README.md LICENSE ./
 COPY source_amocrm source_amocrm
 # setuptools is needed only to build the package. Byte code is made here and "unchecked", so that every build has the
 # same bytes and Python does not stat() each module's source at start.
@@ -16,7 +18,8 @@ RUN python -m pip --python /opt/amocrm/bin/python install \
  && python -m pip --python /opt/amocrm/bin/python uninstall --yes setuptools \
  && /opt/amocrm/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/amocrm/lib
 
-FROM ${BASE_IMAGE}
+# The last target, so that `docker build .` makes it.
+FROM ${BASE_IMAGE} AS connector
 # The base image has no byte code of the standard library, and the connector's user may not write it. Compiling at each
 # start would double the start-up time of `spec`.
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash \

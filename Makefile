@@ -3,10 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 # A name on PATH may be a broken shim, so the first name that runs is chosen.
-runs = $(firstword $(foreach name,$(1),$(if $(shell $(name) -c 'import venv, ensurepip' 2>/dev/null && echo yes),$(name))))
-PYTHON ?= $(call runs,python3.11 python3.12 python3.13 python3)
-# PyAirbyte (requirements/pyairbyte.in) does not install on Python 3.13.
-PYTHON_PYAIRBYTE ?= $(call runs,python3.11 python3.12)
+runs = $(firstword $(foreach name,$(1),$(if $(shell $(name) -c $(NEEDED) 2>/dev/null && echo yes),$(name))))
+NEEDED := 'import venv, ensurepip, sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))'
+PYTHON ?= $(call runs,python3.11 python3.12 python3.10 python3.13 python3)
 # One more than the two cores of CI: tests wait for processes, servers and browsers.
 WORKERS ?= 3
 
@@ -31,7 +30,7 @@ sync: needs-config .venv/.ready ## source-amocrm sync, and the report: make sync
 	@.venv/bin/source-amocrm sync $(if $(filter no,$(REPORT)),,$(strip --report $(plans))) --config $(call quoted,$(CONFIG)) $(into) $(if $(STREAMS),--streams $(call quoted,$(STREAMS)))
 
 needs-config:
-	@test -f $(call quoted,$(CONFIG)) || { echo 'make sync needs the config: make sync CONFIG=path/to/config.json (README, "A real account")' >&2; exit 2; }
+	@test -f $(call quoted,$(CONFIG)) || { echo 'make sync needs the config: make sync CONFIG=path/to/config.json (README, "Your account")' >&2; exit 2; }
 
 models: .venv/.ready ## source-amocrm models, tables made into answers: make models [PROJECT=1001,1002] [DB=…] [SCHEMA=…] [PLANS=plans.csv]
 	@.venv/bin/source-amocrm models $(built)
@@ -52,16 +51,19 @@ lint: .venv/.ready ## ruff, import-linter, hadolint
 	.venv/bin/lint-imports --no-logo
 	.venv/bin/hadolint Dockerfile
 
-types: .venv/.ready .venv-tools/.ready ## mypy --strict
-	.venv-tools/bin/mypy --python-executable .venv/bin/python
+types: .venv/.ready .venv-apart/.ready ## mypy --strict
+	.venv-apart/bin/mypy --python-executable .venv/bin/python
 
-unit: system-packages .venv/.ready .venv-pyairbyte/.ready ## the tests
+unit: system-packages .venv/.ready .venv-apart/.ready ## the tests
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+fast: .venv/.ready ## the tests of single modules, in three minutes
+	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder unit_tests
 
 bench: .venv/.ready ## figures against the floor (half an hour): make bench; a minute: make bench QUICK=1; some: make bench ONLY="deals cost"
 	@.venv/bin/python -m benchmarks $(if $(QUICK),--quick) $(ONLY)
 
-peers: .venv/.ready .venv-peers/.ready ## public clients and connectors of amoCRM beside this one, in an account in which people work (needs the network)
+peers: .venv/.ready .venv-apart/.ready ## public clients and connectors of amoCRM beside this one, in an account in which people work (needs the network)
 	@.venv/bin/python -m benchmarks.peers $(CONNECTORS)
 CONNECTORS := https://github.com
 
@@ -78,51 +80,45 @@ docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python -m docs.describe_models
 	.venv/bin/python -m docs.assurance
 
-audit: .venv-tools/.ready ## known vulnerabilities in what the image installs (needs the network)
-	.venv-tools/bin/pip-audit --strict --disable-pip --require-hashes --no-deps $(NOT_REACHED) -r requirements/image.lock
+audit: .venv-apart/.ready ## known vulnerabilities in what the image installs (needs the network)
+	UV=.venv/bin/uv .ci/image-requirements >.venv-apart/image.txt
+	.venv-apart/bin/pip-audit --strict --disable-pip --require-hashes --no-deps $(NOT_REACHED) -r .venv-apart/image.txt
 # CVE-2025-9375: concerns xmltodict's writing of XML, which this connector never does; the CDK requires xmltodict <0.15.
 NOT_REACHED := --ignore-vuln CVE-2025-9375
 
-lock: .venv-tools/.ready ## the lock files again, from setup.py and requirements/*.in (needs the network)
-	.venv-tools/bin/$(COMPILE) setup.py --override requirements/image-leave-out.txt --python-version 3.11 -o requirements/image.lock
-	.venv-tools/bin/$(COMPILE) setup.py --extra all requirements/dev.in --universal --python-version 3.11 -o requirements/dev.lock
-	.venv-tools/bin/$(COMPILE) requirements/pyairbyte.in --universal --python-version 3.11 -o requirements/pyairbyte.lock
-	.venv-tools/bin/$(COMPILE) requirements/uv.in --universal --python-version 3.11 -o requirements/uv.lock
-	.venv-tools/bin/$(COMPILE) requirements/tools.in --universal --python-version 3.11 -o requirements/tools.lock
-	.venv-tools/bin/$(COMPILE) requirements/peers.in --universal --python-version 3.11 -o requirements/peers.lock
-COMPILE := uv pip compile --quiet --generate-hashes --no-annotate --custom-compile-command "make lock"
+lock: .venv/bin/uv ## uv.lock again, from pyproject.toml (needs the network); with newer versions: make lock UPGRADE=--upgrade
+	.venv/bin/uv lock $(UPGRADE)
+
+dist: .venv/.ready ## the sdist, and the wheel that is built from it, in dist/
+	.venv/bin/uv build --quiet --no-build-isolation --python .venv/bin/python
 
 clean: ## what make made, the demo's database and its account included
 	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm-demo.duckdb demo/amocrm-demo.duckdb.wal demo/*-report.html
 
-# uv installs in seconds, pip in a minute. Behind a mirror that only pip's settings name, uv fails and pip installs.
-.venv/.ready: requirements/dev.lock requirements/uv.lock setup.py
-	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@echo "Setting up .venv with $(PYTHON): source-amocrm with its extras, and the tests (a minute or two, once)"
+# Fills the environment $(1) with what uv.lock holds for the options $(2). uv installs in seconds, pip in a minute. Behind
+# a mirror that only pip's settings name, uv fails and pip installs.
+define filled
+@test -x $(1)/bin/pip || $(PYTHON) -m venv $(1)
+@.venv/bin/uv export --quiet --frozen --python $(1)/bin/python --no-emit-project --no-annotate $(2) -o $(1)/requirements.txt
+@.venv/bin/uv pip install --quiet --compile-bytecode --python $(1)/bin/python --no-deps --require-hashes -r $(1)/requirements.txt \
+  || $(1)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(1)/requirements.txt
+endef
+
+.venv/bin/uv: .ci/uv.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.10 to 3.13 with venv found. Debian: apt-get install python3-venv. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/uv.lock
-	@.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --no-deps --require-hashes -r requirements/dev.lock \
-	  || .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
+	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .ci/uv.txt
+	@touch $@
+
+.venv/.ready: .venv/bin/uv uv.lock pyproject.toml
+	@echo "Setting up .venv: source-amocrm with its extras, and the tests (a minute or two, once)"
+	$(call filled,.venv,)
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv-pyairbyte/.ready: requirements/pyairbyte.lock
-	@test -n "$(PYTHON_PYAIRBYTE)" || { echo "PyAirbyte needs Python 3.11 or 3.12, and there is none. Install one, or: make PYTHON_PYAIRBYTE=/path/to/python3.12" >&2; exit 2; }
-	@echo "Setting up .venv-pyairbyte with $(PYTHON_PYAIRBYTE): PyAirbyte, for the test of its guide (about a minute, once)"
-	@test -x .venv-pyairbyte/bin/pip || $(PYTHON_PYAIRBYTE) -m venv .venv-pyairbyte
-	@.venv-pyairbyte/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/pyairbyte.lock
-	@touch $@
-
-.venv-tools/.ready: requirements/tools.lock
-	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@test -x .venv-tools/bin/pip || $(PYTHON) -m venv .venv-tools
-	@.venv-tools/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/tools.lock
-	@touch $@
-
-.venv-peers/.ready: requirements/peers.lock
-	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv found. Or: make PYTHON=/path/to/python3.11" >&2; exit 2; }
-	@test -x .venv-peers/bin/pip || $(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/peers.lock
+.venv-apart/.ready: .venv/bin/uv uv.lock
+	@echo "Setting up .venv-apart: mypy and PyAirbyte, which need other versions (about a minute, once)"
+	$(call filled,.venv-apart,--only-group apart)
 	@touch $@
 
 # A failure is ignored: the tests say which package is missing.
@@ -132,4 +128,4 @@ system-packages: ## what the tests need of Debian, as root; leaves other machine
 screenshots: system-packages demo ## the pictures in docs/images, by the tests of the pages
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py integration_tests/test_report.py -k pictures
 
-.PHONY: help setup demo fleet sync needs-config models report test lint types unit bench peers image image-test docs audit lock clean system-packages screenshots
+.PHONY: help setup demo fleet sync needs-config models report test lint types unit fast bench peers image image-test docs audit lock dist clean system-packages screenshots

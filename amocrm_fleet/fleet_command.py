@@ -22,6 +22,7 @@ from amocrm_fleet.status import as_json, table, worst_first
 from amocrm_warehouse.database_address import listed
 from source_amocrm import atomic_file
 from source_amocrm.config_file import ConfigFileError
+from source_amocrm.run import install_command
 from source_amocrm.shutdown import INTERRUPTED, READ_IS_KEPT
 
 _WRONG_USAGE = 2
@@ -93,7 +94,7 @@ def _dagster(_: list[FleetAccount], options: argparse.Namespace) -> NoReturn:
     """Replaces this process by `dagster dev` with the project, whose runs lock the folder."""
     program = Path(sys.executable).with_name("dagster")
     if not program.is_file():
-        raise FleetError("Dagster is not here: pip install 'source-amocrm[fleet]'.")
+        raise FleetError(f"Dagster is not here: {install_command('fleet')}")
     home = (options.accounts / STATE / "dagster").absolute()
     try:
         make_private(home)

@@ -17,6 +17,7 @@ from amocrm_fleet.processes import ProcessEnd, UnderWay, call_each
 from amocrm_fleet.status import LastSync, record
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.live_line import Tell, fitted
+from source_amocrm.run import install_command
 
 WORK = "amocrm_fleet.account_process"
 IMPORTED = (
@@ -72,7 +73,7 @@ class Syncing:
     def check(self) -> None:
         """Raises FleetError when the loader is not installed or does not support this database."""
         if importlib.util.find_spec("dlt") is None:
-            raise FleetError("A sync needs more than the connector: pip install 'source-amocrm[fleet]'.")
+            raise FleetError(f"A sync needs more than the connector: {install_command('fleet')}")
         from amocrm_warehouse.sync.destination import kind_of
 
         try:

@@ -17,6 +17,17 @@ from amocrm_warehouse.database_address import is_file, location, server_of
 
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
+SEALED = {
+    "enable_external_access": False, "lock_configuration": True,
+    "memory_limit": "1GB", "max_temp_directory_size": "2GB",
+}  # fmt: skip
+"""The settings of a DuckDB file that is only read. What takes more memory or disk fails."""
+OF_ONE_STATEMENT = (
+    "-c work_mem=16MB -c max_parallel_workers_per_gather=0 -c jit=off -c standard_conforming_strings=on "
+    "-c search_path=pg_catalog"
+)
+"""The settings of PostgreSQL for a statement of an assistant: one process, small tables in memory, and no functions but
+PostgreSQL's own under bare names. PostgreSQL has no limit of memory for a user."""
 DATABASE_ERRORS = (duckdb.Error, psycopg2.Error)
 MODELS = re.compile(r"\bamocrm_(marts|staging)\.")
 """The schemas of the models, as statements name them."""
@@ -28,8 +39,8 @@ def reading(database: str, *, read_only: bool = False, seconds: float | None = N
 
     The schemas `amocrm_marts` and `amocrm_staging` stand for those in which the models are, see `_schemas`.
 
-    With `read_only` the database refuses to write, and DuckDB to read other files. `seconds`: deadline of all
-    statements together in DuckDB, of each in PostgreSQL. Raises one of DATABASE_ERRORS.
+    With `read_only` the database refuses to write, and a DuckDB file has the settings of SEALED. `seconds`: deadline of
+    all statements together in DuckDB, of each in PostgreSQL. Raises one of DATABASE_ERRORS.
     """
     with closing(_opened(database, read_only, seconds)) as connection:
         # a cursor of DuckDB would be a connection of its own, with a transaction of its own
@@ -92,7 +103,7 @@ def _opened(database: str, read_only: bool = False, seconds: float | None = None
     url = location(database)
     if isinstance(url, Path):
         # settings of a file's first connection hold for all of the process, so that none can be set on the next
-        sealed: Any = {"enable_external_access": False, "lock_configuration": True} if read_only else {}
+        sealed: Any = SEALED if read_only else {}
         connection = duckdb.connect(str(url), read_only=read_only, config=sealed)
         if not read_only:
             connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
@@ -107,7 +118,7 @@ def _opened(database: str, read_only: bool = False, seconds: float | None = None
         dbname=server.database,
         options="-c default_transaction_isolation=repeatable\\ read"
         + (" -c default_transaction_read_only=on" if read_only else "")
-        + (f" -c statement_timeout={1000 * seconds:.0f}" if seconds else ""),
+        + (f" -c statement_timeout={1000 * seconds:.0f} {OF_ONE_STATEMENT}" if seconds else ""),
     )
 
 

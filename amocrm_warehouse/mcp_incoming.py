@@ -4,49 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from amocrm_warehouse.mcp_shapes import Asking, Missing, Row, middle, share
+from amocrm_warehouse.mcp_shapes import Asking, Row, middle, share
 
 ENOUGH = 5
 """Fewer cases than so many say nothing about a manager."""
-INCOMING = ("incoming_chats", "incoming_calls", "incoming_deals", "incoming_waiting")
-COUNTS = (
-    "talks", "answered", "not_answered", "waiting_now", "calls_in", "missed_calls", "missed_and_left", "new_deals",
-    "touched", "untouched_and_open",
-)  # fmt: skip
-
-
-KNOWN_BY = {
-    "messages": ("talks", "answered", "not_answered", "waiting_now"),
-    "calls": ("calls_in", "missed_calls", "missed_and_left"),
+PARTS = {
+    "incoming_chats": ("messages", ("talks", "answered", "not_answered")),
+    "incoming_calls": ("calls", ("calls_in", "missed_calls", "missed_and_left")),
+    "incoming_deals": ("deals", ("new_deals", "touched", "untouched_and_open")),
+    "incoming_waiting": ("messages", ("waiting_now",)),
 }
-"""Counts that are unknown if a table was not read."""
+"""Queries, each with the table without which its counts are unknown."""
 
 
 def incoming(ask: Asking) -> list[Row]:
     """Returns what each person did with the clients who wrote, called or became a deal."""
-    names = {(row["project_id"], row["user_id"]): row["manager"] for row in ask.rows("everybody")}
-    found: dict[Any, Row] = {}
-    unknown: set[str] = set()
-    for name in INCOMING:
-        try:
-            rows = ask.rows(name)
-        except Missing:
-            unknown.add(name)
-            continue
-        for row in rows:
-            key = row["project_id"], row["user_id"], row.get("manager") if row["user_id"] is None else None
-            empty = {
-                "project_id": key[0], "user_id": key[1], "manager": names.get(key[:2], key[2]),
-                "is_present_user": key[:2] in names and not str(names[key[:2]]).startswith("#"),
-            } | dict.fromkeys(COUNTS, 0)  # fmt: skip
-            if key[1] == 0:
-                empty["manager"] = "robot"
-            found.setdefault(key, empty).update({one: row[one] for one in row if one not in empty or one in COUNTS})
+    people = {(row["project_id"], row["user_id"]): row for row in ask.rows("everybody")}
     unread = {(row["project_id"], row["table"]) for row in ask.rows("freshness") if not row["was_read"]}
+    found: dict[Any, Row] = {}
+    for name in PARTS:
+        for row in ask.rows(name):
+            project, user, caller = row["project_id"], row["user_id"], row.pop("manager", None)
+            known = people.get((project, user))
+            person: Row = {
+                "project_id": project, "user_id": user,
+                "manager": known["manager"] if known else "robot" if user == 0 else f"#{user}" if user else caller,
+                "is_present_user": bool(known and known["is_present_user"]),
+            }  # fmt: skip
+            for table, counts in PARTS.values():
+                person |= dict.fromkeys(counts, None if (project, table) in unread else 0)
+            found.setdefault((project, user, None if user else caller), person).update(row)
     for row in found.values():
-        for table, counts in KNOWN_BY.items():
-            if (row["project_id"], table) in unread:
-                row |= dict.fromkeys(counts)
         row["missed_share"] = share(row["missed_calls"], row["calls_in"])
         row["not_answered_share"] = share(row["not_answered"], row["talks"])
     most = ("talks", "calls_in", "new_deals")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from amocrm_warehouse.report.answers import (
     OF_DEALS,
     SOURCE,
+    USER_NAME,
     counts_in,
     in_choice,
     in_period,
@@ -226,12 +227,12 @@ QUERIES: dict[str, str] = {
         order by 1, 3 desc, 2
     """,
     "everybody": f"""
-        select users.project_id, users.user_id, users.name as manager, teams.name as team
+        select users.project_id, users.user_id, users.name as manager, teams.name as team, true as is_present_user
         from amocrm_staging.stg_users as users {of_chosen("users")}
         left join amocrm_staging.stg_groups as teams
             on teams.project_id = users.project_id and teams.group_id = users.group_id
         union all
-        select removed.project_id, removed.user_id, '#' || cast(removed.user_id as varchar), null
+        select removed.project_id, removed.user_id, {USER_NAME.format(id="removed.user_id")}, null, false
         from (
             select project_id, responsible_user_id as user_id from amocrm_marts.deals
             union

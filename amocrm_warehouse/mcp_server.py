@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import hmac
 import os
-import re
 import sys
 from typing import Any
 
@@ -26,25 +25,20 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
-from amocrm_warehouse.database_address import add_database, is_file
+from amocrm_warehouse.database_address import add_database
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.mcp_answers import reply, text_of
 from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused, nearest
 from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS, Tool
 from amocrm_warehouse.models_command import environment
 from amocrm_warehouse.report.answers import AnswerTable
+from amocrm_warehouse.statement_guard import rows_of
 
 TOKEN = "SOURCE_AMOCRM_MCP_TOKEN"
 """The environment variable with the token of the HTTP server."""
 SHORTEST_TOKEN = 16
 SECONDS = 20.0
 """Deadline of a statement of the tool `sql`; past it the database ends the statement (seconds)."""
-READS_FILES = """
-    select rolsuper or pg_has_role('pg_read_server_files', 'member')
-        or pg_has_role('pg_execute_server_program', 'member')
-    from pg_roles where rolname = current_user
-"""
-"""Whether the PostgreSQL user may read the server's files or run programs, even in a read-only transaction."""
 INSTRUCTIONS = """\
 Sales of amoCRM or Kommo accounts. Each answer begins with covers: the accounts, the days counted and by which date, the
 filters, the currency, as of when the data is, how many rows are shown of how many, and what the columns mean. Repeat a
@@ -93,14 +87,8 @@ def called(database: str, name: str, tool: Tool, arguments: dict[str, Any]) -> d
 
 def run_select(database: str, select: str, limit: int) -> list[dict[str, Any]]:
     """Returns the first rows of one SELECT. Raises ValueError, which says what is wrong with the statement."""
-    text = select.strip().rstrip(";").strip()
-    if ";" in text or not re.match(r"(?i)(select|with)\b", text):
-        raise ValueError("One SELECT is taken, without a semicolon in it.")
     try:
-        with reading(database, read_only=True, seconds=SECONDS) as run:
-            if not is_file(database) and run(READS_FILES)[1][0][0]:
-                raise ValueError("--sql takes a PostgreSQL user who may not read the server's files; this one may.")
-            return AnswerTable(*run(f"select * from (\n{text}\n) as selected limit {limit + 1}")).dicts()
+        return AnswerTable(*rows_of(database, select, limit + 1, SECONDS)).dicts()
     except DATABASE_ERRORS as error:
         raise ValueError(" ".join(str(error).split())[:500]) from None
 
@@ -124,8 +112,11 @@ class Guarded:
 def serve(tools: Server[Any], host: str, port: int, token: str) -> None:
     import uvicorn
 
+    from amocrm_warehouse.mcp_connections import BoundedConnection
+
     app = Guarded(tools.streamable_http_app(stateless_http=True, json_response=True, host=host), token)
-    asyncio.run(uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning")).serve())
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning", http=BoundedConnection)
+    asyncio.run(uvicorn.Server(config).serve())
 
 
 async def serve_by_stdio(tools: Server[Any]) -> None:

@@ -123,7 +123,7 @@ TOOLS: dict[str, Tool] = {
         reads=(*CLOSER, "tasks"),
     ),
     "teams": Tool(
-        "The same by team (group of users): won, money, lost, share won, average; overdue tasks and stale deals now.",
+        "Sales by team (group of users): won, money, lost, share won, average; overdue tasks and stale deals now.",
         {"teams": "teams"}, ("pipeline", *OF_PEOPLE), CLOSING,
         notes=(NOW, "A user's team is the present one; null is everybody without a team, removed users too."),
         reads=(*CLOSER, "tasks", "groups"),

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-FOLDER = HERE.parent / ".venv-peers" / "connectors"
+FOLDER = HERE.parent / ".venv-apart" / "connectors"
 READERS = HERE / "peer_readers.py"
 EVER = "2000-01-01", "2099-12-31"
 """The first and the last day, for connectors whose settings require a range of dates."""

@@ -25,7 +25,7 @@ from benchmarks.peer_connectors import CONNECTORS, READERS, Connector, Unusable,
 from integration_tests.connector import COMMAND, catalog, files, read_command
 from integration_tests.sandbox import Account, Server, writes
 
-PYTHON = READERS.parent.parent / ".venv-peers" / "bin" / "python"
+PYTHON = READERS.parent.parent / ".venv-apart" / "bin" / "python"
 LEADS = 5_000
 LATENCY = 0.3, 0.55
 EDIT_EVERY = 0.2

@@ -1,4 +1,4 @@
-"""A fake of Airbyte's public API on loopback, as far as a fleet uses it; run by the Python of .venv-pyairbyte.
+"""A fake of Airbyte's public API on loopback, as far as a fleet uses it; run by the Python of .venv-apart.
 
 Requests and answers are checked against the models of `airbyte-api`, which Airbyte generates from the API's published
 description: names, required fields, types, enumerations. Beyond them the fake does what that description says in

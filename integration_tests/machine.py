@@ -104,6 +104,16 @@ POSTGRES = Part(
 )  # fmt: skip
 
 
+APART = Path(__file__).resolve().parents[1] / ".venv-apart"
+
+
+def pyairbyte() -> Path:
+    """Returns the environment that has PyAirbyte. Skips the test if Python 3.13, which PyAirbyte lacks, made it."""
+    if not next(APART.glob("lib/python3.*/site-packages/airbyte"), None):
+        pytest.skip(f"{NOT_TESTED}PyAirbyte and Airbyte's own models of its API, without Python 3.10, 3.11 or 3.12")
+    return APART
+
+
 def browser(browsers: Part = BROWSER, drivers: Part = DRIVER) -> tuple[Path, Path]:
     """Returns a browser and a driver of its version. If there are none, skips or fails the test as `need` does."""
     of_version = {version: path for path, version in reversed([*drivers.found()])}

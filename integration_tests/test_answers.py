@@ -54,6 +54,7 @@ from .test_report import run
 
 NOW = 1_767_290_400
 TEAM = "Опт"
+TIMUR = "Тимур Гараев"
 PLAN = 300_000
 FIRST_DAY = datetime(2023, 2, 1)
 """Of the 36 months that the page shows."""
@@ -177,9 +178,69 @@ def test_free_sql_is_there_only_if_asked_for_and_has_limits(database: str, monke
     assert [{name: plain(value) for name, value in row.items()} for row in rows(database, count)] == counted["rows"]
     monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
     began = time.monotonic()
-    [late] = ask(database, ("sql", {"select": "select count(*) from range(100000000) a, range(100000000) b"}))
+    [late] = ask(
+        database,
+        ("sql", {"select": "with recursive n(i) as (select 1 union all select i from n) select count(*) from n"}),
+    )
     assert "nterrupt" in late
     assert time.monotonic() - began < 30
+
+
+def test_names_work_as_well_as_ids_and_an_unknown_one_is_refused_with_the_right_ones(
+    database: str, known: oracle.Known
+) -> None:
+    name = boss(known)
+    user = next(row["user_id"] for row in known.all("users") if row["name"] == name)
+    by_name, by_id, of_team, wrong, no_pipeline, no_source, no_project = ask(
+        database,
+        ("managers", {"manager": name.upper(), "project": known.all("account")[0]["name"]}),
+        ("managers", {"manager": user, "project": "1001"}), ("managers", {"team": TEAM.lower()}),
+        ("managers", {"manager": f"{name}а"}), ("funnel", {"pipeline": "Прдажи"}), ("sources", {"source": "Радио"}),
+        ("today", {"project": "1002"}),
+    )  # fmt: skip
+    assert by_name == by_id
+    assert by_id["covers"]["filters"] == {"manager": [f"{name} ({user})"]}
+    assert (len(by_id["managers"]), of_team["covers"]["filters"]) == (1, {"team": [TEAM]})
+    assert wrong.startswith(f"There is no manager “{name}а”. Did you mean {name}? There are: ")
+    assert no_pipeline.startswith("There is no pipeline “Прдажи”. Did you mean Продажи? There are: Продажи, Опт, ")
+    assert no_source.startswith("There is no source “Радио”. There are: ")
+    assert no_project.startswith("There is no account “1002”. There are: ООО «Северный ветер».")
+
+
+def test_a_day_is_that_day_alone_and_both_ends_count(database: str, known: oracle.Known) -> None:
+    """At a month's end as well, where an act of the last evening belongs to the last day."""
+    acts = [row for row in manager_activity(known) if row["day"] <= "2025-12-31"]
+    last = max(row["day"] for row in acts if row["stage_moves"])
+    days = [
+        {"since": last, "until": last}, {"since": "2025-12-01", "until": "2025-12-31"}, {"period": "2025-11"},
+    ]  # fmt: skip
+    for arguments, answer in zip(days, ask(database, *(("activity", one) for one in days)), strict=True):
+        [since, until] = [answer["covers"]["period"][name] for name in ("since", "until")]
+        wanted = sum(row["stage_moves"] for row in acts if since <= row["day"] <= until)
+        assert sum(row["stage_moves"] for row in answer["managers"]) == wanted, arguments
+
+
+def test_a_mart_that_is_missing_leaves_the_rest_of_an_answer(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "crm.duckdb"
+    file.write_bytes(Path(database).read_bytes())
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("drop table amocrm_marts.conversations")
+    [talks, waits, sold] = ask(str(file), ("conversations", {}), ("manager_card", {"manager": TIMUR}), ("managers", {}))
+    sentence = "It is not known: the database has no conversations. Build the models: source-amocrm models."
+    assert set(talks["covers"]["missing"].values()) == {sentence}
+    assert talks.keys() == {"covers"}
+    assert waits["sales"]
+    assert "missing" not in sold["covers"]
+
+
+def test_calls_at_the_same_time_are_all_answered(database: str) -> None:
+    async def together() -> list[Any]:
+        async with Client(server(database, True)) as client:
+            calls = [client.call_tool("sql", {"select": "select 1 as one"}), client.call_tool("managers", {}),
+                     *(client.call_tool("today", {"limit": 1}) for _ in range(3))]  # fmt: skip
+            return [answer.is_error for answer in await asyncio.gather(*calls)]
+
+    assert asyncio.run(together()) == [False] * 5
 
 
 def test_it_speaks_by_stdio_and_by_http_to_whoever_has_the_token_alone(database: str) -> None:

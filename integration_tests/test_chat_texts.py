@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import Status
 
+from source_amocrm.errors import SyncFailed
+from source_amocrm.streams import chats
+
 from . import comparison, expected
 from .command import run
 from .connector import messages
 from .destination import Destination
 from .expected.communication import messages_with_texts
-from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from .sandbox import Account, Fault, Faults, ManualClock, Sandbox, Switches, writes
 from .sandbox.http import dumps
 
 
@@ -166,3 +169,51 @@ def test_an_event_whose_kind_is_no_text_is_no_message_and_hinders_none() -> None
     account.raw = {("events", bent): dumps({**account.events.rows[bent]._asdict(), "type": ["?"]})}
     assert take(sandbox, destination)
     assert destination.rows["messages"] == {key: row for key, row in wanted.items() if key != (bent,)}
+
+
+def failing(sandbox: Sandbox, *talks: int) -> None:
+    sandbox.faults = Faults(*(Fault("500", path=f"^/api/v4/talks/{talk}/messages$") for talk in talks))
+
+
+def test_a_talk_that_fails_each_time_is_skipped_by_name_and_tried_again_by_the_next_sync(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sandbox, destination = Sandbox(generated()), Destination()
+    wanted = comparison.by_key("messages", messages_with_texts(sandbox.account))
+    of_talks = Counter(row["talk_id"] for row in wanted.values() if row["text"] and row["channel"] == "chat")
+    bad, other = (talk_id for talk_id, _ in of_talks.most_common(2))
+    failing(sandbox, bad)
+    assert take(sandbox, destination)
+    without = {key: row["talk_id"] for key, row in wanted.items() if destination.rows["messages"][key] != row}
+    assert (set(without.values()), len(without)) == ({bad}, of_talks[bad])
+    assert all(destination.rows["messages"][key]["text"] is None for key in without)
+    [warning] = [record.getMessage() for record in caplog.records if "are left empty" in record.getMessage()]
+    assert warning.startswith(
+        f"messages: the texts of the talk {bad} are left empty, and the next sync tries again. amoCRM "
+    )
+    writes.chat(sandbox.account, next(one for one in sandbox.account.talks if one["talk_id"] == other), "Ещё одно")
+    sandbox.account.clock.advance(900)  # type: ignore[attr-defined]
+    for faults in ((bad,), ()):
+        failing(sandbox, *faults)
+        sandbox.log.clear()
+        assert take(sandbox, destination)
+        assert asked(sandbox).keys() >= {f"/api/v4/talks/{bad}/messages"}
+    assert asked(sandbox) == {f"/api/v4/talks/{bad}/messages": 1}
+    assert destination.rows["messages"] == comparison.by_key("messages", messages_with_texts(sandbox.account))
+    sandbox.log.clear()
+    assert take(sandbox, destination)
+    assert asked(sandbox) == {}
+
+
+def test_if_many_talks_fail_the_stream_ends_with_the_failure(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(chats, "MOST_SKIPPED", 2)
+    sandbox, destination = Sandbox(generated()), Destination()
+    failing(sandbox, *(talk["talk_id"] for talk in sandbox.account.talks))
+    with pytest.raises(SyncFailed, match=r"amoCRM failed at /api/v4/talks/\d+/messages"):
+        take(sandbox, destination)
+    assert len([record for record in caplog.records if "are left empty" in record.getMessage()]) == 2
+    failing(sandbox)
+    assert take(sandbox, destination)
+    assert destination.rows["messages"] == comparison.by_key("messages", messages_with_texts(sandbox.account))

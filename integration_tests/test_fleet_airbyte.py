@@ -17,9 +17,9 @@ from amocrm_fleet.airbyte_plan import cron
 from source_amocrm.streams import STREAMS
 
 from .guides import block
+from .machine import pyairbyte
 from .warehouse import ROOT
 
-PYTHON = ROOT / ".venv-pyairbyte" / "bin" / "python"
 WORKSPACE, DESTINATION = "18dccc91-0ab1-4f72-9ed7-0b8fc27c5826", "744cc0ed-7f05-4949-9e60-2a814f90c035"
 WHOLE = ["GET …/definitions/sources", "GET /sources", "GET /connections"]
 LONG_LIVED = {"auth_type": "long_lived_token", "access_token": "token-of-north"}
@@ -62,7 +62,12 @@ class Fake:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    command = [str(PYTHON), str(ROOT / "integration_tests" / "airbyte_api_fake.py"), WORKSPACE, DESTINATION]
+    command = [
+        str(pyairbyte() / "bin" / "python"),
+        str(ROOT / "integration_tests" / "airbyte_api_fake.py"),
+        WORKSPACE,
+        DESTINATION,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     try:

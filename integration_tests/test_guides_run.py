@@ -20,6 +20,7 @@ from amocrm_fleet.accounts_folder import add
 
 from . import expected, models
 from .guides import block, typed
+from .machine import pyairbyte
 from .ports import free_port
 from .sandbox import OFF, Account, Server
 from .sandbox.server import oauth_credentials
@@ -125,8 +126,8 @@ def visited(link: str, port: int) -> int:
 
 
 def test_pyairbyte_in_ten_lines(server: Server, tmp_path: Path) -> None:
-    for name, environment in ("connector", ".venv"), ("pyairbyte", ".venv-pyairbyte"):
-        (tmp_path / name).symlink_to(ROOT / environment)
+    for name, environment in ("connector", ROOT / ".venv"), ("pyairbyte", pyairbyte()):
+        (tmp_path / name).symlink_to(environment)
     (tmp_path / "read.py").write_text(block("pyairbyte.md", "import json"), encoding="utf-8")
     config = tmp_path / "config.json"
     spent = {**oauth_credentials(server.tokens), "token_expiry_date": EXPIRED}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import yaml
 from source_amocrm.streams import STREAMS
 
 ROOT = Path(__file__).resolve().parents[1]
+UV = str(Path(sys.executable).parent / "uv")
 METADATA: dict[str, Any] = yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))
 DATA: dict[str, Any] = METADATA["data"]
 DOCS = (ROOT / "docs" / "amocrm.md").read_text(encoding="utf-8")
@@ -56,6 +58,7 @@ def test_one_version_everywhere() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert re.fullmatch(r"\d+\.\d+\.\d+", ours)
     assert version("source-amocrm") == ours
+    assert f'name = "source-amocrm"\nversion = "{ours}"\n' in (ROOT / "uv.lock").read_text(encoding="utf-8")
     assert re.findall(r'(?:io\.airbyte|image)\.version="([^"]+)"', dockerfile) == [ours, ours]
     assert re.findall(r"^\| (\d+\.\d+\.\d+) +\|", DOCS, re.MULTILINE)[0] == ours
 
@@ -138,13 +141,17 @@ def _script(path: Path) -> ModuleType:
 
 def test_locks_hold_every_dependency_by_hash() -> None:
     required = requires("source-amocrm") or []
-    everything = {re.split(r"[<>=!~;\[ ]", one)[0] for one in required}
+    everything = {re.split(r"[<>=!~;\[ ]", one)[0] for one in required} - {"source-amocrm"}
     connector = {re.split(r"[<>=!~;\[ ]", one)[0] for one in required if "extra ==" not in one}
-    for name, wanted in {"image": connector, "dev": everything}.items():
-        lock = (ROOT / "requirements" / f"{name}.lock").read_text(encoding="utf-8")
-        pinned = re.findall(r"^([a-z0-9-]+)==.*?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", lock, re.MULTILINE)
+    image = [ROOT / ".ci" / "image-requirements"]
+    dev = [UV, "export", "--quiet", "--frozen", "--no-emit-project", "--no-annotate", "--no-header"]
+    for command, wanted in (image, connector), (dev, everything):
+        lock = subprocess.run(
+            command, cwd=ROOT, env={**os.environ, "UV": UV}, check=True, capture_output=True, text=True
+        )
+        pinned = re.findall(r"^([a-z0-9-]+)==.*?((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", lock.stdout, re.MULTILINE)
         assert wanted <= {package for package, _ in pinned}
-        assert len(pinned) == len(re.findall(r"^[a-z0-9-]+(?:\[[a-z,]+\])?==", lock, re.MULTILINE))
+        assert len(pinned) == len(re.findall(r"^[a-z0-9-]+(?:\[[a-z,]+\])?==", lock.stdout, re.MULTILINE))
 
 
 def test_dockerfile_is_clean_for_hadolint() -> None:

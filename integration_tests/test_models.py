@@ -23,11 +23,13 @@ from selenium import webdriver
 
 from amocrm_warehouse import mcp_queries, mcp_server
 from amocrm_warehouse.database import reading
+from amocrm_warehouse.mcp_arguments import chosen as chosen_by
 from amocrm_warehouse.mcp_tools import TOOLS
 from amocrm_warehouse.report import page_data, workbook
 from amocrm_warehouse.report.answers import ANSWERS, select
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
+from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.page_queries import QUERIES
 from amocrm_warehouse.report.report_words import Words
 
@@ -39,7 +41,7 @@ from .destination import Destination
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .models import Row
-from .report_numbers import check_answers, check_numbers, choose, of_fifteen_digits, plain, twelve_lines
+from .report_numbers import check_answers, check_numbers, choose, of_fifteen_digits, plain, same, twelve_lines
 from .report_page import Report
 from .sandbox import NOW, Account, ManualClock, Sandbox, writes
 from .sheets import tables_of
@@ -368,6 +370,63 @@ def test_workbook_digest_and_assistant_tell_what_the_accounts_hold(built: World,
     assert any(not row[1] for row in months)
 
 
+SAME: dict[str, dict[str, Any]] = {
+    "twelve months": {"period": "last_12_months"}, "the month before": {"period": "last_month"},
+    "this month, which has just begun": {"period": "this_month"},
+    "a pipeline": {"period": "last_12_months", "pipeline": 0}, "a manager": {"period": "last_quarter", "manager": 0},
+}  # fmt: skip
+"""Arguments of the assistant; a 0 stands for the one with the most deals."""
+IN_PAGE = {"last_12_months": "last12", "last_month": "2026-09", "this_month": "2026-10", "last_quarter": "2026-Q3"}
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_page_workbook_digest_and_assistant_give_the_same_number(
+    built: World, kind: str, browser: webdriver.Chrome, tmp_path: Path
+) -> None:
+    """For the same question, in five choices: figures and managers, held against the account's own store."""
+    database, known = built.databases[kind], built.projects[0].known
+    most = Counter((row["pipeline_id"], row["responsible_user_id"]) for row in known.all("deals")).most_common(1)[0][0]
+    ids = dict(zip(("pipeline", "manager"), most, strict=True))
+    asked = [{"project": "1001", **{name: ids.get(name, value) for name, value in of.items()}} for of in SAME.values()]
+    calls = [(tool, one) for one in asked for tool in ("sales_overview", "managers")]
+    answers = iter(ask(database, *calls))
+    report_page.write(database, tmp_path / "report.html")
+    page = Report(browser)
+    page.open(tmp_path / "report.html")
+    for number, one in enumerate(asked):
+        with reading(database) as run:
+            chosen = chosen_by(run, {name: str(value) for name, value in one.items()}).choice
+            workbook.write(tmp_path / f"{number}.xlsx", run, chosen, Words("en"))
+            said = digest(run, chosen, Words("en")) if one["period"] == "this_month" else None
+        scope = f"1001/{one['pipeline']}" if "pipeline" in one else "1001"
+        page.choose(scope, IN_PAGE[one["period"]], *([f"1001/{one['manager']}"] if "manager" in one else []))
+        users = frozenset({one["manager"]}) if "manager" in one else None
+        choice = expected_page.Choice((known,), chosen.since, chosen.until, one.get("pipeline"), users)
+        figures, total = expected_page.figures(choice), next(answers)["total"][0]
+        assert plain(page.figures()) == plain(figures), one
+        for name in ("created", "won", "won_budget", "days_to_win", "open"):
+            assert plain(total[name]) == plain(figures[name]), (one, name)
+        assert total["rate_percent"] == (None if figures["rate"] is None else float(percents(figures["rate"])))
+        sheets = tables_of(tmp_path / f"{number}.xlsx")
+        assert plain([sum(row[name] for row in sheets["money"]) for name in ("won", "won_budget")]) == plain(
+            [figures["won"], figures["won_budget"]]
+        )
+        wanted = [[row[0], row[1], row[2]] for row in expected_page.managers(choice) if any(row[1:3])]
+        told = next(answers)["managers"]
+        in_page = [row for table in page.sections()["managers"]["tables"][:1] for row in table]
+        for rows in (
+            [[row["manager"], row["won"], row["won_budget"]] for row in told if row["won"]],
+            [[row["manager"], row["won"], row["won_budget"]] for row in sheets["managers"] if row["won"]],
+            [row[:3] for row in in_page if report_page.number(row[1])],
+        ):
+            assert same(rows, wanted)
+        if said:
+            money = Words("en").money(figures["won_budget"], "RUB")
+            assert of_fifteen_digits(said.splitlines()[1:2]) == of_fifteen_digits(
+                [f"This month: {figures['won']} won for {money}"]
+            )
+
+
 MONTH_ENDS = {
     "a month": (date(2026, 8, 1), date(2026, 8, 31)), "a last day": (date(2026, 8, 31), date(2026, 8, 31)),
     "two ends": (date(2026, 6, 30), date(2026, 9, 30)),
@@ -457,7 +516,7 @@ ATTACKS_ON_POSTGRESQL = [
     "select * from amocrm.amocrm_1001_deals",
     "select set_config('transaction_read_only', 'off', true)", "create table amocrm_marts.x (y int)",
     "select * into amocrm_marts.x from amocrm_marts.deals", "copy amocrm_marts.deals to program 'cat'",
-    "do $$ begin delete from amocrm_marts.deals; end $$",
+    "do $$ begin delete from amocrm_marts.deals; end $$", "select lo_create(7)", "select pg_sleep(600)",
 ]  # fmt: skip
 ALL_THAT_IS_THERE = "select (select md5(string_agg(deals::text, '' order by deals::text)) from amocrm_marts.deals), " \
     "(select count(*) from pg_class), (select count(*) from pg_largeobject_metadata)"  # fmt: skip
@@ -482,10 +541,12 @@ def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.
         owner, ("sql", {"select": "select 1 as one"})
     )
     assert (len(some["rows"]), some["covers"]["rows"]) == (3, {"rows": "3 of more"})
-    assert "--sql takes a PostgreSQL user who may not read the server's files; this one may." in mighty
-    ask(reader, ("sql", {"select": "select lo_create(7)"}))  # which PostgreSQL 15 takes, and which is not committed
+    assert "--sql takes a PostgreSQL user who can only read. This one is, or can become, " in mighty
     monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
-    [late] = ask(reader, ("sql", {"select": "select pg_sleep(600)"}))
+    [late] = ask(
+        reader,
+        ("sql", {"select": "with recursive n(i) as (select 1 union all select i from n) select count(*) from n"}),
+    )
     assert "statement timeout" in late
     assert models.query(owner, ALL_THAT_IS_THERE) == [before]
     [answer] = ask(reader, ("open_deals", {}))

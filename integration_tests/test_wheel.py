@@ -1,4 +1,4 @@
-"""The wheel, installed with its extra into an empty environment, with no checkout near: sync, models, report, fleet."""
+"""The wheel that is built from the sdist, installed with its extra into an empty environment, with no checkout near."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 from contextlib import ExitStack, closing
+from email.parser import Parser
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import duckdb
@@ -17,10 +19,12 @@ import pytest
 from amocrm_fleet.accounts_folder import add
 
 from .leaks import clean
+from .machine import Part
 from .sandbox import OFF, Account, Server
 from .warehouse import ROOT
 
-UV = ROOT / ".venv-tools" / "bin" / "uv"
+UV = Path(sys.executable).with_name("uv")
+PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 
 
 @pytest.fixture(scope="module")
@@ -31,25 +35,25 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout / name)
-    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", str(folder)]
-    subprocess.run([*build, str(checkout)], check=True)
+    build = [str(UV), "build", "--quiet", "--no-build-isolation", "--python", sys.executable, "--out-dir"]
+    subprocess.run([*build, str(folder), str(checkout)], check=True)
     shutil.rmtree(checkout)
     [built] = folder.glob("*.whl")
     return built
 
 
-@pytest.fixture(scope="module", params=["3.11", "3.13"])
+@pytest.fixture(scope="module", params=PYTHONS)
 def installed(request: pytest.FixtureRequest, wheel: Path) -> Path:
-    """The folder of the environment's programs. The registry is asked for what the extra names, as a user would."""
-    python = shutil.which(f"python{request.param}")
-    if python is None or subprocess.run([python, "-c", "import venv"], check=False, capture_output=True).returncode:
-        pytest.skip(f"no Python {request.param} on this machine")
-    empty = wheel.parent / str(request.param)
-    without_pip = ["--without-pip"] if UV.exists() else []
-    subprocess.run([python, "-m", "venv", *without_pip, str(empty)], check=True)
-    pip = [str(UV), "pip", "install", "--python", str(empty / "bin" / "python")]
-    pip = pip if UV.exists() else [str(empty / "bin" / "pip"), "install"]
-    subprocess.run([*pip, "--quiet", f"{wheel}[warehouse]"], check=True, timeout=900)
+    """The folder of the environment's programs. The registry is asked for what the extra names, as for a user."""
+    version = str(request.param)
+    places = f"python{version}", f"/usr/bin/python{version}", f"~/.pyenv/versions/{version}.*/bin/python{version}"
+    python = next((path for path, _ in Part("", "", places).found()), None)
+    if python is None:
+        pytest.skip(f"no Python {version} on this machine")
+    empty = wheel.parent / version
+    subprocess.run([UV, "venv", "--quiet", "--python", python, empty], check=True)
+    install = [str(UV), "pip", "install", "--quiet", "--python", str(empty / "bin" / "python")]
+    subprocess.run([*install, f"{wheel}[warehouse]"], check=True, timeout=900)
     return empty / "bin"
 
 
@@ -63,9 +67,24 @@ def run(installed: Path, folder: Path, *arguments: str) -> str:
     return clean(done.stdout)
 
 
+def test_the_wheel_says_what_it_is_and_for_whom(wheel: Path) -> None:
+    [package] = Distribution.discover(path=[str(wheel)])
+    said = Parser().parsestr(package.read_text("METADATA") or "")
+    assert said["Name"] == "source-amocrm"
+    assert said["Summary"] == (
+        "Copies an amoCRM or Kommo account into your database, and answers questions from it; an Airbyte source"
+    )
+    assert said["Requires-Python"] == "<3.14,>=3.10"
+    assert said["License-Expression"] == "MIT"
+    assert said["Description-Content-Type"] == "text/markdown"
+    assert str(said.get_payload()).strip() == (ROOT / "README.md").read_text(encoding="utf-8").strip()
+    assert {url.split(", ")[0] for url in said.get_all("Project-URL", [])} == {"amoCRM API", "Kommo API"}
+    assert set(said.get_all("Provides-Extra", [])) == {"warehouse", "fleet", "mcp", "all"}
+    assert "Typing :: Typed" in said.get_all("Classifier", [])
+
+
 def test_sync_models_and_report(installed: Path, tmp_path: Path) -> None:
-    """On the suite's own Python all other tests build models and reports."""
-    suites_own = f"3.{sys.version_info.minor}"
+    """Between the oldest and the newest Python it syncs only: on its own the whole suite builds models and reports."""
     [site] = (installed.parent / "lib").glob("python*/site-packages")
     before = {path for path in site.rglob("*") if "__pycache__" not in path.parts}
     with Server(Account.generate(leads=30), rate=OFF) as server:
@@ -75,7 +94,7 @@ def test_sync_models_and_report(installed: Path, tmp_path: Path) -> None:
             installed, tmp_path, "sync", "--config", "config.json", "--to", "duckdb:///crm.duckdb", "--project", "1001"
         )
     assert "amocrm_1001_deals" in said
-    if installed.parent.name != suites_own:
+    if installed.parent.name in (PYTHONS[0], PYTHONS[-1]):
         built = run(installed, tmp_path, "models", "--to", "duckdb:///crm.duckdb")
         assert "models of the projects 1001 are in duckdb:///crm.duckdb" in built
         said = run(installed, tmp_path, "report", "--built", "--to", "duckdb:///crm.duckdb")
@@ -89,6 +108,7 @@ def test_sync_models_and_report(installed: Path, tmp_path: Path) -> None:
     assert made == {"config.json", "crm.duckdb", "own"}
 
 
+@pytest.mark.parametrize("installed", [PYTHONS[0], PYTHONS[-1]], indirect=True)
 def test_a_fleet_of_three(installed: Path, tmp_path: Path) -> None:
     names = ("east", "north", "west")
     with ExitStack() as stack:
@@ -105,7 +125,7 @@ def test_a_fleet_of_three(installed: Path, tmp_path: Path) -> None:
     assert run(installed, tmp_path, "fleet", "status").count("up to date") == 3
 
 
-def test_a_verb_without_its_extra_names_it(installed: Path, tmp_path: Path) -> None:
+def test_a_verb_without_its_extra_names_it(installed: Path, wheel: Path, tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['dlt'] = sys.modules['filelock'] = None; sys.argv[1:] = ['sync', '--config', 'none'];"
         "from source_amocrm.run import run; run()"
@@ -114,4 +134,5 @@ def test_a_verb_without_its_extra_names_it(installed: Path, tmp_path: Path) -> N
         [str(installed / "python"), "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert done.stderr == "`sync` needs more than the connector: pip install 'source-amocrm[warehouse]'\n"
+    command = f"pip install 'source-amocrm[warehouse] @ {wheel.as_uri()}'"
+    assert done.stderr == f"`sync` needs more than the connector: {command}\n"

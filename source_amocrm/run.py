@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import gc
 import importlib
+import json
 import signal
 import sys
 from pathlib import Path
@@ -69,6 +70,16 @@ def run() -> None:
     shutdown.end(code)
 
 
+def install_command(extra: str) -> str:
+    """Returns the pip command that adds an extra to this installation, from the clone or index that it came from."""
+    from importlib.metadata import distribution
+
+    origin = json.loads(distribution("source-amocrm").read_text("direct_url.json") or "{}")
+    vcs = origin.get("vcs_info", {}).get("vcs")
+    source = f" @ {vcs + '+' if vcs else ''}{origin['url']}" if origin else ""
+    return f"pip install 'source-amocrm[{extra}]{source}'"
+
+
 def unknown(verb: str) -> str:
     """Returns the message for a verb that does not exist, with the closest verb that does."""
     shown = "".join(letter for letter in verb if letter.isprintable())[:40]
@@ -84,7 +95,7 @@ def _run_verb(verb: str, arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         if not extra or (error.name or "").startswith("source_amocrm"):
             raise
-        print(f"`{verb}` needs more than the connector: pip install 'source-amocrm[{extra}]'", file=sys.stderr)
+        print(f"`{verb}` needs more than the connector: {install_command(extra)}", file=sys.stderr)
         return WRONG_USAGE
     return code
 

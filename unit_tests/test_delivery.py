@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,8 +14,9 @@ from source_amocrm.engine import delivery
 from source_amocrm.engine.delivery import Checkpoint, Delivery, NewestFirst
 from source_amocrm.engine.lookup import Resolver
 from source_amocrm.engine.read_plan import Progress, ReadPlan
-from source_amocrm.engine.stream_interface import Batch, Context, Deletion, Incremental, Lookup
+from source_amocrm.engine.stream_interface import Context, Incremental, Lookup
 from source_amocrm.http import Answer
+from source_amocrm.walk import Deletion
 from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row
 
@@ -59,14 +61,14 @@ def nothing_between(low: int, high: int) -> list[Row]:
     return pytest.fail(f"nothing needs what is between {low} and {high}")
 
 
-def delivered(stage: Delivery, batches: Iterable[Batch]) -> Iterator[Row | None]:
+def delivered(stage: Delivery, batches: Iterable[Page]) -> Iterator[Row | None]:
     """Rows, and None for a checkpoint."""
     for one in batches:
         for item in stage.take(one):
             yield None if isinstance(item, Checkpoint) else item
 
 
-def in_page_order(progress: Progress, *batches: Batch) -> list[Any]:
+def in_page_order(progress: Progress, *batches: Page) -> list[Any]:
     return list(delivered(page_order(progress, now=NOW + 60), batches))
 
 
@@ -88,8 +90,8 @@ def lead(own: int, second: int) -> Row:
     return {"id": own, "updated_at": second}
 
 
-def batch(*rows: Row, completed: tuple[int, int] | None = None, **told: Any) -> Batch:
-    return Batch(Page(list(rows), completed), **told)
+def batch(*rows: Row, completed: tuple[int, int] | None = None, **told: Any) -> Page:
+    return Page(list(rows), completed, **told)
 
 
 def test_a_row_that_the_stream_does_not_need_comes_only_from_the_floor_on() -> None:
@@ -122,7 +124,7 @@ def test_rows_dated_later_than_they_were_read_are_known_by_the_earliest_clock(
 ) -> None:
     progress, rows = begun(), [lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1)]
     answered = tuple(Answer(None, NOW, NOW - 1, drift) for drift in drifts)
-    assert in_page_order(progress, Batch(Page(rows, answered=answered))) == [None, *rows]
+    assert in_page_order(progress, Page(rows, answered=answered)) == [None, *rows]
     assert progress.ahead.keys() == {f"leads/{own}" for own in postdated}
 
 
@@ -132,7 +134,7 @@ def test_rows_without_an_answer_are_never_postdated() -> None:
 
 def test_events_are_never_postdated() -> None:
     progress, told = begun(), Page([event("a", NOW)], answered=(Answer(None, NOW - 8, NOW - 9),))
-    assert list(delivered(page_order(progress, EVENTS), [Batch(told)])) == told.rows
+    assert list(delivered(page_order(progress, EVENTS), [told])) == told.rows
     assert not progress.ahead
 
 
@@ -177,7 +179,7 @@ def test_a_state_within_a_page_of_a_walk_by_page_number_names_its_last_row(monke
     progress = begun()
     rows = [lead(1, NOW - 5), lead(2, NOW - 9), {"id": None, "updated_at": NOW - 9}]
     page = Page(rows, checkpoint=PageCheckpoint(240, 2))
-    stage = delivered(page_order(progress), [Batch(page, floor=0)])
+    stage = delivered(page_order(progress), [replace(page, floor=0)])
     assert [next(stage), next(stage)] == [lead(1, NOW - 5), None]
     walk = progress.pending["leads"].resume
     assert walk is not None
@@ -196,7 +198,7 @@ def test_events_come_from_the_newest_on_whatever_the_order_of_their_pages() -> N
         Page([event("c", NOW - 4), event("x", NOW - 3, "died"), undated]),
         Page([event("d", NOW)], (NOW - 4, NOW)),
     ]
-    came = list(delivered(stage, (Batch(page) for page in pages)))
+    came = list(delivered(stage, (page for page in pages)))
     assert came == [event("d", NOW), event("c", NOW - 4), event("b", NOW - 5), event("a", NOW - 9), undated]
     assert not progress.pending[EVENTS.name].seconds
 
@@ -210,7 +212,7 @@ def test_events_are_held_back_while_newer_ones_may_come(monkeypatch: pytest.Monk
         Page([event("c", NOW)], (NOW - 2, NOW)),
         Page([event("b", NOW - 3)], (NOW - 4, NOW - 3)),
     ]
-    stages = delivered(stage, (Batch(page) for page in pages))
+    stages = delivered(stage, (page for page in pages))
     assert [next(stages), next(stages)] == [event("c", NOW), None]
     assert progress.pending[EVENTS.name].seconds == IntervalSet(((NOW - 9, NOW - 3),))
     assert list(stages) == [event("b", NOW - 3), None, event("a", NOW - 9), None]
@@ -240,7 +242,7 @@ def test_events_of_a_gap_count_as_newer_than_the_rows_before_it(lost_in_between:
         lost(1, NOW - 90),
         lost(2, NOW - 91),
     ]
-    came = [row for row in delivered(stage, [Batch(Page(rows, (0, NOW)))]) if row]
+    came = [row for row in delivered(stage, [Page(rows, (0, NOW))]) if row]
     filled = [(row["thing"], NOW - row["created_at"]) for row in came if "reason" in row]
     assert filled == [(3, 40), (1, 45)] + ([] if 2 in lost_in_between else [(2, 80)])
     assert asked == [(NOW - 60, NOW - 51)]
@@ -254,4 +256,4 @@ def test_a_gap_is_not_read_if_no_row_before_it_has_a_lookup_key() -> None:
     losses.kinds = ("won",)
     stage = NewestFirst(losses, EVENTS, progress, reasons, lambda: NOW, NOW, nothing_between)
     won = {"id": "a", "type": "won", "thing": 1, "created_at": NOW - 70}
-    assert [row for row in delivered(stage, [Batch(Page([won], (0, NOW)))]) if row] == [won]
+    assert [row for row in delivered(stage, [Page([won], (0, NOW))]) if row] == [won]

@@ -16,9 +16,9 @@ from source_amocrm.engine.deletions import Changes, EventLog, changes_of, deleti
 from source_amocrm.engine.entity_reading import MOST_REREADINGS, EntityReading, end_tick
 from source_amocrm.engine.lookup import Resolver
 from source_amocrm.engine.read_plan import ReadPlan
-from source_amocrm.engine.stream_interface import Batch, Deletion
 from source_amocrm.errors import Unavailable
 from source_amocrm.http import Answer
+from source_amocrm.walk import Deletion
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from source_amocrm.walk.listing import REMEMBERED_KEYS, Listing, Page, RawPage, Row
 
@@ -35,12 +35,12 @@ def answered(at: int, drift: int = 0, tick: float = 0.0) -> tuple[Answer]:
     return (Answer(None, at, at - 1, drift, tick),)
 
 
-def batch(*rows: Row, at: int = NOW, drift: int = 0) -> Batch:
-    return Batch(Page(list(rows), answered=answered(at, drift)))
+def batch(*rows: Row, at: int = NOW, drift: int = 0) -> Page:
+    return Page(list(rows), answered=answered(at, drift))
 
 
-def ids(batches: Collection[Batch]) -> list[list[int]]:
-    return [[row["id"] for row in one.page.rows] for one in batches]
+def ids(batches: Collection[Page]) -> list[list[int]]:
+    return [[row["id"] for row in one.rows] for one in batches]
 
 
 class Records:
@@ -64,8 +64,8 @@ class Records:
                 rows.append(lead(own, versions.pop(0) if len(versions) > 1 else versions[0]))
         return Page(rows, answered=answered(self.at, tick=self.at - NOW))
 
-    def settle(self, *batches: Batch) -> list[Batch]:
-        return list(Stages(batches, records=self).batches())
+    def settle(self, *batches: Page) -> list[Page]:
+        return list(Stages(batches, records=self).pages())
 
 
 class Stages(EntityReading):
@@ -73,7 +73,7 @@ class Stages(EntityReading):
 
     def __init__(
         self,
-        walk: Iterable[Batch],
+        walk: Iterable[Page],
         *resolvers: Resolver,
         records: Records | None = None,
         plans: Sequence[ReadPlan] = (WHOLE,),
@@ -84,7 +84,7 @@ class Stages(EntityReading):
         account = SimpleNamespace(api=api, **asked)
         super().__init__(cast(Account, account), LEADS, plans, {}, None, False, records is not None, resolvers)
 
-    def _walked(self) -> Iterator[Batch]:
+    def _walked(self) -> Iterator[Page]:
         return iter(self.walk)
 
     def _read_again(self, ids: Iterable[int]) -> Page:
@@ -113,14 +113,14 @@ def test_a_record_that_changes_in_every_second_comes_as_the_last_reading_has_it(
     records = Records({1: [NOW + 2 * reading for reading in range(1, MOST_REREADINGS + 1)]})
     came = records.settle(batch(lead(1, NOW)))
     assert ids(came) == [[]] * MOST_REREADINGS + [[1]]
-    assert came[-1].page.rows == [lead(1, NOW + 2 * MOST_REREADINGS)]
+    assert came[-1].rows == [lead(1, NOW + 2 * MOST_REREADINGS)]
 
 
 def test_a_record_whose_second_is_over_when_the_walk_ends_is_read_at_once() -> None:
     records = Records({1: [NOW - 60]})
     stages = Stages([batch(lead(1, NOW))], records=records)
     stages.account.api.clock = lambda: 3.0
-    assert ids(list(stages.batches())) == [[], [1]]
+    assert ids(list(stages.pages())) == [[], [1]]
     assert records.slept == [0.0]
 
 
@@ -160,9 +160,9 @@ def test_of_several_answers_the_latest_end_counts() -> None:
 
 
 def test_the_keys_of_rows_that_every_stream_takes_are_remembered() -> None:
-    walk = [batch(lead(1, NOW - 1), lead(2, NOW)), Batch(Page([lead(3, 5)]), floor=5)]
+    walk = [batch(lead(1, NOW - 1), lead(2, NOW)), Page([lead(3, 5)], floor=5)]
     stages = Stages(walk, plans=[WHOLE, ReadPlan(IntervalSet(((NOW, FOREVER),)))])
-    assert ids(list(stages.batches())) == [[1, 2], [3]]
+    assert ids(list(stages.pages())) == [[1, 2], [3]]
     assert (stages.delivered, list(stages.ids)) == ({2, 3}, [1, 2, 3])
 
 
@@ -171,7 +171,7 @@ def test_a_first_sync_remembers_no_more_keys_than_it_needs(since: int, many: int
     rows = [lead(own, NOW) for own in range(1, 2 * (REMEMBERED_KEYS + 1) + 1)]
     walk = [batch(*rows[: REMEMBERED_KEYS + 1]), batch(*rows[REMEMBERED_KEYS + 1 :])]
     stages = Stages(walk, plans=[ReadPlan(IntervalSet(((0, FOREVER),)), changes_since=since)])
-    assert sum(map(len, ids(list(stages.batches())))) == len(stages.ids) == len(rows)
+    assert sum(map(len, ids(list(stages.pages())))) == len(stages.ids) == len(rows)
     assert len(stages.delivered) == many
 
 
@@ -188,21 +188,21 @@ class Told(Resolver):
 
 def test_a_resolver_sees_every_row_and_then_the_end() -> None:
     told = Told()
-    assert ids(list(Stages([batch(lead(1, NOW)), batch(lead(2, NOW))], told).batches())) == [[1], [2]]
+    assert ids(list(Stages([batch(lead(1, NOW)), batch(lead(2, NOW))], told).pages())) == [[1], [2]]
     assert told.told == [1, 2, (True, "None")]
 
 
 def test_a_resolver_learns_that_a_reading_failed_or_was_dropped() -> None:
-    def broken() -> Iterator[Batch]:
+    def broken() -> Iterator[Page]:
         yield batch(lead(1, NOW))
         raise Unavailable("Later.")
 
     told = Told()
     with pytest.raises(Unavailable):
-        list(Stages(broken(), told).batches())
+        list(Stages(broken(), told).pages())
     assert told.told == [1, (False, "Later.")]
     left = Told()
-    stages = Stages([batch(lead(1, NOW)), batch(lead(2, NOW))], left).batches()
+    stages = Stages([batch(lead(1, NOW)), batch(lead(2, NOW))], left).pages()
     next(stages)
     del stages
     assert left.told == [1, (False, "None")]
@@ -342,7 +342,7 @@ def test_the_later_deletion_of_events_and_trash_counts_and_an_entity_that_was_re
     stages = Stages([batch(*(lead(own, NOW - 60) for own in (1, 5, 6)))])
     stages.event_log = cast(EventLog, SimpleNamespace(changes=lambda *_: Changes(deleted=gone)))
     stages.mark_deleted, stages._trash = True, lambda: in_trash
-    told = {deletion.id: deletion for one in stages.batches() for deletion in one.deletions}
+    told = {deletion.id: deletion for one in stages.pages() for deletion in one.deletions}
     assert {own: (deletion.at, deletion.by) for own, deletion in told.items()} == {
         2: (NOW + 1, 8),
         3: (NOW, 7),

@@ -36,9 +36,9 @@ def account_with(things: FakeList) -> Account:
 
 
 def read(things: FakeList, plan: ReadPlan, newest_first: bool) -> list[list[int]]:
-    """The ids of each batch that has rows."""
+    """The ids of each page that has rows."""
     reading = EventReading(account_with(things), plan, newest_first=newest_first)
-    return [[row["id"] for row in batch.page.rows] for batch in reading.batches() if batch.page.rows]
+    return [[row["id"] for row in page.rows] for page in reading.pages() if page.rows]
 
 
 def plan(*intervals: tuple[int, int]) -> ReadPlan:
@@ -51,8 +51,8 @@ def test_every_needed_event_up_to_the_start_of_the_sync_comes(ascending: bool, n
     things = FakeList({**ROWS, 999: END + 1}, Random(7), limit=10, cursor="created_at", own_order=ascending)
     needed = plan((0, START + 99), (START + 2_000, FOREVER))
     came = [own for batch in read(things, needed, newest_first) for own in batch]
-    [*_, last] = EventReading(account_with(things), needed, newest_first=newest_first).batches()
-    assert last.page.completed == (0, FOREVER), "at the end nothing is waited for"
+    [*_, last] = EventReading(account_with(things), needed, newest_first=newest_first).pages()
+    assert last.completed == (0, FOREVER), "at the end nothing is waited for"
     assert sorted(came) == [own for own, second in ROWS.items() if second <= START + 99 or second >= START + 2_000]
 
 

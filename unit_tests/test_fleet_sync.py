@@ -328,6 +328,6 @@ def test_an_address_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
 def test_without_the_extra(tmp_path: Path, fleet: Syncing, monkeypatch: pytest.MonkeyPatch) -> None:
     one = account(tmp_path, "fine")
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(ConfigFileError, match=r"pip install 'source-amocrm\[fleet\]'"):
+    with pytest.raises(ConfigFileError, match=r"pip install 'source-amocrm\[fleet\] @ file://"):
         sync(one, fleet)
     assert status_of(one).ended is None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import hmac
 import json
 import logging
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -14,10 +16,11 @@ from airbyte_cdk.models import Status
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amocrm_warehouse.sync.account_sync import personal_data_digest
 from source_amocrm.errors import ConfigError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS, schema
-from source_amocrm.streams.known_fields import ANY
+from source_amocrm.streams.known_fields import ANY, records_in
 from source_amocrm.streams.personal_data import EMAIL, PHONE, PersonalData, normalized
 from source_amocrm.streams.schema_drift import KNOWN
 from unit_tests.http_tools import config, long_lived
@@ -133,6 +136,58 @@ def test_with_keep_the_body_is_the_one_that_came() -> None:
     assert body == {"_embedded": {"contacts": [{"id": 1, "name": "Иван"}]}}
 
 
+def objects(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """The path of each object, of an array only those in its first element."""
+    if isinstance(value, dict):
+        yield path
+        for name, inner in value.items():
+            yield from objects(inner, (*path, name)) if name != "_links" else ()
+    elif isinstance(value, list):
+        yield from (found for place, inner in enumerate(value[:1]) for found in objects(inner, (*path, place)))
+
+
+def inside(value: Any, path: Iterable[str | int]) -> Any:
+    """What stands at `path`; of arrays the first element that has it; None if nothing does."""
+    for name in path:
+        if isinstance(name, int):
+            value = value[name]
+        else:
+            parts = value if isinstance(value, list) else [value]
+            value = next((part[name] for part in parts if isinstance(part, dict) and name in part), None)
+    return value
+
+
+def records(name: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    found = records_in(KNOWN, LISTS[name], body)[2] or []
+    return found if isinstance(found, list) else [found]
+
+
+@pytest.mark.parametrize("mode", ["hash", "drop"])
+@pytest.mark.parametrize("name", sorted(LISTS))
+def test_a_text_in_an_unknown_field_goes_in_whichever_object_of_a_record_it_stands(name: str, mode: str) -> None:
+    for record_at, record_given in enumerate(records(name, sample(name))):
+        for path in objects(record_given):
+            body = sample(name)
+            inside(records(name, body)[record_at], path)["unheard_of"] = {"deeper": [SECRETS[0], SECRETS[2]]}
+            found = json.dumps(personal(mode).replaced(LISTS[name], body), ensure_ascii=False)
+            assert not [secret for secret in SECRETS if secret in found], path
+
+
+@pytest.mark.parametrize("name", sorted(LISTS))
+def test_columns_of_json_without_personal_data_stay_as_amocrm_is_known_to_send_them(name: str) -> None:
+    kept = personal("drop").replaced(LISTS[name], sample(name)) or {}
+    for came, found in zip(records(name, sample(name)), records(name, kept), strict=True):
+        for table in STREAMS:
+            for field in (one for column in schema.columns(table) if column.inside for one in column.fields):
+                assert without_links(inside(found, field.split("."))) == without_links(inside(came, field.split(".")))
+
+
+def without_links(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: without_links(inner) for name, inner in value.items() if name != "_links"}
+    return [without_links(inner) for inner in value] if isinstance(value, list) else value
+
+
 @pytest.mark.parametrize("name", sorted(LISTS))
 def test_numbers_and_whatever_tables_live_on_stay_in_what_amocrm_is_known_to_send(name: str) -> None:
     body = sample(name)
@@ -171,6 +226,9 @@ def test_each_mark_of_the_schemas_is_a_known_kind_on_a_column_that_may_be_empty(
             assert column.personal is None or (column.personal in schema.PERSONAL and not column.in_key)
 
 
+ITEMS = sample("custom_field_value_shapes", "items", "doc_write")
+
+
 def field(kind: str, *values: Any, **more: Any) -> dict[str, Any]:
     return {"field_id": 7, "field_name": "Поле", "field_code": None, "field_type": kind, "values": list(values), **more}
 
@@ -186,6 +244,7 @@ def field(kind: str, *values: Any, **more: Any) -> dict[str, Any]:
         (field("multitext", {"value": "@ivan", "enum_code": "TG"}), [{"value": hashed("@ivan"), "enum_code": "TG"}]),
         (field("birthday", {"value": 1047265200}), [{"value": None}]),
         (field("text", {"value": "b2c"}), [{"value": "b2c"}]),
+        (field("items", *ITEMS), ITEMS),
         (field("select", {"value": "Да", "enum_id": 5}), [{"value": "Да", "enum_id": 5}]),
         (
             field("file", {"value": {"file_uuid": "u", "file_name": "Паспорт.pdf", "file_size": 3}}),
@@ -349,3 +408,11 @@ def test_a_column_that_cannot_be_replaced_is_told(listed: str, sentence: str) ->
     raw = long_lived(personal_data="drop", personal_fields=[listed])
     status = SourceAmocrm().check(logging.getLogger("airbyte"), raw)
     assert (status.status, status.message) == (Status.FAILED, str(told.value))
+
+
+def test_the_digest_of_the_key_in_a_state_costs_whoever_guesses_it_32_mb_a_guess() -> None:
+    settings = {"personal_data": "Hash", "personal_data_key": KEY, "personal_fields": ["7"]}
+    parts = json.dumps(["hash", KEY, ["7"]]).encode()
+    slow = hashlib.scrypt(parts, salt=b"amocrm_1_", n=2**15, r=8, p=1, maxmem=2**26, dklen=16).hex()
+    assert personal_data_digest(settings, "amocrm_1_") == slow
+    assert personal_data_digest({**settings, "personal_data": "keep"}, "amocrm_1_") == ""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from source_amocrm.engine.stream_interface import Context, Deletion
+from source_amocrm.engine.stream_interface import Context
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import RowError
+from source_amocrm.walk import Deletion
 from unit_tests.offline import stream
 from unit_tests.row_functions import tombstone
 from unit_tests.sample_files import sample

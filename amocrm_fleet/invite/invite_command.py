@@ -20,6 +20,7 @@ from source_amocrm.config.trusted_hosts import account_domain, base_url
 from source_amocrm.connect.connect_words import LANGUAGES
 from source_amocrm.connect.signin import is_kommo
 from source_amocrm.errors import ConfigError
+from source_amocrm.run import install_command
 from source_amocrm.shutdown import INTERRUPTED
 
 PORT = 8766
@@ -124,7 +125,7 @@ def _serve(options: argparse.Namespace, public_url: str, api_base_url: str | Non
     try:
         from amocrm_fleet.invite.invite_server import InvitationServer
     except ModuleNotFoundError:
-        raise FleetError("the page needs more than the connector: pip install 'source-amocrm[fleet]'.") from None
+        raise FleetError(f"the page needs more than the connector: {install_command('fleet')}") from None
     address = PageAddress(public_url, options.port, options.consent_url)
     redirect_uri = Button(public_url, AMOCRM).redirect_uri
     landing = Landing(options.accounts, invitations, redirect_uri, api_base_url, options.run, options.chat_texts)

@@ -79,7 +79,7 @@ def sync(
             states = thread.submit(loader.mend, states).result()
             if not states and (notice := thread.submit(_notice_of_old_tables, loader).result()):
                 outcome.notices.append(notice)
-            loader.personal_data = _personal_data_digest(settings)
+            loader.personal_data = personal_data_digest(settings, loader.prefix)
             if states and loader.personal_data != loader.loaded_personal_data:
                 outcome.notices.append(OTHER_PERSONAL_DATA.format(dataset=dataset))
             packages = Packages(reading.tables, folder, thread, loader.load)
@@ -153,11 +153,16 @@ def _account(settings: dict[str, Any]) -> HeldAccount:
     return HeldAccount(claims_of(token).account_id, subdomain(settings))
 
 
-def _personal_data_digest(settings: dict[str, Any]) -> str:
-    """Returns a digest of the settings that replace personal data; empty if they keep it."""
+def personal_data_digest(settings: dict[str, Any], salt: str) -> str:
+    """Returns a digest of the settings that replace personal data; empty if they keep it.
+
+    Whoever reads the state could guess a weak key by the digest, so each guess costs 32 MB and a tenth of a second.
+    """
     mode = str(settings.get("personal_data") or "keep").strip().lower()
-    parts = [mode, settings.get("personal_data_key"), settings.get("personal_fields")]
-    return "" if mode == "keep" else hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    if mode == "keep":
+        return ""
+    parts = json.dumps([mode, settings.get("personal_data_key"), settings.get("personal_fields")]).encode()
+    return hashlib.scrypt(parts, salt=salt.encode(), n=2**15, r=8, p=1, maxmem=2**26, dklen=16).hex()
 
 
 def _notice_of_old_tables(loader: Loader) -> str | None:

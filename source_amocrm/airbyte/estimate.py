@@ -117,7 +117,7 @@ class TimeLeft(Generic[Name]):
     def pages(self) -> float | None:
         """Pages left of all lists; None while that is not known within a factor of two."""
         least, most = self._bounds()
-        return (least + most) / 2 if least > 0 and most <= SURE * least else None
+        return (least + most) / 2 if 0 < most <= SURE * least else None
 
     @property
     def seconds(self) -> float | None:

@@ -27,9 +27,8 @@ from source_amocrm.account.event_kinds import (
 from source_amocrm.account.resources import CARDS
 from source_amocrm.engine.event_reading import events_between
 from source_amocrm.engine.read_plan import ReadPlan
-from source_amocrm.engine.stream_interface import Deletion
 from source_amocrm.errors import REFUSALS, BadRequest, beginning_with
-from source_amocrm.walk import Listing, Row
+from source_amocrm.walk import Deletion, Listing, Row
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import numeric_id, php_array, rows_of, seconds
 from source_amocrm.walk.page_size import with_smaller_pages

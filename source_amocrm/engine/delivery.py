@@ -1,4 +1,4 @@
-"""Makes the batches of a list into rows of a stream, with a `Checkpoint` wherever a later sync can resume."""
+"""Makes the pages of a list into rows of a stream, with a `Checkpoint` wherever a later sync can resume."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.engine.lookup import Resolver
 from source_amocrm.engine.read_plan import BEGINNING, Progress
 from source_amocrm.engine.state import dump
-from source_amocrm.engine.stream_interface import Batch, Context, Deletion, Incremental, Lookup
+from source_amocrm.engine.stream_interface import Context, Incremental, Lookup
 from source_amocrm.errors import AmocrmError
-from source_amocrm.walk import Page, PageCheckpoint, Row
+from source_amocrm.walk import Deletion, Page, PageCheckpoint, Row
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import Key, key, numeric_id, seconds
 
@@ -36,7 +36,7 @@ Wanted = tuple[Row, int]
 class Delivery:
     """Delivers the rows that a stream makes of one list, in the order of their pages.
 
-    `take` gets every batch of the list, in order. `now`: the time by the later of the two clocks (Unix seconds).
+    `take` gets every page of the list, in order. `now`: the time by the later of the two clocks (Unix seconds).
     """
 
     stream: Incremental
@@ -52,11 +52,11 @@ class Delivery:
         self._since_checkpoint = 0
         """Needed records since the last checkpoint, also those without a row: to read these again costs as much."""
 
-    def take(self, batch: Batch) -> Delivered:
-        """Yields the rows of a batch that the stream needs."""
-        yield from self._deliver_page(batch)
-        yield from self._tombstones(batch.deletions if self.stream.deletable else ())
-        self.progress.cover(self._list, batch.page, batch.floor, batch.walked)
+    def take(self, page: Page) -> Delivered:
+        """Yields the rows of a page that the stream needs."""
+        yield from self._deliver_page(page)
+        yield from self._tombstones(page.deletions if self.stream.deletable else ())
+        self.progress.cover(self._list, page, page.floor, page.walked)
         if self._since_checkpoint >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
 
@@ -76,7 +76,8 @@ class Delivery:
 
     def _rows_by_record(self, records: list[Row]) -> Iterator[list[Row]]:
         """Yields the rows of each record in turn. Raises an AmocrmError after the rows of the records before it."""
-        self.stream.prepare(records, self._context)
+        for record in self.stream.prepare(records, self._context):
+            self.progress.mark_incomplete(self._list, self._second(record))
         lookup = self.stream.lookup
         if not lookup or not self.resolver:
             yield from map(self._rows_of, records)
@@ -101,15 +102,15 @@ class Delivery:
         """Returns those of the rows in which the column is filled."""
         return wanted
 
-    def _deliver_page(self, batch: Batch) -> Delivered:
-        page, now = batch.page, self.now()
+    def _deliver_page(self, page: Page) -> Delivered:
+        now = self.now()
         # events do not change, so no later version of an event is dated earlier
         answered = () if self.resource is EVENTS else page.answered
         read_at = min((one.earliest for one in answered), default=FOREVER)
-        wanted = [row for row in page.rows if self._needs(row, batch.floor, now)]
+        wanted = [row for row in page.rows if self._needs(row, page.floor, now)]
         dated = []
         for row in wanted:
-            second, at_least = self._second(row), batch.at_least.get(key(row), BEGINNING)
+            second, at_least = self._second(row), page.at_least.get(key(row), BEGINNING)
             at = self.progress.date(self._list, key(row), second, (second or 0) > read_at, at_least)
             dated.append(row if at == second else {**row, self._cursor: at})
         yield from self._checkpoint_of_dates()
@@ -117,7 +118,7 @@ class Delivery:
             yield from rows
             self._since_checkpoint += max(1, len(rows))
             if self._since_checkpoint >= ROWS_BETWEEN_STATES and (part := self._part_up_to(page, wanted, position)):
-                self.progress.cover(self._list, part, batch.floor)
+                self.progress.cover(self._list, part, page.floor)
                 yield self._checkpoint()
         for row in wanted:
             self.progress.note_newest(self._list, self._second(row))
@@ -192,14 +193,14 @@ class NewestFirst(Delivery):
         """The lookup keys of newer rows."""
         self._held: list[Row] = []
 
-    def take(self, batch: Batch) -> Delivered:
-        dated = ((row, self._second(row)) for row in batch.page.rows)
+    def take(self, page: Page) -> Delivered:
+        dated = ((row, self._second(row)) for row in page.rows)
         needed = [row for row, second in dated if second is None or second in self._needed]
         held = [row for row in needed if not self.stream.kinds or row.get("type") in self.stream.kinds]
         self._held += held
         self._since_checkpoint += len(needed) - len(held)
-        if batch.page.completed:
-            self._missing -= batch.page.completed
+        if page.completed:
+            self._missing -= page.completed
         if self._since_checkpoint + len(self._held) >= ROWS_BETWEEN_STATES or not self._missing:
             yield from self._release()
 
@@ -209,7 +210,7 @@ class NewestFirst(Delivery):
         ready = [row for row in self._held if (self._second(row) or complete) >= complete]
         self._held = [row for row in self._held if (self._second(row) or complete) < complete]
         ready.sort(key=lambda row: (self._second(row) or 0, str(row.get("id"))), reverse=True)
-        yield from super().take(Batch(Page(ready, (complete, FOREVER))))
+        yield from super().take(Page(ready, (complete, FOREVER)))
 
     def _rows_by_record(self, records: list[Row]) -> Iterator[list[Row]]:
         """Yields each event's rows. Events of a gap (delivered by an earlier sync) are processed before older ones."""

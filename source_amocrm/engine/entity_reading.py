@@ -20,17 +20,16 @@ from source_amocrm.account.availability import broken_off_if_begun
 from source_amocrm.engine.deletions import EventLog, in_trash
 from source_amocrm.engine.lookup import Resolver
 from source_amocrm.engine.read_plan import BEGINNING, ReadPlan, merged
-from source_amocrm.engine.stream_interface import Batch, Deletion
 from source_amocrm.errors import AmocrmError, Unpaid
 from source_amocrm.http import Answer, Params
-from source_amocrm.walk import FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
+from source_amocrm.walk import Deletion, FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
 from source_amocrm.walk.by_page_number import in_id_order, newest_first
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShuffled, bounds, key, seconds
 from source_amocrm.walk.server_order import ListTraits
 
-DELETIONS_AT_ONCE = 1_000  # in one batch
+DELETIONS_AT_ONCE = 1_000  # in one page
 CLOCK_SLACK = 1
 """Seconds by which the clock of the answers may differ from the clock that dates the records."""
 MOST_HELD, MOST_HELD_UNFILTERED = 500, 50
@@ -41,7 +40,7 @@ MOST_REREADINGS = 4
 
 @dataclass
 class EntityReading:
-    """Reads one list of entities for all streams that are made of it, as a chain of stages over batches.
+    """Reads one list of entities for all streams that are made of it, as a chain of stages over pages.
 
     `plans`: the streams' read plans. `event_log`: None if no stream needs what only events tell. `mark_deleted`: a
     stream wants tombstones. `several_rows`: a stream makes several rows of a record. `resolvers`: they take values from
@@ -71,29 +70,29 @@ class EntityReading:
         """The ids of all rows that came, of which there may be millions."""
         self._trash: Callable[[], list[Deletion]] = list
 
-    def batches(self) -> Generator[Batch, None, None]:
+    def pages(self) -> Generator[Page, None, None]:
         with broken_off_if_begun(self._listing):
             yield from self._observed(self._settled(self._walked()))
             if self.event_log:
                 yield from self._settled(self._changed(self.event_log))
 
-    def _walked(self) -> Iterator[Batch]:
+    def _walked(self) -> Iterator[Page]:
         if resume := self._plan.resume:
             yield from self._by_page_number(resume.since, resume.checkpoint)
         if self.mark_deleted and self.resource.has_trash:
             self._trash = self.account.pool.prefetch(partial(in_trash, self.account, self.resource, self._plan))
         yield from self._main_walk()
 
-    def _main_walk(self) -> Iterator[Batch]:
+    def _main_walk(self) -> Iterator[Page]:
         """Reads the needed rows. If another walk takes over, leaves out the rows that the walk before it delivered."""
         if self.resource.by_cursor and self.account.filter_may_work(self.resource):
             try:
-                yield from map(Batch, self._by_date())
+                yield from self._by_date()
                 return
             except TiesShuffled as shuffled:
                 since, known = shuffled.since, shuffled.delivered
-                for batch in self._by_page_number(since):
-                    yield batch.without(lambda row: self._listing.second_of(row) == since and key(row) in known)
+                for page in self._by_page_number(since):
+                    yield page.without(lambda row: self._listing.second_of(row) == since and key(row) in known)
                 return
             except (FilterIgnored, OrderIgnored, Unpaid) as error:
                 # Perhaps only the filter is not paid for; if the list is not, a request without the filter shows it.
@@ -102,8 +101,8 @@ class EntityReading:
                 if self.resource.paid_filter and not isinstance(error, OrderIgnored):
                     self.account.filter_is_ignored()
         before = set(self.delivered)
-        for batch in self._not_by_date():
-            yield batch.without(lambda row: key(row) in before)
+        for page in self._not_by_date():
+            yield page.without(lambda row: key(row) in before)
 
     def _by_date(self) -> Iterator[Page]:
         """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
@@ -115,44 +114,43 @@ class EntityReading:
             start = self._plan.requested_since if low == self._plan.since else low
             yield from keyset(self._listing, (start, high), self._traits)
 
-    def _not_by_date(self) -> Iterator[Batch]:
+    def _not_by_date(self) -> Iterator[Page]:
         since = self._plan.since
         if self.resource.by_cursor and since > BEGINNING:
             try:
-                yield from map(Batch, newest_first(self._listing, since))
+                yield from newest_first(self._listing, since)
                 return
             except OrderIgnored:
                 pass
         yield from self._by_page_number(since)
 
-    def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Batch]:
+    def _by_page_number(self, since: int, checkpoint: PageCheckpoint | None = None) -> Iterator[Page]:
         """Reads the rows of the second `since` or later by page number, filtered if the filter works."""
         listing = self._listing
         if since > BEGINNING and self.account.filter_works(self.resource):
             low = since if self.resource.by_cursor else min(since, self._plan.requested_since)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
         for page in in_id_order(listing, checkpoint):
-            yield Batch(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
-        yield Batch(Page([]), walked=True)
+            yield replace(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
+        yield Page([], walked=True)
 
-    def _settled(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yields the batches without the held records, and at the end these records as they are read again."""
+    def _settled(self, pages: Iterable[Page]) -> Iterator[Page]:
+        """Yields the pages without the held records, and at the end these records as they are read again."""
         held: dict[int, float] = {}
         at_least: dict[Any, int] = {}
 
-        def without_held(batch: Batch) -> Batch:
-            at_least.update(batch.at_least)
-            return batch.without(lambda row: self._hold(row, batch.page.answered, held))
+        def without_held(page: Page) -> Page:
+            at_least.update(page.at_least)
+            return page.without(lambda row: self._hold(row, page.answered, held))
 
-        yield from map(without_held, batches) if self.several_rows else batches
+        yield from map(without_held, pages) if self.several_rows else pages
         for left in range(MOST_REREADINGS - 1, -1, -1):
             if not held:
                 return
             self.account.api.sleep(max(0.0, max(held.values()) - self.account.api.clock()))
-            page = self._read_again(held)
+            page = replace(self._read_again(held), floor=0, at_least=at_least)
             held.clear()
-            batch = Batch(page, floor=0, at_least=at_least)
-            yield without_held(batch) if left else batch
+            yield without_held(page) if left else page
 
     def _hold(self, row: Row, answered: Iterable[Answer], held: dict[int, float]) -> bool:
         entity_id, tick = row.get("id"), end_tick(seconds(row.get("updated_at")) or 0, answered)
@@ -163,16 +161,16 @@ class EntityReading:
             held[entity_id] = tick
         return entity_id in held
 
-    def _observed(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def _observed(self, pages: Iterable[Page]) -> Iterator[Page]:
         """Remembers the key of every row. Shows the resolvers every row and the end of the walk."""
         whole, failure = False, None
         try:
             self.account.require(self.resource.path)
-            for batch in batches:
-                self._remember(batch)
+            for page in pages:
+                self._remember(page)
                 for resolver in self.resolvers:
-                    resolver.observe(batch.page.rows)
-                yield batch
+                    resolver.observe(page.rows)
+                yield page
             whole = self._plan.needs_everything and not self._traits.behind
         except AmocrmError as error:
             failure = error
@@ -181,18 +179,18 @@ class EntityReading:
             for resolver in self.resolvers:
                 resolver.finish(whole, failure)
 
-    def _remember(self, batch: Batch) -> None:
+    def _remember(self, page: Page) -> None:
         """Remembers the IDs of all rows, and the keys of rows that every stream takes: these count as delivered."""
-        row_ids = (row.get("id") for row in batch.page.rows)
+        row_ids = (row.get("id") for row in page.rows)
         self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
         if self._plan.changes_since == FOREVER and len(self.delivered) >= REMEMBERED_KEYS:
             return
-        for row in batch.page.rows:
+        for row in page.rows:
             second = seconds(row.get("updated_at"))
-            if second is None or second >= batch.floor or all(second in plan.seconds for plan in self.plans):
+            if second is None or second >= page.floor or all(second in plan.seconds for plan in self.plans):
                 self.delivered.add(key(row))
 
-    def _changed(self, event_log: EventLog) -> Iterator[Batch]:
+    def _changed(self, event_log: EventLog) -> Iterator[Page]:
         """Yields rows whose links or tags changed without a new `updated_at`, restored rows, and deletions."""
         changes = event_log.changes(self.resource, self._plan)
         wanted = changes.to_read_again(self.delivered, self._deletions_to_check())
@@ -203,7 +201,7 @@ class EntityReading:
             for resolver in self.resolvers:
                 resolver.observe(page.rows)
             at_least = {entity_id: deletion.at for entity_id, deletion in gone.items()} | changes.restored
-            yield Batch(page, floor=BEGINNING, at_least=at_least)
+            yield replace(page, floor=BEGINNING, at_least=at_least)
         if self.mark_deleted:
             yield from self._tombstones(gone, present)
 
@@ -219,7 +217,7 @@ class EntityReading:
             return self._plan.deletions_since
         return self._plan.changes_since if self.account.filter_works(self.resource) else FOREVER
 
-    def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Batch]:
+    def _tombstones(self, gone: dict[int, Deletion], present: Collection[int]) -> Iterator[Page]:
         """Yields the deletions of events and of the trash; the later one of an entity counts.
 
         Leaves out entities that this sync has read: if they are gone since, the next sync's events tell.
@@ -234,7 +232,7 @@ class EntityReading:
             present = {*present, *(row["id"] for row in by_ids(self.account, self.resource, gone))}
         deletions = [deletion for entity_id, deletion in gone.items() if entity_id not in present]
         for start in range(0, len(deletions), DELETIONS_AT_ONCE):
-            yield Batch(Page([]), tuple(deletions[start : start + DELETIONS_AT_ONCE]))
+            yield Page([], deletions=tuple(deletions[start : start + DELETIONS_AT_ONCE]))
 
     def _read_again(self, ids: Iterable[int]) -> Page:
         wanted = set(ids)

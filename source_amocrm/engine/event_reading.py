@@ -17,7 +17,6 @@ from operator import itemgetter
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.engine.read_plan import ReadPlan
-from source_amocrm.engine.stream_interface import Batch
 from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
 from source_amocrm.walk.full import in_passes, latest_versions
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
@@ -62,7 +61,7 @@ class EventReading:
     newest_first: bool = False
     keep: Keep | None = None
 
-    def batches(self) -> Generator[Batch, None, None]:
+    def pages(self) -> Generator[Page, None, None]:
         kinds = sorted(self.kinds)
         listing = Listing(
             self.account.get,
@@ -78,9 +77,9 @@ class EventReading:
         )
         needed = self.plan.seconds - (self.account.facts().until + 1, FOREVER)
         for low, high in reversed(needed.intervals):
-            yield from map(Batch, self._read_interval(listing, low, high))
+            yield from self._read_interval(listing, low, high)
         # seconds that were not read have not come yet by the clock that is right, so no event in them is missing
-        yield Batch(Page([], (self.plan.since, FOREVER)))
+        yield Page([], (self.plan.since, FOREVER))
 
     def _read_interval(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         delivered: set[int | str] = set()
@@ -120,7 +119,7 @@ def events_between(
 ) -> Iterator[Row]:
     """Yields the events of these kinds between two seconds, both included, up to the start of the sync."""
     reading = EventReading(account, ReadPlan(IntervalSet(((low, high),))), tuple(kinds), keep=keep)
-    return map(keep or dict, (row for batch in reading.batches() for row in batch.page.rows))
+    return map(keep or dict, (row for page in reading.pages() for row in page.rows))
 
 
 def keyset_either_way(listing: Listing, interval: Interval, raw: RawPage | None = None) -> Iterator[Page]:

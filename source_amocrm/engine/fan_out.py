@@ -21,9 +21,9 @@ from source_amocrm.engine.event_reading import EventReading, events_between
 from source_amocrm.engine.lookup import Resolver
 from source_amocrm.engine.read_plan import Progress, agree, merged
 from source_amocrm.engine.state import dump
-from source_amocrm.engine.stream_interface import Batch, Declaration, Incremental, with_parameter
+from source_amocrm.engine.stream_interface import Declaration, Incremental, with_parameter
 from source_amocrm.errors import AmocrmError, combined_error, error_copy
-from source_amocrm.walk import Row
+from source_amocrm.walk import Page, Row
 
 LOGGER = logging.getLogger("airbyte")
 Selected = Mapping[Declaration, Progress | None]
@@ -119,13 +119,13 @@ class Sync:
         readers = [reader for reader in self._streams if resource in reader.stream.inputs()]
         failure = None
         try:
-            with closing(self._readings[resource].batches()) as batches:
-                for batch in batches:
+            with closing(self._readings[resource].pages()) as pages:
+                for page in pages:
                     for reader in list(readers):
-                        if not (yield from self._deliver(reader, resource, batch)):
+                        if not (yield from self._deliver(reader, resource, page)):
                             readers.remove(reader)
-                    # each earlier stage refers to its batch until the next batch comes, and a row may have 30 MB
-                    batch.page.rows.clear()
+                    # each earlier stage refers to its page until the next page comes, and a row may have 30 MB
+                    page.rows.clear()
                     if not readers:
                         break
         except Exception as error:
@@ -135,11 +135,11 @@ class Sync:
             yield from self._deliver(reader, resource, None, failure and error_copy(failure))
 
     def _deliver(
-        self, reader: StreamSync, resource: Resource, batch: Batch | None, failure: Exception | None = None
+        self, reader: StreamSync, resource: Resource, page: Page | None, failure: Exception | None = None
     ) -> Generator[tuple[str, Item], None, bool]:
-        """Yields a stream's items of a batch. Without a batch, or if the stream fails, ends the list for the stream.
+        """Yields a stream's items of a page. Without a page, or if the stream fails, ends the list for the stream.
 
-        Returns whether the stream takes further batches. `failure`: why the list was not read to its end.
+        Returns whether the stream takes further pages. `failure`: why the list was not read to its end.
         """
         name = reader.stream.name
         with reader.lock:
@@ -150,8 +150,8 @@ class Sync:
                     reader.deliveries = {each: self._delivery(reader, each) for each in lists}
                 if failure:
                     raise failure
-                if batch:
-                    for item in reader.deliveries[resource].take(batch):
+                if page:
+                    for item in reader.deliveries[resource].take(page):
                         yield name, item
                     return True
             except Exception as error:

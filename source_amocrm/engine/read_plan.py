@@ -15,6 +15,8 @@ from source_amocrm.walk.listing import Key
 
 LOGGER = logging.getLogger("airbyte")
 BEGINNING = 0
+MOST_INCOMPLETE = 100
+"""The most stretches of seconds that a sync leaves to be read again; each costs the next sync a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class Progress:
     """Whether the watermark lay in the future when this sync began. Then the next sync must read everything again."""
     needed: dict[str, IntervalSet] = field(default_factory=dict)
     """The seconds that this sync must deliver, by list; set by `begin`."""
+    incomplete: dict[str, IntervalSet] = field(default_factory=dict)
+    """The seconds with rows that this sync delivers without some columns, by list; the next sync reads them again."""
 
     def plan(self, name: str) -> ReadPlan:
         start = self.start or BEGINNING
@@ -186,7 +190,7 @@ class Progress:
         pending = self.pending[name]
         intervals, walk, within = pending.seconds, pending.resume, pending.within
         if page.completed:
-            intervals -= page.completed
+            intervals = intervals - page.completed | self.incomplete.get(name, NOTHING.seconds)
         if within and within.since not in intervals:
             within = None
         if page.checkpoint and page.second is not None:
@@ -197,10 +201,22 @@ class Progress:
         self.pending[name] = replace(pending, seconds=intervals, resume=None if walked else walk, within=within)
 
     def finish(self, name: str, deletions_delivered: bool = True) -> None:
-        """Marks all that was needed of the list as delivered. Deletions that this sync ignores stay pending."""
-        if not self.doubted and (pending := self.pending.pop(name, None)) and not deletions_delivered:
-            since = pending.deletions_since
-            self.pending[name] = replace(NOTHING, deletions_since=since, changes_since=self.watermark or BEGINNING)
+        """Marks all that was needed of the list as delivered.
+
+        Deletions that this sync ignores, and the seconds of incomplete rows, stay pending.
+        """
+        if self.doubted or not (pending := self.pending.pop(name, None)):
+            return
+        seconds, now = self.incomplete.get(name, NOTHING.seconds), self.watermark or BEGINNING
+        if seconds or not deletions_delivered:
+            deletions_since = now if deletions_delivered else pending.deletions_since
+            self.pending[name] = ReadPlan(seconds, deletions_since=deletions_since, changes_since=now)
+
+    def mark_incomplete(self, name: str, second: int | None) -> None:
+        """Marks a second as one to read again. Past MOST_INCOMPLETE the oldest seconds are dropped."""
+        if second is not None:
+            seconds = self.incomplete.get(name, NOTHING.seconds) | IntervalSet(((second, second),))
+            self.incomplete[name] = IntervalSet(seconds.intervals[-MOST_INCOMPLETE:])
 
     def postpone(self, name: str) -> None:
         """Marks the list as missing for now. What is pending stays pending until the account has the list.

@@ -1,46 +1,16 @@
-"""The interface of a stream to the engine of a sync, and the batches that the engine hands to streams."""
+"""The interface of a stream to the engine of a sync."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timezone, tzinfo
 from typing import Any
 
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.http import Params
-from source_amocrm.walk import Page, Row
-from source_amocrm.walk.intervals import FOREVER
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """An entity that left its list: when (`at`, Unix seconds), and `by` which user."""
-
-    id: int
-    at: int
-    by: Any
-    account_id: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The part of a list that a reading hands to the streams made of the list.
-
-    `floor`: rows with cursor >= floor go to every stream, even outside the seconds it still needs, for they come from a
-    walk by page number, or events named them. `walked`: the walk by page number has come to its end. `at_least`: by id,
-    the second before which a row must not be dated, so that it wins over a tombstone of its entity.
-    """
-
-    page: Page
-    deletions: tuple[Deletion, ...] = ()
-    floor: int = FOREVER
-    walked: bool = False
-    at_least: Mapping[Any, int] = field(default_factory=dict)
-
-    def without(self, unwanted: Callable[[Row], bool]) -> Batch:
-        return replace(self, page=replace(self.page, rows=[row for row in self.page.rows if not unwanted(row)]))
+from source_amocrm.walk import Deletion, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +87,12 @@ class Incremental(Declaration):
     def context(self, resource: Resource) -> Context:
         """Returns the context of the rows of a list's records; may send requests."""
 
-    def prepare(self, records: Iterable[Row], context: Context) -> None:
-        """Requests what the rows of these records need from elsewhere, before the rows are made."""
+    def prepare(self, records: Sequence[Row], context: Context) -> Iterable[Row]:  # noqa: ARG002
+        """Requests what the rows of these records need from elsewhere, before the rows are made.
+
+        Returns the records whose rows lack it, because it cannot be read now.
+        """
+        return ()
 
     @abstractmethod
     def tombstone(self, deletion: Deletion, context: Context) -> Row:

@@ -26,6 +26,7 @@ _BY_NAME: dict[str, type[AmocrmStream]] = {
     for family in _FAMILIES
     for declared in vars(family).values()
     for stream in (declared if isinstance(declared, list) else [declared])
-    if isinstance(stream, type) and issubclass(stream, AmocrmStream) and "name" in vars(stream)
+    # in Python 3.10 isinstance(…, type) also holds for `list[int]`
+    if issubclass(type(stream), type) and issubclass(stream, AmocrmStream) and "name" in vars(stream)
 }
 STREAMS: dict[str, type[AmocrmStream]] = {**{name: _BY_NAME[name] for name in _FIRST}, **_BY_NAME}

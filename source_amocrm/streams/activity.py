@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from source_amocrm.account.resources import NOTES, TASKS
-from source_amocrm.engine.stream_interface import Context, Deletion
+from source_amocrm.engine.stream_interface import Context
 from source_amocrm.streams.base import AccountStream, FixedStream, IncrementalStream
 from source_amocrm.streams.values import Json, Row, child
+from source_amocrm.walk import Deletion
 
 _ELEMENTS = (
     (1, "contacts", "Контакт"),

@@ -1,8 +1,8 @@
 """The base classes of all streams. A subclass that declares its `name` is a table; any other class is a base class.
 
 `read_records` serves whoever reads one stream by itself, as the platform does. A sync requests each list once and hands
-its batches to the `Delivery` of each stream made of the list. A list may make several streams, and a stream may be made
-of several lists, so a batch is no slice of one stream in the CDK's sense. There is one path all the same: the
+its pages to the `Delivery` of each stream made of the list. A list may make several streams, and a stream may be made
+of several lists, so a page is no slice of one stream in the CDK's sense. There is one path all the same: the
 `read_records` of an incremental stream runs a sync of that stream alone. The CDK's own paging would request a list once
 for each stream, and skip rows if people change the list meanwhile.
 """
@@ -23,12 +23,13 @@ from source_amocrm.account.resources import CARDS
 from source_amocrm.engine import read_alone
 from source_amocrm.engine.read_plan import Progress
 from source_amocrm.engine.state import load
-from source_amocrm.engine.stream_interface import Context, Declaration, Deletion, Incremental, with_parameter
+from source_amocrm.engine.stream_interface import Context, Declaration, Incremental, with_parameter
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http import ACCOUNT_PATH, Fetch
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record
 from source_amocrm.streams.values import Row, as_object
+from source_amocrm.walk import Deletion
 
 LOGGER = logging.getLogger("airbyte")
 State = Mapping[str, Any] | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -19,11 +19,12 @@ from source_amocrm.account.resources import EVENTS, NOTES
 from source_amocrm.engine.event_reading import events_between
 from source_amocrm.engine.read_plan import BEGINNING
 from source_amocrm.engine.stream_interface import Context
-from source_amocrm.errors import REFUSALS, NotFound, PageTooLarge, beginning_with
+from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest, NotFound, PageTooLarge, Unavailable, beginning_with
 from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
 from source_amocrm.streams.values import Json, Row, as_code, as_integer, as_list, child, read
-from source_amocrm.walk.listing import Listing, numeric_id
+from source_amocrm.walk.listing import Listing, MalformedList, NoList, numeric_id
+from source_amocrm.walk.progress_rule import Endless, TooLong
 from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 
 LOGGER = logging.getLogger("airbyte")
@@ -37,6 +38,9 @@ MESSAGES_PER_PAGE = 250
 MOST_MESSAGES = 20_000
 """Messages kept in memory for later events. Past it, the talks that were requested first are dropped; a later event of
 a dropped talk requests its messages again."""
+MOST_SKIPPED = 10
+"""Talks that a sync skips at most. If more fail, the fault is not one of single talks, and the stream ends with it."""
+FAILURES_OF_ONE_TALK = (Unavailable, BadRequest, MalformedList, NoList, Endless, TooLong)
 TALKS = "/api/v4/talks"
 TALKS_AT_ONCE = 50
 """Ids of talks in one filtered request. amoCRM answers longer addresses with «HTTP URL too long»."""
@@ -58,10 +62,12 @@ class Messages(IncrementalStream):
         super().__init__(account, properties)
         self._texts = ChatTexts(account) if account.config.chat_texts else None
 
-    def prepare(self, records: Iterable[Row], context: Context) -> None:
-        if self._texts and context.entity_type == EVENTS.name:
-            chats = (event for event in records if str(event.get("type")) in CHATS)
-            self._texts.request(talk_id for event in chats for talk_id in talk_ids(event))
+    def prepare(self, records: Sequence[Row], context: Context) -> list[Row]:
+        if not self._texts or context.entity_type != EVENTS.name:
+            return []
+        chats = [event for event in records if str(event.get("type")) in CHATS]
+        self._texts.request(talk_id for event in chats for talk_id in talk_ids(event))
+        return [event for event in chats if not self._texts.skipped.isdisjoint(talk_ids(event))]
 
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         """Yields the row of a note that is an SMS, or of a chat event. Raises RowError if the record has no id."""
@@ -146,15 +152,26 @@ class ChatTexts:
         self._account = account
         self._talks: dict[int, dict[str | None, Row]] = {}
         """By talk, its messages by their ids; the talk that was requested first comes first."""
+        self.skipped: set[int] = set()
+        """The talks whose messages cannot be read, though others can. The next sync tries again."""
         self._refused = False
 
     def request(self, talk_ids: Iterable[int]) -> None:
-        """Requests the messages of those talks that are not in memory. Raises AmocrmError if a request fails."""
+        """Requests the messages of those talks that are not in memory, and skips a talk that fails twice.
+
+        Raises AmocrmError for a failure that concerns all talks, or if more than MOST_SKIPPED would be skipped.
+        """
         if warning := _missing_scope(self._account):
             self._stop(warning)
-        missing = [] if self._refused else sorted(set(talk_ids) - self._talks.keys())
+        missing = [] if self._refused else sorted(set(talk_ids) - self._talks.keys() - self.skipped)
         tasks = (partial(self._messages, talk_id) for talk_id in missing)
-        self._talks.update(zip(missing, in_order(self._account.pool, tasks), strict=True))
+        for talk_id, found in zip(missing, in_order(self._account.pool, tasks), strict=True):
+            # the failure of one talk may have failed the others that were requested meanwhile
+            again = self._messages(talk_id) if isinstance(found, AmocrmError) else found
+            if isinstance(again, AmocrmError):
+                self._skip(talk_id, again)
+            else:
+                self._talks[talk_id] = again
         kept = sum(map(len, self._talks.values()))
         for talk_id in [one for one in self._talks if one not in missing]:
             if kept <= MOST_MESSAGES:
@@ -165,8 +182,11 @@ class ChatTexts:
         """Returns the columns of a message that only its talk tells; none if the talk does not have the message."""
         return self._talks.get(talk_id or 0, {}).get(read(as_code, message_id) or "", {})
 
-    def _messages(self, talk_id: int) -> dict[str | None, Row]:
-        """Returns the messages of a talk; none if the talk is gone, or if texts are refused, which is logged once."""
+    def _messages(self, talk_id: int) -> dict[str | None, Row] | AmocrmError:
+        """Returns the messages of a talk, or why it has to be skipped.
+
+        Returns none if the talk is gone, or if texts are refused, which is logged once.
+        """
         if self._refused:
             return {}
         listing = Listing(self._account.get, f"{TALKS}/{talk_id}/messages", "messages", MESSAGES_PER_PAGE)
@@ -175,7 +195,17 @@ class ChatTexts:
         except REFUSALS as error:
             if not isinstance(error, NotFound) or talk_by_id(self._account, talk_id) is not None:
                 self._stop(f"messages: the texts of chats are left empty. {error} {_HOW}")
+        except FAILURES_OF_ONE_TALK as error:
+            return error
         return {}
+
+    def _skip(self, talk_id: int, error: AmocrmError) -> None:
+        if len(self.skipped) >= MOST_SKIPPED:
+            raise error
+        self.skipped.add(talk_id)
+        LOGGER.warning(
+            "messages: the texts of the talk %s are left empty, and the next sync tries again. %s", talk_id, error
+        )
 
     def _stop(self, warning: str) -> None:
         if not self._refused:

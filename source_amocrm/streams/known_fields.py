@@ -28,7 +28,8 @@ class KnownField:
 
     `rule`: what personal data it holds. `kept`: True if a column holds it, False if it is left out on purpose, None if
     only fields inside are known. `collection`: of a whole record, the key of its list in `_embedded`; "" if a response
-    is one record. `others`: stands for every unknown field inside; None: such a field has the same rule.
+    is one record. `others`: stands for every unknown field inside. `plain`: names of fields without personal data, at
+    any depth. A further field inside has the same rule; the texts of one inside a field that stays count as personal.
     """
 
     rule: str = "texts"
@@ -36,8 +37,9 @@ class KnownField:
     inside: dict[str, KnownField] = field(default_factory=dict)
     collection: str = ""
     others: KnownField | None = None
+    plain: frozenset[str] = frozenset()
 
-    def declare(self, path: str, rule: str, kept: bool) -> None:
+    def declare(self, path: str, rule: str, kept: bool, plain: frozenset[str] = frozenset()) -> None:
         """Makes the field at `path` known. If one table keeps it, or takes it for personal, all tables do."""
         known = self
         for name in path.split("."):
@@ -45,13 +47,11 @@ class KnownField:
         if known.kept is None or known.rule == STAYS:
             known.rule = rule
         known.kept = kept or bool(known.kept)
+        known.plain |= plain
 
     def at(self, name: str) -> KnownField:
-        return self.inside.get(name) or self.others or OF_RULE[self.rule]
-
-    @cached_property
-    def stays(self) -> bool:
-        return self.rule == STAYS and all(known.stays for known in self.inside.values())
+        known = self.inside.get(name) or self.others
+        return known or (self if name in self.plain else OF_RULE["texts" if self.rule == STAYS else self.rule])
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -102,7 +102,7 @@ def by_list(chosen: Collection[tuple[str, str]] = ()) -> dict[str, KnownField]:
                     rule = NUMBER if column.type == "number" else GOES
                 for path in column.paths:
                     inner = "own" if path == CUSTOM_FIELDS else STAYS if path.rpartition(".")[2] == "id" else rule
-                    record.declare(prefix + path, inner, kept=True)
+                    record.declare(prefix + path, inner, kept=True, plain=column.inside)
     return found
 
 

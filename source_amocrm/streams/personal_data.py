@@ -2,7 +2,8 @@
 
 Whatever is made of the response later, a row, a lookup, a log line or an error, cannot tell what the response lacks.
 The tables' schemas say where personal data stands (`x-personal`). Numbers, dates and ids stay, because the engine and
-the joins need them. A text in a field that no column holds counts as personal.
+the joins need them. A text in a field that no column holds, or inside a column of JSON in a field that its schema does
+not name, counts as personal.
 
 A text becomes null, or a keyed hash: HMAC-SHA256 of the normalized value, in hexadecimal digits. Equal phones and equal
 addresses have equal hashes however they were typed, so that joins and searches for duplicates work.
@@ -64,6 +65,15 @@ _STRUCTURES = """
 """
 _STRUCTURE = frozenset(_STRUCTURES.split())
 """The names of fields whose texts are types, states or ids of things, and never tell of a person."""
+_TAG = KnownField(STAYS, plain=frozenset(("id", "name")))
+_FIELD_NAMES = """
+    field_id field_name field_code field_type is_computed values value text enum enum_id enum_code subtype catalog_id
+    catalog_element_id name quantity metadata sku description unit_price unit_type discount type vat_rate_id
+    vat_rate_value external_uid product_id bonus_points_per_purchase is_discount_recalculated is_total_sum_recalculated
+    total_sum currency
+"""
+_FIELD = KnownField(STAYS, plain=frozenset(_FIELD_NAMES.split()))
+"""A custom field whose values are not personal, in a card or an event."""
 _NUMBERS_OF_PEOPLE = frozenset(("phone", "from", "to", "latitude", "longitude", "ip"))
 _LEAST_PHONE = 10**9
 """A number of this size or more may be a phone, unless the name of its field ends as in `_COUNTED`."""
@@ -124,8 +134,6 @@ class PersonalData:
 
     def _walk(self, value: Json, known: KnownField, name: str, event_of: int | None, depth: int) -> Json:
         """`name`: of the innermost field around. `event_of`: the id of the custom field that an event's kind names."""
-        if known.stays:
-            return value
         if depth > MAX_DEPTH:
             return None
         if type(value) is list:
@@ -145,8 +153,8 @@ class PersonalData:
             elif key == "custom_field_value" and known.rule == "texts" and type(inner) is dict:
                 made[key] = self._of_event(inner, event_of, depth)
             elif key == "tag" and known.rule == "texts":
-                made[key] = inner
-            elif (new_key := key if known.rule == STAYS or _is_name(key) else self.pseudonym(key)) is not None:
+                made[key] = self._walk(inner, _TAG, key, event_of, depth + 1)
+            elif (new_key := key if _is_name(key) else self.pseudonym(key)) is not None:
                 made[new_key] = self._walk(inner, known.at(key), key, event_of, depth + 1)
         return made
 
@@ -170,9 +178,12 @@ class PersonalData:
         """Returns a card's filled custom field without its personal data."""
         known = self._value_of(*map(field.get, ("field_id", "field_code", "field_name", "field_type")))
         if known is None:
-            return field
-        elements = [] if field.get("field_type") == "chained_list" else as_list(field.get("values"))  # it has only ids
-        return {**field, "values": self._walk(elements, known, "value", None, depth)}
+            values = self._walk(field["values"], _FIELD, "value", None, depth)
+        else:
+            elements = [] if field.get("field_type") == "chained_list" else as_list(field["values"])  # it has only ids
+            values = self._walk(elements, known, "value", None, depth)
+        made: Row = self._walk({**field, "values": None}, _FIELD, "", None, depth)
+        return {**made, "values": values}
 
     def _of_event(self, value: Row, event_of: int | None, depth: int) -> Row:
         """Returns an event's value of a custom field without its personal data."""
@@ -185,7 +196,7 @@ class PersonalData:
             by_name = any(isinstance(one, str) for one in self._listed)
             number = None if by_name or not whole else numeric_id(value.get("field_type"))
             known = self._value_of(field_id, None, None, OLD_TYPES.get(number or 0, "unknown"))
-        made: Row = value if known is None else self._walk(value, known, "", None, depth)
+        made: Row = self._walk(value, known or _FIELD, "", None, depth)
         return made
 
 

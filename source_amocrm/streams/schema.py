@@ -10,6 +10,7 @@ A column that is never null is part of the key. A key of the JSON that begins wi
 * `x-with`: the `with` parameter, or several, without which the list does not show the column.
 * `x-left-out`: fields of the list that are in no column on purpose.
 * `x-ref`: the table whose row the column refers to (`docs/references.py`).
+* `x-inside`: the names of the fields inside a column of JSON, at any depth, that hold no personal data.
 * `x-personal`: what personal data the column holds, of the kinds in `PERSONAL` (`streams/personal_data.py`).
 """
 
@@ -50,6 +51,7 @@ class Column:
     extras: tuple[str, ...]
     reference: str | Mapping[str, Any] | None
     personal: str | None
+    inside: frozenset[str]
 
     @property
     def in_key(self) -> bool:
@@ -93,6 +95,7 @@ def columns(table: str) -> tuple[Column, ...]:
             _as_tuple(declared.get("x-with", ())),
             declared.get("x-ref"),
             declared.get("x-personal"),
+            frozenset(declared.get("x-inside", ())),
         )
         for name, declared in _read(table)["properties"].items()
     )

@@ -152,7 +152,7 @@ class _Position:
         return Page(rows, checkpoint=PageCheckpoint(self.rows + len(rows), row_id), second=self.rank)
 
 
-class _Candidate(NamedTuple):
+class _NextPage(NamedTuple):
     """A page that was requested to follow on what was read.
 
     `joins`: no row can lie between what was read and the page. `counted`: the positions of its rows show that. `lost`:
@@ -196,7 +196,7 @@ class _Walk:
         finally:
             self._prefetcher.drop()
 
-    def _proceed(self, candidate: _Candidate) -> Iterator[Page]:
+    def _proceed(self, candidate: _NextPage) -> Iterator[Page]:
         """Goes on with a page that was requested to follow on what was read."""
         position = self._position
         self._started_at = self._started_at or candidate.raw.latest
@@ -211,7 +211,7 @@ class _Walk:
             position.back = max(2 * position.back, candidate.window.limit // 4, 1)
             position.stalled += 1
 
-    def _next(self) -> _Candidate:
+    def _next(self) -> _NextPage:
         """Requests the next page. It begins with the first row of the second that the walk is in; in a crowded second,
         with the last row that was read, or `back` rows before that."""
         continues = self._traits.ties_known or self._listing.own_order
@@ -239,7 +239,7 @@ class _Walk:
         window = self._prefetcher.first_window(bound, self._position.rank)
         return window.ask(self._ordered), window
 
-    def _inspect(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _Candidate:
+    def _inspect(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _NextPage:
         position, ranked, counted = self._position, self._ranked(raw), False
         begins_unordered = self._listing.own_order and bool(ranked) and ranked[0].rank == position.rank
         if begins_unordered:
@@ -248,7 +248,7 @@ class _Walk:
         joins = counted or window.begins_by(position.rank) or (bool(ranked) and position.joins(ranked))
         unknown = begins_unordered and not self._traits.ties_known
         lost = unknown and not joins and position.is_crowded(self._prefetcher.limit)
-        return _Candidate(raw, window, ranked, joins, counted, lost, prefetched)
+        return _NextPage(raw, window, ranked, joins, counted, lost, prefetched)
 
     def _ranked(self, raw: RawPage) -> list[Ranked]:
         """The rows with ranks; a row without a date has its neighbour's rank. Raises OrderIgnored if ranks fall."""
@@ -262,7 +262,7 @@ class _Walk:
             ranked.append(Ranked(rank, key(row), row))
         return ranked
 
-    def _next_prefetched(self) -> _Candidate | None:
+    def _next_prefetched(self) -> _NextPage | None:
         """The next prefetched page, if it joins and goes beyond what was read, or is `lost`."""
         while prefetched := self._prefetcher.next_page():
             candidate = self._inspect(*prefetched, prefetched=True)
@@ -288,7 +288,7 @@ class _Walk:
         if self._traits.ties_broken and not self._listing.own_order and self._ordered.ascending:
             raise TiesShuffled(self._position.rank, self._position.delivered)
 
-    def _take(self, candidate: _Candidate) -> Iterator[Page]:
+    def _take(self, candidate: _NextPage) -> Iterator[Page]:
         """Takes a page that follows on what was read."""
         raw, window, ranked = candidate.raw, candidate.window, candidate.ranked
         position, ordered = self._position, self._ordered
@@ -318,7 +318,7 @@ class _Walk:
         elif (ahead := self._rank_to_read(position.rank, raw)) > position.rank:
             self._move_to(ahead)
 
-    def _learn(self, candidate: _Candidate, fresh: list[Ranked]) -> Iterator[Page]:
+    def _learn(self, candidate: _NextPage, fresh: list[Ranked]) -> Iterator[Page]:
         """Learns from a page's order, and reads a second again that was joined by an order which now proves wrong."""
         ranked, rank = candidate.ranked, self._position.rank
         if fresh:
@@ -331,11 +331,11 @@ class _Walk:
             for one in trusted:
                 yield from one_second(self._listing, self._ordered.second(one))
 
-    def _note(self, candidate: _Candidate) -> None:
+    def _note(self, candidate: _NextPage) -> None:
         self._prefetcher.take_note(candidate.raw, candidate.window, candidate.ranked, candidate.prefetched)
         self._position.back = 0
 
-    def _leave_second(self, candidate: _Candidate) -> Iterator[Page]:
+    def _leave_second(self, candidate: _NextPage) -> Iterator[Page]:
         """Handles a page that may go on but does not lead beyond the last row read."""
         raw, window, position = candidate.raw, candidate.window, self._position
         if raw.rows and all(self._ordered.rank(row) is None for row in raw.rows):

@@ -6,7 +6,7 @@ import heapq
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import chain
@@ -111,12 +111,26 @@ class PageCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Deletion:
+    """An entity that left its list: when (`at`, Unix seconds), and `by` which user."""
+
+    id: int
+    at: int
+    by: Any
+    account_id: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Rows to deliver, and what is complete once they are delivered.
 
     `completed`: the interval of seconds whose rows are then all delivered; rows come in the order of time, up or down.
     `checkpoint`: the position of a walk in ID order, over the whole list or over the rows of one `second`. `answered`:
     the responses that the rows may have come in.
+
+    The engine adds: `floor`: rows with cursor >= floor go to every stream, even outside the seconds it still needs, for
+    they come from a walk by page number, or events named them. `walked`: the walk by page number has come to its end.
+    `at_least`: by id, the second before which a row must not be dated, so that it wins over a tombstone of its entity.
     """
 
     rows: list[Row]
@@ -124,6 +138,13 @@ class Page:
     checkpoint: PageCheckpoint | None = None
     second: int | None = None
     answered: tuple[Answer, ...] = ()
+    floor: int = FOREVER
+    walked: bool = False
+    at_least: Mapping[Any, int] = field(default_factory=dict)
+    deletions: tuple[Deletion, ...] = ()
+
+    def without(self, unwanted: Callable[[Row], bool]) -> Page:
+        return replace(self, rows=[row for row in self.rows if not unwanted(row)])
 
 
 @dataclass(frozen=True)

@@ -148,13 +148,28 @@ def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], siz
             if not ranks:
                 return
         if listing.own_order or ranks[0] < last_rank:
-            seconds = ordered.seconds_between(first_rank - 1, last_rank - 1)
-            if not seconds:
+            if first_rank > last_rank:
                 return
-            raw = sizer.ask(listing, bounds(listing, *seconds))
-            if raw.may_go_on or not {one.key for one in ranked}.issuperset(map(key, raw.rows)):
-                raise OrderIgnored
+            _prove_whole(ordered, first_rank, ranked, sizer)
     traits.ordered = True
+
+
+def _prove_whole(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
+    """Checks that a page has every row from `first_rank` to before its last rank. Raises OrderIgnored if it has not.
+
+    An exclusive bound hides the rows of the rank before the last one. If none of them comes, they are requested by
+    bounds that lie outside.
+    """
+    last_rank, keys = ranked[-1].rank, {one.key for one in ranked}
+    for first, last in ((first_rank - 1, last_rank - 1), (last_rank - 2, last_rank)):
+        low, high = sorted(map(ordered.second, (first, last)))
+        raw = sizer.ask(ordered.listing, bounds(ordered.listing, low, high))
+        ranks = {key(row): ordered.rank(row) for row in raw.rows}
+        hidden = (rank is None or first_rank <= rank < last_rank for one, rank in ranks.items() if one not in keys)
+        if raw.may_go_on or any(hidden):
+            raise OrderIgnored
+        if last_rank - 1 in ranks.values() or first_rank >= last_rank:
+            return
 
 
 def monotone(rows: Sequence[Row], column: str) -> bool:

@@ -1,0 +1,42 @@
+"""The command that adds an extra to what is installed."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from typing import Any
+
+import pytest
+
+from source_amocrm.run import install_command
+
+
+class _Installed:
+    def __init__(self, origin: dict[str, Any] | None) -> None:
+        self._origin = origin
+
+    def read_text(self, name: str) -> str | None:
+        assert name == "direct_url.json"
+        return json.dumps(self._origin) if self._origin else None
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        (None, "pip install 'source-amocrm[mcp]'"),
+        (
+            {"url": "file:///home/me/amo%20crm", "dir_info": {"editable": True}},
+            "pip install 'source-amocrm[mcp] @ file:///home/me/amo%20crm'",
+        ),
+        (
+            {"url": "https://example.com/amo.git", "vcs_info": {"vcs": "git", "commit_id": "1"}},
+            "pip install 'source-amocrm[mcp] @ git+https://example.com/amo.git'",
+        ),
+    ],
+    ids=["from a registry", "from a clone", "from a repository"],
+)
+def test_an_extra_is_installed_from_where_the_package_came(
+    origin: dict[str, Any] | None, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda _: _Installed(origin))
+    assert install_command("mcp") == command
