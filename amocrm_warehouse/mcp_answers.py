@@ -80,6 +80,8 @@ def reply(
 
 def compared_with(choice: Choice, values: Mapping[str, Any]) -> Choice:
     """Returns the choice of the days before, of which an unfinished period has as many as it has itself."""
+    if ("before_since" in values) != ("before_until" in values):
+        raise Refused("Give both before_since and before_until, or neither: then like is compared with like.")
     days = {}
     for project, own in choice.days.items():
         try:

@@ -62,6 +62,14 @@ def test_nothing_is_before_all_times() -> None:
         compared_with(choice, {})
 
 
+def test_days_to_compare_with_have_two_ends() -> None:
+    choice = Choice({"1": Days(date(2026, 10, 1), date(2026, 10, 31), date(2026, 11, 29))})
+    with pytest.raises(Refused, match="Give both before_since and before_until, or neither"):
+        compared_with(choice, {"before_since": date(2026, 1, 1)})
+    asked = {"before_since": date(2025, 10, 1), "before_until": date(2025, 10, 31)}
+    assert compared_with(choice, asked).days["1"] == Days(date(2025, 10, 1), date(2025, 10, 31), date(2026, 11, 29))
+
+
 def test_shares_are_percents_as_the_page_shows_them_and_amounts_are_exact() -> None:
     row = {"rate": 0.9984, "lost_share": 0.0312, "average": 1234.5, "won_budget": Decimal("1234.50"), "since": date.min}
     assert plain_row(row) == {
