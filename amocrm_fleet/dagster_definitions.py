@@ -16,6 +16,7 @@ from amocrm_fleet.dagster_settings import Settings, settings
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.processes import log_of
 from amocrm_fleet.status import LastSync, Status, status_of
+from amocrm_warehouse.database_address import without_password
 from source_amocrm.config_file import ConfigFileError
 
 ACCOUNTS = dg.DynamicPartitionsDefinition(name="accounts")
@@ -29,6 +30,8 @@ PARTITION = "dagster/partition"
 EVERY_MINUTE = "* * * * *"
 AT_A_TIME, MOST_IN_A_RUN = 2, 20
 """Accounts that one run syncs at a time, and in all. Further accounts get another run."""
+LONGEST_WAIT = 3600.0
+"""Longest wait before a failed account is synced again (seconds)."""
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -64,7 +67,7 @@ def models() -> dg.MaterializeResult[Any]:
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             which = database if "{name}" in options.db else "all accounts"
-            raise dg.Failure(f"The models over {which} failed: {done.stderr.strip()}")
+            raise dg.Failure(without_password(f"The models over {which} failed: {done.stderr.strip()}"))
     return dg.MaterializeResult(metadata={"accounts": len(ready)})
 
 
@@ -179,7 +182,8 @@ def is_to_be_retried(context: dg.ScheduleEvaluationContext, account: FleetAccoun
     """Whether a failed account is synced again before its next period.
 
     A first failure in a run of several accounts is retried at once, in the account's own run, which then shows it.
-    Other failures are retried after the wait, unless a person has to fix something first.
+    Other failures are retried after the wait. Where a person has to fix something first, or the retries are spent, the
+    wait is an hour.
     """
     status = status_of(account)
     if not status.failed_in_a_row or not status.ended:
@@ -187,9 +191,10 @@ def is_to_be_retried(context: dg.ScheduleEvaluationContext, account: FleetAccoun
     if status.failed_in_a_row == 1 and not _had_its_own_run(context, account, status):
         return True
     options = settings()
-    wait = timedelta(seconds=options.retry_after * 2 ** (status.failed_in_a_row - 1))
     may_help = status.failed_in_a_row <= options.retries and not status.last.lasting
-    return may_help and context.scheduled_execution_time >= _ended(status) + wait
+    wait = options.retry_after * 2 ** (status.failed_in_a_row - 1) if may_help else LONGEST_WAIT
+    now: datetime = context.scheduled_execution_time
+    return now >= _ended(status) + timedelta(seconds=min(wait, LONGEST_WAIT))
 
 
 def _had_its_own_run(context: dg.ScheduleEvaluationContext, account: FleetAccount, status: Status) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from amocrm_fleet.accounts_folder import FleetAccount, accounts
 from amocrm_fleet.fleet_sync import Syncing
-from amocrm_warehouse.database_address import listed
+from amocrm_warehouse.database_address import listed, remembered
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Settings:
     """Each field is named like its environment variable, in small letters.
 
     `db`: the database's address; `{name}` in it becomes the account's name. `seconds`: time limit of a sync that has
-    its own run; `brief`: time limit of a sync in a run of several accounts. `retries`: most retries of a failed sync
-    within its period. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`:
-    time from one sync of an account to its next (minutes). `alert`: command that gets failures and notices as JSON.
+    its own run; `brief`: time limit of a sync in a run of several accounts. `retries`: of a failed sync; after them it
+    waits an hour. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`: time
+    from one sync of an account to its next (minutes). `alert`: command that gets failures and notices as JSON.
     """
 
     accounts: Path = Path("accounts")
@@ -41,7 +41,7 @@ class Settings:
         variable = environment.get
         return cls(
             accounts=Path(variable("ACCOUNTS") or cls.accounts).absolute(),
-            db=variable("DB") or cls.db,
+            db=remembered(variable("DB") or cls.db),
             streams=tuple(listed(variable("STREAMS", ""))),
             without=tuple(listed(variable("WITHOUT", ""))),
             seconds=float(variable("SECONDS") or cls.seconds),

@@ -19,7 +19,7 @@ from amocrm_fleet.fleet_page import write_page
 from amocrm_fleet.fleet_sync import ProgressLine, Syncing, check_each
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.status import as_json, table, worst_first
-from amocrm_warehouse.database_address import listed
+from amocrm_warehouse.database_address import listed, remembered
 from source_amocrm import atomic_file
 from source_amocrm.config_file import ConfigFileError
 from source_amocrm.run import install_command
@@ -136,6 +136,7 @@ def parser() -> argparse.ArgumentParser:
     database = argparse.ArgumentParser(add_help=False)
     database.add_argument(
         "--to",
+        type=remembered,
         default=os.environ.get("DB") or DATABASE,
         metavar="URL",
         help="postgresql://user@host/name, with the password in PGPASSWORD, or duckdb:///FILE, {name} in it for the "

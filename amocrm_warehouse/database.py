@@ -13,7 +13,8 @@ from typing import Any
 import duckdb
 import psycopg2
 
-from amocrm_warehouse.database_address import is_file, location, server_of
+from amocrm_warehouse.database_address import existing, is_file, server_of
+from amocrm_warehouse.database_errors import RIGHTS, check_rights
 
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
@@ -29,6 +30,8 @@ OF_ONE_STATEMENT = (
 """The settings of PostgreSQL for a statement of an assistant: one process, small tables in memory, and no functions but
 PostgreSQL's own under bare names. PostgreSQL has no limit of memory for a user."""
 DATABASE_ERRORS = (duckdb.Error, psycopg2.Error)
+CONNECT_TIMEOUT = 15
+"""Deadline of a connection to a PostgreSQL server (seconds)."""
 MODELS = re.compile(r"\bamocrm_(marts|staging)\.")
 """The schemas of the models, as statements name them."""
 
@@ -100,7 +103,7 @@ def _interrupted_after(connection: Any, seconds: float | None) -> Iterator[None]
 
 
 def _opened(database: str, read_only: bool = False, seconds: float | None = None) -> Any:
-    url = location(database)
+    url = existing(database)
     if isinstance(url, Path):
         # settings of a file's first connection hold for all of the process, so that none can be set on the next
         sealed: Any = SEALED if read_only else {}
@@ -116,6 +119,7 @@ def _opened(database: str, read_only: bool = False, seconds: float | None = None
         user=server.user,
         password=server.password or os.environ.get("PGPASSWORD"),
         dbname=server.database,
+        connect_timeout=CONNECT_TIMEOUT,
         options="-c default_transaction_isolation=repeatable\\ read"
         + (" -c default_transaction_read_only=on" if read_only else "")
         + (f" -c statement_timeout={1000 * seconds:.0f} {OF_ONE_STATEMENT}" if seconds else ""),
@@ -135,6 +139,13 @@ def tables_of(database: str) -> set[str]:
     with reading(database) as run:
         _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
         return {name for (name,) in rows}
+
+
+def check_writable(database: str, *schemas: str) -> None:
+    """Raises ValueError if the PostgreSQL user may not write into the schemas; a DuckDB file is its owner's."""
+    if not is_file(database):
+        with reading(database) as run:
+            check_rights([sql for (sql,) in run(RIGHTS.format(schemas=",".join(schemas)))[1] if sql])
 
 
 def projects_in_marts(database: str) -> list[str]:

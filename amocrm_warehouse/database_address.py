@@ -10,11 +10,18 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from source_amocrm.secrecy import add_to_secrets, mask
+
 DEFAULT = "duckdb:///amocrm.duckdb"
 POSTGRES = "postgresql://user@host:port/name, with the password in the environment variable PGPASSWORD"
 DUCKDB_SUFFIXES = (".duckdb", ".ddb", ".db")
 OTHERS = ("motherduck", "clickhouse", "bigquery", "mssql", "snowflake", "redshift", "mysql")
 """Schemes of databases that a sync writes to; the models and the report read DuckDB and PostgreSQL alone."""
+PASSWORD = re.compile(r"(://[^:@/\s]*):(\S*)@")
+TOKEN = re.compile(r"([?&;]\w*(?:password|pwd|token|secret|key)\w*=)([^&;\s]*)", re.IGNORECASE)
+"""The password before a host, and a parameter that is one."""
+SHORTEST_SECRET = 9
+"""Characters of a password from which on it is left out wherever it stands. A shorter one may be a word."""
 SCHEMES = {"duckdb": "duckdb", "postgresql": "postgresql", "postgres": "postgresql"} | {name: name for name in OTHERS}
 
 
@@ -32,8 +39,19 @@ def scheme(database: str) -> str:
     )
 
 
-def without_password(database: str) -> str:
-    return re.sub("(://[^:@/]*):.*@", r"\1@", database)
+def remembered(address: str) -> str:
+    """Returns the address, whose password or token `without_password` leaves out from now on wherever it stands."""
+    found = [match[2] for pattern in (PASSWORD, TOKEN) for match in pattern.finditer(address)]
+    for secret in (*found, os.environ.get("PGPASSWORD", "")):
+        if len(secret) >= SHORTEST_SECRET:
+            for form in {secret, unquote(secret)}:
+                add_to_secrets(form)
+    return address
+
+
+def without_password(text: str) -> str:
+    """Returns an address, or a sentence that holds addresses, without their passwords and tokens."""
+    return TOKEN.sub(r"\1****", PASSWORD.sub(r"\1@", mask(text)))
 
 
 def location(database: str) -> SplitResult | Path:
@@ -44,6 +62,14 @@ def location(database: str) -> SplitResult | Path:
     if kind == "postgresql":
         return postgres_url(database)
     raise ValueError(f"The models and the report are made in DuckDB and in PostgreSQL, not in {kind}.")
+
+
+def existing(database: str) -> SplitResult | Path:
+    """Returns the location of a database. Raises ValueError if it is a DuckDB file that is not there."""
+    found = location(database)
+    if isinstance(found, Path) and not found.exists():
+        raise ValueError(f"There is no DuckDB file {found}. Read an account into it first: source-amocrm sync.")
+    return found
 
 
 @dataclass(frozen=True)
@@ -140,6 +166,7 @@ def add_database(parser: argparse.ArgumentParser, otherwise: str = DEFAULT) -> N
         "--to",
         "--db",
         dest="db",
+        type=remembered,
         metavar="URL",
         default=os.environ.get("DB") or otherwise,
         help=f"the database: duckdb:///file.duckdb, or {POSTGRES}; by default DB in the environment, then {otherwise}",

@@ -7,6 +7,7 @@ import sys
 from types import FrameType, TracebackType
 from typing import NoReturn
 
+from amocrm_warehouse.database_address import without_password
 from source_amocrm.shutdown import INTERRUPTED, READ_IS_KEPT, hold_signals
 
 
@@ -68,5 +69,5 @@ def exit_code(error: BaseException) -> int:
     if _interrupt.met:
         print(READ_IS_KEPT, file=sys.stderr)
         return INTERRUPTED
-    print(error, file=sys.stderr)
+    print(without_password(str(error)), file=sys.stderr)
     return 2

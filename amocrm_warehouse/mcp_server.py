@@ -25,7 +25,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
-from amocrm_warehouse.database_address import add_database
+from amocrm_warehouse.database_address import add_database, without_password
+from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.mcp_answers import reply, text_of
 from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused, nearest
@@ -82,7 +83,7 @@ def called(database: str, name: str, tool: Tool, arguments: dict[str, Any]) -> d
         with reading(database, read_only=True) as run:
             return reply(name, tool, arguments, run, lambda select, limit: run_select(database, select, limit))
     except DATABASE_ERRORS as error:
-        raise ValueError(f"The marts cannot be read now: {' '.join(str(error).split())[:300]}") from None
+        raise ValueError(f"The marts cannot be read now: {why(error)[:300]}") from None
 
 
 def run_select(database: str, select: str, limit: int) -> list[dict[str, Any]]:
@@ -90,7 +91,7 @@ def run_select(database: str, select: str, limit: int) -> list[dict[str, Any]]:
     try:
         return AnswerTable(*rows_of(database, select, limit + 1, SECONDS)).dicts()
     except DATABASE_ERRORS as error:
-        raise ValueError(" ".join(str(error).split())[:500]) from None
+        raise ValueError(without_password(" ".join(str(error).split()))[:500]) from None
 
 
 class Guarded:

@@ -18,8 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from amocrm_warehouse.database import DATABASE_ERRORS, tables, tables_of
-from amocrm_warehouse.database_address import add_database, listed, location, server_of, without_password
+from amocrm_warehouse.database import DATABASE_ERRORS, check_writable, tables, tables_of
+from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
+from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.plans_and_costs import PLANS, read_plans, write_plans
@@ -58,6 +59,7 @@ def build(
         raise ValueError("No project is named: give the ids in the tables' prefixes, as in --project 1001.")
     chosen = {name: value for name, value in variables.items() if value is not None}
     connection = environment(database)
+    check_writable(database, "amocrm_staging", "amocrm_marts")
     line.begin("models", sum(1 for _ in (PACKAGE / "models").rglob("*.sql")))
     # dbt takes seconds to import, so mistakes are looked for before
     from dbt.cli.main import dbtRunner
@@ -124,10 +126,8 @@ def tested_model(node: Any) -> str:
 
 def environment(database: str) -> dict[str, str]:
     """Returns the environment variables of dbt/profiles.yml. Raises ValueError for an address that is no database."""
-    url = location(database)
+    url = existing(database)
     if isinstance(url, Path):
-        if not url.exists():
-            raise ValueError(f"There is no DuckDB file {url}. Read an account into it first: source-amocrm sync.")
         return {"AMOCRM_TARGET_TYPE": "duckdb", "AMOCRM_DUCKDB": str(url)}
     server = server_of(url)
     return {
@@ -148,7 +148,8 @@ def reason(result: Any, output: str) -> str:
         return sentence_of(first)
     lines = [line.strip() for line in first.splitlines() if line.strip()]
     if not failed:
-        return f"The database cannot be opened, or the models not be read: {' '.join(lines[-2:]) or 'dbt says no more'}"
+        said = without_password(" ".join(lines[-2:])) or "dbt says no more"
+        return f"The database cannot be opened, or the models not be read: {said}"
     names = ", ".join(one.node.alias for one in failed)
     return f"These models or their tests failed: {names}. The first says: {sentence_of(first)[:500]}"
 
@@ -156,7 +157,7 @@ def reason(result: Any, output: str) -> str:
 def sentence_of(message: str) -> str:
     """Returns an error of dbt as one line; of an error that our macros raise, only their sentence."""
     ours = re.search(r"Compilation Error in \w+ [^\n]*\n\s*(.+)", message)
-    return ours[1].strip() if ours else " ".join(message.split())
+    return without_password(ours[1].strip() if ours else " ".join(message.split()))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -164,7 +165,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--project", help="the projects to unite, separated by commas; by default all that are there")
     add_database(parser)
     parser.add_argument("--schema", help="the schema of the tables; by default amocrm, which a sync writes to")
-    parser.add_argument("--plans", type=Path, help=f"a CSV file with the columns {','.join(PLANS)}")
+    parser.add_argument("--plans", type=Path, help=f"a CSV file or workbook with the columns {','.join(PLANS)}")
     parser.add_argument("--time-zone", help="the time zone, as Europe/Moscow; each account's own by default")
     parser.add_argument(
         "--fields", help="the custom fields that become columns, by ids, codes or names, with commas; all by default"
@@ -187,8 +188,7 @@ def projects_of(options: argparse.Namespace) -> list[str]:
     try:
         found = projects_in(tables_of(options.db), schema)
     except DATABASE_ERRORS as error:
-        text = " ".join(str(error).split())
-        raise ValueError(f"The database cannot be opened, or the models not be read: {text}") from None
+        raise ValueError(f"The database cannot be opened: {why(error)}") from None
     if not found:
         raise ValueError(
             f"There are no tables amocrm_<project>_… in the schema {schema} of this database. Read an account into it "

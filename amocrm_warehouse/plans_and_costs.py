@@ -1,9 +1,8 @@
-"""Reads files of plans and costs as spreadsheets write them, and writes plans as dbt reads them."""
+"""Reads files of plans and costs as people and Excel write them, and writes plans as dbt reads them."""
 
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
@@ -11,42 +10,44 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-SEPARATORS = {";": "a semicolon", ",": "a comma", "\t": "a tab"}
+from amocrm_warehouse.spreadsheet import SEPARATORS, lines
+
+AMOUNT = re.compile(r"(-?) ?(?:(\d+)|(\d{1,3}([ ',.])\d{3}(?:\4\d{3})*))(?:(?!\4)[.,](\d+))?", re.ASCII)
+"""An amount: the sign, the digits before the point, or groups of three with one separator, and those behind it."""
+TWO_READINGS = re.compile(r"-?[1-9]\d?\d?[.,]\d{3}", re.ASCII)
+"""1,000 is a thousand or one."""
+CURRENCY = re.compile(r"[₽$€₸]|руб\.?|р\.")
 
 
 def read_plans(path: Path) -> list[list[str]]:
     """Returns rows with the columns of PLANS. Raises ValueError with a sentence if the file cannot be used."""
-    return read_rows(path, "plans", PLANS, 3)
+    return read_rows(path, PLANS, 3, "plans the same month of the same user")
 
 
 def read_costs(path: Path) -> list[list[str]]:
     """Returns rows with the columns of COSTS. Raises ValueError as read_plans does."""
-    return read_rows(path, "costs", COSTS, 2)
+    return read_rows(path, COSTS, 2, "is of the same month and source")
 
 
-def read_rows(path: Path, what: str, columns: Mapping[str, Callable[[str], Any]], key: int) -> list[list[str]]:
-    """Reads a file whose first `key` columns are its key. `what`: plans or costs, for sentences."""
-    try:
-        text = decode(path.read_bytes())
-    except OSError as error:
-        raise ValueError(f"The file of {what} {path} cannot be read: {error.strerror}.") from None
-    head = text.partition("\n")[0]
-    separator = max(SEPARATORS, key=head.count)
-    rows = csv.DictReader(io.StringIO(text), delimiter=separator)
-    if sorted(rows.fieldnames or ()) != sorted(columns):
-        found = ",".join(rows.fieldnames or ()) or "nothing"
-        how = "" if separator == "," else f", separated by {SEPARATORS[separator]}"
+def read_rows(path: Path, columns: Mapping[str, Callable[[str], Any]], key: int, same: str) -> list[list[str]]:
+    """Reads a file whose first `key` columns are its key. `same`: what a line does whose key another line has."""
+    separator, [*rows] = lines(path)
+    names = rows.pop(0)[1] if rows else []
+    if sorted(names) != sorted(columns):
+        found = ",".join(names)[:200] or "nothing"
+        how = f", separated by {SEPARATORS[separator]}" if names and separator in (";", "\t") else ""
         raise ValueError(f"The first line of {path} must name the columns {','.join(columns)}; it has {found}{how}.")
     found_rows, seen = [], dict[tuple[str, ...], int]()
-    for row in rows:
-        if not any(isinstance(value, str) and value.strip() for value in row.values()):
-            continue  # a spreadsheet leaves empty lines
-        values = [value_of(path, rows.line_num, name, row[name] or "", read) for name, read in columns.items()]
+    for line, cells in rows:
+        if len(cells) > len(names):
+            how = f" Put a cell with {SEPARATORS[separator]} in it into quotation marks." if separator else ""
+            raise ValueError(f"Line {line} of {path} has {len(cells)} cells for {len(names)} columns.{how}")
+        row = dict.fromkeys(names, "") | dict(zip(names, cells, strict=False))
+        values = [value_of(path, line, name, row[name], read) for name, read in columns.items()]
         own = tuple(values[:key])
         if own in seen:
-            same = "plans the same month of the same user" if what == "plans" else "is of the same month and source"
-            raise ValueError(f"Line {rows.line_num} of {path} {same} as line {seen[own]}.")
-        seen[own] = rows.line_num
+            raise ValueError(f"Line {line} of {path} {same} as line {seen[own]}.")
+        seen[own] = line
         found_rows.append(values)
     return found_rows
 
@@ -54,16 +55,6 @@ def read_rows(path: Path, what: str, columns: Mapping[str, Callable[[str], Any]]
 def write_plans(rows: list[list[str]], path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([list(PLANS), *rows])
-
-
-def decode(content: bytes) -> str:
-    """Decodes UTF-8, or what Excel writes in Russia: Windows-1251, and UTF-16 for “Unicode text”."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16", errors="replace")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1251", errors="replace")
 
 
 def month(text: str) -> date:
@@ -76,15 +67,27 @@ def month(text: str) -> date:
 
 
 def money(text: str) -> Decimal:
-    """Parses an amount, also as a spreadsheet shows it: 1 000 000,50."""
-    found = Decimal(re.sub(r"\s", "", text).replace(",", "."))
-    if not found.is_finite():
+    """Parses an amount as people and spreadsheets write it: 1 000 000,50 or 1,000,000.50, with a currency or without.
+
+    A number that has two readings, as 1,000, is refused.
+    """
+    text = re.sub(r"\s", " ", CURRENCY.sub("", text)).strip().replace("−", "-").replace("’", "'")
+    found = AMOUNT.fullmatch(text)
+    if not found or TWO_READINGS.fullmatch(text):
         raise ValueError
-    return found
+    sign, digits, groups, _, decimals = found.groups()
+    return Decimal(f"{sign}{digits or re.sub('[^0-9]', '', groups)}.{decimals or ''}")
+
+
+def whole(text: str) -> int:
+    """Parses an id, also one that a spreadsheet shows as 7 123 456 or 7123456,00."""
+    if (found := money(text)) != int(found):
+        raise ValueError
+    return int(found)
 
 
 PLANS: dict[str, Callable[[str], Any]] = {
-    "project_id": str, "month": month, "responsible_user_id": int, "plan": money,
+    "project_id": str, "month": month, "responsible_user_id": whole, "plan": money,
 }  # fmt: skip
 """The columns of a file of plans in order, each with the parser of its values."""
 COSTS: dict[str, Callable[[str], Any]] = {"month": month, "source": str, "cost": money}
@@ -93,7 +96,8 @@ COSTS: dict[str, Callable[[str], Any]] = {"month": month, "source": str, "cost":
 
 def value_of(path: Path, line: int, name: str, text: str, read: Callable[[str], Any]) -> str:
     try:
-        return str(read(text.strip()))
+        return str(read(text))
     except (ValueError, ArithmeticError):
         shown = "the first day of a month, as 2026-01-01" if name == "month" else "a number"
-        raise ValueError(f"Line {line} of {path}: {name} must be {shown}, and is “{text}”.") from None
+        hint = " Write a thousand as 1000, and one as 1.0." if TWO_READINGS.fullmatch(text) else ""
+        raise ValueError(f"Line {line} of {path}: {name} must be {shown}, and is “{text[:80]}”.{hint}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -162,6 +163,7 @@ def test_a_token_that_ends_soon_is_told_of_in_time(server: Server, tmp_path: Pat
         ([], "source-amocrm reads an amoCRM or Kommo account into your own database, and for Airbyte."),
         (["sink"], "There is no command `sink`. `source-amocrm --help` shows them all."),
         (["read", "--config", "config.json"], "the following arguments are required: --catalog"),
+        (["read", "--debug", "--config", "c", "--catalog", "c"], "unrecognized arguments: --debug"),
     ],
 )
 def test_a_wrong_command_shows_the_usage(arguments: list[str], said: str) -> None:
@@ -169,6 +171,16 @@ def test_a_wrong_command_shows_the_usage(arguments: list[str], said: str) -> Non
     assert told.code == 2
     assert said in told.said
     assert "Traceback" not in told.said
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [("spec", []), ("check", ["config"]), ("discover", ["config"]), ("read", ["catalog", "config", "state"])],
+)
+def test_help_shows_our_options_alone(command: str, options: list[str]) -> None:
+    told = forked.run([command, "--help"], {})
+    assert told.returncode == 0
+    assert sorted(set(re.findall(r"--(\w[\w-]*)", told.stdout)) - {"help"}) == options
 
 
 @pytest.fixture(scope="module")

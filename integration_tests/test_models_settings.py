@@ -208,6 +208,7 @@ def duckdb_file(
     small = {name: rows for name, rows in tables.items() if name in DEALS}
     models.store(database, "1002", small, "duckdb", without=LATE_COLUMNS)
     models.store(database, "1003", {name: tables[name] for name in ("deals", "statuses", "talks")}, "duckdb")
+    models.store(database, "1003_deal", {"contacts": tables["contacts"]}, "duckdb")
     store_with_moments(database, small)
     silently_gone.store(database)
     models.store(database, "4001", oddly_dated(), "duckdb")
@@ -234,6 +235,12 @@ def test_every_mart_is_there(duckdb_file: str) -> None:
     }  # fmt: skip
     of = models.query(duckdb_file, f"SELECT DISTINCT project_id FROM amocrm_marts.deals {here} ORDER BY 1")
     assert of == [{"project_id": "1002"}, {"project_id": "1003"}]
+
+
+def test_a_table_of_another_project_is_not_taken(duckdb_file: str) -> None:
+    """The contacts of 1003_deal have the name of the deal_contacts of 1003."""
+    there = "SELECT source_table FROM amocrm_marts.freshness WHERE project_id = '1003' AND is_there"
+    assert {row["source_table"] for row in models.query(duckdb_file, there)} == {"deals", "statuses", "talks"}
 
 
 def test_without_messages_nobody_knows_who_waits(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
@@ -493,7 +500,7 @@ def test_one_sentence_about_the_database(tmp_path: Path) -> None:
     path = tmp_path / "no.duckdb"
     assert refused(str(path)) == (f"There is no DuckDB file {path}. Read an account into it first: source-amocrm sync.")
     said = refused("postgresql://postgres@127.0.0.1:1/none")
-    assert said.startswith("The database cannot be opened, or the models not be read: ")
+    assert said.startswith("The database cannot be opened: ")
     assert "port 1 failed: Connection refused" in said
 
 

@@ -37,6 +37,8 @@ _FILES = {
     "state": ("a JSON list of Airbyte state messages, one a stream", ""),
 }
 """What each file of the command line holds, and where it comes from."""
+_COMMANDS = {"spec": (), "check": ("config",), "discover": ("config",), "read": ("config", "catalog", "state")}
+"""The files that each of Airbyte's commands takes; a state may be left out."""
 
 
 class Entrypoint(AirbyteEntrypoint):
@@ -51,6 +53,18 @@ class Entrypoint(AirbyteEntrypoint):
         super().__init__(source)
         LOGGER.setLevel(level)
         self._output = output
+
+    @staticmethod
+    def parse_args(args: list[str]) -> argparse.Namespace:
+        """Overridden: the CDK's offers the options of low-code connectors, and a --debug that logs no more of ours."""
+        parser = argparse.ArgumentParser(prog="source-amocrm")
+        commands = parser.add_subparsers(dest="command")
+        for command, files in _COMMANDS.items():
+            of_command = commands.add_parser(command)
+            for name in files:
+                help_text = f"a file: {_FILES[name][0]}"
+                of_command.add_argument(f"--{name}", metavar="FILE", required=name != "state", help=help_text)
+        return parser.parse_args(args)
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ class AmocrmError(AirbyteTracedException):
 
     message: str
     meaning = ""  # of the rule that fits the response
+    causes: Sequence[AmocrmError] = ()  # the failures that a combined error is made of
 
     def __init__(
         self,
@@ -51,7 +52,14 @@ class ConfigError(AmocrmError):
 
 
 class SyncFailed(AmocrmError):
-    """Not every stream was read to its end. Each failed stream has sent a TRACE message of its own."""
+    """Not every stream was read to its end. Each failed stream has sent a TRACE message of its own.
+
+    `reasons`: a sentence for each reason, with the lists and the streams that it concerns.
+    """
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        super().__init__("\n".join([*reasons, "What has been read is kept."]))
+        self.reasons = reasons
 
 
 class Unauthorized(AmocrmError):
@@ -159,12 +167,15 @@ def combined_error(errors: Sequence[AmocrmError]) -> AmocrmError:
     alike: dict[str, list[AmocrmError]] = {}
     for error in errors:
         alike.setdefault(shared_cause(error), []).append(error)
-    full = {without_ids(sentence): sentence for sentence in map(_sentence, alike.values())}
-    sentences = [full[bare] for bare in full if not any(bare in other and bare != other for other in full)]
+    told = {without_ids(_sentence(some)): some for some in alike.values()}
+    kept = [told[bare] for bare in told if not any(bare in other and bare != other for other in told)]
+    sentences = [*map(_sentence, kept)]
     if len(alike) == 1 and sentences == [str(first)]:
         return first
     passing = [error.failure_type for error in errors if error.failure_type is FailureType.transient_error]
-    return AmocrmError(" ".join(sentences), failure_type=(passing or [first.failure_type])[0], status=first.status)
+    both = AmocrmError(" ".join(sentences), failure_type=(passing or [first.failure_type])[0], status=first.status)
+    both.causes = [cause for some in kept for error in some for cause in error.causes or (error,)]
+    return both
 
 
 def raised_at(error: Exception) -> str:

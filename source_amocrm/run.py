@@ -116,7 +116,7 @@ def _run(arguments: list[str]) -> int:
         return WRONG_USAGE
     if verb in VERBS:
         return _run_verb(verb, arguments[1:])
-    if verb == "check" and "--debug" not in arguments and (sys.stdout.isatty() or "--estimate" in arguments):
+    if verb == "check" and (sys.stdout.isatty() or "--estimate" in arguments):
         from source_amocrm.entrypoint import check_on_terminal
 
         return check_on_terminal(arguments)

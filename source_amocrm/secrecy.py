@@ -7,8 +7,6 @@ import logging
 import threading
 from urllib.parse import quote
 
-from airbyte_cdk.utils import airbyte_secrets_utils as cdk
-
 PIECE = 12
 """Characters of a piece of a secret that is masked. A shorter piece may be a word, and is of no use to anybody."""
 MASK = "****"
@@ -21,8 +19,10 @@ _pieces: set[str] = set()
 
 def add_to_secrets(secret: str) -> None:
     """Masks the secret and every piece of it from now on, as it is and as addresses quote it."""
+    from airbyte_cdk.utils.airbyte_secrets_utils import add_to_secrets as add_to_those_of_the_cdk  # takes a second
+
     global _short
-    cdk.add_to_secrets(secret)
+    add_to_those_of_the_cdk(secret)
     with _lock:
         if 0 < len(secret) < PIECE:
             _short = tuple(sorted({*_short, secret}, key=len, reverse=True))

@@ -212,24 +212,27 @@ def failed(account: FleetAccount, in_a_row: int, *, ago: timedelta, lasting: boo
     atomic_file.write(account.beside("status.json"), atomic_file.json_text(kept))
 
 
-def test_a_retry_is_a_run_after_a_while_and_not_for_what_a_person_has_to_mend(
-    instance: dg.DagsterInstance, folder: Path
+def test_a_retry_is_a_run_after_a_while_and_within_the_hour_for_what_a_person_has_to_mend(
+    instance: dg.DagsterInstance, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(folder, *("second", "soon", "late", "last", "lasting", "waits"))
+    monkeypatch.setenv("PERIOD", "1440")
+    put(folder, *("second", "soon", "late", "last", "lasting", "waits", "spent", "paid"))
     of = {account.name: account for account in accounts(folder)}
     failed(of["soon"], 1, ago=timedelta(seconds=30))
     failed(of["second"], 1, ago=timedelta(seconds=60))
     failed(of["late"], 2, ago=timedelta(seconds=120))
     failed(of["waits"], 2, ago=timedelta(seconds=90))
-    failed(of["last"], Settings.retries + 1, ago=timedelta(hours=1))
-    failed(of["lasting"], 1, ago=timedelta(hours=1), lasting=True)
+    failed(of["last"], Settings.retries + 1, ago=timedelta(minutes=59))
+    failed(of["lasting"], 1, ago=timedelta(minutes=59), lasting=True)
+    failed(of["spent"], 20, ago=timedelta(hours=1))
+    failed(of["paid"], 1, ago=timedelta(hours=1), lasting=True)
     job = project.defs.resolve_job_def("sync")
     for name in of:  # each had a run of its own that shows it
         instance.create_run_for_job(job, status=dg.DagsterRunStatus.FAILURE, tags={"dagster/partition": name})
     minutes = {minute_of(folder, name) for name in of}
     assert MIDNIGHT not in minutes
     found = due(instance, MIDNIGHT)
-    assert sorted(str(request.partition_key) for request in found) == ["late", "second"]
+    assert sorted(str(request.partition_key) for request in found) == ["late", "paid", "second", "spent"]
     assert {request.tags[project.PRIORITY] for request in found} == {project.LATER}, "behind healthy accounts"
 
 
@@ -269,6 +272,27 @@ def test_the_models_are_of_the_accounts_that_have_been_read(
     job = project.defs.resolve_job_def("build_models")
     assert job.execute_in_process(instance=instance).success
     assert (tmp_path / "models").read_text() == "postgresql://user@host/crm --quiet --project north_east,west\n"
+
+
+def test_no_event_holds_the_password_of_the_database(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens at port 1: the sync fails, and so do the models of an account that was read before."""
+    monkeypatch.setenv("ACCOUNTS", str(tmp_path / FOLDER))
+    monkeypatch.setenv("DB", "postgresql://ann:pl4nted-Passw0rd@127.0.0.1:1/{name}")
+    put(tmp_path / FOLDER, "north", auth_type="long_lived_token", access_token="a.b.c")
+    record(accounts(tmp_path / FOLDER)[0], LastSync(rows=5))
+    results = [
+        run(instance, "north"),
+        run_several(instance, "north"),
+        project.defs.resolve_job_def("build_models").execute_in_process(instance=instance, raise_on_error=False),
+    ]
+    assert [result.success for result in results] == [False, True, False]
+    events = "".join(entry.to_json() for result in results for entry in instance.all_logs(result.run_id))
+    assert events.count("Connection refused") >= 3
+    assert "The models over postgresql://ann@127.0.0.1:1/north failed: " in events
+    written = [path.read_text() for path in tmp_path.rglob("*") if path.is_file()]
+    assert [text for text in (events, *written) if "pl4nted" in text] == []
 
 
 def test_the_instance_takes_its_settings(tmp_path: Path) -> None:

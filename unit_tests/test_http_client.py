@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -525,6 +526,29 @@ def test_a_check_of_a_wrong_address_fails_soon() -> None:
     with pytest.raises(Unavailable, match="does not accept connections"):
         world.api.get("/api/v4/leads")
     assert len(world.asked) == 3
+
+
+UNKNOWN: dict[str, Any] = {"exc": requests.ConnectionError(socket.gaierror(-2, "Name or service not known"))}
+
+
+def test_a_name_that_nobody_knows_ends_a_sync_within_seconds() -> None:
+    world = World()
+    world.answers(UNKNOWN)
+    start = world.clock()
+    for _ in range(2):
+        with pytest.raises(Unavailable, match=r"does not know the address \S+ \(DNS\)"):
+            world.api.get("/api/v4/leads")
+    assert world.clock() - start <= 3
+    attempts = len(world.asked)
+    with pytest.raises(Unavailable, match="DNS"):
+        world.api.get("/api/v4/contacts")
+    assert len(world.asked) == attempts
+
+
+def test_a_name_that_was_known_has_all_attempts() -> None:
+    world = World()
+    world.answers(PAGE, *[UNKNOWN] * 7, PAGE)
+    assert [world.api.get("/api/v4/leads").body for _ in range(2)] == [PAGE["json"]] * 2
 
 
 @pytest.mark.parametrize(("before", "policy"), [([], None), ([PAGE], None), ([PAGE], POLICY)])

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from amocrm_fleet.invite import invite_command
 from amocrm_fleet.invite import invite_server as module
 from amocrm_fleet.invite.granted_account import Landing
 from amocrm_fleet.invite.grants import Grants
@@ -50,6 +51,17 @@ def served(folder: Path) -> Iterator[InvitationServer]:
         for channel in list(server._server.active_channels.values()):
             channel.handle_close()
         thread.join()
+
+
+def test_what_is_missing_is_said_before_a_link_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(invite_command, "find_spec", {"waitress": None}.__getitem__)
+    arguments = ["--public-url", PUBLIC, "--accounts", str(tmp_path / "accounts")]
+    assert invite_command.main(arguments) == 1
+    told = capsys.readouterr()
+    assert "the page needs more than the connector: pip install 'source-amocrm[fleet]'." in told.err
+    assert (told.out, Invitations(tmp_path / "accounts").all()) == ("", [])
 
 
 def connected(server: InvitationServer) -> socket.socket:

@@ -7,6 +7,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 
 from amocrm_fleet import FleetError
@@ -81,7 +82,9 @@ def _revoke(invitations: Invitations, ids: list[str]) -> int:
 
 
 def _invite(options: argparse.Namespace, invitations: Invitations) -> int:
-    """Raises ConfigError and FleetError."""
+    """Raises ConfigError, and FleetError, before a link is made that nobody could serve."""
+    if not options.links_only and find_spec("waitress") is None:
+        raise FleetError(f"the page needs more than the connector: {install_command('fleet')}")
     public_url = _public_url(options.public_url)
     api_base_url = base_url(options.api_base_url)
     invited = [account_domain(address) for address in options.account]
@@ -122,10 +125,8 @@ def _print_links(links: list[str], days: float) -> None:
 
 
 def _serve(options: argparse.Namespace, public_url: str, api_base_url: str | None, invitations: Invitations) -> int:
-    try:
-        from amocrm_fleet.invite.invite_server import InvitationServer
-    except ModuleNotFoundError:
-        raise FleetError(f"the page needs more than the connector: {install_command('fleet')}") from None
+    from amocrm_fleet.invite.invite_server import InvitationServer
+
     address = PageAddress(public_url, options.port, options.consent_url)
     redirect_uri = Button(public_url, AMOCRM).redirect_uri
     landing = Landing(options.accounts, invitations, redirect_uri, api_base_url, options.run, options.chat_texts)
@@ -177,7 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=PORT, help=f"for the proxy (default: {PORT})")
     parser.add_argument("--language", choices=LANGUAGES, help="of the page; default: the browser's")
-    parser.add_argument("--consent-url", metavar="URL", help="for tests: another page to grant access on")
+    parser.add_argument("--consent-url", metavar="URL", help=argparse.SUPPRESS)
     parser.add_argument("--api-base-url", metavar="URL", help="for tests and proxies: requests go there")
     return parser
 

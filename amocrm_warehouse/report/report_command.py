@@ -13,6 +13,7 @@ from typing import Any
 
 from amocrm_warehouse.database import DATABASE_ERRORS, Run, projects_in_marts, reading, tables
 from amocrm_warehouse.database_address import duckdb_file, is_file
+from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.live_line import SILENT, LiveLine, Step, live_line
 from amocrm_warehouse.models_command import Built, add_options, build, build_from, projects_of
@@ -59,7 +60,7 @@ def counted(run: Run, line: LiveLine) -> Run:
 
 
 def unreadable(error: Exception) -> ValueError:
-    return ValueError(f"The marts cannot be read: {' '.join(str(error).split())}")
+    return ValueError(f"The marts cannot be read: {why(error)}")
 
 
 def writable_path(database: str, path: Path | None = None) -> Path:
@@ -118,7 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     parser.add_argument("--out", type=Path, help="the file to write; by default beside the DuckDB file")
     parser.add_argument("--xlsx", type=Path, help="write the tables of the last twelve months into this Excel workbook")
-    parser.add_argument("--costs", type=Path, help=f"a CSV file with the columns {','.join(COSTS)}, for the page")
+    parser.add_argument("--costs", type=Path, help=f"a CSV file or workbook with the columns {','.join(COSTS)}")
     parser.add_argument("--digest", action="store_true", help="print twelve lines about each account")
     parser.add_argument(
         "--language", choices=LANGUAGES, default=user_language(), help="language of the workbook and the digest"

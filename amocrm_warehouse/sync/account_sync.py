@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from amocrm_warehouse.database_address import remembered
 from amocrm_warehouse.interrupt import interrupted
 from amocrm_warehouse.live_line import Step, Tell, Watch, live_line, untold
 from amocrm_warehouse.sync.destination import kind_of
@@ -51,6 +52,7 @@ def sync(
     leave out. With `count` the rows of the tables are counted at the end. `tell` gets each step that the sync comes to.
     Raises ValueError with a sentence if the sync could not begin.
     """
+    remembered(to)
     account, started_at, start = ConfigFile(config), datetime.now(timezone.utc), time.monotonic()
     settings = account.settings()
     subdomain(settings)

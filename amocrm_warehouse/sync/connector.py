@@ -29,6 +29,7 @@ from amocrm_warehouse.sync.outcome import Outcome
 from source_amocrm.auth import FileKeeper
 from source_amocrm.catalog_command import chosen, configured
 from source_amocrm.config_file import ConfigFile
+from source_amocrm.errors import SyncFailed
 from source_amocrm.secrecy import hide_in_record
 from source_amocrm.source import SourceAmocrm
 
@@ -81,7 +82,7 @@ class Reading:
         try:
             return next(messages, None)
         except AirbyteTracedException as error:
-            self._outcome.errors.append(error.message or str(error))
+            self._outcome.errors += error.reasons if isinstance(error, SyncFailed) else [error.message or str(error)]
             kinds = self._failures or [error.failure_type]
             self._outcome.config_error = all(kind is FailureType.config_error for kind in kinds)
         except Exception as error:

@@ -62,8 +62,10 @@ def _by_name(name: str) -> Callable[[str], Any]:
     def make(address: str) -> Any:
         import dlt.destinations
 
-        # dlt takes the credentials of Google's environment; the address names the project
-        credentials = {"project_id": address.partition("://")[2].strip("/")} if name == "bigquery" else address
+        rest = address.partition("://")[2]
+        # dlt takes Google's credentials from the environment, the project from the address; psycopg2 knows no redshift
+        own = {"bigquery": {"project_id": rest.strip("/")}, "redshift": f"postgresql://{rest}"}
+        credentials = own.get(name, address)
         return getattr(dlt.destinations, name)(credentials, **SETTINGS)
 
     return make
@@ -106,8 +108,6 @@ def destination(kind: Kind, address: str) -> Destination[Any, Any]:
     """Raises ValueError, which does not repeat the address, if dlt does not understand the address."""
     try:
         made: Destination[Any, Any] = kind.make(address)
-    except ValueError:
-        raise
     except Exception as error:
         raise ValueError(f"The address of the database is not understood ({type(error).__name__}).") from None
     return made

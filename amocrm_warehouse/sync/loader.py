@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from amocrm_warehouse.database_errors import RIGHTS, check_rights, why
 from amocrm_warehouse.sync.destination import Kind, destination
 from amocrm_warehouse.sync.row_buffer import LoadError, TakenRows, no_room
 from amocrm_warehouse.table_names import table_name
@@ -170,7 +171,10 @@ class Loader:
         }
 
     def _lock_tables(self) -> None:
-        """Locks the tables on a PostgreSQL server. Raises LoadError if another sync, on any machine, holds the lock."""
+        """Locks the tables on a PostgreSQL server.
+
+        Raises LoadError if another sync, on any machine, holds the lock, or if this user may not create the tables.
+        """
         if self._kind.file_format != "csv":
             return
         from amocrm_warehouse.sync.postgres_destination import lock_tables
@@ -178,6 +182,11 @@ class Loader:
         self._lock = self._pipeline.sql_client()
         if holder := lock_tables(self._lock, f"{self.dataset}.{self.prefix}"):
             raise LoadError(f"Another sync writes to these tables: {holder}. One writes at a time; wait for its end.")
+        found: Any = self._lock.execute_sql(RIGHTS.format(schemas=f"{self.dataset},{self.dataset}_load"))
+        try:
+            check_rights([sql for (sql,) in found if sql])
+        except ValueError as error:
+            raise LoadError(str(error)) from None
 
     def close(self) -> None:
         """Lets other syncs write to the tables."""
@@ -339,6 +348,5 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _reason(error: BaseException) -> str:
-    """Returns the first line of the error that the others follow from."""
-    error = _cause(error)
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """Returns why the error that the others follow from happened, and the next step."""
+    return why(_cause(error))

@@ -40,7 +40,8 @@ from source_amocrm.airbyte.output import Closed, MessageQueue
 from source_amocrm.engine import Checkpoint, End, Sync
 from source_amocrm.engine.fan_out import Item
 from source_amocrm.engine.stream_interface import Declaration
-from source_amocrm.errors import AmocrmError, SyncFailed, masked, without_ids
+from source_amocrm.errors import AmocrmError, SyncFailed, combined_error, masked, shared_cause, without_ids
+from source_amocrm.secrecy import mask
 from source_amocrm.streams.record import ChangedRow
 from source_amocrm.walk.listing import Row
 
@@ -62,8 +63,8 @@ class ConcurrentReading:
     """Yields the messages of a sync: statuses, records, states and errors of all its streams.
 
     `states`: the streams that emit a state at each checkpoint; all others emit one when they are complete. `pack` makes
-    the data of a row's record. `failures`: by its sentence without ids, the sentence of a failure, and the streams that
-    it ended early.
+    the data of a row's record. `failures`: by their reason, the streams that ended early, each with its failure.
+    `told`: by its sentence without ids, the stream of which the log tells it.
     """
 
     sync: Sync
@@ -71,7 +72,8 @@ class ConcurrentReading:
     queue: MessageQueue
     monitor: Monitor
     pack: Callable[[Row], Mapping[str, Any]]
-    failures: dict[str, tuple[str, list[str]]] = field(default_factory=dict)
+    failures: dict[str, dict[str, AmocrmError]] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
 
     def messages(self, streams: Iterable[str]) -> Iterator[AirbyteMessage]:
         """Raises SyncFailed at the end if a stream was not read to its end."""
@@ -98,7 +100,7 @@ class ConcurrentReading:
         finally:
             self.queue.close()
         if self.failures:
-            raise SyncFailed("\n".join([*self._reasons(), "What has been read is kept."]))
+            raise SyncFailed([*self._reasons()])
 
     def _read(self, part: Resource | Declaration) -> None:
         failure = None
@@ -139,21 +141,22 @@ class ConcurrentReading:
         foreseen = error if isinstance(error, AmocrmError) else None
         unforeseen = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
         traced = foreseen or AirbyteTracedException.from_exception(error, message=unforeseen)
-        message = masked(traced.as_airbyte_message(StreamDescriptor(name=name)))
-        sentence: str = message.trace.error.message  # type: ignore[union-attr]
-        _, names = self.failures.setdefault(without_ids(sentence), (sentence, []))
-        names.append(name)
+        failure = foreseen or AmocrmError(unforeseen)
+        first = self.told.setdefault(without_ids(str(failure)), name)
         if foreseen:
-            why = str(error) if names[0] == name else f"the same as of {names[0]}"
+            why = str(error) if first == name else f"the same as of {first}"
             LOGGER.error("%s was not read to its end: %s", name, why)
         else:
             LOGGER.error("%s was not read to its end.", name, exc_info=error)
-        return message
+        reason = "\n".join(sorted({shared_cause(cause) for cause in failure.causes or (failure,)}))
+        self.failures.setdefault(reason, {})[name] = failure
+        return masked(traced.as_airbyte_message(StreamDescriptor(name=name)))
 
     def _reasons(self) -> Iterator[str]:
-        for sentence, names in self.failures.values():
-            tables = ", ".join(sorted(names)) if len(names) <= MOST_NAMED else f"{len(names)} tables"
-            yield f"{sentence} Not read to the end: {tables}."
+        for streams in self.failures.values():
+            failures = [cause for failure in streams.values() for cause in failure.causes or (failure,)]
+            tables = ", ".join(sorted(streams)) if len(streams) <= MOST_NAMED else f"{len(streams)} tables"
+            yield f"{mask(str(combined_error(failures)))} Not read to the end: {tables}."
 
 
 def _share_one_arena() -> None:

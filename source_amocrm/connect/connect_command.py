@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         help="read the texts of chats too, which needs one more access (default: as config.json has it)",
     )
     parser.add_argument("--language", choices=LANGUAGES, help="default: the browser's, or the terminal's")
-    parser.add_argument("--consent-url", metavar="URL", help="for tests: another page to grant access on")
+    parser.add_argument("--consent-url", metavar="URL", help=argparse.SUPPRESS)
     parser.add_argument("--api-base-url", metavar="URL", help="for tests and proxies: requests go there")
     return parser
 

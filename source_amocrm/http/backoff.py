@@ -22,6 +22,7 @@ class RetryPolicy(BackoffStrategy):
     first_delay: float = 1.0  # the bound of the first delay, which doubles with each failure or 429
     longest_delay: float = 60.0
     cold_attempts: int = 8  # instead of `attempts` while the host has never answered; fewer where a person waits
+    unknown_host_ceiling: float = 3.0  # instead of `ceiling` while no request has reached a host by its name
     large_page_attempts: int = 2  # at a page that is too slow, where a smaller page can be requested
     connect_timeout: float = 10.0
     read_timeout: float = 60.0

@@ -188,6 +188,7 @@ class _Attempts:
         self.kwargs = {"bearer": lambda: api.auth.token, **kwargs}
         self.url, self.base_url = str(request.url), api.auth.base_url  # before the account was renamed
         self.until = api.clock() + api.policy.ceiling  # no attempt begins later; each pause moves it
+        self.unknown_until = api.clock() + api.policy.unknown_host_ceiling  # no attempt at an unknown host begins later
         self.throttled_until = 0.0  # no pause ends later; 0 before the first 429
         self.failed_at = api.breaker.sent  # the last attempt of any request when this one began, or first failed
         self.number = 0  # of the last attempt
@@ -232,6 +233,9 @@ class _Attempts:
         attempts = 1 if breaker.outage else policy.cold_attempts if cold else policy.attempts
         self.failures += 1
         delay = policy.backoff_time(response, self.failures)
+        if cold and rule.stops and api.clock() + delay > self.unknown_until:
+            api.budget.shut(error)
+            raise error
         if self.failures >= attempts or api.clock() + delay > self.until:
             self._failed(error, refusal=False)
         api.sleep(delay)

@@ -36,7 +36,7 @@ class Rule:
     action: ResponseAction = ResponseAction.SUCCESS
     failure: FailureType = _SYSTEM
     doubtful: bool = False  # the request may have had its effect all the same: a refresh token may be spent
-    stops: bool = False  # every request fails from now on
+    stops: bool = False  # every request fails from now on; of a name that is not found, if the host never answered
     slow: bool = False  # a smaller page may be answered in time
     message: str = ""  # with {host} {subdomain} {account} {path} {detail} {advice} {minutes}
 
@@ -221,7 +221,7 @@ _ANY: dict[Rule, str] = {
     ),
     # No answer
     _shrinks("too large a head", _NO_ANSWER, kinds=(ReplyKind.TOO_LARGE,)): _TOO_LARGE,
-    _retries("the host name is not found", _NO_ANSWER, kinds=(ReplyKind.DNS,)): (
+    _retries("the host name is not found", _NO_ANSWER, kinds=(ReplyKind.DNS,), stops=True): (
         "The network does not know the address {host} (DNS). Correct the account address (account_domain), or let the "
         "machine where this connector runs reach the internet."
     ),

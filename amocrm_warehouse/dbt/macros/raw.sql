@@ -2,7 +2,26 @@
 
 {% macro raw_relation(project, table) %}
     {% set prefix = var("table_prefix", "amocrm_{project}_") | replace("{project}", project | string | lower) %}
-    {{ return(raw_schema_relation(prefix ~ table)) }}
+    {% set relation = raw_schema_relation(prefix ~ table) %}
+    {{ return(relation if is_own(project | string, table, relation) else none) }}
+{% endmacro %}
+
+{#
+    Whether a relation is the table of this project: amocrm_my_deal_contacts is `deal_contacts` of my or `contacts` of my_deal.
+    The table with the shorter name has a column that the other one lacks.
+#}
+{% macro is_own(project, table, relation) %}
+    {% set columns = {
+        "catalog_elements": "account_id", "companies": "account_id", "contacts": "account_id", "customers": "account_id",
+        "deals": "account_id", "groups": "group_id", "statuses": "pipeline_id", "tags": "entity_type"
+    } %}
+    {% for shorter, column in columns.items() if relation is not none %}
+        {% set is_shorter = table == shorter and "_" in project %}
+        {% if (is_shorter or table.endswith("_" ~ shorter)) and (column in column_types(relation)) != is_shorter %}
+            {{ return(false) }}
+        {% endif %}
+    {% endfor %}
+    {{ return(true) }}
 {% endmacro %}
 
 {% macro raw_schema_relation(name) %}

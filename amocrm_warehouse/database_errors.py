@@ -1,0 +1,70 @@
+"""Says in a sentence why a database cannot be used, and what to do next."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from amocrm_warehouse.database_address import without_password
+
+_PREFIX = re.compile(r"^connection to server (?:at|on socket) .*?(?:FATAL|ВАЖНО|fe_sendauth): +")
+_LOCKED = re.compile(
+    r'file "(?P<file>[^"]+)".*?(?:lock is held in|already open in)\s+(?P<program>[^\n(]+) \(PID (?P<id>\d+)\)',
+    re.DOTALL,
+)
+_ADVICE = {
+    "no password supplied": "Put the user's password into the environment variable PGPASSWORD.",
+    "password authentication failed|не прош[её]л проверку подлинности": (
+        "Correct the user in --to, or the password in the environment variable PGPASSWORD."
+    ),
+    'database ("[^"]+") does not exist|база данных ("[^"]+") не существует': (
+        "Create it (CREATE DATABASE {name}), or correct the name at the end of --to."
+    ),
+    'role ("[^"]+") does not exist|роль ("[^"]+") не существует': (
+        "Correct the user in --to, or create it (CREATE ROLE {name} LOGIN PASSWORD …)."
+    ),
+    "could not translate host name": "Correct the host in --to.",
+    "Connection refused|timeout expired|timed out|No route to host|Network is unreachable": (
+        "Start the server, or correct the host and the port in --to."
+    ),
+    r"no pg_hba\.conf entry": (
+        "Let the server's administrator add this user and this machine to pg_hba.conf. If the server wants TLS, set "
+        "PGSSLMODE=require."
+    ),
+    "permission denied|must be owner|нет доступа": "Let their owner grant the right, or name another user in --to.",
+}
+"""What to do after an error of PostgreSQL, by words of its message; {name} is what the words name."""
+
+
+def why(error: BaseException | str) -> str:
+    """Returns the first line of a database's error, without the password, and the next step, if one is known."""
+    text = without_password(str(error).strip()) or type(error).__name__
+    if locked := _LOCKED.search(text):
+        program = Path(locked["program"].replace("\\", "/")).name
+        return f"{locked['file']} is open in {program} (process {locked['id']}). Close it there, or wait for its end."
+    line = _PREFIX.sub("", text.splitlines()[0])
+    for words, advice in _ADVICE.items():
+        if found := re.search(words, line):
+            return f"{line.rstrip('.')}. {advice.format(name=next(filter(None, found.groups()), ''))}"
+    return line
+
+
+RIGHTS = """
+    SELECT DISTINCT CASE
+        WHEN to_regnamespace(quote_ident(name)) IS NULL THEN
+            CASE WHEN NOT has_database_privilege(current_database(), 'CREATE')
+            THEN format('GRANT CREATE ON DATABASE %I TO %I', current_database(), current_user) END
+        WHEN NOT has_schema_privilege(to_regnamespace(quote_ident(name))::oid, 'CREATE') THEN
+            format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', name, current_user)
+    END AS missing FROM unnest(string_to_array('{schemas}', ',')) AS name ORDER BY 1
+"""
+"""The statements that give this PostgreSQL user the rights to write into schemas, and a null."""
+
+
+def check_rights(missing: list[str]) -> None:
+    """Raises ValueError if rights are missing. `missing`: the statements that grant them."""
+    if missing:
+        raise ValueError(
+            f"This PostgreSQL user may not create the tables. Let the owner of the database run {'; '.join(missing)}; "
+            "and run again."
+        )

@@ -1,0 +1,182 @@
+"""Plans and costs as people and Excel write them are read right, or refused with the line and the column."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xlsxwriter
+
+from amocrm_warehouse import spreadsheet
+from amocrm_warehouse.plans_and_costs import read_costs, read_plans
+
+HEAD = "project_id;month;responsible_user_id;plan"
+COSTS = "month,source,cost"
+
+
+def plan_of(tmp_path: Path, amount: str, user: str = "7") -> list[str]:
+    path = tmp_path / "plans.csv"
+    path.write_text(f"{HEAD}\n1001;01.01.2026;{user};{amount}\n", encoding="utf-8")
+    [row] = read_plans(path)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("written", "amount"),
+    [
+        ("1,000,000", "1000000"), ("1000000,50", "1000000.50"), ("1 000 000", "1000000"), ("1.000.000,5", "1000000.5"),
+        ("1,000,000.50", "1000000.50"), ("1\u00a0000\u202f000,50", "1000000.50"), ("1'000'000", "1000000"),
+        ("1 000 000,00 ₽", "1000000.00"), ("$1,234,567", "1234567"), ("100 000 руб.", "100000"), ("−5", "-5"),
+        ("0,500", "0.500"), ("1 000,500", "1000.500"), ("1000.5", "1000.5"), ("9" * 37, "9" * 37),
+    ],
+)  # fmt: skip
+def test_an_amount_is_read_as_people_write_it(tmp_path: Path, written: str, amount: str) -> None:
+    assert plan_of(tmp_path, written) == ["1001", "2026-01-01", "7", amount]
+
+
+@pytest.mark.parametrize(
+    "written", ["много", "", "1 00", "12 34 567", "1,00,000", "1,000,5", "1e6", "1_000", "٣", "5.", "1 000\t000 000 0"]
+)
+def test_what_is_no_amount_is_refused(tmp_path: Path, written: str) -> None:
+    with pytest.raises(ValueError, match="plan must be a number") as caught:
+        plan_of(tmp_path, written)
+    assert str(caught.value) == f"Line 2 of {tmp_path}/plans.csv: plan must be a number, and is “{written}”."
+
+
+@pytest.mark.parametrize("written", ["1,000", "1.000", "999.999"])
+def test_an_amount_of_two_readings_is_refused(tmp_path: Path, written: str) -> None:
+    with pytest.raises(ValueError, match="plan must be a number") as caught:
+        plan_of(tmp_path, written)
+    assert str(caught.value) == (
+        f"Line 2 of {tmp_path}/plans.csv: plan must be a number, and is “{written}”. Write a thousand as 1000, and one "
+        "as 1.0."
+    )
+
+
+@pytest.mark.parametrize(("written", "user"), [("7 123 456", "7123456"), ("7123456,00", "7123456")])
+def test_an_id_is_read_as_a_spreadsheet_shows_it(tmp_path: Path, written: str, user: str) -> None:
+    assert plan_of(tmp_path, "5", written)[2] == user
+
+
+def test_an_id_is_whole(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^Line 2 of \S+: responsible_user_id must be a number, and is “7,5”\.$"):
+        plan_of(tmp_path, "5", "7,5")
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+def test_lines_end_as_any_system_ends_them(tmp_path: Path, end: str) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_bytes(end.join([COSTS, '2026-01-01,"Сайт, почта",5', "", "2026-02-01,Сайт,6,,"]).encode())
+    assert read_costs(path) == [["2026-01-01", "Сайт, почта", "5"], ["2026-02-01", "Сайт", "6"]]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            f"{COSTS}\n2026-01-01,Сайт,1000000,50\n",
+            "Line 2 of {path} has 4 cells for 3 columns. Put a cell with a comma in it into quotation marks.",
+        ),
+        (
+            f'{COSTS}\n2026-01-01,"Сайт,5\n2026-02-01,"Сайт",6\n',
+            "Line 2 of {path}: a quotation mark is not closed. Close or remove it.",
+        ),
+        (
+            f"\n{HEAD}\n",
+            f"The first line of {{path}} must name the columns {COSTS}; it has {HEAD.replace(';', ',')}, separated by "
+            "a semicolon.",
+        ),
+        ("", f"The first line of {{path}} must name the columns {COSTS}; it has nothing."),
+        ("\x89PNG\0\0", "The file {path} is neither CSV nor an Excel workbook."),
+        (
+            "PK\x03\x04",
+            "The workbook {path} cannot be read: it is damaged, or a password protects it. Save it as .xlsx again.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_file_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=str(path)) as caught:
+        read_costs(path)
+    assert str(caught.value) == sentence.format(path=path)
+
+
+def workbook(path: Path, *rows: list[Any]) -> Path:
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet("План")
+        book.add_worksheet("Черновик").write(0, 0, "no plan")
+        day = book.add_format({"num_format": "mmm yy"})
+        for number, row in enumerate(rows):
+            for column, value in enumerate(row):
+                sheet.write(number + 1, column, value, day if isinstance(value, datetime) else None)
+    return path
+
+
+def test_a_workbook_is_read_from_its_first_sheet(tmp_path: Path) -> None:
+    rows: list[list[Any]] = [
+        HEAD.split(";"),
+        [1001, datetime(2026, 1, 1), 7123456, 1_000_000.5],
+        [],
+        ["acme", "01.02.2026", "7123456", "1 000,5", "", None],
+        [1001, datetime(2026, 2, 1), 7, 0.1 + 0.2],
+        [1001, datetime(2026, 3, 1), 7, 1e22],
+    ]
+    assert read_plans(workbook(tmp_path / "plans.xlsx", *rows)) == [
+        ["1001", "2026-01-01", "7123456", "1000000.5"],
+        ["acme", "2026-02-01", "7123456", "1000.5"],
+        ["1001", "2026-02-01", "7", "0.3"],
+        ["1001", "2026-03-01", "7", "10000000000000000000000"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (
+            [datetime(2026, 1, 15), "Сайт", 5],
+            "month must be the first day of a month, as 2026-01-01, and is “2026-01-15”.",
+        ),
+        ([datetime(2026, 1, 1), "Сайт", True], "cost must be a number, and is “True”."),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_workbook_has_its_line(tmp_path: Path, row: list[Any], sentence: str) -> None:
+    path = workbook(tmp_path / "costs.xlsx", COSTS.split(","), row)
+    with pytest.raises(ValueError, match="Line 3") as caught:
+        read_costs(path)
+    assert str(caught.value) == f"Line 3 of {path}: {sentence}"
+
+
+def test_a_surplus_cell_of_a_workbook_is_refused(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "costs.xlsx", COSTS.split(","), [datetime(2026, 1, 1), "Сайт", 5, 50])
+    with pytest.raises(ValueError, match=r"^Line 3 of \S+ has 4 cells for 3 columns\.$"):
+        read_costs(path)
+
+
+def hole(path: Path) -> None:
+    """300 MB, of which the disk holds nothing."""
+    path.touch()
+    os.truncate(path, 300_000_000)
+
+
+def bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("xl/worksheets/sheet1.xml", b"<" * (spreadsheet.LARGEST + 1))
+
+
+@pytest.mark.parametrize("make", [hole, bomb])
+def test_a_large_file_is_one_sentence(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    path = tmp_path / "costs.csv"
+    make(path)
+    with pytest.raises(ValueError, match=r"^The file \S+ has more than 20 MB\. Leave only these columns in it\.$"):
+        read_costs(path)
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"^The file {tmp_path} cannot be read: Is a directory\.$"):
+        read_costs(tmp_path)
