@@ -26,8 +26,6 @@ from source_amocrm.secrecy import hide_in_logs, mask
 from source_amocrm.source import SourceAmocrm, notes, open_account
 
 LOGGER = logging.getLogger("airbyte")
-ESTIMATE = "--estimate"
-"""Option of `check`."""
 _FILES = {
     "config": ("a JSON object with the source's settings", " `source-amocrm connect` writes one."),
     "catalog": (
@@ -64,6 +62,9 @@ class Entrypoint(AirbyteEntrypoint):
             for name in files:
                 help_text = f"a file: {_FILES[name][0]}"
                 of_command.add_argument(f"--{name}", metavar="FILE", required=name != "state", help=help_text)
+            if command == "check":
+                help_text = "also say how many requests and minutes a first sync takes"
+                of_command.add_argument("--estimate", action="store_true", help=help_text)
         return parser.parse_args(args)
 
     @staticmethod
@@ -106,7 +107,7 @@ def check_on_terminal(arguments: list[str]) -> int:
 
     With `--estimate` says what a first sync takes, too.
     """
-    parsed = Entrypoint.parse_args([one for one in arguments if one != ESTIMATE])
+    parsed = Entrypoint.parse_args(arguments)
     plain_logs()
     code = 1
     try:
@@ -114,7 +115,7 @@ def check_on_terminal(arguments: list[str]) -> int:
         code = 0
         config, hand_over = SourceAmocrm.read_config(parsed.config), keeper(Path(parsed.config))
         print(printable(verdict(config, hand_over)), flush=True)
-        if ESTIMATE in arguments:
+        if parsed.estimate:
             print(printable(first_sync(open_account(config, EXTRAS, hand_over))))
     except AmocrmError as error:
         print(printable(str(error)), file=sys.stderr)
