@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import re
-import time
 import zlib
 from collections import Counter
 from datetime import date, datetime
@@ -177,13 +176,11 @@ def test_free_sql_is_there_only_if_asked_for_and_has_limits(database: str, monke
     assert (len(some["rows"]), some["covers"]["rows"]) == (3, {"rows": "3 of more"})
     assert [{name: plain(value) for name, value in row.items()} for row in rows(database, count)] == counted["rows"]
     monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
-    began = time.monotonic()
     [late] = ask(
         database,
         ("sql", {"select": "with recursive n(i) as (select 1 union all select i from n) select count(*) from n"}),
     )
     assert "nterrupt" in late
-    assert time.monotonic() - began < 30
 
 
 def test_names_work_as_well_as_ids_and_an_unknown_one_is_refused_with_the_right_ones(
@@ -271,7 +268,7 @@ def test_the_workbook_has_every_word_in_russian(folder: Path, known: oracle.Know
     meant = [row for row in told["Определения"] if len(row) == 3]
     assert len(meant) > 20
     account = next(row["name"] for row in known.all("account"))
-    assert told["Определения"][:2] == [["Отчёт по продажам", account], ["Период", "февраль 2025 – январь 2026"]]
+    assert told["Определения"][:2] == [["Отчёт по продажам"], [account, "01.02.2025 – 01.01.2026", "RUB"]]
 
 
 def test_the_workbook_and_the_digest_tell_what_the_account_holds(
@@ -286,15 +283,20 @@ def test_the_workbook_and_the_digest_tell_what_the_account_holds(
     assert said.splitlines()[:12] == twelve_lines(known)
     told = {cell for row in sheets(tmp_path / "en.xlsx")["Definitions"] for cell in row}
     shown = {column for columns in workbook.SHEETS.values() for column in columns}
-    assert {metric.means.split(" | ")[0] for name, metric in METRICS.items() if name in shown} <= told
+    assert {Words("en").of_column(name) for name in METRICS if name in shown} <= told
+
+
+def contents(page: Path) -> dict[str, Any]:
+    """What a page holds, packed."""
+    found = re.search(r'id="data">([^<]+)<', page.read_text(encoding="utf-8"))
+    assert found is not None
+    return dict(json.loads(zlib.decompress(base64.b64decode(found[1]))))
 
 
 def unpacked(page: Path) -> dict[str, list[dict[str, Any]]]:
     """The rows of each table of a page."""
-    found = re.search(r'id="data">([^<]+)<', page.read_text(encoding="utf-8"))
-    assert found is not None
     tables = {}
-    for name, table in json.loads(zlib.decompress(base64.b64decode(found[1])))["tables"].items():
+    for name, table in contents(page)["tables"].items():
         columns = {column: unfolded(of) for column, of in table.items()}
         tables[name] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return tables

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.answers import answer
+from amocrm_warehouse.report.answers import ANSWERS, answer
 from amocrm_warehouse.report.choice import Choice
+from amocrm_warehouse.report.like_with_like import days_before
 from amocrm_warehouse.report.page_data import shifted
-from amocrm_warehouse.report.page_queries import REASONS
+from amocrm_warehouse.report.page_queries import REASONS, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
+TABLES = ("figures", "reasons_today", "today", "reasons", "managers", "forecast")
+"""The answers of which the digest is made."""
 
-def digest(run: Run, choice: Choice, words: Words) -> str:
+
+def digest(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> str:
     """Returns twelve lines per account; nine if `choice` names users, because the forecast is of everybody.
 
-    The months are the present one by the clock of the account, those before and the next.
+    The months are the present one by the clock of the account, those before and the next. If models of the digest are
+    `unbuilt`, it is one sentence, which names them.
     """
+    missing = set().union(*(needs(ANSWERS[name]) for name in TABLES)) & set(unbuilt)
+    if missing:
+        return words("digest.unbuilt", models=", ".join(sorted(missing)))
     accounts = answer(run, "accounts", choice).dicts()
     return "\n\n".join("\n".join(lines(run, choice, one, words)) for one in accounts)
 
@@ -25,7 +35,12 @@ def digest(run: Run, choice: Choice, words: Words) -> str:
 def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> list[str]:
     project = account["project_id"]
     choice, last, before_last = (choice.month_of(project, months) for months in (0, -1, -2))
-    [month], [before], [earlier] = (answer(run, "figures", one).dicts() for one in (choice, last, before_last))
+    days = choice.days[project]
+    first, until = days_before(days.since, days.until, days.today)
+    same_days = replace(choice, days={project: replace(days, since=first, until=until)})
+    [month], [then], [before], [earlier] = (
+        answer(run, "figures", one).dicts() for one in (choice, same_days, last, before_last)
+    )
     [waiting] = answer(run, "reasons_today", choice).dicts()
     cards = answer(run, "today", choice).dicts()
     reasons = answer(run, "reasons", choice).dicts()
@@ -37,6 +52,9 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     def money(value: float | None) -> str:
         return words.money(value, account["currency"])
 
+    def name_of(row: dict[str, Any]) -> str:
+        return words("user.robot") if row["user_id"] == 0 else row["manager"] or "–"
+
     def forecast(months: int) -> str:
         name = words.month(shifted(choice.since, months))
         row = by_month.get(months, {})
@@ -47,11 +65,16 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
     plan = month["plan"]
     share = words.percent(float(month["plan_won_budget"]) / float(plan)) if plan else ""
-    top: dict[str, Any] = next((row for row in best if row["won_budget"]), {"manager": "–", "won_budget": None})
+    top: dict[str, Any] = next(
+        (row for row in best if row["won_budget"]), {"user_id": None, "manager": None, "won_budget": None}
+    )
     card = cards[0] if cards else None
     return [
         words("digest.head", account=account["account"] or account["project_id"], today=words.month(choice.since)),
-        words("digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0)),
+        words(
+            "digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0),
+            first=words.day(first), last=words.day(until), then=money(then["won_budget"] or 0),
+        ),
         words("digest.plan", plan=money(plan), share=share) if plan else words("digest.no_plan"),
         *([
             forecast(0), forecast(1),
@@ -62,14 +85,14 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
         ),
         words("digest.deals", created=words.number(month["created"] or 0), rate=words.percent(month["rate"])),
-        words("digest.best", manager=top["manager"], money=money(top["won_budget"])),
+        words("digest.best", manager=name_of(top), money=money(top["won_budget"])),
         words(
             "digest.reason", lost=words.number(month["lost"] or 0),
             reason=reasons[0]["reason"] or words("reasons.none_given"),
         ) if reasons else words("digest.none_lost"),
         words("digest.today", **{reason: words.number(waiting[reason]) for reason in REASONS}),
         words(
-            "digest.card", card=card["card"] or "–", money=money(card["budget"] or 0), manager=card["manager"] or "–",
+            "digest.card", card=card["card"] or "–", money=money(card["budget"] or 0), manager=name_of(card),
             link=link(account["domain"], card["entity_type"], card["entity_id"]) or "",
         ) if card else words("digest.nothing"),
     ]  # fmt: skip

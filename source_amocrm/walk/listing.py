@@ -30,8 +30,8 @@ SIZES = (125, 50, 25)
 FULL_PAGES = (50, 100, 250)
 """The page sizes (rows) that servers use instead of the requested one. A page of such a size counts as full."""
 REMEMBERED_KEYS = 5_000
-"""The most keys kept to dedupe rows. Beyond it the row order decides what is a repeat; without a known order a row may
-come twice, which is harmless: destinations upsert."""
+"""The most keys kept to dedupe rows. Beyond it the row order decides which row is a repeat; without a known order a
+row may come twice, which is harmless: destinations upsert."""
 RECENT_KEYS = 20_000
 """How many keys are kept as objects. Past it they are packed into sorted arrays."""
 MOST_ID_DIGITS = 18
@@ -122,7 +122,7 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows to deliver, and what is complete once they are delivered.
+    """Rows to deliver, and the part of the list that is complete once they are delivered.
 
     `completed`: the interval of seconds whose rows are then all delivered; rows come in the order of time, up or down.
     `checkpoint`: the position of a walk in ID order, over the whole list or over the rows of one `second`. `answered`:
@@ -239,7 +239,7 @@ def check_filter(listing: Listing, rows: list[Row], low: int, high: int) -> None
 
 
 def seconds(value: Any) -> int | None:
-    """Reads a timestamp of the API (Unix seconds). None for 0, past LAST_SECOND, and for what is no timestamp."""
+    """Reads a timestamp of the API (Unix seconds). None for 0, past LAST_SECOND, and for any other value."""
     try:
         second = int(value)
     except (TypeError, ValueError, OverflowError):
