@@ -144,6 +144,11 @@ def half_left(stays: list[tuple[int, bool]]) -> int | None:
     return None
 
 
+def forecast(ask: Asking) -> list[Row]:
+    """Returns the forecast of each pipeline, the present one before those of the months that are over."""
+    return sorted(ask.rows("forecast"), key=lambda row: bool(row["months_back"]))
+
+
 def forecast_stages(ask: Asking) -> list[Row]:
     ages = list(AGES)
     return [row | {"age": ages[row["age"]]} for row in ask.rows("forecast_stages")]

@@ -186,7 +186,7 @@ TOOLS: dict[str, Tool] = {
         "Expected sales of the present month and the next two, by pipeline (* is all pipelines), with the interval in "
         "which four of five months lie; how such forecasts did in the last six months (record); what the open deals "
         "will bring.",
-        {"forecast": "forecast", "record": shapes.record, "open_deals": shapes.forecast_stages}, ("pipeline",),
+        {"forecast": shapes.forecast, "record": shapes.record, "open_deals": shapes.forecast_stages}, ("pipeline",),
         notes=("The forecast is of everybody: it takes no manager and no team.",
                "Rows with months_back above 0 are what the forecast would have said so many months ago, beside what "
                "was sold.",
