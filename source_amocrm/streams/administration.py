@@ -66,7 +66,8 @@ class Files(FullRefreshStream):
         self.fetch(path, {"limit": 1})
 
     def records(self) -> Iterable[tuple[Row, Context]]:
-        listing = Listing(self.fetch, self.list_path, self.collection, FILES_PER_PAGE, pool=self.account.pool)
+        pool, kept = self.account.pool, self.account.kept
+        listing = Listing(self.fetch, self.list_path, self.collection, FILES_PER_PAGE, pool=pool, kept=kept)
         return ((record, Context()) for record in whole(listing))
 
     @property
