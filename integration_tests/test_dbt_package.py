@@ -144,6 +144,10 @@ REFUSED = {
         ["--built", "sales"],
         "The schema sales holds no marts. There are: analytics_marts (built {built} UTC).",
     ),
+    "of a build without a list of its models": (
+        ["--built"],
+        "The marts in analytics_marts do not say of which models they are: build int_tables beside them.",
+    ),
     "in one of two schemas": (
         ["--built"],
         "Several schemas hold marts: amocrm_marts (built {built} UTC), analytics_marts (built {built} UTC). "
@@ -163,6 +167,8 @@ def test_marts_that_cannot_be_shown_are_refused(
         if "two" in name:
             connection.execute("CREATE SCHEMA amocrm_marts")
             connection.execute("CREATE TABLE amocrm_marts.freshness AS SELECT * FROM analytics_marts.freshness")
+        if "without a list" in name:
+            connection.execute("DROP TABLE analytics_staging.int_tables")
         [built] = connection.execute("SELECT max(built_at) FROM analytics_marts.freshness").fetchall()
     assert report.main([*given, "--db", str(file), "--out", str(tmp_path / "report.html")]) == 2
     assert capsys.readouterr().err == sentence.format(built=f"{built[0]:%Y-%m-%d %H:%M}") + "\n"

@@ -632,6 +632,32 @@ def test_a_sync_that_was_killed_while_it_made_a_table_again_makes_it_the_next_ti
     assert loader.query("SELECT count(*) FROM {deals}", deals="amocrm_1_deals") == [(0,)]
 
 
+def test_without_the_table_of_states_every_project_is_read_anew(tmp_path: Path) -> None:
+    address = f"duckdb:///{tmp_path}/crm.duckdb"
+
+    def loader_of(project: str, number: int) -> Loader:
+        folder = tmp_path / f"{project} {number}"
+        return Loader(kind_of(address), address, project=project, dataset="amocrm", folder=folder)
+
+    for project in ("1", "2"):
+        rows = Rows(
+            Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
+        )
+        loader = loader_of(project, 1)
+        loader.open()
+        rows.add({"lead_id": 7}, 0)
+        loader.load([rows.take()], {"deals": "before"})
+    execute(f"{tmp_path}/crm.duckdb", "DROP TABLE amocrm._dlt_pipeline_state")
+    for project in ("1", "2"):
+        loader = loader_of(project, 2)
+        assert loader.open() == {}
+        loader.check_tables(["deals"])
+        rows.add({"lead_id": 8}, 0)
+        loader.load([rows.take()], {"deals": "after"})
+        assert loader.query("SELECT lead_id FROM {deals} ORDER BY 1", deals=f"amocrm_{project}_deals") == [(7,), (8,)]
+        assert loader_of(project, 3).open() == {"deals": "after"}
+
+
 def test_first_syncs_of_several_accounts_at_once(config: Path) -> None:
     """Each finds a database without a schema and without the tables in which dlt remembers states."""
     with postgres.server() as url:

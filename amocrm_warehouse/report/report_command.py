@@ -205,7 +205,10 @@ def marts_built_before(options: argparse.Namespace) -> str:
 def built_before(database: str, marts: str) -> Built:
     """Returns the page's models that are in the database. A model that a dbt project has left out is no failure."""
     with reading(database) as run:
-        present = models_of(run, marts).tables(tables(database))
+        models = models_of(run, marts)
+    if not models.built:
+        raise ValueError(f"The marts in {marts} do not say of which models they are: build int_tables beside them.")
+    present = models.tables(tables(database))
     needed = set().union(*map(needs, QUERIES.values()))
     return Built(len(needed & present), dict.fromkeys(needed - present, "it is not in the database"))
 

@@ -141,9 +141,11 @@ class FullRefreshStream(AmocrmStream):
     """A stream of the records of one list, at `list_path`; subclasses may take the records from elsewhere.
 
     `collection`: by default the last part of the path. `in_every_account`: whether every account has the list.
+    `list_extras`: `with` parameters of a list that several streams are made of, since it is requested once.
     """
 
     list_path: str = ""
+    list_extras: tuple[str, ...] = ()
     in_every_account = False
 
     def __init_subclass__(cls) -> None:
@@ -155,7 +157,7 @@ class FullRefreshStream(AmocrmStream):
         yield from [self.list_path] if self.list_path else []
 
     def records(self) -> Iterable[tuple[Row, Context]]:
-        params = with_parameter(self.wanted_extras())
+        params = with_parameter(self.wanted_extras().union(self.list_extras))
         return ((record, Context()) for record in self.account.dictionary(self.list_path, self.collection, params))
 
     def read_records(self, *_: Any, **__: Any) -> Iterator[Row]:

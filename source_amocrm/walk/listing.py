@@ -18,6 +18,7 @@ from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
 from source_amocrm.http import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.kept_rows import KeptRows
 from source_amocrm.walk.worker_pool import WorkerPool
 
 Row = dict[str, Any]
@@ -156,7 +157,8 @@ class Listing:
     documented, so the server may list rows in an order of its own, and rows never change or leave (events).
     `other_orders`: the columns by which a server may order the rows instead. `ids`: the only rows that may come, where
     the list is filtered by ID. `pool` prefetches pages; None for one page at a time. `begun`: whether a row has come
-    yet, in any thread; listings that are derived from one another share it.
+    yet, in any thread; listings that are derived from one another share it. `kept` counts the memory of a list that is
+    read whole.
     """
 
     fetch: Fetch
@@ -171,6 +173,7 @@ class Listing:
     ids: frozenset[int] | None = None
     pool: WorkerPool | None = None
     begun: threading.Event = field(default_factory=threading.Event, compare=False)
+    kept: KeptRows = field(default_factory=KeptRows, compare=False)
 
     def narrowed(self, params: Params) -> Listing:
         return replace(self, params={**self.params, **params})
