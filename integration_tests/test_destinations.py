@@ -26,7 +26,7 @@ from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.loader import EndedSync, Loader
 from amocrm_warehouse.sync.row_buffer import LoadError, Rows
 from source_amocrm.airbyte.broken_stdout import _Stdout
-from source_amocrm.catalog_command import check_names
+from source_amocrm.catalog_command import chosen
 from source_amocrm.streams import STREAMS
 
 from . import comparison, expected, models, postgres
@@ -454,7 +454,7 @@ def test_an_unknown_stream_is_named(config: Path, tmp_path: Path) -> None:
 )
 def test_the_nearest_name_is_said(stream: str, said: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        check_names([stream], list(STREAMS))
+        chosen([stream], [], list(STREAMS))
 
 
 def test_ctrl_c_ends_it_with_a_sentence_and_keeps_what_was_read(server: Server, config: Path, tmp_path: Path) -> None:
@@ -630,6 +630,32 @@ def test_a_sync_that_was_killed_while_it_made_a_table_again_makes_it_the_next_ti
     execute(f"{tmp_path}/crm.duckdb", "DROP TABLE amocrm.amocrm_1_deals")
     assert loader.mend({"deals": "{}", "users": "1"}) == {"users": "1"}
     assert loader.query("SELECT count(*) FROM {deals}", deals="amocrm_1_deals") == [(0,)]
+
+
+def test_without_the_table_of_states_every_project_is_read_anew(tmp_path: Path) -> None:
+    address = f"duckdb:///{tmp_path}/crm.duckdb"
+
+    def loader_of(project: str, number: int) -> Loader:
+        folder = tmp_path / f"{project} {number}"
+        return Loader(kind_of(address), address, project=project, dataset="amocrm", folder=folder)
+
+    for project in ("1", "2"):
+        rows = Rows(
+            Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
+        )
+        loader = loader_of(project, 1)
+        loader.open()
+        rows.add({"lead_id": 7}, 0)
+        loader.load([rows.take()], {"deals": "before"})
+    execute(f"{tmp_path}/crm.duckdb", "DROP TABLE amocrm._dlt_pipeline_state")
+    for project in ("1", "2"):
+        loader = loader_of(project, 2)
+        assert loader.open() == {}
+        loader.check_tables(["deals"])
+        rows.add({"lead_id": 8}, 0)
+        loader.load([rows.take()], {"deals": "after"})
+        assert loader.query("SELECT lead_id FROM {deals} ORDER BY 1", deals=f"amocrm_{project}_deals") == [(7,), (8,)]
+        assert loader_of(project, 3).open() == {"deals": "after"}
 
 
 def test_first_syncs_of_several_accounts_at_once(config: Path) -> None:

@@ -126,6 +126,24 @@ def test_after_a_hundred_edits_sixty_requests_tell_what_changed(account: Account
     assert max(idle.values()) <= 2
 
 
+def test_a_sync_a_minute_takes_at_most_fifteen_percent_of_the_pace(account: Account, clock: ManualClock) -> None:
+    """Of the fifteen tables, with a hundred edits a minute; what is asked does not depend on the number of deals."""
+    minute, pace, random = 60, 7, Random(5)
+    destination = Destination()
+    destination.rows = {name: comparison.by_key(name, rows) for name, rows in expected.tables(account).items()}
+    yesterday = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock.now() - DAY))
+    destination.take(messages(Sandbox(account), PROMISED, start_date=yesterday))
+    shares = []
+    for _ in range(3):
+        for _ in range(100):
+            clock.advance(minute / 100)
+            writes.random_edits(account, 1, random)
+        sandbox = Sandbox(account)
+        destination.take(messages(sandbox, PROMISED, destination.state()))
+        shares.append(len(sandbox.log) / (minute * pace))
+    assert sum(shares) / len(shares) <= 0.15
+
+
 def asked(account: Account, destination: Destination) -> Counter[str]:
     """The requests for each list in the next sync, without those for lists that are read whole whatever happened."""
     sandbox = Sandbox(account)

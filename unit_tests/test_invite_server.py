@@ -60,7 +60,7 @@ def test_what_is_missing_is_said_before_a_link_is_made(
     arguments = ["--public-url", PUBLIC, "--accounts", str(tmp_path / "accounts")]
     assert invite_command.main(arguments) == 1
     told = capsys.readouterr()
-    assert "the page needs more than the connector: pip install 'source-amocrm[fleet]'." in told.err
+    assert "the page needs more than the connector: pip install 'source-amocrm[fleet]" in told.err
     assert (told.out, Invitations(tmp_path / "accounts").all()) == ("", [])
 
 
