@@ -134,7 +134,7 @@ def main(arguments: list[str] | None = None) -> int:
             if workbook_path:
                 workbook.write(workbook_path, run, choice, words, built.unbuilt)
             if options.digest:
-                print(digest(run, choice, words))
+                print(digest(run, choice, words, built.unbuilt))
         if path:
             report(options.db, path, failures(options.db, projects, options.schema), built, Contents(only, costs))
     except DATABASE_ERRORS as error:

@@ -13,7 +13,7 @@ import xlsxwriter
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, answer
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.metrics import metrics_in
+from amocrm_warehouse.report.metrics import MONEY, metrics_in
 from amocrm_warehouse.report.page_queries import needs
 from amocrm_warehouse.report.report_words import Words
 from source_amocrm import atomic_file
@@ -44,7 +44,6 @@ TOTALS = {
     "talks": {"talks", "unanswered"},
     "work": {"calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"},
 }  # fmt: skip
-MONEY = {"budget", "expected", "low", "high", "sold_so_far", "from_open", "from_new", "sold"} | metrics_in("money")
 HEADS = {"pipeline_name": "filter.scope", "project_id": "column.account"}
 SHARES = metrics_in("percent")
 SHEET_ROWS = 10_000
@@ -58,7 +57,10 @@ def link(domain: str | None, kind: str | None, number: int | None) -> str | None
 
 
 def write(path: Path, run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> None:
-    """Replaces the file as a whole, without sheets of missing models. Raises ValueError if it cannot be written."""
+    """Replaces the file as a whole. A sentence stands in place of a sheet of `unbuilt` models.
+
+    Raises ValueError if the file cannot be written.
+    """
     book = content(run, choice, words, unbuilt)
     try:
         atomic_file.write(path, book)  # for its owner alone, since customers' names are in it
@@ -74,10 +76,12 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
     lines = [[words("title"), ", ".join(row["account"] or project for project, row in accounts.items())]]
     lines.append([words("filter.period"), f"{words.month(choice.since)} – {words.month(choice.until)}"])
     for name, columns in SHEETS.items():
-        of_everybody = name == "forecast" and choice.users is not None
-        if of_everybody or needs(ANSWERS[name]) & set(unbuilt):
+        if name == "forecast" and choice.users is not None:
             continue
         title, own = words(f"{name}.title"), columns if len(accounts) == 1 else ["project_id", *columns]
+        if missing := sorted(needs(ANSWERS[name]) & set(unbuilt)):
+            lines += [[], [title, words("digest.unbuilt", models=", ".join(missing))]]
+            continue
         sheet(book.add_worksheet(title), book, name, answer(run, name, choice), own, words, accounts)
         lines += [[], [title, words(f"{name}.lead")]]
         lines += [["", head(column, words), meaning] for column in columns if (meaning := words.of_column(column))]
