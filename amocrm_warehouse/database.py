@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -32,15 +33,18 @@ PostgreSQL's own under bare names. PostgreSQL has no limit of memory for a user.
 DATABASE_ERRORS = (duckdb.Error, psycopg2.Error)
 CONNECT_TIMEOUT = 15
 """Deadline of a connection to a PostgreSQL server (seconds)."""
-MODELS = re.compile(r"\bamocrm_(marts|staging)\.")
-"""The schemas of the models, as statements name them."""
+MODELS = re.compile(r"\bamocrm_(marts|staging)\.(\w+)(\s+as\b)?")
+"""The tables of the models, as statements name them, perhaps by a name of their own."""
 
 
 @contextmanager
-def reading(database: str, *, read_only: bool = False, seconds: float | None = None) -> Iterator[Run]:
+def reading(
+    database: str, *, read_only: bool = False, seconds: float | None = None, marts: str | None = None
+) -> Iterator[Run]:
     """Yields a function that runs statements, in which `$name` is a value. All see the database at one moment.
 
-    The schemas `amocrm_marts` and `amocrm_staging` stand for those in which the models are, see `_schemas`.
+    The tables of `amocrm_marts` and `amocrm_staging` stand for those of the models, wherever these are: see `Models`.
+    `marts`: the schema of the marts, if several schemas hold some.
 
     With `read_only` the database refuses to write, and a DuckDB file has the settings of SEALED. `seconds`: deadline of
     all statements together in DuckDB, of each in PostgreSQL. Raises one of DATABASE_ERRORS.
@@ -49,12 +53,12 @@ def reading(database: str, *, read_only: bool = False, seconds: float | None = N
         # a cursor of DuckDB would be a connection of its own, with a transaction of its own
         cursor = connection if is_file(database) else connection.cursor()
 
-        schemas: dict[str, str] = {}
+        found: list[Models] = []
 
         def run(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
             if MODELS.search(sql):
-                schemas.update(schemas or _schemas(statement))
-                sql = MODELS.sub(lambda found: f"{schemas[found[1]]}.", sql)
+                found.extend([] if found else [models_of(statement, marts)])
+                sql = MODELS.sub(lambda name: found[0].relation(*name.groups()), sql)
             return statement(sql, **values)
 
         def statement(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -67,26 +71,68 @@ def reading(database: str, *, read_only: bool = False, seconds: float | None = N
             yield run
 
 
-def _schemas(run: Run) -> dict[str, str]:
-    """Returns the schemas of the marts and of staging.
+@dataclass(frozen=True)
+class Models:
+    """Where the models are. A dbt project builds in schemas of its own target, and may replace a model by its own."""
 
-    `source-amocrm models` builds in amocrm_…: these come first. A dbt project builds in schemas of its own target: of
-    several, those that were built last are returned.
-    """
-    wanted = {"marts": ("freshness", "deal_stage_history"), "staging": ("int_accounts", "int_deal_ways")}
-    names = ", ".join(f"'{name}'" for pair in wanted.values() for name in pair)
-    _, found = run(f"SELECT table_schema, table_name FROM information_schema.tables WHERE table_name IN ({names})")
-    present = {
-        kind: sorted(schema for schema, name in found if name == first and (schema, second) in found)
-        for kind, (first, second) in wanted.items()
-    }
-    if "amocrm_marts" in present["marts"] or not (present["marts"] and present["staging"]):
-        return {"marts": "amocrm_marts", "staging": "amocrm_staging"}
-    built = {schema: run(f'SELECT max(built_at) FROM "{schema}".freshness')[1][0][0] for schema in present["marts"]}
-    dated = [schema for schema in built if built[schema]]
-    marts = max(dated, key=lambda schema: built[schema], default=present["marts"][0])
-    beside = f"{marts.removesuffix('marts')}staging"
-    return {"marts": f'"{marts}"', "staging": f'"{beside if beside in present["staging"] else present["staging"][0]}"'}
+    schemas: dict[str, str]
+    """The schemas of the marts and of staging."""
+    built: dict[str, tuple[str, str]]
+    """The schema and the name of each table of the build, by its name in the package."""
+
+    def relation(self, kind: str, table: str, named: str | None) -> str:
+        schema, name = self.built.get(table, (self.schemas[kind], table))
+        return f'"{schema}"."{name}"' + (named or ("" if name == table else f" as {table}"))
+
+    def tables(self, present: Collection[str]) -> set[str]:
+        """Returns the tables of the build among `present`, named schema.table. Others may be of older builds."""
+        return {table for table, (schema, name) in self.built.items() if f"{schema}.{name}" in present}
+
+
+def models_of(run: Run, marts: str | None = None) -> Models:
+    """Returns where the models are. `source-amocrm models` builds in amocrm_…; of other schemas the newest is taken."""
+    if marts is None:
+        built = {schema: _built_at(run, schema) for schema in _schemas_of_marts(run)}
+        dated = [schema for schema in built if built[schema]]
+        newest = max(dated, key=built.__getitem__, default=next(iter(built), "amocrm_marts"))
+        marts = "amocrm_marts" if "amocrm_marts" in built else newest
+    staging, beside = _schemas_with(run, "int_tables", "relation_name"), f"{marts.removesuffix('marts')}staging"
+    schemas = {"marts": marts, "staging": beside if beside in staging else next(iter(staging), beside)}
+    if not staging:
+        return Models(schemas, {})
+    _, rows = run(f'SELECT table_name, table_schema, relation_name FROM "{schemas["staging"]}".int_tables')
+    return Models(schemas, {table: (schema, name) for table, schema, name in rows})
+
+
+def marts_to_read(run: Run, named: str | None) -> str:
+    """Returns the schema whose marts are read. Raises ValueError if it holds none, or if none of several is named."""
+    present = _schemas_of_marts(run)
+    listed = ", ".join(f"{schema} (built {_built_at(run, schema):%Y-%m-%d %H:%M} UTC)" for schema in present)
+    if named is None and len(present) == 1:
+        return present[0]
+    if named in present:
+        return str(named)
+    if not present:
+        raise ValueError("There are no marts in this database. Build them first: source-amocrm models.")
+    if named is None:
+        raise ValueError(f"Several schemas hold marts: {listed}. Name one: --built {present[0]}.")
+    raise ValueError(f"The schema {named} holds no marts. There are: {listed}.")
+
+
+def _schemas_of_marts(run: Run) -> list[str]:
+    return _schemas_with(run, "freshness", "built_at")
+
+
+def _schemas_with(run: Run, table: str, column: str) -> list[str]:
+    _, rows = run(
+        "SELECT table_schema FROM information_schema.columns "
+        f"WHERE table_name = '{table}' AND column_name = '{column}' ORDER BY 1"
+    )
+    return [schema for (schema,) in rows]
+
+
+def _built_at(run: Run, schema: str) -> Any:
+    return run(f'SELECT max(built_at) FROM "{schema}".freshness')[1][0][0]
 
 
 @contextmanager
@@ -148,10 +194,10 @@ def check_writable(database: str, *schemas: str) -> None:
             check_rights([sql for (sql,) in run(RIGHTS.format(schemas=",".join(schemas)))[1] if sql])
 
 
-def projects_in_marts(database: str) -> list[str]:
+def projects_in_marts(database: str, marts: str | None = None) -> list[str]:
     """Returns the projects that the marts unite."""
     if not any(name.endswith(".int_accounts") for name in tables(database)):
         return []
-    with reading(database) as run:
+    with reading(database, marts=marts) as run:
         _, rows = run("SELECT project_id FROM amocrm_staging.int_accounts ORDER BY 1")
         return [project for (project,) in rows]

@@ -15,6 +15,7 @@ class _Interrupt:
     """Handles Ctrl-C. Errors that follow from it (of a query, a half-written file, an import) are not shown."""
 
     met = False
+    sentence = READ_IS_KEPT
     _held = False
     _waits = False
 
@@ -33,13 +34,16 @@ class _Interrupt:
             self._waits = False
             self._interrupt()
 
+    def tell(self) -> None:
+        print(self.sentence, file=sys.stderr)
+
     def _interrupt(self) -> NoReturn:
         self.met = True
         raise KeyboardInterrupt
 
     def excepthook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if self.met:
-            print(READ_IS_KEPT, file=sys.stderr)
+            self.tell()
         else:
             sys.__excepthook__(kind, error, trace)
 
@@ -64,10 +68,15 @@ def interrupted() -> bool:
     return _interrupt.met
 
 
+def stopped_means(sentence: str) -> None:
+    """Sets what Ctrl-C says of the command that runs, by default that of a sync."""
+    _interrupt.sentence = f"\nStopped. {sentence}"
+
+
 def exit_code(error: BaseException) -> int:
     """Prints why a command ended, and returns its exit code."""
     if _interrupt.met:
-        print(READ_IS_KEPT, file=sys.stderr)
+        _interrupt.tell()
         return INTERRUPTED
     print(without_password(str(error)), file=sys.stderr)
     return 2

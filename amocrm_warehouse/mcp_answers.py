@@ -32,8 +32,6 @@ MEANS = {
     "untouched_and_open": "Deals created in the days that are open and that no person has called or written to yet.",
     "waiting_now": "Clients who wait for a person's answer in a chat now.",
     "not_answered": "Chats of the days that no person has answered.",
-    "won_of_created": "Of the deals created in the days, those that are won now, whenever they were won.",
-    "won_of_created_budget": "The budgets of the deals created in the days that are won now, whenever they were won.",
     "lost_here": "Deals lost from this stage.",
     "half_leave_within_days": "Half of the stays in the stage end within so many days; null if more than half still "
     "last.",

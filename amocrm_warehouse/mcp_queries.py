@@ -42,19 +42,31 @@ def sold_by(name: str, key: str, number: str = "cast(null as bigint)") -> str:
     """
 
 
-def talks_by(name: str, key: str) -> str:
-    """Returns SQL of conversations by one column."""
+def talks_by(name: str, key: str, waiting: bool = True) -> str:
+    """Returns SQL of the period's conversations by one column; if `waiting`, with all in which a client waits now."""
     by = {"person": "answered_by_person", "robot": "answered_by_robots_alone", None: "not_answered"}
     answered = ", ".join(
         f"count(*) filter (where answered_by {'is null' if who is None else f'= {chr(39)}{who}{chr(39)}'}) as {shown}"
         for who, shown in by.items()
     )
+    rows = f"from amocrm_marts.conversations {of_chosen('conversations')} {join_deals('conversations')}"
+    of_period = f"""
+        select
+            conversations.project_id, {key} as {name}, {totals("talks", "first_response")}, {answered}, 0 as unanswered
+        {rows} where {counts_in("talks", None)} and {OF_DEALS} group by 1, 2
+    """
+    of_now = f"""
+        select conversations.project_id, {key}, 0, null, 0, 0, 0, {total("unanswered")}
+        {rows} where {counts_in("unanswered", None)} and {OF_DEALS} group by 1, 2 having {total("unanswered")} > 0
+    """
+    sums = ", ".join(f"sum({shown}) as {shown}" for shown in by.values())
     return f"""
-        select conversations.project_id, {key} as {name}, {totals("talks", "first_response", "unanswered")}, {answered}
-        from amocrm_marts.conversations {of_chosen("conversations")} {join_deals("conversations")}
-        where {counts_in("talks", None)} and {OF_DEALS}
+        select
+            project_id, {name}, sum(talks) as talks, max(first_response) as first_response, {sums}
+            {", sum(unanswered) as unanswered" if waiting else ""}
+        from ({of_period} {f"union all {of_now}" if waiting else ""}) as facts
         group by 1, 2
-        order by 1, {"2" if name == "hour" else "3 desc, 5 desc, 2"}
+        order by 1, {"3 desc, 8 desc, 2" if waiting else "2"}
     """
 
 
@@ -65,7 +77,7 @@ ENDS = {months: f"cast(deals.month + interval '{months + 1} month' as date)" for
 
 QUERIES: dict[str, str] = {
     "by_manager": sold_by(
-        "manager", "coalesce(deals.closer_name, '#' || cast(deals.closer_id as varchar))", "deals.closer_id"
+        "manager", "coalesce(deals.closer_name, '№ ' || cast(deals.closer_id as varchar))", "deals.closer_id"
     ),
     "by_team": sold_by("team", team("deals", "closer_id")),
     "by_pipeline": sold_by(
@@ -251,7 +263,7 @@ QUERIES: dict[str, str] = {
         order by 1
     """,
     "talks_by_channel": talks_by("channel", "conversations.channel"),
-    "talks_by_hour": talks_by("hour", "cast(extract(hour from conversations.started_at_local) as integer)"),
+    "talks_by_hour": talks_by("hour", "cast(extract(hour from conversations.started_at_local) as integer)", False),
     "incoming_chats": f"""
         select
             conversations.project_id, conversations.responsible_user_id as user_id, {totals("talks", "first_response")},

@@ -143,7 +143,7 @@ TOOLS: dict[str, Tool] = {
     ),
     "sources": Tool(
         "Where deals come from: deals created in the days by source (null: none), and what is won of them now.",
-        {"sources": of_created("sources")}, OF_DEALS, CREATION,
+        {"sources": "sources"}, OF_DEALS, CREATION,
         notes=("won_of_created and source_rate are of the deals created in the days, whenever they were won: they "
                "differ "
                "from the sales of the days.", "What sources cost is not in the marts: nothing here tells a return."),
@@ -210,7 +210,7 @@ TOOLS: dict[str, Tool] = {
         "were answered; by manager, by channel, and by the hour in which they began.",
         {"managers": "talks", "channels": "talks_by_channel", "hours": "talks_by_hour"}, ("pipeline", *OF_PEOPLE),
         "the day on which the conversation began",
-        notes=("unanswered are the conversations begun in the days whose client waits now; today has all who wait.",),
+        notes=("unanswered are all clients who wait now, whenever the conversation began: as many as in today.",),
         reads=("messages", "users"),
     ),
     "activity": Tool(

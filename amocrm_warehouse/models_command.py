@@ -20,7 +20,7 @@ from typing import Any
 from amocrm_warehouse.database import DATABASE_ERRORS, check_writable, tables, tables_of
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.plans_and_costs import PLANS, read_plans, write_plans
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import own_folder
@@ -213,8 +213,10 @@ def build_from(options: argparse.Namespace) -> tuple[Built, str]:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm models", description=__doc__)
     add_options(parser)
+    options = parser.parse_args(arguments)
+    stopped_means("Models that were built stay, the others are as before.")
     try:
-        built, sentence = build_from(parser.parse_args(arguments))
+        built, sentence = build_from(options)
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     print(sentence)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TextIO
 
 from source_amocrm.browser import open_in_browser
 
@@ -34,7 +35,7 @@ def _default() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / NAME
 
 
-def show(path: Path) -> None:
-    """Prints the path of the report, and opens the report if the person sees this machine's display."""
-    print(f"\nThe report: {path}", flush=True)
+def show(path: Path, to: TextIO | None = None) -> None:
+    """Prints the path of the report, to stdout by default, and opens it if the person sees this machine's display."""
+    print(f"\nThe report: {path}", flush=True, file=to)
     open_in_browser(path.as_uri())

@@ -32,14 +32,12 @@ PLAIN = {
 }  # fmt: skip
 """Tools whose first table is one of the workbook's."""
 SHARES = ("rate", "source_rate")
-RENAMED = {"sources": {"won": "won_of_created", "won_budget": "won_of_created_budget"}}
 
 
-def told(name: str, columns: Iterable[str], row: Iterable[Any]) -> Row:
+def told(columns: Iterable[str], row: Iterable[Any]) -> Row:
     """Returns an expected row as the assistant is told: shares as percents, the average as a whole number."""
     found: Row = {}
     for column, value in zip(columns, row, strict=True):
-        column = RENAMED.get(name, {}).get(column, column)
         if column in SHARES:
             found[f"{column}_percent"] = value if value is None else float(percents(value))
         else:
@@ -50,7 +48,7 @@ def told(name: str, columns: Iterable[str], row: Iterable[Any]) -> Row:
 def check_rows(rows: list[Row], name: str, choice: Choice, limit: int | None = None) -> None:
     """Asserts that rows are those of a table of the workbook, in every column that both have."""
     columns, wanted = answers(choice)[name]
-    expected = [told(name, columns, row) for row in wanted]
+    expected = [told(columns, row) for row in wanted]
     assert len(rows) == len(expected[:limit]), name
     if rows:
         shown = [column for column in expected[0] if column in rows[0]]
@@ -62,7 +60,7 @@ def check_cards(cards: list[Row], choice: Choice, limit: int | None = None) -> N
     """Asserts that each card stands once, with all of its reasons, the highest budgets first."""
     columns, wanted = answers(choice)["today"]
     expected: dict[Any, list[Row]] = {}
-    for row in (told("today", columns, one) for one in wanted):
+    for row in (told(columns, one) for one in wanted):
         expected.setdefault((row["entity_type"], row["entity_id"] or id(row)), []).append(row)
     assert len(cards) == len(list(expected.values())[:limit])
     budgets = [card["budget"] or 0 for card in cards]
@@ -193,7 +191,7 @@ def check_more(found: Mapping[str, Row], known: oracle.Known, choice: Choice) ->
     )  # fmt: skip
     by_channel = expected_page.talks_by(choice, lambda _, talk: talk["channel"])
     assert same([list(row.values())[1:] for row in found["conversations"]["channels"]], by_channel)
-    by_hour = expected_page.talks_by(choice, lambda _, talk: talk["started_at_local"].hour)
+    by_hour = expected_page.talks_by_hour(choice)
     assert same([list(row.values())[1:] for row in found["conversations"]["hours"]], by_hour)
     if choice.first.day == 1 and (choice.last + timedelta(days=1)).day == 1:  # the oracle counts whole months
         hours = {WEEKDAYS[day]: {str(hour): count for hour, count in enumerate(counts) if count}

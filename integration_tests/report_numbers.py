@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from . import report_page
 from .expected import marts as oracle
 from .expected.marts import ahead
 from .expected.marts import page as expected_page
-from .expected.marts.deals import kind
+from .expected.marts.deals import deals, kind
 from .expected.marts.known import PARTS, amount
 from .expected.marts.page import REASONS, Choice
 from .expected.marts.sentences import LANGUAGES, Wording, sentences
@@ -121,7 +122,7 @@ SENTENCES = """
     const of = (id, make) => (language === was ? find(`#${id}`) : make(teller(view)));
     return {
       figures: texts(of("figures", (tell) => figures(view, tell)), ".value, .change, .beside, .compared"),
-      ...Object.fromEntries(SECTIONS.map((section) => (
+      ...Object.fromEntries(SECTIONS.filter((section) => find(`#${section.id}`)).map((section) => (
         [section.id, texts(of(section.id, (tell) => card(section, view, tell, [])), ".insight")]))),
     };
   });
@@ -229,6 +230,12 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             ("user_id", "manager", *sold, "overdue", "stale"),
             [[user, *row] for (_, user), row in expected_page.managers_by_id(choice).items()],
         ),
+        "plans": (
+            ("month", "user_id", "manager", "plan", "won_budget", "plan_share"),
+            [[f"{month}-01", user, known.user(user), plan, sold := sold_in(known, month, user), float(sold / plan)]
+             for known in choice.known for (month, user), plan in known.plans.items()
+             if f"{choice.first:%Y-%m}" <= month <= f"{choice.last:%Y-%m}" and choice.fits(None, user)],
+        ),
         "funnel": (
             ("pipeline_id", "pipeline_name", "deals", "stage", "reached", "lost_here", "status_sort"),
             [[of.id, of.name, of.deals, row[0], row[1], row[4], sort] for of in funnels
@@ -238,7 +245,10 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             ("reason", "deals", "lost_budget"),
             [[reason, deals, money] for reason, deals, _, money in expected_page.reasons(choice)],
         ),
-        "sources": (("source", "deals", "won", "source_rate", "won_budget"), expected_page.sources(choice)),
+        "sources": (
+            ("source", "deals", "won_of_created", "source_rate", "won_of_created_budget"),
+            expected_page.sources(choice),
+        ),
         "stuck": (
             ("pipeline_id", "pipeline_name", "stage", "deals", "budget"),
             [[of.id, of.name, row[0], *row[-2:]] for of in open_deals for row in of.rows],
@@ -256,7 +266,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         ),
         "talks": (
             ("user_id", "manager", "talks", "first_response", "unanswered"),
-            [row[:5] for row in expected_page.talks_by_manager(choice)],
+            [[*row[:4], row[-1]] for row in expected_page.talks_by_manager(choice)],
         ),
         "work": (("user_id", "manager", *expected_page.COUNTS), expected_page.work(choice)),
         "figures": (tuple(figures), [list(figures.values())]),
@@ -287,6 +297,16 @@ def plan_of(choice: Choice) -> Any:
         if f"{choice.first:%Y-%m}" <= month <= f"{choice.last:%Y-%m}" and choice.fits(None, user)
     ]
     return sum(plans) if plans else None
+
+
+def sold_in(known: oracle.Known, month: str, user: int) -> Any:
+    """Sums the sales of a user in a month."""
+    return expected_page.money(
+        deal
+        for deal in deals(known)
+        if not deal["is_deleted"] and deal["stage_kind"] == "won" and deal["closer_id"] == user
+        if (end := ended(deal)) and f"{end:%Y-%m}" == month
+    )
 
 
 def sold_of_plan(choice: Choice) -> Any:
@@ -337,7 +357,10 @@ def of_fifteen_digits(lines: Sequence[str]) -> list[str]:
 
 LINES = {
     "head": ("{account}: sales, {month}", "{account}: продажи, {month}"),
-    "sold": ("This month: {won} won for {money}", "В этом месяце: выиграно {won} на {money}"),
+    "sold": (
+        "This month: {won} won for {money}, in the same days before ({first} – {last}) for {then}",
+        "В этом месяце: выиграно {won} на {money}, в те же дни до этого ({first} – {last}) — на {then}",
+    ),
     "plan": ("Plan of the month: {plan}, done {share}", "План месяца: {plan}, выполнено {share}"),
     "no_plan": ("Plan of the month: none", "План месяца: не задан"),
     "forecast": ("Forecast of {month}: {expected} ({low} – {high})", "Прогноз на {month}: {expected} ({low} – {high})"),
@@ -405,6 +428,8 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         for first, after in zip(month[2:], month[1:], strict=False)
     ]
     sold, before, then = map(expected_page.figures, (this, last, earlier))
+    same_days = expected_page.before(replace(this, last=today), date.min)
+    assert same_days is not None
     tables = answers(this)
     account = next(iter(known.all("account")), {})
     sign = {"RUB": "₽", "USD": "$"}.get(known.currency or "", known.currency or "")
@@ -420,6 +445,12 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
 
     def share(value: float | None) -> str:
         return Wording(language, None).percent(value)
+
+    def who(name: str | None) -> str:
+        return "робот" if russian and name == "robot" else name or "–"
+
+    def dated(day: date) -> str:
+        return f"{day:%d.%m.%Y}" if russian else f"{day:%Y-%m-%d}"
 
     def named(day: date) -> str:
         return f"{MONTHS[day.month - 1]} {day.year}" if russian else f"{day:%B %Y}"
@@ -444,7 +475,10 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     return [
         line("head", account=account.get("name") or known.project, month=named(this.first)),
-        line("sold", won=sold["won"], money=money(sold["won_budget"])),
+        line(
+            "sold", won=sold["won"], money=money(sold["won_budget"]), first=dated(same_days.first),
+            last=dated(same_days.last), then=money(expected_page.figures(same_days)["won_budget"]),
+        ),
         line("plan", plan=money(plan), share=share(float(sold_of_plan(this)) / float(plan))) if plan
         else line("no_plan"),
         *([
@@ -454,9 +488,9 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
              before=money(then["won_budget"])),
         line("created", count=sold["created"], rate=share(sold["rate"])),
-        line("best", who=best[0], money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
+        line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
         line("waiting", **{reason: "–" if count is None else count for reason, count in counts.items()}),
-        line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=card["manager"] or "–",
+        line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=who(card["manager"]),
              link=card["link"] or "") if card else line("nothing"),
     ]  # fmt: skip

@@ -83,7 +83,7 @@ class Report:
 
     def chosen(self) -> tuple[date, date]:
         """Returns the first and the last day of the chosen period, which ends today at the latest."""
-        days = "[state.period.first, Math.min(state.period.last, dayOf(DATA.today))].map(textOf)"
+        days = "[state.period.first, Math.min(state.period.last, todayOf(state.scope.project))].map(textOf)"
         first, last = map(date.fromisoformat, self.script(f"return {days}"))
         return first, last
 
@@ -108,7 +108,8 @@ class Report:
 
     def marks(self, chart: str) -> list[dict[str, str]]:
         """Returns the label for screen readers of each mark in the charts."""
-        return [dict(part.split(": ", 1) for part in mark.split("; ")) for mark in self.script(MARKS, chart)]
+        labels = [str(mark).replace("\u200b", "") for mark in self.script(MARKS, chart)]
+        return [dict(part.split(": ", 1) for part in label.split("; ")) for label in labels]
 
     def labels(self, chart: str) -> list[str]:
         """Returns the texts beside the bars of the charts."""

@@ -59,31 +59,48 @@ def links(path: Path) -> dict[str, dict[str, str]]:
 def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
     """Returns the rows of each table of `report --xlsx` by the names of ANSWERS, a card's row with the card's link.
 
-    Fails if a total is not the sum of its column.
+    Fails if a total is not the sum of its column, of rows of its currency if there are several.
     """
     words, found, linked = Words(language), {}, links(path)
+    missing: dict[str, Any] = {
+        words(key): None for key in ("user.nobody", "reasons.none_given", "source.unknown", "card.nameless")
+    }
+    missing |= {words("scope.all"): "*", words("user.robot"): "robot"}
     reasons = {words(f"today.{reason}"): reason for reason in ("no_task", "slow", "waiting", "overdue_task")}
     cells = sheets(path)
     for name, names in SHEETS.items():
         if words(f"{name}.title") not in cells:
             continue
         heads, *rows = cells[words(f"{name}.title")]
-        columns = names if len(heads) == len(names) else ["project_id", *names]
+        columns = [
+            *(["project_id"] if words("column.account") in heads else []),
+            *(["currency"] if words("column.currency") in heads else []), *names,
+        ]  # fmt: skip
+        assert len(heads) == len(columns), name
         rows = [row + [None] * (len(columns) - len(row)) for row in rows if any(cell is not None for cell in row)]
-        totals = rows.pop() if name in TOTALS else []
-        for index, total in enumerate(totals):
-            if isinstance(total, float):
-                wanted = sum(row[index] or 0 for row in rows)
-                assert abs(total - wanted) <= 1e-9 * max(abs(wanted), 1), (name, columns[index])
-        unknown = {column for index, column in enumerate(columns) if rows and all(row[index] is None for row in rows)}
-        assert sum(isinstance(total, float) for total in totals) == len(TOTALS.get(name, set()) - unknown)
+        totals = [row for row in rows if str(row[0]).startswith(words("total"))]
+        rows = [row for row in rows if row not in totals]
+        assert bool(totals) == (name in TOTALS and bool(rows)), name
+        for total in totals:
+            currency = str(total[0]).partition(", ")[2]
+            of = [row for row in rows if not currency or row[columns.index("currency")] == currency]
+            known = {column for index, column in enumerate(columns) if any(row[index] is not None for row in of)}
+            sums = {columns[index]: value for index, value in enumerate(total) if isinstance(value, float)}
+            assert sums.keys() == TOTALS[name] & known, name
+            for column, value in sums.items():
+                wanted = sum(row[columns.index(column)] or 0 for row in of)
+                assert abs(value - wanted) <= 1e-9 * max(abs(wanted), 1), (name, column)
         found[name] = [
-            {column: typed(column, value, reasons) for column, value in zip(columns, row, strict=True)} for row in rows
+            {
+                column: typed(column, missing.get(str(value), value), reasons)
+                for column, value in zip(columns, row, strict=True)
+            }
+            for row in rows
         ]
         cards = linked[words(f"{name}.title")]
         for index, card in enumerate(columns):
             for at, row in enumerate(found[name] if card in ("card", "deal") else (), 2):
-                row["link"] = cards.pop(f"{'ABC'[index]}{at}", None)
+                row["link"] = cards.pop(f"{'ABCD'[index]}{at}", None)
         assert not cards, name
     return found
 

@@ -271,7 +271,7 @@ def test_the_workbook_has_every_word_in_russian(folder: Path, known: oracle.Know
     meant = [row for row in told["Определения"] if len(row) == 3]
     assert len(meant) > 20
     account = next(row["name"] for row in known.all("account"))
-    assert told["Определения"][:2] == [["Отчёт по продажам", account], ["Период", "февраль 2025 – январь 2026"]]
+    assert told["Определения"][:2] == [["Отчёт по продажам"], [account, "01.02.2025 – 01.01.2026", "RUB"]]
 
 
 def test_the_workbook_and_the_digest_tell_what_the_account_holds(
@@ -286,15 +286,20 @@ def test_the_workbook_and_the_digest_tell_what_the_account_holds(
     assert said.splitlines()[:12] == twelve_lines(known)
     told = {cell for row in sheets(tmp_path / "en.xlsx")["Definitions"] for cell in row}
     shown = {column for columns in workbook.SHEETS.values() for column in columns}
-    assert {metric.means.split(" | ")[0] for name, metric in METRICS.items() if name in shown} <= told
+    assert {Words("en").of_column(name) for name in METRICS if name in shown} <= told
+
+
+def contents(page: Path) -> dict[str, Any]:
+    """What a page holds, packed."""
+    found = re.search(r'id="data">([^<]+)<', page.read_text(encoding="utf-8"))
+    assert found is not None
+    return dict(json.loads(zlib.decompress(base64.b64decode(found[1]))))
 
 
 def unpacked(page: Path) -> dict[str, list[dict[str, Any]]]:
     """The rows of each table of a page."""
-    found = re.search(r'id="data">([^<]+)<', page.read_text(encoding="utf-8"))
-    assert found is not None
     tables = {}
-    for name, table in json.loads(zlib.decompress(base64.b64decode(found[1])))["tables"].items():
+    for name, table in contents(page)["tables"].items():
         columns = {column: unfolded(of) for column, of in table.items()}
         tables[name] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return tables

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from amocrm_warehouse.report import report_command as report
 from docs.describe_models import layer
 from docs.describe_models import models as described
 
 from . import expected, forked, models
 from .models import Row
 from .sandbox import Account
+from .sheets import sheets
+from .test_answers import contents, unpacked
 from .warehouse import ROOT
 
 LEFT_OUT = {
@@ -69,7 +74,7 @@ def test_all_tables_keep_their_names_and_parts_may_be_left_out(project: Project)
     for schema in ("marts", "staging"):
         sql = f"SELECT table_name FROM information_schema.tables WHERE table_schema = 'analytics_{schema}'"
         found = {row["table_name"] for row in models.query(project.database, sql)}
-        layers = ("marts",) if schema == "marts" else ("staging", "intermediate", None)
+        layers = ("marts",) if schema == "marts" else ("staging", "intermediate")  # its plans are its own
         assert found == {name for name in described() if layer(name) in layers} - LEFT_OUT
 
 
@@ -82,8 +87,82 @@ def test_lineage_and_freshness_begin_at_the_tables(project: Project) -> None:
     assert (deals["status"], deals["max_loaded_at"][:19]) == ("warn", "2026-01-05T10:00:00")
 
 
+def test_plans_may_be_the_projects_own(project: Project) -> None:
+    [plan] = models.query(project.database, "SELECT * FROM analytics_marts.sales_plan WHERE plan IS NOT NULL")
+    assert [plan["month"], plan["responsible_user_id"], plan["plan"]] == ["2026-01-01", 9000001, 250_000]
+
+
 def test_the_report_finds_the_marts(project: Project, tmp_path: Path) -> None:
-    path = tmp_path / "report.html"
-    done = forked.run(["report", "--built", "--db", project.database, "--out", path])
-    assert (done.returncode, done.stderr) == (0, "")
+    """It says which they are, and after how many days a deal is stale there."""
+    path, book = tmp_path / "report.html", tmp_path / "report.xlsx"
+    done = forked.run(["report", "--built", "--db", project.database, "--out", path, "--xlsx", book, "--digest"])
+    assert (done.returncode, done.stderr) == (0, f"\nThe report: {path}\n")
+    assert "The report:" not in done.stdout  # the digest alone
     assert path.stat().st_size > 500_000
+    [account], marts = unpacked(path)["accounts"], contents(path)["marts"]
+    assert (marts, account["built_by"], account["stale_days"]) == ("analytics_marts", "shop", 30)
+    meant = [row[2] for row in sheets(book)["Definitions"] if len(row) > 2 and row[1] == "Stale deals"]
+    assert [text.partition(":")[0] for text in meant] == ["Open deals in which nothing has happened for 30 days"]
+
+
+OWN_STALE = """
+select
+    project_id, deal_id, name, pipeline_id, pipeline_name, status_id, status_name, budget, responsible_user_id,
+    responsible_name, in_stage_since, created_at as last_activity_at, 77 as days_without_activity, 0 as open_tasks
+from {{ ref("amocrm__deals") }}
+order by deal_id
+limit 3
+"""
+
+
+def test_a_model_that_the_project_has_replaced_is_read_where_it_is(project: Project, tmp_path: Path) -> None:
+    """The table of the build before is still there, and nobody reads it. `dbt docs generate` works."""
+    settings = project.folder / "dbt_project.yml"
+    replaced = "models:\n  amocrm:\n    marts:\n      amocrm__stale_deals:\n        +enabled: false\n"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("models:\n", replaced), encoding="utf-8")
+    (project.folder / "models" / "amocrm__stale_deals.sql").write_text(OWN_STALE, encoding="utf-8")
+    project.dbt("build", "--select", "amocrm__stale_deals", "int_amocrm__tables", "--exclude-resource-type", "test")
+    project.dbt("docs", "generate")
+    forked.run(["report", "--built", "--db", project.database, "--out", tmp_path / "report.html"])
+    shown = unpacked(tmp_path / "report.html")
+    assert {row["days_without_activity"] for row in shown["stale_deals"]} == {77}
+    assert sum(row["deals"] for row in shown["stale"]) == 3
+    assert models.query(project.database, "SELECT count(*) AS n FROM analytics_marts.stale_deals") != [{"n": 3}]
+
+
+REFUSED = {
+    "by a field by which nothing is built": (
+        ["--built", "--by", "Город"],
+        "The marts in analytics_marts were built without --by, so --built cannot show them by “Город”.",
+    ),
+    "with options of a build": (
+        ["--built", "--fields", "PHONE", "--time-zone", "Europe/Moscow"],
+        "--built builds no models, so it takes no --time-zone, --fields: leave out one or the other.",
+    ),
+    "in a schema without marts": (
+        ["--built", "sales"],
+        "The schema sales holds no marts. There are: analytics_marts (built {built} UTC).",
+    ),
+    "in one of two schemas": (
+        ["--built"],
+        "Several schemas hold marts: amocrm_marts (built {built} UTC), analytics_marts (built {built} UTC). "
+        "Name one: --built amocrm_marts.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_marts_that_cannot_be_shown_are_refused(
+    project: Project, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, sentence = REFUSED[name]
+    file = tmp_path / "crm.duckdb"
+    shutil.copy(project.database, file)
+    with closing(duckdb.connect(str(file))) as connection:
+        if "two" in name:
+            connection.execute("CREATE SCHEMA amocrm_marts")
+            connection.execute("CREATE TABLE amocrm_marts.freshness AS SELECT * FROM analytics_marts.freshness")
+        [built] = connection.execute("SELECT max(built_at) FROM analytics_marts.freshness").fetchall()
+    assert report.main([*given, "--db", str(file), "--out", str(tmp_path / "report.html")]) == 2
+    assert capsys.readouterr().err == sentence.format(built=f"{built[0]:%Y-%m-%d %H:%M}") + "\n"
+    assert not (tmp_path / "report.html").exists()

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -166,8 +167,10 @@ def test_each_number_is_the_accounts(
 COUNTED = """
   const view = chosen(state.scope, state.period, null);
   return {
-    ...metrics(view.closed(), "lost", "lost_budget", "closed"), ...metrics(view.created(), "source_rate"),
-    ...metrics(view.open(), "open_budget"), ...metrics(view.talks(), "talks", "first_response", "unanswered"),
+    ...metrics(view.closed(), "lost", "lost_budget", "closed"),
+    ...metrics(view.created(), "won_of_created", "won_of_created_budget", "source_rate"),
+    ...metrics(view.open(), "open_budget"), ...metrics(view.talks(), "talks", "first_response"),
+    ...metrics(view.now("talks"), "unanswered"),
   };
 """
 
@@ -180,12 +183,15 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
     told = page.figures() | page.script(COUNTED)
     told |= {"overdue": sum(row[-2] for row in people), "stale": sum(row[-1] for row in people)}
     lost, created = expected_page.of_kind(choice.closed(), "lost"), choice.created()
-    talks, first_response, unanswered, *_ = expected_page.answered([talk for _, talk in expected_page.talks(choice)])
+    talks, first_response, *_ = expected_page.answered([talk for _, talk in expected_page.talks(choice)])
+    won_of_created = expected_page.of_kind(created, "won")
     wanted = expected_page.figures(choice) | {
         "lost": len(lost), "lost_budget": expected_page.money(lost), "closed": len(choice.closed()),
-        "source_rate": expected_page.ratio(len(expected_page.of_kind(created, "won")), len(created)),
+        "won_of_created": len(won_of_created), "won_of_created_budget": expected_page.money(won_of_created),
+        "source_rate": expected_page.ratio(len(won_of_created), len(created)),
         "open_budget": expected_page.money(deal for _, deal in choice.open()),
-        "talks": talks, "first_response": first_response, "unanswered": unanswered,
+        "talks": talks, "first_response": first_response,
+        "unanswered": len(expected_page.waiting_talks(choice)),
         "overdue": sum(row[-2] for row in expected_page.managers(choice)),
         "stale": len(expected_page.stale_rows(choice)),
     }  # fmt: skip
@@ -201,7 +207,7 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
     choose(page, known, "1001", "all")
     shown, told = page.sections(), Wording("en", "RUB")
     of_month = known["1001"].plans["2026-01", known["1001"].all("users")[0]["user_id"]]
-    by_day = [mark["Plan"] for mark in page.marks("money") if "/" in mark["Month"] and "Plan" in mark]
+    by_day = [mark["Plan by that day"] for mark in page.marks("money") if "Plan by that day" in mark]
     assert by_day == [told.money(of_month * day / 31) for day in range(1, 32)]
     [months], [people, *_] = shown["money"]["tables"], shown["managers"]["tables"]
     planned = [row for row in months if row[3]]
@@ -220,14 +226,18 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
 
 @CHOOSING
 def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, oracle.Known]) -> None:
-    """Also one that brought no deal; and of a week, or of some people alone, no costs are told."""
-    choice = choose(page, known, "1001", "last3")
+    """In its months that have costs, also if it brought no deal; a week, or some people alone, have no costs."""
+    choice = choose(page, known, "1001", "last12")
     found = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}
-    assert found["Радио"] == [0, 0, None, 0, 2300, None, None, -1]
+    assert found["Радио"] == [0, 0, None, 0, 3300, 3, None, None, -1]
     source = first_source(known["1001"])
-    [(deals_of, won, _, money)] = [row[1:] for row in expected_page.sources(choice) if row[0] == source]
-    told = [2300, 2300 / deals_of, 2300 / won if won else None, (float(money) - 2300) / 2300]
+    paid = replace(choice, first=date(2025, 10, 1), last=date(2025, 12, 31))
+    [(all_deals, *_)] = [row[1:] for row in expected_page.sources(choice) if row[0] == source]
+    [(deals_of, won, _, money)] = [row[1:] for row in expected_page.sources(paid) if row[0] == source]
+    assert 0 < deals_of < all_deals
+    told = [3300, 3, 3300 / deals_of, 3300 / won if won else None, (float(money) - 3300) / 3300]
     assert plain(found[source][4:]) == plain(told)
+    assert "count only the months that have costs for the source" in str(page.sections()["sources"]["notes"])
     choose(page, known, "1001", "week")
     assert {len(row) for row in page.sections()["sources"]["tables"][0]} <= {5}
 
@@ -248,7 +258,7 @@ def test_pictures_show_what_the_tables_say(page: Report, known: dict[str, oracle
     assert [(float(mark["reached"]), float(mark["Lost from here"])) for mark in reached] == [
         (row[1], row[4]) for row in stages.rows
     ]
-    sold = [float(mark["won_budget"]) for mark in page.marks("money")]
+    sold = [float(mark["won_budget"]) for mark in page.marks("money") if "Month" in mark]
     wanted = [float(row[2]) for row in expected_page.money_by(choice, lambda day: f"{day:%Y-%m}")]
     unit = 1e6 if max(wanted) >= 2e6 else 1e3
     assert sold == pytest.approx([amount / unit for amount in wanted])
@@ -263,12 +273,13 @@ def test_pictures_show_what_the_tables_say(page: Report, known: dict[str, oracle
     assert sorted(bars) == sorted((row[0], told.money(row[2]), str(row[1])) for row in people)
     assert sorted(page.labels("managers")) == sorted(told.short(row[2]) for row in people)
     sources = {row[0] or "no source": row[1:] for row in expected_page.sources(choice)}
-    shown_of = ("Source", "Deals", "Won", "Sold for")
+    shown_of = ("Source", "Deals", "Won of them", "Sold for, of them")
     found = [{name: mark[name] for name in shown_of if name in mark} for mark in page.marks("sources")]
     drawn = [bar["Source"] for bar in found if "Deals" in bar]
     assert len(drawn) == min(len(sources), 12)
     assert found == [{"Source": name, "Deals": str(sources[name][0])} for name in drawn] + [
-        {"Source": name, "Won": str(sources[name][1]), "Sold for": told.money(sources[name][3])} for name in drawn
+        {"Source": name, "Won of them": str(sources[name][1]), "Sold for, of them": told.money(sources[name][3])}
+        for name in drawn
     ]
     assert page.labels("sources") == [f"{sources[name][0]} · {told.percent(sources[name][2])}" for name in drawn]
     of_stages = page.marks("open")
@@ -293,7 +304,7 @@ def test_pictures_show_what_the_tables_say(page: Report, known: dict[str, oracle
     began = [
         [float(mark["Hour"]), mark["Conversations"], mark["First answer, median min"]] for mark in page.marks("talks")
     ]
-    by_hour = expected_page.talks_by(choice, lambda _, talk: talk["started_at_local"].hour)
+    by_hour = expected_page.talks_by_hour(choice)
     assert began == [[row[0], str(row[1]), f"{row[2]:g}"] for row in sorted(by_hour) if row[2] is not None]
 
 
@@ -314,7 +325,8 @@ def test_it_says_as_of_which_sync_it_is(page: Report, known: dict[str, oracle.Kn
 
 LEVELS = """
   TABLES.hours.find((row) => row.project_id === "1001").touches = 1e6;
-  return hours(chosen(SCOPES.find((one) => one.id === "1001"), PERIODS[0], null))[0].drawn.map((one) => one.level);
+  const view = chosen(SCOPES.find((one) => one.id === "1001"), periodOf("all", 0), null);
+  return hours(view)[0].drawn.map((one) => one.level);
 """
 
 
@@ -324,10 +336,11 @@ def test_one_act_on_many_cards_does_not_whiten_the_hours(page: Report) -> None:
 
 
 COLORS = """
-  const found = stuck(chosen(SCOPES[0], PERIODS[0], null))[0];
+  const view = chosen(SCOPES[0], periodOf("all", 0), null);
+  const found = stuck(view)[0];
   found.ages = [3];
   found.drawn = found.drawn.filter((one) => one.age_order === 3);
-  return spec(found, teller(chosen(SCOPES[0], PERIODS[0], null)), 900).encoding.color.scale;
+  return spec(found, teller(view), 900).encoding.color.scale;
 """
 
 
@@ -364,8 +377,8 @@ def test_deals_are_linked_to_the_account(page: Report, known: dict[str, oracle.K
 
 CHANGES = """
   const tell = teller(chosen(state.scope, state.period, null));
-  const pairs = [[7, 7, "number"], [8, 4, "number"], [0.5, 0.5, "percent"], [5e9, 2, "money"]];
-  return pairs.map((one) => change(...one, tell).textContent);
+  const pairs = [[7, 7, "number"], [8, 4, "number"], [0.5, 0.5, "percent"], [5e9, 2, "money"], [3, 4, "days"]];
+  return pairs.map((one) => [change(...one, tell)].map((made) => `${made.textContent} ${made.className}`)[0]);
 """
 
 
@@ -394,11 +407,16 @@ def test_of_several_stages_that_deals_do_not_leave_the_fullest_is_named(
     [_, first_stays, most, less, *_] = pipeline.stays
     assert first_stays > most > less > 6
     said = page.sections()["funnel"]["notes"][-1]
-    assert said == f"More than half have not left “{pipeline.rows[2][0]}” yet: {most} deals are there now."
+    assert said == (
+        f"More than half have not left “{pipeline.rows[2][0]}” yet: {most} of {most} are there now (100%); "
+        "of stages with 10 stays or more."
+    )
 
 
 def test_no_arrow_at_zero_and_months_in_their_case(page: Report) -> None:
-    assert page.script(CHANGES) == ["as before", "▲ 100%", "as before", "▲ over 1,000%"]
+    assert page.script(CHANGES) == [
+        "as before change", "▲ 100% change up", "as before change", "▲ over 1,000% change up", "▼ 25% change up",
+    ]  # fmt: skip
     assert page.script(NOTHING_SOLD).endswith("off by – (median), “the same as last month” by –.")
     page.press("[data-language=ru]")
     assert page.script("return said('period.clipped', {month: since('2023-12')})") == "Начиная с декабря 2023 г."
@@ -524,14 +542,99 @@ def test_deals_that_are_dated_as_closed_in_days_to_come_are_in_the_sum_of_the_mo
 
 
 @CHOOSING
-def test_an_unfinished_month_is_told_of(page: Report, known: dict[str, oracle.Known]) -> None:
+def test_an_unfinished_period_is_compared_with_the_same_days(page: Report, known: dict[str, oracle.Known]) -> None:
     said = "return document.querySelector('.compared').textContent"
     choose(page, known, "1001/", "last3")
-    assert page.script(said) == "▲▼ against the 3 months before. The present month is not over yet."
+    same_days = "Nov 1, 2025 – Jan 1, 2026 against the same days before: Aug 1, 2025 – Oct 1, 2025"
+    assert page.script(said) == f"▲▼ {same_days}"
+    sections = page.sections()
+    assert [same_days in sections[name]["notes"] for name in ("managers", "sources")] == [True, True]
     choose(page, known, "1001/", "month")
-    assert page.script(said) == "▲▼ against the month before."
+    assert page.script(said) == "▲▼ Dec 1, 2025 – Dec 31, 2025 against Nov 1, 2025 – Nov 30, 2025"
     choose(page, known, "1001/", "week")
-    assert page.script(said) == "▲▼ against the 7 days before."
+    assert page.script(said) == "▲▼ Dec 22, 2025 – Dec 28, 2025 against Dec 15, 2025 – Dec 21, 2025"
+
+
+BY_FIELD = """
+  DATA.by = "Услуги";
+  TABLES.deals.forEach((row, place) => { row.by_value = place % 3 ? "Доставка" : null; });
+  show();
+"""
+
+
+def test_a_field_is_shown_beside_the_sources_which_keep_their_costs(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
+    choose(page, known, "1001", "last12")
+    sources = page.sections()["sources"]["tables"]
+    assert "by" not in page.sections()
+    page.script(BY_FIELD)
+    page.wait()
+    shown = page.sections()
+    assert shown["sources"]["tables"] == sources
+    assert {row[0] for row in shown["by"]["tables"][0]} == {"Доставка", None}
+    assert sum(row[1] for row in shown["by"]["tables"][0]) == sum(row[1] for row in sources[0])
+    assert page.script("return document.querySelector('#by h2').textContent") == "By “Услуги”"
+
+
+PEOPLE = """
+  const row = (closer_id, budget) => ({ project_id: "1001", closer_id, budget, stage_kind: "won", closed: 1 });
+  const people = TABLES.people.filter((one) => one.project_id === "1001").slice(0, 3);
+  const rows = [...people.map((one, place) => row(one.user_id, 100 * (place + 1))), row(0, 9000), row(1, 8000)];
+  const found = beside(rows, null, (one) => isPerson(one.project_id, one.closer_id), "project_id", "closer_id");
+  return found.map((one) => [nameOf("1001", one.row.closer_id), one.of_median]);
+"""
+
+
+def test_robots_and_removed_users_are_no_part_of_a_median_of_people(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
+    names = sorted(row["name"] for row in known["1001"].all("users"))[:3]
+    told = [["robot", None], ["№ 1", None]]
+    assert page.script(PEOPLE) == [*told, [names[2], 1.5], [names[1], 1], [names[0], 0.5]]
+
+
+MEANT = "return [...document.querySelectorAll(`#${arguments[0]} th`)].map((one) => [one.textContent, one.title])"
+
+
+def test_a_definition_is_that_of_its_number(page: Report) -> None:
+    """Won by the day of creation is another number than won by the day of closing."""
+    meant = {name: dict(page.script(MEANT, name)) for name in ("sources", "cohorts", "managers", "funnel", "forecast")}
+    won, won_of_created = (METRICS[name].means.partition(" | ")[0] for name in ("won", "won_of_created"))
+    assert [meant[name].get("Won") for name in ("sources", "cohorts", "managers")] == [None, None, won]
+    assert [meant[name].get("Won of them") for name in ("sources", "cohorts", "managers")] == [
+        won_of_created, won_of_created, None,
+    ]  # fmt: skip
+    assert meant["funnel"]["Lost from here"].startswith("Deals created in the period whose last stage")
+    assert {"Sold for", "Sold since the first"} <= meant["forecast"].keys()
+
+
+LONGER = "for (const row of TABLES.accounts) row.stale_days = 30; show();"
+
+
+def test_the_words_of_stale_deals_have_the_days_of_the_marts(page: Report) -> None:
+    lead = "return document.querySelector('#stale .lead').textContent"
+    assert " for 14 days or more " in page.script(lead)
+    page.script(LONGER)
+    page.wait()
+    assert " for 30 days or more " in page.script(lead)
+    assert " for 30 days: " in dict(page.script(MEANT, "managers"))["Stale deals"]
+
+
+@CHOOSING
+@pytest.mark.parametrize("kind", ["week", "month", "all"])
+def test_clients_who_wait_are_as_many_wherever_they_are_counted(
+    page: Report, known: dict[str, oracle.Known], kind: str
+) -> None:
+    """Whatever period is chosen: they wait now."""
+    choice = choose(page, known, "1001", kind)
+    shown = page.sections()
+    waiting = len(expected_page.waiting_talks(choice))
+    assert waiting > 0
+    assert f"clients without an answer: {waiting};" in shown["today"]["notes"][0]
+    assert f"Clients without an answer now: {waiting}, whenever" in str(shown["talks"]["notes"])
+    of_today, of_talks = shown["today"]["totals"][0][0], shown["talks"]["totals"][0][0]
+    assert [of_today[3], of_talks[-1]] == [waiting, waiting]
 
 
 PICTURES = {

@@ -8,6 +8,7 @@ import pytest
 
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.report_words import Words
+from amocrm_warehouse.report.workbook import share_format
 
 COMPARED = {
     "a quarter that is not over": ("2026-10-01", "2026-12-31", "2026-07-01", "2026-08-29"),
@@ -41,6 +42,8 @@ def test_a_share_below_the_whole_is_never_shown_as_the_whole() -> None:
     ]  # fmt: skip
     assert [Words("en").percent(share) for share in (0.998, 0.0996, 0.004, None)] == ["99%", "10%", "0.4%", "–"]
     assert Words("ru").percent(0.035) == "3,5\u00a0%"
+    formats = [share_format(share) for share in (0.998, 1, 0.5, 0.05, -0.05, -0.998)]
+    assert formats == ["almost", "share", "share", "small share", "small share", "share"]
 
 
 def test_a_half_is_rounded_up() -> None:

@@ -111,7 +111,7 @@ def test_days_that_cannot_be_are_refused(given: dict[str, Any], sentence: str) -
 @pytest.mark.parametrize("page", ["report.md", "report.ru.md"])
 def test_the_pages_name_every_tool(page: str) -> None:
     text = (Path(__file__).resolve().parents[1] / "docs" / page).read_text(encoding="utf-8")
-    section = text[text.index("pip install 'source-amocrm[mcp]'") :].partition("\n## ")[0]
+    section = text[text.index("source-amocrm mcp --to") :].partition("\n## ")[0]
     rows = "".join(line for line in section.splitlines() if line.startswith("| "))
     assert set(re.findall(r"`(\w+)`", rows)) == TOOLS.keys()
     assert all(f"`{name}`" in section for name in SQL_TOOLS)

@@ -41,7 +41,7 @@ def in_period(day: str) -> str:
 
 
 SOURCE = "coalesce(deals.source_name, deals.utm_source)"
-USER_NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '#' || cast({id} as varchar)) end"
+USER_NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '№ ' || cast({id} as varchar)) end"
 
 
 def is_read(project: str, table: str) -> str:
@@ -142,6 +142,14 @@ ANSWERS: dict[str, str] = {
         group by facts.project_id, chosen.currency, chosen.purse, facts.user_id
         order by chosen.purse, won_budget desc, won desc, 1, 3
     """,
+    "plans": f"""
+        select
+            plans.project_id, chosen.currency, month, responsible_user_id as user_id, responsible_name as manager, plan,
+            won_budget, cast(won_budget as double precision) / nullif(plan, 0) as plan_share
+        from amocrm_marts.sales_plan as plans {of_chosen("plans")}
+        where plan is not null and {in_period("month")} and $pipelines is null and {in_choice("plans", pipeline=None)}
+        order by 1, 3, 5, 4
+    """,
     "funnel": f"""
         select
             ways.project_id, stages.pipeline_id, stages.pipeline_name, stages.status_name as stage, stages.status_sort,
@@ -175,7 +183,7 @@ ANSWERS: dict[str, str] = {
     "sources": f"""
         select
             deals.project_id, chosen.currency, {SOURCE} as source, {total("created")} as deals,
-            {totals("won", "source_rate", "won_budget")}
+            {totals("won_of_created", "source_rate", "won_of_created_budget")}
         from amocrm_marts.deals {of_chosen("deals")}
         where {counts_in("created")}
         group by 1, 2, 3, chosen.purse
@@ -234,13 +242,24 @@ ANSWERS: dict[str, str] = {
     """,
     "talks": f"""
         select
-            conversations.project_id, conversations.responsible_user_id as user_id,
-            max({USER_NAME.format(id="conversations.responsible_user_id")}) as manager,
-            {totals("talks", "first_response", "unanswered")}
-        from amocrm_marts.conversations {of_chosen("conversations")} {join_deals("conversations")}
+            facts.project_id, facts.user_id, max({USER_NAME.format(id="facts.user_id")}) as manager,
+            sum(talks) as talks, max(first_response) as first_response, sum(unanswered) as unanswered
+        from (
+            select
+                conversations.project_id, conversations.responsible_user_id as user_id,
+                {totals("talks", "first_response")}, 0 as unanswered
+            from amocrm_marts.conversations {of_chosen("conversations")} {join_deals("conversations")}
+            where {counts_in("talks", None)} and {OF_DEALS}
+            group by 1, 2
+            union all
+            select conversations.project_id, conversations.responsible_user_id, 0, null, {total("unanswered")}
+            from amocrm_marts.conversations {of_chosen("conversations")} {join_deals("conversations")}
+            where {counts_in("unanswered", None)} and {OF_DEALS}
+            group by 1, 2
+            having {total("unanswered")} > 0
+        ) as facts
         left join amocrm_staging.stg_users as users
-            on users.project_id = conversations.project_id and users.user_id = conversations.responsible_user_id
-        where {counts_in("talks", None)} and {OF_DEALS}
+            on users.project_id = facts.project_id and users.user_id = facts.user_id
         group by 1, 2
         order by 4 desc, 6 desc, 1, 2
     """,
@@ -315,6 +334,11 @@ def select(run: Run, sql: str, choice: Choice, **others: Any) -> AnswerTable:
     values |= choice.values() | others
     columns, rows = run(sql, **{name: values[name] for name in set(re.findall(r"\$(\w+)", sql))})
     return AnswerTable(columns, rows)
+
+
+def stale_days(run: Run) -> int:
+    """Returns the var of that name with which the models were built."""
+    return int(run("select max(stale_days) from amocrm_staging.int_accounts")[1][0][0])
 
 
 def people_of(run: Run, groups: Iterable[str], managers: Iterable[str]) -> frozenset[tuple[str, int]]:

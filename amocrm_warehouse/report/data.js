@@ -7,7 +7,6 @@ const METRICS = embedded("metrics");
 let DATA; // what page.py packed
 let TABLES; // rows by table; a table that could not be built is missing
 let SCOPES;
-let PERIODS;
 let PEOPLE; // names and teams by "project/user"
 
 const sum = (rows, column) => Math.round(100 * rows.reduce((total, row) => total + (row[column] || 0), 0)) / 100;
@@ -43,6 +42,12 @@ const textOf = (day) => new Date(day * 864e5).toISOString().slice(0, 10);
 const monthOf = (day) => textOf(day).slice(0, 7);
 const firstOf = (month) => dayOf(`${month}-01`);
 const lastOf = (month) => firstOf(shifted(month, 1)) - 1;
+
+// The same day of another month, or the last day of that month if it is shorter.
+function monthsLater(day, months) {
+  const month = shifted(monthOf(day), months);
+  return Math.min(firstOf(month) + day - firstOf(monthOf(day)), lastOf(month));
+}
 
 function shifted(month, by) {
   const count = 12 * Number(month.slice(0, 4)) + Number(month.slice(5, 7)) - 1 + by;
@@ -91,8 +96,10 @@ async function load() {
   }
   PEOPLE = new Map((TABLES.people || []).map((row) => [`${row.project_id}/${row.user_id}`, row]));
   SCOPES = scopes();
-  PERIODS = periods();
 }
+
+// The day of the build by the account's own clock; of several accounts the earliest, which has begun for all of them.
+const todayOf = (project) => Math.min(...TABLES.accounts.filter((row) => project === null || row.project_id === project).map((row) => row.today));
 
 // Accounts with different currencies have no common sums: then no scope has all accounts. An unknown currency differs from all others.
 function scopes() {
@@ -121,8 +128,8 @@ function pipelinesOf(project) {
 const ofMonths = (id, kind, first, last) => ({ id, kind, first: firstOf(first), last: lastOf(last), whole: true });
 
 // The periods to choose from: everything, the last months, and each week, month, quarter and year with data.
-function periods() {
-  const [since, today] = [dayOf(DATA.since), dayOf(DATA.today)];
+function periods(today) {
+  const since = dayOf(DATA.since);
   const [first, now] = [monthOf(since), monthOf(today)];
   const months = monthsBetween(since, today).reverse();
   const monday = today - ((today + 3) % 7);
@@ -139,22 +146,31 @@ function periods() {
 }
 
 // A period between two chosen days. If it consists of whole months, it has plans, which are monthly.
-function ownPeriod(first, last) {
-  const whole = textOf(first).endsWith("-01") && (last === lastOf(monthOf(last)) || last >= dayOf(DATA.today));
+function ownPeriod(first, last, today) {
+  const whole = textOf(first).endsWith("-01") && (last === lastOf(monthOf(last)) || last >= today);
   return { id: `${textOf(first)}..${textOf(last)}`, kind: "own", first, last, whole };
 }
 
-function periodOf(id) {
+function periodOf(id, today) {
   const [first, last] = id.split("..");
   const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text) && Number.isFinite(dayOf(text));
-  if (last !== undefined) return isDay(first) && isDay(last) && first <= last ? ownPeriod(dayOf(first), dayOf(last)) : null;
-  return PERIODS.find((one) => one.id === id) || null;
+  if (last !== undefined) return isDay(first) && isDay(last) && first <= last ? ownPeriod(dayOf(first), dayOf(last), today) : null;
+  return periods(today).find((one) => one.id === id) || null;
+}
+
+// The days with which a period is compared, and the day of then that is as today is now; like_with_like.py has the rule.
+function daysBefore({ first, last, whole }, today) {
+  const months = whole ? monthsBetween(first, last).length : 0;
+  const then = (day) => (whole ? monthsLater(day, -months) : day - (last - first + 1));
+  return { first: then(first), last: last < today ? first - 1 : then(today), today: then(today) };
 }
 
 const nameOf = (project, user) => {
   if (user === null || user === undefined) return null;
-  return user === 0 ? "robot" : (PEOPLE.get(`${project}/${user}`) || {}).name || `#${user}`;
+  return user === 0 ? said("user.robot") : (PEOPLE.get(`${project}/${user}`) || {}).name || `№ ${user}`;
 };
+// Users whom amoCRM still lists. Robots and removed users are no part of a median of people.
+const isPerson = (project, user) => PEOPLE.has(`${project}/${user}`);
 
 // The teams and people to choose from: people are users with deals, tasks, plans or work.
 function whos(scope) {
@@ -193,10 +209,11 @@ function chosen(scope, period, who) {
     talks: () => of("talks", first, last, "began"),
     hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // by month: all months that the period touches
   });
-  const today = dayOf(DATA.today);
+  const today = todayOf(scope.project);
   const planned = scope.pipeline === null && period.whole;
   return {
-    scope, period, who, account, currency: account && account.currency, ...between(period.first, period.last),
+    scope, period, who, today, account, currency: account && account.currency, ...between(period.first, period.last),
+    so_far: between(period.first, Math.min(period.last, today)), // what is compared
     now: (name) => of(name),
     month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),
     month_plans: () => (scope.pipeline === null && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
@@ -206,11 +223,11 @@ function chosen(scope, period, who) {
     planned,
     plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),
     last: Math.min(period.last, today),
-    // as many months, or days, before the period; null if the page does not hold them
+    // null if the page does not hold those days
     before: () => {
-      const months = period.whole ? monthsBetween(period.first, period.last).length : null;
-      const first = months ? firstOf(shifted(monthOf(period.first), -months)) : period.first - (period.last - period.first + 1);
-      return period.kind === "all" || first < dayOf(DATA.since) ? null : { months, days: period.last - period.first + 1, ...between(first, period.first - 1) };
+      if (period.kind === "all") return null;
+      const days = daysBefore(period, today);
+      return days.first < dayOf(DATA.since) ? null : { ...days, ...between(days.first, days.last) };
     },
   };
 }

@@ -2,115 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import ANSWERS, answer
 from amocrm_warehouse.report.choice import Choice
+from amocrm_warehouse.report.like_with_like import days_before
 from amocrm_warehouse.report.page_data import shifted
 from amocrm_warehouse.report.page_queries import REASONS, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
-Row = dict[str, Any]
+TABLES = ("figures", "reasons_today", "today", "reasons", "managers", "forecast")
+"""The answers of which the digest is made."""
 
 
 def digest(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> str:
     """Returns twelve lines per account; nine if `choice` names users, because the forecast is of everybody.
 
-    The months are the present one by the clock of the account, those before and the next. `unbuilt`: models that are
-    missing; one sentence stands in place of the lines that are made of them.
+    The months are the present one by the clock of the account, those before and the next. If models of the digest are
+    `unbuilt`, it is one sentence, which names them.
     """
+    missing = set().union(*(needs(ANSWERS[name]) for name in TABLES)) & set(unbuilt)
+    if missing:
+        return words("digest.unbuilt", models=", ".join(sorted(missing)))
     accounts = answer(run, "accounts", choice).dicts()
-    return "\n\n".join("\n".join(lines(run, choice, one, words, unbuilt)) for one in accounts)
+    return "\n\n".join("\n".join(lines(run, choice, one, words)) for one in accounts)
 
 
-def lines(run: Run, choice: Choice, account: Row, words: Words, unbuilt: Collection[str]) -> list[str]:
+def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> list[str]:
     project = account["project_id"]
     choice, last, before_last = (choice.month_of(project, months) for months in (0, -1, -2))
-    missing = {name: sorted(needs(ANSWERS[name]) & set(unbuilt)) for name in PARTS}
-    tables = {name: answer(run, name, choice).dicts() for name in PARTS if not missing[name]}
-
-    def told(name: str, line: Callable[[list[Row]], str]) -> str:
-        """Returns a line that is made of one answer."""
-        return line(tables[name]) if name in tables else words("digest.unbuilt", models=", ".join(missing[name]))
+    days = choice.days[project]
+    first, until = days_before(days.since, days.until, days.today)
+    same_days = replace(choice, days={project: replace(days, since=first, until=until)})
+    [month], [then], [before], [earlier] = (
+        answer(run, "figures", one).dicts() for one in (choice, same_days, last, before_last)
+    )
+    [waiting] = answer(run, "reasons_today", choice).dicts()
+    cards = answer(run, "today", choice).dicts()
+    reasons = answer(run, "reasons", choice).dicts()
+    best = answer(run, "managers", choice).dicts()
+    ahead = [row for row in answer(run, "forecast", choice).dicts() if row["pipeline_id"] is None]
+    by_month = {row["months_ahead"]: row for row in ahead if not row["months_back"]}
+    past = [row for row in ahead if row["months_back"] and row["expected"] is not None]
 
     def money(value: float | None) -> str:
         return words.money(value, account["currency"])
 
-    def sold(figures: list[Row]) -> str:
-        [month] = figures
-        return words("digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0))
+    def name_of(row: dict[str, Any]) -> str:
+        return words("user.robot") if row["user_id"] == 0 else row["manager"] or "–"
 
-    def plan(figures: list[Row]) -> str:
-        [month] = figures
-        if not month["plan"]:
-            return words("digest.no_plan")
-        share = words.percent(float(month["plan_won_budget"]) / float(month["plan"]))
-        return words("digest.plan", plan=money(month["plan"]), share=share)
+    def forecast(months: int) -> str:
+        name = words.month(shifted(choice.since, months))
+        row = by_month.get(months, {})
+        if row.get("expected") is None:
+            return words("digest.few", month=name)
+        return words("digest.forecast", month=name, **{one: money(row[one]) for one in ("expected", "low", "high")})
 
-    def forecast(months: int) -> Callable[[list[Row]], str]:
-        def line(forecasts: list[Row]) -> str:
-            name = words.month(shifted(choice.since, months))
-            of_all = (row for row in forecasts if row["pipeline_id"] is None and not row["months_back"])
-            row = next((row for row in of_all if row["months_ahead"] == months and row["expected"] is not None), None)
-            if row is None:
-                return words("digest.few", month=name)
-            return words("digest.forecast", month=name, **{one: money(row[one]) for one in ("expected", "low", "high")})
-
-        return line
-
-    def record(forecasts: list[Row]) -> str:
-        of_all = (row for row in forecasts if row["pipeline_id"] is None and row["months_back"])
-        past = [row for row in of_all if row["expected"] is not None]
-        inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
-        return words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record")
-
-    def month_before(_: list[Row]) -> str:
-        [before], [earlier] = (answer(run, "figures", one).dicts() for one in (last, before_last))
-        return words(
+    inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
+    plan = month["plan"]
+    share = words.percent(float(month["plan_won_budget"]) / float(plan)) if plan else ""
+    top: dict[str, Any] = next(
+        (row for row in best if row["won_budget"]), {"user_id": None, "manager": None, "won_budget": None}
+    )
+    card = cards[0] if cards else None
+    return [
+        words("digest.head", account=account["account"] or account["project_id"], today=words.month(choice.since)),
+        words(
+            "digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0),
+            first=words.day(first), last=words.day(until), then=money(then["won_budget"] or 0),
+        ),
+        words("digest.plan", plan=money(plan), share=share) if plan else words("digest.no_plan"),
+        *([
+            forecast(0), forecast(1),
+            words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record"),
+        ] if choice.users is None else []),
+        words(
             "digest.month", month=words.month(last.since).capitalize(), won=words.number(before["won"] or 0),
             money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
-        )  # fmt: skip
-
-    def deals(figures: list[Row]) -> str:
-        [month] = figures
-        return words("digest.deals", created=words.number(month["created"] or 0), rate=words.percent(month["rate"]))
-
-    def best(managers: list[Row]) -> str:
-        top: Row = next((row for row in managers if row["won_budget"]), {"manager": "–", "won_budget": None})
-        return words("digest.best", manager=top["manager"], money=money(top["won_budget"]))
-
-    def reason(reasons: list[Row]) -> str:
-        if not reasons:
-            return words("digest.none_lost")
-        name = reasons[0]["reason"] or words("reasons.none_given")
-        return words("digest.reason", lost=words.number(sum(row["deals"] for row in reasons)), reason=name)
-
-    def waiting(reasons: list[Row]) -> str:
-        [counts] = reasons
-        return words("digest.today", **{name: words.number(counts[name]) for name in REASONS})
-
-    def card(cards: list[Row]) -> str:
-        if not cards:
-            return words("digest.nothing")
-        first = cards[0]
-        return words(
-            "digest.card", card=first["card"] or "–", money=money(first["budget"] or 0),
-            manager=first["manager"] or "–",
-            link=link(account["domain"], first["entity_type"], first["entity_id"]) or "",
-        )  # fmt: skip
-
-    ahead = [told("forecast", forecast(0)), told("forecast", forecast(1)), told("forecast", record)]
-    found = [
-        words("digest.head", account=account["account"] or project, today=words.month(choice.since)),
-        told("figures", sold), told("figures", plan), *(ahead if choice.users is None else []),
-        told("figures", month_before), told("figures", deals), told("managers", best), told("reasons", reason),
-        told("reasons_today", waiting), told("today", card),
+        ),
+        words("digest.deals", created=words.number(month["created"] or 0), rate=words.percent(month["rate"])),
+        words("digest.best", manager=name_of(top), money=money(top["won_budget"])),
+        words(
+            "digest.reason", lost=words.number(month["lost"] or 0),
+            reason=reasons[0]["reason"] or words("reasons.none_given"),
+        ) if reasons else words("digest.none_lost"),
+        words("digest.today", **{reason: words.number(waiting[reason]) for reason in REASONS}),
+        words(
+            "digest.card", card=card["card"] or "–", money=money(card["budget"] or 0), manager=name_of(card),
+            link=link(account["domain"], card["entity_type"], card["entity_id"]) or "",
+        ) if card else words("digest.nothing"),
     ]  # fmt: skip
-    return list(dict.fromkeys(found)) if any(missing.values()) else found
-
-
-PARTS = ("figures", "forecast", "managers", "reasons", "reasons_today", "today")
-"""The answers of which the lines are made."""

@@ -28,6 +28,8 @@ class Contents:
     """(project, user id) of the only users whose rows the page shows, without figures of everybody. None: all rows."""
     costs: list[list[str]] | None = None
     """Rows of month, source and cost."""
+    marts: str | None = None
+    """The schema of the marts if the page did not have them built, which it says then."""
 
 
 EVERYTHING = Contents()
@@ -51,7 +53,7 @@ def read(
     since = max(first, shifted(this_month, 1 - most_months))
     values = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
     by = [] if needs(BY) & unbuilt.keys() else [name for (name,) in run(BY)[1]]
-    values["source"] = "deals.by_value" if by else "coalesce(deals.source_name, deals.utm_source)"
+    values["by"] = "deals.by_value" if by else "cast(null as varchar)"
     tables: dict[str, Columns] = {}
     for name, sql in QUERIES.items():
         if not needs(sql) & unbuilt.keys():
@@ -71,11 +73,11 @@ def read(
     return {
         "built_at": json_value(built_at),
         "synced_at": json_value(synced_at),
-        "today": json_value(today),
         "since": json_value(since),
         "by": ", ".join(by),
         "is_whole": since == first,
         "only": contents.only is not None,
+        "marts": contents.marts,
         "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},
         "tables": {
             name: {column: packed(column, cells) for column, cells in table.items()} for name, table in tables.items()
@@ -116,19 +118,20 @@ def renumber(tables: dict[str, Columns]) -> None:
         if table := tables.get(name):
             table["deal"] = [number[key] for key in zip(table.pop("project_id"), table.pop("deal_id"), strict=True)]
     del deals["deal_id"]
-    ranks: dict[str, Counter[str]] = {}
-    for project, source in zip(deals["project_id"], deals["source"], strict=True):
-        if source is not None:
-            ranks.setdefault(project, Counter())[source[:80]] += 1
-    paid = set(tables.get("costs", {}).get("source", ()))
-    named = {
-        project: paid | {name for name, _ in sorted(found.items(), key=lambda one: (-one[1], one[0]))[:SOURCES_SHOWN]}
-        for project, found in ranks.items()
-    }
-    deals["source"] = [
-        source and (source[:80] if source[:80] in named[project] else True)
-        for project, source in zip(deals["project_id"], deals["source"], strict=True)
-    ]
+    for column, kept in (("source", set(tables.get("costs", {}).get("source", ()))), ("by_value", set[str]())):
+        names = [name and name[:80] for name in deals[column]]
+        ranks: dict[str, Counter[str]] = {}
+        for project, name in zip(deals["project_id"], names, strict=True):
+            ranks.setdefault(project, Counter())[name] += name is not None
+        named = {
+            project: kept
+            | {name for name, _ in sorted(of.items(), key=lambda one: (-one[1], one[0] or ""))[:SOURCES_SHOWN]}
+            for project, of in ranks.items()
+        }
+        deals[column] = [
+            name and (name if name in named[project] else True)
+            for project, name in zip(deals["project_id"], names, strict=True)
+        ]
 
 
 def packed(column: str, values: list[Any]) -> Any:

@@ -11,14 +11,11 @@ import re
 from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
 
 CLOCK = """
-    select
-        max(built_at) as built_at,
-        cast(max(built_at at time zone 'UTC' at time zone time_zone) as date) as today,
-        min(synced_at) as synced_at
+    select max(built_at) as built_at, min(today) as today, min(synced_at) as synced_at
     from amocrm_marts.freshness
     inner join amocrm_staging.int_accounts using (project_id)
 """
-"""The moment of the build, its day by the clock of the account, and the oldest of the accounts' last syncs."""
+"""The moment of the build, the earliest of the accounts' days then, and the oldest of their last syncs."""
 
 BY = "select distinct name from amocrm_marts.own_fields where is_by order by name"
 """Names of the field of deals that `--by` chose; accounts may name it differently."""
@@ -39,7 +36,8 @@ REASONS = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "
 QUERIES = {
     "accounts": f"""
         select
-            accounts.project_id, accounts.name, accounts.domain, accounts.currency, accounts.time_zone,
+            accounts.project_id, accounts.name, accounts.domain, accounts.currency, accounts.time_zone, accounts.today,
+            accounts.stale_days, accounts.built_by,
             accounts.stages_known, accounts.owners_known, max(freshness.synced_at) as synced_at,
             {
         ", ".join(
@@ -49,7 +47,7 @@ QUERIES = {
     }
         from amocrm_staging.int_accounts as accounts
         inner join amocrm_marts.freshness as freshness on freshness.project_id = accounts.project_id
-        group by 1, 2, 3, 4, 5, 6, 7
+        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
         order by 1
     """,
     "people": """
@@ -70,7 +68,7 @@ QUERIES = {
             {column("deals", "created")} as created, {column("deals", "closed")} as closed,
             deals.responsible_user_id, deals.closer_id, deals.budget,
             case when deals.stage_kind = 'won' then {column("deals", "days_to_win")} end as days_to_win,
-            {{source}} as source,
+            coalesce(deals.source_name, deals.utm_source) as source, {{by}} as by_value,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
             case when deals.stage_kind in ('open', 'unsorted')
                 then floor(extract(epoch from (timestamp '{{built_at}}' - stays.from_at)) / 86400) end as age
@@ -187,7 +185,8 @@ QUERIES = {
             cast(extract(hour from conversations.started_at_local) as integer) as hour,
             {column("conversations", "minutes")} as minutes, conversations.answered_by, conversations.is_unanswered
         from amocrm_marts.conversations {join_deals("conversations")}
-        where conversations.started_at_local >= date '{{since}}' and {ROWS["conversations"]["where"]}
+        where (conversations.started_at_local >= date '{{since}}' or conversations.is_unanswered)
+            and {ROWS["conversations"]["where"]}
         order by conversations.project_id, conversations.started_at_local, conversations.talk_id
     """,
     "forecast": """

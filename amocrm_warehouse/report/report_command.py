@@ -10,18 +10,25 @@ from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
 
-from amocrm_warehouse.database import DATABASE_ERRORS, projects_in_marts, reading, tables
+from amocrm_warehouse.database import (
+    DATABASE_ERRORS,
+    marts_to_read,
+    models_of,
+    projects_in_marts,
+    reading,
+    tables,
+)
 from amocrm_warehouse.database_address import duckdb_file, is_file
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.interrupt import exit_code
-from amocrm_warehouse.models_command import Built, add_options, build, build_from, projects_of
+from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.models_command import Built, add_options, build, build_from, environment, projects_of
 from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
 from amocrm_warehouse.report import workbook
-from amocrm_warehouse.report.answers import people_of
+from amocrm_warehouse.report.answers import people_of, stale_days
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
-from amocrm_warehouse.report.page_queries import QUERIES, needs
+from amocrm_warehouse.report.page_queries import BY, QUERIES, needs
 from amocrm_warehouse.report.report_page import write
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from amocrm_warehouse.table_names import SCHEMA, table_name
@@ -38,7 +45,7 @@ def report(
     """Writes the page of the marts in a database. Raises ValueError with a sentence if it cannot be written."""
     path = path or writable_path(database)
     try:
-        with reading(database) as run:
+        with reading(database, marts=contents.marts) as run:
             write(path, run, unread or [], built.unbuilt if built else None, contents)
     except DATABASE_ERRORS as error:
         raise unreadable(error) from None
@@ -116,27 +123,34 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument(
         "--built",
-        action="store_true",
-        help="read the marts as they are, also those of your own dbt project; build none",
+        nargs="?",
+        const=ANY,
+        metavar="SCHEMA",
+        help="read the marts as they are, also those of your own dbt project; build none. If several schemas hold "
+        "marts, name one",
     )
     options = parser.parse_args(arguments)
+    stopped_means("Models that were built stay, the others and the report are as before.")
     with_page = options.out is not None or not (options.xlsx or options.digest)
     try:
         costs = read_costs(options.costs) if options.costs else None
         path = writable_path(options.db, options.out) if with_page else None
         workbook_path = writable_path(options.db, options.xlsx) if options.xlsx else None
-        built = built_before(options.db) if options.built else build_from(options)[0]
-        projects = projects_in_marts(options.db) if options.built else projects_of(options)
-        with reading(options.db) as run:
+        marts = marts_built_before(options) if options.built else None
+        built = built_before(options.db, marts) if marts else build_from(options)[0]
+        projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
+        with reading(options.db, marts=marts) as run:
             only = people_of(run, options.group, options.manager) if options.group or options.manager else None
             choice = replace(last_months(run), users=only)
-            words = Words(options.language)
+            words = Words(options.language, stale_days(run))
             if workbook_path:
                 workbook.write(workbook_path, run, choice, words, built.unbuilt)
             if options.digest:
                 print(digest(run, choice, words, built.unbuilt))
         if path:
-            report(options.db, path, failures(options.db, projects, options.schema), built, Contents(only, costs))
+            report(
+                options.db, path, failures(options.db, projects, options.schema), built, Contents(only, costs, marts)
+            )
     except DATABASE_ERRORS as error:
         return exit_code(unreadable(error))
     except (ValueError, KeyboardInterrupt) as error:
@@ -144,13 +158,35 @@ def main(arguments: list[str] | None = None) -> int:
     if built.failure:
         print(built.failure, file=sys.stderr)
     if path:
-        show(path)
+        show(path, sys.stderr if options.digest else None)  # the digest may go on into a messenger
     return 2 if built.failure else 0
 
 
-def built_before(database: str) -> Built:
+ANY = "any"
+"""`--built` without the name of a schema."""
+OF_A_BUILD = ("project", "plans", "time_zone", "fields", "working_hours", "now")
+"""The options that say how the models are built."""
+
+
+def marts_built_before(options: argparse.Namespace) -> str:
+    """Returns the schema of `--built`. Raises ValueError if it cannot be told, or if an option would need a build."""
+    if given := [f"--{name.replace('_', '-')}" for name in OF_A_BUILD if getattr(options, name) is not None]:
+        raise ValueError(f"--built builds no models, so it takes no {', '.join(given)}: leave out one or the other.")
+    environment(options.db)  # raises ValueError if there is no such file
+    with reading(options.db) as run:
+        marts = marts_to_read(run, None if options.built == ANY else options.built)
+    with reading(options.db, marts=marts) as run:
+        by = [name for (name,) in run(BY)[1]]
+    if options.by is not None and options.by not in by:
+        told = f"by “{'”, “'.join(by)}”" if by else "without --by"
+        raise ValueError(f"The marts in {marts} were built {told}, so --built cannot show them by “{options.by}”.")
+    return marts
+
+
+def built_before(database: str, marts: str) -> Built:
     """Returns the page's models that are in the database. A model that a dbt project has left out is no failure."""
-    present = {name.partition(".")[2] for name in tables(database)}
+    with reading(database) as run:
+        present = models_of(run, marts).tables(tables(database))
     needed = set().union(*map(needs, QUERIES.values()))
     return Built(len(needed & present), dict.fromkeys(needed - present, "it is not in the database"))
 

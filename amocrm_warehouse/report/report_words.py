@@ -40,17 +40,19 @@ def _texts(path: Path) -> dict[str, list[str]]:
 class Words:
     """Texts, numbers, money and months as the language writes them."""
 
-    def __init__(self, language: str) -> None:
+    def __init__(self, language: str, stale_days: int = 14) -> None:
+        """`stale_days`: the var of that name with which the models were built."""
         self.position = LANGUAGES.index(language)
         self.language = language
+        self.stale_days = stale_days
 
     def __call__(self, key: str, **values: object) -> str:
-        return texts()[key][self.position].format(**values)
+        return texts()[key][self.position].format(stale_days=self.stale_days, **values)
 
     def of_column(self, name: str) -> str | None:
         """Returns the definition of a metric, or the description of a column in columns.yaml."""
         found = texts().get(f"means.{name}") or _texts(FOLDER.parent / "dbt" / "columns.yaml").get(name)
-        return found[self.position] if found else None
+        return found[self.position].replace("{stale_days}", str(self.stale_days)) if found else None
 
     def number(self, value: float | Decimal | None, digits: int = 0) -> str:
         if value is None:
@@ -68,6 +70,9 @@ class Words:
             return "–"
         shown = percents(value)
         return self.number(shown, 0 if shown == int(shown) else 1) + ("%" if self.language == "en" else "\u00a0%")
+
+    def day(self, value: date) -> str:
+        return value.isoformat() if self.language == "en" else f"{value:%d.%m.%Y}"
 
     def month(self, value: date) -> str:
         return f"{MONTH_NAMES[self.language][value.month - 1]} {value.year}"

@@ -5,7 +5,7 @@
 // the page.
 
 const TOP = 12;
-const ENOUGH = 5; // stays that a sentence about their median needs
+const ENOUGH = 10; // cases of a stage that a sentence about the worst one needs
 const isWon = countsIn("won");
 const SALES = ["won", "won_budget", "lost"];
 
@@ -34,14 +34,19 @@ function halfLeft(stays) {
 }
 
 function keyFigures(view) {
-  const figures = (of) => ({ ...metrics(of.created(), "created"), ...metrics(of.closed(), ...SALES, "rate", "average") });
-  const now = { ...figures(view), ...metrics(view.closed(), "days_to_win"), ...metrics(view.open(), "open", "open_budget") };
+  const figures = (of) => ({ ...metrics(of.created(), "created"), ...metrics(of.closed(), ...SALES, "rate", "average", "days_to_win") });
+  const all = { ...figures(view), ...metrics(view.open(), "open", "open_budget") };
   const before = view.before();
-  const then = before ? figures(before) : {};
-  const notes = { won: ["kpi.lost", { count: ["number", now.lost] }], open: ["kpi.open_budget", { money: ["short", now.open_budget] }] };
+  const [now, then] = before ? [figures(view.so_far), figures(before)] : [{}, {}];
+  const notes = { won: ["kpi.lost", { count: ["number", all.lost] }], open: ["kpi.open_budget", { money: ["short", all.open_budget] }] };
   return ["created", "won", "won_budget", "rate", "average", "days_to_win", "open"].map((id) => (
-    { id, kind: METRICS[id].unit, value: now[id], before: then[id], note: notes[id] }));
+    { id, kind: METRICS[id].unit, value: all[id], now: now[id], then: then[id], note: notes[id] }));
 }
+
+// The sentence about the days that are compared: of a period that is not over, those up to today.
+const comparedDays = (view, before) => [view.period.last < view.today ? "compared" : "compared.so_far", {
+  first: ["bucket", textOf(view.period.first)], last: ["bucket", textOf(view.last)], first_then: ["bucket", textOf(before.first)], last_then: ["bucket", textOf(before.last)],
+}];
 
 function funnel(view) {
   const stays = new Map(grouped(view.stays(), "project_id", "pipeline_id", "status_id").map((of) => [`${of[0].project_id}/${of[0].pipeline_id}/${of[0].status_id}`, of]));
@@ -61,25 +66,27 @@ function funnel(view) {
       const from_previous = unsorted || previous === null ? null : ratio(reached, previous);
       if (!unsorted) previous = reached;
       return {
-        stage: stage.status_name, kind: isWon(stage) ? "won" : "open", reached, lost, lost_share: hasHistory ? ratio(lost, reached) : null, from_previous,
-        from_start: ratio(reached, ways.length), days, days_missing: still ? "funnel.half_there" : null, still: isWon(stage) || !hasHistory ? null : still,
+        stage: stage.status_name, kind: isWon(stage) ? "won" : "open", reached, lost_here: lost, lost_share: hasHistory ? ratio(lost, reached) : null, from_previous,
+        from_start: ratio(reached, ways.length), median_days: days, median_days_missing: still ? "funnel.half_there" : null, still: isWon(stage) || !hasHistory ? null : still,
         stays: there.length, kept: Math.max(reached - (lost || 0), 0),
       };
     });
-    const worst = [...stages].sort(falling("lost"))[0];
-    const slowest = [...stages].filter((row) => row.stays >= ENOUGH && row.days !== null).sort(falling("days"))[0];
-    const standing = [...stages].filter((row) => row.stays >= ENOUGH && row.days === null && row.still > ways.length / 20).sort(falling("still"))[0];
+    const often = stages.filter((row) => row.stays >= ENOUGH).map((row) => ({ ...row, still_share: ratio(row.still, row.stays) }));
+    const worst = stages.filter((row) => row.reached >= ENOUGH && row.lost_here).sort(falling("lost_share", "lost_here"))[0];
+    const slowest = often.filter((row) => row.median_days).sort(falling("median_days"))[0];
+    const standing = often.filter((row) => row.median_days === null && row.still > ways.length / 20).sort(falling("still_share", "still"))[0];
+    const enough = ["number", ENOUGH];
     return {
       pipeline: ways[0], size: stages.length && ways.length, chart: "funnel", rows: named(stages, "stage"), longest: "reached",
       label: (row, tell) => [tell.number(row.reached), row.from_start === null ? "" : tell.percent(row.from_start)].join(" · "),
       insights: [
-        ...(worst && worst.lost ? [["funnel.insight", { stage: ["text", worst.stage], lost: ["number", worst.lost], reached: ["number", worst.reached], share: ["percent", worst.lost_share] }]] : []),
-        ...(standing ? [["funnel.standing", { stage: ["text", standing.stage], still: ["number", standing.still] }]]
-          : slowest && slowest.days ? [["funnel.slow", { stage: ["text", slowest.stage], days: ["days", slowest.days] }]] : []),
+        ...(worst ? [["funnel.insight", { stage: ["text", worst.stage], lost: ["number", worst.lost_here], reached: ["number", worst.reached], share: ["percent", worst.lost_share], enough }]] : []),
+        ...(standing ? [["funnel.standing", { stage: ["text", standing.stage], still: ["number", standing.still], stays: ["number", standing.stays], share: ["percent", standing.still_share], enough }]]
+          : slowest ? [["funnel.slow", { stage: ["text", slowest.stage], days: ["days", slowest.median_days], enough }]] : []),
       ],
       notes: hasHistory ? [] : ["funnel.no_history"],
       columns: [["stage", "text"], ["reached", "number"], ["from_previous", "percent"], ["from_start", "percent"],
-        ["lost", "number", "lost_here"], ["lost_share", "percent"], ["days", "days", "median_days"], ["still", "number"]],
+        ["lost_here", "number"], ["lost_share", "percent"], ["median_days", "days"], ["still", "number"]],
     };
   }).filter((block) => block.size).sort(falling("size"));
 }
@@ -144,26 +151,30 @@ function managers(view) {
   }).sort(falling("won_budget", "won", "lost"));
   const present = TABLES.accounts.some((row) => !row.owners_known && (view.scope.project === null || row.project_id === view.scope.project));
   const before = view.before();
-  const compared = beside(view.closed(), before && before.closed(), "project_id", "closer_id").map(({ row, ...own }) => ({ name: nameOf(row.project_id, row.closer_id), ...own }));
+  const compared = beside(view.so_far.closed(), before && before.closed(), (row) => isPerson(row.project_id, row.closer_id), "project_id", "closer_id")
+    .map(({ row, ...own }) => ({ name: nameOf(row.project_id, row.closer_id), ...own }));
   return rows.length ? [{
     chart: "managers", rows, drawn: named(rows, "name").filter((row) => row.won_budget || row.plan).slice(0, TOP), longest: "won_budget", also: "plan",
     notes: present ? ["managers.present"] : [],
     label: (row, tell) => tell.short(row.won_budget), total: ["won", "won_budget", "lost", "overdue", "stale", ...(planned ? ["plan"] : [])],
     columns: [["name", "text", "manager"], ["won", "number"], ["won_budget", "money"], ...(planned ? [["plan", "money"], ["plan_share", "percent"]] : []),
       ["lost", "number"], ["rate", "percent"], ["average", "money"], ["overdue", "number"], ["stale", "number"]],
-  }, ...(compared.length > 1 ? [{ title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [["name", "text", "manager"], ...BESIDE] }] : [])] : [];
+  }, ...(compared.length > 1 ? [{
+    title: "managers.beside", rows: compared, total: ["won_budget", "was"], columns: [["name", "text", "manager"], ...BESIDE],
+    notes: before ? [comparedDays(view, before)] : [],
+  }] : [])] : [];
 }
 
-// The won budgets of each manager or source, beside those of the period before and beside the median of all.
-function beside(now, before, ...columns) {
+// The won budgets of each manager or source, beside those of the days before and beside the median of those that are compared.
+function beside(now, before, isCompared, ...columns) {
   const key = (row) => JSON.stringify(columns.map((column) => row[column]));
   const sold = (rows) => new Map(grouped(rows.filter(isWon), ...columns).map((of) => [key(of[0]), metric("won_budget", of)]));
   const [then, present] = [before && sold(before), sold(now)];
   const firsts = new Map([...(before || []), ...now].filter(isWon).map((row) => [key(row), row]));
-  const middle = median([...firsts.keys()].map((one) => present.get(one) || 0));
+  const middle = median([...firsts].filter(([, row]) => isCompared(row)).map(([one]) => present.get(one) || 0));
   return [...firsts].map(([one, row]) => {
     const [won_budget, was] = [present.get(one) || 0, then ? then.get(one) || 0 : null];
-    return { row, won_budget, was, change: was ? won_budget / was - 1 : null, of_median: ratio(won_budget, middle) };
+    return { row, won_budget, was, change: was ? won_budget / was - 1 : null, of_median: isCompared(row) ? ratio(won_budget, middle) : null };
   }).sort(falling("won_budget", "was"));
 }
 
@@ -181,44 +192,59 @@ function reasons(view) {
   }] : [];
 }
 
-function sources(view) {
-  const named_as = (source) => ({ source: source === true ? null : source, missing: source === true ? "sources.other" : "sources.unknown" }); // true: a source that the page does not name
-  const costs = view.costs();
-  const spent = new Map(grouped(costs, "source").map((of) => [of[0].source, sum(of, "cost")]));
-  const found = new Map(grouped(view.created(), "source").map((of) => [of[0].source, of]));
-  const rows = [...new Set([...found.keys(), ...spent.keys()])].map((source) => {
-    const of = found.get(source) || [];
-    const { created: deals, ...sold } = metrics(of, "created", "won", "source_rate", "won_budget");
-    const cost = spent.has(source) ? spent.get(source) : null;
-    return {
-      ...named_as(source), deals, ...sold, cost,
-      cost_of_deal: cost === null ? null : ratio(cost, deals), cost_of_won: cost === null ? null : ratio(cost, sold.won), romi: cost ? (sold.won_budget - cost) / cost : null,
-    };
-  }).sort(falling("deals", "won_budget"));
+// Deals created in the period by `column`, their source or the field that `by` names. Costs are those of sources.
+function bySource(view, column) {
+  const named_as = (name) => ({ source: name === true ? null : name, missing: name === true ? "sources.other" : `${column}.unknown` }); // true: one that the page does not name
+  const paid = new Map(column === "source" ? grouped(view.costs(), "source").map((of) => [of[0].source, { cost: sum(of, "cost"), months: new Set(of.map((row) => monthOf(row.month))) }]) : []);
+  const found = new Map(grouped(view.created(), column).map((of) => [of[0][column], of]));
+  const rows = [...new Set([...found.keys(), ...paid.keys()])].map((name) => {
+    const of = found.get(name) || [];
+    const { created: deals, ...sold } = metrics(of, "created", "won_of_created", "source_rate", "won_of_created_budget");
+    return { ...named_as(name), deals, ...sold, ...(paid.has(name) ? returns(paid.get(name), of) : {}) };
+  }).sort(falling("deals", "won_of_created_budget"));
   const before = view.before();
-  const compared = beside(view.created(), before && before.created(), "source").map(({ row, ...own }) => ({ ...named_as(row.source), ...own }));
+  const compared = beside(view.created(), before && wonBy(before.created(), before.today), () => true, column).map(({ row, ...own }) => ({ ...named_as(row[column]), ...own }));
+  const head = column === "source" ? ["source", "text"] : ["source", "text", "by"];
   return rows.length ? [{
-    chart: "sources", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "won", "won_budget", ...(costs.length ? ["cost"] : [])],
-    notes: [...(TABLES.deals.some((row) => row.source !== null) ? [] : ["sources.none"]), ...(TABLES.costs && !costs.length ? ["sources.costs_of_months"] : [])],
+    chart: "sources", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "won_of_created", "won_of_created_budget", ...(paid.size ? ["cost"] : [])],
+    notes: [
+      ...(TABLES.deals.some((row) => row[column] !== null) ? [] : [`${column}.none`]), ...(paid.size ? ["sources.costs"] : []),
+      ...(TABLES.costs && column === "source" && !paid.size ? ["sources.costs_of_months"] : []),
+    ],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.source_rate)}`,
-    columns: [["source", "text"], ["deals", "number"], ["won", "number"], ["source_rate", "percent"], ["won_budget", "money"],
-      ...(costs.length ? [["cost", "money"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"]] : [])],
-  }, ...(compared.length > 1 ? [{ title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [["source", "text"], ...BESIDE] }] : [])] : [];
+    columns: [head, ["deals", "number"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"],
+      ...(paid.size ? [["cost", "money"], ["cost_months", "number"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"]] : [])],
+  }, ...(compared.length > 1 ? [{
+    title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [head, ["won_budget", "money", "won_of_created_budget"], ...BESIDE.slice(1)],
+    notes: before ? [comparedDays(view, before), ["sources.won_by", { day: ["bucket", textOf(before.today)] }]] : [],
+  }] : [])] : [];
 }
+
+const sources = (view) => bySource(view, "source");
+const by = (view) => bySource(view, "by_value");
+
+// What the deals of the months that have costs cost and brought.
+function returns({ cost, months }, deals) {
+  const { created, won_of_created, won_of_created_budget } = metrics(deals.filter((row) => months.has(monthOf(row.created))), "created", "won_of_created", "won_of_created_budget");
+  return { cost, cost_months: months.size, cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, won_of_created), romi: cost ? (won_of_created_budget - cost) / cost : null };
+}
+
+// Deals of an earlier period that were won as early as those of this one had to be.
+const wonBy = (deals, day) => deals.filter((row) => isWon(row) && row.closed !== null && row.closed <= day);
 
 const COHORT_MONTHS = [0, 1, 2, 3, 6, 12];
 
 // By month of creation: the share of deals that were won by the end of that month and of later months; null if the month is not over.
 function cohorts(view) {
-  const now = monthOf(dayOf(DATA.today));
+  const now = monthOf(view.today);
   const rows = grouped(view.created().map((row) => ({ ...row, month: monthOf(row.created) })), "month").map((of) => {
     const [{ month }, won] = [of[0], of.filter(isWon)];
     const within = (months) => (shifted(month, months) < now ? ratio(won.filter((row) => row.closed !== null && monthOf(row.closed) <= shifted(month, months)).length, of.length) : null);
-    return { month, deals: of.length, ...metrics(of, "won", "won_budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
+    return { month, deals: of.length, ...metrics(of, "won_of_created", "won_of_created_budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
   });
   return rows.length ? [{
-    rows, total: ["deals", "won", "won_budget"],
-    columns: [["month", "month"], ["deals", "number"], ["won", "number"], ["won_budget", "money"], ...COHORT_MONTHS.map((months) => [`within${months}`, "percent", null, `cohorts.within${months}`])],
+    rows, total: ["deals", "won_of_created", "won_of_created_budget"],
+    columns: [["month", "month"], ["deals", "number"], ["won_of_created", "number"], ["won_of_created_budget", "money"], ...COHORT_MONTHS.map((months) => [`within${months}`, "percent", null, `cohorts.within${months}`])],
   }] : [];
 }
 
@@ -278,23 +304,25 @@ function today(view) {
   ] : [];
 }
 
-// The present month by day: sales up to the day, and the plan up to the day, if every day has the same part of it.
+// The present month by day: the day's own sales, those up to the day, and the plan up to it if every day has the same part of it.
 function pace(view) {
   const won = view.month().filter(isWon);
-  const [now, plans] = [dayOf(DATA.today), view.month_plans()];
+  const [now, plans] = [view.today, view.month_plans()];
   const [first, last] = [firstOf(monthOf(now)), lastOf(monthOf(now))];
   const plan = plans.length ? sum(plans, "plan") : null;
   const days = [...Array(last - first + 1).keys()].map((place) => ({
-    month: textOf(first + place), ...metrics(won.filter((row) => row.closed <= first + place), "won", "won_budget"), plan: plan === null ? null : Math.round((plan * (place + 1)) / (last - first + 1)),
+    month: textOf(first + place), ...metrics(won.filter((row) => row.closed === first + place), "won", "won_budget"),
+    sold_to_day: metric("won_budget", won.filter((row) => row.closed <= first + place)), plan: plan === null ? null : Math.round((plan * (place + 1)) / (last - first + 1)),
   }));
   const rows = days.slice(0, now - first + 1);
-  const { won_budget, plan: by_now } = rows[rows.length - 1];
+  const { sold_to_day, plan: by_now } = rows[rows.length - 1];
   const planned = new Set(plans.map((row) => `${row.project_id}/${row.responsible_user_id}`));
   const of_plan = metric("won_budget", won.filter((row) => planned.has(`${row.project_id}/${row.closer_id}`)));
   return !won.length && plan === null ? [] : [{
-    title: "pace.title", chart: "money", rows: [...rows].reverse(), drawn: days.map((row, place) => ({ ...row, won_budget: place < rows.length ? row.won_budget : 0 })), unit: ["won_budget", "plan"],
-    insights: [plan === null ? ["pace.sold", { sold: ["money", won_budget] }] : ["pace.insight", { sold: ["money", won_budget], plan: ["money", by_now], share: ["percent", ratio(of_plan, by_now)] }]],
-    columns: [["month", "bucket", "day"], ["won", "number"], ["won_budget", "money"], ...(plan === null ? [] : [["plan", "money"]])],
+    title: "pace.title", chart: "money", rows: [...rows].reverse(), drawn: days.map((row, place) => ({ ...row, won_budget: place < rows.length ? row.sold_to_day : 0 })), unit: ["won_budget", "plan"], notes: ["pace.bars"],
+    heads: [["column.month", "column.day"], ["column.won_budget", "column.sold_to_day"], ["column.plan", "column.plan_to_day"]],
+    insights: [plan === null ? ["pace.sold", { sold: ["money", sold_to_day] }] : ["pace.insight", { sold: ["money", sold_to_day], plan: ["money", by_now], share: ["percent", ratio(of_plan, by_now)] }]],
+    columns: [["month", "bucket", "day"], ["won", "number"], ["won_budget", "money"], ["sold_to_day", "money"], ...(plan === null ? [] : [["plan", "money", "plan_to_day"]])],
   }];
 }
 
@@ -339,26 +367,38 @@ function stale(view) {
   }] : [];
 }
 
-// Conversations in which a client wrote: how long a person's first answer took, and how many have none.
+// Conversations of the period in which a client wrote: how long a person's first answer took; and all in which a client waits now.
 function talks(view) {
-  const found = view.talks();
+  const waiting = view.now("talks").filter(countsIn("unanswered"));
   const counted = (of) => ({
-    ...metrics(of, "talks", "first_response", "unanswered"),
+    ...metrics(of, "talks", "first_response"),
     by_person: of.filter((row) => row.answered_by === "person").length, by_robot: of.filter((row) => row.answered_by === "robot").length,
     by_nobody: of.filter((row) => row.answered_by === null).length,
   });
-  const counts = [["talks", "number"], ["first_response", "number"], ["unanswered", "number"], ["by_person", "number"], ["by_robot", "number"], ["by_nobody", "number"]];
-  const total = ["talks", "unanswered", "by_person", "by_robot", "by_nobody"];
+  const counts = [["talks", "number"], ["first_response", "number"], ["by_person", "number"], ["by_robot", "number"], ["by_nobody", "number"]];
+  const total = ["talks", "by_person", "by_robot", "by_nobody"];
+  const found = view.talks();
   const all = counted(found);
+  // as of now a client may wait in a conversation that began before the period
+  const withWaiting = (...columns) => {
+    const key = (row) => JSON.stringify(columns.map((column) => row[column]));
+    const [of, now] = [found, waiting].map((rows) => new Map(grouped(rows, ...columns).map((group) => [key(group[0]), group])));
+    return [...new Set([...of.keys(), ...now.keys()])].map((one) => ({ row: (of.get(one) || now.get(one))[0], ...counted(of.get(one) || []), unanswered: (now.get(one) || []).length }))
+      .sort(falling("talks", "unanswered"));
+  };
   const hours = grouped([...found].sort((one, other) => one.hour - other.hour), "hour").map((of) => ({ hour: of[0].hour, ...counted(of) }));
-  return found.length ? [
+  const both = { total: [...total, "unanswered"], counts: [...counts, ["unanswered", "number"]] };
+  return found.length || waiting.length ? [
     {
-      rows: grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counted(of) })).sort(falling("talks", "unanswered")),
-      insights: all.first_response === null ? [] : [["talks.insight", { minutes: ["number", all.first_response], unanswered: ["number", all.unanswered] }]],
-      total, columns: [["name", "text", "manager"], ...counts],
+      rows: withWaiting("project_id", "responsible_user_id").map(({ row, ...own }) => ({ name: nameOf(row.project_id, row.responsible_user_id), ...own })),
+      insights: [
+        ...(all.first_response === null ? [] : [["talks.insight", { minutes: ["number", all.first_response] }]]),
+        ["talks.waiting", { unanswered: ["number", metric("unanswered", waiting)] }],
+      ],
+      total: both.total, columns: [["name", "text", "manager"], ...both.counts],
     },
-    { title: "talks.channels", total, rows: grouped(found, "channel").map((of) => ({ channel: of[0].channel, ...counted(of) })).sort(falling("talks", "unanswered")), columns: [["channel", "text"], ...counts] },
-    { title: "talks.hours", chart: all.first_response === null ? null : "talks", total, rows: hours, columns: [["hour", "text"], ...counts] },
+    { title: "talks.channels", total: both.total, rows: withWaiting("channel").map(({ row, ...own }) => ({ channel: row.channel, ...own })), columns: [["channel", "text"], ...both.counts] },
+    ...(hours.length ? [{ title: "talks.hours", chart: all.first_response === null ? null : "talks", total, rows: hours, columns: [["hour", "text"], ...counts] }] : []),
   ] : [];
 }
 
@@ -411,6 +451,7 @@ const SECTIONS = [
   { id: "managers", count: managers, needs: ["deals"], of: ["deals"], wide: true },
   { id: "reasons", count: reasons, needs: ["deals"], of: ["deals"], wide: true },
   { id: "sources", count: sources, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "by", count: by, needs: ["deals"], of: ["deals"], wide: true },
   { id: "cohorts", count: cohorts, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stuck", count: stuck, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stale", count: stale, needs: ["deals"], of: ["stale", "stale_deals"], wide: true },

@@ -13,10 +13,16 @@ const language = () => LANGUAGES[state.language];
 function readAddress() {
   const params = new URLSearchParams(location.hash.slice(1));
   state.scope = SCOPES.find((one) => one.id === params.get("scope")) || SCOPES[0];
-  state.period = periodOf(params.get("period") || "") || PERIODS.find((one) => one.kind === "last12") || PERIODS[0];
+  choosePeriod(params.get("period") || "");
   const { teams, people } = whos(state.scope);
   state.who = [...teams, ...people].find((one) => one.id === params.get("who")) || null;
   if (LANGUAGES.includes(params.get("language"))) state.language = LANGUAGES.indexOf(params.get("language"));
+}
+
+// Chooses a period by its id, by the clock of the chosen account; else the last twelve months, or all time.
+function choosePeriod(id) {
+  const today = todayOf(state.scope.project);
+  state.period = [id, "last12", "all"].map((one) => periodOf(one, today)).find(Boolean);
 }
 
 function writeAddress() {
@@ -26,9 +32,8 @@ function writeAddress() {
 }
 
 function said(key, values = {}) {
-  const own = DATA.by && TEXTS[`by.${key}`]; // replaces texts about sources if the var `by` names a field
-  const text = (own || TEXTS[key])[language() === "en" ? 0 : 1];
-  const filled = { by: DATA.by, ...values };
+  const text = TEXTS[key][language() === "en" ? 0 : 1];
+  const filled = { by: DATA.by, stale_days: TABLES.accounts[0].stale_days, ...values };
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in filled ? filled[name] : whole));
 }
 
@@ -100,7 +105,7 @@ const ofKind = (kind) => (["text", "deal", "age", "weekday"].includes(kind) ? ""
 
 function table(block, tell, caption) {
   const heads = block.columns.map(([name, kind, key, whole, plain]) => (
-    made("th", plain || said(whole || `column.${key || name}`), { scope: "col", className: ofKind(kind), title: TEXTS[`means.${name}`] ? said(`means.${name}`) : "" })));
+    made("th", plain || said(whole || `column.${key || name}`), { scope: "col", className: ofKind(kind), title: plain || whole || !TEXTS[`means.${key || name}`] ? "" : said(`means.${key || name}`) })));
   const cell = (row, [name, kind]) => {
     const value = row[name];
     const empty = value === null || value === undefined;
@@ -127,6 +132,9 @@ function table(block, tell, caption) {
   return made("div", null, {}, box, all);
 }
 
+// Charts use names as keys of objects, in which constructor and __proto__ would be taken: a space of no width keeps them apart.
+const safe = (name) => `\u200b${name}`;
+
 // Fills words, values and sizes into a chart's declaration.
 function spec(block, tell, width) {
   const found = block.drawn || block.rows;
@@ -135,26 +143,26 @@ function spec(block, tell, width) {
   const room = 16 + 6.5 * Math.max(...labels.map((label) => label.length)); // pixels that the longest label takes
   const bars = width - (width < 480 ? 140 : 210);
   const unit = block.unit && unitOf(found, block.unit);
-  const [ages, words] = [block.ages || [], block.words || "stuck.age"];
+  const [ages, words, heads] = [block.ages || [], block.words || "stuck.age", new Map(block.heads)];
   const filled = {
     domain: [0, (most * bars) / Math.max(bars - room, 1)], unit: unit && unit.title(tell), hours: [...Array(24).keys()], levels: [0, LEVELS],
-    title: said(`column.${block.columns[0][2] || block.columns[0][0]}`), legend: said(block.words ? "column.why" : "stuck.legend"),
+    title: safe(said(`column.${block.columns[0][2] || block.columns[0][0]}`)), legend: said(block.words ? "column.why" : "stuck.legend"),
     ages: ages.map((age) => said(`${words}.${age}`)), age_colors: ages.map((age) => `var(--${age === 4 ? "line" : `age-${age}`})`),
   };
   const put = (part, key) => {
     if (typeof part === "string" && part.startsWith("@@")) return filled[part.slice(2)];
-    if (typeof part === "string" && part.startsWith("@")) return said(part.slice(1));
+    if (typeof part === "string" && part.startsWith("@")) return safe(said(heads.get(part.slice(1)) || part.slice(1)));
     if (key === "labelLimit") return width < 480 ? 130 : part;
     if (Array.isArray(part)) return part.map((one) => put(one));
     return part && typeof part === "object" ? Object.fromEntries(Object.entries(part).map(([name, one]) => [name, put(one, name)])) : part;
   };
   const values = found.map((row) => {
     const value = { ...row };
-    for (const name of ["won_budget", "lost_budget", "plan", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
-    if (row.days) value.days = tell.days(row.days);
+    for (const name of ["won_budget", "won_of_created_budget", "lost_budget", "plan", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
+    if (row.median_days) value.median_days = tell.days(row.median_days);
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
     if (block.label) value.label = block.label(row, tell);
-    if ("key" in row) value.key = row.key === null ? (row.missing ? said(row.missing) : "–") : row.key;
+    if ("key" in row) value.key = safe(row.key === null ? (row.missing ? said(row.missing) : "–") : row.key);
     if ("month" in row) value.month = tell.brief(row.month);
     if ("weekday" in row) value.weekday = tell.weekday(row.weekday);
     if ("age_order" in row) value.age = said(`${words}.${row.age_order}`);
@@ -251,7 +259,7 @@ function shown(section, block, several, tell, drawings) {
       }
     });
   }
-  for (const note of block.notes || []) figure.append(made("p", said(note), { className: "note" }));
+  for (const note of block.notes || []) figure.append(made("p", typeof note === "string" ? said(note) : sentence(note, tell), { className: "note" }));
   if (block.columns.length) figure.append(table(block, tell, caption));
   return figure;
 }
@@ -268,21 +276,18 @@ function pipelineName(row) {
 
 function figures(view, tell) {
   if (!TABLES.deals) return made("section", null, { id: "figures" });
-  const compared = view.before();
-  const boxes = keyFigures(view).map(({ id, kind, value, before, note }) => {
+  const before = view.before();
+  const boxes = keyFigures(view).map(({ id, kind, value, now, then, note }) => {
     const isKnown = value !== null && value !== undefined;
     const text = !isKnown ? "–" : (kind === "money" && value >= 1e6 ? tell.short : tell[kind])(value);
     const box = made("div", null, { className: "figure" }, made("p", said(`column.${id}`), { className: "label", title: said(`means.${id}`) }), made("p", text, { className: text.length > 12 ? "value long" : "value", title: isKnown ? tell[kind](value) : "" }));
     box.dataset.id = id;
     if (isKnown) box.dataset.value = value;
-    if (before && value !== null) box.append(change(value, before, kind, tell));
+    if (then && now !== null) box.append(change(now, then, kind, tell));
     if (note) box.append(made("p", sentence(note, tell), { className: "beside" }));
     return box;
   });
-  const against = compared && (compared.months === 1 ? said("compared.one") : compared.months ? said("compared", { months: compared.months }) : said("compared.days", { days: compared.days }));
-  const unfinished = state.period.last >= dayOf(DATA.today) && said(compared && !compared.months ? "compared.unfinished_days" : "compared.unfinished");
-  const note = compared && made("p", [against, unfinished].filter(Boolean).join(" "), { className: "note compared" });
-  return made("section", null, { id: "figures" }, ...boxes, note);
+  return made("section", null, { id: "figures" }, ...boxes, before && made("p", `▲▼ ${sentence(comparedDays(view, before), tell)}`, { className: "note compared" }));
 }
 
 function change(value, before, kind, tell) {
@@ -291,7 +296,8 @@ function change(value, before, kind, tell) {
   const rounded = Math.round(1000 * Math.abs(by)); // rounded as it is shown, so that nothing is up or down by zero
   if (!rounded) return made("p", said("unchanged"), { className: "change" });
   const size = points ? said("points", { points: tell.number(rounded / 10) }) : by > 10 ? said("tenfold", { share: tell.percent(10) }) : tell.percent(Math.abs(by));
-  return made("p", `${by < 0 ? "▼" : "▲"} ${size}`, { className: by < 0 ? "change down" : "change up" });
+  const isWorse = (by < 0) !== (kind === "days"); // fewer days are better
+  return made("p", `${by < 0 ? "▼" : "▲"} ${size}`, { className: isWorse ? "change down" : "change up" });
 }
 
 function periodName(period, tell) {
@@ -310,14 +316,15 @@ function choices(tell) {
     scope.pipeline !== null ? (TABLES.accounts.length > 1 ? `${accountName(scope.project)}: ` : "") + (scope.name || `#${scope.pipeline}`)
       : scope.project === null ? said("scope.all") : said("scope.account", { name: accountName(scope.project) }),
     scope.id, scope.id === state.scope.id)));
-  const known = PERIODS.some((one) => one.id === state.period.id) ? PERIODS : [state.period, ...PERIODS];
+  const today = todayOf(state.scope.project);
+  const known = periods(today).some((one) => one.id === state.period.id) ? periods(today) : [state.period, ...periods(today)];
   const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : "long" })), "group");
   find("#period").replaceChildren(...groups.map((of) => group(`period.group.${of[0].group}`, of.map((period) => option(periodName(period, tell), period.id, period.id === state.period.id)))));
   const { teams, people } = whos(state.scope);
   const who = (one) => option(among(one.project) + one.name, one.id, state.who !== null && one.id === state.who.id);
   find("#who").replaceChildren(option(said("who.all"), "", state.who === null), ...[group("who.teams", teams.map(who)), group("who.people", people.map(who))].filter(Boolean));
-  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, dayOf(DATA.today))]]) {
-    Object.assign(find(id), { value: textOf(day), min: DATA.since, max: id === "#to" ? "" : DATA.today });
+  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) {
+    Object.assign(find(id), { value: textOf(day), min: DATA.since, max: id === "#to" ? "" : textOf(today) });
   }
 }
 
@@ -325,9 +332,11 @@ function choices(tell) {
 function asOf(tell) {
   const accounts = TABLES.accounts.filter((row) => state.scope.project === null || row.project_id === state.scope.project);
   const synced = accounts.map((row) => row.synced_at).filter(Boolean).sort()[0];
-  const time = tell.moment(synced || DATA.built_at, { zone: accounts[0].time_zone });
+  const at = (moment) => tell.moment(moment, { zone: accounts[0].time_zone });
+  const time = at(synced || DATA.built_at);
+  const marts = DATA.marts && said("marts", { schema: DATA.marts, project: accounts[0].built_by, time: at(DATA.built_at) });
   const days = Math.floor((Math.max(Date.now(), Date.parse(DATA.built_at)) - Date.parse(synced || DATA.built_at)) / 864e5);
-  return [said(synced ? "as_of" : "built", { time }), days >= 2 ? said("old", { days: tell.number(days) }) : ""];
+  return [[said(synced ? "as_of" : "built", { time }), marts].filter(Boolean).join(". "), days >= 2 ? said("old", { days: tell.number(days) }) : ""];
 }
 
 async function show() {
@@ -344,7 +353,7 @@ async function show() {
   choices(tell);
   find(".chosen").textContent = ["#scope", "#period", "#who"].map((id) => find(id).selectedOptions[0].textContent).join(" · ");
   const drawings = [];
-  find("main").replaceChildren(...[unbuilt()].filter(Boolean), figures(view, tell), ...SECTIONS.filter((section) => !DATA.only || section.of.every((name) => TABLES[name])).map((section) => card(section, view, tell, drawings)));
+  find("main").replaceChildren(...[unbuilt()].filter(Boolean), figures(view, tell), ...SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by)).map((section) => card(section, view, tell, drawings)));
   delete document.documentElement.dataset.shown;
   await Promise.all(drawings.map((drawing) => drawing()));
   document.documentElement.dataset.shown = [language(), state.scope.id, state.period.id].join(" ");
@@ -354,16 +363,17 @@ const isDark = () => (document.documentElement.dataset.theme || (matchMedia("(pr
 
 function chooseDays() {
   const [first, last] = [find("#from").value, find("#to").value];
-  const period = first && last && periodOf(`${first}..${last}`);
+  const period = first && last && periodOf(`${first}..${last}`, todayOf(state.scope.project));
   if (period) { state.period = period; show(); }
 }
 
 find("#scope").onchange = (event) => {
   state.scope = SCOPES.find((one) => one.id === event.target.value);
   if (state.who && state.scope.project !== null && state.who.project !== state.scope.project) state.who = null;
+  choosePeriod(state.period.id);
   show();
 };
-find("#period").onchange = (event) => { state.period = periodOf(event.target.value); show(); };
+find("#period").onchange = (event) => { choosePeriod(event.target.value); show(); };
 find("#who").onchange = (event) => {
   const { teams, people } = whos(state.scope);
   state.who = [...teams, ...people].find((one) => one.id === event.target.value) || null;

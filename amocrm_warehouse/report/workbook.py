@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import xlsxwriter
+from xlsxwriter.utility import xl_range_abs
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, answer
 from amocrm_warehouse.report.choice import Choice
+from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
 from amocrm_warehouse.report.page_queries import needs
 from amocrm_warehouse.report.report_words import Words
@@ -28,9 +30,10 @@ SHEETS: dict[str, list[str]] = {
     ],
     "money": ["month", "won", "won_budget", "lost", "rate", "average"],
     "managers": ["manager", "won", "won_budget", "lost", "rate", "average", "overdue", "stale"],
+    "plans": ["month", "manager", "plan", "won_budget", "plan_share"],
     "funnel": ["pipeline_name", "stage", "deals", "reached", "lost_here"],
     "reasons": ["reason", "deals", "lost_budget"],
-    "sources": ["source", "deals", "won", "source_rate", "won_budget"],
+    "sources": ["source", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
     "stuck": ["pipeline_name", "stage", "deals", "budget"],
     "stale": [
         "deal", "manager", "pipeline_name", "stage", "budget", "days_without_activity", "open_tasks",
@@ -40,14 +43,22 @@ SHEETS: dict[str, list[str]] = {
 }  # fmt: skip
 TOTALS = {
     "money": {"won", "won_budget", "lost"}, "managers": {"won", "won_budget", "lost", "overdue", "stale"},
-    "reasons": {"deals", "lost_budget"}, "sources": {"deals", "won", "won_budget"}, "stuck": {"deals", "budget"},
+    "plans": {"plan", "won_budget"}, "reasons": {"deals", "lost_budget"},
+    "sources": {"deals", "won_of_created", "won_of_created_budget"}, "stuck": {"deals", "budget"},
     "talks": {"talks", "unanswered"},
     "work": {"calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"},
 }  # fmt: skip
+SHARES = {"plan_share"} | metrics_in("percent")
 HEADS = {"pipeline_name": "filter.scope", "project_id": "column.account"}
-SHARES = metrics_in("percent")
+NAMELESS = {
+    "manager": "user.nobody", "reason": "reasons.none_given", "source": "source.unknown", "card": "card.nameless",
+    "deal": "card.nameless",
+}  # fmt: skip
+"""The words for a name that is missing."""
+WIDE = {"card", "deal", "text", "reason", "source"}
 SHEET_ROWS = 10_000
 """The most rows of a sheet, which are its first: in lists of cards those of the highest budgets."""
+A4 = 9
 PATHS = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
 
 
@@ -57,10 +68,7 @@ def link(domain: str | None, kind: str | None, number: int | None) -> str | None
 
 
 def write(path: Path, run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> None:
-    """Replaces the file as a whole. A sentence stands in place of a sheet of `unbuilt` models.
-
-    Raises ValueError if the file cannot be written.
-    """
+    """Replaces the file as a whole, without sheets of missing models. Raises ValueError if it cannot be written."""
     book = content(run, choice, words, unbuilt)
     try:
         atomic_file.write(path, book)  # for its owner alone, since customers' names are in it
@@ -73,90 +81,149 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
     file = BytesIO()
     book = xlsxwriter.Workbook(file, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
     front = book.add_worksheet(words("xlsx.definitions"))
-    lines = [[words("title"), ", ".join(row["account"] or project for project, row in accounts.items())]]
-    lines.append([words("filter.period"), f"{words.month(choice.since)} – {words.month(choice.until)}"])
+    lines = [[words("title")]]
+    for project, row in accounts.items():
+        days = choice.days[project]
+        period = f"{words.day(days.since)} – {words.day(min(days.until, days.today))}"
+        lines.append([row["account"] or project, period, row["currency"] or words("currency.unknown")])
     for name, columns in SHEETS.items():
         if name == "forecast" and choice.users is not None:
             continue
-        title, own = words(f"{name}.title"), columns if len(accounts) == 1 else ["project_id", *columns]
-        if missing := sorted(needs(ANSWERS[name]) & set(unbuilt)):
-            lines += [[], [title, words("digest.unbuilt", models=", ".join(missing))]]
+        if needs(ANSWERS[name]) & set(unbuilt):
+            lines += [[], [words(f"{name}.title"), words("none.unbuilt")]]
             continue
-        sheet(book.add_worksheet(title), book, name, answer(run, name, choice), own, words, accounts)
-        lines += [[], [title, words(f"{name}.lead")]]
-        lines += [["", head(column, words), meaning] for column in columns if (meaning := words.of_column(column))]
+        table = Sheet(name, answer(run, name, choice), accounts, words)
+        table.write(book)
+        lines += [[], [words(f"{name}.title"), words(f"{name}.lead")]]
+        lines += [["", words(head(column)), meaning] for column in columns if (meaning := words.of_column(column))]
     wrap = book.add_format({"text_wrap": True, "valign": "top"})
     for column, width in enumerate((28, 60, 80)):
         front.set_column(column, column, width, wrap)
-    for at, row in enumerate(lines):
-        for column, text in enumerate(row):
+    for at, line in enumerate(lines):
+        for column, text in enumerate(line):
             front.write_string(at, column, text)
+    set_up_print(front)
     book.close()
     return file.getvalue()
 
 
-def head(column: str, words: Words) -> str:
-    return words(HEADS.get(column, f"column.{column}"))
+def head(column: str) -> str:
+    return HEADS.get(column, f"column.{column}")
 
 
-def sheet(
-    page: Any,
-    book: Any,
-    name: str,
-    table: AnswerTable,
-    columns: list[str],
-    words: Words,
-    accounts: dict[str, dict[str, Any]],
-) -> None:
-    """Writes one table of Excel, under the names of the page, with a filter at each column."""
-    rows = table.dicts()[:SHEET_ROWS]
-    formats = {
-        "money": book.add_format({"num_format": "#,##0"}), "share": book.add_format({"num_format": "0.0%"}),
-        "day": book.add_format({"num_format": "yyyy-mm-dd"}), "duration": book.add_format({"num_format": "[h]:mm"}),
-        "moment": book.add_format({"num_format": "yyyy-mm-dd hh:mm"}), "link": book.get_default_url_format(),
-    }  # fmt: skip
-    totals = TOTALS.get(name, set())
-    heads = []
-    for column in columns:
-        made: dict[str, Any] = {"header": head(column, words)}
-        if column in totals and not (rows and all(row[column] is None for row in rows)):
-            value = sum((row[column] or 0 for row in rows), 0)
-            made |= {"total_function": "sum", "total_value": float(value) / (86_400 if column == "talk_seconds" else 1)}
-            kind = "money" if column in MONEY else "duration" if column == "talk_seconds" else None
-            made["format"] = kind and formats[kind]
-        heads.append(made)
-    if totals:
-        heads[0]["total_string"] = words("total")
-    last = max(len(rows), 1) + (1 if totals else 0)
-    page.add_table(0, 0, last, len(columns) - 1, {"columns": heads, "total_row": bool(totals), "name": f"t_{name}"})
-    page.freeze_panes(1, 1)
-    for at, row in enumerate(rows, 1):
-        domain = accounts.get(row["project_id"], {}).get("domain")
-        for position, column in enumerate(columns):
-            value = row[column]
-            url = link(domain, row.get("entity_type", "deal"), row.get("entity_id") or row.get("deal_id"))
-            if column in ("card", "deal") and url:
-                page.write_url(at, position, url, formats["link"], str(value or url)[:200])
-            elif column == "why":
-                page.write_string(at, position, words(f"today.{value}"))
-            else:
-                put(page, at, position, column, value, formats)
-    for position, column in enumerate(columns):
-        page.set_column(position, position, 34 if column in ("card", "deal", "text", "reason", "source") else 18)
+def set_up_print(page: Any) -> None:
+    """Sets a page of one sheet's width, across."""
+    page.set_landscape()
+    page.set_paper(A4)
+    page.fit_to_pages(1, 0)
 
 
-def put(page: Any, at: int, position: int, column: str, value: Any, formats: dict[str, Any]) -> None:
-    """Writes a value in its own type; a text is never a formula."""
-    if value is None:
-        return
-    if isinstance(value, datetime):
-        page.write_datetime(at, position, value, formats["moment"])
-    elif isinstance(value, date):
-        page.write_datetime(at, position, value, formats["day"])
-    elif isinstance(value, str):
-        page.write_string(at, position, value[:32_000])
-    elif column == "talk_seconds":
-        page.write_number(at, position, float(value) / 86_400, formats["duration"])
-    else:
-        kind = formats["share"] if column in SHARES else formats["money"] if column in MONEY else None
-        page.write_number(at, position, float(value), kind)
+class Sheet:
+    """One table of Excel, under the names of the page, with a filter at each column and the sums of each currency."""
+
+    def __init__(self, name: str, table: AnswerTable, accounts: dict[str, dict[str, Any]], words: Words) -> None:
+        self.name, self.accounts, self.words = name, accounts, words
+        self.rows = table.dicts()[:SHEET_ROWS]
+        purses = set(map(self.purse, accounts.values()))
+        self.by_currency = len(purses) > 1 and "currency" in table.columns
+        self.columns = [
+            *(["project_id"] if len(accounts) > 1 else []), *(["currency"] if self.by_currency else []), *SHEETS[name],
+        ]  # fmt: skip
+
+    def purse(self, row: dict[str, Any]) -> str:
+        """Returns the currency of a row; an unknown one differs from all others."""
+        return row["currency"] or f"{self.words('currency.unknown')} ({row['project_id']})"
+
+    def write(self, book: Any) -> None:
+        page = book.add_worksheet(self.words(f"{self.name}.title"))
+        self.formats = {
+            name: book.add_format({"num_format": code})
+            for name, code in {
+                "money": "#,##0", "small share": "0.0%", "share": "0%", "almost": '"99%"', "day": "yyyy-mm-dd",
+                "moment": "yyyy-mm-dd hh:mm", "duration": "[h]:mm",
+            }.items()
+        } | {"link": book.get_default_url_format(), "bold": book.add_format({"bold": True})}  # fmt: skip
+        last = max(len(self.rows), 1)
+        heads = [{"header": self.words(head(column))} for column in self.columns]
+        page.add_table(0, 0, last, len(self.columns) - 1, {"columns": heads, "name": f"t_{self.name}"})
+        page.freeze_panes(1, 1)
+        for at, row in enumerate(self.rows, 1):
+            for position, column in enumerate(self.columns):
+                self.put(page, at, position, column, row)
+        for at, (currency, values) in enumerate(self.sums().items(), last + 1):
+            label = ", ".join(filter(None, (self.words("total"), currency)))
+            page.write_string(at, 0, label, self.formats["bold"])
+            for column, value in values.items():
+                position = self.columns.index(column)
+                formula = f"=SUBTOTAL(109,{cells(last, position)})"
+                if currency:
+                    formula = (
+                        f'=SUMIFS({cells(last, position)},{cells(last, self.columns.index("currency"))},"{currency}")'
+                    )
+                kind = "money" if column in MONEY else "duration" if column == "talk_seconds" else ""
+                shown = float(value) / (86_400 if column == "talk_seconds" else 1)
+                page.write_formula(at, position, formula, self.formats.get(kind), shown)
+        for position, column in enumerate(self.columns):
+            page.set_column(position, position, 34 if column in WIDE else 18)
+        page.repeat_rows(0)
+        set_up_print(page)
+
+    def sums(self) -> dict[str, dict[str, Any]]:
+        """Returns the sums of columns by currency, the one currency of all as "". A column without values has none."""
+        groups: dict[str, list[dict[str, Any]]] = {}
+        for row in self.rows if self.name in TOTALS else ():
+            groups.setdefault(self.purse(row) if self.by_currency else "", []).append(row)
+        return {
+            purse: {
+                column: sum(found)
+                for column in self.columns
+                if column in TOTALS[self.name]
+                if (found := [row[column] for row in rows if row[column] is not None])
+            }
+            for purse, rows in sorted(groups.items())
+        }
+
+    def put(self, page: Any, at: int, position: int, column: str, row: dict[str, Any]) -> None:
+        domain, value = self.accounts[row["project_id"]]["domain"], row[column]
+        url = link(domain, row.get("entity_type", "deal"), row.get("entity_id") or row.get("deal_id"))
+        if column == "why":
+            value = self.words(f"today.{value}")
+        elif column == "currency":
+            value = self.purse(row)
+        elif column == "manager" and row["user_id"] == 0:
+            value = self.words("user.robot")
+        elif value is None and column in NAMELESS:
+            value = self.words(NAMELESS[column])
+        elif column == "pipeline_name" and self.name == "forecast" and row["pipeline_id"] is None:
+            value = self.words("scope.all")
+        if column in ("card", "deal") and url:
+            page.write_url(at, position, url, self.formats["link"], str(value)[:200])
+        else:
+            self.put_value(page, at, position, column, value)
+
+    def put_value(self, page: Any, at: int, position: int, column: str, value: Any) -> None:
+        """Writes a value in its own type; a text is never a formula."""
+        if value is None:
+            return
+        if isinstance(value, datetime):
+            page.write_datetime(at, position, value, self.formats["moment"])
+        elif isinstance(value, date):
+            page.write_datetime(at, position, value, self.formats["day"])
+        elif isinstance(value, str):
+            page.write_string(at, position, value[:32_000])
+        elif column == "talk_seconds":
+            page.write_number(at, position, float(value) / 86_400, self.formats["duration"])
+        else:
+            kind = "money" if column in MONEY else share_format(value) if column in SHARES else None
+            page.write_number(at, position, float(value), self.formats.get(kind or ""))
+
+
+def cells(last: int, column: int) -> str:
+    """Returns the cells of a column below its head."""
+    return str(xl_range_abs(1, column, last, column))
+
+
+def share_format(share: float) -> str:
+    """Returns the format in which Excel shows a share as `percents` rounds it."""
+    shown = percents(share)
+    return "almost" if shown == 99 else "small share" if abs(share) < 0.1 else "share"

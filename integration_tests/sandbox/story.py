@@ -16,8 +16,11 @@ from .clock import ManualClock
 from .store import Row
 
 HOUR = 3_600
-SALES = {0: ((9, 240_000), (2, 180_000)), 1: ((5, 150_000), (5, 160_000)), 2: ((4, 120_000), (4, 110_000))}
-"""Deals that each of the people won in the month before last and in the last one, and their budget."""
+SALES = {
+    0: ((9, 240_000), (2, 180_000), (3, 190_000)), 1: ((5, 150_000), (5, 160_000), (5, 155_000)),
+    2: ((4, 120_000), (4, 110_000), (4, 115_000)), 3: ((2, 100_000), (2, 95_000), (1, 90_000)),
+}  # fmt: skip
+"""Deals that each of the people wins in the month before last, in the last and in the present one, and their budget."""
 SLOW = 3
 """The one who misses calls and answers chats late."""
 
@@ -39,6 +42,7 @@ def play(account: Account, now: float, seed: int = 1) -> None:
     people = list(account.users)[:4]
     contacts = sorted(account.tables["contacts"].rows)
     present = datetime.fromtimestamp(now, zone)
+    opened: dict[int, list[int]] = {}
     number = 0
     while clock.now() + 14 * HOUR < now:
         clock.advance(9 * HOUR)
@@ -52,12 +56,15 @@ def play(account: Account, now: float, seed: int = 1) -> None:
                 responsible_user_id=user, source_id=account.sources[number % 2]["id"],
             )  # fmt: skip
             incoming(account, clock, rng, deal, contact, user, is_slow=place == SLOW)
-            sales, budget = SALES.get(place, ((0, 0), (0, 0)))[2 - months_ago] if months_ago else (0, 0)
+            mine = opened.setdefault(user, [])
+            mine.append(deal)
+            sales, budget = SALES[place][2 - months_ago]
             if day.day <= 2 * sales and day.day % 2:
-                writes.edit(account, "leads", deal, price=budget, by=user)
-                writes.win(account, deal, by=user)
+                won = mine.pop(-min(len(mine), 5))
+                writes.edit(account, "leads", won, price=budget, by=user)
+                writes.win(account, won, by=user)
             elif number % 5 == 0:
-                writes.lose(account, deal, account.loss_reasons[months_ago % 2]["id"], by=user)
+                writes.lose(account, mine.pop(-1), account.loss_reasons[months_ago % 2]["id"], by=user)
         clock.advance(max(24 * HOUR - (clock.now() - day.timestamp() + 9 * HOUR), 0))
     account.clock = kept
 

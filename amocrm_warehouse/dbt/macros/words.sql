@@ -24,7 +24,17 @@
 
 {% macro is_closed(status_id) %}{{ status_id }} in ({{ won_status() }}, {{ lost_status() }}){% endmacro %}
 
-{# The name of a user, or # and the id if amoCRM no longer lists the user; `user` is a join of stg_users. #}
+{# The name of a user, or № and the id if amoCRM no longer lists the user; `user` is a join of stg_users. #}
 {% macro user_name(user, id) %}
-    case when {{ id }} = 0 then 'robot' else coalesce({{ user }}.name, '#' || cast({{ id }} as varchar)) end
+    case when {{ id }} = 0 then 'robot' else coalesce({{ user }}.name, '№ ' || cast({{ id }} as varchar)) end
+{%- endmacro %}
+
+{# The name that people use for a messenger, by the last part of its code (waba, com.wazzup.whatsapp); an unknown code as it is. #}
+{% macro channel_name(code) %}
+    case regexp_replace({{ code }}, '^.*[.]', '')
+        when 'waba' then 'WhatsApp' when 'whatsapp' then 'WhatsApp' when 'telegram' then 'Telegram' when 'viber' then 'Viber'
+        when 'instagram' then 'Instagram' when 'instagram_business' then 'Instagram' when 'facebook' then 'Facebook'
+        when 'vk' then 'ВКонтакте' when 'vkontakte' then 'ВКонтакте' when 'avito' then 'Авито'
+        else {{ code }}
+    end
 {%- endmacro %}

@@ -10,6 +10,7 @@ from .known import KINDS, Known, at, grouped, memoized, seconds
 
 WORKS = {**dict.fromkeys((1, 2, 3, 4, 5), (9.0, 18.0)), 6: (10.0, 14.5)}
 """The hours at which work begins and ends, by day of the week (Monday is 1)."""
+CHANNELS = {"telegram": "Telegram", "waba": "WhatsApp", "com.wazzup.whatsapp": "WhatsApp"}
 
 
 def author(message: Row) -> str:
@@ -65,7 +66,7 @@ def _talk(known: Known, talk_id: int, talk: Row | None, messages: list[Row]) -> 
     local = known.local
     return row | {
         "talk_id": talk_id,
-        "channel": listed.get("origin") or last.get("origin"),
+        "channel": CHANNELS.get(str(code := listed.get("origin") or last.get("origin")), code),
         "is_open": is_open,
         "started_at": min(begun),
         "started_at_local": local(min(begun)),

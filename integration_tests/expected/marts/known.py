@@ -116,7 +116,7 @@ class Known:
     def user(self, user: int | None) -> str | None:
         if not user:
             return None if user is None else "robot"
-        return str(self.by("users", "user_id").get(user, f"#{user}"))
+        return str(self.by("users", "user_id").get(user, f"№ {user}"))
 
     def deleted(self) -> dict[tuple[str, int], Row]:
         """Returns the last event of each deleted entity, by kind and id.

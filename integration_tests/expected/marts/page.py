@@ -287,34 +287,46 @@ def waiting(choice: Choice) -> tuple[list[Row], list[Row]]:
     return list(people.values()), sorted(cards, key=dearest)
 
 
-def talks(choice: Choice) -> list[tuple[Known, Row]]:
-    """Returns the talks of the choice in which a client wrote."""
+def all_time_talks(choice: Choice) -> list[tuple[Known, Row]]:
+    """Returns the talks of the choice in which a client wrote, whenever they began."""
     found = []
     for known in choice.known:
         pipelines = known.by("deals", "lead_id", "pipeline_id")
         for talk in conversations(known):
-            pipeline = pipelines.get(talk["deal_id"])
-            is_chosen = choice.has(talk["started_at_local"]) and choice.fits(pipeline, talk["responsible_user_id"])
-            if is_chosen and talk["messages_in"]:
+            if talk["messages_in"] and choice.fits(pipelines.get(talk["deal_id"]), talk["responsible_user_id"]):
                 found.append((known, talk))
     return found
 
 
+def talks(choice: Choice) -> list[tuple[Known, Row]]:
+    """Returns the talks that began in the period."""
+    return [(known, talk) for known, talk in all_time_talks(choice) if choice.has(talk["started_at_local"])]
+
+
+def waiting_talks(choice: Choice) -> list[tuple[Known, Row]]:
+    """Returns the talks in which a client waits now."""
+    return [(known, talk) for known, talk in all_time_talks(choice) if talk["is_unanswered"]]
+
+
 def answered(talks: list[Row]) -> list[Any]:
-    """Counts the talks, all, unanswered, answered by a person, by robots only and by nobody, with the median wait."""
+    """Counts the talks, all, answered by a person, by robots only and by nobody, with the median wait."""
     waits = [talk["seconds_to_first_response"] for talk in talks if talk["seconds_to_first_response"] is not None]
     by = [talk["answered_by"] for talk in talks]
     return [
-        len(talks), middle([wait // 60 for wait in waits]), sum(bool(talk["is_unanswered"]) for talk in talks),
-        *(by.count(who) for who in ("person", "robot", None)),
+        len(talks), middle([wait // 60 for wait in waits]), *(by.count(who) for who in ("person", "robot", None)),
     ]  # fmt: skip
 
 
-def talks_by(choice: Choice, key: Callable[[Known, Row], Any]) -> Table:
+def talks_by(choice: Choice, key: Callable[[Known, Row], Any], *, with_waiting: bool = True) -> Table:
+    """Returns the counts of the period's talks by key and, `with_waiting`, of all talks in which a client waits."""
     groups: dict[Any, list[Row]] = {}
+    waiting: dict[Any, int] = {}
     for known, talk in talks(choice):
         groups.setdefault(key(known, talk), []).append(talk)
-    return [[group, *answered(of)] for group, of in groups.items()]
+    for known, talk in waiting_talks(choice) if with_waiting else ():
+        groups.setdefault(key(known, talk), [])
+        waiting[key(known, talk)] = waiting.get(key(known, talk), 0) + 1
+    return [[group, *answered(of), *([waiting.get(group, 0)] if with_waiting else [])] for group, of in groups.items()]
 
 
 def talks_by_manager(choice: Choice) -> Table:
@@ -323,11 +335,15 @@ def talks_by_manager(choice: Choice) -> Table:
     return [[*key[1:], *of] for key, *of in rows]
 
 
+def talks_by_hour(choice: Choice) -> Table:
+    return talks_by(choice, lambda _, talk: talk["started_at_local"].hour, with_waiting=False)
+
+
 def all_talks(choice: Choice) -> Table:
     """Returns the talks by manager, then by channel, then by hour."""
     return [
         *(row[1:] for row in talks_by_manager(choice)), *talks_by(choice, lambda _, talk: talk["channel"]),
-        *talks_by(choice, lambda _, talk: talk["started_at_local"].hour),
+        *talks_by_hour(choice),
     ]  # fmt: skip
 
 
@@ -363,9 +379,9 @@ def forecast(choice: Choice) -> Table:
             ]  # fmt: skip
     won, plan = month_so_far(choice)
     for day in range(1, day_of(choice).day + 1) if won or plan is not None else ():
-        until = [deal for end, deal in won if end.day <= day]
+        then, until = [deal for end, deal in won if end.day == day], [deal for end, deal in won if end.day <= day]
         planned = [] if plan is None else [planned_by(choice, day_of(choice).replace(day=day))]
-        rows.append([f"{day_of(choice).replace(day=day)}", len(until), money(until), *planned])
+        rows.append([f"{day_of(choice).replace(day=day)}", len(then), money(then), money(until), *planned])
     return rows
 
 
@@ -434,17 +450,29 @@ def whole_months(choice: Choice) -> int:
     return 12 * (choice.last.year - choice.first.year) + choice.last.month - choice.first.month + 1
 
 
-def before(choice: Choice, first: date) -> Choice | None:
-    """Returns the equally long period before, in whole months or else in days. None if it begins before `first`."""
+def earlier(choice: Choice, day: date) -> date:
+    """Returns the day that was to the days before what `day` is to the choice."""
     if months := whole_months(choice):
-        start = ahead.months_earlier(datetime(choice.first.year, choice.first.month, 1), months).date()
-    else:
-        start = choice.first - (choice.last - choice.first) - timedelta(days=1)
-    return None if start < first else replace(choice, first=start, last=choice.first - timedelta(days=1))
+        return ahead.months_earlier(datetime(day.year, day.month, day.day), months).date()
+    return day - (choice.last - choice.first) - timedelta(days=1)
 
 
-def beside(now: list[tuple[Any, Row]], then: list[tuple[Any, Row]] | None) -> Table:
-    """Returns for each name the sales now and then, the change, and the ratio of the sales now to their median."""
+def before(choice: Choice, first: date) -> Choice | None:
+    """Returns the days with which a choice is compared: the same days, and whole months if all its months are over.
+
+    None if they begin before `first`.
+    """
+    start, last = earlier(choice, choice.first), choice.first - timedelta(days=1)
+    if choice.last == day_of(choice):
+        last = earlier(choice, choice.last)
+    return None if start < first else replace(choice, first=start, last=last)
+
+
+def beside(now: list[tuple[Any, Row]], then: list[tuple[Any, Row]] | None, left_out: Iterable[Any] = ()) -> Table:
+    """Returns for each name the sales now and then, the change, and the ratio of the sales now to their median.
+
+    `left_out`: names that are no part of the median, and are not held against it.
+    """
     names = {name for name, deal in (*now, *(then or [])) if deal["stage_kind"] == "won"}
     rows: Table = []
     sold = {
@@ -453,7 +481,8 @@ def beside(now: list[tuple[Any, Row]], then: list[tuple[Any, Row]] | None) -> Ta
     for name in names if len(names) > 1 else ():
         was = None if then is None else money([d for seller, d in then if seller == name and d["stage_kind"] == "won"])
         change = float(sold[name]) / float(was) - 1 if was else None
-        rows.append([name, sold[name], was, change, ratio(sold[name], middle([float(m) for m in sold.values()]) or 0)])
+        usual = middle([float(amount) for one, amount in sold.items() if one not in left_out]) or 0
+        rows.append([name, sold[name], was, change, None if name in left_out else ratio(sold[name], usual)])
     return rows
 
 
@@ -461,14 +490,22 @@ def managers_beside(choice: Choice, then: Choice | None) -> Table:
     def closed(one: Choice) -> list[tuple[Any, Row]]:
         return [((known.project, known.user(deal["closer_id"])), deal) for known, deal in one.closed()]
 
-    return [[row[0][1], *row[1:]] for row in beside(closed(choice), closed(then) if then else None)]
+    found = closed(choice) + (closed(then) if then else [])
+    people = {(known.project, row["name"]) for known in choice.known for row in known.all("users")}
+    rows = beside(closed(choice), closed(then) if then else None, {name for name, _ in found} - people)
+    return [[row[0][1], *row[1:]] for row in rows]
 
 
 def sources_beside(choice: Choice, then: Choice | None, told_as: Callable[[Row], Any] = source_of) -> Table:
     def created(one: Choice) -> list[tuple[Any, Row]]:
         return [(told_as(deal), deal) for _, deal in one.created()]
 
-    return beside(created(choice), created(then) if then else None)
+    as_early = [
+        (source, deal)
+        for source, deal in (created(then) if then else [])
+        if (end := ended(deal)) and end.date() <= earlier(choice, day_of(choice))
+    ]
+    return beside(created(choice), as_early if then else None)
 
 
 def cohorts(choice: Choice) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal
 from math import floor
 from typing import Any
@@ -18,11 +19,11 @@ SAID = {
     "unchanged": ("as before", "без изменений"),
     "tenfold": ("over {share}", "больше {share}"),
     "points": ("{points} pp", "{points} п. п."),
-    "beside_month": ("▲▼ against the month before.", "▲▼ — к предыдущему месяцу."),
-    "beside_months": ("▲▼ against the {count} months before.", "▲▼ — к предыдущим {count} месяцам."),
-    "beside_days": ("▲▼ against the {count} days before.", "▲▼ — к предыдущим {count} дням."),
-    "month_goes_on": ("The present month is not over yet.", "Текущий месяц ещё не закончился."),
-    "days_go_on": ("The period is not over yet.", "Период ещё не закончился."),
+    "compared": ("▲▼ {now} against {then}", "▲▼ {now} в сравнении с {then}"),
+    "same_days": (
+        "▲▼ {now} against the same days before: {then}",
+        "▲▼ {now} в сравнении с теми же днями до этого: {then}",
+    ),
     "today": (
         "Without a task: {no_task}; slow: {slow}; clients without an answer: {waiting}; overdue tasks: {overdue_task}. "
         "The budgets of the open deals among them: {money}.",
@@ -48,28 +49,41 @@ SAID = {
         "сегодняшнему дню.",
     ),
     "worst": (
-        "Most are lost in “{stage}”: {lost} of {reached} ({share}).",
-        "Больше всего теряется на этапе «{stage}»: {lost} из {reached} ({share}).",
+        "The largest share is lost in “{stage}”: {lost} of {reached} ({share}); of stages that 10 deals or more "
+        "reached.",
+        "Наибольшая доля теряется на этапе «{stage}»: {lost} из {reached} ({share}); сравниваются этапы, до которых "
+        "дошло не меньше 10 сделок.",
     ),
     "standing": (
-        "More than half have not left “{stage}” yet: {still} deals are there now.",
-        "Больше половины ещё не ушли с этапа «{stage}»: сейчас там {still}.",
+        "More than half have not left “{stage}” yet: {still} of {stays} are there now ({share}); of stages with 10 "
+        "stays or more.",
+        "Больше половины ещё не ушли с этапа «{stage}»: там сейчас {still} из {stays} ({share}); сравниваются этапы, "
+        "где было не меньше 10 пребываний.",
     ),
     "slow": (
-        "Slowest: “{stage}”, half leave it within {days} days.",
-        "Дольше всего стоят на этапе «{stage}»: половина уходит за {days} дн.",
+        "Slowest: “{stage}”, half leave it within {days} days; of stages with 10 stays or more.",
+        "Дольше всего стоят на этапе «{stage}»: половина уходит за {days} дн.; сравниваются этапы, где было не меньше "
+        "10 пребываний.",
     ),
     "stale": ("{deals} stale deals for {money}.", "Забытых сделок: {deals}, на {money}."),
     "talks": (
-        "Half of those who were answered waited {minutes} minutes at most; {unanswered} wait for an answer now.",
-        "Из тех, кому ответили, половине — за {minutes} мин.; сейчас ждут ответа: {unanswered}.",
+        "Half of those who were answered waited {minutes} minutes at most.",
+        "Из тех, кому ответили, половине — за {minutes} мин.",
+    ),
+    "waiting": (
+        "Clients without an answer now: {count}, whenever the conversation began.",
+        "Клиентов без ответа сейчас: {count} — когда бы ни началась беседа.",
     ),
 }
 LANGUAGES = ("en", "ru")
 SIGNS = {"RUB": "₽", "JPY": "¥"}
 UNITS = (("", "K", "M", "B", "T"), ("", "\u00a0тыс.", "\u00a0млн", "\u00a0млрд", "\u00a0трлн"))
-ENOUGH = 5
-"""Least number of stays in a stage for a sentence about their length."""
+ENOUGH = 10
+"""Least number of stays in a stage, or of deals that reached it, for a sentence that compares it."""
+MONTHS = (
+    ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+    ("янв.", "февр.", "мар.", "апр.", "мая", "июн.", "июл.", "авг.", "сент.", "окт.", "нояб.", "дек."),
+)
 
 
 def rounded(value: Any, digits: int) -> Decimal:
@@ -113,6 +127,13 @@ class Wording:
         text = "99" if 0.99 < share < 1 else self.number(100 * Decimal(repr(share)), 1 if abs(share) < 0.1 else 0)
         return text + ("\u00a0%" if self.language else "%")
 
+    def day(self, value: date) -> str:
+        month = MONTHS[self.language][value.month - 1]
+        return f"{value.day} {month} {value.year} г." if self.language else f"{month} {value.day}, {value.year}"
+
+    def period(self, choice: Choice) -> str:
+        return f"{self.day(choice.first)} – {self.day(choice.last)}"
+
     def days(self, value: float) -> str:
         return self.number(value, 1 if value < 10 else 0)
 
@@ -138,19 +159,13 @@ def figures(choice: Choice, then: Choice | None, say: Wording) -> Iterable[str]:
     for name, value in now.items():
         is_large = name in ("won_budget", "average") and value is not None and value >= 1_000_000
         yield "–" if value is None else (say.short if is_large else write.get(name, say.number))(value)
-        if was.get(name) and value is not None and name not in ("days_to_win", "open"):
+        if was.get(name) and value is not None and name != "open":
             yield change(float(value), float(was[name]), name == "rate", say)
         if name in below:
             yield below[name]
     if then:
-        months = oracle_page.whole_months(choice)
-        days = (choice.last - choice.first).days + 1
         goes_on = choice.last == oracle_page.day_of(choice)
-        yield " ".join([
-            say("beside_days", count=days) if not months
-            else say("beside_month") if months == 1 else say("beside_months", count=months),
-            *([say("month_goes_on" if months else "days_go_on")] if goes_on else []),
-        ])  # fmt: skip
+        yield say("same_days" if goes_on else "compared", now=say.period(choice), then=say.period(then))
 
 
 def change(now: float, was: float, is_share: bool, say: Wording) -> str:
@@ -208,17 +223,22 @@ def forecast(choice: Choice, say: Wording) -> Iterable[str]:
 
 def funnel(choice: Choice, say: Wording) -> Iterable[str]:
     for pipeline in oracle_page.funnel(choice):
-        worst = max(pipeline.rows, key=lambda row: row[4] or 0)
-        if worst[4]:
+        worst = max(
+            (row for row in pipeline.rows if row[1] >= ENOUGH and row[4]),
+            key=lambda row: (row[5], row[4]),
+            default=None,
+        )
+        if worst:
             share = say.percent(ratio(worst[4], worst[1]))
             numbers = {"lost": say.number(worst[4]), "reached": say.number(worst[1])}
             yield say("worst", stage=worst[0], share=share, **numbers)
-        often = [row for row, stays in zip(pipeline.rows, pipeline.stays, strict=True) if stays >= ENOUGH]
+        often = [[*row, n] for row, n in zip(pipeline.rows, pipeline.stays, strict=True) if n >= ENOUGH]
         standing = [row for row in often if row[6] is None and row[7] > pipeline.deals / 20]
         slow = [row for row in often if row[6]]
         if standing:
-            most = max(standing, key=lambda row: row[7])
-            yield say("standing", stage=most[0], still=say.number(most[7]))
+            most = max(standing, key=lambda row: (row[7] / row[8], row[7]))
+            share = say.percent(most[7] / most[8])
+            yield say("standing", stage=most[0], still=say.number(most[7]), stays=say.number(most[8]), share=share)
         elif slow:
             most = max(slow, key=lambda row: row[6])
             yield say("slow", stage=most[0], days=say.days(most[6]))
@@ -230,9 +250,12 @@ def stale(choice: Choice, say: Wording) -> Iterable[str]:
 
 
 def talks(choice: Choice, say: Wording) -> Iterable[str]:
-    _, minutes, unanswered, *_ = oracle_page.answered([talk for _, talk in oracle_page.talks(choice)])
+    found, waiting = oracle_page.talks(choice), oracle_page.waiting_talks(choice)
+    _, minutes, *_ = oracle_page.answered([talk for _, talk in found])
     if minutes is not None:
-        yield say("talks", minutes=say.number(minutes), unanswered=say.number(unanswered))
+        yield say("talks", minutes=say.number(minutes))
+    if found or waiting:
+        yield say("waiting", count=say.number(len(waiting)))
 
 
 __all__ = ["LANGUAGES", "sentences"]

@@ -10,7 +10,7 @@ select
     end as manager_id,
     case
         when named.user_id is not null then named.name
-        when calls.call_responsible ~ '^[0-9]{6,9}$' then '#' || calls.call_responsible
+        when calls.call_responsible ~ '^[0-9]{6,9}$' then '№ ' || calls.call_responsible
         else coalesce(calls.call_responsible, {{ user_name("responsible", "calls.responsible_user_id") }})
     end as manager_name
 from {{ ref("stg_amocrm__calls") }} as calls

@@ -48,7 +48,7 @@ talks as (
     select
         coalesce(talks.project_id, counted.project_id) as project_id,
         coalesce(talks.talk_id, counted.talk_id) as talk_id,
-        coalesce(talks.origin, last_message.origin) as channel,
+        {{ channel_name("coalesce(talks.origin, last_message.origin)") }} as channel,
         talks.is_open,
         coalesce(talks.contact_id, last_message.talk_contact_id, case when last_message.entity_type = 'contact' then last_message.entity_id end) as contact_id,
         -- a talk without an entity, or one that was not read, belongs to the entity of its last message

@@ -22,9 +22,11 @@ select
     plans.plan,
     coalesce(facts.won, 0) as won,
     coalesce(facts.won_budget, 0) as won_budget,
-    -- PostgreSQL rounds a half of a double to the even number, and DuckDB up
-    floor(1000 * (cast(coalesce(facts.won_budget, 0) as double precision) / cast(nullif(plans.plan, 0) as double precision)) + 0.5) / 10
-        as percent_of_plan,
+    -- PostgreSQL rounds a half of a double to the even number, and DuckDB up; a plan that was missed is never rounded to 100
+    least(
+        floor(1000 * (cast(coalesce(facts.won_budget, 0) as double precision) / cast(nullif(plans.plan, 0) as double precision)) + 0.5) / 10,
+        case when facts.won_budget < plans.plan then 99.9 end
+    ) as percent_of_plan,
     accounts.currency
 from facts
 full join plans

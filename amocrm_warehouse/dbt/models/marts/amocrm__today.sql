@@ -1,7 +1,7 @@
 -- What waits for somebody, one row per reason and item. A deal is slow if it has been in its stage for longer than three quarters
 -- of the stays of won deals there lasted; with fewer than five such stays, no deal of the stage is slow. Waiting clients and overdue
 -- tasks are listed whatever the state of their deal. A closed or deleted deal has no money at stake: its budget is null. If the
--- tasks were not read, no deal is listed as one without a task.
+-- tasks were not read, no deal is listed as one without a task; nor is an unsorted one, which has no tasks until somebody accepts it.
 {% set with_tasks = [] %}
 {% for project in var("projects") if execute and raw_relation(project, "tasks") is not none %}{% do with_tasks.append("'" ~ project ~ "'") %}{% endfor %}
 with usual as (

@@ -1,0 +1,152 @@
+"""The report of several accounts: of other currencies and clocks, and with names that objects of JavaScript have."""
+
+from __future__ import annotations
+
+import zipfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+
+from amocrm_warehouse.database import reading
+from amocrm_warehouse.report.answers import answer
+from amocrm_warehouse.report.choice import last_months
+from amocrm_warehouse.report.report_words import Words
+
+from . import expected, models
+from .report_page import Report
+from .sandbox import Account, ManualClock
+from .sheets import sheets, tables_of
+from .test_report import run
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+NOW = 1_767_229_200
+"""1 January 2026, 01:00 UTC: in São Paulo it is still 2025."""
+OF_OBJECTS = (
+    "constructor", "__proto__", "toString", "valueOf", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable",
+    "toLocaleString", "__defineGetter__", "__defineSetter__", "__lookupGetter__", "__lookupSetter__",
+)  # fmt: skip
+"""The names that every object of JavaScript has."""
+NAMES = {
+    "account": ["name"], "users": ["name"], "groups": ["name"], "loss_reasons": ["name"],
+    "statuses": ["pipeline_name", "status_name"], "deals": ["name", "loss_reason_name", "source_name"],
+    "custom_fields_deals": ["value"], "talks": ["origin"],
+}  # fmt: skip
+
+
+def named_as_objects(tables: dict[str, list[models.Row]]) -> dict[str, list[models.Row]]:
+    """Gives names of objects to all that has a name; different names stay different."""
+    found = {}
+    for table, rows in tables.items():
+        known: dict[tuple[str, Any], str] = {}
+        for column in NAMES.get(table, ()):
+            for value in dict.fromkeys(row[column] for row in rows if row.get(column) is not None):
+                used = sum(of == column for of, _ in known)
+                known[column, value] = OF_OBJECTS[used % 12] + ("" if used < 12 else str(used))
+        found[table] = [row | {c: known.get((c, row.get(c)), row.get(c)) for c in NAMES.get(table, ())} for row in rows]
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page and the workbook of 10, of 20, which has the same rows with other names, and of 30 in São Paulo."""
+    made = tmp_path_factory.mktemp("accounts")
+    file = str(made / "crm.duckdb")
+    tables = expected.tables(Account.generate(7, 60, clock=ManualClock(NOW)))
+    [account] = tables["account"]
+    far = [
+        account
+        | {"invoices_settings": {**account["invoices_settings"], "currency": "KZT"}}
+        | {"datetime_settings": {**account["datetime_settings"], "timezone": "America/Sao_Paulo"}}
+    ]
+    models.store(file, "10", tables, "duckdb")
+    models.store(file, "20", named_as_objects(tables), "duckdb")
+    models.store(file, "30", tables | {"account": far}, "duckdb")
+    files = ["--out", str(made / "report.html"), "--xlsx", str(made / "report.xlsx"), "--language", "en"]
+    done = run("--now", "2026-01-01T01:00:00", *files, database=file)
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, folder: Path) -> Report:
+    opened = Report(browser)
+    opened.open(folder / "report.html")
+    return opened
+
+
+DRAWN = """
+  const marks = "svg path[aria-label], svg .mark-text text";
+  return [...document.querySelectorAll(".chart")].map((one) => [one.classList[1], one.querySelectorAll(marks).length]);
+"""
+
+
+def test_names_of_objects_are_names_like_others(page: Report) -> None:
+    """Every chart has as many marks as with any other names, and every table its rows."""
+    shown = {}
+    for project in ("10", "20"):
+        page.choose(project, "all")
+        rows = {name: [len(table) for table in section["tables"]] for name, section in page.sections().items()}
+        shown[project] = page.script(DRAWN), rows
+    assert shown["20"] == shown["10"]
+    charts = dict(shown["20"][0])
+    assert {"funnel", "money", "managers", "reasons", "sources", "open", "hours"} <= charts.keys()
+    assert min(charts.values()) > 0
+    names = {mark["Manager"] for mark in page.marks("managers")}
+    assert {"constructor", "__proto__"} <= names <= set(OF_OBJECTS)
+
+
+def test_each_account_has_its_own_today(page: Report) -> None:
+    for project, first, last in (("10", "2025-02-01", "2026-01-01"), ("30", "2025-01-01", "2025-12-31")):
+        page.choose(project, "last12")
+        assert page.chosen() == (date.fromisoformat(first), date.fromisoformat(last))
+    assert "2026-01" not in page.options("period")
+    assert page.script("return textOf(todayOf(null))") == "2025-12-31"
+
+
+def test_currencies_are_never_added_up(page: Report, folder: Path) -> None:
+    assert not {"", "10,20,30"} & page.options("scope").keys()
+    told = sheets(folder / "report.xlsx")
+    periods = [row[1:] for row in told["Definitions"][1:4]]
+    assert periods == [
+        ["2025-02-01 – 2026-01-01", "RUB"], ["2025-02-01 – 2026-01-01", "RUB"], ["2025-01-01 – 2025-12-31", "KZT"],
+    ]  # fmt: skip
+    rows = tables_of(folder / "report.xlsx")["money"]
+    with reading(str(folder / "crm.duckdb")) as asked:
+        wanted = answer(asked, "money", last_months(asked)).dicts()
+    assert [[row["project_id"], row["currency"], row["won_budget"]] for row in rows] == [
+        [row["project_id"], row["currency"], float(row["won_budget"])] for row in wanted
+    ]
+    assert [row[0] for row in told["Money over time"] if str(row[0]).startswith("Total")] == [
+        "Total, KZT",
+        "Total, RUB",
+    ]
+    for name in ("Managers", "Today’s list", "Stale deals", "Sources"):
+        assert told[name][0][:2] == ["Account", "Currency"]
+        currencies = [row[1] for row in told[name][1:] if len(row) > 1 and isinstance(row[1], str)]
+        assert currencies == sorted(currencies), name  # a list ordered by money is ordered within a currency
+
+
+def test_the_workbook_is_ready_to_print_and_names_what_has_no_name(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "report.xlsx") as book:
+        parts = {name: book.read(name).decode() for name in book.namelist() if name.startswith("xl/worksheets/sheet")}
+        defined = book.read("xl/workbook.xml").decode()
+    assert all('orientation="landscape"' in part and 'fitToHeight="0"' in part for part in parts.values())
+    assert defined.count("_xlnm.Print_Titles") == len(parts) - 1
+    told = sheets(folder / "report.xlsx")
+    assert "no source" in {row[2] for row in told["Sources"][1:]}
+    for name, column in (("Sources", 2), ("Managers", 2), ("Stale deals", 2), ("Today’s list", 5)):
+        assert all(row[column] for row in told[name][1:] if not str(row[0]).startswith("Total")), name
+
+
+def test_every_column_of_the_workbook_that_is_defined_is_in_it(folder: Path) -> None:
+    told, shown = sheets(folder / "report.xlsx"), ""
+    for row in told["Definitions"][4:]:
+        shown = row[0] or shown if row else shown
+        if len(row) > 2:
+            assert row[1] in told[shown][0], row
+    meant = {(row[1], row[2]) for row in told["Definitions"] if len(row) > 2}
+    assert ("Won of them", Words("en").of_column("won_of_created")) in meant
