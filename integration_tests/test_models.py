@@ -218,6 +218,15 @@ def work(account: Account, rng: Random) -> None:
             account, "leads", ids[22], responsible_user_id=users[0], complete_till=clock.now() + 9**9
         ),
         lambda: writes.mass_edit(account, "leads", ids[23:26]),
+        # a card number, nines, and ten times 2^53 typed into budgets
+        lambda: [writes.edit(account, "leads", lead, price=2**53, responsible_user_id=users[0]) for lead in ids[26:36]],
+        lambda: [writes.win(account, lead, by=users[0]) for lead in ids[26:31]],
+        lambda: writes.edit(account, "leads", ids[36], price=99_999_999_999_999_999),
+        lambda: writes.edit(account, "leads", ids[37], price=4_276_123_456_789_012, responsible_user_id=users[0]),
+        lambda: writes.win(account, ids[37]),
+        lambda: writes.edit(account, "leads", ids[38], price=1234.5),
+        *(partial(talk, account, own, rng) for own in account.talks[:3]),
+        lambda: writes.random_edits(account, 120, rng, writes.ORDINARY),
         # whole lists of deals go to somebody else, some of them closed before, and into another stage
         lambda: writes.mass_edit(account, "leads", sorted(leads.rows)[::3], responsible_user_id=users[2]),
         lambda: writes.mass_edit(account, "contacts", sorted(contacts)[::5], responsible_user_id=users[2], name="Все"),
@@ -230,15 +239,8 @@ def work(account: Account, rng: Random) -> None:
             pipeline_id=pipeline["id"],
             closed_at=None,
         ),
-        # a card number, nines, and ten times 2^53 typed into budgets
-        lambda: [writes.edit(account, "leads", lead, price=2**53, responsible_user_id=users[0]) for lead in ids[26:36]],
-        lambda: [writes.win(account, lead, by=users[0]) for lead in ids[26:31]],
-        lambda: writes.edit(account, "leads", ids[36], price=99_999_999_999_999_999),
-        lambda: writes.edit(account, "leads", ids[37], price=4_276_123_456_789_012, responsible_user_id=users[0]),
-        lambda: writes.win(account, ids[37]),
-        lambda: writes.edit(account, "leads", ids[38], price=1234.5),
-        *(partial(talk, account, own, rng) for own in account.talks[:3]),
-        lambda: writes.random_edits(account, 120, rng, writes.ORDINARY),
+        # trashed and restored within one second
+        lambda: [write(account, "leads", lead) for lead in ids[39:40] for write in (writes.trash, writes.restore)],
         lambda: writes.remove_user(account, users[1]),
     ]
     for step in steps:
