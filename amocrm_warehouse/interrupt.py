@@ -68,6 +68,12 @@ def interrupted() -> bool:
     return _interrupt.met
 
 
+def end_as_by_ctrl_c(number: int) -> None:
+    """Lets another signal end the command as Ctrl-C does."""
+    handler = signal.getsignal(signal.SIGINT)
+    signal.signal(number, handler if callable(handler) else _interrupt)
+
+
 def stopped_means(sentence: str) -> None:
     """Sets what Ctrl-C says of the command that runs, by default that of a sync."""
     _interrupt.sentence = f"\nStopped. {sentence}"

@@ -1,4 +1,4 @@
-"""What the commands do on the machine of their user: keep files in a folder for its owner alone, and show a file."""
+"""The machine of the commands' user: a folder for files of its owner alone, and a browser that shows a file."""
 
 from __future__ import annotations
 

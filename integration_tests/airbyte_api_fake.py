@@ -242,6 +242,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     Handler.airbyte = Airbyte(workspace=sys.argv[1], destination=sys.argv[2])
+    ThreadingHTTPServer.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client closes its connection
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
     server.serve_forever()

@@ -24,7 +24,7 @@ from .leaks import leaks
 from .ports import free_port
 from .sandbox import OFF, Account, Client, Server, Tokens
 
-PATIENCE = 60.0
+PATIENCE = 600.0
 """Time after which a wait fails (seconds)."""
 ACCEPTED = {"en": "en-US,en;q=0.9", "ru": "ru-RU,ru;q=0.9,en;q=0.8"}
 

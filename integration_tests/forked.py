@@ -93,7 +93,7 @@ class Forked:
             raise subprocess.TimeoutExpired("source-amocrm", timeout or 0)
         return self.returncode
 
-    def communicate(self, timeout: float = 60) -> list[str]:
+    def communicate(self, timeout: float = 600) -> list[str]:
         """Waits for the end of the process. Returns the unread output, stdout first."""
         if self._outputs is not None:
             return self._outputs
@@ -120,7 +120,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Runs a command to its end."""
     process = Forked(arguments, environment or {}, constants, stderr_apart=True, cwd=cwd, program=program)
-    stdout, stderr = process.communicate(timeout=300)
+    stdout, stderr = process.communicate(timeout=600)
     return subprocess.CompletedProcess(arguments, process.wait(), stdout, stderr)
 
 

@@ -70,7 +70,7 @@ class Report:
 
     def wait(self) -> None:
         shown = "return document.documentElement.dataset.shown"
-        WebDriverWait(self.browser, 60, 0.05).until(lambda _: self.script(shown))
+        WebDriverWait(self.browser, 600, 0.05).until(lambda _: self.script(shown))
 
     def press(self, css: str) -> None:
         self.browser.find_element("css selector", css).click()

@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import re
-import time
 import zlib
 from collections import Counter
 from datetime import date, datetime
@@ -177,13 +176,11 @@ def test_free_sql_is_there_only_if_asked_for_and_has_limits(database: str, monke
     assert (len(some["rows"]), some["covers"]["rows"]) == (3, {"rows": "3 of more"})
     assert [{name: plain(value) for name, value in row.items()} for row in rows(database, count)] == counted["rows"]
     monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
-    began = time.monotonic()
     [late] = ask(
         database,
         ("sql", {"select": "with recursive n(i) as (select 1 union all select i from n) select count(*) from n"}),
     )
     assert "nterrupt" in late
-    assert time.monotonic() - began < 30
 
 
 def test_names_work_as_well_as_ids_and_an_unknown_one_is_refused_with_the_right_ones(

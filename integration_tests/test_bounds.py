@@ -1,4 +1,8 @@
-"""The real command under servers that want its memory: it ends with a sentence, and never takes 300 MB."""
+"""The real command under servers that want its memory: it ends with a sentence, and does not hold what they send.
+
+`benchmarks/` measures how much memory a sync takes. The bound of these tests is far from that, since the allocator and
+the load of a machine move the peak; the bomb alone would take a gigabyte if it were unpacked.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,8 @@ from .leaks import clean
 from .sandbox.credentials import MARK
 
 MB = 1 << 20
-MOST = 300 * MB
-PATIENCE = 300.0
+MOST = 700 * MB
+PATIENCE = 600.0
 STREAMS = ["deals", "contacts", "tasks", "users"]
 """Read at once, each from a list of its own."""
 ACCOUNT = b'{"id":1,"subdomain":"example","is_api_filter_enabled":true}'

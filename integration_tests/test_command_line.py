@@ -24,7 +24,7 @@ from .leaks import clean
 from .sandbox import OFF, Account, Server
 from .sandbox.credentials import MARK
 
-PATIENCE = 60.0
+PATIENCE = 600.0
 """Seconds until a process counts as one that does not end."""
 CONFIG = {
     "account_domain": "example.amocrm.ru",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,6 @@ from unittest import mock
 
 import pytest
 import yaml
-from airbyte_cdk.models import AirbyteMessage
 
 from source_amocrm.engine import delivery
 from source_amocrm.streams import STREAMS
@@ -31,7 +30,6 @@ PROMISED = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"]
 WHOLE = [name for name, table in STREAMS.items() if not table.cursor_field and name not in PROMISED]
 KILLS = 10
 DAY = 86_400
-QUIET = 0.004
 LATENCY = 0.3
 SMALLER = 5
 """How many times fewer rows a page holds, and come between two states, while syncs are killed: an account of 20,000
@@ -50,41 +48,32 @@ def account(clock: ManualClock) -> Account:
     return Account.generate(seed=2, leads=4_000, clock=clock)
 
 
-class Unhurried:
-    """A server slower than its reader, as the real one is: it answers once all that came before has been taken."""
+def served(account: Account, clock: ManualClock) -> Sandbox:
+    """The account of a server that answers at once: as many pages as there may be are ahead of the reader."""
+    sandbox = Sandbox(account)
+    sandbox.before_request.append(lambda *_: clock.advance(LATENCY))
+    return sandbox
 
-    def __init__(self, account: Account, clock: ManualClock, streams: Collection[str]) -> None:
-        self.sandbox = Sandbox(account)
-        self._clock = clock
-        self._streams = streams
-        self.sandbox.before_request.append(lambda *_: self._wait())
-        self._taken = time.monotonic()
 
-    def messages(self, destination: Destination) -> Iterator[AirbyteMessage]:
-        with closing(messages(self.sandbox, self._streams, destination.state(), num_workers=HELPERS)) as read:
-            for message in read:
-                self._taken = time.monotonic()
-                yield message
-
-    def _wait(self) -> None:
-        self._clock.advance(LATENCY)
-        while time.monotonic() < self._taken + QUIET:
-            time.sleep(QUIET / 4)
+def read(sandbox: Sandbox, streams: Collection[str], into: Destination, stop_after: int | None = None) -> bool:
+    """Returns whether the sync came to its end, which it does unless it is killed after so many messages."""
+    with closing(messages(sandbox, streams, into.state(), num_workers=HELPERS)) as synced:
+        return into.take(synced, stop_after=stop_after)
 
 
 def killed_and_resumed(account: Account, clock: ManualClock, streams: Collection[str], seed: int) -> tuple[int, int]:
     """Requests of an unbroken read, and of one that is killed ten times and resumed each time."""
-    server, whole = Unhurried(account, clock, streams), Destination()
-    whole.take(server.messages(whole))
-    unbroken = len(server.sandbox.log)
-    server, resumed = Unhurried(account, clock, streams), Destination()
+    sandbox, whole = served(account, clock), Destination()
+    assert read(sandbox, streams, whole)
+    unbroken = len(sandbox.log)
+    sandbox, resumed = served(account, clock), Destination()
     points = sorted(Random(seed).sample(range(whole.messages), KILLS))
     for point, previous in zip(points, (0, *points), strict=False):
-        assert not resumed.take(server.messages(resumed), stop_after=point - previous)
-    resumed.take(server.messages(resumed))
+        assert not read(sandbox, streams, resumed, stop_after=point - previous)
+    assert read(sandbox, streams, resumed)
     for name in streams:
         assert resumed.rows[name] == whole.rows[name]
-    return unbroken, len(server.sandbox.log)
+    return unbroken, len(sandbox.log)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +124,24 @@ def test_after_a_hundred_edits_sixty_requests_tell_what_changed(account: Account
     assert sum(idle.values()) <= 40
     assert idle.pop("/api/v4/events") <= 5
     assert max(idle.values()) <= 2
+
+
+def test_a_sync_a_minute_takes_at_most_fifteen_percent_of_the_pace(account: Account, clock: ManualClock) -> None:
+    """Of the fifteen tables, with a hundred edits a minute; what is asked does not depend on the number of deals."""
+    minute, pace, random = 60, 7, Random(5)
+    destination = Destination()
+    destination.rows = {name: comparison.by_key(name, rows) for name, rows in expected.tables(account).items()}
+    yesterday = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(clock.now() - DAY))
+    destination.take(messages(Sandbox(account), PROMISED, start_date=yesterday))
+    shares = []
+    for _ in range(3):
+        for _ in range(100):
+            clock.advance(minute / 100)
+            writes.random_edits(account, 1, random)
+        sandbox = Sandbox(account)
+        destination.take(messages(sandbox, PROMISED, destination.state()))
+        shares.append(len(sandbox.log) / (minute * pace))
+    assert sum(shares) / len(shares) <= 0.15
 
 
 def asked(account: Account, destination: Destination) -> Counter[str]:

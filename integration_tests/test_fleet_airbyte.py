@@ -48,7 +48,7 @@ class Fake:
     def state(self, refuse: tuple[str, ...] = ()) -> dict[str, Any]:
         """What it holds, and what it was asked since the last time."""
         request = urllib.request.Request(f"{self.server}/_fake", json.dumps(refuse).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=600) as answer:
             held: dict[str, Any] = json.load(answer)
         return held
 
@@ -84,7 +84,7 @@ def airbyte(server: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], mon
     folder = tmp_path / "accounts"
     add(folder, {"account_domain": "north.amocrm.ru", "credentials": LONG_LIVED})
     add(folder, {"account_domain": "south.kommo.com", "credentials": OAUTH, "start_date": "2024-01-01T00:00:00Z"})
-    urllib.request.urlopen(urllib.request.Request(f"{server}/_fake/reset", method="POST"), timeout=60).close()
+    urllib.request.urlopen(urllib.request.Request(f"{server}/_fake/reset", method="POST"), timeout=600).close()
     return Fake(folder, capsys, server)
 
 

@@ -62,7 +62,8 @@ def test_python_and_yaml_parse() -> None:
 
 
 def test_configs_are_those_the_form_and_the_connector_accept() -> None:
-    configs = [json.loads(block.text) for block in blocks("json")]
+    shown = [json.loads(block.text) for block in blocks("json")]
+    configs = [one for one in shown if "account_domain" in one]
     assert configs
     for config in configs:
         text = re.sub(r'\{"(env|file)": "[^"]+"\}', '"…"', json.dumps(config, ensure_ascii=False))

@@ -26,7 +26,7 @@ from .sandbox import OFF, Account, Server
 from .sandbox.server import oauth_credentials
 from .warehouse import ROOT
 
-PATIENCE = 60
+PATIENCE = 600
 EXPIRED = "2020-01-01T00:00:00Z"
 INSTALLED = f"{ROOT / '.venv' / 'bin'}:/usr/bin:/bin"
 """Where the connector is installed."""

@@ -85,6 +85,42 @@ def test_what_airbytes_checks_ask_beyond_the_schema() -> None:
     assert [name for name in ("http://", "TODO") if name in DOCS.replace("http://127.0.0.1", "")] == []
 
 
+def test_what_would_move_to_airbyte_s_repository_has_no_plain_http() -> None:
+    """As Airbyte's check looks for it: in every line but comments, of every file but tests and SVG."""
+    comments = {".py": "#", ".yml": "#", ".yaml": "#", ".md": "<!--"}
+    moved = [ROOT / name for name in ("metadata.yaml", "README.md", "LICENSE", "acceptance-test-config.yml")]
+    moved += [path for path in (ROOT / "source_amocrm").rglob("*") if path.suffix not in (".svg", ".pyc")]
+    found = []
+    for path in (path for path in moved if path.is_file()):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            bare = line.replace("http://json-schema.org", "").replace("http://localhost", "")
+            comment = line.lstrip().startswith(comments.get(path.suffix, "\0"))
+            if "http://" in bare and "# ignore-https-check" not in line and not comment:
+                found.append(f"{path.name}: {line.strip()}")
+    assert found == []
+
+
+def test_the_page_for_contributors_says_what_is_still_to_change() -> None:
+    page = (ROOT / "docs" / "guides" / "airbyte-registry.md").read_text(encoding="utf-8")
+    change = page.partition("## To change")[2].partition("## Done already")[0]
+    assert not (ROOT / "poetry.lock").exists()
+    assert "connectorBuildOptions" not in DATA
+    assert DATA["remoteRegistries"]["pypi"]["enabled"] is False
+    assert not any("testSecrets" in suite for suite in DATA["connectorTestSuitesOptions"])
+    for name in ("setup.py", "Dockerfile", "uv.lock", "docs/amocrm.md", ".ci/image-requirements"):
+        assert (ROOT / name).exists()
+        assert f"`{name}`" in change
+    for setting in (
+        "connectorBuildOptions.baseImage",
+        "remoteRegistries.pypi.enabled",
+        "testSecrets",
+        "documentationUrl",
+    ):
+        assert setting in change
+    assert f"`{DATA['remoteRegistries']['pypi']['packageName']}`" in change
+    assert re.findall(r"^\| [\d.]+ \| [\d-]+ \| – \|", DOCS, re.MULTILINE)
+
+
 def test_hosts_are_those_that_may_be_given_a_secret() -> None:
     from source_amocrm.config.trusted_hosts import SUFFIXES
 

@@ -173,7 +173,7 @@ def test_a_signal_in_the_middle_of_an_exchange_waits_for_the_hand_over(number: i
         process = Forked(command, {KEEP_IN: str(path)}, stderr_apart=True)
         assert tokens.spent.wait(60)
         process.send_signal(number)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=600)
         assert process.returncode == -number
         kept = json.loads(path.read_text())["credentials"]
         assert kept["refresh_token"] != credentials["refresh_token"]

@@ -282,7 +282,7 @@ def filled(account: tuple[Account, Person], tmp_path_factory: pytest.TempPathFac
             arguments += [str(path), to]
         done = subprocess.run(
             [str(PYTHON), "-c", SYNCS, *arguments],
-            cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+            cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
             env={**os.environ, "SOURCE_AMOCRM_HOME": str(folder / "home"), "TMPDIR": str(folder)},
         )  # fmt: skip
         said = clean(done.stdout + done.stderr)

@@ -159,10 +159,15 @@ def test_what_a_row_refers_to_is_there_unless_it_is_said_why_not(accounts: list[
 
 def orphans(account: Account) -> dict[str, set[Any]]:
     """By table, what is referred to in this account and is in no list of it."""
+    notes = [
+        note for name in ("leads", "contacts", "companies", "customers") for note in account.tables[f"{name}/notes"]
+    ]
+    attached = {note["params"]["file_uuid"] for note in notes if "file_uuid" in (note["params"] or {})}
     found = {
         "users": {9_099_001, 9_099_038, account.id},  # two were removed; a robot's notes have the account's id
         "contacts": {lead["contact"] for lead in account.unsorted.values()},
         "sources": {5_001},  # another integration's
+        "files": attached.difference(file["uuid"] for file in account.files if not file["is_trashed"]),  # deleted ones
     }
     if account.switches.customers == "segments":
         found["customer_statuses"] = {customer["status_id"] for customer in account.tables["customers"]}

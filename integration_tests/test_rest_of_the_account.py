@@ -53,6 +53,31 @@ def test_a_list_is_asked_for_once_whatever_is_made_of_it(account: Account) -> No
     assert found["catalogs"] == 1
 
 
+@pytest.mark.parametrize("streams", [["statuses", "pipelines"], ["pipelines", "statuses"], ["statuses"]])
+def test_hints_of_statuses_come_with_the_list_of_pipelines(account: Account, streams: list[str]) -> None:
+    destination = Destination()
+    assert destination.take(messages(Sandbox(account), streams))
+    hints = {row["status_id"]: row["status_hints"] for row in destination.rows["statuses"].values()}
+    told = {status["id"]: status["descriptions"] for each in account.pipelines for status in each["statuses"]}
+    assert hints == told
+    assert len([one for one in hints.values() if one]) > 2
+
+
+def test_files_join_to_the_cards_whose_notes_attach_them(account: Account) -> None:
+    destination = Destination()
+    assert destination.take(messages(Sandbox(account), ["files", "notes"]))
+    files = {row["file_uuid"] for row in destination.rows["files"].values()}
+    joined = {row["file_uuid"]: row["element_id"] for row in destination.rows["notes"].values()}
+    attached = {
+        note["params"]["file_uuid"]: note["entity_id"]
+        for name in ("leads/notes", "contacts/notes", "companies/notes", "customers/notes")
+        for note in account.tables[name]
+        if "file_uuid" in (note["params"] or {})
+    }
+    assert {uuid: card for uuid, card in joined.items() if uuid} == attached
+    assert len(files & attached.keys()) >= 2
+
+
 def test_deals_and_their_fields_are_of_one_reading(account: Account) -> None:
     both, deals, fields = (asked(account, some) for some in (["deals", "custom_fields_deals"], ["deals"], FIELDS))
     assert both["leads"] == deals["leads"] > fields["leads"] == 1

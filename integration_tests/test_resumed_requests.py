@@ -21,7 +21,7 @@ LEADS = 1_600
 KILLS = 4
 PAGES_AT_STAKE = 24
 """At a kill: a state follows ten pages of events, and some are asked for ahead."""
-PATIENCE = 60.0
+PATIENCE = 600.0
 """Seconds until a request counts as one that does not come."""
 OF_LEADS = "/api/v4/leads/notes"
 WITH_CURSOR = [name for name, stream in STREAMS.items() if stream.cursor_field]

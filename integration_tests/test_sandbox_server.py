@@ -19,7 +19,7 @@ from .sandbox import server as module
 from .sandbox.__main__ import main
 
 PROBES = Path(__file__).parent / "probes"
-PATIENCE = 60.0
+PATIENCE = 600.0
 """Seconds until an answer counts as one that does not come."""
 
 

@@ -52,7 +52,7 @@ def test_a_sync_that_is_left_reads_no_further() -> None:
             assert len(readers()) <= 3 + len(NOTES)  # a list each: leads, contacts, users, and notes have four
         assert readers()
         reading.close()  # type: ignore[attr-defined]
-        until = time.monotonic() + 60
+        until = time.monotonic() + 600
         while readers() and time.monotonic() < until:
             time.sleep(0.01)
         assert readers() == []

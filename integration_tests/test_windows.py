@@ -49,7 +49,7 @@ run()
 def run(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
         [str(PYTHON), "-c", WITHOUT, *arguments],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=300,
+        cwd=folder, capture_output=True, text=True, check=False, timeout=600,
         env={
             **os.environ, "PYTHONPATH": str(ROOT), "CI": "true", "DB": str(folder / "crm.duckdb"),
             "LOCALAPPDATA": str(folder / "AppData"), "SOURCE_AMOCRM_HOME": "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socketserver
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,11 @@ def serve(answer: Answering) -> Iterator[Server]:
     class Threaded(socketserver.ThreadingTCPServer):
         daemon_threads = True
         request_queue_size = 100
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """Prints nothing when a client closes its connection."""
+            if not isinstance(sys.exc_info()[1], OSError):
+                super().handle_error(request, client_address)  # type: ignore[arg-type]
 
     with Threaded(("127.0.0.1", 0), Handler) as server:
         held.url = f"http://127.0.0.1:{server.server_address[1]}"

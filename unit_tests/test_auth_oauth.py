@@ -230,7 +230,7 @@ def test_those_who_waited_share_the_failure() -> None:
 
     def until_all_have_come() -> None:
         for _ in range(10):
-            assert lock.came.acquire(timeout=60)
+            assert lock.came.acquire(timeout=600)
 
     endpoint.meanwhile = until_all_have_come
 

@@ -14,8 +14,8 @@ DOMAIN_HELP = (
     "shows it when amoCRM is open, for example example.amocrm.ru; it ends with amocrm.ru, amocrm.com or kommo.com."
 )
 BASE_URL_HELP = (
-    "API address (api_base_url): give https:// and a host, or http:// on this machine only (for example "
-    "http://127.0.0.1:8080), with nothing behind it; or leave the field empty."
+    "API address (api_base_url): give https:// and a host, or an address of this machine (for example "
+    "http://localhost:8080), with nothing behind it; or leave the field empty."
 )
 
 

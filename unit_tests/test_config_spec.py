@@ -73,6 +73,10 @@ def test_every_field_has_its_words_and_its_place(spec: ConnectorSpecification) -
         "num_workers",
         "api_base_url",
     ]
+    groups = [group["id"] for group in spec.connectionSpecification["groups"]]
+    assert groups == ["account", "contents", "privacy", "pace"]
+    assert {given["group"] for given in properties.values()} == set(groups)
+    assert properties["credentials"]["display_type"] == "radio"
     for given in properties.values():
         assert given["title"]
         assert given["description"].endswith(".")

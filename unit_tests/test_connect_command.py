@@ -41,7 +41,7 @@ def served(folder: Path) -> Iterator[Server]:
 
 def ask(server: Server, method: str, path: str, body: str | None = None, **headers: str) -> http.client.HTTPResponse:
     port = server.server_address[1]
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     connection.request(method, path, body, {"Host": f"localhost:{port}", **headers})
     return connection.getresponse()
 
@@ -73,7 +73,7 @@ def test_the_page_over_http(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -
 def test_a_body_that_is_too_long(tmp_path: Path, length: str) -> None:
     with (
         served(tmp_path) as server,
-        socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=60) as connection,
+        socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=600) as connection,
     ):
         connection.sendall(f"POST /account HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
@@ -144,7 +144,7 @@ def test_a_place_that_cannot_be_written_is_told_of_before_anything_is_asked(
 
 def test_a_wrong_test_server(capsys: pytest.CaptureFixture[str]) -> None:
     assert connect_command.main(["--api-base-url", "http://example.com", "--language", "en"]) == 2
-    assert capsys.readouterr().err == ("--api-base-url: give an https:// address, or http:// on this machine only.\n")
+    assert capsys.readouterr().err == ("--api-base-url: give an https:// address, or an address of this machine.\n")
 
 
 @pytest.mark.parametrize(

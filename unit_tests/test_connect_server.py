@@ -14,7 +14,7 @@ from unit_tests.test_connect_command import served
 
 
 def connected(server: Server) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=60)
+    return socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=600)
 
 
 def raw(server: Server, request: str | bytes) -> tuple[int, dict[str, str], bytes]:

@@ -10,6 +10,8 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from hypothesis import strategies as st
 from source_amocrm.config import parse_config
 from source_amocrm.errors import Moved, NotGranted, PageTooLarge
 from source_amocrm.http import Api, open_api
+from source_amocrm.http import session as sessions
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import classify
 from source_amocrm.http.rate_limit import Budget
@@ -181,13 +184,33 @@ HEAVY = {
 @pytest.mark.parametrize("name", HEAVY)
 def test_heavy_answers_come_one_at_a_time(name: str) -> None:
     """A light one does not wait."""
-    hasty, patient = (AmocrmSession(Budget(1000), policy) for policy in (RetryPolicy(deadline=0.5), PATIENT))
-    with serve(lambda conn, head: conn.json(b'{"a":1}' if "light" in head else HEAVY[name])) as server:
+    session = AmocrmSession(Budget(1000), PATIENT)
+    with (
+        serve(lambda conn, head: conn.json(b'{"a":1}' if "light" in head else HEAVY[name])) as server,
+        ThreadPoolExecutor(1) as threads,
+    ):
         with turn_of_heavy_answer(0):
-            reply = exchange(hasty, "GET", server.url)
-            assert (reply.status, reply.kind) == (None, ReplyKind.READ_TIMEOUT)
-            assert exchange(patient, "GET", f"{server.url}/light").kind is ReplyKind.OBJECT
-        assert exchange(patient, "GET", server.url).kind is ReplyKind.OBJECT
+            heavy = threads.submit(exchange, session, "GET", server.url)
+            assert exchange(session, "GET", f"{server.url}/light").kind is ReplyKind.OBJECT
+            assert not wait([heavy], 0.5).done
+        assert heavy.result().kind is ReplyKind.OBJECT
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_a_heavy_answer_waits_for_its_turn_until_its_deadline(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other answer is in the way until the clock has passed the deadline."""
+    clock, policy = exchange_clock(monkeypatch), RetryPolicy()
+    taken = sessions.turn_of_heavy_answer
+
+    def turn(patience: float) -> AbstractContextManager[None]:
+        assert 0 < patience <= policy.deadline
+        clock.sleep(patience)
+        return taken(0)
+
+    monkeypatch.setattr(sessions, "turn_of_heavy_answer", turn)
+    with serve(lambda conn, _: conn.json(HEAVY[name])) as server, taken(0):
+        reply = exchange(AmocrmSession(Budget(1000), policy), "GET", server.url)
+    assert (reply.status, reply.kind) == (None, ReplyKind.READ_TIMEOUT)
 
 
 JSON = st.recursive(

@@ -47,6 +47,7 @@ NOTE: dict[str, Any] = {
     "account_id": 17079858,
     "is_deleted": False,
     "is_pinned": None,
+    "file_uuid": None,
 }
 EVENT: dict[str, Any] = {
     "event_id": "01pz58t6p04ymgsgfbmfyfy1mf",
@@ -193,6 +194,7 @@ def test_documented_notes_by_type() -> None:
             "attachment": "Снимок экрана 2022-12-12 в 20.11.45 (1).jpg",
             "text": "Снимок экрана 2022-12-12 в 20.11.45 (1).jpg",
             "params": attached["params"],
+            "file_uuid": "6905db7c-3a29-4d30-8953-bac68c05e8e8",
         },
     ]
 

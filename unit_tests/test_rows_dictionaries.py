@@ -83,6 +83,7 @@ def status(number: int, name: str, sort: int, color: str, editable: bool, kind: 
         "status_color": color,
         "status_is_editable": editable,
         "pipeline_is_archive": False,
+        "status_hints": None,
     }
 
 
@@ -99,12 +100,16 @@ def test_documented_pipelines() -> None:
     assert statuses(sample("pipelines_list", "_embedded", "pipelines", 0)) == STATUSES
 
 
-def test_statuses_with_descriptions_make_the_same_rows() -> None:
+def test_statuses_have_the_hints_that_amocrm_tells() -> None:
     pipeline = sample("pipelines_list", "_embedded", "pipelines", 0)
     listed = {**pipeline, "_embedded": sample("pipeline_statuses_list", "_embedded")}
-    assert statuses(listed) == STATUSES
+    listed_hints = [one["descriptions"] for one in sample("pipeline_statuses_list", "_embedded", "statuses")]
+    rows_of_list = [{**row, "status_hints": hints} for row, hints in zip(STATUSES, listed_hints, strict=True)]
+    assert statuses(listed) == rows_of_list
     one = {**pipeline, "_embedded": {"statuses": sample("pipeline_status_detail_with_descriptions")}}
-    assert statuses(one) == [STATUSES[1]]
+    hints = sample("pipeline_status_detail_with_descriptions", "descriptions")
+    assert statuses(one) == [{**STATUSES[1], "status_hints": hints}]
+    assert [hint["level"] for hint in hints] == ["newbie", "candidate", "master"]
 
 
 @pytest.mark.parametrize("related", [None, [], {}, {"statuses": None}, {"statuses": []}])

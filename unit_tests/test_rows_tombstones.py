@@ -82,6 +82,7 @@ def test_of_a_note() -> None:
         "account_id": 8,
         "is_deleted": True,
         "is_pinned": None,
+        "file_uuid": None,
     }
 
 

@@ -36,7 +36,11 @@ shutdown.hold_signals()
 
 def ran(script: str) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-c", BEGIN + textwrap.dedent(script)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", BEGIN + textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
     )
     assert done.stderr == ""
     return done.returncode, done.stdout

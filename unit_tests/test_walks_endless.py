@@ -69,7 +69,7 @@ def test_a_list_without_end_is_left_after_many_rows(name: str, order: str, monke
 
 
 def test_a_list_that_is_kept_whole_is_left_when_it_takes_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.walk.full.MOST_KEPT", 100_000)
+    monkeypatch.setattr("source_amocrm.walk.kept_rows.MOST_KEPT", 400_000)
     for order in ("ids", "none"):
         with pytest.raises(TooLong):
             full(endless_pages(order))

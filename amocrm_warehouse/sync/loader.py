@@ -36,8 +36,9 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 DISK_FULL = "53100"
 """PostgreSQL's code of the error."""
+STATES = "_dlt_pipeline_state"
 STATES_KEPT = 10
-"""Newest states of an account that the table _dlt_pipeline_state keeps; a sync deletes older ones at its end."""
+"""Newest states of an account that the table STATES keeps; a sync deletes older ones at its end."""
 SYNCS = pa.schema(
     [
         pa.field("started_at", pa.timestamp("us", "UTC")),
@@ -131,9 +132,13 @@ class Loader:
         new = {self.prefix + stream for stream in streams} - self._schema.tables.keys()
         listed = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{self.dataset}'"
         there = {str(table) for (table,) in self.query(listed)}
-        if not new & there or VERSION_TABLE_NAME not in there:
+        if VERSION_TABLE_NAME not in there:
             return
-        projects = "SELECT DISTINCT schema_name FROM {versions} ORDER BY schema_name"
+        if STATES not in there:  # somebody dropped it: dlt makes it again for a schema that it does not know
+            self.query(f"DELETE FROM {{versions}} WHERE schema_name = '{self._name}'", versions=VERSION_TABLE_NAME)
+        projects = (
+            f"SELECT DISTINCT schema_name FROM {{versions}} WHERE schema_name <> '{self._name}' ORDER BY schema_name"
+        )
         for (other,) in self.query(projects, versions=VERSION_TABLE_NAME):
             if taken := sorted(table for table in new & there if table.startswith(f"{other}_")):
                 raise LoadError(
@@ -316,7 +321,7 @@ class Loader:
             self.query(
                 "DELETE FROM {states} WHERE pipeline_name = '" + self._name + "' AND version <= "
                 "(SELECT max(version) FROM {states} WHERE pipeline_name = '" + self._name + f"') - {STATES_KEPT}",
-                states="_dlt_pipeline_state",
+                states=STATES,
             )
 
     def _states(self, states: Mapping[str, str]) -> DltResource:

@@ -1,4 +1,4 @@
-"""What a sync did, as a person and a program read it."""
+"""The outcome of a sync, for a person and for a program."""
 
 from __future__ import annotations
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import time
+from datetime import datetime
 from importlib.abc import MetaPathFinder
 from pathlib import Path
+from typing import NoReturn
 
 from amocrm_warehouse.database_address import add_database, listed
-from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.interrupt import end_as_by_ctrl_c, exit_code, interrupted
 from amocrm_warehouse.sync.account_sync import project_of, sync
 from amocrm_warehouse.sync.outcome import print_table
 from amocrm_warehouse.table_names import SCHEMA, table_name
+
+SHORTEST_PERIOD = 30
+"""Least seconds from one round of `--every` to the next: a round asks for each list, changed or not."""
 
 
 class _Without(MetaPathFinder):
@@ -31,18 +38,62 @@ def main(arguments: list[str] | None = None) -> int:
     add_database(parser)
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
     parser.add_argument("--streams", default="", help="the streams to read, separated by commas; all by default")
+    parser.add_argument("--without", default="", help="the streams to leave out, separated by commas")
     parser.add_argument("--dataset", default=SCHEMA, help=f"the schema of the tables; {SCHEMA} by default")
     parser.add_argument("--report", action="store_true", help="then build the models and write the report")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
+    parser.add_argument("--every", type=_period, metavar="SECONDS", help="sync again and again, 30 s apart or more")
     options = parser.parse_args(arguments)
+    try:
+        project = options.project or project_of(options.config)
+        if options.every:
+            end_as_by_ctrl_c(signal.SIGTERM)
+        began = time.monotonic()
+        code = _sync(options, project)
+        if options.every:
+            _keep_on(options, project, began)
+    except (ValueError, KeyboardInterrupt) as error:
+        return exit_code(error)
+    return code
+
+
+def _period(text: str) -> int:
+    if not text.isdecimal() or int(text) < SHORTEST_PERIOD:
+        raise argparse.ArgumentTypeError(f"a number of seconds, {SHORTEST_PERIOD} or more")
+    return int(text)
+
+
+def _keep_on(options: argparse.Namespace, project: str, began: float) -> NoReturn:
+    """Syncs once a period, after a round that `began` then, until a signal raises KeyboardInterrupt.
+
+    A round that fails is said, and the next one comes. After a round longer than the period the next comes at once.
+    """
+    while True:
+        began = max(began + options.every, time.monotonic())
+        time.sleep(began - time.monotonic())
+        print(f"\n{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}", flush=True)
+        try:
+            _sync(options, project)
+        except ValueError as error:
+            if interrupted():
+                raise KeyboardInterrupt from None
+            exit_code(error)
+
+
+def _sync(options: argparse.Namespace, project: str) -> int:
+    """Syncs once, says how it went, and returns the exit code. Raises ValueError and KeyboardInterrupt."""
     finder = _Without("pandas", "numpy", *([] if options.db.startswith("mysql") else ["sqlalchemy"]))
     sys.meta_path.insert(0, finder)
     try:
-        project = options.project or project_of(options.config)
         streams = listed(options.streams) or None
-        outcome = sync(options.config, to=options.db, project=project, streams=streams, dataset=options.dataset)
-    except (ValueError, KeyboardInterrupt) as error:
-        return exit_code(error)
+        outcome = sync(
+            options.config,
+            to=options.db,
+            project=project,
+            streams=streams,
+            without=listed(options.without),
+            dataset=options.dataset,
+        )
     finally:
         sys.meta_path.remove(finder)
     if outcome.totals or not outcome.errors:
@@ -56,10 +107,14 @@ def main(arguments: list[str] | None = None) -> int:
         from amocrm_warehouse.this_machine import show
 
         try:
-            show(after_sync(options.db, project, options.plans, options.dataset))
-        except (ValueError, KeyboardInterrupt) as error:
+            path = after_sync(options.db, project, options.plans, options.dataset)
+        except (ValueError, KeyboardInterrupt):
             print("\nThe tables are read; no report was made of them.", file=sys.stderr)
-            return exit_code(error)
+            raise
+        if options.every:
+            print(f"\nThe report: {path}", flush=True)  # a browser would open it each time
+        else:
+            show(path)
     return 1 if outcome.errors else 0
 
 

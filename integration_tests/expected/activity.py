@@ -41,6 +41,7 @@ def _note(kind: str, note: Row, pinned: bool) -> Row:
         "account_id": note["account_id"],
         "is_deleted": False,
         "is_pinned": note["is_pinned"] if pinned else None,
+        "file_uuid": params.get("file_uuid"),
     }
 
 

@@ -38,6 +38,7 @@ def statuses(account: Account) -> list[Row]:
             "status_color": status["color"],
             "status_is_editable": status["is_editable"],
             "pipeline_is_archive": pipeline["is_archive"],
+            "status_hints": status["descriptions"],
         }
         for pipeline in account.pipelines
         for status in pipeline["statuses"]

@@ -82,6 +82,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "notes": (
         "note_id", "note_type", "element_id", "element_type", "responsible_user_id", "group_id", "created_by",
         "created_at", "updated_at", "is_editable", "attachment", "text", "params", "updated_by", "account_id",
-        "is_deleted", "is_pinned",
+        "is_deleted", "is_pinned", "file_uuid",
     ),
 }  # fmt: skip

@@ -168,10 +168,8 @@ class Renderer:
         return {**out, "_links": self.href(path), "_embedded": {"statuses": statuses}}
 
     def status(self, pipeline_id: int, row: Row) -> Row:
-        out = {**row, "_links": self.href(f"leads/pipelines/{pipeline_id}/statuses/{row['id']}")}
-        if "descriptions" in self.withs:
-            out["descriptions"] = []
-        return out
+        shown = {k: v for k, v in row.items() if k != "descriptions" or k in self.withs}
+        return {**shown, "_links": self.href(f"leads/pipelines/{pipeline_id}/statuses/{row['id']}")}
 
     def user(self, row: Row) -> Row:
         where = self.account.switches.user_group

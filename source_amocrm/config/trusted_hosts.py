@@ -28,8 +28,8 @@ _DOMAIN_HELP = (
     "kommo.com."
 )
 _BASE_URL_HELP = (
-    "API address (api_base_url): give https:// and a host, or http:// on this machine only "
-    "(for example http://127.0.0.1:8080), with nothing behind it; or leave the field empty."
+    "API address (api_base_url): give https:// and a host, or an address of this machine "
+    "(for example http://localhost:8080), with nothing behind it; or leave the field empty."
 )
 
 

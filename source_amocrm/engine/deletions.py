@@ -1,4 +1,4 @@
-"""What only events and the trash tell of entities: deletions, returns, and changes of links and tags.
+"""Deletions, returns, and changes of links and tags, which only events and the trash tell.
 
 Events are read once for all lists.
 """
@@ -42,7 +42,7 @@ _TOUCHING = ADDED | LINKED | TAGGED  # the kinds whose entity is read again
 
 @dataclass
 class Changes:
-    """What events tell of the entities of one list.
+    """The changes of one list's entities, by their events.
 
     By entity, `deleted` and `merged`: the last such event; `restored`: the last return from the trash (Unix seconds).
     `touched`: entities that entered the list, or whose links or tags changed.

@@ -1,4 +1,4 @@
-"""What a stream has delivered (`Progress`), and what a sync must therefore request of one list (`ReadPlan`)."""
+"""The progress of a stream (`Progress`), and the part of one list that a sync must therefore read (`ReadPlan`)."""
 
 from __future__ import annotations
 

@@ -164,7 +164,7 @@ class AmocrmSession(LimiterSession):
         # signs nothing, so that no password of a .netrc file is sent; `send` adds the token after its turn has come
         self.auth = lambda request: request
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", "User-Agent": "source-amocrm"})
-        for scheme in ("https://", "http://"):
+        for scheme in ("https://", "http://"):  # ignore-https-check: plain HTTP is for this machine only
             self.mount(scheme, _BoundedAdapter(pool_connections=4, pool_maxsize=_CONNECTIONS))
         # amoCRM's session cookies are of no use to a token, and a jar is not for many threads
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

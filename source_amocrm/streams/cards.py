@@ -6,12 +6,14 @@ from collections.abc import Iterable
 
 from source_amocrm.account.resources import COMPANIES, CONTACTS, LEADS
 from source_amocrm.engine.stream_interface import Context, Lookup
+from source_amocrm.streams import schema
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.custom_field_columns import ReadableStream
 from source_amocrm.streams.custom_fields import values_of
 from source_amocrm.streams.values import Json, Row, as_list, child, exact_amount, main_contact
 
 PIPELINES = "/api/v4/leads/pipelines"
+HINTS = tuple(extra for column in schema.columns("statuses") for extra in column.extras)
 _COMMUNICATION = ("communication_id", "communication_ids")
 
 
@@ -46,7 +48,7 @@ class Contacts(ReadableStream):
 
 class Statuses(FullRefreshStream):
     name = "statuses"
-    list_path = PIPELINES
+    list_path, list_extras = PIPELINES, HINTS
     in_every_account = True
     exploded = True
 
@@ -60,7 +62,7 @@ class Statuses(FullRefreshStream):
 
 FURTHER = [
     ReadableStream.table("companies", resources=(COMPANIES,), deletable=True),
-    FullRefreshStream.table("pipelines", list_path=PIPELINES),
+    FullRefreshStream.table("pipelines", list_path=PIPELINES, list_extras=HINTS),
     FullRefreshStream.table("loss_reasons", list_path="/api/v4/leads/loss_reasons"),
     FullRefreshStream.table("unsorted", list_path="/api/v4/leads/unsorted"),
 ]

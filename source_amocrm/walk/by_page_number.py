@@ -24,20 +24,10 @@ from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
+from source_amocrm.walk import Listing, OrderIgnored, Page, PageCheckpoint, RawPage, Row
 from source_amocrm.walk.full import first_versions, in_passes, latest_versions, one_pass, passes_until_complete
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import (
-    LARGEST_ID,
-    Key,
-    KeySet,
-    Listing,
-    OrderIgnored,
-    Page,
-    PageCheckpoint,
-    RawPage,
-    Row,
-    key,
-)
+from source_amocrm.walk.listing import LARGEST_ID, Key, KeySet, key
 from source_amocrm.walk.page_size import with_smaller_pages
 from source_amocrm.walk.page_windows import WindowPlan
 

@@ -15,7 +15,6 @@ Progress rule: `PageProgress`; each window reaches farther than the one before o
 
 from __future__ import annotations
 
-import marshal
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import pairwise
@@ -25,9 +24,6 @@ from source_amocrm.walk.page_size import with_smaller_pages
 from source_amocrm.walk.page_windows import PagePlan, WindowPlan
 from source_amocrm.walk.progress_rule import Endless, PageProgress, TooLong
 
-MOST_KEPT = 52 << 20
-"""The most memory for one list (bytes of its rows as `marshal` writes them, about 48 MB of JSON; as objects they take
-four times that). Past it `full` raises TooLong."""
 MOST_QUIET_PASSES = 8
 """How many passes in a row without a new row are enough, if rows leave all the time or the list repeats some."""
 MOST_PASSES = 60
@@ -35,8 +31,12 @@ MOST_PASSES = 60
 
 
 def full(listing: Listing) -> list[Row]:
-    """Every row of the list, each once."""
-    return _WholeList(listing).rows()
+    """Every row of the list, each once. `listing.kept` counts their memory until it is told to forget the path."""
+    try:
+        return _WholeList(listing).rows()
+    except BaseException:
+        listing.kept.forget(listing.path)
+        raise
 
 
 def in_passes(listing: Listing, lasting: bool = False) -> Iterator[RawPage]:
@@ -52,7 +52,6 @@ class _WholeList:
         self._plan = WindowPlan(listing, share=2)
         self._rows: dict[Key, Row] = {}
         """Each row once, in the version that was seen last."""
-        self._bytes = 0
         self._keys: list[Key] = []
         """The key that was last seen at each position."""
         self._moved = False
@@ -64,6 +63,7 @@ class _WholeList:
         """Every row of the list, each once. Raises PageTooLarge, TooLong and Endless."""
         page = self._plan.ask()
         if not page.may_go_on:
+            self._count(page.rows)
             return page.rows
         try:
             while not self._is_whole_again(page):
@@ -109,13 +109,15 @@ class _WholeList:
         return unchanged and (len(keys) == self._plan.window.limit or self._keys[-1] in keys)
 
     def _keep(self, raw: RawPage) -> bool:
-        """Keeps the rows of a page. Returns whether one of them is new. Raises TooLong past MOST_KEPT."""
+        """Keeps the rows of a page. Returns whether one of them is new. Raises TooLong if they do not fit."""
         fresh = {key(row): row for row in raw.rows if key(row) not in self._rows}
-        self._bytes += len(marshal.dumps([*fresh.values()], 2))  # in version 2, equal texts count each time
-        if self._bytes > MOST_KEPT:
-            raise TooLong(self._listing.path)
+        self._count(fresh.values())
         self._rows.update((key(row), row) for row in raw.rows)
         return bool(fresh)
+
+    def _count(self, rows: Iterable[Row]) -> None:
+        if not self._listing.kept.fits(self._listing.path, rows):
+            raise TooLong(self._listing.path)
 
 
 def _fields(row: Row) -> Row:

@@ -32,25 +32,12 @@ from typing import NamedTuple
 
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Params
+from source_amocrm.walk import Listing, OrderIgnored, Page, PageCheckpoint, RawPage, Row
 from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.full import first_versions, in_passes
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
-from source_amocrm.walk.listing import (
-    REMEMBERED_KEYS,
-    Key,
-    KeySet,
-    Listing,
-    OrderIgnored,
-    Page,
-    PageCheckpoint,
-    RawPage,
-    Row,
-    TiesShuffled,
-    bounds,
-    check_filter,
-    key,
-)
+from source_amocrm.walk.listing import REMEMBERED_KEYS, Key, KeySet, TiesShuffled, bounds, check_filter, key
 from source_amocrm.walk.progress_rule import check_length
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
 
@@ -108,7 +95,7 @@ class _Position:
         return one.key not in self.delivered
 
     def joins(self, ranked: list[Ranked]) -> bool:
-        """Whether no row can lie between what was read and the first of these rows."""
+        """Whether no row can lie between the rows read and the first of these rows."""
         first = ranked[0]
         if first.rank != self.rank or self.last is None:
             return first.rank < self.rank
@@ -121,7 +108,7 @@ class _Position:
         return not self._keys_dropped and len(keys) == len(ranked) and keys.isdisjoint(self.delivered)
 
     def is_before(self, last: Ranked) -> bool:
-        """Whether a page that ends with this row leads beyond what was read."""
+        """Whether a page that ends with this row leads beyond the rows read."""
         if last.rank != self.rank or self.last is None:
             return last.rank > self.rank
         return self.traits.ties_known and not self.traits.is_no_later(last, self.last)
@@ -153,9 +140,9 @@ class _Position:
 
 
 class _NextPage(NamedTuple):
-    """A page that was requested to follow on what was read.
+    """A page that was requested to follow on the rows read.
 
-    `joins`: no row can lie between what was read and the page. `counted`: the positions of its rows show that. `lost`:
+    `joins`: no row can lie between the rows read and the page. `counted`: the positions of its rows show that. `lost`:
     the page does not join, and begins in a crowded second, which the walk then reads on its own.
     """
 
@@ -197,7 +184,7 @@ class _Walk:
             self._prefetcher.drop()
 
     def _proceed(self, candidate: _NextPage) -> Iterator[Page]:
-        """Goes on with a page that was requested to follow on what was read."""
+        """Goes on with a page that was requested to follow on the rows read."""
         position = self._position
         self._started_at = self._started_at or candidate.raw.latest
         if position.stalled > MOST_STALLED or candidate.lost:
@@ -263,7 +250,7 @@ class _Walk:
         return ranked
 
     def _next_prefetched(self) -> _NextPage | None:
-        """The next prefetched page, if it joins and goes beyond what was read, or is `lost`."""
+        """The next prefetched page, if it joins and goes beyond the rows read, or is `lost`."""
         while prefetched := self._prefetcher.next_page():
             candidate = self._inspect(*prefetched, prefetched=True)
             if not candidate.ranked:
@@ -273,7 +260,7 @@ class _Walk:
                 self._prefetcher.requests.popleft()
                 return candidate
             if further:
-                # the page begins behind what was read
+                # the page begins behind the rows read
                 tied = len(self._position.delivered)
                 self._prefetcher.refuse(0 if self._traits.ties_known else tied + 1)
                 if tied > 1:
@@ -289,7 +276,7 @@ class _Walk:
             raise TiesShuffled(self._position.rank, self._position.delivered)
 
     def _take(self, candidate: _NextPage) -> Iterator[Page]:
-        """Takes a page that follows on what was read."""
+        """Takes a page that follows on the rows read."""
         raw, window, ranked = candidate.raw, candidate.window, candidate.ranked
         position, ordered = self._position, self._ordered
         rank, last = position.rank, ranked[-1].rank if ranked else position.rank

@@ -5,7 +5,7 @@ the first 480 rows behind the bound. A window is such a page. Windows are counte
 second, for the filter can request that row as the first row of a page.
 
 Rows move meanwhile, so the row at which a window begins is a guess. The walk sees from a page's rows whether the page
-follows on what was read: a wrong guess costs a request and nothing else.
+follows on the rows read: a wrong guess costs a request and nothing else.
 
 Ranks are seconds in the direction of the walk (see `OrderedList`); positions count rows from where the walk began.
 """
@@ -81,7 +81,7 @@ class KeysetWindow(NamedTuple):
 
     @property
     def start(self) -> int:
-        """The position at which the window begins, by what is known now of its anchor."""
+        """The position at which the window begins, by the present position of its anchor."""
         return self.anchor.position + (self.number - 1) * self.limit
 
     @property
@@ -112,11 +112,11 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
     def __init__(self, ordered: OrderedList) -> None:
         super().__init__(ordered.listing)
         self._ordered = ordered
-        # what is requested ahead may lie behind the end of the list, so an empty response is not retried
+        # a prefetched window may lie behind the end of the list, so an empty response is not retried
         self._not_retrying = replace(ordered, listing=ordered.listing.retrying_empty(0))
         self._overlap = LEAST_OVERLAP
         self._refused: KeysetWindow | None = None
-        """A window whose page did not follow on what was read."""
+        """A window whose page did not follow on the rows read."""
         self._bound_requested = False
         self._anchors: deque[Anchor] = deque()
         self._page: list[Ranked] = []
@@ -160,7 +160,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         return shared if sure or traits.inclusive is False else 0
 
     def refuse(self, needed: int) -> None:
-        """Notes that the next page does not follow on what was read, and lets later pages overlap more.
+        """Notes that the next page does not follow on the rows read, and lets later pages overlap more.
 
         The page is kept once, for it may follow on the page that is read instead. `needed`: how many rows it should
         have shared with the page before it.
@@ -173,7 +173,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         self._refused = window
 
     def take_note(self, raw: RawPage, window: KeysetWindow, ranked: list[Ranked], prefetched: bool) -> None:
-        """Notes a page that follows on what was read."""
+        """Notes a page that follows on the rows read."""
         if raw.may_go_on and window.number == 1 and len(ranked) < min(window.limit, self.limit):
             self.drop()
             self.widest = max(1, len(ranked))
@@ -207,7 +207,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         return KeysetWindow(bound, 1, self.sizer.now, Anchor(next(known, self._end), rank))
 
     def next_window(self, back: int) -> KeysetWindow | None:
-        """The window that follows on what was read and begins `back` rows earlier than it must."""
+        """The window that follows on the rows read and begins `back` rows earlier than it must."""
         wanted = self._end - 1 - back
         return best_window(self._usable_anchors(), wanted, wanted if back else self._end, self.limit)
 

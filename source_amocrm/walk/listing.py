@@ -18,6 +18,7 @@ from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
 from source_amocrm.http import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
+from source_amocrm.walk.kept_rows import KeptRows
 from source_amocrm.walk.worker_pool import WorkerPool
 
 Row = dict[str, Any]
@@ -30,8 +31,8 @@ SIZES = (125, 50, 25)
 FULL_PAGES = (50, 100, 250)
 """The page sizes (rows) that servers use instead of the requested one. A page of such a size counts as full."""
 REMEMBERED_KEYS = 5_000
-"""The most keys kept to dedupe rows. Beyond it the row order decides what is a repeat; without a known order a row may
-come twice, which is harmless: destinations upsert."""
+"""The most keys kept to dedupe rows. Beyond it the row order decides which row is a repeat; without a known order a
+row may come twice, which is harmless: destinations upsert."""
 RECENT_KEYS = 20_000
 """How many keys are kept as objects. Past it they are packed into sorted arrays."""
 MOST_ID_DIGITS = 18
@@ -122,7 +123,7 @@ class Deletion:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows to deliver, and what is complete once they are delivered.
+    """Rows to deliver, and the part of the list that is complete once they are delivered.
 
     `completed`: the interval of seconds whose rows are then all delivered; rows come in the order of time, up or down.
     `checkpoint`: the position of a walk in ID order, over the whole list or over the rows of one `second`. `answered`:
@@ -156,7 +157,8 @@ class Listing:
     documented, so the server may list rows in an order of its own, and rows never change or leave (events).
     `other_orders`: the columns by which a server may order the rows instead. `ids`: the only rows that may come, where
     the list is filtered by ID. `pool` prefetches pages; None for one page at a time. `begun`: whether a row has come
-    yet, in any thread; listings that are derived from one another share it.
+    yet, in any thread; listings that are derived from one another share it. `kept` counts the memory of a list that is
+    read whole.
     """
 
     fetch: Fetch
@@ -171,6 +173,7 @@ class Listing:
     ids: frozenset[int] | None = None
     pool: WorkerPool | None = None
     begun: threading.Event = field(default_factory=threading.Event, compare=False)
+    kept: KeptRows = field(default_factory=KeptRows, compare=False)
 
     def narrowed(self, params: Params) -> Listing:
         return replace(self, params={**self.params, **params})
@@ -239,7 +242,7 @@ def check_filter(listing: Listing, rows: list[Row], low: int, high: int) -> None
 
 
 def seconds(value: Any) -> int | None:
-    """Reads a timestamp of the API (Unix seconds). None for 0, past LAST_SECOND, and for what is no timestamp."""
+    """Reads a timestamp of the API (Unix seconds). None for 0, past LAST_SECOND, and for any other value."""
     try:
         second = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -336,6 +339,13 @@ def rows_of(body: Mapping[str, Any], collection: str) -> list[Row]:
             known = f", after the one with the id {before.get('id')}" if isinstance(before, dict) else ""
             raise MalformedList(collection, row, f" as number {position + 1} of a page{known}")
     return [with_numeric_id(row) for row in value]
+
+
+def any_rows(body: Mapping[str, Any] | None) -> list[Row]:
+    """The rows of a page, whatever its collection is called. Leaves out what is no object."""
+    embedded = (body or {}).get("_embedded")
+    lists = [php_array(value) for value in embedded.values()] if isinstance(embedded, dict) else []
+    return [row for rows in lists if isinstance(rows, list) for row in rows if type(row) is dict]
 
 
 def numeric_id(value: Any) -> int | None:

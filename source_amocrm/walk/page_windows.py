@@ -108,7 +108,7 @@ class WindowPlan(PagePlan[PageWindow]):
         self.window = reaching(max(end - 1, 0), self.limit)
         self._read = 0
         self._steps_back = 0
-        """How many windows in a row began behind what was read, each of which led to an earlier one."""
+        """How many windows in a row began behind the rows read, each of which led to an earlier one."""
         self._empty_behind: PageWindow | None = None
         """A window behind which the list was seen to be empty."""
         self._restarts = 0
@@ -124,7 +124,7 @@ class WindowPlan(PagePlan[PageWindow]):
                 self.window = reaching(self.window.start, self.limit)
 
     def step_back(self, raw: RawPage) -> None:
-        """Plans an earlier window, because this one begins behind what was read. Each step is twice as far as the last.
+        """Plans an earlier window, because this one begins behind the rows read. Each step is twice as far as the last.
 
         Raises Endless, and OrderIgnored if the page is longer than requested: pages of the server's own size cannot be
         joined.
@@ -138,7 +138,7 @@ class WindowPlan(PagePlan[PageWindow]):
         self.window = reaching(max(0, self.window.start - step), self.limit)
 
     def advance(self, raw: RawPage, fresh: bool, before: int | None = None) -> None:
-        """Plans the next window after a page that joins what was read, or ends the walk.
+        """Plans the next window after a page that joins the rows read, or ends the walk.
 
         `fresh`: the page brings a new row. `before`: a position in the window at which the next window should begin, if
         enough of it is new then. Some servers promise a next page on every page, so the walk requests the page after a

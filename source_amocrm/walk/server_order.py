@@ -1,4 +1,4 @@
-"""The order in which a server lists rows: what to request for it, and what each page must and does show of it.
+"""The order in which a server lists rows: the parameters that request it, and the proof that each page obeys it.
 
 amoCRM documents neither whether a filter's bounds are inclusive, nor how it orders rows of one second, nor whether it
 obeys the requested order of every list. A walk learns these from the responses.
@@ -31,7 +31,7 @@ class Ranked(NamedTuple):
 
 @dataclass(slots=True)
 class ListTraits:
-    """What walks in one direction have learned of a list.
+    """The traits of a list that walks in one direction have learned.
 
     `inclusive`: whether the filter's bound on the side where the walk begins is inclusive; None while unknown.
     `ordered`: the server obeys the requested order. `behind`: people changed rows faster than the walk read them, so

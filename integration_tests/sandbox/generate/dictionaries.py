@@ -72,6 +72,25 @@ def add_people(account: AccountData) -> list[int]:
     return [*account.users, 9_099_001, 9_099_038]
 
 
+def hints(account_id: int, pipeline_id: int, status_id: int) -> list[Row]:
+    """What the settings of a status tell managers of each level."""
+    return [
+        {
+            "account_id": account_id,
+            "created_at": "2023-05-05 09:38:00",
+            "created_by": 9_100_001,
+            "description": f"Что делать на этом этапе ({level})",
+            "id": status_id * 10 + number,
+            "level": level,
+            "pipeline_id": pipeline_id,
+            "status_id": status_id,
+            "updated_at": "2023-05-05 09:38:00",
+            "updated_by": None,
+        }
+        for number, level in enumerate(("newbie", "candidate", "master"))
+    ]
+
+
 def add_pipelines(account: AccountData, rng: Random) -> None:
     for number, (name, stages) in enumerate(STAGES.items()):
         pipeline_id = 7_100_002 + number * 1_034
@@ -100,6 +119,7 @@ def add_pipelines(account: AccountData, rng: Random) -> None:
                     "color": color,
                     "type": kind,
                     "account_id": account.id,
+                    "descriptions": hints(account.id, pipeline_id, status_id) if sort in (20, 30) else [],
                 }
                 for title, status_id, sort, kind, color in statuses
             ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from ..account_data import AccountData
+from ..account_data import ENTITIES, AccountData
 from ..store import Row, row_table
 from . import texts
 from .field_values import entry, uuid, values_for
@@ -224,6 +224,7 @@ def add_talks_and_files(account: AccountData, rng: Random, time: Timeline, histo
     customers = list(account.tables["customers"].rows)
     if not leads or not customers:
         return
+    attached = [own for kind in ENTITIES for note in account.tables[f"{kind}/notes"] if (own := file_uuid_of(note))]
     for number, created in enumerate(time.moments(count)):
         lead = rng.choice(leads)
         contacts = account.links.of("leads", lead, "contacts")
@@ -270,6 +271,11 @@ def add_talks_and_files(account: AccountData, rng: Random, time: Timeline, histo
             "type": "image" if number % 6 else "file",
             "updated_at": min(created + 600, time.end),
             "updated_by": author,
-            "uuid": uuid(rng),
+            "uuid": attached[number // 2] if number % 2 and number // 2 < len(attached) else uuid(rng),
             "version_uuid": uuid(rng),
         })  # fmt: skip
+
+
+def file_uuid_of(note: Row) -> str | None:
+    """The file that a note attaches to its card."""
+    return (note["params"] or {}).get("file_uuid")

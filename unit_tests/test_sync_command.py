@@ -1,0 +1,111 @@
+"""`sync --every`: rounds at a steady pace, an error that ends no later round, and a signal that ends them all."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amocrm_warehouse import interrupt
+from amocrm_warehouse.sync import Outcome, sync_command
+from source_amocrm.shutdown import INTERRUPTED, READ_IS_KEPT
+
+SYNC = ["--config", "config.json", "--project", "1"]
+
+
+class Clock:
+    """The clock of the command: only sleeping and a sync move it."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.naps: list[float] = []
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    made = Clock()
+    monkeypatch.setattr(sync_command, "time", made)
+    before = signal.getsignal(signal.SIGTERM)
+    yield made
+    signal.signal(signal.SIGTERM, before)
+    interrupt._interrupt.met = False
+
+
+def rounds(monkeypatch: pytest.MonkeyPatch, clock: Clock, *ends: float | Exception) -> list[dict[str, Any]]:
+    """Each sync takes so many seconds or fails so; the one after them meets SIGTERM."""
+    left, calls = list(ends), list[dict[str, Any]]()
+
+    def sync(config: Path, **options: Any) -> Outcome:
+        calls.append({"config": config, **options})
+        if not left:
+            os.kill(os.getpid(), signal.SIGTERM)
+            clock.now += 1  # the handler runs between two steps
+            raise AssertionError("SIGTERM has not ended it")
+        if isinstance(end := left.pop(0), Exception):
+            raise end
+        clock.now += end
+        return Outcome(Counter(deals=3), {"deals": 7}, errors=["amoCRM failed."] if end == 13 else [])
+
+    monkeypatch.setattr(sync_command, "sync", sync)
+    return calls
+
+
+def test_rounds_begin_a_period_apart_and_errors_end_none(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = rounds(monkeypatch, clock, 5, 13, ValueError("The database cannot be opened: no."), 100, 5)
+    assert sync_command.main([*SYNC, "--every", "60"]) == INTERRUPTED
+    assert clock.naps == [55, 47, 60, 0, 55]
+    assert len(calls) == 6
+    assert {call["project"] for call in calls} == {"1"}
+    told = capsys.readouterr()
+    assert told.out.count("amocrm_1_deals           3             7\n") == 4
+    assert told.err == f"\namoCRM failed.\nThe database cannot be opened: no.\n{READ_IS_KEPT}\n"
+
+
+def test_a_mistake_ends_the_first_round(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = rounds(monkeypatch, clock, ValueError("There is no stream “deal”."))
+    assert sync_command.main([*SYNC, "--every", "60"]) == 2
+    assert len(calls) == 1
+    assert capsys.readouterr().err == "There is no stream “deal”.\n"
+
+
+@pytest.mark.parametrize("period", ["29", "0", "-60", "1.5", "x"])
+def test_a_period_is_at_least_half_a_minute(period: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        sync_command.main([*SYNC, f"--every={period}"])
+    assert capsys.readouterr().err.endswith("argument --every: a number of seconds, 30 or more\n")
+
+
+def test_the_marts_follow_each_round_and_no_browser_opens(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from amocrm_warehouse import this_machine
+    from amocrm_warehouse.report import report_command
+
+    built: list[str] = []
+
+    def after_sync(_: str, project: str, *__: Any) -> Path:
+        built.append(project)
+        return Path("/report.html")
+
+    monkeypatch.setattr(report_command, "after_sync", after_sync)
+    monkeypatch.setattr(this_machine, "show", lambda _: pytest.fail("a browser"))
+    rounds(monkeypatch, clock, 5, 5)
+    assert sync_command.main([*SYNC, "--every", "30", "--report"]) == INTERRUPTED
+    assert built == ["1", "1"]
+    assert capsys.readouterr().out.count("\nThe report: /report.html\n") == 2
