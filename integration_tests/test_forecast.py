@@ -81,6 +81,8 @@ def test_it_is_told_in_the_workbook_the_digest_and_to_the_assistant(
     check_answers({"forecast": tables_of(tmp_path / "all.xlsx")["forecast"]}, choice)
     [answer] = ask(database, ("forecast", {"limit": 500}))
     check_rows(answer["forecast"], "forecast", choice)
+    backs = [row["months_back"] > 0 for row in answer["forecast"]]
+    assert backs == sorted(backs), "the present forecast stands before those of the months that are over"
 
 
 def test_it_is_told_in_the_page(database: str, known: oracle.Known, browser: webdriver.Chrome, tmp_path: Path) -> None:
