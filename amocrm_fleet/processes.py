@@ -190,6 +190,11 @@ def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], t
     shutdown.hold_signals()
     threading.Thread(target=_end_with_the_fleet, args=(os.getppid(), time_to_stop), daemon=True).start()
     code = 0
+
+    def tell(step: Step) -> None:
+        with suppress(OSError):  # a fleet that died ends this process in another way
+            connection.send(("step", step))
+
     try:
         with ExitStack() as stack:
             try:
@@ -198,7 +203,7 @@ def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], t
             except FleetError as error:
                 connection.send(("held", str(error)))
             else:
-                connection.send(("result", call(account, lambda step: connection.send(("step", step)))))
+                connection.send(("result", call(account, tell)))
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except BaseException:

@@ -422,9 +422,7 @@ def test_page_workbook_digest_and_assistant_give_the_same_number(
             assert same(rows, wanted)
         if said:
             money = Words("en").money(figures["won_budget"], "RUB")
-            assert of_fifteen_digits(said.splitlines()[1:2]) == of_fifteen_digits(
-                [f"This month: {figures['won']} won for {money}"]
-            )
+            assert said.splitlines()[1].startswith(f"This month: {figures['won']} won for {money}")
 
 
 MONTH_ENDS = {
