@@ -2,7 +2,6 @@
 print or log."""
 
 import signal
-from collections import defaultdict
 from collections.abc import Generator
 from typing import Any
 
@@ -21,9 +20,11 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
-SLOWEST = 10
-
-pytest_plugins = ["airbyte_cdk.test.standard_tests.pytest_hooks", "integration_tests.machine"]
+pytest_plugins = [
+    "airbyte_cdk.test.standard_tests.pytest_hooks",
+    "integration_tests.machine",
+    "integration_tests.slowest_files",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -45,15 +46,3 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = "A secret was printed or logged:\n" + "\n".join(shown)
     return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Writes what the ten slowest files cost, their fixtures included (seconds, one process after the other)."""
-    seconds: defaultdict[str, float] = defaultdict(float)
-    for report in (one for reports in terminalreporter.stats.values() for one in reports):
-        if isinstance(report, pytest.TestReport):
-            seconds[report.location[0]] += report.duration
-    if len(seconds) > SLOWEST:
-        terminalreporter.section("slowest files")
-        for name, spent in sorted(seconds.items(), key=lambda one: -one[1])[:SLOWEST]:
-            terminalreporter.write_line(f"{spent:7.1f} s  {name}")

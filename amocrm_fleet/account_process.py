@@ -6,9 +6,11 @@ import importlib
 import logging
 import sys
 from collections import Counter
+from collections.abc import Collection
 
 from amocrm_fleet.accounts_folder import FleetAccount
 from amocrm_fleet.status import LastSync
+from amocrm_warehouse.live_line import Tell
 from source_amocrm.auth import FileKeeper
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
@@ -21,14 +23,24 @@ from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import FixedStream
 
 
-def sync(account: FleetAccount, to: str, streams: list[str] | None, loader: str) -> LastSync:
+def sync(
+    account: FleetAccount, to: str, streams: list[str] | None, without: Collection[str], loader: str, tell: Tell
+) -> LastSync:
     """Brings the account's tables up to date. `loader`: the function that loads them (`module:name`)."""
     _prepare(account)
     module, _, name = loader.partition(":")
     load = getattr(importlib.import_module(module), name)
     try:
         account.check_mode()
-        done = load(account.path.absolute(), to=to, project=account.project, streams=streams, count=False)
+        done = load(
+            account.path.absolute(),
+            to=to,
+            project=account.project,
+            streams=streams,
+            without=without,
+            count=False,
+            tell=tell,
+        )
     except ValueError as error:
         return LastSync(failures=[str(error)], lasting=isinstance(error, ConfigFileError))
     return LastSync(received(done.received), round(done.seconds, 1), done.errors, done.notices, done.config_error)

@@ -63,7 +63,7 @@ def models() -> dg.MaterializeResult[Any]:
         projects = ",".join(one.project for one in some)
         # the address may hold a password, and every user of the machine sees command lines: it goes by the environment
         environment = {**os.environ, "DB": database}
-        command = [sys.executable, "-m", MODELS, "--project", projects]
+        command = [sys.executable, "-m", MODELS, "--quiet", "--project", projects]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             which = database if "{name}" in options.db else "all accounts"

@@ -27,6 +27,7 @@ class Settings:
     accounts: Path = Path("accounts")
     db: str = "duckdb:///amocrm-{name}.duckdb"
     streams: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     seconds: float = 3600.0
     brief: float = 300.0
     retries: int = 2
@@ -42,6 +43,7 @@ class Settings:
             accounts=Path(variable("ACCOUNTS") or cls.accounts).absolute(),
             db=remembered(variable("DB") or cls.db),
             streams=tuple(listed(variable("STREAMS", ""))),
+            without=tuple(listed(variable("WITHOUT", ""))),
             seconds=float(variable("SECONDS") or cls.seconds),
             brief=float(variable("BRIEF") or cls.brief),
             retries=int(variable("RETRIES") or cls.retries),
@@ -53,7 +55,7 @@ class Settings:
 
     @property
     def syncing(self) -> Syncing:
-        return Syncing(self.db, self.streams, self.seconds)
+        return Syncing(self.db, self.streams, self.without, self.seconds)
 
     @property
     def fleet(self) -> str:

@@ -62,7 +62,7 @@ def _check(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
 
 def _sync(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     failed, progress = [], ProgressLine(len(chosen))
-    syncing = Syncing(options.to, tuple(listed(options.streams)), options.seconds)
+    syncing = Syncing(options.to, tuple(listed(options.streams)), tuple(listed(options.without)), options.seconds)
     for account, done in syncing.sync_each(chosen, options.parallel, progress):
         if done.failures:
             failed.append(account.name)
@@ -148,6 +148,7 @@ def parser() -> argparse.ArgumentParser:
         "sync", parents=[common, several, database], help="bring the tables of each account up to date, once"
     )
     verb.add_argument("--streams", default="", help="only these, separated by commas")
+    verb.add_argument("--without", default="", help="all but these, separated by commas")
     verb.add_argument("--seconds", type=float, metavar="N", help="stop an account that takes longer; the rest goes on")
     verb.set_defaults(run=_sync)
     verb = verbs.add_parser(

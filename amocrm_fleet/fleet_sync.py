@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import shutil
 import signal
 import sys
@@ -17,6 +16,7 @@ from amocrm_fleet.accounts_folder import FleetAccount
 from amocrm_fleet.processes import ProcessEnd, UnderWay, call_each
 from amocrm_fleet.status import LastSync, record
 from amocrm_warehouse.database_address import is_file
+from amocrm_warehouse.live_line import Tell, fitted
 from source_amocrm.run import install_command
 
 WORK = "amocrm_fleet.account_process"
@@ -34,6 +34,8 @@ IMPORTED = (
 )
 """Modules that a sync imports late. The fork server imports them once, which saves each account the seconds."""
 Watch = Callable[[Sequence[UnderWay]], None]
+LONGEST_STEP = 60
+"""Most letters of what an account does now."""
 LINE_EVERY = 10.0
 """Time between two progress lines where the stream is no terminal (seconds)."""
 
@@ -43,18 +45,21 @@ class Syncing:
     """The database, streams and time limit of syncs. A call syncs one account; it runs in the account's process.
 
     `to`: the database's address; `{name}` in it becomes the account's name, so that each account has its own DuckDB
-    file. `streams`: empty for all. `seconds`: limit of one sync. `loader`: the function that loads (`module:name`).
+    file. `streams`: empty for all; `without`: those to leave out. `seconds`: limit of one sync. `loader`: the function
+    that loads (`module:name`).
     """
 
     to: str
     streams: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     seconds: float | None = None
     loader: str = "amocrm_warehouse.sync:sync"
 
-    def __call__(self, account: FleetAccount) -> LastSync:
+    def __call__(self, account: FleetAccount, tell: Tell) -> LastSync:
         from amocrm_fleet.account_process import sync
 
-        return sync(account, self.to.replace("{name}", account.name), list(self.streams) or None, self.loader)
+        database = self.to.replace("{name}", account.name)
+        return sync(account, database, list(self.streams) or None, self.without, self.loader, tell)
 
     @property
     def one_at_a_time(self) -> bool:
@@ -112,7 +117,7 @@ class Syncing:
         return ended.last_words or f"The sync ended with {ended.code} and said nothing."
 
 
-def _check(account: FleetAccount) -> tuple[bool, str]:
+def _check(account: FleetAccount, _: Tell) -> tuple[bool, str]:
     from amocrm_fleet.account_process import check
 
     return check(account)
@@ -151,7 +156,7 @@ class ProgressLine:
     def __call__(self, running: Sequence[UnderWay]) -> None:
         if running and (self._live or time.monotonic() - self._shown_at > LINE_EVERY):
             self._shown_at = time.monotonic()
-            shown = (f"{one.account.name} {one.seconds:.0f} s{_in_brackets(one.last_line)}" for one in running)
+            shown = (f"{one.account.name} {one.seconds:.0f} s{_in_brackets(one)}" for one in running)
             self._show(f"under way: {', '.join(shown)}")
 
     def _show(self, activity: str) -> None:
@@ -161,7 +166,5 @@ class ProgressLine:
         self._stream.flush()
 
 
-def _in_brackets(line: str) -> str:
-    """Shortens a log's last line and strips the seconds that it begins with."""
-    line = re.sub(r"^[\d.]+ s\s+", "", "".join(letter for letter in line if letter.isprintable()))
-    return f" ({line[:60]})" if line else ""
+def _in_brackets(one: UnderWay) -> str:
+    return f" ({fitted(str(one.step), LONGEST_STEP)})" if one.step else ""

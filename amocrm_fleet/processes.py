@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 from amocrm_fleet import FleetError
 from amocrm_fleet.accounts_folder import STATE, FleetAccount, make_private
 from amocrm_fleet.locks import account_held
+from amocrm_warehouse.live_line import Step, Tell
 from source_amocrm import shutdown
 
 TIME_TO_STOP = shutdown.EXCHANGE_PATIENCE + 10.0
@@ -34,8 +35,9 @@ _TICK = 1.0
 _BEGIN, _END = "--- ", "=== "
 """Prefixes of the log lines that open and close one call."""
 
-Call = Callable[[FleetAccount], Any]
-"""Runs in the account's process. The function and its result are pickled. The fork server imports its module once."""
+Call = Callable[[FleetAccount, Tell], Any]
+"""Runs in the account's process, and tells its steps to the fleet. The function, the steps and the result are pickled.
+The fork server imports the function's module once."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +57,15 @@ class ProcessEnd:
 
 @dataclass
 class UnderWay:
-    """An account's process. `started`: seconds, time.monotonic."""
+    """An account's process. `started`: seconds, time.monotonic. `step`: what it told last, if it told anything."""
 
     account: FleetAccount
     started: float = field(default_factory=time.monotonic)
+    step: Step | None = None
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started
-
-    @property
-    def last_line(self) -> str:
-        return _last_line(log_of(self.account))
 
 
 @dataclass
@@ -77,10 +76,14 @@ class _Running(UnderWay):
     kill_at: float | None = None
 
     def receive(self) -> None:
-        """Keeps the last message that the process has sent. The pipe ends with the process."""
+        """Keeps the last step and the last other message of the process. The pipe ends with the process."""
         with suppress(EOFError, OSError):
             while self.connection.poll():
-                self.message = self.connection.recv()
+                kind, value = self.connection.recv()
+                if kind == "step":
+                    self.step = value
+                else:
+                    self.message = kind, value
 
     def stop(self) -> None:
         """Interrupts the process once and sets the time at which it is killed."""
@@ -187,6 +190,11 @@ def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], t
     shutdown.hold_signals()
     threading.Thread(target=_end_with_the_fleet, args=(os.getppid(), time_to_stop), daemon=True).start()
     code = 0
+
+    def tell(step: Step) -> None:
+        with suppress(OSError):  # a fleet that died ends this process in another way
+            connection.send(("step", step))
+
     try:
         with ExitStack() as stack:
             try:
@@ -195,7 +203,7 @@ def _main(call: Call, account: FleetAccount, connection: Connection[Any, Any], t
             except FleetError as error:
                 connection.send(("held", str(error)))
             else:
-                connection.send(("result", call(account)))
+                connection.send(("result", call(account, tell)))
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
     except BaseException:

@@ -1,43 +1,169 @@
-"""Shows how a sync proceeds: on a terminal by one line that changes, in a file by a line now and then."""
+"""Shows what a command does: on a terminal by one line that changes, in a file by a line every ten seconds."""
 
 from __future__ import annotations
 
+import shutil
 import sys
+import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-READING = "Reading "
-"""Start of a line that the connector logs of each list every ten seconds, the list that will take longest last.
+from source_amocrm.dates import duration
 
-Before its semicolon the line has the list, its progress and the time left; after it, the amount read.
-"""
-QUIET = 10.0
-"""Seconds without a line in a file, after which a line says how many rows have come."""
-HOLDS = 1.5 * QUIET
-"""Seconds for which the terminal shows the connector's latest line."""
+if TYPE_CHECKING:
+    from source_amocrm.airbyte.monitor import ReadingProgress
+
+EVERY = 10.0
+"""Time between two lines about the step in a file (seconds)."""
 REFRESHES = 4
 """Refreshes of the terminal's line per second."""
+WIDTH = 80
+"""Most letters of a line about a step, and of one on a wide terminal."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a command does now: how far it is, how much is left, and what it is at.
+
+    `done` of `total` things (`unit`); `total` is None while nobody knows it. `share` and `seconds_left`: where they are
+    known better than by `done`.
+    """
+
+    name: str = "starting"
+    done: int | None = None
+    total: int | None = None
+    unit: str = ""
+    share: float | None = None
+    seconds_left: float | None = None
+    at: str = ""
+
+    def __str__(self) -> str:
+        total = "" if self.total is None else f" of {self.total:,}"
+        count = "" if self.done is None else f"{self.done:,}{total} {self.unit}".rstrip()
+        share = "" if self.share is None else f" {self.share:.0%}"
+        left = "" if self.seconds_left is None else f"about {duration(self.seconds_left)} left"
+        # what tells how much is left comes first
+        parts = (f"{self.name} {count}", left) if total else (f"{self.name}{share}", left, count)
+        return ", ".join(filter(None, (*parts, self.at)))
+
+
+Tell = Callable[[Step], None]
+"""Gets each new step of a command as data."""
+
+
+def untold(step: Step) -> None:
+    """Tells nobody."""
+
+
+def fitted(text: str, width: int = WIDTH) -> str:
+    """Returns the text in at most so many letters. What comes first is kept."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+class LiveLine:
+    """The line about the present step. `say` writes a line that stays; `tell` gets each new step as data.
+
+    `step`: returns what the command does now. It is called from another thread.
+    """
+
+    def __init__(self, write: Callable[[str], None], tell: Tell = untold) -> None:
+        self.step: Callable[[], Step] = Step
+        self._write = write
+        self._tell = tell
+        self._told = self._counted = Step()
+        self._writing = threading.Lock()
+        self._begun = self._stepped = time.monotonic()
+
+    def begin(self, name: str, total: int, unit: str = "") -> None:
+        """Begins a step of `total` things, which `count` counts."""
+        self._counted = Step(name, 0, total, unit)
+        self.step = lambda: self._counted
+
+    def count(self) -> None:
+        """Counts one thing of the step. There may be more of them than it began with."""
+        done, total = (self._counted.done or 0) + 1, self._counted.total or 0
+        self._counted = replace(self._counted, done=done, total=max(done, total))
+
+    def now(self, width: int = WIDTH) -> str:
+        """Returns the line that changes."""
+        minutes, seconds = divmod(int(time.monotonic() - self._begun), 60)
+        return fitted(f"{minutes}:{seconds:02}  {self.step()}", width)
+
+    def say(self, text: str) -> None:
+        with self._writing:
+            self._write(f"{time.monotonic() - self._begun:6.1f} s  {text}")
+
+    def tick(self) -> None:
+        """Tells the step if it is a new one, and says it every ten seconds."""
+        step = self.step()
+        if step != self._told:
+            self._told = step
+            self._tell(step)
+        if time.monotonic() - self._stepped >= EVERY:
+            self._stepped = time.monotonic()
+            self.say(fitted(str(step), WIDTH - 10))
+
+
+SILENT = LiveLine(lambda _: None)
+
+
+@contextmanager
+def live_line(stream: TextIO | None = None, tell: Tell = untold, *, shown: bool = True) -> Iterator[LiveLine]:
+    """Yields the line, on the present stdout if no `stream` is given. If it is not `shown`, nothing is written."""
+    stream = stream or sys.stdout
+    if not shown:
+        yield SILENT
+    elif stream.isatty():
+        console = Console(file=stream, highlight=False, markup=False, emoji=False)
+        line = LiveLine(lambda text: console.print(text, soft_wrap=True))
+
+        def shown_now() -> Text:
+            return Text(line.now(min(WIDTH, shutil.get_terminal_size().columns)), no_wrap=True, overflow="ellipsis")
+
+        with Live(
+            console=console,
+            get_renderable=shown_now,
+            refresh_per_second=REFRESHES,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        ):
+            yield line
+    else:
+        line, over = LiveLine(lambda text: print(text, file=stream, flush=True), tell), threading.Event()
+        thread = threading.Thread(target=_tick, args=(line, over), name="live-line", daemon=True)
+        thread.start()
+        try:
+            yield line
+        finally:
+            over.set()
+            thread.join()
+
+
+def _tick(line: LiveLine, over: threading.Event) -> None:
+    while not over.wait(1.0):
+        line.tick()
 
 
 class Watch:
-    """Takes every message of the connector. `received`: counts its rows by table; `say` writes a line that stays."""
+    """Takes every message of the connector, counts the rows that came (`received`), and says what a person must know.
 
-    def __init__(self, received: Counter[str], say: Callable[[str], None], *, live: bool = False) -> None:
+    `progress` gets how far the reading is.
+    """
+
+    def __init__(self, received: Counter[str], line: LiveLine) -> None:
         self._received = received
-        self._say = say
-        self._live = live
-        self._start = self._said = time.monotonic()
+        self._line = line
         self._table = ""  # of the latest row
-        self._reading = ""  # the connector's latest line about a list
-        self._read_at = 0.0  # when it came
-        self._rows: deque[tuple[float, int]] = deque(maxlen=int(QUIET * REFRESHES))
+        self._progress: ReadingProgress | None = None
 
     def __call__(self, message: Any) -> None:
         if message.record:
@@ -47,49 +173,18 @@ class Watch:
             self.log(message.log.level.value, message.log.message)
         elif message.trace and message.trace.stream_status and message.trace.stream_status.status.value == "COMPLETE":
             stream = message.trace.stream_status.stream_descriptor.name
-            self._line(f"{stream}: {self._received[stream]:,} rows")
-        if not self._live and time.monotonic() - self._said > QUIET:
-            self._line(f"… {self._received.total():,} rows so far")
+            self._line.say(f"{stream}: {self._received[stream]:,} rows")
 
-    def now(self) -> str:
-        """Returns the line that changes: time, the list being read, its progress, recent rows per second, all rows."""
-        now, total = time.monotonic(), self._received.total()
-        self._rows.append((now, total))
-        before, rows = self._rows[0]
-        doing = self._reading if now - self._read_at < HOLDS else self._table
-        minutes, seconds = divmod(int(now - self._start), 60)
-        pace = (total - rows) / max(now - before, 1)
-        return f"{minutes}:{seconds:02}  {doing or 'asking amoCRM'} · {pace:,.0f} rows a second · {total:,} rows"
+    def progress(self, progress: ReadingProgress) -> None:
+        self._progress = progress
+
+    def step(self) -> Step:
+        read, rows = self._progress, self._received.total()
+        if read is None:
+            return Step("reading" if self._table else "asking amoCRM", rows or None, unit="rows", at=self._table)
+        return Step("reading", rows, None, "rows", read.share, read.seconds_left, read.longest or self._table)
 
     def log(self, level: str, text: str) -> None:
         """Takes a line of the connector's log, from any thread."""
-        if text.startswith(READING):
-            self._reading, self._read_at = text.removeprefix(READING).partition(";")[0], time.monotonic()
-            if not self._live:
-                self._line(text)
-        elif level in ("WARN", "WARNING"):
-            self._line(text)
-
-    def _line(self, text: str) -> None:
-        self._said = time.monotonic()
-        self._say(f"{self._said - self._start:6.1f} s  {text}")
-
-
-@contextmanager
-def watching(received: Counter[str]) -> Iterator[Watch]:
-    """Yields a Watch that writes to the present sys.stdout, even if that is replaced meanwhile."""
-    stdout = sys.stdout
-    if not stdout.isatty():
-        yield Watch(received, lambda text: print(text, file=stdout, flush=True))
-        return
-    console = Console(file=stdout, highlight=False, markup=False, emoji=False)
-    watch = Watch(received, lambda text: console.print(text, soft_wrap=True), live=True)
-    with Live(
-        console=console,
-        get_renderable=lambda: Text(watch.now(), no_wrap=True, overflow="ellipsis"),
-        refresh_per_second=REFRESHES,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    ):
-        yield watch
+        if level in ("WARN", "WARNING"):
+            self._line.say(text)

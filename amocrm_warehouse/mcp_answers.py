@@ -14,6 +14,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.mcp_arguments import Chosen, Refused, chosen, read_arguments
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
+from amocrm_warehouse.report.answers import stale_days
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
@@ -73,7 +74,8 @@ def reply(
     covers = coverage(tool, of, before, run(BUILT)[1][0][0]) | not_read(tool, ask)
     if missing:
         covers["missing"] = missing
-    return fitted(covers | meanings(shown), shown, counts, 1_000 * values.get("kilobytes", KILOBYTES))
+    covers |= meanings(shown, Words("en", stale_days(run)))
+    return fitted(covers, shown, counts, 1_000 * values.get("kilobytes", KILOBYTES))
 
 
 def compared_with(choice: Choice, values: Mapping[str, Any]) -> Choice:
@@ -148,9 +150,8 @@ def local(moment: datetime, zone: str) -> str:
     return f"{at.isoformat(timespec='seconds')} {zone}"
 
 
-def meanings(shown: Mapping[str, list[Row]]) -> dict[str, Any]:
+def meanings(shown: Mapping[str, list[Row]], words: Words) -> dict[str, Any]:
     """Returns the definition of each metric among the columns and the figures of an answer."""
-    words = Words("en")
     columns = {name.removesuffix("_percent"): None for rows in shown.values() for row in rows[:1] for name in row}
     columns |= {row["figure"]: None for row in shown.get("figures", ()) if "figure" in row}
     found = {name: MEANS.get(name) or words(f"means.{name}") for name in columns if name in MEANS or name in METRICS}

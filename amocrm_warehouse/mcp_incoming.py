@@ -28,7 +28,7 @@ def incoming(ask: Asking) -> list[Row]:
             known = people.get((project, user))
             person: Row = {
                 "project_id": project, "user_id": user,
-                "manager": known["manager"] if known else "robot" if user == 0 else f"#{user}" if user else caller,
+                "manager": known["manager"] if known else "robot" if user == 0 else f"№ {user}" if user else caller,
                 "is_present_user": bool(known and known["is_present_user"]),
             }  # fmt: skip
             for table, counts in PARTS.values():

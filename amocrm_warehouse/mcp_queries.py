@@ -159,7 +159,8 @@ QUERIES: dict[str, str] = {
     """,
     "cohorts": f"""
         select
-            deals.project_id, deals.currency, deals.month, {total("created")} as deals, {totals("won", "won_budget")},
+            deals.project_id, deals.currency, deals.month, {total("created")} as deals,
+            {totals("won_of_created", "won_of_created_budget")},
             {
         ", ".join(
             f"case when {end} <= deals.today then cast(count(*) filter (where deals.stage_kind = 'won' and "
@@ -192,7 +193,7 @@ QUERIES: dict[str, str] = {
             or ($state = 'open' and deals.stage_kind in ('open', 'unsorted') and {counts_in("open")})
         order by chosen.purse, coalesce(deals.budget, 0) desc, deals.project_id, deals.deal_id
     """,
-    "plans": f"""
+    "plans_at_today": f"""
         select
             plans.project_id, chosen.currency, plans.month, plans.responsible_user_id as user_id,
             plans.responsible_name as manager, plans.plan, plans.won_budget, accounts.today

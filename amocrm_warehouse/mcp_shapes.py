@@ -144,10 +144,9 @@ def half_left(stays: list[tuple[int, bool]]) -> int | None:
     return None
 
 
-def of_created(name: str) -> Callable[[Asking], list[Row]]:
-    """Returns a function that tells what is won of the deals created in the days from what was sold in the days."""
-    names = {"won": "won_of_created", "won_budget": "won_of_created_budget"}
-    return lambda ask: [{names.get(one, one): value for one, value in row.items()} for row in ask.rows(name)]
+def forecast(ask: Asking) -> list[Row]:
+    """Returns the forecast of each pipeline, the present one before those of the months that are over."""
+    return sorted(ask.rows("forecast"), key=lambda row: bool(row["months_back"]))
 
 
 def forecast_stages(ask: Asking) -> list[Row]:
@@ -253,7 +252,7 @@ def causes(ask: Asking) -> list[Row]:
 
 def plan_months(ask: Asking) -> list[Row]:
     found: dict[Any, Row] = {}
-    for row in ask.rows("plans"):
+    for row in ask.rows("plans_at_today"):
         own = found.setdefault(
             (row["project_id"], row["month"]),
             {"project_id": row["project_id"], "currency": row["currency"], "month": row["month"], "plan": Decimal(0),
@@ -268,14 +267,14 @@ def plan_managers(ask: Asking) -> list[Row]:
     return [
         {name: value for name, value in row.items() if name != "today"}
         | {"of_plan_share": share(row["won_budget"], row["plan"])}
-        for row in ask.rows("plans")
+        for row in ask.rows("plans_at_today")
     ]
 
 
 def pace(ask: Asking) -> list[Row]:
     """Returns the present month: the plan's part up to today, if every day has the same part, and what is sold."""
     months = [ask.choice.month_of(project) for project in ask.choice.days]
-    rows = [row for choice in months for row in ask.rows("plans", choice)]
+    rows = [row for choice in months for row in ask.rows("plans_at_today", choice)]
     found: list[Row] = []
     for project in dict.fromkeys(row["project_id"] for row in rows):
         own = [row for row in rows if row["project_id"] == project]

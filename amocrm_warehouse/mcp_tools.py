@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from amocrm_warehouse import mcp_shapes as shapes
 from amocrm_warehouse.mcp_incoming import ENOUGH, incoming, worst
-from amocrm_warehouse.mcp_shapes import Asking, Row, compared, of_created, with_links
+from amocrm_warehouse.mcp_shapes import Asking, Row, compared, with_links
 
 Part = str | Callable[[Asking], list[Row]]
 
@@ -151,7 +151,7 @@ TOOLS: dict[str, Tool] = {
     "cohorts": Tool(
         "Deals by month of creation: the share won by the end of that month, and 1, 2, 3, 6 and 12 months later. Null: "
         "that month is not over.",
-        {"months": of_created("cohorts")}, OF_DEALS, CREATION,
+        {"months": "cohorts"}, OF_DEALS, CREATION,
     ),
     "deals": Tool(
         "A list of deals with links: won, lost or created in the days, or open now (state); the highest budgets first. "
@@ -186,7 +186,7 @@ TOOLS: dict[str, Tool] = {
         "Expected sales of the present month and the next two, by pipeline (* is all pipelines), with the interval in "
         "which four of five months lie; how such forecasts did in the last six months (record); what the open deals "
         "will bring.",
-        {"forecast": "forecast", "record": shapes.record, "open_deals": shapes.forecast_stages}, ("pipeline",),
+        {"forecast": shapes.forecast, "record": shapes.record, "open_deals": shapes.forecast_stages}, ("pipeline",),
         notes=("The forecast is of everybody: it takes no manager and no team.",
                "Rows with months_back above 0 are what the forecast would have said so many months ago, beside what "
                "was sold.",

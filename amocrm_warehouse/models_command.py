@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,7 @@ from amocrm_warehouse.database import DATABASE_ERRORS, check_writable, tables, t
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.plans_and_costs import PLANS, read_plans, write_plans
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import own_folder
@@ -40,16 +42,25 @@ class Built:
     """One sentence about the models that failed."""
 
 
-def build(database: str, projects: list[str], *, plans: list[list[str]] | None = None, **variables: Any) -> Built:
+def build(
+    database: str,
+    projects: list[str],
+    *,
+    plans: list[list[str]] | None = None,
+    line: LiveLine = SILENT,
+    **variables: Any,
+) -> Built:
     """Builds and tests every model. Raises ValueError with a sentence if nothing could be built.
 
-    `plans`: rows of `read_plans`; without them those of the previous build stay. `variables`: dbt's vars, if not None.
+    `plans`: rows of `read_plans`; without them those of the previous build stay. `line`: shows how many models are
+    built. `variables`: dbt's vars, if not None.
     """
     if not projects:
         raise ValueError("No project is named: give the ids in the tables' prefixes, as in --project 1001.")
     chosen = {name: value for name, value in variables.items() if value is not None}
     connection = environment(database)
     check_writable(database, "amocrm_staging", "amocrm_marts")
+    line.begin("models", sum(1 for _ in (PACKAGE / "models").rglob("*.sql")))
     # dbt takes seconds to import, so mistakes are looked for before
     from dbt.cli.main import dbtRunner
 
@@ -72,7 +83,7 @@ def build(database: str, projects: list[str], *, plans: list[list[str]] | None =
         gc.disable()
         try:
             with redirect_stdout(output), redirect_stderr(output):
-                result = dbtRunner().invoke(command)
+                result = dbtRunner(callbacks=[partial(_count, line)]).invoke(command)
         finally:
             gc.enable()
     results = getattr(result.result, "results", None) or []
@@ -83,6 +94,12 @@ def build(database: str, projects: list[str], *, plans: list[list[str]] | None =
     if not {one.node.alias for one in results if one.status == "success"} >= NEEDED:
         raise ValueError(sentence)
     return Built(count, unbuilt(results), sentence)
+
+
+def _count(line: LiveLine, event: Any) -> None:
+    """Counts a model in the line when dbt has built it."""
+    if event.info.name == "LogModelResult":
+        line.count()
 
 
 NEEDED = {"int_accounts", "freshness"}
@@ -158,6 +175,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--working-hours",
         help='when people work, as "1-5 09:00-18:00, 6 10:00-15:00", Monday is 1; by default 1-5 09:00-18:00',
     )
+    parser.add_argument("--quiet", action="store_true", help="say nothing about how far it is")
     parser.add_argument("--now", help=argparse.SUPPRESS)
 
 
@@ -197,7 +215,7 @@ def projects_in(names: Iterable[str], schema: str) -> list[str]:
     return sorted(certain | {projects[0] for projects in candidates if certain.isdisjoint(projects)})
 
 
-def build_from(options: argparse.Namespace) -> tuple[Built, str]:
+def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]:
     """Builds the models as the options say. Returns the result, and a sentence about it."""
     # a mistake in the plans is reported before the database is opened
     plans = read_plans(options.plans) if options.plans else None
@@ -205,7 +223,7 @@ def build_from(options: argparse.Namespace) -> tuple[Built, str]:
     fields = None if options.fields is None else listed(options.fields)
     variables = {"time_zone": options.time_zone, "now": options.now, "raw_schema": options.schema}
     variables |= {"fields": fields, "by": options.by, "working_hours": options.working_hours}
-    built = build(options.db, projects, plans=plans, **variables)
+    built = build(options.db, projects, plans=plans, line=line, **variables)
     names, where = ", ".join(projects), without_password(options.db)
     return built, f"{built.count} models of the projects {names} are in {where}, the marts in the schema amocrm_marts."
 
@@ -216,7 +234,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     stopped_means("Models that were built stay, the others are as before.")
     try:
-        built, sentence = build_from(options)
+        with live_line(sys.stderr, shown=not options.quiet) as line:
+            built, sentence = build_from(options, line)
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     print(sentence)

@@ -16,6 +16,7 @@ from .line import Line, Scenario, Workspace, paced
 from .loading import loaded
 from .measure import ALL, Run, read, sandbox
 from .rest import every_table, killed
+from .time_left import time_left
 
 UNBOUND: Mapping[str, Any] = {"requests_per_second": FASTEST, "num_workers": 4}
 """Settings without a rate limit. Four threads keep the CPU busy; pages that more threads fetch wait in memory."""
@@ -109,5 +110,6 @@ SCENARIOS: dict[str, Scenario] = {
     "sync": loaded,
     "models": answers,
     "forecast": forecasts,
+    "left": time_left,
     "all": everything,
 }

@@ -1,4 +1,4 @@
-"""`make docs`: writes dbt's descriptions of models and sources (schema.yml, sources.yml), and docs/models.md."""
+"""`make docs`: writes docs/models.md, dbt's descriptions (schema.yml, sources.yml) and macros (connector.sql)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any
 import yaml
 
 from amocrm_warehouse.report.metrics import METRICS, ROWS, total
-from source_amocrm.streams import schema
+from source_amocrm.streams import custom_field_columns, custom_fields, schema
+from source_amocrm.streams.events import LOST, WON
+from source_amocrm.streams.personal_data import RUSSIAN_PHONE
 
 HOME = Path(__file__).resolve().parents[1] / "amocrm_warehouse" / "dbt"
 SCHEMA = HOME / "models" / "schema.yml"
 SOURCES = HOME / "models" / "sources.yml"
+CONNECTOR = HOME / "macros" / "connector.sql"
 PAGE = Path(__file__).resolve().parent / "models.md"
 LAYERS = {"marts": "Marts · Витрины", "intermediate": "Intermediate · Промежуточные", "staging": "Staging · Исходные"}
 HEAD = """\
@@ -38,8 +41,16 @@ METRICS_HEAD = """\
 `amocrm_warehouse/dbt/metrics.yaml` defines each metric once. The report, its workbook and digest, and
 `source-amocrm mcp` count by it. A metric without a day is as of now.
 
+**Amounts of different currencies are never added up.** A sum of money is of one currency, and a column names it: each
+mart with an amount has the column `currency`, and whoever sums several accounts groups by it. The key `money` of
+`metrics.yaml` lists the columns that are amounts.
+
 Каждый показатель определён один раз, в `amocrm_warehouse/dbt/metrics.yaml`. По этому определению считают отчёт, его
 книга Excel и сводка и `source-amocrm mcp`. Показатель без дня — на сейчас.
+
+**Суммы в разных валютах не складываются.** У каждой суммы одна валюта, и её называет столбец: в любой витрине с
+деньгами есть `currency`, и кто складывает по нескольким аккаунтам, группирует по нему. Какие столбцы — деньги,
+перечисляет ключ `money` в `metrics.yaml`.
 """
 
 BY = (
@@ -79,6 +90,7 @@ def pages() -> dict[Path, str]:
     return {
         SCHEMA: _schema(models(), columns()),
         SOURCES: _sources(),
+        CONNECTOR: _connector(),
         PAGE: "\n".join([HEAD, *_metrics(), *_page(models(), columns())]),
     }
 
@@ -125,6 +137,43 @@ def _sources() -> str:
     }
     note = "# Written by `make docs` from macros/tables.sql; do not edit it by hand.\n"
     return note + yaml.safe_dump({"version": 2, "sources": [source]}, allow_unicode=True, sort_keys=False, width=160)
+
+
+KINDS = {"number": "number", "boolean": "boolean", "date": "date", "date-time": "time", "array": "list"}
+"""The marts' kind of a column, by the format or else the type of its JSON schema. Any other column is a text."""
+
+
+def _connector() -> str:
+    """Returns the macros with the facts about amoCRM whose home is the connector."""
+    types: dict[str, list[str]] = {kind: [] for kind in KINDS.values()}
+    for name in sorted(custom_fields.FIELD_TYPES):
+        made = custom_field_columns.column({"id": 1, "type": name})
+        shape = made and (made.schema.get("format") or made.schema["type"][1])
+        if shape in KINDS:
+            types[KINDS[shape]].append(name)
+    cases = "\n".join(
+        f"        when {{{{ type }}}} in ({str(names)[1:-1]}) then '{kind}'" for kind, names in types.items()
+    )
+    return f"""\
+{{# Written by `make docs` from the connector, whose facts these are; do not edit it by hand. #}}
+
+{{# The stages of won and of lost deals in every pipeline. #}}
+{{% macro won_status() %}}{WON}{{% endmacro %}}
+{{% macro lost_status() %}}{LOST}{{% endmacro %}}
+
+{{# number, boolean, date, time, text or list, by the type of the field; an unknown type is a text. #}}
+{{% macro kind_of_field(type) %}}
+    case
+{cases}
+        else 'text'
+    end
+{{%- endmacro %}}
+
+{{# The digits of a phone, the same however it is typed: +7 and 8 are one country code in Russia and Kazakhstan. #}}
+{{% macro same_phone(text) %}}
+    regexp_replace({{{{ digits(text) }}}}, '^{RUSSIAN_PHONE.pattern}$', '7\\1')
+{{%- endmacro %}}
+"""
 
 
 def _test(declared: list[str] | str) -> dict[str, Any]:

@@ -121,7 +121,9 @@ def build(database: str, *arguments: str, **environment: str) -> str:
 
 
 def run(database: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return forked.run(["models", *arguments], {"DB": database, "AMOCRM_TARGET": parsed(database), **environment})
+    return forked.run(
+        ["models", "--quiet", *arguments], {"DB": database, "AMOCRM_TARGET": parsed(database), **environment}
+    )
 
 
 def parsed(database: str) -> str:

@@ -12,10 +12,13 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import Status
 
+from benchmarks.floor import fewest_pages
 from source_amocrm import entrypoint
 from source_amocrm.errors import ConfigError
+from source_amocrm.streams import STREAMS
 
 from .command import run_process
+from .forked import run
 from .sandbox import OFF, Account, Server, Switches
 from .sandbox.server import oauth_credentials
 from .terminal import TerminalOutput, forked_on_a_terminal
@@ -45,6 +48,25 @@ class Person:
 @pytest.fixture
 def person(tmp_path: Path) -> Person:
     return Person(tmp_path / "config.json")
+
+
+def test_how_long_a_first_sync_takes_is_said_from_few_questions(person: Person) -> None:
+    """The pages of all lists, within a tenth; nobody need be at a terminal."""
+    with Server(Account.generate(leads=150), rate=OFF) as server:
+        person.write(server.config())
+        done = run(["check", "--config", person.path, "--estimate"])
+    assert (done.returncode, done.stderr) == (0, "")
+    said = done.stdout.splitlines()[-1]
+    found = re.fullmatch(
+        r"A first sync of all tables takes about (\d+) requests, which is 10 s at 50 requests a second\. "
+        r"The longest lists \(pages\): events (\d+), [a-z/_]+ \d+, [a-z/_]+ \d+\.",
+        said,
+    )
+    assert found, said
+    pages = fewest_pages(server.account, tuple(STREAMS))
+    assert int(found[1]) == pytest.approx(pages, rel=0.1)
+    assert int(found[2]) == pytest.approx(len(server.account.events) / 100, abs=1)
+    assert len(server.sandbox.log) < 300
 
 
 def test_an_account_that_can_be_read(server: Server, person: Person) -> None:

@@ -110,7 +110,7 @@ def test_a_user_who_may_not_write_is_told_before_the_account_is_read(
 
 
 def test_redshift_is_spoken_to_as_postgresql_is(config: Path) -> None:
-    assert refused("--config", str(config), DB="redshift://ann@127.0.0.1:1/crm") == (
+    assert refused("--config", str(config), DB="redshift://ann:any@127.0.0.1:1/crm") == (
         'The database cannot be opened: connection to server at "127.0.0.1", port 1 failed: Connection refused. Start '
         "the server, or correct the host and the port in --to.\n"
     )

@@ -26,7 +26,7 @@ from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.loader import EndedSync, Loader
 from amocrm_warehouse.sync.row_buffer import LoadError, Rows
 from source_amocrm.airbyte.broken_stdout import _Stdout
-from source_amocrm.catalog_command import check_names
+from source_amocrm.catalog_command import chosen
 from source_amocrm.streams import STREAMS
 
 from . import comparison, expected, models, postgres
@@ -454,7 +454,7 @@ def test_an_unknown_stream_is_named(config: Path, tmp_path: Path) -> None:
 )
 def test_the_nearest_name_is_said(stream: str, said: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        check_names([stream], list(STREAMS))
+        chosen([stream], [], list(STREAMS))
 
 
 def test_ctrl_c_ends_it_with_a_sentence_and_keeps_what_was_read(server: Server, config: Path, tmp_path: Path) -> None:

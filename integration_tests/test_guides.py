@@ -72,6 +72,12 @@ def test_configs_are_those_the_form_and_the_connector_accept() -> None:
         parse_config(given)
 
 
+def test_make_leads_to_sections_of_the_readme() -> None:
+    named = re.findall(r'README, "([^"]+)"', (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert named
+    assert [name for name in named if f"\n## {name}\n" not in (ROOT / "README.md").read_text(encoding="utf-8")] == []
+
+
 def test_make_knows_what_it_is_asked_for() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))

@@ -43,7 +43,7 @@ from .expected.marts import page as expected_page
 from .models import Row
 from .report_numbers import check_answers, check_numbers, choose, of_fifteen_digits, plain, same, twelve_lines
 from .report_page import Report
-from .sandbox import NOW, Account, ManualClock, Sandbox, writes
+from .sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
 from .sheets import tables_of
 from .warehouse import ROOT
 
@@ -57,6 +57,8 @@ STREAMS = [
     "customer_responsible_changes",
 ]  # fmt: skip
 pytestmark = pytest.mark.xdist_group("browser")
+MASS: dict[str, Any] = {"mass_value_before": "empty"}
+"""The events of mass changes do not tell the values before."""
 LATER = 10 * 86_400
 """Seconds from the first sync to the moment as of which the models are built."""
 MODELS = yaml.safe_load((ROOT / "amocrm_warehouse" / "dbt" / "models.yaml").read_text(encoding="utf-8"))
@@ -122,8 +124,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     and c6 has no deal. In PostgreSQL the times and numbers of 1003 and c6 are texts.
     """
     accounts = [
-        Account.generate(3, 150, clock=ManualClock(), timezone="Europe/Moscow"),
-        Account.generate(4, 90, clock=ManualClock(), timezone="America/New_York"),
+        Account.generate(3, 150, clock=ManualClock(), timezone="Europe/Moscow", switches=Switches(**MASS)),
+        Account.generate(4, 90, clock=ManualClock(), timezone="America/New_York", switches=Switches(**MASS)),
         *(Account.generate(seed, 60, clock=ManualClock()) for seed in (5, 6, 7)),
         Account.generate(8, 1, clock=ManualClock()),
     ]
@@ -225,6 +227,20 @@ def work(account: Account, rng: Random) -> None:
         lambda: writes.edit(account, "leads", ids[38], price=1234.5),
         *(partial(talk, account, own, rng) for own in account.talks[:3]),
         lambda: writes.random_edits(account, 120, rng, writes.ORDINARY),
+        # whole lists of deals go to somebody else, some of them closed before, and into another stage
+        lambda: writes.mass_edit(account, "leads", sorted(leads.rows)[::3], responsible_user_id=users[2]),
+        lambda: writes.mass_edit(account, "contacts", sorted(contacts)[::5], responsible_user_id=users[2], name="Все"),
+        lambda: writes.mass_edit(
+            account,
+            "leads",
+            sorted(leads.rows)[1::5],
+            status_id=pipeline["statuses"][2]["id"],
+            name="Все",
+            pipeline_id=pipeline["id"],
+            closed_at=None,
+        ),
+        # trashed and restored within one second
+        lambda: [write(account, "leads", lead) for lead in ids[39:40] for write in (writes.trash, writes.restore)],
         lambda: writes.remove_user(account, users[1]),
     ]
     for step in steps:
@@ -422,9 +438,7 @@ def test_page_workbook_digest_and_assistant_give_the_same_number(
             assert same(rows, wanted)
         if said:
             money = Words("en").money(figures["won_budget"], "RUB")
-            assert of_fifteen_digits(said.splitlines()[1:2]) == of_fifteen_digits(
-                [f"This month: {figures['won']} won for {money}"]
-            )
+            assert said.splitlines()[1].startswith(f"This month: {figures['won']} won for {money}")
 
 
 MONTH_ENDS = {

@@ -230,8 +230,8 @@ def test_every_mart_is_there(duckdb_file: str) -> None:
         counts = {name: len(ask(f"SELECT * FROM amocrm_marts.{name} {here}")) for name in MARTS}
     assert counts["deals"] > 50
     assert {name for name, count in counts.items() if not count} == {
-        "calls", "contacts", "companies", "customers_ltv", "duplicates_and_merges", "entity_fields", "own_fields",
-        "tasks_open",
+        "calls", "capped_deals", "contacts", "companies", "customers_ltv", "duplicates_and_merges", "entity_fields",
+        "own_fields", "tasks_open",
     }  # fmt: skip
     of = models.query(duckdb_file, f"SELECT DISTINCT project_id FROM amocrm_marts.deals {here} ORDER BY 1")
     assert of == [{"project_id": "1002"}, {"project_id": "1003"}]
@@ -325,9 +325,9 @@ def test_plan_and_fact(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
     user = tables["users"][0]
     assert rows == [
         {"project_id": "1002", "month": "2020-02-01", "responsible_user_id": user["user_id"], "plan": 1000.5}
-        | {"responsible_name": user["name"], "won": 0, "won_budget": 0, "percent_of_plan": 0},
+        | {"responsible_name": user["name"], "won": 0, "won_budget": 0, "percent_of_plan": 0, "currency": "RUB"},
         {"project_id": "4001", "month": "2026-11-01", "responsible_user_id": ANNA, "plan": 600}
-        | {"responsible_name": "Анна", "won": 1, "won_budget": 300, "percent_of_plan": 50},
+        | {"responsible_name": "Анна", "won": 1, "won_budget": 300, "percent_of_plan": 50, "currency": None},
     ]
 
 

@@ -244,7 +244,7 @@ def test_the_database_says_what_a_column_is(built: World, kind: str) -> None:
     [own] = [
         f for f in built.projects[0].account.fields["leads"] if f["name"] == "Объём (м³)" and f["type"] == "select"
     ]
-    column = f"cf_{own['id']}_obem_m"
+    column = f"cf_{own['id']}_obem_m3"
     duck = f"SELECT comment FROM duckdb_columns() WHERE schema_name = 'amocrm_marts' AND column_name = '{column}'"
     number = "(SELECT attnum FROM pg_attribute WHERE attrelid = 'amocrm_marts.deals'::regclass AND attname = "
     here = f"SELECT col_description('amocrm_marts.deals'::regclass, {number}'{column}')) AS comment"

@@ -121,7 +121,7 @@ def first_source(known: oracle.Known) -> str:
 def run(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
     """Runs `source-amocrm report`."""
     environment = {"DB": database, "CI": "true", "AMOCRM_TARGET": models.parsed(database)}
-    return forked.run(["report", *arguments], environment)
+    return forked.run(["report", "--quiet", *arguments], environment)
 
 
 @pytest.fixture(scope="module")

@@ -240,3 +240,16 @@ def test_an_account_is_kept_and_gone_on_with(account: Account, tmp_path: Path) -
     assert expected.tables(again) == expected.tables(account)
     writes.random_edits(again, 20, Random(1))
     assert pickle.dumps(again.clock)
+
+
+@pytest.mark.parametrize(("told", "wanted"), [("given", True), ("empty", False)])
+def test_events_of_a_mass_change_may_lack_the_values_before(told: Any, wanted: bool) -> None:
+    account = Account.generate(1, 5, clock=ManualClock(), switches=Switches(mass_value_before=told))
+    known, users = {event.id for event in account.events}, list(account.users)
+    deals = list(account.tables["leads"].rows)[:2]
+    writes.mass_edit(account, "leads", deals, name="All", price=7, responsible_user_id=users[-1], status_id=143)
+    events = [event for event in account.events if event.id not in known]
+    assert {event.type for event in events} == {
+        "name_field_changed", "sale_field_changed", "entity_responsible_changed", "lead_status_changed",
+    }  # fmt: skip
+    assert all(event.value_after and bool(event.value_before) is wanted for event in events)

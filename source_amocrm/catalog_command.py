@@ -29,8 +29,20 @@ def configured(streams: Iterable[models.AirbyteStream]) -> models.ConfiguredAirb
     return catalog
 
 
-def check_names(names: Iterable[str], known: list[str]) -> None:
-    """Raises ValueError, with the closest known name, for a name that no stream has."""
+def chosen(streams: Iterable[str] | None, without: Iterable[str], known: list[str]) -> list[str]:
+    """Returns the names of the chosen streams, by default all `known` ones, except those in `without`.
+
+    Raises ValueError, with the closest known name, for a name that no stream has, and if no stream is left.
+    """
+    names = list(dict.fromkeys(streams or known))
+    left_out = set(without)
+    _check_names([*names, *left_out], known)
+    if not (left := [name for name in names if name not in left_out]):
+        raise ValueError("All chosen streams are left out (--without), so there is nothing to read.")
+    return left
+
+
+def _check_names(names: Iterable[str], known: list[str]) -> None:
     for name in names:
         if name not in known:
             closest = difflib.get_close_matches(name, known, n=1)
@@ -42,16 +54,17 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm catalog", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
     parser.add_argument("--streams", default="", help="only these, separated by commas; all of them by default")
+    parser.add_argument("--without", default="", help="all but these, separated by commas")
     options = parser.parse_args(arguments)
     try:
         settings = ConfigFile(options.config).settings()
         source = SourceAmocrm(hand_over=keeper(options.config))
         found = {stream.name: stream.as_airbyte_stream() for stream in source.streams(settings)}
-        chosen = options.streams.replace(",", " ").split() or list(found)
-        check_names(chosen, list(found))
+        named, without = (text.replace(",", " ").split() for text in (options.streams, options.without))
+        names = chosen(named, without, list(found))
     except (AmocrmError, ConfigFileError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
-    catalog = configured(found[name] for name in dict.fromkeys(chosen))
+    catalog = configured(found[name] for name in names)
     print(json.dumps(models.ConfiguredAirbyteCatalogSerializer.dump(catalog), ensure_ascii=False))
     return 0

@@ -16,6 +16,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.broken_stdout import show_any_text
 from source_amocrm.airbyte.check import EXTRAS, POLICY
+from source_amocrm.airbyte.first_sync import first_sync
 from source_amocrm.airbyte.output import Output, packed
 from source_amocrm.auth import FileKeeper, HandOver, print_settings
 from source_amocrm.config import check_shape
@@ -61,6 +62,9 @@ class Entrypoint(AirbyteEntrypoint):
             for name in files:
                 help_text = f"a file: {_FILES[name][0]}"
                 of_command.add_argument(f"--{name}", metavar="FILE", required=name != "state", help=help_text)
+            if command == "check":
+                help_text = "also say how many requests and minutes a first sync takes"
+                of_command.add_argument("--estimate", action="store_true", help=help_text)
         return parser.parse_args(args)
 
     @staticmethod
@@ -99,14 +103,20 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
 
 
 def check_on_terminal(arguments: list[str]) -> int:
-    """Runs `check` for a person: prints sentences. Returns the same exit code as `check` without a terminal."""
+    """Runs `check` for a person: prints sentences. Returns the same exit code as `check` without a terminal.
+
+    With `--estimate` says what a first sync takes, too.
+    """
     parsed = Entrypoint.parse_args(arguments)
     plain_logs()
     code = 1
     try:
         check_files(parsed)
         code = 0
-        print(printable(verdict(SourceAmocrm.read_config(parsed.config), keeper(Path(parsed.config)))))
+        config, hand_over = SourceAmocrm.read_config(parsed.config), keeper(Path(parsed.config))
+        print(printable(verdict(config, hand_over)), flush=True)
+        if parsed.estimate:
+            print(printable(first_sync(open_account(config, EXTRAS, hand_over))))
     except AmocrmError as error:
         print(printable(str(error)), file=sys.stderr)
     except Exception as error:

@@ -35,7 +35,7 @@ HELP = """\
 source-amocrm reads an amoCRM or Kommo account into your own database, and for Airbyte.
 
   source-amocrm connect    lead through the sign-in and write config.json
-  source-amocrm check      --config FILE
+  source-amocrm check      --config FILE [--estimate]   what can be read; how long a first sync takes
   source-amocrm sync       --config FILE [--to URL] [--project ID]   the account's tables, in a database
   source-amocrm verify     --config FILE [--to URL] [--project ID]   proof that the tables equal the account
   source-amocrm models     [--to URL]   tables made into answers
@@ -118,7 +118,7 @@ def _run(arguments: list[str]) -> int:
         return WRONG_USAGE
     if verb in VERBS:
         return _run_verb(verb, arguments[1:])
-    if verb == "check" and sys.stdout.isatty():
+    if verb == "check" and (sys.stdout.isatty() or "--estimate" in arguments):
         from source_amocrm.entrypoint import check_on_terminal
 
         return check_on_terminal(arguments)

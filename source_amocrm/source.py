@@ -16,7 +16,7 @@ from airbyte_cdk.sources.streams import Stream
 from source_amocrm.account import Account
 from source_amocrm.airbyte.check import EXTRAS, POLICY, findings
 from source_amocrm.airbyte.concurrent_reading import ConcurrentReading
-from source_amocrm.airbyte.monitor import Monitor, log_pause
+from source_amocrm.airbyte.monitor import Monitor, OnProgress, log_pause, log_progress
 from source_amocrm.airbyte.output import MessageQueue
 from source_amocrm.auth import HandOver, print_settings
 from source_amocrm.config import parse_config
@@ -38,6 +38,7 @@ class SourceAmocrm(AbstractSource):
     """The source of amoCRM and Kommo. Everything that a sync needs is made when the sync starts.
 
     `pack` makes the data of a row's record. `hand_over` gets the config when amoCRM has changed something in it.
+    `on_progress` gets the progress of a sync every ten seconds.
     """
 
     check_config_against_spec = False
@@ -48,6 +49,7 @@ class SourceAmocrm(AbstractSource):
     ) -> None:
         self._pack = pack
         self._hand_over = hand_over
+        self.on_progress: OnProgress = log_progress
 
     @staticmethod
     def read_config(config_path: str) -> Any:
@@ -101,9 +103,9 @@ class SourceAmocrm(AbstractSource):
         for warning in _warnings(account):
             logger.warning(warning)
         queue = MessageQueue()
-        monitor = Monitor(account.api, selected, queue.put_at_once)
+        monitor = Monitor(account.api, selected, queue.put_at_once, self.on_progress)
         account.api.budget.on_pause = monitor.limited
-        sync = Sync(account, selected, monitor.observe)
+        sync = Sync(account, selected)
         reading = ConcurrentReading(sync, keeping_state, queue, monitor, self._pack)
         try:
             with monitor:

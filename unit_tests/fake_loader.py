@@ -10,9 +10,10 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from amocrm_warehouse.live_line import Step, Tell
 from amocrm_warehouse.sync import Outcome
 
 LOADER = f"{__name__}:sync"
@@ -68,11 +69,6 @@ def _who() -> Outcome:
     return Outcome(errors=[told])
 
 
-def _talks() -> Outcome:
-    print("   1.2 s  deals: 512 rows", flush=True)
-    return _slow()
-
-
 DOES: dict[str, Callable[[], Outcome]] = {
     "renamed": _loads(notices=["It is now called south."]),
     "revoked": lambda: Outcome(
@@ -88,12 +84,25 @@ DOES: dict[str, Callable[[], Outcome]] = {
     "killer": _killer,
     "forked": _forked,
     "who": _who,
-    "talks": _talks,
+    "talks": _slow,
 }
 
 
-def sync(config: Path, *, to: str, project: str, streams: list[str] | None = None, count: bool = True) -> Outcome:
+def sync(
+    config: Path,
+    *,
+    to: str,
+    project: str,
+    streams: list[str] | None,
+    without: Collection[str],
+    count: bool,
+    tell: Tell,
+) -> Outcome:
     with (config.parents[1] / "asked").open("a", encoding="utf-8") as asked:
-        asked.write(f"{config.name} into {to} as {project}: {streams}\n")
+        left_out = f" without {', '.join(without)}" if without else ""
+        asked.write(f"{config.name} into {to} as {project}: {streams}{left_out}\n")
     assert (sys.stdin.read(), count) == ("", False)
+    if config.stem == "talks":
+        print("The log has another last line.", flush=True)
+        tell(Step("reading", 512, unit="rows", share=0.24, seconds_left=240.0, at="leads"))
     return DOES.get(config.stem, _loads())()

@@ -271,7 +271,7 @@ def test_the_models_are_of_the_accounts_that_have_been_read(
     monkeypatch.setenv("FAKE_MODELS", str(tmp_path / "models"))
     job = project.defs.resolve_job_def("build_models")
     assert job.execute_in_process(instance=instance).success
-    assert (tmp_path / "models").read_text() == "postgresql://user@host/crm --project north_east,west\n"
+    assert (tmp_path / "models").read_text() == "postgresql://user@host/crm --quiet --project north_east,west\n"
 
 
 def test_no_event_holds_the_password_of_the_database(

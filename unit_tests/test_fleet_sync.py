@@ -150,9 +150,9 @@ def test_failures_are_counted_until_one_succeeds(fleet: Syncing, tmp_path: Path)
 
 def test_the_name_stands_in_the_address_and_streams_are_chosen(tmp_path: Path) -> None:
     one = account(tmp_path, "north-east")
-    sync(one, Syncing("postgresql://user@host/{name}", ("deals", "users"), loader=LOADER))
+    sync(one, Syncing("postgresql://user@host/{name}", ("deals", "users"), ("calls", "users"), loader=LOADER))
     assert asked(tmp_path) == [
-        "north-east.json into postgresql://user@host/north-east as north_east: ['deals', 'users']"
+        "north-east.json into postgresql://user@host/north-east as north_east: ['deals', 'users'] without calls, users"
     ]
     addresses = ("postgresql://user@host/a", "duckdb:///a.duckdb", "a.duckdb", "duckdb:///{name}.duckdb")
     assert [Syncing(to).one_at_a_time for to in addresses] == [False, True, True, False]
@@ -249,7 +249,7 @@ def test_what_is_under_way_is_shown_from_the_start(fleet: Syncing, tmp_path: Pat
     def watch(running: Sequence[UnderWay]) -> None:
         progress(running)
         progress._shown_at = float("-inf")
-        if "talks 0 s (deals: 512 rows)" in seen.getvalue().replace("1 s", "0 s"):
+        if "talks 0 s (reading 24%, about 4 min left, 512 rows, leads)" in seen.getvalue().replace("1 s", "0 s"):
             told.set()
             raise KeyboardInterrupt
 
@@ -261,8 +261,8 @@ def test_what_is_under_way_is_shown_from_the_start(fleet: Syncing, tmp_path: Pat
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def made(to: str, streams: tuple[str, ...], seconds: float | None) -> Syncing:
-        return Syncing(to, streams, seconds, LOADER)
+    def made(to: str, streams: tuple[str, ...], without: tuple[str, ...], seconds: float | None) -> Syncing:
+        return Syncing(to, streams, without, seconds, LOADER)
 
     monkeypatch.setattr(fleet_command, "Syncing", made)
     before = signal.getsignal(signal.SIGTERM)

@@ -64,7 +64,7 @@ def test_the_token_and_the_pace_are_the_account_s() -> None:
     world.answers(PAGE, url=FILES)
     assert files_host_api(world.api, DRIVE).get("/v1.0/files", {"limit": 50}).body == PAGE["json"]
     assert (world.asked, world.tokens) == ([f"{FILES}?limit=50"], ["Bearer t0"])
-    assert world.api.stats.by_path == {"/v1.0/files": 1}
+    assert world.api.stats.requests == 1
 
 
 def test_a_401_for_a_token_that_the_account_accepts_renews_nothing() -> None:

@@ -25,7 +25,7 @@ def test_a_stopped_command_says_what_is_left(
     command: ModuleType
     command, sentence = COMMANDS[name]
 
-    def stopped(_: Any) -> None:
+    def stopped(*_: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(command, "build_from", stopped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import count
 from typing import Any
 
@@ -77,3 +78,15 @@ def test_a_list_without_end_is_left_and_forgotten(monkeypatch: pytest.MonkeyPatc
         ):
             full(listing(path, rows))
         assert not rows._taken
+
+
+def test_the_rows_of_a_list_that_is_left_are_freed_though_its_failure_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_amocrm.walk.kept_rows.MOST_KEPT", 4 * MB)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooLong) as failure:
+            full(listing("/one", KeptRows()))
+        assert tracemalloc.get_traced_memory()[0] < MB
+    finally:
+        tracemalloc.stop()
+    assert failure.tb

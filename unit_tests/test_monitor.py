@@ -1,4 +1,4 @@
-"""The lines of a sync's log: each list once, whatever number of tables it is read for."""
+"""How far a sync has read: what is said every few seconds, and what is asked for it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,34 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import AirbyteMessage, EstimateType
 
-from source_amocrm.airbyte.monitor import Monitor
-from source_amocrm.engine.read_plan import Progress, ResumePoint
-from source_amocrm.http.client import Stats
+from source_amocrm.airbyte.monitor import Monitor, ReadingProgress, log_progress, reached
+from source_amocrm.engine.read_plan import Progress
+from source_amocrm.errors import AmocrmError
+from source_amocrm.http import Params
+from source_amocrm.http.client import Answer, Stats
 from source_amocrm.streams import STREAMS
+from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import Page, PageCheckpoint
 from unit_tests.offline import stream
 
-APRIL, MAY, JULY = 1743465600, 1746057600, 1751328000
-LEADS, CONTACTS, EVENTS = "/api/v4/leads", "/api/v4/contacts", "/api/v4/events"
+MAY, JUNE, JULY, AUGUST = 1746057600, 1748736000, 1751328000, 1754006400
+LEADS, EVENTS, FILES = "/api/v4/leads", "/api/v4/events", "/v1.0/files"
+BY_DATE: Params = {"order[updated_at]": "asc", "filter[updated_at][from]": 1, "limit": 250}
+BY_ID: Params = {"order[id]": "asc", "limit": 250}
+ALL: Params = {"limit": 250}
 
 
 class Account:
-    """A sync without an account: what is asked for and how far the tables are is set by the test."""
+    """A sync without an account: what is requested and how far the tables are is set by the test.
 
-    def __init__(self, *names: str, start: int | None = MAY) -> None:
+    `left`: by path, how many pages are left, as the questions learn; None if amoCRM refuses them.
+    """
+
+    def __init__(self, *names: str, start: int | None = MAY, left: dict[str, int | None] | None = None) -> None:
         self.start = start
         self.stats = Stats()
+        self.left = left or {}
+        self.asked: list[tuple[str, Params]] = []
         self.emitted: list[AirbyteMessage] = []
         self.progresses = {name: self._progress(name) for name in names if STREAMS[name].cursor_field}
         self.monitor = Monitor(
@@ -39,13 +50,20 @@ class Account:
         progress.begin((resource.name for resource in STREAMS[name].inputs()), JULY)
         return progress
 
-    def asks(self, path: str, times: int = 1) -> None:
-        self.stats.requests += times
-        self.stats.by_path[path] += times
+    def fetch(self, path: str, params: Params = ALL, *, shrinkable: bool = False) -> Answer:
+        self.asked.append((path, dict(params)))
+        assert (params["limit"], shrinkable) == (1, True), "a question is for one row"
+        left = self.left[path]
+        if left is None:
+            raise AmocrmError("no")
+        rows = [{"id": 1}] if int(str(params["page"])) <= left * 250 else []
+        return Answer({"_embedded": {"whatever": rows}}, 0.0, 0.0)
 
-    def page(self, path: str, rows: int = 50, made: int | None = None) -> None:
-        self.asks(path)
-        self.monitor.observe(path, Page([{"id": own, "created_at": made} for own in range(rows)]))
+    def reads(self, path: str, pages: int, params: Params = BY_DATE, requests: int = 1_000) -> None:
+        before = next((one.requests for name, one in self.stats.pages.items() if name.path == path), 0)
+        for number in range(before + 1, before + pages + 1):
+            self.stats.count_page(self.fetch, path, {**params, "page": number}, {"_links": {"next": {"href": "…"}}})
+        self.stats.requests = max(requests, self.stats.requests)
 
     def covered(self, name: str, until: int) -> None:
         for progress in self.progresses.values():
@@ -60,133 +78,135 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     return clock
 
 
-def lines(account: Account, caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Of one round."""
-    caplog.clear()
-    account.monitor.log_progress()
-    return list(caplog.messages)
-
-
-def test_a_shared_list_is_told_once(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte")
-    account = Account("deals", "custom_fields_deals", "deal_tags")
-    account.page(LEADS)
+def test_how_far_how_long_and_of_what(clock: Any) -> None:
+    account = Account("deals", "custom_fields_deals", left={LEADS: 300})
+    account.reads(LEADS, 30, requests=40)
     clock.now = 10.0
-    account.covered("leads", MAY + 10 * 86_400)
-    assert lines(account, caplog) == [
-        "Reading leads (deals and 2 more): up to 2025-05-11, about 50 s left; 50 rows, 5 rows a second, 1 requests"
-    ]
-    account.covered("leads", JULY + 1)
-    assert lines(account, caplog) == [
-        "Reading leads (deals and 2 more): read to the end; 50 rows, 5 rows a second, 1 requests"
-    ]
-    account.monitor.observe(LEADS, None)
-    for name in account.progresses:
-        account.monitor.ended(name)
-    assert lines(account, caplog) == []
-
-
-def test_a_list_of_which_deletions_alone_are_left_is_not_read_before_it_begins(
-    clock: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "airbyte")
-    account = Account("deals")
-    [progress] = account.progresses.values()
-    progress.finish("leads", deletions_delivered=False)
-    progress.needed = {}
-    account.asks(LEADS)
-    clock.now = 10.0
-    assert lines(account, caplog) == ["Reading leads (deals); 0 rows, 0 rows a second, 1 requests"]
-
-
-def test_what_takes_longest_is_told_last(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte")
-    account = Account("deals", "contacts")
-    account.page(LEADS)
-    account.page(CONTACTS, 100)
-    clock.now = 10.0
-    account.covered("leads", MAY + 10 * 86_400)
-    account.covered("contacts", MAY + 30 * 86_400)
-    assert lines(account, caplog) == [
-        "Reading contacts (contacts): up to 2025-05-31, about 10 s left; 100 rows, 10 rows a second, 1 requests",
-        "Reading leads (deals): up to 2025-05-11, about 50 s left; 50 rows, 5 rows a second, 1 requests",
-    ]
-
-
-def test_from_the_newest_on_the_oldest_row_of_any_list_is_the_end(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte")
-    account = Account("events", "deals", start=None)
-    account.page(EVENTS)
-    progress = account.progresses["events"]
-    progress.cover("events", Page([], (MAY + 60 * 86_400, JULY)))
-    clock.now = 10.0
-    assert lines(account, caplog) == [
-        "Reading events (events): back to 2025-06-29; 50 rows, 5 rows a second, 1 requests",
-        "Reading leads (deals); 0 rows, 0 rows a second, 0 requests",
-    ]
-    account.page(LEADS, made=APRIL)
-    account.monitor.observe(LEADS, None)
-    for clock.now, since in ((20.0, MAY + 30 * 86_400), (30.0, MAY + 15 * 86_400)):
-        progress.cover("events", Page([], (since, JULY)))
-        told = lines(account, caplog)
-    assert told == [
-        "Reading events (events): back to 2025-05-15, about 30 s left; 50 rows, 2 rows a second, 1 requests"
-    ]
-
-
-def test_a_walk_by_page_number_has_no_date(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte")
-    account = Account("deals")
-    account.page(LEADS)
-    clock.now = 10.0
-    [progress] = account.progresses.values()
-    progress.cover("leads", Page([], checkpoint=PageCheckpoint(3, 7)), MAY)
-    assert isinstance(progress.pending["leads"].resume, ResumePoint)
-    assert lines(account, caplog) == ["Reading leads (deals); 50 rows, 5 rows a second, 1 requests"]
-
-
-def test_events_that_bring_no_row_are_told_too(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "airbyte")
-    account = Account("deals")
     account.monitor.row("deals")
-    account.monitor.observe(LEADS, None)
-    account.asks(EVENTS, 70)
-    clock.now = 10.0
-    assert lines(account, caplog) == ["Reading events (what was deleted, restored or linked to others); 70 requests"]
-    assert lines(account, caplog) == ["Reading the rest of deals; 1 rows, 0 rows a second"]
-    assert account.monitor.ended("deals") == 1
-    assert lines(account, caplog) == []
+    account.covered("leads", MAY + 10 * 86_400)
+    assert account.monitor.progress() == ReadingProgress(1, 40, None, None, "leads up to 2025-05-11")
+    account.reads(LEADS, 70)
+    clock.now = 20.0
+    said = account.monitor.progress()
+    assert str(said) == "21% read, about 50 s left; 1 rows, 1,000 requests; leads up to 2025-05-11"
+    assert said.share is not None
+    account.covered("leads", JULY + 1)
+    clock.now = 30.0
+    assert account.monitor.progress() == ReadingProgress(1, 1_000, None, None, ""), "the list is read"
 
 
-def test_a_table_without_a_list(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_questions_are_for_what_is_left_by_date() -> None:
+    """Behind the rows that are read, whichever way the list is read: the filter is of what is left."""
+    account = Account("deals", left={LEADS: 60})
+    account.reads(LEADS, 20)
+    account.covered("leads", JUNE)
+    account.monitor.progress()
+    left = {"filter[updated_at][from]": JUNE, "filter[updated_at][to]": JULY, "order[updated_at]": "asc", "limit": 1}
+    assert account.asked == [(LEADS, {**left, "page": pages * 250 + 1}) for pages in (40, 328, 115)]
+
+
+def test_the_questions_go_on_from_the_last_page_by_number() -> None:
+    account = Account("deals", "files", start=None, left={LEADS: 500, FILES: None})
+    [progress] = account.progresses.values()
+    progress.cover("leads", Page([], checkpoint=PageCheckpoint(5_000, 7)), MAY)
+    account.reads(LEADS, 20, BY_ID)
+    account.reads(FILES, 31, {"limit": 50})
+    account.monitor.progress()
+    assert account.asked == [
+        (FILES, {"limit": 1, "page": (31 + 2 * 30) * 50 + 1}),
+        (LEADS, {"order[id]": "asc", "limit": 1, "page": (20 + 40) * 250 + 1}),
+        (LEADS, {"order[id]": "asc", "limit": 1, "page": (20 + 328) * 250 + 1}),
+    ]
+
+
+def test_two_readings_of_one_list_are_told_apart() -> None:
+    """The cards with their fields, the ids of all cards, and what is asked by ids, row by row, or of another kind."""
+    stats, fetch = Stats(), Account("deals").fetch
+    for params in (
+        {**BY_DATE, "with": "contacts", "page": 1}, {**BY_DATE, "with": "contacts", "page": 2},
+        {**ALL, "page": 1}, {**ALL, "page": 2},
+        {**ALL, "filter[id][]": [1, 2], "page": 1}, {**BY_DATE, "limit": 1, "page": 9}, {**BY_DATE},
+    ):  # fmt: skip
+        stats.count_page(fetch, LEADS, params, None)
+    for kinds in (["lead_deleted"], ["lead_added", "lead_deleted"]):
+        stats.count_page(
+            fetch, EVENTS, {"filter[type][]": kinds, "filter[created_at][from]": 1, **ALL, "page": 1}, None
+        )
+    assert {tuple(name): one.requests for name, one in stats.pages.items()} == {
+        (LEADS, "with=contacts", False): 2,
+        (LEADS, "", True): 1,
+        (EVENTS, "filter%5Btype%5D%5B%5D=lead_deleted", False): 1,
+        (EVENTS, "filter%5Btype%5D%5B%5D=lead_added&filter%5Btype%5D%5B%5D=lead_deleted", False): 1,
+    }
+
+
+def test_a_list_is_left_until_its_end_is_seen_however_slowly_it_comes() -> None:
+    """A list that is read whole ends with a page without a next one, a changing list when its tables have it."""
+    account = Account("deals", "events", start=None)
+    kinds = {"filter[type][]": ["lead_deleted"], "filter[created_at][from]": 1, **ALL}
+    account.reads(EVENTS, 9, kinds)
+    account.reads(EVENTS, 1, {"filter[created_at][from]": 1, **ALL})
+    account.reads(FILES, 5, ALL)
+    account.reads(LEADS, 5)
+    for _ in range(2):
+        assert {(name.path, name.query) for name in account.monitor._unread()} == {
+            (EVENTS, ""), (FILES, ""), (LEADS, "")
+        }  # fmt: skip
+    account.stats.count_page(account.fetch, FILES, {**ALL, "page": 6}, {"_links": {}})
+    account.stats.count_page(account.fetch, FILES, {**ALL, "page": 4}, {"_links": {"next": {}}})
+    account.progresses["deals"].finish("leads")
+    assert [(name.path, name.query) for name in account.monitor._unread()] == [(EVENTS, "")]
+
+
+def test_the_end_of_a_sync(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "airbyte")
     account = Account("users")
     with account.monitor:
         account.monitor.row("users")
-        clock.now = 2.0
-        assert lines(account, caplog) == ["Reading users; 1 rows, 0 rows a second"]
         account.monitor.row("users")
-        account.asks(LEADS, 3_630)
-        account.stats.throttled = 16
+        account.stats.requests, account.stats.throttled = 3_630, 16
         clock.now = 520.0
     assert caplog.messages[-1] == (
         "Read 2 rows with 3,630 requests in 520.0 s (7.0 requests a second); "
         "16 were refused as too many (429); threads waited 1,234.6 s for their turn to ask."
     )
+    log_progress(ReadingProgress(1_234, 56, 0.5, 100.0, "leads"))
+    log_progress(ReadingProgress(1_234, 56))
+    assert caplog.messages[-2:] == [
+        "Reading: 50% read, about 2 min left; 1,234 rows, 56 requests; leads",
+        "Reading: 1,234 rows, 56 requests",
+    ]
 
 
-def test_how_many_rows_there_will_be_is_told_by_the_part_of_the_history_that_is_read(clock: Any) -> None:
-    account = Account("deals", "custom_fields_deals", "notes", "users")
-    account.page(LEADS)
+def test_how_many_rows_a_table_of_one_list_will_have(clock: Any) -> None:
+    account = Account("deals", "custom_fields_deals", "notes", "users", left={LEADS: 300})
     for name, rows in {"deals": 50, "custom_fields_deals": 120, "notes": 7, "users": 9}.items():
         for _ in range(rows):
             account.monitor.row(name)
-    clock.now = 10.0
-    account.covered("leads", MAY + (JULY - MAY) // 4)
-    account.monitor.log_progress()
-    account.monitor.estimate()
+    for clock.now in (10.0, 20.0):
+        account.reads(LEADS, 50)
+        account.monitor.progress()
+        account.monitor.estimate()
     estimates = [message.trace.estimate for message in account.emitted if message.trace]
     assert [(one.name, one.type, one.row_estimate) for one in estimates if one] == [
-        ("deals", EstimateType.STREAM, 200),
-        ("custom_fields_deals", EstimateType.STREAM, 480),
+        ("deals", EstimateType.STREAM, 597),
+        ("custom_fields_deals", EstimateType.STREAM, 1_433),
+        ("deals", EstimateType.STREAM, 188),
+        ("custom_fields_deals", EstimateType.STREAM, 451),
     ]
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        ([], ""),
+        ([(0, AUGUST)], ""),
+        ([(0, MAY)], "back to 2025-05-01"),
+        ([(MAY, AUGUST)], "up to 2025-05-01"),
+        ([(MAY, FOREVER)], "up to 2025-05-01"),
+        ([(MAY, JULY)], "back to 2025-07-01"),
+        ([(0, MAY), (JUNE, JULY)], ""),
+    ],
+)
+def test_where_a_reading_is(left: list[tuple[int, int]], words: str) -> None:
+    assert reached(left, AUGUST) == words

@@ -59,6 +59,7 @@ FIELD: dict[str, Any] = {
     "remind": None,
     "tracking_callback": None,
     "search_in": None,
+    "column_name": "cf_4439091_primer_tekstovogo_polya",
 }
 
 
@@ -183,6 +184,7 @@ def test_documented_custom_fields() -> None:
         FIELD,
         FIELD
         | {"custom_field_id": 4440043, "name": "Пример поля с типом 'data'", "type": "date"}
+        | {"column_name": "cf_4440043_primer_polya_s_tipom_data"}
         | {"sort": 505, "required_statuses": None},
     ]
 
@@ -192,6 +194,7 @@ def test_documented_field_with_options() -> None:
     assert custom_field(given, "contacts") == FIELD | {
         "custom_field_id": 3,
         "name": "Телефон",
+        "column_name": "cf_3_telefon",
         "type": "multitext",
         "code": "PHONE",
         "entity_type": "contacts",
@@ -208,6 +211,7 @@ def test_documented_new_field() -> None:
     assert custom_field(given, "leads") == FIELD | {
         "custom_field_id": 4457223,
         "name": "multi select",
+        "column_name": "cf_4457223_multi_select",
         "type": "multiselect",
         "sort": 510,
         "enums": given["enums"],
@@ -222,6 +226,7 @@ def test_documented_fields_of_a_catalog(catalog_id: int | None) -> None:
     assert custom_field(first, "catalogs", catalog_id) == FIELD | unknown | {
         "custom_field_id": 1278898087,
         "name": "Новое имя для дополнительного поля",
+        "column_name": "cf_1278898087_novoe_imya_dlya_dopolnitelnogo_polya",
         "type": "textarea",
         "code": "DESCRIPTION",
         "entity_type": "catalogs",
@@ -234,6 +239,7 @@ def test_documented_fields_of_a_catalog(catalog_id: int | None) -> None:
     assert custom_field(second, "catalogs", catalog_id) == FIELD | unknown | {
         "custom_field_id": 1278898091,
         "name": "Новое имя для поля Категория",
+        "column_name": "cf_1278898091_novoe_imya_dlya_polya_kategoriya",
         "type": "category",
         "code": "GROUP",
         "entity_type": "catalogs",

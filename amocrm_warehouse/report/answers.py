@@ -163,7 +163,8 @@ ANSWERS: dict[str, str] = {
         inner join amocrm_marts.deals as deals on deals.project_id = ways.project_id and deals.deal_id = ways.deal_id
         {of_chosen("deals")}
         inner join amocrm_staging.stg_statuses as stages
-            on stages.project_id = ways.project_id and stages.pipeline_id = ways.pipeline_id and stages.status_id <> 143
+            on stages.project_id = ways.project_id and stages.pipeline_id = ways.pipeline_id
+            and stages.stage_kind <> 'lost'
         where not deals.is_deleted and {in_period("deals.created_at_local")} and {in_choice("deals", pipeline=None)}
             and {in_choice("ways", user=None)}
         group by 1, 2, 3, 4, 5, 6, 7, accounts.stages_known
@@ -301,7 +302,7 @@ ANSWERS: dict[str, str] = {
         order by stages.project_id, pipeline_sort, pipeline_id, status_sort, status_id
     """,
     "deal": f"""
-        select history.*, deals.name as deal, deals.currency
+        select history.*, deals.name as deal
         from amocrm_marts.deal_history as history {of_chosen("history")}
         inner join amocrm_marts.deals as deals
             on deals.project_id = history.project_id and deals.deal_id = history.deal_id

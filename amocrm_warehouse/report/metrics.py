@@ -34,6 +34,8 @@ class Metric:
 _FILE = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 ROWS: Mapping[str, Mapping[str, str]] = _FILE["rows"]
 METRICS = {name: Metric(**fields) for name, fields in _FILE["metrics"].items()}
+MONEY = frozenset(_FILE["money"]) | {name for name, metric in METRICS.items() if metric.unit == "money"}
+"""Columns of marts and metrics that are amounts: a sum of one is of one currency, which another column names."""
 
 
 def column(mart: str, name: str) -> str:

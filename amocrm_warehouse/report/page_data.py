@@ -85,7 +85,7 @@ def read(
     }
 
 
-OF_EVERYBODY = ("costs", "forecast", "forecast_stages", "freshness")
+OF_EVERYBODY = ("capped_deals", "costs", "forecast", "forecast_stages", "freshness")
 """Tables whose figures are of all users together; a page of chosen users leaves them out."""
 
 

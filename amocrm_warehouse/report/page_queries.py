@@ -192,10 +192,15 @@ QUERIES = {
     "forecast": """
         select
             project_id, months_back, months_ahead, month, pipeline_id, sold_so_far, from_open, from_new, expected, low,
-            high, sold, sold_month_before
+            high, sold, sold_month_before, budget_cap
         from amocrm_marts.forecast
         where months_back = 0 or months_ahead = 0
         order by project_id, pipeline_id, months_back desc, months_ahead
+    """,
+    "capped_deals": """
+        select project_id, deal_id, name
+        from amocrm_marts.capped_deals
+        order by project_id, budget desc, deal_id
     """,
     "forecast_stages": """
         select project_id, pipeline_id, status_id, age, deals, budget, chance_0, expected_0, expected_1, expected_2

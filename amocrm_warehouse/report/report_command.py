@@ -9,9 +9,11 @@ import sys
 from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
+from typing import Any
 
 from amocrm_warehouse.database import (
     DATABASE_ERRORS,
+    Run,
     marts_to_read,
     models_of,
     projects_in_marts,
@@ -21,6 +23,7 @@ from amocrm_warehouse.database import (
 from amocrm_warehouse.database_address import duckdb_file, is_file
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.live_line import SILENT, LiveLine, Step, live_line
 from amocrm_warehouse.models_command import Built, add_options, build, build_from, environment, projects_of
 from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
 from amocrm_warehouse.report import workbook
@@ -28,7 +31,7 @@ from amocrm_warehouse.report.answers import people_of, stale_days
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
-from amocrm_warehouse.report.page_queries import BY, QUERIES, needs
+from amocrm_warehouse.report.page_queries import BY, FIRST_DAYS, QUERIES, needs
 from amocrm_warehouse.report.report_page import write
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from amocrm_warehouse.table_names import SCHEMA, table_name
@@ -41,15 +44,27 @@ def report(
     unread: list[str] | None = None,
     built: Built | None = None,
     contents: Contents = EVERYTHING,
+    line: LiveLine = SILENT,
 ) -> Path:
     """Writes the page of the marts in a database. Raises ValueError with a sentence if it cannot be written."""
     path = path or writable_path(database)
     try:
         with reading(database, marts=contents.marts) as run:
-            write(path, run, unread or [], built.unbuilt if built else None, contents)
+            write(path, counted(run, line), unread or [], built.unbuilt if built else None, contents)
     except DATABASE_ERRORS as error:
         raise unreadable(error) from None
     return path
+
+
+def counted(run: Run, line: LiveLine) -> Run:
+    """Returns `run`, whose statements the line counts."""
+    line.begin("report", 2 + len(FIRST_DAYS) + len(QUERIES), "queries")
+
+    def run_counted(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+        line.count()
+        return run(sql, **values)
+
+    return run_counted
 
 
 def unreadable(error: Exception) -> ValueError:
@@ -99,10 +114,12 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     others = [known.lower() for known in projects_in_marts(database)]
     kept = {known for known in others if {table_name(known, "deals"), table_name(known, "account")} & present}
     projects = sorted(kept | {project.lower()})
-    built = build(database, projects, plans=read_plans(plans) if plans else None, raw_schema=schema)
+    with live_line() as line:
+        built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
+        path = report(database, unread=failures(database, projects, schema), built=built, line=line)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
-    return report(database, unread=failures(database, projects, schema), built=built)
+    return path
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -136,27 +153,29 @@ def main(arguments: list[str] | None = None) -> int:
         costs = read_costs(options.costs) if options.costs else None
         path = writable_path(options.db, options.out) if with_page else None
         workbook_path = writable_path(options.db, options.xlsx) if options.xlsx else None
-        marts = marts_built_before(options) if options.built else None
-        built = built_before(options.db, marts) if marts else build_from(options)[0]
-        projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
-        with reading(options.db, marts=marts) as run:
-            only = people_of(run, options.group, options.manager) if options.group or options.manager else None
-            choice = replace(last_months(run), users=only)
-            words = Words(options.language, stale_days(run))
-            if workbook_path:
-                workbook.write(workbook_path, run, choice, words, built.unbuilt)
-            if options.digest:
-                print(digest(run, choice, words, built.unbuilt))
-        if path:
-            report(
-                options.db, path, failures(options.db, projects, options.schema), built, Contents(only, costs, marts)
-            )
+        with live_line(sys.stderr, shown=not options.quiet) as line:
+            marts = marts_built_before(options) if options.built else None
+            built = built_before(options.db, marts) if marts else build_from(options, line)[0]
+            projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
+            with reading(options.db, marts=marts) as run:
+                only = people_of(run, options.group, options.manager) if options.group or options.manager else None
+                choice = replace(last_months(run), users=only)
+                words = Words(options.language, stale_days(run))
+                if workbook_path:
+                    line.step = lambda: Step("workbook")
+                    workbook.write(workbook_path, run, choice, words, built.unbuilt)
+                text = digest(run, choice, words, built.unbuilt) if options.digest else ""
+            if path:
+                unread = failures(options.db, projects, options.schema)
+                report(options.db, path, unread, built, Contents(only, costs, marts), line)
     except DATABASE_ERRORS as error:
         return exit_code(unreadable(error))
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     if built.failure:
         print(built.failure, file=sys.stderr)
+    if text:
+        print(text)
     if path:
         show(path, sys.stderr if options.digest else None)  # the digest may go on into a messenger
     return 2 if built.failure else 0
@@ -186,7 +205,10 @@ def marts_built_before(options: argparse.Namespace) -> str:
 def built_before(database: str, marts: str) -> Built:
     """Returns the page's models that are in the database. A model that a dbt project has left out is no failure."""
     with reading(database) as run:
-        present = models_of(run, marts).tables(tables(database))
+        models = models_of(run, marts)
+    if not models.built:
+        raise ValueError(f"The marts in {marts} do not say of which models they are: build int_tables beside them.")
+    present = models.tables(tables(database))
     needed = set().union(*map(needs, QUERIES.values()))
     return Built(len(needed & present), dict.fromkeys(needed - present, "it is not in the database"))
 

@@ -53,7 +53,7 @@ function funnel(view) {
   const known = new Map(TABLES.accounts.map((row) => [row.project_id, row.stages_known]));
   return grouped(view.ways(), "project_id", "pipeline_id").map((ways) => {
     const [{ project_id: project, pipeline_id: pipeline }] = ways;
-    const way = TABLES.stages.filter((row) => row.project_id === project && row.pipeline_id === pipeline && row.status_id !== 143);
+    const way = TABLES.stages.filter((row) => row.project_id === project && row.pipeline_id === pipeline && row.stage_kind !== "lost");
     const hasHistory = known.get(project);
     let previous = null;
     const stages = way.map((stage) => {
@@ -332,14 +332,18 @@ function forecast(view) {
   const ahead = grouped(found, "project_id").map((rows) => {
     const known = rows.filter((row) => row.expected !== null);
     const past = known.filter((row) => row.months_back);
+    const capped = (TABLES.capped_deals || []).filter((row) => row.project_id === rows[0].project_id);
     if (!known.some((row) => !row.months_back)) return { title: "forecast.ahead", project: rows[0].project_id, rows: [], columns: [], notes: ["forecast.few"] };
     return {
       title: "forecast.ahead", project: rows[0].project_id, chart: "forecast", rows, unit: ["expected", "low", "high", "bar"],
       notes: known.length < rows.length ? ["forecast.few_rest"] : [],
-      insights: past.length ? [["forecast.record", {
+      insights: [...(past.length ? [["forecast.record", {
         count: ["number", past.length], inside: ["number", past.filter((row) => row.sold >= row.low && row.sold <= row.high).length],
         off: ["percent", median(past.map((row) => row.off))], before: ["percent", median(past.map((row) => ratio(Math.abs(row.sold_month_before - row.sold), row.sold)))],
-      }]] : [],
+      }]] : []), ...(capped.length ? [["forecast.capped", {
+        cap: ["money", rows.find((row) => !row.months_back).budget_cap], deals: ["number", capped.length],
+        names: ["text", capped.slice(0, 3).map((row) => row.name || `#${row.deal_id}`).join(", ") + (capped.length > 3 ? "…" : "")],
+      }]] : [])],
       columns: [["month", "month"], ["expected", "money"], ["low", "money"], ["high", "money"], ["won_budget", "money"], ["off", "percent"], ["sold_so_far", "money"], ["from_open", "money"], ["from_new", "money"]],
     };
   });

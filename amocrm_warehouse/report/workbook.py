@@ -15,7 +15,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, answer
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import percents
-from amocrm_warehouse.report.metrics import metrics_in
+from amocrm_warehouse.report.metrics import MONEY, metrics_in
 from amocrm_warehouse.report.page_queries import needs
 from amocrm_warehouse.report.report_words import Words
 from source_amocrm import atomic_file
@@ -48,9 +48,6 @@ TOTALS = {
     "talks": {"talks", "unanswered"},
     "work": {"calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"},
 }  # fmt: skip
-MONEY = {"budget", "expected", "low", "high", "sold_so_far", "from_open", "from_new", "sold", "plan"} | metrics_in(
-    "money"
-)
 SHARES = {"plan_share"} | metrics_in("percent")
 HEADS = {"pipeline_name": "filter.scope", "project_id": "column.account"}
 NAMELESS = {
@@ -90,8 +87,10 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
         period = f"{words.day(days.since)} – {words.day(min(days.until, days.today))}"
         lines.append([row["account"] or project, period, row["currency"] or words("currency.unknown")])
     for name, columns in SHEETS.items():
-        of_everybody = name == "forecast" and choice.users is not None
-        if of_everybody or needs(ANSWERS[name]) & set(unbuilt):
+        if name == "forecast" and choice.users is not None:
+            continue
+        if needs(ANSWERS[name]) & set(unbuilt):
+            lines += [[], [words(f"{name}.title"), words("none.unbuilt")]]
             continue
         table = Sheet(name, answer(run, name, choice), accounts, words)
         table.write(book)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from amocrm_warehouse.database_address import remembered
 from amocrm_warehouse.interrupt import interrupted
-from amocrm_warehouse.live_line import watching
+from amocrm_warehouse.live_line import Step, Tell, Watch, live_line, untold
 from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.table_lock import table_set
@@ -41,15 +41,18 @@ def sync(
     to: str,
     project: str,
     streams: list[str] | None = None,
+    without: Collection[str] = (),
     refresh: Collection[str] = (),
     dataset: str = SCHEMA,
     count: bool = True,
+    tell: Tell = untold,
 ) -> Outcome:
     """Reads what changed since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.
 
-    `refresh`: streams that are read from the beginning, whose rows stay until all are read and are then replaced at
-    once. A token that amoCRM rotates is written to `config` before it is used. With `count` the rows of the tables are
-    counted at the end. Raises ValueError with a sentence if the sync could not begin.
+    A token that amoCRM rotates is written to `config` before it is used. `streams`: None for all; `without`: those to
+    leave out; `refresh`: those to read from the beginning, whose rows stay until all are read and are then replaced at
+    once. With `count` the rows of the tables are counted at the end. `tell` gets each step that the sync comes to.
+    Raises ValueError with a sentence if the sync could not begin.
     """
     remembered(to)
     account, started_at, start = ConfigFile(config), datetime.now(timezone.utc), time.monotonic()
@@ -65,10 +68,11 @@ def sync(
         from amocrm_warehouse.sync.loader import Loader
         from amocrm_warehouse.sync.row_buffer import LoadError
 
-        reading = Reading(account, settings, streams, outcome)
+        reading = Reading(account, settings, streams, without, outcome)
         names = [table.stream for table in reading.tables]
         # dlt keeps its settings by thread, and in the main thread it would handle signals
-        with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, watching(outcome.received) as watch:
+        with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, live_line(tell=tell) as line:
+            line.step = lambda: Step("opening the database")
             make = partial(Loader, kind, to, project=project.lower(), dataset=dataset, folder=folder)
             loader = thread.submit(make).result()
             loader.check_names(names)
@@ -89,6 +93,8 @@ def sync(
             packages = Packages(reading.tables, folder, thread, loader.load)
             try:
                 try:
+                    watch = Watch(outcome.received, line)
+                    line.step = lambda: packages.step() if packages.waits else watch.step()
                     reading.into(packages, states, watch)
                 except KeyboardInterrupt:
                     if interrupted():  # our handler raised it, and left no row half taken
@@ -96,8 +102,10 @@ def sync(
                     raise
                 loader.account = _account(reading.settings)
                 loader.refreshing -= outcome.complete
+                line.step = packages.step
                 packages.finish(partial(loader.load, sync=_ended_sync(outcome, started_at)))
                 if count:
+                    line.step = lambda: Step("counting the rows")
                     outcome.totals = thread.submit(_table_sizes, loader, names).result()
             except LoadError as error:
                 outcome.errors.append(str(error))

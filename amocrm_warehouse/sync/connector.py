@@ -28,7 +28,7 @@ from amocrm_warehouse.sync.load_packages import Packages
 from amocrm_warehouse.sync.outcome import Outcome
 from source_amocrm.account.resources import CARDS
 from source_amocrm.auth import FileKeeper
-from source_amocrm.catalog_command import check_names, configured
+from source_amocrm.catalog_command import chosen, configured
 from source_amocrm.config_file import ConfigFile
 from source_amocrm.errors import SyncFailed
 from source_amocrm.secrecy import hide_in_record
@@ -41,7 +41,14 @@ LOGGER = logging.getLogger("airbyte")
 class Reading:
     """Reads the chosen streams of an account. Raises ValueError for an unknown stream, or a config that cannot work."""
 
-    def __init__(self, account: ConfigFile, settings: dict[str, Any], streams: list[str] | None, out: Outcome) -> None:
+    def __init__(
+        self,
+        account: ConfigFile,
+        settings: dict[str, Any],
+        streams: list[str] | None,
+        without: Collection[str],
+        out: Outcome,
+    ) -> None:
         self.settings = settings
         """The config as it is by now, with the settings that amoCRM has changed since the start."""
         self._first_settings = settings
@@ -52,8 +59,7 @@ class Reading:
             found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
         except AirbyteTracedException as error:
             raise ValueError(error.message) from None
-        check_names(streams or [], list(found))
-        self._streams = [found[name] for name in dict.fromkeys(streams or found)]
+        self._streams = [found[name] for name in chosen(streams, without, list(found))]
         self.tables = [_table(one) for one in self._streams]
 
     def refresh(self, names: Collection[str]) -> set[str]:
@@ -72,6 +78,7 @@ class Reading:
     def into(self, packages: Packages, states: Mapping[str, str], watch: Watch) -> None:
         """Reads from the states on. The connector's failures go into the outcome, those of `packages` are raised."""
         catalog = configured(self._streams)
+        self._source.on_progress = watch.progress
         messages = self._source.read(
             LOGGER, copy.deepcopy(self._first_settings), catalog, [_state(*one) for one in states.items()]
         )

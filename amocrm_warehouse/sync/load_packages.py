@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
+from amocrm_warehouse.live_line import Step
 from amocrm_warehouse.sync.arrow_table import Row, Table
 from amocrm_warehouse.sync.row_buffer import Rows, TakenRows
 
@@ -41,6 +42,15 @@ class Packages:
         """Whether a package was not loaded. Then none follows, because its states would cover the lost rows."""
         self._loaded_at = time.monotonic()
         self._until_check = CHECK_EVERY
+        self.waits = False
+        """Whether the reading waits until a package is loaded."""
+        self._loaded = self._loading = 0
+        """Rows that the database has, and rows of the package that is loaded now."""
+
+    def step(self) -> Step:
+        """Returns the step of a sync that loads rows and waits for that."""
+        waiting = sum(rows.count for rows in self._rows.values())
+        return Step("loading", self._loaded, self._loaded + self._loading + waiting, "rows")
 
     def add(self, stream: str, row: Row, read_at: int) -> None:
         """`read_at`: milliseconds."""
@@ -87,15 +97,20 @@ class Packages:
             rows for name, rows in self._rows.items() if name in self._complete or (rows.count and not rows.table.whole)
         ]
         states, self._states, self._complete = self._states, {}, set()
+        self._loading = sum(rows.count for rows in chosen)
         if chosen or states or last:
             self._under_way = self._thread.submit(last or self._load, [rows.take() for rows in chosen], states)
 
     def _settle(self) -> None:
         if self._under_way:
+            self.waits = True
             try:
                 self._under_way.result()
             except Exception:
                 self._under_way, self._failed = None, True
                 raise
+            finally:
+                self.waits = False
             self._under_way = None
             self._loaded_at = time.monotonic()
+            self._loaded, self._loading = self._loaded + self._loading, 0

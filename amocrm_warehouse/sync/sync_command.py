@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_database(parser)
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
     parser.add_argument("--streams", default="", help="the streams to read, separated by commas; all by default")
+    parser.add_argument("--without", default="", help="the streams to leave out, separated by commas")
     parser.add_argument("--refresh", default="", help="streams to read from the beginning and to replace whole")
     parser.add_argument("--dataset", default=SCHEMA, help=f"the schema of the tables; {SCHEMA} by default")
     parser.add_argument("--report", action="store_true", help="then build the models and write the report")
@@ -87,9 +88,14 @@ def _sync(options: argparse.Namespace, project: str) -> int:
     sys.meta_path.insert(0, finder)
     try:
         streams = listed(options.streams) or None
-        refresh = listed(options.refresh)
         outcome = sync(
-            options.config, to=options.db, project=project, streams=streams, refresh=refresh, dataset=options.dataset
+            options.config,
+            to=options.db,
+            project=project,
+            streams=streams,
+            without=listed(options.without),
+            refresh=listed(options.refresh),
+            dataset=options.dataset,
         )
     finally:
         sys.meta_path.remove(finder)

@@ -71,7 +71,8 @@ def deal_statuses(account: Account) -> list[Row]:
 
 
 def _move(account: Account, event: Event, newest_loss: Event | None) -> Row:
-    new, old = event.value_after[0]["lead_status"], event.value_before[0]["lead_status"]
+    new, [old] = event.value_after[0]["lead_status"], event.value_before or [{"lead_status": {}}]
+    old = old["lead_status"]
     lead = account.tables["leads"].get(event.entity_id)
     explains = event is newest_loss and lead is not None and lead["status_id"] == LOST
     return {
@@ -81,8 +82,8 @@ def _move(account: Account, event: Event, newest_loss: Event | None) -> Row:
         "created_at": stamp(event.created_at),
         "updated_at": stamp(event.created_at),
         "pipeline_id_new": new["pipeline_id"],
-        "pipeline_id_old": old["pipeline_id"],
+        "pipeline_id_old": old.get("pipeline_id"),
         "status_new": new["id"],
-        "status_old": old["id"],
+        "status_old": old.get("id"),
         "loss_reason_id": lead["loss_reason_id"] if explains and lead else None,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..sandbox.account import Account
 from .common import Row
 
@@ -106,6 +108,18 @@ def custom_fields(account: Account) -> list[Row]:
     return rows
 
 
+LATIN = dict(zip("абвгдеёзийклмнопрстуфыэ", "abvgdeeziyklmnoprstufye", strict=True))
+LATIN |= {"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": "", "ю": "yu", "я": "ya"}
+LATIN |= {"ö": "o", "ß": "ss", "³": "3", "№": "no"}
+
+
+def column_name(field_id: int, name: str) -> str:
+    """Returns the column of a custom field, whose name has only letters that the generated accounts have."""
+    latin = "".join(LATIN.get(letter, letter) for letter in name.lower())
+    alias = re.sub(r"[^a-z0-9]+", "_", latin).strip("_")
+    return f"cf_{field_id}_{alias[:40]}".rstrip("_")
+
+
 def _is_open(account: Account, kind: str) -> bool:
     customers = account.switches.customers
     if kind.startswith("catalogs/"):
@@ -120,6 +134,7 @@ def _field(account: Account, kind: str, field: Row) -> Row:
     entity_type = {"customers/segments": "segments"}.get(kind, kind.partition("/")[0])
     return {
         "custom_field_id": field["id"],
+        "column_name": column_name(field["id"], field["name"]),
         "name": field["name"],
         "type": field["type"],
         "code": field["code"] if full else None,

@@ -18,8 +18,8 @@ def _responsible(account: Account, entity: str, key: str) -> list[Row]:
     return [
         _change(event, key)
         | {
-            "responsible_user_id_new": event.value_after[0]["responsible_user"]["id"],
-            "responsible_user_id_old": event.value_before[0]["responsible_user"]["id"],
+            "responsible_user_id_new": _of(event.value_after, "responsible_user", "id"),
+            "responsible_user_id_old": _of(event.value_before, "responsible_user", "id"),
         }
         | {"account_id": account.id}
         for event in account.events
@@ -47,8 +47,8 @@ def deal_sale_changes(account: Account) -> list[Row]:
     return [
         _change(event, "lead_id")
         | {
-            "sale_new": event.value_after[0]["sale_field_value"]["sale"],
-            "sale_old": event.value_before[0]["sale_field_value"]["sale"],
+            "sale_new": _of(event.value_after, "sale_field_value", "sale"),
+            "sale_old": _of(event.value_before, "sale_field_value", "sale"),
         }
         | {"account_id": account.id}
         for event in account.events
@@ -98,6 +98,11 @@ def customer_field_changes(account: Account) -> list[Row]:
 def _text(values: list[Any]) -> str | None:
     texts = [value["text"] for value in values]
     return None if not texts else texts[0] if len(texts) == 1 else compact(texts)
+
+
+def _of(side: list[Any], shape: str, name: str) -> Any:
+    """Returns one value of an event's value_after or value_before. The latter may be empty."""
+    return side[0][shape][name] if side else None
 
 
 def _change(event: Event, key: str) -> Row:

@@ -49,6 +49,7 @@ class Switches:
     tasks_bump: bool = True
     # events
     events_late: float = 0.0  # seconds between an event's created_at and its appearance in the list
+    mass_value_before: Literal["given", "empty"] = "given"  # value_before of the events of a mass change
     link_events: Literal["entity", "typed"] = "entity"  # entity_linked, or contact_linked / lead_linked …
     link_event_sides: Literal["both", "one"] = "both"
     unlink_shape: Literal["before", "after_unlink", "after_link"] = "before"

@@ -1,17 +1,15 @@
-"""Monitors a running sync: a line for each list every few seconds, estimates, pauses, and a summary at the end.
-
-A line is “Reading <list>[: <reached, time left>]; <rows and requests>”. The last line of a round is about the list that
-will take longest.
-"""
+"""Monitors a running sync: its progress every few seconds, estimates, pauses, and a summary at the end."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 
 from airbyte_cdk.models import (
     AirbyteEstimateTraceMessage,
@@ -28,83 +26,54 @@ from airbyte_cdk.models import (
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 from airbyte_protocol_dataclasses.models import AirbyteStreamStatusRateLimitedReason
 
+from source_amocrm.account import Resource
 from source_amocrm.account.resources import EVENTS
+from source_amocrm.airbyte.estimate import TimeLeft
 from source_amocrm.airbyte.output import Closed
-from source_amocrm.dates import day
+from source_amocrm.dates import day, duration
 from source_amocrm.engine import Selected
-from source_amocrm.engine.read_plan import Progress, ReadPlan
-from source_amocrm.http import Api
-from source_amocrm.walk import Page
-from source_amocrm.walk.intervals import FOREVER, Interval
-from source_amocrm.walk.listing import seconds
+from source_amocrm.engine.read_plan import Progress
+from source_amocrm.engine.stream_interface import Incremental
+from source_amocrm.errors import AmocrmError
+from source_amocrm.http import Api, ListName, Params, query
+from source_amocrm.walk.intervals import Interval
+from source_amocrm.walk.listing import any_rows
 
 LOGGER = logging.getLogger("airbyte")
-READING = "Reading "
-ROUND_INTERVAL = 10.0  # seconds between two lines about a list
-ROUNDS = 6
-"""Rounds over which the pace is measured: not all of them, because older years of an account have fewer rows."""
-CHANGES = "what was deleted, restored or linked to others"
-MOST_INTERVALS = 2  # intervals of time that a line names; of more it gives the number
-Observation = tuple[float, int]
-"""When (seconds, monotonic clock), and how much of the account's history was still to be read then (seconds)."""
+ROUND_INTERVAL = 10.0  # seconds between two reports of the progress
 
 
-@dataclass
-class ListReading:
-    """The reading of one list. `name`: the list's name in the progress of each table that is made of it.
+@dataclass(frozen=True)
+class ReadingProgress:
+    """How far a sync has read an account. `rows`, `requests`: so far.
 
-    `seen`: how much was left in each round, the newest last.
+    `share`: of the pages; `seconds_left`: both None while they are not known within a factor of two. `longest`: the
+    list that has most left, and how far it is read.
     """
 
-    path: str
-    name: str
-    tables: dict[str, Progress] = field(default_factory=dict)
     rows: int = 0
-    seen: list[Observation] = field(default_factory=list)
+    requests: int = 0
+    share: float | None = None
+    seconds_left: float | None = None
+    longest: str = ""
 
-    def pending(self) -> tuple[ReadPlan | None, int]:
-        """Returns the pending plan of the first table that has one, and the second up to which the tables are read.
-
-        Before the first row, only a plan counts in which an earlier sync left rows to read.
-        """
-        progresses = list(self.tables.values())
-        left = ((pending, one) for one in progresses if (pending := one.pending.get(self.name)))
-        plans = (pending for pending, one in left if pending.seconds or one.needed)
-        return next(plans, None), progresses[0].watermark or 0
-
-    def observe(self, now: float, oldest: int) -> None:
-        """Records how much is left. `oldest`: no row is expected before that second; FOREVER while it is unknown."""
-        pending, until = self.pending()
-        if pending and pending.seconds and until and (pending.since or oldest < until):
-            intervals = [(start or oldest, min(end, until)) for start, end in pending.seconds.intervals]
-            self.seen.append((now, sum(max(0, end - start + 1) for start, end in intervals)))
-
-    def all_rows(self, rows: int) -> int | None:
-        """Estimates how many rows a table will have, if `rows` have come so far; None while that cannot be told."""
-        ever = [left for _, left in self.seen] or [0]
-        most, left = max(ever), ever[-1]
-        return rows * most // (most - left) if 0 < left < most else None
-
-    def line(self, requests: int, passed: float) -> str:
-        """Returns a line about the list: how far it is read, the time left, the rows and requests so far."""
-        pending, until = self.pending()
-        # a walk by page number goes by the rows' ids, which tell no date
-        parts = [reached(pending.seconds.intervals, until)] if pending and not pending.resume else []
-        if pending and pending.seconds and (time_left := seconds_left(self.seen)) is not None:
-            parts.append(f"about {duration(time_left)} left")
-        more = f" and {len(self.tables) - 1} more" if len(self.tables) > 1 else ""
-        title = f"{self.path.removeprefix('/api/v4/')} ({next(iter(self.tables))}{more})"
-        progress = ", ".join(filter(None, parts))
-        return f"{title}{': ' if progress else ''}{progress}; {_count(self.rows, passed)}, {requests:,} requests"
+    def __str__(self) -> str:
+        known = [f"{self.share:.0%} read"] if self.share is not None else []
+        known += [f"about {duration(self.seconds_left)} left"] if self.seconds_left is not None else []
+        amount = f"{self.rows:,} rows, {self.requests:,} requests"
+        return "; ".join(filter(None, (", ".join(known), amount, self.longest)))
 
 
-def _count(rows: int, passed: float) -> str:
-    return f"{rows:,} rows, {rows / max(passed, 1):,.0f} rows a second"
+OnProgress = Callable[[ReadingProgress], None]
+
+
+def log_progress(progress: ReadingProgress) -> None:
+    LOGGER.info("Reading: %s", progress)
 
 
 @dataclass
 class Monitor:
-    """Reports a sync during a `with` block. `observe` must get the pages of every list.
+    """Monitors a sync during a `with` block.
 
     `emit` puts a message into the output without waiting. Raises Closed once nobody takes messages any more.
     """
@@ -112,20 +81,24 @@ class Monitor:
     api: Api
     selected: Selected
     emit: Callable[[AirbyteMessage], None]
+    on_progress: OnProgress = log_progress
 
     def __post_init__(self) -> None:
         self._rows = {stream.name: 0 for stream in self.selected}
-        self._tables = {stream.name: len(stream.inputs()) for stream in self.selected}
-        """The tables that are being read, each with the number of lists that it is made of."""
-        self._lists: dict[str, ListReading] = {}
-        """The lists that are being read, by their paths."""
+        self._tables = {stream.name: stream.inputs() for stream in self.selected}
+        """The tables that are being read, each with the lists that it is made of."""
+        self._readers: dict[str, list[tuple[Resource, Progress]]] = defaultdict(list)
+        """By the path of a list, the progress of each table that is made of it."""
         for stream, progress in self.selected.items():
             for resource in stream.inputs():
-                reading = self._lists.setdefault(resource.path, ListReading(resource.path, resource.name))
                 if progress:
-                    reading.tables[stream.name] = progress
-        self._event_requests = 0
-        self._oldest = FOREVER
+                    self._readers[resource.path].append((resource, progress))
+        kinds = [
+            stream.kinds for stream in self.selected if isinstance(stream, Incremental) and stream.kinds is not None
+        ]
+        self._events = "" if () in kinds else query({"filter[type][]": sorted({*chain(*kinds)})})
+        """What all requests for the events of the tables have in common."""
+        self._time_left = TimeLeft(self._has_more)
         self._begun = time.monotonic()
         self._over = threading.Event()
         self._ending = threading.Lock()
@@ -142,18 +115,6 @@ class Monitor:
             f"{elapsed:,.1f} s ({stats.requests / max(elapsed, 1):.1f} requests a second); {stats.throttled:,} were "
             f"refused as too many (429); threads waited {self.api.budget.waited:,.1f} s for their turn to ask."
         )
-
-    def observe(self, path: str, page: Page | None) -> None:
-        """Counts a page of a list. None: the list is read to its end, or as far as it can be."""
-        if page is None:
-            del self._lists[path]
-            return
-        reading = self._lists[path]
-        reading.rows += len(page.rows)
-        made = (seconds(row.get("created_at")) for row in page.rows)
-        self._oldest = min(self._oldest, *(second for second in made if second), FOREVER)
-        if not reading.seen:
-            reading.observe(time.monotonic(), self._oldest)
 
     def row(self, name: str) -> int:
         """Counts a row of a table, and returns how many have come."""
@@ -181,33 +142,79 @@ class Monitor:
     def _run(self) -> None:
         with suppress(Closed):
             while not self._over.wait(ROUND_INTERVAL):
-                self.log_progress()
+                self.on_progress(self.progress())
                 self.estimate()
 
-    def log_progress(self) -> None:
-        """Logs a line for each list that is being read, and for each table that is made of no list."""
-        now, requests = time.monotonic(), self.api.stats.by_path
-        passed = now - self._begun
-        lists, tables = list(self._lists.values()), list(self._tables.items())
-        for reading in lists:
-            reading.observe(now, self._oldest)
-        lists.sort(key=lambda reading: seconds_left(reading.seen) or 0)
-        lines = [f"{name}; {_count(self._rows[name], passed)}" for name, inputs in tables if not inputs]
-        if all(one.path != EVENTS.path for one in lists) and requests[EVENTS.path] > self._event_requests:
-            lines.append(f"{EVENTS.name} ({CHANGES}); {requests[EVENTS.path]:,} requests")
-        self._event_requests = requests[EVENTS.path]
-        lines += [reading.line(requests[reading.path], passed) for reading in lists]
-        for line in lines or [f"the rest of {name}; {_count(self._rows[name], passed)}" for name, _ in tables]:
-            LOGGER.info("%s%s", READING, line)
+    def progress(self) -> ReadingProgress:
+        """Ends a round, in which requests may be sent that tell how long the lists are."""
+        stats = self.api.stats
+        with stats.lock:
+            pages = {name: one.requests for name, one in stats.pages.items()}
+        self._time_left.end_round(time.monotonic(), stats.requests, pages, self._unread())
+        bounds = self._time_left.pages_left
+        longest = max(self._time_left.unread, key=lambda name: (bounds[name].most, pages[name]), default=None)
+        left, done = self._time_left.pages, sum(pages.values())
+        return ReadingProgress(
+            sum(self._rows.values()),
+            stats.requests,
+            None if left is None else done / (done + left),
+            self._time_left.seconds,
+            self._place(longest) if longest else "",
+        )
 
     def estimate(self) -> None:
-        """Emits the ESTIMATE of every table that is made of one list whose end is in sight."""
-        for reading in list(self._lists.values()):
-            for name in reading.tables:
-                if self._tables.get(name) == 1 and (rows := reading.all_rows(self._rows[name])):
-                    estimate = AirbyteEstimateTraceMessage(name=name, type=EstimateType.STREAM, row_estimate=rows)
-                    trace = AirbyteTraceMessage(TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
-                    self.emit(AirbyteMessage(type=Type.TRACE, trace=trace))
+        """Emits the ESTIMATE of every table that is made of one list whose length is known."""
+        pages, bounds = self.api.stats.pages, self._time_left.pages_left
+        for table, inputs in list(self._tables.items()):
+            paths = [resource.path for resource in inputs]
+            name = next((one for one in self._time_left.unread if [one.path] == paths and not one.whole), None)
+            if name and bounds[name].known:
+                rows = round(self._rows[table] * (1 + bounds[name].middle / pages[name].requests))
+                estimate = AirbyteEstimateTraceMessage(name=table, type=EstimateType.STREAM, row_estimate=rows)
+                trace = AirbyteTraceMessage(TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
+                self.emit(AirbyteMessage(type=Type.TRACE, trace=trace))
+
+    def _unread(self) -> Iterator[ListName]:
+        """Yields the lists that are not read to their end: of a changing list, its main reading."""
+        pages = dict(self.api.stats.pages)
+        yield from (name for name, requested in pages.items() if name.whole and requested.goes_on)
+        for path, readers in self._readers.items():
+            names = [name for name in pages if name.path == path and not name.whole]
+            if path == EVENTS.path:
+                names = [name for name in names if name.query == self._events]
+            left = [progress.pending.get(resource.name) for resource, progress in readers if progress.needed]
+            if names and (not left or any(plan and (plan.seconds or plan.resume) for plan in left)):
+                yield max(names, key=lambda name: pages[name].requests)
+
+    def _has_more(self, name: ListName, pages: int) -> bool | None:
+        """Requests the first row behind the next so many pages of a list. None if amoCRM refuses that."""
+        _, fetch, last, *_ = self.api.stats.pages[name]
+        limit, number = int(str(last["limit"])), int(str(last["page"]))
+        bounds = {} if name.whole else self._bounds_left(name.path, last)
+        row = (pages if bounds else number + pages) * limit + 1
+        try:
+            return bool(any_rows(fetch(name.path, {**last, **bounds, "limit": 1, "page": row}, shrinkable=True).body))
+        except AmocrmError:
+            return None
+
+    def _bounds_left(self, path: str, last: Params) -> Params:
+        """Returns the filter for what is left of a list that is read by date; empty for one read by page number."""
+        for resource, progress in self._readers.get(path, ()):
+            names = [f"filter[{resource.cursor}][{end}]" for end in ("from", "to")]
+            plan = progress.pending.get(resource.name)
+            if plan and plan.seconds and not plan.resume and last.keys() & {*names}:
+                longest = max(plan.seconds.intervals, key=lambda one: one[1] - one[0])
+                return dict(zip(names, longest, strict=True))
+        return {}
+
+    def _place(self, name: ListName) -> str:
+        """Returns a list's name, and how far it is read if it is read by date."""
+        title = name.path.removeprefix("/api/v4/")
+        for resource, progress in () if name.whole else self._readers.get(name.path, ()):
+            plan = progress.pending.get(resource.name)
+            if plan and not plan.resume:
+                return f"{title} {reached(plan.seconds.intervals, progress.watermark or 0)}".rstrip()
+        return title
 
 
 def log_pause(seconds: float) -> None:
@@ -219,31 +226,12 @@ def log_pause(seconds: float) -> None:
     )
 
 
-def seconds_left(seen: Sequence[Observation]) -> float | None:
-    """Returns how long the rest takes at the observed pace; None if there is no pace yet (seconds)."""
-    if not seen:
-        return None
-    (then, before), (now, left) = seen[-ROUNDS:][0], seen[-1]
-    return left * (now - then) / (before - left) if left < before and now > then else None
-
-
-def duration(seconds: float) -> str:
-    """Returns a duration in words, as rough as the estimate: tens of seconds, minutes, or hours and minutes."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{max(10, round(seconds, -1)):.0f} s"
-    return f"{minutes} min" if seconds < 5_400 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def reached(left: Sequence[Interval], until: int) -> str:
-    """Returns how far a reading up to the second `until` has come, if the intervals `left` are still to be read."""
-    if not left:
-        return "read to the end"
-    (start, end), more = left[-1], len(left) - MOST_INTERVALS
-    if len(left) == 1:
-        return f"back to {day(end)}" if end < until else f"up to {day(start)}" if start > 0 else ""
-    named = []
-    for start, end in left[: -MOST_INTERVALS - 1 : -1]:
-        since = [f"since {day(start)}"] if start > 0 else []
-        named.append(" ".join([*since, f"until {day(end)}"] if end < until else since))
-    return f"left: {', '.join(named)}" + (f" and {more} more" if more > 0 else "")
+    """Returns how far a list is read up to the second `until`, if the intervals `left` are still to be read.
+
+    Several intervals are read from either end, and one date would not tell how far.
+    """
+    if len(left) != 1:
+        return ""
+    [(start, end)] = left
+    return f"back to {day(end)}" if end < until else f"up to {day(start)}" if start > 0 else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -69,14 +69,11 @@ class Sync:
     """Reads each list once for the streams that are made of it.
 
     Each part that `parts` lists can be read in a thread of its own: a list with all its streams, or a stream that is
-    read whole. `observe` sees each page of a list, by the list's path, and None at its end.
+    read whole.
     """
 
-    def __init__(
-        self, account: Account, selected: Selected, observe: Callable[[str, Page | None], None] = lambda *_: None
-    ) -> None:
+    def __init__(self, account: Account, selected: Selected) -> None:
         self.account = account
-        self._observe = observe
         self._whole = [stream for stream, progress in selected.items() if not progress]
         self._streams = [
             StreamSync(stream, progress, set(stream.inputs()))
@@ -124,7 +121,6 @@ class Sync:
         try:
             with closing(self._readings[resource].pages()) as pages:
                 for page in pages:
-                    self._observe(resource.path, page)
                     for reader in list(readers):
                         if not (yield from self._deliver(reader, resource, page)):
                             readers.remove(reader)
@@ -134,8 +130,6 @@ class Sync:
                         break
         except Exception as error:
             failure = error
-        finally:
-            self._observe(resource.path, None)
         for reader in readers:
             # each stream gets a copy of the error, so that tracebacks do not mix
             yield from self._deliver(reader, resource, None, failure and error_copy(failure))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import re
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import Any, NamedTuple, NoReturn, Protocol
 from urllib.parse import urlencode
 
 import requests
@@ -21,7 +21,7 @@ from airbyte_cdk.sources.streams.http.http_client import HttpClient
 from source_amocrm.auth import SignIn
 from source_amocrm.errors import AmocrmError, PageTooLarge, Unauthorized
 from source_amocrm.http.circuit_breaker import CircuitBreaker
-from source_amocrm.http.error_handler import AmocrmErrorHandler, path_of
+from source_amocrm.http.error_handler import AmocrmErrorHandler
 from source_amocrm.http.refusals import API, Rule, Rules
 from source_amocrm.http.reply import AmocrmResponse, Reply, reply_of
 from source_amocrm.http.session import AmocrmSession
@@ -60,14 +60,63 @@ class Fetch(Protocol):
     def __call__(self, path: str, params: Params = ..., *, shrinkable: bool = ...) -> Answer: ...
 
 
+def query(params: Params) -> str:
+    """The query as PHP reads it: a list repeats its name, which therefore ends with []."""
+    return urlencode(params, doseq=True)
+
+
+class ListName(NamedTuple):
+    """A list that is read page by page: its path, and what the requests of all its pages have in common.
+
+    `whole`: it is read without an order or bounds.
+    """
+
+    path: str
+    query: str
+    whole: bool
+
+
+class PagesRequested(NamedTuple):
+    """The `requests` for pages of a list, and the last of them. `goes_on`: the farthest page names a next one."""
+
+    requests: int
+    fetch: Fetch
+    params: Params
+    farthest: int
+    goes_on: bool
+
+
+_OF_PAGE = re.compile(r"page|limit|order\[.*|.*\[(from|to)\]")
+"""Parameters that differ from page to page of a list, or from one of its walks to the next."""
+LEAST_PAGE = 25
+"""Smallest page that counts as one of a list (rows). Smaller ones look at single rows."""
+
+
 @dataclass(slots=True)
 class Stats:
     """Counts of the requests to all hosts, changed under `lock`."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     requests: int = 0
-    by_path: Counter[str] = field(default_factory=Counter)
     throttled: int = 0  # answers 429
+    pages: dict[ListName, PagesRequested] = field(default_factory=dict)
+
+    def count_page(self, fetch: Fetch, path: str, params: Params, body: Body) -> None:
+        """Counts a request if it is one for a page of a list that may be long, not for entities by their ids."""
+        page, limit = params.get("page"), params.get("limit")
+        if isinstance(page, int) and isinstance(limit, int) and limit >= LEAST_PAGE and "filter[id][]" not in params:
+            common = {name: value for name, value in params.items() if not _OF_PAGE.fullmatch(name)}
+            name = ListName(path, query(common), len(common) == len(params) - 2)
+            if name.whole and page == 1:
+                return  # most of these lists have one page, and there may be one for each talk
+            links = (body or {}).get("_links")
+            with self.lock:
+                before = self.pages.get(name) or PagesRequested(0, fetch, params, 0, True)
+                farther = page >= before.farthest
+                goes_on = (isinstance(links, dict) and bool(links.get("next"))) if farther else before.goes_on
+                self.pages[name] = PagesRequested(
+                    before.requests + 1, fetch, params, max(page, before.farthest), goes_on
+                )
 
 
 class Api(HttpClient):
@@ -110,11 +159,12 @@ class Api(HttpClient):
         _, response = self.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
         reply = reply_of(response)
         body = self.receive(path, reply.body if reply.status != 204 else None)
+        self.stats.count_page(self.get, path, params or {}, body)
         return Answer(body, reply.server_time, reply.server_time - math.ceil(reply.elapsed) - 1)
 
     def url(self, path: str, params: Params | None) -> str:
-        """The address with its query as PHP reads it: a list repeats its name, which therefore ends with []."""
-        return f"{self.auth.base_url}{path}" + (f"?{urlencode(params, doseq=True)}" if params else "")
+        """The address with its query."""
+        return f"{self.auth.base_url}{path}" + (f"?{query(params)}" if params else "")
 
     def _send_with_retry(
         self, request: requests.PreparedRequest, request_kwargs: Mapping[str, Any], *_: Any, **__: Any
@@ -154,7 +204,6 @@ class _Attempts:
             first, self.number = not self.number, breaker.send()
             with stats.lock:
                 stats.requests += 1
-                stats.by_path[path_of(self.request.url, api.auth.base_url)] += 1
             response = api.session.send(self.request, **self.kwargs)
             reply, resolution = response.reply, api._error_handler.interpret_response(response)
             if resolution.error is None:

@@ -16,9 +16,6 @@ from source_amocrm.streams.per_entity import SEGMENTS
 from source_amocrm.streams.values import Row, exact_amount, main_contact
 from source_amocrm.walk.listing import Listing
 
-FILES_PER_PAGE = 50
-"""amoCRM documents no maximum; its own PHP library requests 50."""
-
 
 class Customers(IncrementalStream):
     name = "customers"
@@ -61,13 +58,11 @@ class Files(FullRefreshStream):
     list_path = "/v1.0/files"
     account_extras = ("drive_url",)
     scope = "files"
-
-    def probe(self, path: str) -> None:
-        self.fetch(path, {"limit": 1})
+    page_size = 50  # amoCRM documents no maximum; its own PHP library requests 50
 
     def records(self) -> Iterable[tuple[Row, Context]]:
         pool, kept = self.account.pool, self.account.kept
-        listing = Listing(self.fetch, self.list_path, self.collection, FILES_PER_PAGE, pool=pool, kept=kept)
+        listing = Listing(self.fetch, self.list_path, self.collection, self.page_size, pool=pool, kept=kept)
         return ((record, Context()) for record in whole(listing))
 
     @property

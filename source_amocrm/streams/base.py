@@ -25,7 +25,7 @@ from source_amocrm.engine.read_plan import Progress
 from source_amocrm.engine.state import load
 from source_amocrm.engine.stream_interface import Context, Declaration, Incremental, with_parameter
 from source_amocrm.errors import AmocrmError
-from source_amocrm.http import ACCOUNT_PATH
+from source_amocrm.http import ACCOUNT_PATH, Fetch
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import Find, Record
 from source_amocrm.streams.values import Row, as_object
@@ -47,8 +47,9 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     `name`: of the table, declared by its class alone. `account_extras`: the
     `with` parameters of `/account` that the rows need. `collection`: the key of the records in `_embedded`. `found`: by
     column, the function that finds its value in a record. `exploded`: `rows` makes the rows of parts of a record, or of
-    some records only. `scope`: the token's scope that is needed besides the account's data. `vital_paths`: further
-    lists without which no row can be made. `completing_paths`: further lists without which some rows are missing.
+    some records only. `scope`: the token's scope that is needed besides the account's data. `page_size`: rows of a
+    page of its lists. `vital_paths`: further lists without which no row can be made. `completing_paths`: further lists
+    without which some rows are missing.
     """
 
     name: str
@@ -59,6 +60,7 @@ class AmocrmStream(HttpStream, Declaration, ABC):
     found: Mapping[str, Find] = {}
     exploded = False
     scope: str | None = None
+    page_size = 250
     vital_paths: tuple[str, ...] = ()
     completing_paths: tuple[str, ...] = ()
 
@@ -102,7 +104,12 @@ class AmocrmStream(HttpStream, Declaration, ABC):
 
     def probe(self, path: str) -> None:
         """Requests one row of the list at `path`, one of the stream's. Raises AmocrmError if it cannot be read."""
-        self.account.get(path, {"limit": 1})
+        self.fetch(path, {"limit": 1})
+
+    @property
+    def fetch(self) -> Fetch:
+        """The GET of the host that has the stream's lists. Raises AmocrmError if there is none."""
+        return self.account.get
 
     def wanted_extras(self) -> frozenset[str]:
         wanted = (one for one in schema.columns(self.name) if not self._columns or one.name in self._columns)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
@@ -18,7 +17,7 @@ from source_amocrm.account.resources import CLOSED
 from source_amocrm.engine.stream_interface import Context
 from source_amocrm.streams import values
 from source_amocrm.streams.base import IncrementalStream
-from source_amocrm.streams.custom_fields import WRITERS, field_text
+from source_amocrm.streams.custom_fields import WRITERS, column_name, field_text
 from source_amocrm.streams.values import Json, Row, as_list, read
 
 LOGGER = logging.getLogger("airbyte")
@@ -35,12 +34,6 @@ _SCHEMAS: Mapping[str, dict[str, Any]] = {
 """By the type of a custom field, the schema of its column. A field of any other type has a text column."""
 
 _NAME = re.compile(r"cf_(\d{1,18})(_[a-z0-9_]+)?", re.ASCII)
-_LONGEST_ALIAS = 40  # letters of a field's name in the name of its column; the rest is cut off
-_LATIN: dict[int, Any] = {
-    **str.maketrans("абвгдеёзийклмнопрстуфыэіґ", "abvgdeeziyklmnoprstufyeig"),
-    **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch"}),
-    **str.maketrans({"ю": "yu", "я": "ya", "ї": "yi", "є": "ye"}),
-}
 
 
 class ReadableStream(IncrementalStream):
@@ -82,20 +75,14 @@ class FieldColumn:
 
 
 def column(field: Json) -> FieldColumn | None:
-    """Returns the column of a field of the account's dictionary; None for a field without an id.
-
-    The column's name is the field's id, which never changes, and the field's name in small Latin letters and digits.
-    """
+    """Returns the column of a field of the account's dictionary; None for a field without an id."""
     field_id = field.get("id") if type(field) is dict else None
     if type(field_id) is not int or field_id < 0:
         return None
     name, kind = field.get("name"), field.get("type")
-    latin = name.lower().translate(_LATIN) if type(name) is str else ""
-    plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode()
-    alias = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS]
     description = f"Custom field {field_id}, of the type {kind}, as it was named at discovery: {name}."
     schema = _SCHEMAS.get(kind, _TEXT) if type(kind) is str else _TEXT
-    return FieldColumn(f"cf_{field_id}_{alias}".rstrip("_"), {**schema, "description": description})
+    return FieldColumn(column_name(field_id, name), {**schema, "description": description})
 
 
 def known_columns(properties: Mapping[str, Any]) -> dict[int, FieldColumn]:

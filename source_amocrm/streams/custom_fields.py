@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import logging
 import math
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from itertools import count
+from typing import Any
 
 from source_amocrm.account.resources import Resource
 from source_amocrm.engine.stream_interface import Context
@@ -35,7 +38,32 @@ class CustomFields(PerEntityStream):
     kinds = (*OF_CARDS, SEGMENTS, CATALOGS)
     list_path = "/custom_fields"
     # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
-    found = {"enums": lambda field: field.get("nested") or field.get("enums")}
+    found = {
+        "enums": lambda field: field.get("nested") or field.get("enums"),
+        "column_name": lambda field: column_name(field["id"], field.get("name")),
+    }
+
+
+def column_name(field_id: int, name: Json) -> str:
+    """Returns the name of a field's column: its id, which never changes, and its name in small Latin letters.
+
+    Every table and mart with a column for a custom field has the name from here.
+    """
+    latin = name.lower().translate(_LATIN) if type(name) is str else ""
+    plain = unicodedata.normalize("NFKD", latin).encode("ascii", "ignore").decode().lower()
+    alias = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:_LONGEST_ALIAS]
+    return f"cf_{field_id}_{alias}".rstrip("_")
+
+
+_LONGEST_ALIAS = 40  # letters of a field's name in the name of its column; the rest is cut off
+_LATIN: dict[int, Any] = {
+    **str.maketrans("абвгдеёзийклмнопрстуфыэіґ", "abvgdeeziyklmnoprstufyeig"),
+    **str.maketrans({"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch"}),
+    **str.maketrans({"ю": "yu", "я": "ya", "ї": "yi", "є": "ye"}),
+    **str.maketrans("әғқңөұүһўłøđı", "agqnouuhulodi"),
+    **str.maketrans({"ß": "ss", "æ": "ae", "œ": "oe"}),
+}
+"""Letters that Unicode does not decompose into Latin ones. A letter without a Latin one leaves the name."""
 
 
 CustomFieldGroups = PerEntityStream.table(

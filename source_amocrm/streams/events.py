@@ -14,8 +14,8 @@ from source_amocrm.streams.values import Json, Row, as_integer, as_joined_text, 
 
 SIDES = {"new": "value_after", "old": "value_before"}
 """By the end of a column's name, the field of an event that holds the values after or before the change."""
-LOST = 143
-"""amoCRM's own status «Закрыто и не реализовано», the same in every pipeline."""
+WON, LOST = 142, 143
+"""amoCRM's own stages «Успешно реализовано» and «Закрыто и не реализовано», the same in every pipeline."""
 
 
 def loss_reason(lead: Row) -> int | None:

@@ -36,8 +36,8 @@ PHONE, EMAIL = "phone", "email"
 """The kinds of values with a normalization of their own. A value of ANY kind is normalized as what it looks like."""
 
 _NO_DIGITS = re.compile(r"[^0-9]")
-_RUSSIAN = re.compile(r"8([0-9]{10})")
-"""+7 and 8 are one country code in Russia and Kazakhstan. The marts do the same (`int_amocrm__phones_emails`)."""
+RUSSIAN_PHONE = re.compile(r"8([0-9]{10})")
+"""+7 and 8 are one country code in Russia and Kazakhstan. The marts' macro `same_phone` is generated from this."""
 _LIKE_PHONE = re.compile(r"[+\s]*(?:[0-9][\s().+/-]*|\(\s*){10,24}", re.ASCII)
 _PHONE_DIGITS = range(10, 16)
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?", re.ASCII)
@@ -308,7 +308,7 @@ def normalized(text: str, kind: str = ANY) -> str:
     """
     if kind == PHONE or (kind == ANY and is_phone(text)):
         digits = _NO_DIGITS.sub("", text)
-        return "+" + (f"7{digits[1:]}" if _RUSSIAN.fullmatch(digits) else digits) if digits else ""
+        return "+" + (f"7{digits[1:]}" if RUSSIAN_PHONE.fullmatch(digits) else digits) if digits else ""
     if kind == EMAIL or is_email(text):
         return text.strip().lower()
     return " ".join(text.casefold().split())

@@ -32,10 +32,11 @@ MOST_PASSES = 60
 
 def full(listing: Listing) -> list[Row]:
     """Every row of the list, each once. `listing.kept` counts their memory until it is told to forget the path."""
+    reading = _WholeList(listing)
     try:
-        return _WholeList(listing).rows()
+        return reading.rows()
     except BaseException:
-        listing.kept.forget(listing.path)
+        reading.forget()
         raise
 
 
@@ -114,6 +115,11 @@ class _WholeList:
         self._count(fresh.values())
         self._rows.update((key(row), row) for row in raw.rows)
         return bool(fresh)
+
+    def forget(self) -> None:
+        """Frees the rows at once: the traceback of a failure refers to them until Python searches for cycles."""
+        self._rows.clear()
+        self._listing.kept.forget(self._listing.path)
 
     def _count(self, rows: Iterable[Row]) -> None:
         if not self._listing.kept.fits(self._listing.path, rows):

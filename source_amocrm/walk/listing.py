@@ -341,6 +341,13 @@ def rows_of(body: Mapping[str, Any], collection: str) -> list[Row]:
     return [with_numeric_id(row) for row in value]
 
 
+def any_rows(body: Mapping[str, Any] | None) -> list[Row]:
+    """The rows of a page, whatever its collection is called. Leaves out what is no object."""
+    embedded = (body or {}).get("_embedded")
+    lists = [php_array(value) for value in embedded.values()] if isinstance(embedded, dict) else []
+    return [row for rows in lists if isinstance(rows, list) for row in rows if type(row) is dict]
+
+
 def numeric_id(value: Any) -> int | None:
     """Reads an ID as a number, even if it was sent as text. None if it is neither."""
     if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= MOST_ID_DIGITS:

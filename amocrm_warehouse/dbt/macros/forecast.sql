@@ -13,6 +13,12 @@
 {% macro enough_of_manager() %}{{ return(100) }}{% endmacro %}
 {% macro enough_deals() %}{{ return(30) }}{% endmacro %}
 
+{#
+    The most that a budget counts for: so many times the budget that nine of ten won deals of a year did not exceed. A mistyped budget
+    is far above it, a large deal is not. The quantile stays where it is if a tenth of the won budgets is absurd.
+#}
+{% macro budget_cap(amounts) %}10 * percentile_disc(0.9) within group (order by {{ amounts }}){% endmacro %}
+
 {# Four of five months are to end between `low` and `high`: the quantile of the normal distribution that 10 % exceed. #}
 {% macro interval_quantile() %}{{ return(1.2815515655446004) }}{% endmacro %}
 

@@ -21,38 +21,7 @@
     ({{ read | join(" or ") or "false" }})
 {%- endmacro %}
 
-{# number, boolean, date, time, text or list, by the type of the field; an unknown type is a text. #}
-{% macro kind_of_field(type) %}
-    case
-        when {{ type }} in ('numeric', 'monetary', 'price') then 'number'
-        when {{ type }} = 'checkbox' then 'boolean'
-        when {{ type }} in ('date', 'birthday') then 'date'
-        when {{ type }} = 'date_time' then 'time'
-        when {{ type }} in ('multiselect', 'multitext', 'smart_address', 'chained_list', 'items', 'file') then 'list'
-        else 'text'
-    end
-{%- endmacro %}
-
 {% macro has_options(type) %}{{ type }} in ('select', 'multiselect', 'radiobutton', 'category'){% endmacro %}
-
-{#
-    The name of a column: cf_, the field's id, and the field's name in Latin letters, as the connector's readable_columns
-    writes it. Letters are listed in both cases, since lower() of a database in the locale C knows ASCII alone.
-#}
-{% macro column_name_of(id, name) %}
-    {%- set text = "translate(lower(" ~ name ~ "), " ~
-        "'АБВГДЕЁЗИЙКЛМНОПРСТУФЫЭІҐабвгдеёзийклмнопрстуфыэіґÀÁÂÃÄÅÇÈÉÊËÌÍÎÏÑÒÓÔÕÖÙÚÛÜÝàáâãäåçèéêëìíîïñòóôõöùúûüýÿŠŽšžЪЬъь', " ~
-        "'abvgdeeziyklmnoprstufyeigabvgdeeziyklmnoprstufyeigaaaaaaceeeeiiiinooooouuuuyaaaaaaceeeeiiiinooooouuuuyyszsz')" -%}
-    {%- set pairs = {"Жж": "zh", "Хх": "kh", "Цц": "ts", "Чч": "ch", "Шш": "sh", "Щщ": "shch", "Юю": "yu", "Яя": "ya", "Її": "yi", "Єє": "ye"} -%}
-    {%- set made = namespace(text=text) -%}
-    {%- for letters, latin in pairs.items() -%}
-        {%- set made.text = "replace(replace(" ~ made.text ~ ", '" ~ letters[0] ~ "', '" ~ latin ~ "'), '" ~ letters[1] ~ "', '" ~ latin ~ "')" -%}
-    {%- endfor -%}
-    rtrim(concat(
-        'cf_', {{ id }}, '_',
-        left(ltrim(regexp_replace(coalesce({{ made.text }}, ''), '[^a-z0-9]+', '_', 'g'), '_'), 40)
-    ), '_')
-{%- endmacro %}
 
 {# A text as a number, a date, a moment or a flag; null if the text is none, so that no value can stop a build. #}
 {% macro number_in(text) %}

@@ -13,14 +13,16 @@
     end
 {%- endmacro %}
 
-{# open, won, lost or unsorted. 142 is won and 143 lost in every pipeline, also where the table `statuses` was not read. #}
+{# open, won, lost or unsorted, also where the table `statuses` was not read. #}
 {% macro stage_kind(status_id, statuses) %}
     case
-        when {{ status_id }} = 142 then 'won'
-        when {{ status_id }} = 143 then 'lost'
+        when {{ status_id }} = {{ won_status() }} then 'won'
+        when {{ status_id }} = {{ lost_status() }} then 'lost'
         when {{ status_id }} is not null then coalesce({{ statuses }}.stage_kind, 'open')
     end
 {%- endmacro %}
+
+{% macro is_closed(status_id) %}{{ status_id }} in ({{ won_status() }}, {{ lost_status() }}){% endmacro %}
 
 {# The name of a user, or № and the id if amoCRM no longer lists the user; `user` is a join of stg_users. #}
 {% macro user_name(user, id) %}

@@ -70,7 +70,7 @@ def today(known: Known) -> list[Row]:
             "reason": reason, "item_id": item, "entity_type": kind, "entity_id": number,
             "entity_name": named.get((kind, number or 0)), "text": text,
             **{name: deal.get(name) for name in ("pipeline_id", "pipeline_name", "status_id", "status_name")},
-            "budget": deal["budget"] if deal and is_open(deal) else None,
+            "budget": deal["budget"] if deal and is_open(deal) else None, "currency": known.currency,
             "responsible_user_id": whose["responsible_user_id"], "responsible_name": whose["responsible_name"],
             "since_at_local": known.local(since), "days": None if waited is None or waited < 0 else waited // 86_400,
             "usual_days": limit,
@@ -116,6 +116,7 @@ class Ahead:
             for back in range(RECORDED + 2 * CHANCE_MONTHS + 5)
             if first and (at := months_earlier(now, back)) >= month_after(first)
         }
+        self.caps = {back: self.cap(at) for back, at in self.moments.items()}
         self.open: dict[int, dict[tuple[int, int], Row]] = {}
         for back, at in self.moments.items():
             there = [row for row in history if contains(row, at) and row["stage_kind"] in ("open", "unsorted")]
@@ -123,7 +124,8 @@ class Ahead:
                 [stay] = [stay for stay in stays[row["deal_id"],] if stay["from_at_local"] and contains(stay, at)]
                 days = (at - stay["from_at_local"]).days
                 age = 0 if days < 7 else 1 if days < 30 else 2 if days < 90 else 3
-                own_row = {**row, "age": age, "budget": amount(row["budget"])}
+                budget = amount(row["budget"])
+                own_row = {**row, "age": age, "budget": budget, "capped": self.capped(back, budget)}
                 self.open.setdefault(back, {})[row["deal_id"], row["pipeline_id"]] = own_row
         self.pipelines = {p for of in self.open.values() for _, p in of} | {
             p
@@ -133,14 +135,24 @@ class Ahead:
         }
         self.computed: dict[tuple[int, int], dict[int | None, Row]] = {}
 
+    def cap(self, at: datetime) -> Decimal | None:
+        """Returns the most that a budget counts for in a forecast made at this time."""
+        year = (months_earlier(at, 12), at)
+        budgets = sorted(money for _, _, when, money in self.sales if year[0] <= when < year[1] and money > 0)
+        return 10 * budgets[math.ceil(0.9 * len(budgets)) - 1] if budgets else None
+
+    def capped(self, back: int, money: Decimal) -> Decimal:
+        cap = self.caps[back]
+        return money if cap is None else min(money, cap)
+
     def foreseen(self, back: int, when: datetime) -> int | None:
         """Returns how many months after the time of forecast `back` a sale was made, None for other sales."""
         ahead = number_of(when) - number_of(self.moments[back])
         return ahead if when >= self.moments[back] and ahead < 3 else None
 
-    def sold(self, back: int, ahead: int, pipeline: int, *, new: bool = False) -> list[Decimal]:
+    def sold(self, back: int, ahead: int, pipeline: int, *, new: bool = False, capped: bool = True) -> list[Decimal]:
         return [
-            money
+            self.capped(back, money) if capped else money
             for deal, of, when, money in self.sales
             if of == pipeline and self.foreseen(back, when) == ahead
             if not new or (deal, of) not in self.open.get(back, {})
@@ -153,14 +165,18 @@ class Ahead:
         """Returns each deal that was open, with its chance, the money if it is won, and the number of like deals."""
         outcomes: list[tuple[Row, float | None]] = []
         for one in self.past(back, ahead):
-            sales = {d: float(m) for d, p, when, m in self.sales if p == pipeline and self.foreseen(one, when) == ahead}
+            sales = {
+                d: float(self.capped(one, m))
+                for d, p, when, m in self.sales
+                if p == pipeline and self.foreseen(one, when) == ahead
+            }
             outcomes += [(row, sales.get(d)) for (d, p), row in self.open.get(one, {}).items() if p == pipeline]
         counted: dict[Any, list[int]] = defaultdict(lambda: [0, 0])
         for row, money in outcomes:
             for key in alike(row):
                 counted[key][0] += 1
                 counted[key][1] += money is not None
-        had = [(float(row["budget"]), money) for row, money in outcomes if money is not None and row["budget"] > 0]
+        had = [(float(row["capped"]), money) for row, money in outcomes if money is not None and row["budget"] > 0]
         without = [money for row, money in outcomes if money is not None and not row["budget"] > 0]
         share = sum(m for _, m in had) / sum(b for b, _ in had) if had else 1
         self.mean = sum(without) / len(without) if without else 0
@@ -172,7 +188,7 @@ class Ahead:
             if of == pipeline and keys:
                 seen, won = counted[keys[0]]
                 has = row["budget"] > 0
-                found.append((row, won / seen, float(row["budget"]) * share if has else self.mean, float(seen)))
+                found.append((row, won / seen, float(row["capped"]) * share if has else self.mean, float(seen)))
         return found
 
     def parts(self, back: int, ahead: int) -> dict[int | None, Row]:
@@ -206,7 +222,8 @@ class Ahead:
             of_month = [(when, m) for _, p, when, m in self.sales if p == pipeline and when < at]
             found[pipeline] = {
                 "open": open_part, "new": sum(totals) / len(totals) if totals else 0.0, "variance": spread,
-                "rest": sum(self.sold(back, ahead, pipeline), Decimal(0)), "months": len(recent),
+                "rest": sum(self.sold(back, ahead, pipeline, capped=False), Decimal(0)), "months": len(recent),
+                "rest_capped": sum(self.sold(back, ahead, pipeline), Decimal(0)),
                 "seen": sum(len(self.sold(one, ahead, pipeline)) for one in self.past(back, ahead)),
                 "so_far": sum((m for when, m in of_month if number_of(when) == month and not ahead), Decimal(0)),
                 "before": sum((m for when, m in of_month if number_of(when) == month - 1), Decimal(0)),
@@ -224,7 +241,7 @@ class Ahead:
         for one in self.past(back, ahead):
             part = self.parts(one, ahead)[pipeline]
             if part["variance"] > 0 and part["months"] == NEWCOMER_MONTHS:
-                scores.append((float(part["rest"]) - part["open"] - part["new"]) ** 2 / part["variance"])
+                scores.append((float(part["rest_capped"]) - part["open"] - part["new"]) ** 2 / part["variance"])
         return math.sqrt((6 + sum(scores)) / (6 + len(scores)))
 
 
@@ -273,6 +290,7 @@ def forecast(known: Known) -> list[Row]:
                     "pipeline_name": named.get(pipeline), "made_at_local": at, "sales_seen": part["seen"],
                     "sold_so_far": part["so_far"], "sold_month_before": part["before"],
                     "sold": part["so_far"] + part["rest"] if back > ahead else None,
+                    "budget_cap": made.caps[back], "currency": known.currency,
                     **{
                         name: significant(shown[name]) if enough else None
                         for name in ("from_open", "from_new", "expected", "low", "high")
@@ -297,6 +315,7 @@ def forecast_stages(known: Known) -> list[Row]:
                 "pipeline_id": pipeline, "pipeline_name": named.get((pipeline, status), (None, None))[0],
                 "status_id": status, "status_name": named.get((pipeline, status), (None, None))[1], "age": age,
                 "deals": len(of), "budget": sum((one["budget"] for one in of), Decimal(0)),
+                "currency": known.currency,
             }  # fmt: skip
             for ahead, chances in enumerate(chances_by_month):
                 like = [one for one in chances if (one[0]["status_id"], one[0]["age"]) == (status, age)]
@@ -306,9 +325,29 @@ def forecast_stages(known: Known) -> list[Row]:
     return rows
 
 
+@memoized
+def capped_deals(known: Known) -> list[Row]:
+    """Returns the open deals, and the won ones of the past months that the forecast uses, whose budget is capped."""
+    made = Ahead(known)
+    backs: dict[int, int] = {}
+    for back in sorted(made.moments, reverse=True):
+        later = {d: m for d, _, when, m in made.sales if made.foreseen(back, when) is not None and 0 < back <= 14}
+        now = {deal: row["budget"] for (deal, _), row in made.open.get(back, {}).items() if back == 0}
+        backs |= {deal: back for deal, money in {**later, **now}.items() if made.capped(back, money) < money}
+    columns = (
+        "deal_id", "name", "pipeline_id", "pipeline_name", "status_id", "status_name", "stage_kind",
+        "responsible_user_id", "responsible_name", "budget", "currency",
+    )  # fmt: skip
+    return [
+        {name: deal[name] for name in columns} | {"budget_cap": made.caps[backs[deal["deal_id"]]]}
+        for deal in deals(known)
+        if deal["deal_id"] in backs
+    ]
+
+
 def mean(numbers: Iterable[float]) -> float:
     found = list(numbers)
     return sum(found) / len(found)
 
 
-__all__ = ["forecast", "forecast_stages", "today"]
+__all__ = ["capped_deals", "forecast", "forecast_stages", "today"]

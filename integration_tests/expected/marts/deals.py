@@ -72,13 +72,15 @@ def spans(
 
 @memoized
 def stages(known: Known) -> dict[int, list[Span]]:
+    """Returns the stays of each deal. One in a stage that no event tells, which can only be the first, is left out."""
+
     def present(deal: Row) -> tuple[int, int] | None:
         return None if deal["status_id"] is None else (deal["pipeline_id"], deal["status_id"])
 
     found = spans(
         known,
         "deal_statuses",
-        lambda row: (row["pipeline_id_old"], row["status_old"]),
+        lambda row: None if row["status_old"] is None else (row["pipeline_id_old"], row["status_old"]),
         lambda row: (row["pipeline_id_new"], row["status_new"]),
         present,
     )
@@ -144,7 +146,9 @@ def closers(known: Known) -> dict[int, tuple[int | None, str]]:
             closed = at(deal["closed_at"]) or (stays[-1][0] if stays else None)
             if users and closed:
                 began_before = [user for start, _, user in users if start is not None and start <= closed]
-                found[deal["lead_id"]] = ((began_before or [users[0][2]])[-1], "closing")
+                closer = (began_before or [users[0][2]])[-1]
+                if closer is not None:
+                    found[deal["lead_id"]] = (closer, "closing")
     return found
 
 
@@ -238,8 +242,9 @@ def deal_stage_history(known: Known) -> list[Row]:
     rows = []
     for deal, periods in stages(known).items():
         moves_in_order = [None, *sorted(by_deal.get((deal,), []), key=lambda row: (row["created_at"], row["note_id"]))]
-        for number, (start, end, (pipeline, status)) in enumerate(periods):
-            before = periods[number - 1][2] if number else (None, None)
+        first = len(moves_in_order) - len(periods)
+        for number, (start, end, (pipeline, status)) in enumerate(periods, first):
+            before = periods[number - first - 1][2] if number > first else (None, None)
             move = moves_in_order[number]
             by = move["created_by"] if move else authors[deal]
             rows.append({
@@ -258,7 +263,7 @@ def deal_stage_history(known: Known) -> list[Row]:
                 "to_at": end,
                 "to_at_local": known.local(end),
                 "seconds": seconds(start, end),
-                "is_last": number == len(periods) - 1,
+                "is_last": number == len(moves_in_order) - 1,
                 "event_id": move["note_id"] if move else None,
                 "moved_by": by,
                 "moved_by_name": known.user(by),
@@ -310,5 +315,6 @@ def deal_history(known: Known) -> list[Row]:
                 "responsible_user_id": owner,
                 "responsible_name": known.user(owner),
                 "budget": budget,
+                "currency": known.currency,
             })  # fmt: skip
     return rows

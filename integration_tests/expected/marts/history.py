@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .. import Row
-from .deals import began, budgets, gone_at, names, owners, stages
+from .deals import began, budgets, names, owners, stages
 from .known import Known, amount, at, grouped
 
 CARDS = {
@@ -33,7 +33,7 @@ def spans(card: Row, changes: list[Change], present: Any, is_complete: bool) -> 
 
     `is_complete`: whether changes were read, so that a value without changes is known to be as old as the card.
     """
-    created, gone = card["created"], card["gone"]
+    created = card["created"]
     before: Change | None = None
     for change in changes:
         moment, old, _ = change
@@ -41,9 +41,9 @@ def spans(card: Row, changes: list[Change], present: Any, is_complete: bool) -> 
         before = change
     since = before[0] if before else created if is_complete else None
     if present is not None:
-        yield since, gone, present
+        yield since, None, present
     elif before:
-        yield since, gone or card["changed"], before[2]
+        yield since, card["changed"] if card["changed"] >= before[0] else None, before[2]
 
 
 def entity_history(known: Known) -> list[Row]:
@@ -57,9 +57,16 @@ def entity_history(known: Known) -> list[Row]:
             return known.user(value)
         return amount(value) if field == "budget" else str(value)
 
+    gone = {
+        (entity, card["id"]): card["gone"]
+        for entity, (table, key, _) in CARDS.items()
+        for card in _cards(known, entity, table, key)
+    }
     for entity, card_id, field, custom_field, found in _every_field(known):
-        for begun, ended, value in found:
-            if value is None or (begun is not None and begun == ended):
+        end = gone[entity, card_id]
+        for begun, until, value in found:
+            ended = min((moment for moment in (until, end) if moment is not None), default=None)
+            if value is None or value == "" or (begun is not None and ended is not None and begun >= ended):
                 continue
             pipeline, value_id = value if field == "stage" else (None, value if field == "responsible" else None)
             rows.append({
@@ -80,10 +87,9 @@ def entity_history(known: Known) -> list[Row]:
 
 def _every_field(known: Known) -> Iterator[tuple[str, int, str, int | None, list[Span]]]:
     """Yields the history of each field of each card. Stages, owners and budgets of deals come from other marts."""
-    ends = {card_id: at(row["deleted_at"]) for card_id, row in gone_at(known).items()}
     for field, history in (("stage", stages), ("responsible", owners), ("budget", budgets)):
         for card_id, found in history(known).items():
-            yield "deal", card_id, field, None, [(a, b or ends.get(card_id), value) for a, b, value in found]
+            yield "deal", card_id, field, None, found
     has_events = known.has_history("events")
     events = [row for row in known.all("events") if row["type"] == "name_field_changed"]
     for entity, (table, key, responsible) in CARDS.items():
@@ -93,7 +99,8 @@ def _every_field(known: Known) -> Iterator[tuple[str, int, str, int | None, list
         for card in _cards(known, entity, table, key):
             card_id = card["id"]
             renamed = [_name(event) for event in _in_order(named.get((card_id,), []))]
-            yield entity, card_id, "name", None, list(spans(card, renamed, card["name"], known.has_history("events")))
+            present = card["name"] or None
+            yield entity, card_id, "name", None, list(spans(card, renamed, present, known.has_history("events")))
             if responsible:
                 people = [
                     (_at(row), row["responsible_user_id_old"], row["responsible_user_id_new"])
@@ -110,7 +117,7 @@ def _own_fields(
 ) -> Iterator[tuple[str, int, str, int, list[Span]]]:
     is_complete = known.has_history("events") and known.was_read(FIELDS[entity][1])
     for field in sorted({row["custom_field_id"] for row in (*values, *changes)}):
-        filled = [row for row in values if row["custom_field_id"] == field and row["value"] is not None]
+        filled = [row for row in values if row["custom_field_id"] == field and row["value"]]
         present = (
             ", ".join(row["value"] for row in sorted(filled, key=lambda row: row["value_index"])) if filled else None
         )
@@ -165,7 +172,9 @@ def _of_event(event: Row) -> tuple[Any, ...]:
 
 
 def _name(event: Row) -> Change:
-    old, new = (event[side][0]["name_field_value"]["name"] for side in ("value_before", "value_after"))
+    old, new = (
+        event[side][0]["name_field_value"]["name"] if event[side] else None for side in ("value_before", "value_after")
+    )
     return _at(event), old, new
 
 

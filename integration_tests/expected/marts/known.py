@@ -119,10 +119,16 @@ class Known:
         return str(self.by("users", "user_id").get(user, f"№ {user}"))
 
     def deleted(self) -> dict[tuple[str, int], Row]:
-        """Returns the last event of each deleted entity, by kind and id. Restored entities are left out."""
+        """Returns the last event of each deleted entity, by kind and id.
+
+        Restored entities are left out, also those that were deleted in the same second: their own rows decide.
+        """
         last: dict[tuple[str, int], Row] = {}
         for row in sorted(self.all("deleted_entities"), key=lambda row: (row["created_at"], row["event_id"])):
-            last["deal" if row["entity_type"] == "lead" else row["entity_type"], row["entity_id"]] = row
+            entity = ("deal" if row["entity_type"] == "lead" else row["entity_type"], row["entity_id"])
+            before = last.get(entity)
+            if before is None or before["deleted_at"] or before["created_at"] < row["created_at"]:
+                last[entity] = row
         return {entity: row for entity, row in last.items() if row["deleted_at"]}
 
 

@@ -12,15 +12,13 @@ from zoneinfo import ZoneInfo
 
 from ...sandbox.account import Account
 from .. import Row
+from ..dictionaries import column_name
 from ..field_values import values
 
 Card = tuple[str, int]
 ENTITIES = {"leads": "deal", "contacts": "contact", "companies": "company", "customers": "customer"}
 NUMBERS, DATES, OPTIONS = {"numeric", "monetary", "price"}, {"date", "birthday"}, {"select", "radiobutton", "category"}
 LISTS = {"multiselect", "multitext", "smart_address", "chained_list", "items", "file"}
-LATIN = dict(zip("абвгдеёзийклмнопрстуфыэ", "abvgdeeziyklmnoprstufye", strict=True))
-LATIN |= {"ж": "zh", "х": "kh", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "shch", "ъ": "", "ь": "", "ю": "yu", "я": "ya"}
-LATIN |= {"ö": "o", "ß": "_", "³": "_", "№": "_"}
 
 
 @dataclass
@@ -81,7 +79,8 @@ class OwnFields:
                 if known["type"] in OPTIONS | {"multiselect"}:
                     self.labels[entity, field_id, enum["id"]] = (True, 0, enum["value"])
         for field_id, (_, facts) in met.items():
-            before = self.fields.get((entity, field_id), facts | {"first": facts["name"]})
+            column = column_name(field_id, facts["name"]) if field_id in listed else f"cf_{field_id}"
+            before = self.fields.get((entity, field_id), facts | {"first": facts["name"], "column": column})
             self.fields[entity, field_id] = before | facts | {"is_deleted": self.listed and field_id not in listed}
         for (of, field_id), facts in self.fields.items():
             if of == entity and field_id not in met:
@@ -115,9 +114,7 @@ class OwnFields:
         """Returns the column of each field, by entity and id. `taken`: columns of other accounts' fields."""
         found = {}
         for (entity, field_id), facts in self.fields.items():
-            latin = "".join(LATIN.get(letter, letter) for letter in facts["first"].lower())
-            alias = re.sub(r"[^a-z0-9]+", "_", latin).lstrip("_")
-            column = f"cf_{field_id}_{alias[:40]}".rstrip("_")
+            column = facts["column"]
             found[entity, field_id] = f"{column[:58]}_{self.project}" if (entity, column) in taken else column
         return found
 

@@ -211,6 +211,7 @@ def _cards(known: Known, entity: str, table: str, id_column: str, links: str) ->
             "open_deals": sum(deal["stage_kind"] in ("open", "unsorted") for deal in had),
             "won_deals": len(won),
             "won_budget": sum(map(amount, (deal["budget"] for deal in won))),
+            "currency": known.currency,
             "last_deal_at": max((deal["created_at"] for deal in had), default=None),
             "created_at": at(raw["created_at"]),
             "created_at_local": known.local(at(raw["created_at"])),
@@ -249,6 +250,7 @@ def customers_ltv(known: Known) -> list[Row]:
             "last_purchase_at_local": max(days, default=None),  # type: ignore[type-var]
             "next_purchase_at": at(customer["next_date"]),
             "next_purchase": customer["next_price"],
+            "currency": known.currency,
             "created_at_local": known.local(at(customer["created_at"])),
         })  # fmt: skip
     return rows

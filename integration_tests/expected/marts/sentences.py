@@ -36,6 +36,12 @@ SAID = {
         "Из {count} прошлых месяцев в интервал попали {inside}. Прогноз ошибался на {off} (медиана), «как в прошлом "
         "месяце» — на {before}.",
     ),
+    "capped": (
+        "A budget counts for at most {cap}: ten times what nine of ten deals won within a year did not exceed. Deals "
+        "with a larger one, probably mistyped: {deals} ({names}).",
+        "Бюджет учитывается не больше чем в {cap}: это вдесятеро больше того, чего не превысили девять из десяти "
+        "сделок, выигранных за год. Сделок с бюджетом больше, вероятно с опечаткой: {deals} ({names}).",
+    ),
     "sold": ("Sold so far this month: {sold}.", "Продано с начала месяца: {sold}."),
     "pace": (
         "Sold so far this month: {sold}. Those who have a plan sold {share} of the {plan} that it asks for by today.",
@@ -202,6 +208,10 @@ def forecast(choice: Choice, say: Wording) -> Iterable[str]:
             )  # fmt: skip
             inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
             yield say("record", count=len(past), inside=inside, off=say.percent(off), before=say.percent(naive))
+        caps = [row["budget_cap"] for row in rows if not row["months_back"]]
+        if caps and (capped := sorted(ahead.capped_deals(known), key=lambda row: (-row["budget"], row["deal_id"]))):
+            names = ", ".join(row["name"] for row in capped[:3]) + ("…" if len(capped) > 3 else "")
+            yield say("capped", cap=say.money(caps[0]), deals=len(capped), names=names)
     won, plan = oracle_page.month_so_far(choice)
     sold, by_now = money(deal for _, deal in won), oracle_page.planned_by(choice, oracle_page.day_of(choice))
     if plan is not None:

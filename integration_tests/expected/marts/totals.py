@@ -78,7 +78,7 @@ def sales_plan(known: Known) -> list[Row]:
     return [
         _named(columns, key)
         | {"plan": None, "won": sum(row["won"] for row in rows), "percent_of_plan": None}
-        | {"won_budget": sum(row["won_budget"] for row in rows)}
+        | {"won_budget": sum(row["won_budget"] for row in rows), "currency": known.currency}
         for key, rows in groups.items()
     ]
 
@@ -123,8 +123,8 @@ def lost_deals(known: Known) -> list[Row]:
                 name: of_closer(deal)[name]
                 for name in (
                     "deal_id", "name", "pipeline_id", "pipeline_name", "loss_reason_id", "loss_reason", "budget",
-                    "responsible_user_id", "responsible_name", "responsible_as_of", "present_user_id", "present_name",
-                    "source_name", "utm_source", "created_at_local",
+                    "currency", "responsible_user_id", "responsible_name", "responsible_as_of", "present_user_id",
+                    "present_name", "source_name", "utm_source", "created_at_local",
                 )
             }
             | {
@@ -180,7 +180,7 @@ def stale_deals(known: Known) -> list[Row]:
                     name: deal[name]
                     for name in (
                         "deal_id", "name", "pipeline_id", "pipeline_name", "status_id", "status_name", "budget",
-                        "responsible_user_id", "responsible_name", "in_stage_since",
+                        "currency", "responsible_user_id", "responsible_name", "in_stage_since",
                     )
                 }
                 | {"last_activity_at": last, "days_without_activity": days, "open_tasks": len(due)}
@@ -235,7 +235,7 @@ def pipeline_daily(known: Known) -> list[Row]:
                 if row["from_at_local"].date() <= day and (row["to_at"] is None or row["to_at_local"].date() > day)
             ]
             rows.append(
-                {"day": day.isoformat(), "pipeline_id": pipeline, "deals": len(open_then)}
+                {"day": day.isoformat(), "pipeline_id": pipeline, "deals": len(open_then), "currency": known.currency}
                 | {"pipeline_name": named.get((pipeline, status), (None, None))[0]}
                 | {"status_id": status, "status_name": named.get((pipeline, status), (None, None))[1]}
                 | {

@@ -94,24 +94,28 @@ def create_customer(account: Account, *, by: int | None = None, **fields: Any) -
 
 
 @locked
-def edit(account: Account, kind: str, row_id: int, *, by: int | None = None, **changes: Any) -> None:
-    """Changes columns and writes their events.
+def edit(
+    account: Account, kind: str, row_id: int, *, by: int | None = None, mass: bool = False, **changes: Any
+) -> None:
+    """Changes columns and writes their events. `mass`: as one of many rows that are changed together.
 
     `changes` may hold `updated_at` and `created_at`, as an integration may write an old or a future time.
     """
+    told = not mass or account.switches.mass_value_before == "given"
     who, at, old = author(account, by), account.clock.now(), account.row(kind, row_id)
     if "responsible_user_id" in changes:
         changes.setdefault("group_id", group_of(account, changes["responsible_user_id"]))
     new = save(account, kind, row_id, changes, who, at)
     for name, event_type, shape in _FIELD_EVENTS:
         if name in changes and old[name] != new[name]:
-            after, before = [shape(new[name])], [shape(old[name])]
+            after, before = [shape(new[name])], [shape(old[name])] if told else []
             record(account, event_type, kind, row_id, who, at, after=after, before=before)
     if kind == "leads" and _stage(old) != _stage(new):
-        after, before = [_status(new)], [_status(old)]
+        after, before = [_status(new)], [_status(old)] if told else []
         record(account, "lead_status_changed", kind, row_id, who, at, after=after, before=before)
     if kind == "customers" and old["status_id"] != new["status_id"]:
         after, before = ([{"customer_status": {"id": row["status_id"]}}] for row in (new, old))
+        before = before if told else []
         record(account, "customer_status_changed", kind, row_id, who, at, after=after, before=before)
 
 
@@ -200,10 +204,12 @@ def shrink_field(account: Account, kind: str, row_id: int, field_id: int, *, by:
 
 
 @locked
-def mass_edit(account: Account, kind: str, ids: Iterable[int], *, by: int = ROBOT) -> None:
-    """Changes many rows in the same second, as a robot does."""
+def mass_edit(account: Account, kind: str, ids: Iterable[int], *, by: int = ROBOT, **changes: Any) -> None:
+    """Changes many rows in the same second, as a robot does, or a user in a list: by default the prices of deals."""
     for row_id in ids:
-        if kind == "leads":
-            edit(account, kind, row_id, by=by, price=account.row(kind, row_id)["price"] + 1)
+        if changes:
+            edit(account, kind, row_id, by=by, mass=True, **changes)
+        elif kind == "leads":
+            edit(account, kind, row_id, by=by, mass=True, price=account.row(kind, row_id)["price"] + 1)
         else:
             touch(account, kind, row_id, by=by)

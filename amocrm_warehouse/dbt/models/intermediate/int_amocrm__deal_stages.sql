@@ -1,5 +1,6 @@
 -- One row per stay of a deal in a stage. No event tells the stage in which a deal began: it is the old stage of the first
--- move, or the present stage if there is no move. The last stay is in the stage that the deal shows now.
+-- move, or the present stage if there is no move. The last stay is in the stage that the deal shows now. A stay in a stage that
+-- no event tells, as of a deal whose first move lacks the old stage, has no row.
 with moves as (
     select
         moves.*,
@@ -23,7 +24,6 @@ stays as (
     from {{ ref("int_amocrm__deals") }} as deals
     inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = deals.project_id
     left join moves on moves.project_id = deals.project_id and moves.deal_id = deals.deal_id and moves.nth = 1
-    where moves.event_id is not null or deals.status_id is not null
 
     union all
 
@@ -72,3 +72,4 @@ select
     deals.is_deleted
 from ended
 inner join {{ ref("int_amocrm__deals") }} as deals on deals.project_id = ended.project_id and deals.deal_id = ended.deal_id
+where ended.pipeline_id is not null and ended.status_id is not null

@@ -39,6 +39,7 @@ select
     lag(id_new) over one_field as previous_id,
     lag(value_new) over one_field as previous_value
 from changes
+where entity_type is not null and entity_id is not null
 window one_field as (
     partition by project_id, entity_type, entity_id, field, custom_field_id order by created_at, event_id
 )

@@ -2,7 +2,7 @@
 -- is the share of past deals that were won so, among alike deals open at those moments of the twelve months before whose outcome was
 -- known by then. Alike are deals of the same stage, age and manager; if these are too few, of the same stage and age, then stage,
 -- then pipeline. A deal with a budget is expected to bring the share of it that won deals brought; a deal without a budget, the
--- average amount of won deals without one.
+-- average amount of won deals without one. A budget or an amount above the moment's budget_cap counts as budget_cap.
 {% set levels = {
     "manager": ["status_id", "age", "responsible_user_id"], "age": ["status_id", "age"], "stage": ["status_id"], "pipeline": []
 } %}
@@ -12,11 +12,12 @@ with grouped as (
         open_then.age, open_then.responsible_user_id, open_then.budget > 0 as has_budget,
         cast(count(*) as double precision) as deals,
         sum(open_then.budget) as budget,
-        sum(power(cast(open_then.budget as double precision), 2)) as budget_squared,
+        sum(open_then.capped) as capped,
+        sum(power(cast(open_then.capped as double precision), 2)) as capped_squared,
         cast(count(sales.deal_id) as double precision) as won,
-        coalesce(sum(case when sales.deal_id is not null then cast(open_then.budget as double precision) end), 0) as budget_of_won,
-        coalesce(sum(cast(sales.amount as double precision)), 0) as amount,
-        coalesce(sum(power(cast(sales.amount as double precision), 2)), 0) as amount_squared
+        coalesce(sum(case when sales.deal_id is not null then cast(open_then.capped as double precision) end), 0) as budget_of_won,
+        coalesce(sum(cast(sales.capped as double precision)), 0) as amount,
+        coalesce(sum(power(cast(sales.capped as double precision), 2)), 0) as amount_squared
     from {{ ref("int_amocrm__forecast_open") }} as open_then
     cross join (values (0), (1), (2)) as months(months_ahead)
     left join {{ ref("int_amocrm__forecast_sales") }} as sales
@@ -80,8 +81,8 @@ weighed as (
         chosen.*,
         case alike {% for level in levels %}when '{{ level }}' then {{ level }}_deals {% endfor %}end as seen,
         case alike {% for level in levels %}when '{{ level }}' then {{ level }}_won {% endfor %}end as seen_won,
-        case when has_budget then cast(budget as double precision) * of_budget else deals * amount_without end as if_all_won,
-        case when has_budget then budget_squared * of_budget * of_budget else deals * amount_squared_without end as squared
+        case when has_budget then cast(capped as double precision) * of_budget else deals * amount_without end as if_all_won,
+        case when has_budget then capped_squared * of_budget * of_budget else deals * amount_squared_without end as squared
     from chosen
 )
 

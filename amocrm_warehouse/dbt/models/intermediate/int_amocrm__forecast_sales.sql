@@ -1,10 +1,10 @@
 -- The sales that a forecast has to foresee: for each moment, the sales in the rest of its month and in the next two, and whether
--- the deal was open in the same pipeline at that moment.
+-- the deal was open in the same pipeline at that moment. `capped` is what the amount counts for.
 with sales as (
     select
         project_id, deal_id, pipeline_id, coalesce(closed_at_local, in_stage_since) as sold_at_local, coalesce(budget, 0) as amount
     from {{ ref("amocrm__deals") }}
-    where stage_kind = 'won' and not is_deleted
+    where stage_kind = 'won' and not is_deleted and pipeline_id is not null
 )
 
 select
@@ -14,6 +14,7 @@ select
     sales.pipeline_id,
     sales.deal_id,
     sales.amount,
+    least(sales.amount, moments.budget_cap) as capped,
     open_then.deal_id is not null as was_open
 from {{ ref("int_amocrm__forecast_moments") }} as moments
 cross join (values (0), (1), (2)) as months(months_ahead)

@@ -2,13 +2,14 @@
     Every custom field of the kinds of cards whose values were read: from the account's list of fields or, if the list was not read
     or does not have the field, from the newest card that has it.
 
-    A field keeps the column name that it got first, so that a dashboard still works after the field is renamed or deleted, or an
-    account is left out of a build. Therefore this table is built from its own previous rows, also in a full refresh.
+    The account's list of fields names each field's column; without the list, the column is cf_ and the field's id. A field keeps the
+    column name that it got first, so that a dashboard still works after the field is renamed or deleted, or an account is left out
+    of a build. Therefore this table is built from its own previous rows, also in a full refresh.
 #}
 {% set before = load_relation(this) if execute else none %}
 {% set owners = field_owners() %}
 with listed as (
-    select project_id, entity_type, custom_field_id, name, field_code, field_type, field_sort
+    select project_id, entity_type, custom_field_id, name, field_code, field_type, field_sort, column_name
     from {{ ref("stg_amocrm__custom_fields") }} as fields
     where {{ values_were_read("fields.project_id", "fields.entity_type") }}
 ),
@@ -43,7 +44,8 @@ present as (
         listed.custom_field_id is null and exists (
             select 1 from listed as others
             where others.project_id = newest.project_id and others.entity_type = newest.entity_type
-        ) as is_deleted_field
+        ) as is_deleted_field,
+        coalesce(listed.column_name, concat('cf_', coalesce(listed.custom_field_id, newest.custom_field_id))) as wanted_name
     from listed
     full join (select * from newest where nth = 1) as newest
         on newest.project_id = listed.project_id
@@ -67,8 +69,7 @@ every_field as (
     select
         present.*,
         coalesce(kept.name_at_first, present.name) as name_at_first,
-        kept.column_name,
-        {{ column_name_of("present.custom_field_id", "present.name") }} as wanted_name
+        kept.column_name
     from present
     left join kept
         on kept.project_id = present.project_id
@@ -82,7 +83,7 @@ every_field as (
         kept.is_deleted_field or exists (
             select 1 from listed where listed.project_id = kept.project_id and listed.entity_type = kept.entity_type
         ),
-        kept.name_at_first, kept.column_name, kept.column_name
+        kept.column_name, kept.name_at_first, kept.column_name
     from kept
     where not exists (
         select 1 from present

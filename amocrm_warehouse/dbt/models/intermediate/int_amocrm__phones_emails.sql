@@ -11,8 +11,7 @@ select
     value,
     case
         when value ~ '^[0-9a-f]{64}$' then value
-        -- +7 and 8 are one country code in Russia and Kazakhstan
-        when field_code = 'PHONE' then regexp_replace({{ digits("value") }}, '^8([0-9]{10})$', '7\1')
+        when field_code = 'PHONE' then {{ same_phone("value") }}
         else lower(trim(value))
     end as same
 from {{ ref(table) }}

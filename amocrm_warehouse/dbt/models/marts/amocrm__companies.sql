@@ -23,6 +23,7 @@ select
     coalesce(sold.open_deals, 0) as open_deals,
     coalesce(sold.won_deals, 0) as won_deals,
     coalesce(sold.won_budget, 0) as won_budget,
+    accounts.currency,
     sold.last_deal_at,
     cards.created_at,
     cards.created_at_local,
@@ -31,6 +32,7 @@ select
     cards.deleted_at
     {{- cells_of("company", "own") }}
 from {{ ref("stg_amocrm__companies") }} as cards
+inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = cards.project_id
 left join reachable on reachable.project_id = cards.project_id and reachable.company_id = cards.company_id
 left join sold on sold.project_id = cards.project_id and sold.company_id = cards.company_id
 left join {{ ref("stg_amocrm__users") }} as users

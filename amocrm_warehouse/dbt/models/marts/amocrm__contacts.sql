@@ -26,6 +26,7 @@ select
     coalesce(sold.open_deals, 0) as open_deals,
     coalesce(sold.won_deals, 0) as won_deals,
     coalesce(sold.won_budget, 0) as won_budget,
+    accounts.currency,
     sold.last_deal_at,
     cards.created_at,
     cards.created_at_local,
@@ -34,6 +35,7 @@ select
     cards.deleted_at
     {{- cells_of("contact", "own") }}
 from {{ ref("stg_amocrm__contacts") }} as cards
+inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = cards.project_id
 left join {{ ref("stg_amocrm__companies") }} as companies
     on companies.project_id = cards.project_id and companies.company_id = cards.company_id
 left join reachable on reachable.project_id = cards.project_id and reachable.contact_id = cards.contact_id

@@ -26,9 +26,11 @@ select
     purchases.last_purchase_at_local,
     customers.next_date as next_purchase_at,
     customers.next_price as next_purchase,
+    accounts.currency,
     customers.created_at_local
     {{- cells_of("customer", "own") }}
 from {{ ref("stg_amocrm__customers") }} as customers
+inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = customers.project_id
 left join purchases
     on purchases.project_id = customers.project_id and purchases.customer_id = customers.customer_id
 left join {{ ref("stg_amocrm__contacts") }} as contacts

@@ -50,9 +50,11 @@ select
     {{ stage_kind("stages.status_id", "statuses") }} as stage_kind,
     owners.responsible_user_id,
     {{ user_name("users", "owners.responsible_user_id") }} as responsible_name,
-    budgets.budget
+    budgets.budget,
+    accounts.currency
 from spans
 inner join {{ ref("int_amocrm__deals") }} as deals on deals.project_id = spans.project_id and deals.deal_id = spans.deal_id
+inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = spans.project_id
 {% for fact, model in facts.items() %}
 left join {{ ref(model) }} as {{ fact }}
     on {{ fact }}.project_id = spans.project_id

@@ -33,15 +33,15 @@ select
     teams.name as team_name,
     case
         when closers.deal_id is not null then closers.responsible_user_id
-        when deals.status_id in (142, 143) then deals.responsible_user_id
+        when {{ is_closed("deals.status_id") }} then deals.responsible_user_id
     end as closer_id,
     case
         when closers.deal_id is not null then {{ user_name("closer", "closers.responsible_user_id") }}
-        when deals.status_id in (142, 143) then {{ user_name("users", "deals.responsible_user_id") }}
+        when {{ is_closed("deals.status_id") }} then {{ user_name("users", "deals.responsible_user_id") }}
     end as closer_name,
     case
         when closers.deal_id is not null then 'closing'
-        when deals.status_id in (142, 143) then 'now'
+        when {{ is_closed("deals.status_id") }} then 'now'
     end as closer_as_of,
     deals.main_contact_id,
     contacts.name as main_contact_name,

@@ -1,12 +1,13 @@
 {{ config(enabled=var("histories", true)) }}
 {#
     What a card had and when. The present value is the card's own, and began with the field's last change; earlier values are
-    those of the changes. If the changes were not read, valid_from is null.
+    those of the changes. If the changes were not read, valid_from is null. A value that no event tells, as the one before a change
+    that lacks it, has no row; nor has an empty text, or a value that lasted less than a second.
 #}
 with filled as (
     select project_id, entity_type, entity_id, custom_field_id, count(*) as times, max(value) as value
     from {{ ref("amocrm__entity_fields") }}
-    where value is not null
+    where value <> ''
     group by project_id, entity_type, entity_id, custom_field_id
 ),
 
@@ -35,7 +36,7 @@ present as (
         project_id, entity_type, entity_id, 'name' as field, cast(null as bigint) as custom_field_id,
         cast(null as bigint) as value_id, name as value
     from {{ ref("int_amocrm__entities") }}
-    where name is not null
+    where name <> ''
 
     union all
 
@@ -57,7 +58,7 @@ spans as (
             case when accounts.events_known and {{ changes_were_read("present.project_id", "present.entity_type", "present.field") }}
                 then cards.created_at end
         ) as valid_from,
-        cards.deleted_at as valid_to
+        cast(null as timestamp) as valid_to
     from present
     inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = present.project_id
     inner join {{ ref("int_amocrm__entities") }} as cards
@@ -88,10 +89,12 @@ spans as (
 
     union all
 
-    -- values whose end no event tells: the card lost its values, or the account the field
+    -- Values whose end no event tells: the card lost its values, or the account the field. If the card was last changed before the
+    -- event, the event is the newer news, and its value goes on.
     select
         changes.project_id, changes.entity_type, changes.entity_id, changes.field, changes.custom_field_id, null,
-        changes.id_new, changes.value_new, changes.created_at, coalesce(cards.deleted_at, cards.updated_at)
+        changes.id_new, changes.value_new, changes.created_at,
+        case when cards.updated_at >= changes.created_at then cards.updated_at end
     from {{ ref("int_amocrm__entity_changes") }} as changes
     inner join {{ ref("int_amocrm__entities") }} as cards
         on cards.project_id = changes.project_id
@@ -124,10 +127,20 @@ spans as (
 
     select
         spans.project_id, 'deal', spans.deal_id, '{{ field }}', null, null, {{ "spans." if id != "null" }}{{ id }}, {{ value }},
-        spans.from_at, coalesce(spans.to_at, deals.deleted_at)
+        spans.from_at, spans.to_at
     from {{ ref(model) }} as spans
-    inner join {{ ref("int_amocrm__deals") }} as deals on deals.project_id = spans.project_id and deals.deal_id = spans.deal_id
     {% endfor %}
+),
+
+-- nothing lasts longer than its card
+ended as (
+    select spans.*, least(spans.valid_to, cards.deleted_at) as ended_at
+    from spans
+    inner join {{ ref("int_amocrm__entities") }} as cards
+        on cards.project_id = spans.project_id
+        and cards.entity_type = spans.entity_type
+        and cards.entity_id = spans.entity_id
+    where spans.value_id is not null or spans.value <> ''
 )
 
 select
@@ -145,14 +158,13 @@ select
         else spans.value
     end as value,
     spans.valid_from,
-    spans.valid_to,
-    spans.valid_to is null as is_current
-from spans
+    spans.ended_at as valid_to,
+    spans.ended_at is null as is_current
+from ended as spans
 left join {{ ref("stg_amocrm__users") }} as users
     on users.project_id = spans.project_id and users.user_id = spans.value_id and spans.field = 'responsible'
 left join {{ ref("int_amocrm__own_fields") }} as fields
     on fields.project_id = spans.project_id
     and fields.entity_type = spans.entity_type
     and fields.custom_field_id = spans.custom_field_id
--- an empty value has no row, nor has a value that lasted less than a second
-where (spans.value_id is not null or spans.value is not null) and (spans.valid_from = spans.valid_to) is not true
+where (spans.valid_from >= spans.ended_at) is not true

@@ -1,13 +1,14 @@
 -- Expected sales of a month: what is sold already, what the open deals will bring, and what deals that do not exist yet will bring
 -- (the average of the last three months that were over at the moment of the forecast). The interval is that of a log-normal amount
 -- with this expectation and deviation; the deviation is that of the sales and of the chances' uncertainty, times how far the past
--- year's forecasts were off, in their own deviations.
+-- year's forecasts were off, in their own deviations. A budget above budget_cap counts as budget_cap in what is expected; what was
+-- sold is never capped.
 with by_month as (
     select
         project_id, pipeline_id, cast(date_trunc('month', coalesce(closed_at_local, in_stage_since)) as date) as month,
         coalesce(closed_at_local, in_stage_since) as sold_at_local, coalesce(budget, 0) as amount
     from {{ ref("amocrm__deals") }}
-    where stage_kind = 'won' and not is_deleted
+    where stage_kind = 'won' and not is_deleted and pipeline_id is not null
 ),
 
 before as (
@@ -39,15 +40,16 @@ series as (
 sold as (
     select
         project_id, months_back, months_ahead, pipeline_id, count(*) as sales, sum(amount) as amount,
-        coalesce(sum(case when not was_open then cast(amount as double precision) end), 0) as of_new,
-        coalesce(sum(case when not was_open then power(cast(amount as double precision), 2) end), 0) as of_new_squared
+        sum(cast(capped as double precision)) as capped,
+        coalesce(sum(case when not was_open then cast(capped as double precision) end), 0) as of_new,
+        coalesce(sum(case when not was_open then power(cast(capped as double precision), 2) end), 0) as of_new_squared
     from {{ ref("int_amocrm__forecast_sales") }}
     group by 1, 2, 3, 4
 ),
 
 seen as (
     select
-        series.*, coalesce(sold.sales, 0) as sales, coalesce(sold.amount, 0) as rest,
+        series.*, coalesce(sold.sales, 0) as sales, coalesce(sold.amount, 0) as rest, coalesce(sold.capped, 0) as capped,
         coalesce(sold.of_new, 0) as of_new, coalesce(sold.of_new_squared, 0) as of_new_squared
     from series
     left join sold
@@ -84,7 +86,7 @@ from_open as (
 
 of_pipelines as (
     select
-        seen.project_id, seen.months_back, seen.months_ahead, seen.made_at_local, seen.pipeline_id, seen.rest,
+        seen.project_id, seen.months_back, seen.months_ahead, seen.made_at_local, seen.pipeline_id, seen.rest, seen.capped,
         coalesce(past.sales_seen, 0) as sales_seen, coalesce(past.months, 0) as months,
         coalesce(from_open.expected, 0) as from_open, coalesce(past.of_new, 0) as from_new,
         coalesce(from_open.variance, 0)
@@ -106,7 +108,7 @@ of_pipelines as (
 -- each pipeline, and all pipelines together
 added as (
     select
-        project_id, months_back, months_ahead, made_at_local, pipeline_id, sum(rest) as rest, sum(sales_seen) as sales_seen,
+        project_id, months_back, months_ahead, made_at_local, pipeline_id, sum(rest) as rest, sum(capped) as capped, sum(sales_seen) as sales_seen,
         min(months) as months, sum(from_open) as from_open, sum(from_new) as from_new, sum(from_open) + sum(from_new) as expected,
         sqrt(sum(variance)) as deviation, sum(so_far) as so_far, sum(month_before) as month_before
     from of_pipelines
@@ -118,7 +120,7 @@ added as (
 recorded as (
     select
         added.project_id, added.months_back, added.months_ahead, coalesce(added.pipeline_id, 0) as pipeline,
-        sqrt((6 + sum(power((cast(before.rest as double precision) - before.expected) / before.deviation, 2))) / (6 + count(*))) as off_by
+        sqrt((6 + sum(power((before.capped - before.expected) / before.deviation, 2))) / (6 + count(*))) as off_by
     from added
     inner join added as before
         on before.project_id = added.project_id
@@ -162,7 +164,11 @@ select
     case when is_enough then {{ significant("(cast(judged.so_far as double precision) + judged.expected * exp(" ~ sign ~ interval_quantile() ~ " * sqrt(judged.log_variance) - judged.log_variance / 2))") }} end as {{ name }},
     {%- endfor %}
     cast(case when judged.months_back > judged.months_ahead then judged.so_far + judged.rest end as numeric(38, 2)) as sold,
-    cast(judged.month_before as numeric(38, 2)) as sold_month_before
+    cast(judged.month_before as numeric(38, 2)) as sold_month_before,
+    moments.budget_cap,
+    moments.currency
 from judged
+inner join {{ ref("int_amocrm__forecast_moments") }} as moments
+    on moments.project_id = judged.project_id and moments.months_back = judged.months_back
 left join pipelines on pipelines.project_id = judged.project_id and pipelines.pipeline_id = judged.pipeline_id
 where judged.months_back <= {{ recorded_months() }}

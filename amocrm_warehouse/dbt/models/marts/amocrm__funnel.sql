@@ -5,7 +5,7 @@ with cohorts_of as (
         {{- by_value("cut") }}
     from {{ ref("int_amocrm__deals") }} as deals
     {{ join_by_value("deals") }}
-    where not deals.is_deleted
+    where not deals.is_deleted and deals.began_at_local is not null
 ),
 
 ways as (
@@ -105,7 +105,7 @@ reached as (
         and furthest.cohort_month = cohorts.cohort_month
         {{ and_same_by_value("furthest", "cohorts") }}
         and furthest.furthest_sort >= statuses.status_sort
-    where statuses.status_id <> 143
+    where statuses.stage_kind <> 'lost'
     group by
         cohorts.project_id, cohorts.cohort_month, cohorts.pipeline_id, cohorts.cohort_deals{{ by_value("cohorts") }},
         statuses.pipeline_name, statuses.status_id, statuses.status_name, statuses.status_sort, statuses.stage_kind,

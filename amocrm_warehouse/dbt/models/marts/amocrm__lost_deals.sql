@@ -9,6 +9,7 @@ select
     deals.loss_reason_id,
     deals.loss_reason,
     deals.budget,
+    deals.currency,
     deals.closer_id as responsible_user_id,
     deals.closer_name as responsible_name,
     deals.closer_as_of as responsible_as_of,

@@ -54,7 +54,8 @@ select
     running.status_id,
     statuses.status_name,
     running.deals,
-    case when accounts.budgets_known then running.budget end as budget
+    case when accounts.budgets_known then running.budget end as budget,
+    accounts.currency
 from running
 inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = running.project_id
 left join {{ ref("stg_amocrm__statuses") }} as statuses

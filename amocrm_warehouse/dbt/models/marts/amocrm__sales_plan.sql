@@ -26,12 +26,15 @@ select
     least(
         floor(1000 * (cast(coalesce(facts.won_budget, 0) as double precision) / cast(nullif(plans.plan, 0) as double precision)) + 0.5) / 10,
         case when facts.won_budget < plans.plan then 99.9 end
-    ) as percent_of_plan
+    ) as percent_of_plan,
+    accounts.currency
 from facts
 full join plans
     on plans.project_id = facts.project_id
     and plans.month = facts.month
     and plans.responsible_user_id = facts.responsible_user_id
+inner join {{ ref("int_amocrm__accounts") }} as accounts
+    on accounts.project_id = coalesce(facts.project_id, plans.project_id)
 left join {{ ref("stg_amocrm__users") }} as users
     on users.project_id = coalesce(facts.project_id, plans.project_id)
     and users.user_id = coalesce(facts.responsible_user_id, plans.responsible_user_id)

@@ -57,6 +57,7 @@ select
     aged.status_id,
     aged.status_name,
     aged.budget,
+    aged.currency,
     aged.responsible_user_id,
     aged.responsible_name,
     aged.in_stage_since,

@@ -85,12 +85,14 @@ select
     deals.status_id,
     deals.status_name,
     case when deals.stage_kind in ('open', 'unsorted') and not deals.is_deleted then deals.budget end as budget,
+    accounts.currency,
     items.responsible_user_id,
     items.responsible_name,
     items.since_at_local,
     {{ unless_negative(days_between("items.since_at", now())) }} as days,
     floor(items.usual_seconds / 8640 + 0.000001) / 10 as usual_days
 from items
+inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = items.project_id
 left join {{ ref("int_amocrm__entities") }} as entities
     on entities.project_id = items.project_id
     and entities.entity_type = items.entity_type

@@ -1,7 +1,7 @@
 with source as (
     {{ raw("custom_fields", {
         "custom_field_id": "int", "entity_type": "text", "name": "text", "code": "text", "type": "text", "sort": "int",
-        "enums": "json"
+        "enums": "json", "column_name": "text"
     }) }}
 )
 
@@ -13,5 +13,6 @@ select
     code as field_code,
     type as field_type,
     sort as field_sort,
-    enums as options
+    enums as options,
+    column_name
 from source

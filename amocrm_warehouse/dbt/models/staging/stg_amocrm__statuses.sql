@@ -8,7 +8,11 @@ with source as (
 
 select
     *,
-    -- 142 and 143 are won and lost in every pipeline; the status of unsorted requests has the type 1
-    case when status_id = 142 then 'won' when status_id = 143 then 'lost' when status_type = 1 then 'unsorted' else 'open' end
-        as stage_kind
+    -- the status of unsorted requests has the type 1
+    case
+        when status_id = {{ won_status() }} then 'won'
+        when status_id = {{ lost_status() }} then 'lost'
+        when status_type = 1 then 'unsorted'
+        else 'open'
+    end as stage_kind
 from source

@@ -1,0 +1,276 @@
+"""Events that amoCRM may send and that tell less than others: what the marts then know, in DuckDB and PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from amocrm_warehouse.report import workbook
+from amocrm_warehouse.report.report_words import Words
+from docs.describe_models import layer
+from docs.describe_models import models as described
+
+from . import forked, models, postgres
+from .models import Row, plain
+from .sheets import sheets
+
+ANNA, IVAN = 100_001, 100_002
+NOW = "2027-01-01T01:00:00"
+ABSURD = 2**53
+Ask = Callable[[str], list[Row]]
+
+
+def day(text: str) -> str:
+    return f"2026-{text}T00:00:00Z"
+
+
+def deal(own: int, status: int = 11, **others: Any) -> Row:
+    return {
+        "lead_id": own, "name": f"Deal {own}", "created_at": day("10-01"), "updated_at": day("12-01"), "pipeline_id": 1,
+        "status_id": status, "responsible_user_id": IVAN, **others,
+    }  # fmt: skip
+
+
+def change(own: int, moment: str, **values: Any) -> Row:
+    """A change of a deal; the event's id tells nothing of the order."""
+    return {"event_id": f"{own} {moment}", "note_id": f"{own} {moment}", "lead_id": own, "created_at": moment, **values}
+
+
+def account(zone: str) -> Row:
+    return {"account_id": 1, "datetime_settings": {"timezone": zone}, "invoices_settings": {"currency": "RUB"}}
+
+
+STATUSES = [{"pipeline_id": 1, "status_id": status, "status_sort": status} for status in (11, 12, 142, 143)]
+USERS = [{"user_id": ANNA, "name": "Анна"}, {"user_id": IVAN, "name": "Иван"}]
+
+
+def told_less() -> dict[str, list[Row]]:
+    """An account whose mass changes do not tell the values before, and whose events of one second have no order."""
+
+    def gone(event: str, own: int, moment: str, column: str) -> Row:
+        return {"event_id": event, "entity_type": "lead", "entity_id": own, "created_at": moment, column: moment}
+
+    noon = "2026-10-10T12:00:00Z"
+    return {
+        "account": [account("Europe/Moscow")],
+        "users": USERS,
+        "statuses": STATUSES,
+        "deals": [
+            deal(1, 142, sale=100, closed_at=day("10-05")),
+            deal(2, 142, sale=20, closed_at=day("10-20")),
+            deal(3, 12),
+            deal(4, sale=500),
+            deal(5),
+            deal(6, None, is_deleted=True, updated_at=noon, name=None, created_at=None, pipeline_id=None),  # type: ignore[arg-type]
+            deal(7, updated_at=day("10-05")),
+            deal(8),
+        ],
+        "deal_responsible_changes": [
+            change(1, day("10-10"), responsible_user_id_new=IVAN),
+            change(2, day("10-10"), responsible_user_id_new=ANNA),
+            change(2, day("10-25"), responsible_user_id_old=ANNA, responsible_user_id_new=IVAN),
+            change(8, day("10-15"), responsible_user_id_old=ANNA, responsible_user_id_new=IVAN),
+        ],
+        "deal_statuses": [change(3, day("10-10"), pipeline_id_new=1, status_new=12)],
+        "deal_sale_changes": [change(4, day("10-10"), sale_new=500)],
+        "deal_field_changes": [
+            change(7, day("10-10"), custom_field_id=70, value_new="later than its card"),
+            change(8, day("10-02"), custom_field_id=70, value_new="a"),
+            change(8, day("10-20"), custom_field_id=70, value_old="a", value_new="b"),
+        ],
+        "custom_fields_deals": [],
+        "events": [],
+        "deleted_entities": [
+            gone("b", 5, noon, "deleted_at"), gone("a", 5, noon, "restored_at"),
+            gone("d", 6, noon, "deleted_at"), gone("c", 6, noon, "restored_at"),
+            gone("e", 8, day("10-08"), "restored_at"), gone("f", 8, day("10-12"), "deleted_at"),
+        ],
+        "customers": [{"customer_id": 1, "name": "", "created_at": day("10-01"), "updated_at": day("10-01")}],
+    }  # fmt: skip
+
+
+def mistyped() -> dict[str, list[Row]]:
+    """Nine deals sold for 100 to 900; one sold later and one open, whose budgets are absurd; and a large open one."""
+    sold = [deal(own, 142, sale=100 * own, closed_at=day("08-05")) for own in range(1, 10)]
+    sold.append(deal(10, 142, sale=ABSURD, closed_at=day("11-05")))
+    return {
+        "account": [account("America/Sao_Paulo")],
+        "statuses": STATUSES,
+        "deals": [
+            row | {"created_at": day("06-01")} for row in (*sold, deal(11, sale=ABSURD), deal(12, sale=9000))
+        ],
+        "deal_statuses": [
+            change(row["lead_id"], row["closed_at"], pipeline_id_old=1, status_old=11, pipeline_id_new=1,
+                   status_new=142)
+            for row in sold
+        ],
+        "deal_sale_changes": [],
+    }  # fmt: skip
+
+
+def least(table: str) -> Row:
+    """The row of a table that tells least: its key, and null in every other column."""
+    properties = json.loads((models.SCHEMAS / f"{table}.json").read_text(encoding="utf-8"))["properties"]
+    filled = {"int": 1, "number": 1, "text": "leads", "bool": False, "time": day("10-01"), "json": []}
+    kinds = models.kinds(table)
+    return {name: filled[kinds[name]] for name, schema in properties.items() if "null" not in schema["type"]}
+
+
+@pytest.fixture(scope="module")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    tables = [path.stem for path in sorted(models.SCHEMAS.glob("*.json"))]
+    accounts = {
+        "least": {name: [least(name)] for name in tables},
+        "less": told_less(),
+        "mistyped": mistyped(),
+    }
+    with ExitStack() as stack:
+        file = str(tmp_path_factory.mktemp("odd") / "crm.duckdb")
+        found = {"duckdb": file, "postgres": stack.enter_context(postgres.server())}
+        for flavour, database in found.items():
+            for project, own in accounts.items():
+                models.store(database, project, own, flavour)
+            models.build(database, "--now", NOW)
+        yield found
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def ask(request: pytest.FixtureRequest, databases: dict[str, str]) -> Iterator[Ask]:
+    with models.asking(databases[request.param]) as found:
+        yield found
+
+
+def of(ask: Ask, mart: str, columns: str, condition: str = "", project: str = "less") -> list[Row]:
+    return ask(
+        f"SELECT {columns} FROM amocrm_marts.{mart} WHERE project_id = '{project}' {condition} ORDER BY {columns}"
+    )
+
+
+def test_a_sale_is_of_the_present_user_where_no_event_tells_who_closed_it(ask: Ask) -> None:
+    assert of(ask, "deals", "deal_id, closer_name, closer_as_of", "AND stage_kind = 'won'") == [
+        {"deal_id": 1, "closer_name": "Иван", "closer_as_of": "now"},
+        {"deal_id": 2, "closer_name": "Анна", "closer_as_of": "closing"},
+    ]
+    assert of(ask, "sales_plan", "responsible_name, month, won, won_budget, currency") == [
+        {"responsible_name": "Анна", "month": "2026-10-01", "won": 1, "won_budget": 20, "currency": "RUB"},
+        {"responsible_name": "Иван", "month": "2026-10-01", "won": 1, "won_budget": 100, "currency": "RUB"},
+    ]
+
+
+def test_a_stage_a_user_and_a_budget_that_no_event_tells_are_unknown(ask: Ask) -> None:
+    assert of(ask, "deal_stage_history", "position, status_id, status_id_before, is_last", "AND deal_id = 3") == [
+        {"position": 1, "status_id": 12, "status_id_before": None, "is_last": True}
+    ]
+    history = of(ask, "deal_history", "from_at, status_id, responsible_user_id, budget", "AND deal_id IN (1, 3, 4)")
+    assert history == [
+        {"from_at": "2026-10-01 00:00:00", "status_id": 11, "responsible_user_id": IVAN, "budget": None},
+        {"from_at": "2026-10-01 00:00:00", "status_id": 142, "responsible_user_id": None, "budget": 100},
+        {"from_at": "2026-10-01 00:00:00", "status_id": None, "responsible_user_id": IVAN, "budget": None},
+        {"from_at": "2026-10-10 00:00:00", "status_id": 11, "responsible_user_id": IVAN, "budget": 500},
+        {"from_at": "2026-10-10 00:00:00", "status_id": 12, "responsible_user_id": IVAN, "budget": None},
+        {"from_at": "2026-10-10 00:00:00", "status_id": 142, "responsible_user_id": IVAN, "budget": 100},
+    ]
+    first = of(ask, "entity_history", "entity_id, field, valid_from", "AND entity_id IN (1, 3, 4) AND field <> 'name'")
+    october = {"valid_from": "2026-10-01 00:00:00"}
+    assert [row for row in first if row["valid_from"] == october["valid_from"]] == [
+        {"entity_id": 1, "field": "budget", **october},
+        {"entity_id": 1, "field": "stage", **october},
+        {"entity_id": 3, "field": "responsible", **october},
+        {"entity_id": 4, "field": "responsible", **october},
+        {"entity_id": 4, "field": "stage", **october},
+    ]
+
+
+def test_events_of_one_second_do_not_tell_whether_a_card_is_deleted_but_its_row_does(ask: Ask) -> None:
+    assert of(ask, "deals", "deal_id, is_deleted", "AND deal_id IN (5, 6, 8)") == [
+        {"deal_id": 5, "is_deleted": False},
+        {"deal_id": 6, "is_deleted": True},
+        {"deal_id": 8, "is_deleted": True},
+    ]
+
+
+def test_at_any_moment_a_field_has_one_value(ask: Ask) -> None:
+    """Also where an event is later than its card, or its card's deletion."""
+    values = of(ask, "entity_history", "entity_id, value, valid_from, valid_to", "AND field = 'custom_field'")
+    assert values == [
+        {"entity_id": 7, "value": "later than its card", "valid_from": "2026-10-10 00:00:00", "valid_to": None},
+        {
+            "entity_id": 8,
+            "value": "a",
+            "valid_from": "2026-10-02 00:00:00",
+            "valid_to": "2026-10-12 00:00:00",
+        },
+    ]
+    assert of(ask, "entity_history", "value, valid_to", "AND field = 'responsible' AND entity_id = 8") == [
+        {"value": "Анна", "valid_to": "2026-10-12 00:00:00"}
+    ]
+    assert ask("SELECT * FROM amocrm_marts.entity_history WHERE valid_from >= valid_to") == []
+    assert ask(
+        "SELECT * FROM (SELECT valid_to, lead(valid_from) OVER (PARTITION BY project_id, entity_type, entity_id, "
+        "field, custom_field_id ORDER BY valid_from NULLS FIRST) AS next_from FROM amocrm_marts.entity_history) AS "
+        "versions WHERE next_from < coalesce(valid_to, next_from + INTERVAL '1 second')"
+    ) == []  # fmt: skip
+    assert of(ask, "entity_history", "entity_id", "AND entity_type = 'customer'") == []
+
+
+def test_rows_that_tell_least_cost_no_model(ask: Ask) -> None:
+    """Every model is built, which the fixture asserts; and a row without any value is in those of its kind."""
+    counted = {
+        name: len(of(ask, name, "project_id", project="least")) for name in described() if layer(name) == "marts"
+    }
+    assert counted["deals"] == counted["contacts"] == counted["companies"] == counted["calls"] == 1
+    assert of(ask, "deals", "deal_id, stage_kind, created_at, budget, closer_id", project="least") == [
+        {"deal_id": 1, "stage_kind": None, "created_at": None, "budget": None, "closer_id": None}
+    ]
+
+
+def test_each_account_has_its_own_today(ask: Ask) -> None:
+    rows = ask("SELECT project_id, now_local, today FROM amocrm_staging.int_accounts ORDER BY 1")
+    assert [tuple(row.values()) for row in rows] == [
+        ("least", "2027-01-01 01:00:00", "2027-01-01"),
+        ("less", "2027-01-01 04:00:00", "2027-01-01"),
+        ("mistyped", "2026-12-31 22:00:00", "2026-12-31"),
+    ]
+    last_days = ask("SELECT project_id, max(day) AS day FROM amocrm_marts.pipeline_daily GROUP BY 1 ORDER BY 1")
+    assert [row["day"] for row in last_days] == ["2027-01-01", "2026-12-31"]
+
+
+def test_a_mistyped_budget_counts_for_ten_times_what_nine_of_ten_sales_brought(ask: Ask) -> None:
+    columns = "deal_id, stage_kind, budget, budget_cap, currency"
+    assert of(ask, "capped_deals", columns, project="mistyped") == [
+        {"deal_id": 10, "stage_kind": "won", "budget": plain(ABSURD), "budget_cap": 9000, "currency": "RUB"},
+        {"deal_id": 11, "stage_kind": "open", "budget": plain(ABSURD), "budget_cap": 9000, "currency": "RUB"},
+    ]
+    [row] = of(ask, "forecast_stages", "budget, expected_0, expected_1, expected_2", project="mistyped")
+    assert row["budget"] == plain(ABSURD + 9000)
+    assert all(0 <= row[f"expected_{ahead}"] <= 18_000 for ahead in range(3))
+    assert row["expected_0"] + row["expected_1"] + row["expected_2"] > 0
+    now = "AND months_back = 0 AND pipeline_id IS NULL"
+    assert {row["budget_cap"] for row in of(ask, "forecast", "budget_cap", now, project="mistyped")} == {9000}
+
+
+def test_one_sentence_stands_in_place_of_what_a_missing_mart_would_tell(
+    databases: dict[str, str], tmp_path: Path
+) -> None:
+    """In the digest and in the workbook; all else is there."""
+    copy, book = tmp_path / "crm.duckdb", tmp_path / "crm.xlsx"
+    shutil.copy(databases["duckdb"], copy)
+    with closing(duckdb.connect(str(copy))) as connection:
+        connection.execute("DROP TABLE amocrm_marts.today; DROP TABLE amocrm_marts.sales_plan")
+    done = forked.run(
+        ["report", "--built", "--db", copy, "--digest", "--xlsx", book, "--language", "en"], {"CI": "true"}
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "There is no digest: these models could not be built: sales_plan, today.\n"
+    names, [definitions, *_] = zip(*sheets(book).items(), strict=True)
+    assert "Today" not in names
+    assert len(names) == len(workbook.SHEETS)
+    words = Words("en")
+    assert [row[1] for row in definitions if row and row[0] == words("today.title")] == [words("none.unbuilt")]
