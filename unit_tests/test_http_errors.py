@@ -558,7 +558,7 @@ def test_an_answer_is_classified_and_explained(
     row = classify(seen, rules)
     done = STOP if row.stops and row.action is Action.FAIL else row.action
     assert (row.meaning, done) == (meaning, action)
-    assert not row.stops or done is STOP
+    assert not row.stops or done is STOP or seen.kind is ReplyKind.DNS  # a name may be found at the next attempt
     if error is None:
         assert row.message == ""
         return

@@ -37,10 +37,10 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     made = Clock()
     monkeypatch.setattr(sync_command, "time", made)
+    monkeypatch.setattr(interrupt._interrupt, "met", False)  # whatever a test before has met
     before = signal.getsignal(signal.SIGTERM)
     yield made
     signal.signal(signal.SIGTERM, before)
-    interrupt._interrupt.met = False
 
 
 def rounds(monkeypatch: pytest.MonkeyPatch, clock: Clock, *ends: float | Exception) -> list[dict[str, Any]]:

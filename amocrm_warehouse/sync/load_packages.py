@@ -61,8 +61,8 @@ class Packages:
 
     def cover(self, stream: str, state: str) -> None:
         """Notes the state (JSON) that covers the stream's rows so far."""
-        states = self._held_states if self._rows[stream].table.whole else self._states
-        states[stream] = state
+        waits = self._rows[stream].table.whole and stream not in self._complete
+        (self._held_states if waits else self._states)[stream] = state
         self.send_if_due()
 
     def complete(self, stream: str) -> None:

@@ -40,11 +40,11 @@ class CustomFields(PerEntityStream):
     # The options of the type category are a tree, which amoCRM keeps in `nested`, with `enums` null.
     found = {
         "enums": lambda field: field.get("nested") or field.get("enums"),
-        "column_name": lambda field: column_name(field["id"], field.get("name")),
+        "column_name": lambda field: column_name(field.get("id"), field.get("name")),
     }
 
 
-def column_name(field_id: int, name: Json) -> str:
+def column_name(field_id: Json, name: Json) -> str:
     """Returns the name of a field's column: its id, which never changes, and its name in small Latin letters.
 
     Every table and mart with a column for a custom field has the name from here.
