@@ -27,7 +27,7 @@ FIELDS = ",".join(f'{{"field_id":{own},"field_name":"A field","values":[{{"value
 CARDS = ["deals", "contacts", "companies", "tasks"]
 LARGE: dict[str, tuple[str, int, list[str]]] = {
     "3 rows of 30 MB": (VALUE % ("x" * (30 * MB)), 1, ["deals", "contacts", "tasks"]),
-    "12 rows of 20 MB": (VALUE % ("x" * (20 * MB)), 4, ["deals", "contacts", "tasks"]),
+    "12 rows of 7 MB": (VALUE % ("x" * (7 * MB)), 4, ["deals", "contacts", "tasks"]),
     "1,600 rows of 80 KB": (VALUE % ("щ" * 40_000), 400, CARDS),
     "4,500 cards of 300 fields": (FIELDS, 1_500, CARDS[:3]),
 }
