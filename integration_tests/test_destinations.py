@@ -581,12 +581,12 @@ def test_a_sync_that_the_database_did_not_take_has_not_ended_well(tmp_path: Path
     for own in (7, 2**40):
         rows.add({"lead_id": own}, 0)
         if own == 7:
-            loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]"))
+            loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]", "{}"))
             execute(f"{tmp_path}/crm.duckdb", "ALTER TABLE amocrm.amocrm_1_deals ALTER lead_id TYPE TINYINT")
     with pytest.raises(
         LoadError, match=r"^The database did not take the rows: .+\. What it took before is kept; the next"
     ):
-        loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]"))
+        loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]", "{}"))
     assert loader.query("SELECT count(*) FROM {syncs}", syncs="amocrm_1_syncs") == [(1,)]
 
 

@@ -19,7 +19,7 @@ from amocrm_warehouse.verify.findings import Verification
 from amocrm_warehouse.verify.verify_command import verify
 
 from . import forked, postgres
-from .sandbox import OFF, Account, Server, writes
+from .sandbox import OFF, Account, RealClock, Server, writes
 from .warehouse import query, start, unanswered
 
 PROJECT = "1001"
@@ -52,6 +52,12 @@ def config(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _ids(account: Account, kind: str) -> list[int]:
     return [row_id for _, row_id in account.tables[kind].index("id")]
+
+
+def later(account: Account, seconds: int) -> None:
+    """Moves the account's clock on: a sync reads events that are a second old."""
+    assert isinstance(account.clock, RealClock)
+    account.clock.shift += seconds
 
 
 def sync(config: Path, database: str, *options: str) -> None:
@@ -118,7 +124,7 @@ def test_the_row_that_the_syncs_walk_never_met_is_missing(server: Server, config
     server.account.switches.hidden_by_date = frozenset()
     with server.account.lock:
         writes.cards.edit(server.account, "leads", hidden, name="seen now")
-        server.account.clock.shift += 2
+        later(server.account, 2)
     assert differences(verify(config, database, PROJECT)) == {"deals": {"missing": 1}}, "an edit is no excuse"
     sync(config, database)
     found = verify(config, database, PROJECT)

@@ -56,7 +56,7 @@ def rounds(monkeypatch: pytest.MonkeyPatch, clock: Clock, *ends: float | Excepti
         if isinstance(end := left.pop(0), Exception):
             raise end
         clock.now += end
-        return Outcome(Counter(deals=3), {"deals": 7}, errors=["amoCRM failed."] if end == 13 else [])
+        return Outcome(Counter(deals=3), totals={"deals": 7}, errors=["amoCRM failed."] if end == 13 else [])
 
     monkeypatch.setattr(sync_command, "sync", sync)
     return calls

@@ -192,8 +192,9 @@ class Comparison:
                 look = partial(self._look_at_windows if resource is EVENTS else self._look_at_pages, resource, share)
             self._guarded(self._made_of(resource), resource.path, look)
         for resource in CARDS:
-            if (name := self._main(resource)) and resource.has_trash and self._account.config.mark_deleted:
-                self._guarded([name], f"{resource.name}, trash", partial(self._look_at_trash, resource, name))
+            main = self._main(resource)
+            if main and resource.has_trash and self._account.config.mark_deleted:
+                self._guarded([main], f"{resource.name}, trash", partial(self._look_at_trash, resource, main))
         for name, finding in self.found.items():
             if finding.whole and finding.account is None and not isinstance(self._streams[name], PartsStream):
                 finding.account, finding.database = finding.looked_at, self._held.count(name)
@@ -452,13 +453,12 @@ class Comparison:
         """Compares the account's rows with the table's. With `extra`, the account has no other rows than these."""
         left_out = {*UNDATED.get(name, ()), *REPEATED, *ignored}
         for key, row in rows.items():
-            dates = {"created": _second(row.get("created_at")), "updated": _second(row.get("updated_at"))}
-            if key not in held:
-                yield Difference(name, key, "missing", Entity("", None), **dates)
-                continue
-            columns = tuple(c for c, value in held[key].items() if c not in left_out and value != row[c])
-            if columns:
-                yield Difference(name, key, "unequal", Entity("", None), columns, **dates)
+            created, updated = _second(row.get("created_at")), _second(row.get("updated_at"))
+            there = held.get(key)
+            columns = tuple(c for c, value in (there or {}).items() if c not in left_out and value != row[c])
+            if there is None or columns:
+                kind = "missing" if there is None else "unequal"
+                yield Difference(name, key, kind, Entity("", None), columns, created, updated)
         for key in (held.keys() - rows.keys()) if extra else ():
             yield Difference(name, key, "extra", Entity("", None))
 
@@ -513,9 +513,15 @@ class Comparison:
                 )
         for number in live.keys() - made.keys():
             there = live[number]
-            dates = {"created": _second(there.get("created_at")), "updated": _second(there.get(cursor))}
-            entity = Entity(resource.entity, number)
-            yield Difference(name, self._key(name, there), "extra", entity, owner=_owner(there), **dates)
+            yield Difference(
+                name,
+                self._key(name, there),
+                "extra",
+                Entity(resource.entity, number),
+                created=_second(there.get("created_at")),
+                updated=_second(there.get(cursor)),
+                owner=_owner(there),
+            )
 
     def _compared_parts(
         self, name: str, resource: Resource, known: Mapping[int, Row], live: Mapping[int, Row] | None

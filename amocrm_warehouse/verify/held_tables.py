@@ -109,7 +109,7 @@ class HeldTables:
         if isinstance(keys, Span):
             most = "" if keys.last is None else f" AND {column} <= {keys.last}"
             return self.rows(stream, kinds, f"{column} >= {keys.first}{most} AND {also}")
-        wanted, rows = sorted(keys), list[Row]()  # type: ignore[type-var]
+        wanted, rows = sorted(keys), list[Row]()
         for start in range(0, len(wanted), KEYS_AT_ONCE):
             some = ", ".join(map(_literal, wanted[start : start + KEYS_AT_ONCE]))
             rows += self.rows(stream, kinds, f"{column} IN ({some}) AND {also}")
