@@ -175,7 +175,12 @@ def test_a_wrong_command_shows_the_usage(arguments: list[str], said: str) -> Non
 
 @pytest.mark.parametrize(
     ("command", "options"),
-    [("spec", []), ("check", ["config"]), ("discover", ["config"]), ("read", ["catalog", "config", "state"])],
+    [
+        ("spec", []),
+        ("check", ["config", "estimate"]),
+        ("discover", ["config"]),
+        ("read", ["catalog", "config", "state"]),
+    ],
 )
 def test_help_shows_our_options_alone(command: str, options: list[str]) -> None:
     told = forked.run([command, "--help"], {})

@@ -100,6 +100,8 @@ UNREAD = {
     "talks_filter": "an account whose list is whole has no talk to ask for",
     "next_link": "a full page without a link is followed either way",
     **dict.fromkeys(("events_late", "accept_bumps", "merge_link_events", "merge_activity"), "only a write shows it"),
+    "mass_value_before": "whether an empty value was unknown or none before, no event tells",
+    "hidden_by_date": "rows that a filter by date hides show only beside the list without it, as verify reads it",
     **dict.fromkeys(("off", "off_answer", "forbidden", "unpaid"), "the settings and rights of one account"),
     **dict.fromkeys(("external", "scopes_told", "old_access_survives_refresh"), "of tokens, not of the account"),
     "trash_in_links": "of a card in the trash nobody knows what it was linked to",

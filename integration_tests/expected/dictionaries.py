@@ -134,7 +134,6 @@ def _field(account: Account, kind: str, field: Row) -> Row:
     entity_type = {"customers/segments": "segments"}.get(kind, kind.partition("/")[0])
     return {
         "custom_field_id": field["id"],
-        "column_name": column_name(field["id"], field["name"]),
         "name": field["name"],
         "type": field["type"],
         "code": field["code"] if full else None,
@@ -157,4 +156,5 @@ def _field(account: Account, kind: str, field: Row) -> Row:
         "remind": field["remind"],
         "tracking_callback": field.get("tracking_callback"),
         "search_in": field.get("search_in"),
+        "column_name": column_name(field["id"], field["name"]),
     }
