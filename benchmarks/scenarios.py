@@ -15,6 +15,7 @@ from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Scenario, Workspace, paced
 from .loading import loaded
 from .measure import ALL, Run, read, sandbox
+from .memory import memory
 from .rest import every_table, killed
 from .time_left import time_left
 
@@ -108,6 +109,7 @@ SCENARIOS: dict[str, Scenario] = {
     "killed": killed,
     "kommo": kommo,
     "sync": loaded,
+    "memory": memory,
     "models": answers,
     "forecast": forecasts,
     "left": time_left,

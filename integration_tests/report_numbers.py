@@ -358,8 +358,8 @@ def of_fifteen_digits(lines: Sequence[str]) -> list[str]:
 LINES = {
     "head": ("{account}: sales, {month}", "{account}: продажи, {month}"),
     "sold": (
-        "This month: {won} won for {money}, in the same days before ({first} – {last}) for {then}",
-        "В этом месяце: выиграно {won} на {money}, в те же дни до этого ({first} – {last}) — на {then}",
+        "This month: {won} won for {money}; in the same days before ({first} – {last}): {then}",
+        "В этом месяце: выиграно {won} на {money}; за те же дни до этого ({first} – {last}): {then}",
     ),
     "plan": ("Plan of the month: {plan}, done {share}", "План месяца: {plan}, выполнено {share}"),
     "no_plan": ("Plan of the month: none", "План месяца: не задан"),

@@ -6,15 +6,17 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from amocrm_warehouse.sync import load_packages as packages_module
 from amocrm_warehouse.sync import row_buffer as rows_module
 from amocrm_warehouse.sync.arrow_table import CHANGES, Table
+from amocrm_warehouse.sync.duckdb_destination import memory_for
 from amocrm_warehouse.sync.load_packages import Packages
-from amocrm_warehouse.sync.row_buffer import LoadError, Rows, TakenRows
+from amocrm_warehouse.sync.row_buffer import LoadError, Rows, TakenRows, slices
 
 SCHEMA = {
     "properties": {
@@ -94,14 +96,57 @@ def test_a_table_that_is_read_whole_is_loaded_once_it_is_complete(thread: Thread
 
     packages = Packages([table(whole=True)], tmp_path, thread, load)
     packages.add("things", row(1, "one"), READ_AT)
-    packages.finish()
-    assert loaded == [], "a list that broke off replaces nothing"
-    packages.complete("things")
     packages.cover("things", "{}")
+    packages.finish()
+    assert loaded == [], "a list that broke off replaces nothing, and its state covers nothing"
+    packages.complete("things")
     packages.finish(load)
     assert loaded == [([[(1, "one")]], {"things": "{}"})]
     packages.finish(load)
     assert loaded[1:] == [([], {})], "the last package is loaded though it holds no rows"
+
+
+def test_a_package_of_large_rows_is_due_by_its_bytes(thread: ThreadPoolExecutor, tmp_path: Path) -> None:
+    loaded: list[list[int]] = []
+
+    def load(waiting: list[TakenRows], _: dict[str, str]) -> None:
+        loaded.append([number for one in waiting for number, _ in names(one)])
+
+    packages = Packages([table()], tmp_path, thread, load)
+    large = "x" * (13 << 20)
+    for number in range(5):
+        packages.add("things", row(number, large), READ_AT)
+    packages.finish()
+    assert loaded == [[0, 1], [2, 3], [4]]
+
+
+@pytest.mark.parametrize(
+    ("batches", "expected"),
+    [
+        ([], [(0, 0)]),
+        ([(250, 1_000_000)] * 10, [(0, 1_000), (1_000, 1_000), (2_000, 500)]),
+        ([(250, 100)] * 41, [(0, 10_000), (10_000, 250)]),
+        ([(1, 31_000_000), (1, 31_000_000), (250, 100)], [(0, 1), (1, 1), (2, 250)]),
+    ],
+)
+def test_arrow_tables_end_by_rows_and_by_bytes(batches: list[tuple[int, int]], expected: list[tuple[int, int]]) -> None:
+    assert list(slices(batches)) == expected
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([], 96_000_000),
+        ([(10, 100)], 96_001_200),
+        ([(3_000, 24_000_000)], 96_000_000 + 12 * 2_048 * 3_000),
+        ([(31_000_000, 31_000_000), (80_000, 32_000_000)], 96_000_000 + 12 * 32_000_000),
+        ([(31_000_000, 300_000_000)], 1_000_000_000),
+    ],
+)
+def test_the_memory_of_duckdb_grows_with_the_rows_of_a_package(rows: list[tuple[int, int]], expected: int) -> None:
+    """`rows`: characters of the largest row, and bytes of all rows, by table."""
+    package = [SimpleNamespace(largest=largest, size=size) for largest, size in rows]
+    assert memory_for(cast("list[TakenRows]", package)) == expected
 
 
 def test_a_state_is_loaded_though_no_rows_follow(

@@ -17,13 +17,13 @@ from amocrm_warehouse.sync.row_buffer import TakenRows
 
 GROUP_ROWS = 8_192
 """Rows of a row group; DuckDB's default is 122,880."""
-MEMORY, MEMORY_FOR_LARGE_ROWS = "96MB", "1GB"
-"""DuckDB's memory_limit. Past it DuckDB spills into files beside the database; its default is most of the machine."""
-LARGE_ROW = 2 << 10
-"""Characters of a row's texts past which a package gets MEMORY_FOR_LARGE_ROWS.
+MEMORY, MOST_MEMORY = 96_000_000, 1_000_000_000
+"""DuckDB's memory_limit for small rows, and for any rows (bytes).
 
-DuckDB works on 2,048 rows at a time, and for JSON it needs their size a dozen times.
+Past it DuckDB spills into files beside the database; its default is most of the machine.
 """
+ROWS_AT_ONCE, COPIES = 2_048, 12
+"""Rows that DuckDB works on at a time, and how often it may need the size of such rows for JSON."""
 LOG = "1MB"
 """Size of the log past which DuckDB moves new rows into its file. Until then it keeps them in the log and in memory."""
 CATALOG = "attached"
@@ -50,13 +50,18 @@ class duckdb(factory):  # noqa: N801 - dlt stores a destination by the name of i
 
     def make_room(self, rows: Iterable[TakenRows]) -> None:
         """Lets the next connection take as much memory as these rows need."""
-        large = any(taken.largest > LARGE_ROW for taken in rows)
-        self.config_params["credentials"].global_config["memory_limit"] = MEMORY_FOR_LARGE_ROWS if large else MEMORY
+        self.config_params["credentials"].global_config["memory_limit"] = f"{memory_for(rows)}B"
+
+
+def memory_for(rows: Iterable[TakenRows]) -> int:
+    """Returns the memory_limit for the rows of a package, whose tables are loaded one after another (bytes)."""
+    at_once = max((min(ROWS_AT_ONCE * taken.largest, taken.size) for taken in rows), default=0)
+    return min(MEMORY + COPIES * at_once, MOST_MEMORY)
 
 
 def credentials_of(path: str) -> DuckDbCredentials:
     credentials = DuckDbCredentials(path)
-    credentials.global_config = {"memory_limit": MEMORY, "threads": 1}
+    credentials.global_config = {"memory_limit": f"{MEMORY}B", "threads": 1}
     literal = path.replace("'", "''")
     credentials.statements = [
         f"ATTACH IF NOT EXISTS '{literal}' AS {CATALOG} (ROW_GROUP_SIZE {GROUP_ROWS})",

@@ -17,7 +17,7 @@ BYTES = 24 << 20
 SECONDS = 30.0
 """Longest time from a load's end to the next load if anything waits, checked at the connector's messages (seconds)."""
 CHECK_EVERY = 250
-"""Rows between two checks of whether a package is due."""
+"""Rows between two checks of whether a package is due. Another check follows each batch, which a large row may be."""
 
 Load = Callable[[list[TakenRows], dict[str, str]], None]
 
@@ -54,9 +54,11 @@ class Packages:
 
     def add(self, stream: str, row: Row, read_at: int) -> None:
         """`read_at`: milliseconds."""
-        self._rows[stream].add(row, read_at)
+        rows = self._rows[stream]
+        size = rows.size
+        rows.add(row, read_at)
         self._until_check -= 1
-        if self._until_check <= 0:
+        if self._until_check <= 0 or rows.size > size:
             self.send_if_due()
 
     def cover(self, stream: str, state: str) -> None:

@@ -299,12 +299,18 @@ class Loader:
     def _resource(self, rows: TakenRows) -> DltResource:
         table = rows.table
         return dlt.resource(
-            rows,
+            self._parquet(rows) if self._kind.file_format == "parquet" else rows,
             name=self.prefix + table.stream,
             columns=table.hints,
             primary_key=table.key,
             write_disposition="replace" if table.whole else MERGE,
         )
+
+    def _parquet(self, rows: TakenRows) -> Iterator[Any]:
+        path = Path(self._pipeline.pipelines_dir) / f"{rows.table.stream}.parquet"
+        count = rows.write_parquet(path)
+        yield dlt.mark.with_file_import(str(path), "parquet", count, rows.table.schema.empty_table())
+        path.unlink()  # dlt has linked or copied the file
 
     def _comment(self, tables: Mapping[str, Any]) -> None:
         """Writes the descriptions of new columns into the database."""

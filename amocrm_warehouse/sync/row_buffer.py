@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from amocrm_warehouse.sync.arrow_table import Row, Table
 from amocrm_warehouse.this_machine import HOME
@@ -16,8 +17,9 @@ from amocrm_warehouse.this_machine import HOME
 BATCH_ROWS = 250
 BATCH_CHARACTERS = 1 << 20
 """Rows, and characters of their texts, past either of which the rows become an Arrow batch."""
-SLICE = 10_000
-"""Rows of each Arrow table that dlt gets."""
+SLICE_ROWS = 10_000
+SLICE_BYTES = 4 << 20
+"""Rows, and bytes, past either of which an Arrow table ends and the next one begins."""
 IN_MEMORY = 8 << 20
 """Bytes of a whole table that wait in memory; past them its rows wait on the disk."""
 
@@ -109,11 +111,15 @@ class Rows:
 
 
 class TakenRows:
-    """Rows for a package, in memory or in the file at `path`."""
+    """Rows for a package, in memory or in the file at `path`.
+
+    `largest`: characters of the texts of the largest row. `size`: bytes of all rows.
+    """
 
     def __init__(self, table: Table, largest: int, batches: list[pa.RecordBatch], path: Path | None = None) -> None:
         self.table = table
         self.largest = largest
+        self.size = path.stat().st_size if path else sum(batch.nbytes for batch in batches)
         self._batches = batches
         self._path = path
 
@@ -126,16 +132,48 @@ class TakenRows:
                 batches = [file.get_batch(number) for number in range(file.num_record_batches)]
             whole = pa.Table.from_batches(batches, self.table.schema)
             kept = last_of_each_key(whole, self.table.key)
-            if kept is None:
-                yield from (whole.slice(start, SLICE) for start in range(0, max(whole.num_rows, 1), SLICE))
-            else:
-                yield from (whole.take(kept.slice(start, SLICE)) for start in range(0, len(kept), SLICE))
+            for start, rows in slices((batch.num_rows, batch.nbytes) for batch in batches):
+                part = whole.slice(start, rows)
+                if kept is None:
+                    yield part
+                else:
+                    own = pc.and_(pc.greater_equal(kept, start), pc.less(kept, start + rows))
+                    yield part.take(pc.subtract(kept.filter(own), start))
         self._batches = []
+
+    def write_parquet(self, path: Path) -> int:
+        """Writes the last row of each key into a Parquet file. Returns how many.
+
+        A dictionary, statistics and compression of a large text each hold another copy of it.
+        """
+        rows = 0
+        with pq.ParquetWriter(
+            path, self.table.schema, use_dictionary=False, write_statistics=False, compression="none"
+        ) as file:
+            for part in self:
+                file.write_table(part)
+                rows += part.num_rows
+        return rows
 
     def forget(self) -> None:
         self._batches = []
         if self._path:
             self._path.unlink(missing_ok=True)
+
+
+def slices(batches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the number of rows of each Arrow table. `batches`: rows and bytes of each batch.
+
+    Yields at least one, since a table without rows makes an empty table.
+    """
+    start = rows = size = 0
+    for more, its_size in batches:
+        if rows and (rows + more > SLICE_ROWS or size + its_size > SLICE_BYTES):
+            yield start, rows
+            start, rows, size = start + rows, 0, 0
+        rows, size = rows + more, size + its_size
+    if rows or not start:
+        yield start, rows
 
 
 def last_of_each_key(rows: pa.Table, key: list[str]) -> pa.Array | None:
