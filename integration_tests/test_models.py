@@ -280,7 +280,7 @@ def built(world: World) -> World:
 
 
 LEAST = {"capped_deals": 3}
-"""In how many accounts a mart has rows, if not in four. 1004 has no forecast, 1005 no budget above its cap, c6 no deal."""
+"""In how many accounts a mart has rows, if not four: 1004 has no forecast, 1005 no budget above its cap, c6 no deal."""
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])
