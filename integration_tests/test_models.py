@@ -279,6 +279,10 @@ def built(world: World) -> World:
     return world
 
 
+LEAST = {"capped_deals": 3}
+"""In how many accounts a mart has rows, if not four: 1004 has no forecast, 1005 no budget above its cap, c6 no deal."""
+
+
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])
 def test_every_mart_is_what_the_accounts_hold(built: World, kind: str) -> None:
     wanted = oracle.marts(*(project.known for project in built.projects))
@@ -287,7 +291,7 @@ def test_every_mart_is_what_the_accounts_hold(built: World, kind: str) -> None:
         held = {name: ask(f"SELECT * FROM amocrm_marts.{name}") for name in wanted}
     for name, rows in wanted.items():
         of = {row["project_id"] for row in rows}
-        assert len(of) > 3, f"nothing is wanted of {name} in some accounts: they have too little in them"
+        assert len(of) >= LEAST.get(name, 4), f"nothing is wanted of {name} in too many accounts: {of}"
         read = held[name]
         found = [{c: value for c, value in row.items() if not c.startswith("cf_")} for row in read]
         for row in found if name == "entity_history" else ():
@@ -459,7 +463,7 @@ def test_every_query_counts_the_same_days_in_both_databases(built: World, name: 
                 "select max(built_at), min(deal_id) from amocrm_marts.freshness, amocrm_marts.deals"
             )[1]
             others = {"deal": deal, "at": None, "state": "won"}
-            page = {"since": since, "built_at": built_at, "tenth": "8640.0", "source": "deals.utm_source"}
+            page = {"since": since, "built_at": built_at, "tenth": "8640.0", "by": "deals.utm_source"}
             found[kind] = {
                 query: as_texts(select(run, sql, Choice(days), **others).rows)
                 for query, sql in (ANSWERS | mcp_queries.QUERIES).items()
