@@ -843,6 +843,9 @@ def test_a_sync_keeps_the_accounts_that_were_united_and_their_plans(
     given: list[list[str]] = []
 
     class Runner:
+        def __init__(self, callbacks: list[Any]) -> None:
+            assert callbacks, "the line that says how far the models are"
+
         def invoke(self, arguments: list[str]) -> Any:
             given.append(arguments)
             return SimpleNamespace(success=True, result=SimpleNamespace(results=[]))

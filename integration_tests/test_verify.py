@@ -35,7 +35,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
+def server(database: str) -> Iterator[Server]:  # noqa: ARG001 - an account for each database
     account = Account.generate(leads=120)
     for kind in ("leads", "contacts", "companies"):
         writes.removal.trash(account, kind, _ids(account, kind)[-1])
