@@ -17,7 +17,7 @@ from datetime import date
 from typing import Any
 
 from amocrm_warehouse.database import reading, tables
-from amocrm_warehouse.database_address import add_database, without_password
+from amocrm_warehouse.database_address import add_database, duckdb_file, is_file, without_password
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.report.report_command import after_sync
 from amocrm_warehouse.sync import Outcome, sync
@@ -81,6 +81,8 @@ def answer(database: str, prefix: str) -> None:
 
 def forget(database: str, prefix: str) -> None:
     """Drops the tables of an account that no longer exists, and dlt's state of them."""
+    if is_file(database) and not duckdb_file(database).exists():
+        return
     present = tables(database)
     if not any(name.startswith(f"amocrm.{prefix}") for name in present):
         return
