@@ -251,7 +251,7 @@ class Comparison:
         assert isinstance(stream, FullRefreshStream)
         parts = bool(stream.completing_paths)
         if parts:
-            records = self._account.dictionary(stream.list_path, stream.collection)
+            records = stream.account.dictionary(stream.list_path, stream.collection)
             made: Iterable[Row] = (row for record in records for row in stream.rows(record, Context()))
         else:
             made = stream.read_records()
