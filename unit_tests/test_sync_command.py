@@ -38,6 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     made = Clock()
     monkeypatch.setattr(sync_command, "time", made)
     monkeypatch.setattr(interrupt._interrupt, "met", False)  # whatever a test before has met
+    monkeypatch.setattr(interrupt._interrupt, "sentence", READ_IS_KEPT)  # whatever command ran before in this process
     before = signal.getsignal(signal.SIGTERM)
     yield made
     signal.signal(signal.SIGTERM, before)
