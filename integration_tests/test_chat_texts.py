@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import Status
 
+from sandbox import Account, Fault, Faults, ManualClock, Sandbox, Switches, writes
+from sandbox.http import dumps
 from source_amocrm.errors import SyncFailed
 from source_amocrm.streams import chats
-
-from . import comparison, expected
-from .command import run
-from .connector import messages
-from .destination import Destination
-from .expected.communication import messages_with_texts
-from .sandbox import Account, Fault, Faults, ManualClock, Sandbox, Switches, writes
-from .sandbox.http import dumps
+from testing import comparison, expected
+from testing.command import run
+from testing.connector import messages
+from testing.destination import Destination
+from testing.expected.communication import messages_with_texts
 
 
 def generated(**switches: Any) -> Account:

@@ -15,10 +15,9 @@ from amocrm_fleet import fleet_command
 from amocrm_fleet.accounts_folder import accounts, add
 from amocrm_fleet.airbyte_plan import cron
 from source_amocrm.streams import STREAMS
-
-from .guides import block
-from .machine import pyairbyte
-from .warehouse import ROOT
+from testing.guides import block
+from testing.machine import pyairbyte
+from testing.warehouse import ROOT
 
 WORKSPACE, DESTINATION = "18dccc91-0ab1-4f72-9ed7-0b8fc27c5826", "744cc0ed-7f05-4949-9e60-2a814f90c035"
 WHOLE = ["GET …/definitions/sources", "GET /sources", "GET /connections"]
@@ -64,7 +63,7 @@ class Fake:
 def server() -> Iterator[str]:
     command = [
         str(pyairbyte() / "bin" / "python"),
-        str(ROOT / "integration_tests" / "airbyte_api_fake.py"),
+        str(ROOT / "testing" / "airbyte_api_fake.py"),
         WORKSPACE,
         DESTINATION,
     ]

@@ -16,10 +16,9 @@ from amocrm_warehouse.report import workbook
 from amocrm_warehouse.report.report_words import Words
 from docs.describe_models import layer
 from docs.describe_models import models as described
-
-from . import forked, models, postgres
-from .models import Row, plain
-from .sheets import sheets
+from testing import forked, models, postgres
+from testing.models import Row, plain
+from testing.sheets import sheets
 
 ANNA, IVAN = 100_001, 100_002
 NOW = "2027-01-01T01:00:00"

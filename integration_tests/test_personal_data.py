@@ -23,17 +23,17 @@ from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
 from amocrm_probe.probe_page import page
 from amocrm_probe.questions import QUESTIONS
 from amocrm_warehouse.report import report_command as report
+from sandbox import OFF, Account, ManualClock, Sandbox, Server, writes
+from sandbox.store import Event, Row
+from testing import models, postgres
+from testing.command import run, run_in_process
+from testing.connector import config, dumped, files, plain, without_sockets
+from testing.guides import block
+from testing.leaks import clean
+from testing.probed import probed
+from testing.warehouse import PYTHON, ROOT
 
-from . import models, postgres
-from .command import run, run_in_process
-from .connector import config, dumped, files, plain, without_sockets
-from .guides import block
-from .leaks import clean
-from .probed import probed
-from .sandbox import OFF, Account, ManualClock, Sandbox, Server, writes
-from .sandbox.store import Event, Row
 from .test_raw_records import discovered
-from .warehouse import PYTHON, ROOT
 
 KEY = "a-key-that-nobody-else-knows"
 WHOLE = {"raw_records": True, "readable_columns": True, "chat_texts": True}

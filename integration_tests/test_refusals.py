@@ -9,13 +9,12 @@ import pytest
 import requests
 from airbyte_cdk.models import AirbyteStreamStatus, FailureType, Type
 
+from sandbox import NOW, Account, Fault, Faults, ManualClock, Request, Sandbox
 from source_amocrm.streams import STREAMS
-
-from . import comparison
-from .command import Outcome, run
-from .connector import POLICY, messages
-from .destination import Destination
-from .sandbox import NOW, Account, Fault, Faults, ManualClock, Request, Sandbox
+from testing import comparison
+from testing.command import Outcome, run
+from testing.connector import POLICY, messages
+from testing.destination import Destination
 
 TRANSIENT, CONFIG = FailureType.transient_error, FailureType.config_error
 ANSWERS = {

@@ -29,18 +29,18 @@ from selenium import webdriver
 from amocrm_warehouse import this_machine
 from amocrm_warehouse.report import report_command as report
 from amocrm_warehouse.report.metrics import METRICS
+from sandbox import Account, ManualClock
+from testing import expected, forked, models, report_page
+from testing.assistant import ask
+from testing.expected import marts as oracle
+from testing.expected.marts import page as expected_page
+from testing.expected.marts.deals import deals
+from testing.expected.marts.sentences import Wording
+from testing.report_numbers import check_numbers, choose, link_to, plain, same
+from testing.report_page import Report
+from testing.warehouse import ROOT
 
-from . import expected, forked, models, report_page
-from .assistant import ask
-from .expected import marts as oracle
-from .expected.marts import page as expected_page
-from .expected.marts.deals import deals
-from .expected.marts.sentences import Wording
-from .report_numbers import check_numbers, choose, link_to, plain, same
-from .report_page import Report
-from .sandbox import Account, ManualClock
 from .test_models_settings import DEALS, LATE_COLUMNS, MARTS
-from .warehouse import ROOT
 
 pytestmark = pytest.mark.xdist_group("browser")
 

@@ -11,14 +11,13 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import SyncMode
 
+from sandbox import Account, Sandbox, Switches
 from source_amocrm.account.resources import NOTES
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams.base import AmocrmStream
-
-from . import comparison, expected
-from .command import run
-from .connector import catalog, config, without_sockets
-from .sandbox import Account, Sandbox, Switches
+from testing import comparison, expected
+from testing.command import run
+from testing.connector import catalog, config, without_sockets
 
 TINY = Switches(page_max=3, page_default=3)
 

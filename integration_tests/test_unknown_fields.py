@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from sandbox import Account, Sandbox, Switches
+from sandbox.store import Row
 from source_amocrm.engine.stream_interface import Context
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http import ACCOUNT_PATH
@@ -17,11 +19,8 @@ from source_amocrm.streams.base import AccountStream, FixedStream, FullRefreshSt
 from source_amocrm.streams.known_fields import KnownField
 from source_amocrm.streams.per_entity import PerEntityStream
 from source_amocrm.streams.schema_drift import KNOWN, SchemaDrift
-from unit_tests.offline import stream
-
-from .connector import messages
-from .sandbox import Account, Sandbox, Switches
-from .sandbox.store import Row
+from testing.connector import messages
+from testing.offline import stream
 
 Make = Callable[[Any], list[Row]]
 ODD = (987_654, 987.5, "odd", "leads", True, False, None, [{"id": 987_654}], {"odd": 1})

@@ -1,4 +1,4 @@
-"""`python -m integration_tests.sandbox`: serves an account to try the connector on, until interrupted."""
+"""`python -m sandbox`: serves an account to try the connector on, until interrupted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .switches import Switches
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m integration_tests.sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--leads", type=int, default=300, help="how many deals; the rest follows (300 to 200000)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed and time give the same account")
     parser.add_argument("--story", action="store_true", help="the last two months are those of story.py")

@@ -21,6 +21,7 @@ from airbyte_cdk.models import (
     Type,
 )
 
+from sandbox import Sandbox
 from source_amocrm.entrypoint import launch
 from source_amocrm.streams import STREAMS, schema
 
@@ -28,7 +29,6 @@ from . import forked
 from .connector import Clock, catalog, config, dumped, files, plain, without_sockets
 from .destination import Key, Row
 from .leaks import clean
-from .sandbox import Sandbox
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from sandbox import Account
+
 from . import expected
 from .destination import Key, Row
-from .sandbox import Account
 
 Rows = Mapping[str, Mapping[Key, Row]]
 Card = tuple[str, int]

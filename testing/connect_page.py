@@ -18,11 +18,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from sandbox import OFF, Account, Client, Server, Tokens
+
 from . import machine
 from .forked import UNPACED, Forked
 from .leaks import leaks
 from .ports import free_port
-from .sandbox import OFF, Account, Client, Server, Tokens
 
 PATIENCE = 600.0
 """Time after which a wait fails (seconds)."""

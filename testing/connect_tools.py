@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from integration_tests.sandbox import OFF, Account, Client, Server, Switches, Tokens
+from sandbox import OFF, Account, Client, Server, Switches, Tokens
 from source_amocrm.connect.connect_flow import Flow
 from source_amocrm.connect.connect_site import COOKIE, Request, Response, Site
 from source_amocrm.connect.connect_words import Problem

@@ -31,6 +31,7 @@ from airbyte_cdk.models import (
     Type,
 )
 
+from sandbox import ManualClock, Sandbox, SandboxAdapter, Server
 from source_amocrm import http
 from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError
@@ -40,11 +41,10 @@ from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS
-from unit_tests.offline import airbyte_stream
 
 from .forked import Forked
 from .leaks import clean
-from .sandbox import ManualClock, Sandbox, SandboxAdapter, Server
+from .offline import airbyte_stream
 
 COMMAND = Path(sys.executable).parent / "source-amocrm"
 UNPACED = 1_000_000.0

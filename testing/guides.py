@@ -24,9 +24,9 @@ def _read(path: str) -> dict[str, Any]:
     return document
 
 
-DONE = _read("integration_tests/guides.yaml")
+DONE = _read("testing/guides.yaml")
 """What tests do with the blocks of each guide."""
-PUBLISHED = _read("integration_tests/published.yaml")
+PUBLISHED = _read("testing/published.yaml")
 """The packages, images and actions of others that the guides use."""
 METADATA: dict[str, Any] = _read("metadata.yaml")["data"]
 SPEC = _read("source_amocrm/spec.yaml")

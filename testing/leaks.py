@@ -6,7 +6,7 @@ with renewed tokens.
 
 from __future__ import annotations
 
-from .sandbox.credentials import MARK
+from sandbox.credentials import MARK
 
 CONTROL = '{"type":"CONTROL"'
 

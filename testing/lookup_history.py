@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox import Account
+
 from . import expected
 from .destination import Key, Row
-from .sandbox import Account
 
 LOST = 143
 Shown = list[tuple[float, Any]]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from amocrm_probe.probe_run import Probe, probe_of
+from sandbox import Account, ManualClock, Sandbox, Switches, writes
+from sandbox.store import EventTable
 from source_amocrm import source
 from source_amocrm.account.event_kinds import LINKED, TAGGED
 
 from .connector import config, without_sockets
-from .sandbox import Account, ManualClock, Sandbox, Switches, writes
-from .sandbox.store import EventTable
 
 CARDS = ("leads", "contacts", "companies")
 

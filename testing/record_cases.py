@@ -7,8 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from source_amocrm.streams.values import Row
-from unit_tests.row_functions import rows, tombstone
-from unit_tests.sample_files import sample
+
+from .row_functions import rows, tombstone
+from .sample_files import sample
 
 Make = Callable[[Any], list[Row]]
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from source_amocrm.engine.stream_interface import Context
 from source_amocrm.streams.base import AmocrmStream
-from unit_tests.offline import stream
+
+from .offline import stream
 
 Row = dict[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from .sandbox import Account, Faults, ManualClock, Sandbox, SandboxAdapter, Switches
+from sandbox import Account, Faults, ManualClock, Sandbox, SandboxAdapter, Switches
 
 Params = dict[str, Any]
 NOW = 1_760_000_000

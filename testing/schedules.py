@@ -17,15 +17,15 @@ from unittest import mock
 import yaml
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage
 
+from sandbox import NOW, Account, ManualClock, Request, Sandbox, Switches, writes
+from sandbox.like import answered_switches
+from sandbox.writes.at_random import Write
 from source_amocrm.engine import delivery
 
 from . import comparison, expected
 from .connector import messages
 from .destination import Destination
 from .lookup_history import LookupHistory
-from .sandbox import NOW, Account, ManualClock, Request, Sandbox, Switches, writes
-from .sandbox.like import answered_switches
-from .sandbox.writes.at_random import Write
 
 Menu = Sequence[tuple[Write, int]]
 Reading = Callable[[list[AirbyteStateMessage]], Iterator[AirbyteMessage]]
@@ -34,8 +34,8 @@ SCHEDULES = int(os.environ.get("SCHEDULES", "12"))
 """Number of days of each kind that the tests draw."""
 ODD: Menu = (*writes.ORDINARY, *writes.RARE)
 SOME_MESSAGES = 1_500
-CATALOG = Path(__file__).resolve().parents[1] / "unit_tests" / "table-catalog.yaml"
-PROBES = sorted((Path(__file__).parent / "probes").glob("*.json"))
+CATALOG = Path(__file__).with_name("table-catalog.yaml")
+PROBES = sorted((Path(__file__).resolve().parents[1] / "sandbox" / "probes").glob("*.json"))
 """Files of real accounts' answers to the probe."""
 MOMENTS = (
     NOW,

@@ -16,9 +16,10 @@ from typing import Any, cast
 import duckdb
 import psycopg
 
+from sandbox import Fault, Server
+
 from . import expected, forked
 from .leaks import clean
-from .sandbox import Fault, Server
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = Path(sys.executable)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from source_amocrm.auth.claims import Claims, check_account, check_domain, claims_of
 from source_amocrm.errors import ConfigError
-from unit_tests.http_tools import jwt
+from testing.http_tools import jwt
 
 SAMPLE = {
     "account_id": 34000000,

@@ -14,8 +14,8 @@ import pytest
 from source_amocrm.auth import FileKeeper
 from source_amocrm.config_file import ConfigFile
 from source_amocrm.errors import ConfigError
+from testing.http_tools import oauth
 
-from .http_tools import oauth
 from .test_auth_oauth import Endpoint, start
 
 

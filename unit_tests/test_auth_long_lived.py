@@ -6,7 +6,7 @@ from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.config import LongLived
 from source_amocrm.errors import ConfigError
 from source_amocrm.http import open_api
-from unit_tests.http_tools import NOW, config, jwt, long_lived
+from testing.http_tools import NOW, config, jwt, long_lived
 
 DAY = 86400
 ADVICE = (

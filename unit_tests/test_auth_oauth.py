@@ -22,7 +22,7 @@ from source_amocrm.config import OAuth
 from source_amocrm.errors import AmocrmError, ConfigError, Moved, NotFound, Unauthorized, Unavailable
 from source_amocrm.http import open_api
 from source_amocrm.secrecy import mask
-from unit_tests.http_tools import HOST, NOW, config, jwt, oauth
+from testing.http_tools import HOST, NOW, config, jwt, oauth
 
 DAY = 86400
 LATER = Unavailable("Later.", failure_type=FailureType.transient_error)

@@ -7,7 +7,7 @@ from airbyte_cdk.models import FailureType
 
 from source_amocrm.config import Config, LongLived, OAuth, parse_config
 from source_amocrm.errors import ConfigError
-from unit_tests.http_tools import INTEGRATION, NOW, jwt, long_lived, oauth
+from testing.http_tools import INTEGRATION, NOW, jwt, long_lived, oauth
 
 DOMAIN_HELP = (
     "Account address (account_domain): this is not the address of an amoCRM or Kommo account. Type it as your browser "

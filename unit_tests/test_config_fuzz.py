@@ -21,7 +21,7 @@ from source_amocrm.config_file import DEEPEST
 from source_amocrm.entrypoint import launch
 from source_amocrm.errors import ConfigError
 from source_amocrm.source import SourceAmocrm
-from unit_tests.http_tools import INTEGRATION, NOW
+from testing.http_tools import INTEGRATION, NOW
 
 SECRET = "Zq7WvK3xP9"
 

@@ -16,7 +16,7 @@ from jinja2 import Environment, StrictUndefined
 import source_amocrm
 from source_amocrm.config import parse_config
 from source_amocrm.run import _run
-from unit_tests.http_tools import NOW, long_lived, oauth
+from testing.http_tools import NOW, long_lived, oauth
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from source_amocrm.connect.connect_flow import Flow
 from source_amocrm.connect.connect_words import Problem
 from source_amocrm.connect.signin import Keys, code_of, consent_url, recognise
-from unit_tests.http_tools import jwt
+from testing.http_tools import jwt
 
 STATE = "the-state"
 DOMAIN = "example.amocrm.ru"

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 
 import pytest
 
-from integration_tests.sandbox import Server
+from sandbox import Server
 from source_amocrm.connect import connect_command
 from source_amocrm.streams import STREAMS
-from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET, sandbox
-from unit_tests.http_tools import jwt
+from testing.connect_tools import CALLBACK, DOMAIN, SECRET, sandbox
+from testing.http_tools import jwt
 
 pytestmark = pytest.mark.usefixtures("hurried")
 

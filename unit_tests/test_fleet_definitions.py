@@ -19,10 +19,10 @@ from amocrm_fleet.dagster_settings import Settings
 from amocrm_fleet.fleet_sync import Syncing
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.status import LastSync, Status, record, status_of
-from integration_tests.sandbox import OFF, Account, Server
-from integration_tests.sandbox.server import oauth_credentials
+from sandbox import OFF, Account, Server
+from sandbox.server import oauth_credentials
 from source_amocrm import atomic_file
-from unit_tests.fake_loader import LOADER
+from testing.fake_loader import LOADER
 
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=timezone.utc)
 FOLDER = "accounts"
@@ -267,7 +267,7 @@ def test_the_models_are_of_the_accounts_that_have_been_read(
     put(folder, "north-east", "revoked", "west")
     for name in ("north-east", "revoked", "west"):
         run(instance, name)
-    monkeypatch.setattr(project, "MODELS", "unit_tests.fake_models")
+    monkeypatch.setattr(project, "MODELS", "testing.fake_models")
     monkeypatch.setenv("FAKE_MODELS", str(tmp_path / "models"))
     job = project.defs.resolve_job_def("build_models")
     assert job.execute_in_process(instance=instance).success

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from source_amocrm.errors import Blocked
 from source_amocrm.http.rate_limit import Budget, Jitter
-from unit_tests.http_tools import FakeClock, turn_of
+from testing.http_tools import FakeClock, turn_of
 
 TURN = 1.018 / 7
 

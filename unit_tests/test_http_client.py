@@ -32,7 +32,7 @@ from source_amocrm.errors import (
 )
 from source_amocrm.http import Answer, Api, Params
 from source_amocrm.http.backoff import RetryPolicy
-from unit_tests.http_tools import DATE, HOST, NOW, FakeClock, config, long_lived, mocked
+from testing.http_tools import DATE, HOST, NOW, FakeClock, config, long_lived, mocked
 
 LEADS = f"{HOST}/api/v4/leads"
 PAGE: dict[str, Any] = {"json": {"_embedded": {"leads": [{"id": 1}]}}, "headers": {"Date": DATE}}

@@ -15,7 +15,7 @@ from source_amocrm import errors
 from source_amocrm.http.error_handler import classify
 from source_amocrm.http.refusals import API, CODE, DRIVE, REFRESH, Rules
 from source_amocrm.http.reply import Reply, ReplyKind
-from unit_tests.http_tools import explained, reply
+from testing.http_tools import explained, reply
 
 CONFIG = FailureType.config_error
 TRANSIENT = FailureType.transient_error

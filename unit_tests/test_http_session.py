@@ -16,8 +16,8 @@ from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.reply import ReplyKind, http_date
 from source_amocrm.http.session import AmocrmSession, failure
-from unit_tests.http_server import Connection, serve
-from unit_tests.http_tools import DATE, NOW, exchange, exchange_clock
+from testing.http_server import Connection, serve
+from testing.http_tools import DATE, NOW, exchange, exchange_clock
 
 HASTY = RetryPolicy(read_timeout=0.3)
 """For servers that stop: who answers has the usual time."""

@@ -15,7 +15,7 @@ from source_amocrm.auth.oauth import Grant
 from source_amocrm.errors import AmocrmError, Blocked, Moved, NotFound, Throttled, Unauthorized, Unavailable
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
-from unit_tests.http_tools import DATE, HOST, INTEGRATION, NOW, FakeClock, mocked
+from testing.http_tools import DATE, HOST, INTEGRATION, NOW, FakeClock, mocked
 
 URL = f"{HOST}/oauth2/access_token"
 PAIR = {

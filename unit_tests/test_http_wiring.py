@@ -16,8 +16,8 @@ from source_amocrm.http import open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.session import AmocrmSession
-from unit_tests.http_server import Connection, serve
-from unit_tests.http_tools import NOW, jwt, long_lived, oauth, turn_of
+from testing.http_server import Connection, serve
+from testing.http_tools import NOW, jwt, long_lived, oauth, turn_of
 
 HASTY = RetryPolicy(first_delay=0.001, longest_delay=0.001)
 

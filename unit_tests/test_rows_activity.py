@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from source_amocrm.streams.record import RowError
-from unit_tests.row_functions import deal_status, event, note, task
-from unit_tests.sample_files import sample
+from testing.row_functions import deal_status, event, note, task
+from testing.sample_files import sample
 
 TASK: dict[str, Any] = {
     "task_id": 7087,

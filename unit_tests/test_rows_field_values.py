@@ -11,8 +11,8 @@ import pytest
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.custom_fields import local_date
 from source_amocrm.streams.values import UnreadableError
-from unit_tests.row_functions import rows
-from unit_tests.sample_files import sample
+from testing.row_functions import rows
+from testing.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 OWNERS = {"contact": "custom_fields_contacts", "company": "custom_fields_companies"}

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from source_amocrm.streams.custom_field_columns import FieldColumn, column, field_columns, known_columns
-from unit_tests.sample_files import sample
+from testing.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 

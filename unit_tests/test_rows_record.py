@@ -8,9 +8,9 @@ import pytest
 
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import RowError
-from unit_tests.record_cases import CASES
-from unit_tests.row_functions import row as made
-from unit_tests.sample_files import sample
+from testing.record_cases import CASES
+from testing.row_functions import row as made
+from testing.sample_files import sample
 
 RENAMED = {"custom_fields_values": "custom_fields", "default": "is_default", "disabled": "is_disabled"}
 OWN_TABLES = {"users_groups", "task_types", "statuses", "customer"}

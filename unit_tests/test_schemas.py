@@ -14,11 +14,10 @@ from airbyte_cdk.test.standard_tests._catalog_checks import find_catalog_problem
 
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.activity import ElementTypes, NoteTypes
-from unit_tests.row_functions import rows, tombstone
+from testing.row_functions import rows, tombstone
 
-CATALOG: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "table-catalog.yaml").read_text(encoding="utf-8"))[
-    "tables"
-]
+TABLE_CATALOG = Path(__file__).resolve().parents[1] / "testing" / "table-catalog.yaml"
+CATALOG: dict[str, Any] = yaml.safe_load(TABLE_CATALOG.read_text(encoding="utf-8"))["tables"]
 TABLES = sorted(CATALOG)
 FURTHER = sorted(set(STREAMS) - set(CATALOG))
 """Tables beyond the catalog, which says nothing of them."""

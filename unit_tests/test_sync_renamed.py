@@ -9,7 +9,7 @@ import pytest
 from amocrm_warehouse.sync.account_sync import _check_account
 from amocrm_warehouse.sync.connector import renamed
 from amocrm_warehouse.sync.loader import HeldAccount
-from integration_tests.sandbox import Account, Tokens
+from sandbox import Account, Tokens
 
 
 class _Loader:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..sandbox.account import Account
+from sandbox.account import Account
+
 from . import communication, history, links
 from .activity import events, notes, tasks
 from .catalogs import catalog_elements, catalogs, custom_fields_catalog_elements

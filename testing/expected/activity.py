@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..sandbox.account import Account
-from ..sandbox.account_data import ENTITIES
-from ..sandbox.store import Event
+from sandbox.account import Account
+from sandbox.account_data import ENTITIES
+from sandbox.store import Event
+
 from .common import Row, stamp
 
 ELEMENT_TYPES = {"contacts": 1, "leads": 2, "companies": 3, "customers": 12}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..sandbox.account import Account
+from sandbox.account import Account
+
 from .common import Row, shown_fields, stamp
 from .field_values import values
 

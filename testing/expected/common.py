@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
-from ..sandbox.account import Account
+from sandbox.account import Account
 
 Row = dict[str, Any]
 

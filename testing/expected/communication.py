@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ..sandbox.account import Account
-from ..sandbox.account_data import ENTITIES, SINGULAR
+from sandbox.account import Account
+from sandbox.account_data import ENTITIES, SINGULAR
+
 from .activity import ELEMENT_TYPES, talk_contact
 from .common import Row, stamp
 

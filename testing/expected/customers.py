@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..sandbox.account import Account
+from sandbox.account import Account
+
 from .common import Row, amount, elements, first, shown_fields, stamp, tags
 
 

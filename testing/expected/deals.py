@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..sandbox.account import Account
-from ..sandbox.store import Event
+from sandbox.account import Account
+from sandbox.store import Event
+
 from .common import Row, amount, elements, first, shown_fields, stamp, tags
 
 LOST = 143

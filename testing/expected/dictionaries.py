@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..sandbox.account import Account
+from sandbox.account import Account
+
 from .common import Row
 
 # the codes of notes in API v4, each with its id in API v2 if that is known

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ..sandbox.account import Account
+from sandbox.account import Account
+
 from .common import Row, compact, shown_fields, stamp
 
 

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ..sandbox.account import Account
-from ..sandbox.store import Event
+from sandbox.account import Account
+from sandbox.store import Event
+
 from .common import Row, compact, stamp
 
 GONE = {f"{entity}_deleted" for entity in ("lead", "contact", "company", "customer", "task")}

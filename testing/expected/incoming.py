@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..sandbox.account import Account
-from ..sandbox.endpoints.event_types import STANDARD
+from sandbox.account import Account
+from sandbox.endpoints.event_types import STANDARD
+
 from .common import Row, stamp
 from .communication import CHATS
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..sandbox.account import Account
+from sandbox.account import Account
+
 from .common import Row, stamp, tags
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..sandbox.account import Account
+from sandbox.account import Account
+
 from .common import Row, stamp
 
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)

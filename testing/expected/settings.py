@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ..sandbox.account import Account
-from ..sandbox.account_data import ENTITIES
+from sandbox.account import Account
+from sandbox.account_data import ENTITIES
+
 from .common import Row, stamp
 
 UUIDS = {"amojo_id": "f3c6340d-410e-4ad1-9f7e-c5e663599909", "uuid": "824f3a59-6154-4edf-ba90-0b5593715d07"}

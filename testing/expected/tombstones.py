@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ..sandbox.account import Account
-from ..sandbox.account_data import Gone
+from sandbox.account import Account
+from sandbox.account_data import Gone
+
 from .activity import ELEMENT_TYPES
 from .common import Row, stamp
 

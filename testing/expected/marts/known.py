@@ -10,7 +10,8 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 from zoneinfo import ZoneInfo
 
-from ...sandbox.account import Account
+from sandbox.account import Account
+
 from .. import KEYS, Row, tables, tombstones
 from ..communication import messages_with_texts
 

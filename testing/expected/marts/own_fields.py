@@ -10,7 +10,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ...sandbox.account import Account
+from sandbox.account import Account
+
 from .. import Row
 from ..dictionaries import column_name
 from ..field_values import values
