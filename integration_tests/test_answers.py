@@ -223,7 +223,7 @@ def test_a_mart_that_is_missing_leaves_the_rest_of_an_answer(database: str, tmp_
     with duckdb.connect(str(file)) as connection:
         connection.execute("drop table amocrm_marts.conversations")
     [talks, waits, sold] = ask(str(file), ("conversations", {}), ("manager_card", {"manager": TIMUR}), ("managers", {}))
-    sentence = "It is not known: the database has no conversations. Build the models: source-amocrm models."
+    sentence = "It is not known: the last build made no conversations. Build the models: source-amocrm models."
     assert set(talks["covers"]["missing"].values()) == {sentence}
     assert talks.keys() == {"covers"}
     assert waits["sales"]

@@ -90,6 +90,11 @@ def test_it_is_told_in_the_workbook_the_digest_and_to_the_assistant(
     check_rows(answer["forecast"], "forecast", choice)
     backs = [row["months_back"] > 0 for row in answer["forecast"]]
     assert backs == sorted(backs), "the present forecast stands before those of the months that are over"
+    capped = sorted(ahead.capped_deals(known), key=lambda row: (-row["budget"], row["deal_id"]))
+    assert [(row["deal_id"], row["deal"], row["budget"], row["budget_cap"]) for row in answer["capped_deals"]] == [
+        (row["deal_id"], row["name"], row["budget"], row["budget_cap"]) for row in capped
+    ]
+    assert all(row["link"].endswith(f"/leads/detail/{row['deal_id']}") for row in answer["capped_deals"])
 
 
 def test_it_is_told_in_the_page(database: str, known: oracle.Known, browser: webdriver.Chrome, tmp_path: Path) -> None:

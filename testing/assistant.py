@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -32,11 +33,13 @@ ATTACKS = [
 """SQL that is no SELECT, or more than one statement, or reads a file."""
 
 
-def ask(database: str, *calls: tuple[str, dict[str, Any]], free_sql: bool = True) -> list[Any]:
+def ask(
+    database: str, *calls: tuple[str, dict[str, Any]], free_sql: bool = True, costs: Path | None = None
+) -> list[Any]:
     """Returns the answer to each call: its content, or the text of its error."""
 
     async def call() -> list[Any]:
-        async with Client(server(database, free_sql)) as client:
+        async with Client(server(database, free_sql, costs)) as client:
             return [content_of(await client.call_tool(name, arguments)) for name, arguments in calls]
 
     return asyncio.run(call())
