@@ -16,7 +16,7 @@ from source_amocrm.config_file import ConfigFile
 from source_amocrm.errors import ConfigError
 from testing.http_tools import oauth
 
-from .test_auth_oauth import Endpoint, start
+from .test_oauth import Endpoint, start
 
 
 @pytest.fixture
