@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from pathlib import Path
@@ -66,6 +67,12 @@ def test_each_module_has_a_test_of_its_name_or_a_line_in_the_list() -> None:
     without = {name for name in modules if not {f"test_{name}", f"test_{name.removesuffix('_command')}"} & tests}
     assert sorted(" ".join(PROVED_BY.values()).split()) == sorted(without)
     assert [test for test in PROVED_BY if not (ROOT / test).is_file()] == []
+
+
+def test_each_module_says_what_it_is_for() -> None:
+    files = [path for package in (*PRODUCT, "demo") for path in (ROOT / package).rglob("*.py")]
+    texts = {path: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) for path in files}
+    assert [path for path, text in texts.items() if not text and path.name != "__init__.py"] == []
 
 
 def test_each_name_of_a_test_stands_once() -> None:
