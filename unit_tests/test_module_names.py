@@ -42,7 +42,7 @@ PROVED_BY = {
     "unit_tests/test_fleet_sync.py": "account_process processes",
     "unit_tests/test_full.py": "events_page_size",
     "unit_tests/test_invite_site.py": "button granted_account grants invitations",
-    "unit_tests/test_load_packages.py": "arrow_table duckdb_destination outcome table_names",
+    "unit_tests/test_load_packages.py": "arrow_table duckdb_destination table_names",
     "unit_tests/test_lookup.py": "stream_interface",
     "unit_tests/test_mcp_arguments.py": "mcp_tools",
     "unit_tests/test_page_size.py": "page_windows",
