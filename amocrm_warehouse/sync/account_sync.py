@@ -67,12 +67,12 @@ def sync(
     count: bool = True,
     tell: Tell = untold,
 ) -> Outcome:
-    """Reads what changed since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.
+    """Reads the changes since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.
 
-    A token that amoCRM rotates is written to `config` before it is used. `streams`: None for all; `without`: those to
-    leave out; `refresh`: those to read from the beginning, whose rows stay until all are read and are then replaced at
-    once. With `count` the rows of the tables are counted at the end. `tell` gets each step that the sync comes to.
-    Raises ValueError with a sentence if the sync could not begin.
+    A token that amoCRM rotates is written to `config` before it is used. `streams`: None for all; `without`: streams
+    to leave out; `refresh`: streams to read from the beginning, whose rows stay until all are read and are then
+    replaced at once. With `count` the rows of the tables are counted at the end. `tell` gets each step of the
+    sync. Raises ValueError with a sentence if the sync could not begin.
     """
     remembered(to)
     account, started_at, start = ConfigFile(config), datetime.now(timezone.utc), time.monotonic()

@@ -78,7 +78,7 @@ class Reading:
         return chosen
 
     def into(self, packages: Packages, states: Mapping[str, str], watch: Watch) -> None:
-        """Reads from the states on. The connector's failures go into the outcome, those of `packages` are raised."""
+        """Reads from the states on. The connector's failures go into the outcome; failures of `packages` are raised."""
         catalog = configured(self._streams)
         self._source.on_progress = watch.progress
         messages = self._source.read(

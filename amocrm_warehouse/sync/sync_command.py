@@ -125,7 +125,7 @@ if __name__ == "__main__":
 
 
 def print_table(outcome: Outcome, prefix: str) -> None:
-    """Prints, for each stream, the rows that were read and those in its table."""
+    """Prints, for each stream, how many rows were read and how many its table has."""
     width = max((len(name) for name in outcome.totals), default=0) + len(prefix)
     print(f"\n{'table':<{width}}  {'rows read':>10}  {'in the table':>12}")
     for stream, total in sorted(outcome.totals.items()):
