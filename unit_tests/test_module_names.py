@@ -80,6 +80,12 @@ def test_each_name_of_a_test_stands_once() -> None:
     assert sorted(set(files)) == sorted(files)
 
 
+def test_what_several_tests_need_is_no_test() -> None:
+    files = [path for folder in ("unit_tests", "integration_tests") for path in (ROOT / folder).glob("*.py")]
+    imported = re.compile(r"^\s*(?:from|import) (?:\.|unit_tests|integration_tests)", re.M)
+    assert [path.name for path in files if imported.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_a_command_line_is_named_by_its_verb() -> None:
     named = {verb: module.rpartition(".")[2] for verb, (module, *_) in VERBS.items() if verb != "mcp"}
     assert named == {verb: f"{verb}_command" for verb in named}
