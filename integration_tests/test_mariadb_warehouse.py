@@ -61,9 +61,9 @@ def deals(warehouse: str, project: str, schema: str) -> list[Row]:
 
 
 def test_every_value_arrives_as_it_is(source: str, warehouse: str) -> None:
-    said = publish(source, warehouse, "--schema", "vals", "--only", "marts,tables")
-    assert said == "".join(f"{name}: 6 rows of 4 tables are in {warehouse}.\n" for name in ("1001", "1002"))
-    assert deals(warehouse, "1001", "vals_marts") == deals(warehouse, "1002", "vals_marts") == DEALS
+    said = publish(source, warehouse, "--schema", "vals", "--only", "deals,tables", "--project", "1001")
+    assert said == f"1001: 4 rows of 2 tables are in {warehouse}.\n"
+    assert deals(warehouse, "1001", "vals_marts") == DEALS
     [(number, rights, at)] = fetch(
         warehouse, "SELECT user_id, rights, _airbyte_extracted_at FROM vals.users WHERE project_id = '1001'"
     )
@@ -83,15 +83,15 @@ def test_every_value_arrives_as_it_is(source: str, warehouse: str) -> None:
 
 def test_one_account_is_replaced_and_the_others_stay(source: str, warehouse: str) -> None:
     """Also a new column is added, a column that is gone stays null, and an account without rows has none."""
-    publish(source, warehouse, "--schema", "one")
+    publish(source, warehouse, "--schema", "one", "--only", "deals")
     small_marts.build(source, ["1001"], deals=DEALS[:1], extra=", cf_1_size decimal(38,9) default 1.5")
-    publish(source, warehouse, "--schema", "one", "--project", "1001")
+    publish(source, warehouse, "--schema", "one", "--only", "deals")
     assert deals(warehouse, "1001", "one_marts") == DEALS[:1]
     assert deals(warehouse, "1002", "one_marts") == DEALS
     sizes = "SELECT project_id, CAST(cf_1_size AS CHAR) FROM one_marts.deals WHERE deal_id = 1 ORDER BY 1"
     assert fetch(warehouse, sizes) == [("1001", "1.500000000"), ("1002", None)]
     small_marts.build(source, ["1001"], deals=[])
-    publish(source, warehouse, "--schema", "one")
+    publish(source, warehouse, "--schema", "one", "--only", "deals")
     assert fetch(warehouse, sizes) == [("1002", None)]
     small_marts.build(source, ["1001"], extra=", cf_1_size varchar")
     assert refused(source, warehouse, "--schema", "one").startswith(
@@ -104,28 +104,12 @@ def killed_after_first(transaction: Any, *rest: Any) -> None:
     killed()
 
 
-@pytest.mark.parametrize("instead", [killed, killed_after_first])
-def test_killed_anywhere_it_changes_nothing_and_the_next_run_ends_right(
-    source: str, warehouse: str, instead: Any
-) -> None:
+def test_killed_anywhere_it_changes_nothing_and_the_next_run_ends_right(source: str, warehouse: str) -> None:
+    """And a reader sees the rows before or the rows after, in all tables."""
     publish(source, warehouse, "--schema", "dead", "--project", "1001")
     small_marts.build(source, ["1001"], deals=DEALS[:2], extra=", cf_1_size decimal(38,9) default 1.5")
-    dead = run(
-        source, warehouse, "--schema", "dead", constants={"amocrm_warehouse.publish.sql_warehouse._put": instead}
-    )
-    assert dead.returncode == -signal.SIGKILL, dead.stderr
-    assert deals(warehouse, "1001", "dead_marts") == DEALS
-    fetch(warehouse, "SELECT GET_LOCK(SHA2('publish dead 1001', 256), 600)")  # until the killed session has ended
-    publish(source, warehouse, "--schema", "dead")
-    assert deals(warehouse, "1001", "dead_marts") == DEALS[:2]
-    assert fetch(warehouse, "SHOW DATABASES LIKE 'dead%'") == [("dead_marts",)]
-    fetch(warehouse, "DROP DATABASE dead_marts")
-
-
-def test_a_reader_sees_the_rows_before_or_the_rows_after_in_all_tables(source: str, warehouse: str) -> None:
-    publish(source, warehouse, "--schema", "seen", "--project", "1001")
     found, done = set[Row](), threading.Event()
-    both = "SELECT (SELECT count(*) FROM seen_marts.deals), (SELECT max(reached) FROM seen_marts.funnel)"
+    both = "SELECT (SELECT count(*) FROM dead_marts.deals), (SELECT max(reached) FROM dead_marts.funnel)"
 
     def read() -> None:
         with opened(warehouse) as connection, connection.cursor() as cursor:
@@ -136,17 +120,24 @@ def test_a_reader_sees_the_rows_before_or_the_rows_after_in_all_tables(source: s
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        for count in (1, 2):
-            small_marts.build(source, ["1001"], deals=DEALS[:count])
-            publish(source, warehouse, "--schema", "seen", "--project", "1001")
+        for instead in (killed, killed_after_first):
+            constants = {"amocrm_warehouse.publish.sql_warehouse._put": instead}
+            dead = run(source, warehouse, "--schema", "dead", constants=constants)
+            assert dead.returncode == -signal.SIGKILL, dead.stderr
+            assert deals(warehouse, "1001", "dead_marts") == DEALS
+            # the server ends the session of a killed client when it has noticed
+            assert fetch(warehouse, "SELECT GET_LOCK(SHA2('publish dead 1001', 256), 600)") == [(1,)]
+        publish(source, warehouse, "--schema", "dead")
     finally:
         done.set()
         reader.join()
-    assert {(3, 3), (2, 2)} <= found <= {(3, 3), (1, 1), (2, 2)}
+    assert deals(warehouse, "1001", "dead_marts") == DEALS[:2]
+    assert {(3, 3)} <= found <= {(3, 3), (2, 2)}
+    assert fetch(warehouse, "SHOW DATABASES LIKE 'dead%'") == [("dead_marts",)]
 
 
 def test_accounts_publish_into_one_warehouse_at_the_same_time(warehouse: str, tmp_path: Path) -> None:
-    names = ["1001", "1002", "1003"]
+    names = ["1001", "1002"]
     for number, name in enumerate(names):
         small_marts.build(str(tmp_path / name), [name], extra=f", cf_{number}_size decimal(38,9) default {number}")
     processes = [
@@ -154,8 +145,8 @@ def test_accounts_publish_into_one_warehouse_at_the_same_time(warehouse: str, tm
         for name in names
     ]
     said = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], said
-    assert [deals(warehouse, name, "many_marts") for name in names] == [DEALS] * 3
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert [deals(warehouse, name, "many_marts") for name in names] == [DEALS] * 2
 
 
 def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, monkeypatch: pytest.MonkeyPatch) -> None:

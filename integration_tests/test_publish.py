@@ -127,32 +127,27 @@ def test_one_account_is_replaced_and_the_others_stay(source: str, warehouse: str
     assert deals(warehouse, "1002", "one_marts") == DEALS[:1]
     assert fetch(warehouse, "SELECT project_id, reached FROM one_marts.funnel ORDER BY 1") == [("1001", 3), ("1002", 3)]
     small_marts.build(source, ["1001", "1002"], deals=[])
-    publish(source, warehouse, "--schema", "one", "--project", "1001")
+    publish(source, warehouse, "--schema", "one", "--project", "1001", "--only", "deals")
     assert deals(warehouse, "1001", "one_marts") == []
     assert deals(warehouse, "1002", "one_marts") == DEALS[:1]
 
 
 def test_a_new_column_is_added_and_one_that_is_gone_stays_null(source: str, warehouse: str) -> None:
-    publish(source, warehouse, "--schema", "wide")
+    """And a column of another type is refused before anything changes."""
+    publish(source, warehouse, "--schema", "wide", "--only", "deals")
     small_marts.build(source, ["1001"], extra=", cf_1_size decimal(38,9) default 1.5")
-    publish(source, warehouse, "--schema", "wide")
+    publish(source, warehouse, "--schema", "wide", "--only", "deals")
     sizes = "SELECT project_id, cf_1_size::text FROM wide_marts.deals WHERE deal_id = 1 ORDER BY 1"
     assert fetch(warehouse, sizes) == [("1001", "1.500000000"), ("1002", None)]
-    small_marts.build(source, ["1001"])
-    publish(source, warehouse, "--schema", "wide")
-    assert fetch(warehouse, sizes) == [("1001", None), ("1002", None)]
-    assert deals(warehouse, "1002", "wide_marts") == DEALS
-
-
-def test_a_column_of_another_type_is_refused_before_anything_changes(source: str, warehouse: str) -> None:
-    small_marts.build(source, ["1001"], extra=", cf_1_size varchar default 'L'")
-    publish(source, warehouse, "--schema", "types")
-    small_marts.build(source, ["1001"], deals=[], extra=", cf_1_size decimal(38,9)")
-    assert refused(source, warehouse, "--schema", "types") == (
-        "The column cf_1_size of types_marts.deals is decimal(38,9) here and text in the warehouse. Drop the table "
-        "types_marts.deals there and publish every account again, or leave this table out with --only.\n"
+    small_marts.build(source, ["1001"], deals=[], extra=", cf_1_size varchar")
+    assert refused(source, warehouse, "--schema", "wide") == (
+        "The column cf_1_size of wide_marts.deals is text here and decimal(38,9) in the warehouse. Drop the table "
+        "wide_marts.deals there and publish every account again, or leave this table out with --only.\n"
     )
-    assert deals(warehouse, "1001", "types_marts") == DEALS
+    small_marts.build(source, ["1001"])
+    publish(source, warehouse, "--schema", "wide", "--only", "deals")
+    assert fetch(warehouse, sizes) == [("1001", None), ("1002", None)]
+    assert deals(warehouse, "1001", "wide_marts") == deals(warehouse, "1002", "wide_marts") == DEALS
 
 
 def test_a_table_that_something_else_has_made_is_left_alone(source: str, warehouse: str) -> None:
@@ -188,29 +183,23 @@ def killed_before_commit(client: Any, schema: str) -> None:
         killed()
 
 
-@pytest.mark.parametrize(
-    ("function", "instead"),
-    [
+def test_killed_anywhere_it_changes_nothing_and_the_next_run_ends_right(source: str, warehouse: str) -> None:
+    publish(source, warehouse, "--schema", "killed", "--project", "1001")
+    small_marts.build(source, ["1001"], deals=DEALS[:2], extra=", cf_1_size decimal(38,9) default 1.5")
+    for function, instead in (
         ("publish_command._counted", killed),  # while the rows are read
         ("sql_warehouse._put", killed),  # all is loaded, nothing is replaced
         ("sql_warehouse._put", killed_after_first),  # between two tables
         ("sql_warehouse._drop", killed_before_commit),
-    ],
-)
-def test_killed_anywhere_it_changes_nothing_and_the_next_run_ends_right(
-    source: str, warehouse: str, function: str, instead: Any
-) -> None:
-    publish(source, warehouse, "--schema", "killed", "--project", "1001")
-    small_marts.build(source, ["1001"], deals=DEALS[:2], extra=", cf_1_size decimal(38,9) default 1.5")
-    dead = run(source, warehouse, "--schema", "killed", constants={f"amocrm_warehouse.publish.{function}": instead})
-    assert dead.returncode == -signal.SIGKILL, dead.stderr
-    assert deals(warehouse, "1001", "killed_marts") == DEALS
-    while fetch(warehouse, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"):
-        time.sleep(0.05)  # the server ends the session of a killed client when it has noticed
+    ):
+        dead = run(source, warehouse, "--schema", "killed", constants={f"amocrm_warehouse.publish.{function}": instead})
+        assert dead.returncode == -signal.SIGKILL, dead.stderr
+        assert deals(warehouse, "1001", "killed_marts") == DEALS
+        while fetch(warehouse, "SELECT 1 FROM pg_locks WHERE locktype = 'advisory'"):
+            time.sleep(0.05)  # the server ends the session of a killed client when it has noticed
     publish(source, warehouse, "--schema", "killed")
     assert deals(warehouse, "1001", "killed_marts") == DEALS[:2]
     assert fetch(warehouse, "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'killed%'") == [("killed_marts",)]
-    execute(warehouse, "DROP SCHEMA killed_marts CASCADE")
 
 
 def test_a_reader_sees_the_rows_before_or_the_rows_after_in_all_tables(source: str, warehouse: str) -> None:
@@ -229,7 +218,7 @@ def test_a_reader_sees_the_rows_before_or_the_rows_after_in_all_tables(source: s
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        for count in (1, 3, 2):
+        for count in (1, 2):
             small_marts.build(source, ["1001"], deals=DEALS[:count])
             publish(source, warehouse, "--schema", "read", "--project", "1001")
     finally:

@@ -21,6 +21,8 @@ from amocrm_warehouse.publish.sql_warehouse import SqlWarehouse
 
 LONGEST_COMMENT = 1024
 """Letters of a column's comment past which MariaDB refuses it."""
+ROWS_AT_ONCE = 2_000
+"""Rows of an INSERT. Without a bound dlt takes a whole file of rows as Python objects into memory."""
 LONGEST_WAIT = 86_400
 """Time for which a project waits until another one has been put into the tables (seconds)."""
 
@@ -36,6 +38,10 @@ class TypeMapper(MysqlVariantTypeMapper):
 
 
 class Capabilities(MysqlDialectCapabilities):
+    def adjust_capabilities(self, caps: Any, dialect: Any) -> None:
+        super().adjust_capabilities(caps, dialect)
+        caps.max_rows_per_insert = ROWS_AT_ONCE
+
     def type_mapper_class(self) -> type[TypeMapper]:
         return TypeMapper
 
@@ -59,6 +65,7 @@ class mariadb(factory):  # noqa: N801 - dlt stores a destination by the name of 
 
 class MariaWarehouse(SqlWarehouse):
     file_format = "parquet"
+    loaded_at_once = 1  # more wait for each other: rows become SQL in Python
 
     def __init__(self, address: str) -> None:
         super().__init__(mariadb(_url(address)))

@@ -19,6 +19,7 @@ from amocrm_warehouse.publish.published_tables import LANGUAGES, MARTS, TABLES, 
 from amocrm_warehouse.publish.warehouse_address import warehouse
 from amocrm_warehouse.sync.table_lock import one_writer
 from amocrm_warehouse.table_names import SCHEMA
+from amocrm_warehouse.unneeded_modules import OF_ARROW, OF_DLT, without_modules
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -109,7 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(
                 "Name the warehouse: --to postgresql://user@host:port/name, or PUBLISH_TO in the environment."
             )
-        with live_line(sys.stderr, shown=not options.quiet) as line:
+        unneeded = OF_ARROW if options.to.startswith(("mysql", "mariadb")) else OF_ARROW + OF_DLT
+        with without_modules(*unneeded), live_line(sys.stderr, shown=not options.quiet) as line:
             published = publish(
                 options.source,
                 options.to,

@@ -57,17 +57,22 @@ OF_TYPE = ("data_type", "precision", "scale", "timezone")
 
 
 class SqlWarehouse:
-    """`file_format`: of dlt's load packages. Methods raise PublishError."""
+    """`file_format`: of dlt's load packages. `loaded_at_once`: tables that are loaded in parallel, which takes memory.
+
+    Methods raise PublishError.
+    """
 
     file_format: str
+    loaded_at_once = 4
 
     def __init__(self, made: Any) -> None:
         """`made`: dlt's destination."""
         os.environ.update(
-            SCHEMA__NAMING="direct", RESTORE_FROM_DESTINATION="false",
+            LOAD__WORKERS=str(self.loaded_at_once), SCHEMA__NAMING="direct", RESTORE_FROM_DESTINATION="false",
             NORMALIZE__DATA_WRITER__DISABLE_COMPRESSION="true", EXTRACT__NEXT_ITEM_MODE="fifo",  # one table at a time
         )  # fmt: skip
         self._destination = made
+        self._pipelines = dict[Path, Any]()
 
     def replace(self, project: str, tables: list[Table], batches: Batches, folder: Path) -> dict[str, int]:
         """Replaces the rows of a project in these tables, all at once. Returns the number of rows, by table.
@@ -124,9 +129,12 @@ class SqlWarehouse:
         """Writes the description of a column, if that was not done when the column was made."""
 
     def _pipeline(self, schema: str, folder: Path) -> Any:
-        return dlt.pipeline(
-            NAME, pipelines_dir=str(folder / schema), destination=self._destination, dataset_name=schema
-        )
+        """Returns dlt's pipeline into a schema of the warehouse. To make one takes a third of a second."""
+        if (place := folder / schema) not in self._pipelines:
+            self._pipelines[place] = dlt.pipeline(
+                NAME, pipelines_dir=str(place), destination=self._destination, dataset_name=schema
+            )
+        return self._pipelines[place]
 
     def _client(self, schema: str, folder: Path) -> Any:
         """Returns dlt's client of a schema of the warehouse."""
@@ -146,6 +154,7 @@ class SqlWarehouse:
             for table in tables
         ]
         pipeline = self._pipeline(schema, folder)
+        pipeline.activate()
         pipeline.extract(DltSource(dlt.Schema(NAME), NAME, resources), loader_file_format=self.file_format)
         pipeline.normalize()
         pipeline.load()
