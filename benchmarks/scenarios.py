@@ -18,6 +18,7 @@ from .measure import ALL, Run, read, sandbox
 from .memory import memory
 from .rest import every_table, killed
 from .time_left import time_left
+from .verified import verified
 
 UNBOUND: Mapping[str, Any] = {"requests_per_second": FASTEST, "num_workers": 4}
 """Settings without a rate limit. Four threads keep the CPU busy; pages that more threads fetch wait in memory."""
@@ -110,6 +111,7 @@ SCENARIOS: dict[str, Scenario] = {
     "kommo": kommo,
     "sync": loaded,
     "memory": memory,
+    "verify": verified,
     "models": answers,
     "forecast": forecasts,
     "left": time_left,
