@@ -7,20 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 
+HEAVY = ("pandas", "numpy", "sqlalchemy")
 
-class _Without(MetaPathFinder):
-    def __init__(self, modules: tuple[str, ...]) -> None:
-        self._modules = modules
 
+class _Hidden(MetaPathFinder):
     def find_spec(self, name: str, *_: object) -> None:
-        if name in self._modules:
+        if name in HEAVY:
             raise ModuleNotFoundError(f"A sync needs no {name}", name=name)
 
 
 @contextmanager
-def without_heavy_modules(database: str) -> Iterator[None]:
-    """In the block, importing them fails as if they were not installed. dlt writes to MySQL by sqlalchemy."""
-    finder = _Without(("pandas", "numpy", *([] if database.startswith("mysql") else ["sqlalchemy"])))
+def without_heavy_modules() -> Iterator[None]:
+    """In the block, importing them fails as if they were not installed."""
+    finder = _Hidden()
     sys.meta_path.insert(0, finder)
     try:
         yield

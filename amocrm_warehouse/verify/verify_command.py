@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("airbyte").setLevel(logging.ERROR)
     try:
         project = options.project or project_of(options.config)
-        with without_heavy_modules(options.db):
+        with without_heavy_modules():
             result = verify(options.config, options.db, project, options.dataset, requests=options.requests)
         if options.json:
             options.json.write_text(json.dumps(result.as_json(), indent=2) + "\n", encoding="utf-8")
