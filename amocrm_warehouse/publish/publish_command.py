@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from amocrm_warehouse.database import DATABASE_ERRORS
 from amocrm_warehouse.database_address import DEFAULT, listed, remembered, without_password
 from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.hidden_modules import without_heavy_modules
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.publish.published_tables import LANGUAGES, MARTS, TABLES, opened_source
 from amocrm_warehouse.publish.warehouse_address import warehouse
 from amocrm_warehouse.sync.table_lock import one_writer
 from amocrm_warehouse.table_names import SCHEMA
-from amocrm_warehouse.unneeded_modules import OF_ARROW, OF_DLT, without_modules
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,8 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(
                 "Name the warehouse: --to postgresql://user@host:port/name, or PUBLISH_TO in the environment."
             )
-        unneeded = OF_ARROW if options.to.startswith(("mysql", "mariadb")) else OF_ARROW + OF_DLT
-        with without_modules(*unneeded), live_line(sys.stderr, shown=not options.quiet) as line:
+        needed = ["sqlalchemy"] if options.to.startswith(("mysql", "mariadb")) else []
+        with without_heavy_modules(*needed), live_line(sys.stderr, shown=not options.quiet) as line:
             published = publish(
                 options.source,
                 options.to,

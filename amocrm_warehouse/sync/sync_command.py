@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from amocrm_warehouse.database_address import add_database, listed
+from amocrm_warehouse.hidden_modules import without_heavy_modules
 from amocrm_warehouse.interrupt import end_as_by_ctrl_c, exit_code, interrupted
 from amocrm_warehouse.sync.account_sync import Outcome, project_of, sync
 from amocrm_warehouse.table_names import SCHEMA, table_name
-from amocrm_warehouse.unneeded_modules import OF_ARROW, OF_DLT, without_modules
 
 SHORTEST_PERIOD = 30
 """Least seconds from one round of `--every` to the next: a round asks for each list, changed or not."""
@@ -72,8 +72,8 @@ def _keep_on(options: argparse.Namespace, project: str, began: float) -> NoRetur
 
 def _sync(options: argparse.Namespace, project: str) -> int:
     """Syncs once, says how it went, and returns the exit code. Raises ValueError and KeyboardInterrupt."""
-    streams = listed(options.streams) or None
-    with without_modules(*OF_ARROW, *OF_DLT):
+    with without_heavy_modules():
+        streams = listed(options.streams) or None
         outcome = sync(
             options.config,
             to=options.db,
