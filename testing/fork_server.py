@@ -13,7 +13,9 @@ BEFORE = frozenset(os.environ)
 """The environment variables before the imports. Variables that imports set are kept in the forks."""
 MODULES = (
     "source_amocrm.source", "source_amocrm.connect.connect_command", "amocrm_warehouse.models_command",
-    "amocrm_warehouse.report.report_command", "amocrm_warehouse.sync.account_sync", "amocrm_warehouse.sync.loader",
+    "amocrm_warehouse.publish.mariadb_warehouse", "amocrm_warehouse.publish.parquet_lake",
+    "amocrm_warehouse.publish.publish_command", "amocrm_warehouse.report.report_command",
+    "amocrm_warehouse.sync.account_sync", "amocrm_warehouse.sync.loader",
     "duckdb", "dbt.adapters.duckdb", "dbt.adapters.postgres",
 )  # fmt: skip
 
