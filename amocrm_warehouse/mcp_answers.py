@@ -29,7 +29,6 @@ BUILT = "select max(built_at) from amocrm_marts.freshness"
 MEANS = {
     "missed_calls": "Incoming calls that lasted 0 seconds.",
     "missed_and_left": "Missed calls after which nobody has called or written to the card until now.",
-    "first_touch": "Median minutes from the creation of a deal to a person's first call or message, of those touched.",
     "untouched_and_open": "Deals created in the days that are open and that no person has called or written to yet.",
     "waiting_now": "Clients who wait for a person's answer in a chat now.",
     "not_answered": "Chats of the days that no person has answered.",
@@ -37,6 +36,8 @@ MEANS = {
     "half_leave_within_days": "Half of the stays in the stage end within so many days; null if more than half still "
     "last.",
     "plan_by_today": "The plan's part for the days of the month up to today.",
+    "days_left": "Days of the month that are left, today among them.",
+    "needed_a_day": "What has to be sold on each of the days left, today among them, to meet the plan.",
     "days": "Days for which the card has waited for this reason.",
     "usual_days": "Days within which three quarters of the stays of won deals in this stage ended.",
     "sold_month_before": "Sales of the month before that month: what “the same as last month” would have forecast.",

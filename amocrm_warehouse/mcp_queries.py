@@ -299,9 +299,7 @@ QUERIES: dict[str, str] = {
         select
             deals.project_id, deals.responsible_user_id as user_id, {total("created")} as new_deals,
             count(deals.seconds_to_first_response) as touched,
-            percentile_cont(0.5) within group (
-                order by cast(floor(deals.seconds_to_first_response / 60.0) as double precision)
-            ) as first_touch,
+            {totals("first_touch")},
             count(*) filter (where deals.first_response_at is null and deals.stage_kind in ('open', 'unsorted'))
                 as untouched_and_open
         from amocrm_marts.deals {of_chosen("deals")}

@@ -14,7 +14,7 @@ from amocrm_warehouse.mcp_arguments import nearest
 from amocrm_warehouse.mcp_queries import AGES, QUERIES
 from amocrm_warehouse.report.answers import ANSWERS, FIGURES, select
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.like_with_like import rounded
+from amocrm_warehouse.report.like_with_like import days_left, needed_a_day, rounded
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_queries import REASONS, needs
 from amocrm_warehouse.report.report_words import Words
@@ -289,7 +289,8 @@ def pace(ask: Asking) -> list[Row]:
                 "plan": row["plan"], "sold_so_far": row["won_budget"], "plan_by_today": Decimal(round(by_today)),
                 "of_plan_by_today_share": share(row["won_budget"], by_today),
                 "of_plan_share": share(row["won_budget"], row["plan"]),
-                "left_to_sell": max(row["plan"] - row["won_budget"], Decimal(0)), "days_left": days - today.day,
+                "left_to_sell": max(row["plan"] - row["won_budget"], Decimal(0)), "days_left": days_left(today),
+                "needed_a_day": rounded(needed_a_day(row["plan"], row["won_budget"], today)),
             })  # fmt: skip
     return found
 

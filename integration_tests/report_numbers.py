@@ -55,8 +55,12 @@ def check_numbers(page: Report, choice: Choice) -> None:
                 known_values = [row[index] for row in rows if row[index] is not None]
                 assert not isinstance(total, float) or (known_values and total == pytest.approx(sum(known_values)))
     assert plain(page.figures()) == plain(expected_page.figures(choice))
-    then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
+    since = date.fromisoformat(page.script("return DATA.since"))
+    then = expected_page.before(choice, since)
     check_sentences(page, choice)
+    shown_of_month = {name: value for name, value in page.figures("month").items() if value is not None}
+    month, _ = expected_page.this_month(choice, since)
+    assert plain(shown_of_month) == plain({name: value for name, value in month.items() if value is not None})
     by_day = page.script("return state.period.kind === 'week'")
     months = [[*row[:3], row[-1]] for row in rows_of(tables["money"])]
     assert plain(months) == plain(
@@ -106,9 +110,10 @@ def check_numbers(page: Report, choice: Choice) -> None:
 
 def check_sentences(page: Report, choice: Choice, sections: Collection[str] | None = None) -> None:
     """Asserts that each sentence of the page, in both languages, is what the accounts hold."""
-    then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
+    since = date.fromisoformat(page.script("return DATA.since"))
+    then = expected_page.before(choice, since)
     for language, shown in zip(LANGUAGES, page.script(SENTENCES), strict=True):
-        wanted = sentences(choice, then, language)
+        wanted = sentences(choice, then, since, language)
         for name in sections or shown:
             found = of_fifteen_digits(shown[name])
             assert found == of_fifteen_digits(wanted.get(name, [])), (language, name)
@@ -121,6 +126,7 @@ SENTENCES = """
     state.language = language;
     const of = (id, make) => (language === was ? find(`#${id}`) : make(teller(view)));
     return {
+      month: texts(of("month", month), ".insight"),
       figures: texts(of("figures", (tell) => figures(view, tell)), ".value, .change, .beside, .compared"),
       ...Object.fromEntries(SECTIONS.filter((section) => find(`#${section.id}`)).map((section) => (
         [section.id, texts(of(section.id, (tell) => card(section, view, tell, [])), ".insight")]))),
@@ -220,7 +226,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     ]
     figures = expected_page.figures(choice) | {
         "lost": len(expected_page.of_kind(choice.closed(), "lost")), "plan": plan_of(choice),
-        "plan_won_budget": sold_of_plan(choice),
+        "plan_won_budget": sold_of_plan(choice), "first_touch": expected_page.first_touch(choice),
         "open_budget": expected_page.money(deal for _, deal in choice.open()),
     }  # fmt: skip
     funnels, open_deals = expected_page.funnel(choice), expected_page.stuck(choice)
@@ -361,7 +367,10 @@ LINES = {
         "This month: {won} won for {money}; in the same days before ({first} – {last}): {then}",
         "В этом месяце: выиграно {won} на {money}; за те же дни до этого ({first} – {last}): {then}",
     ),
-    "plan": ("Plan of the month: {plan}, done {share}", "План месяца: {plan}, выполнено {share}"),
+    "plan": (
+        "Plan of the month: {plan}, done {share}; needed a day from today: {needed}",
+        "План месяца: {plan}, выполнено {share}; нужно в день с сегодняшнего: {needed}",
+    ),
     "no_plan": ("Plan of the month: none", "План месяца: не задан"),
     "forecast": ("Forecast of {month}: {expected} ({low} – {high})", "Прогноз на {month}: {expected} ({low} – {high})"),
     "few": (
@@ -381,8 +390,8 @@ LINES = {
         "{month}: выиграно {won} на {money}, месяцем раньше {before}",
     ),
     "created": (
-        "Created this month: {count}; won of closed: {rate}",
-        "Создано в этом месяце: {count}; выиграно из закрытых: {rate}",
+        "Created this month: {count}, first touch after {touch} min (median); won of closed: {rate}",
+        "Создано в этом месяце: {count}, первое касание через {touch} мин. (медиана); выиграно из закрытых: {rate}",
     ),
     "best": ("Most this month: {who}, {money}", "Больше всех в этом месяце: {who}, {money}"),
     "lost": (
@@ -472,6 +481,7 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     waiting = [dict(zip(tables["today"][0], row, strict=True)) for row in tables["today"][1]]
     card = next(iter(waiting), None)
     counts = dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))
+    touch = expected_page.first_touch(this)
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     return [
         line("head", account=account.get("name") or known.project, month=named(this.first)),
@@ -479,15 +489,16 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
             "sold", won=sold["won"], money=money(sold["won_budget"]), first=dated(same_days.first),
             last=dated(same_days.last), then=money(expected_page.figures(same_days)["won_budget"]),
         ),
-        line("plan", plan=money(plan), share=share(float(sold_of_plan(this)) / float(plan))) if plan
-        else line("no_plan"),
+        line("plan", plan=money(plan), share=share(float(sold_of_plan(this)) / float(plan)),
+             needed=money(expected_page.this_month(this, date.min)[0]["needed"])) if plan else line("no_plan"),
         *([
             foreseen(0), foreseen(1),
             line("record", count=len(past), inside=inside) if past else line("no_record"),
         ] if users is None else []),
         line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
              before=money(then["won_budget"])),
-        line("created", count=sold["created"], rate=share(sold["rate"])),
+        line("created", count=sold["created"], touch="–" if touch is None else number(touch),
+             rate=share(sold["rate"])),
         line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
         line("waiting", **{reason: "–" if count is None else count for reason, count in counts.items()}),

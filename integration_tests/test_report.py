@@ -35,7 +35,7 @@ from .assistant import ask
 from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .expected.marts.deals import deals
-from .expected.marts.sentences import Wording
+from .expected.marts.sentences import Wording, sentences
 from .report_numbers import check_numbers, choose, link_to, plain, same
 from .report_page import Report
 from .sandbox import Account, ManualClock
@@ -168,7 +168,7 @@ COUNTED = """
   const view = chosen(state.scope, state.period, null);
   return {
     ...metrics(view.closed(), "lost", "lost_budget", "closed"),
-    ...metrics(view.created(), "won_of_created", "won_of_created_budget", "source_rate"),
+    ...metrics(view.created(), "first_touch", "won_of_created", "won_of_created_budget", "source_rate"),
     ...metrics(view.open(), "open_budget"), ...metrics(view.talks(), "talks", "first_response"),
     ...metrics(view.now("talks"), "unanswered"),
   };
@@ -190,7 +190,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
         "won_of_created": len(won_of_created), "won_of_created_budget": expected_page.money(won_of_created),
         "source_rate": expected_page.ratio(len(won_of_created), len(created)),
         "open_budget": expected_page.money(deal for _, deal in choice.open()),
-        "talks": talks, "first_response": first_response,
+        "talks": talks, "first_response": first_response, "first_touch": expected_page.first_touch(choice),
         "unanswered": len(expected_page.waiting_talks(choice)),
         "overdue": sum(row[-2] for row in expected_page.managers(choice)),
         "stale": len(expected_page.stale_rows(choice)),
@@ -553,6 +553,48 @@ def test_an_unfinished_period_is_compared_with_the_same_days(page: Report, known
     assert page.script(said) == "▲▼ Dec 1, 2025 – Dec 31, 2025 against Nov 1, 2025 – Nov 30, 2025"
     choose(page, known, "1001/", "week")
     assert page.script(said) == "▲▼ Dec 22, 2025 – Dec 28, 2025 against Dec 15, 2025 – Dec 21, 2025"
+
+
+AS_OF = """
+  for (const row of TABLES.accounts) row.today = dayOf(arguments[0]);
+  return show();
+"""
+
+
+def test_what_is_unusual_in_the_month_has_a_sentence(page: Report, known: dict[str, oracle.Known]) -> None:
+    """As it was on some days of an account of 220 deals; what is as usual has none."""
+    choose(page, known, "1001", "all")
+    since = date.fromisoformat(page.script("return DATA.since"))
+    found = set()
+    for day in (date(2025, 12, 12), date(2025, 12, 21), date(2025, 11, 8), date(2025, 10, 20)):
+        page.script(AS_OF, f"{day}")
+        then = replace(known["1001"], now=datetime(day.year, day.month, day.day, 9), cache={})
+        choice = expected_page.Choice((then,), day, day)
+        _, unusual = expected_page.this_month(choice, since)
+        told = page.script("return [...document.querySelectorAll('#month .insight')].map((one) => one.textContent)")
+        wanted = list(sentences(choice, None, since, "en")["month"])
+        assert [line for line in told if "usually" in line] == [line for line in wanted if "usually" in line]
+        found |= {(name, value > usual) for name, value, usual in unusual}
+    assert len(found) > 2, found
+
+
+def test_the_first_screen_of_a_phone_is_the_month(page: Report) -> None:
+    """With its plan, in both languages; the choice is one line until it is touched."""
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        page.script("location.reload()")
+        page.wait()
+        page.choose("1001", "last12")
+        page.script("document.querySelector('h1').textContent = 'ООО «Северный ветер»'")
+        for language in ("ru", "en"):
+            page.press(f"[data-language={language}]")
+            bottom = page.script("return document.querySelector('#month').getBoundingClientRect().bottom + scrollY")
+            assert bottom <= 844, language
+            assert page.figures("month").keys() >= {"won_budget", "plan_share", "needed", "created", "lost"}
+        assert page.script("return document.querySelector('.filters').open") is False
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 BY_FIELD = """

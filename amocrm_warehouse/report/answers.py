@@ -69,7 +69,18 @@ def month(metric: str) -> str:
 
 
 OF_DEALS = in_choice("deals", user=None)
-FIGURES = ("created", "won", "won_budget", "lost", "rate", "average", "days_to_win", "open", "open_budget")
+FIGURES = (
+    "created",
+    "first_touch",
+    "won",
+    "won_budget",
+    "lost",
+    "rate",
+    "average",
+    "days_to_win",
+    "open",
+    "open_budget",
+)
 """The metrics of deals in the overview."""
 
 

@@ -83,10 +83,14 @@ function rowsOf(table) {
   return columns[0][1].map((_, place) => Object.fromEntries(columns.map(([name, values]) => [name, values[place]])));
 }
 
+// The text of an element that report_page.py compressed.
+async function unpacked(id) {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent.trim()), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+}
+
 async function load() {
-  const bytes = Uint8Array.from(atob(document.getElementById("data").textContent.trim()), (letter) => letter.charCodeAt(0));
-  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  DATA = JSON.parse(await new Response(unpacked).text());
+  DATA = JSON.parse(await unpacked("data"));
   TABLES = Object.fromEntries(Object.entries(DATA.tables).map(([name, table]) => [name, rowsOf(table)]));
   for (const name of ["ways", "stays"]) {
     for (const row of TABLES[name] || []) {
@@ -190,6 +194,12 @@ function whos(scope) {
   return { teams: teams.sort(byName), people: [...known.values()].sort(byName) };
 }
 
+// The choice's present month.
+const ofThisMonth = (scope, who) => {
+  const month = monthOf(todayOf(scope.project));
+  return chosen(scope, ofMonths(month, "month", month, month), who);
+};
+
 // The view of a choice: functions that return its rows.
 function chosen(scope, period, who) {
   const users = who && new Set(who.users);
@@ -212,7 +222,7 @@ function chosen(scope, period, who) {
   const today = todayOf(scope.project);
   const planned = scope.pipeline === null && period.whole;
   return {
-    scope, period, who, today, account, currency: account && account.currency, ...between(period.first, period.last),
+    scope, period, who, today, account, currency: account && account.currency, between, ...between(period.first, period.last),
     so_far: between(period.first, Math.min(period.last, today)), // what is compared
     now: (name) => of(name),
     month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),

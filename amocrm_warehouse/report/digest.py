@@ -9,7 +9,7 @@ from typing import Any
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import ANSWERS, answer
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.like_with_like import days_before
+from amocrm_warehouse.report.like_with_like import days_before, needed_a_day
 from amocrm_warehouse.report.page_data import shifted
 from amocrm_warehouse.report.page_queries import REASONS, needs
 from amocrm_warehouse.report.report_words import Words
@@ -64,7 +64,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
 
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
     plan = month["plan"]
-    share = words.percent(float(month["plan_won_budget"]) / float(plan)) if plan else ""
+    of_plan = month["plan_won_budget"] or 0
     top: dict[str, Any] = next(
         (row for row in best if row["won_budget"]), {"user_id": None, "manager": None, "won_budget": None}
     )
@@ -75,7 +75,10 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             "digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0),
             first=words.day(first), last=words.day(until), then=money(then["won_budget"] or 0),
         ),
-        words("digest.plan", plan=money(plan), share=share) if plan else words("digest.no_plan"),
+        words(
+            "digest.plan", plan=money(plan), share=words.percent(float(of_plan) / float(plan)),
+            needed=money(needed_a_day(plan, of_plan, days.today)),
+        ) if plan else words("digest.no_plan"),
         *([
             forecast(0), forecast(1),
             words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record"),
@@ -84,7 +87,10 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             "digest.month", month=words.month(last.since).capitalize(), won=words.number(before["won"] or 0),
             money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
         ),
-        words("digest.deals", created=words.number(month["created"] or 0), rate=words.percent(month["rate"])),
+        words(
+            "digest.deals", created=words.number(month["created"] or 0), touch=words.number(month["first_touch"]),
+            rate=words.percent(month["rate"]),
+        ),
         words("digest.best", manager=name_of(top), money=money(top["won_budget"])),
         words(
             "digest.reason", lost=words.number(month["lost"] or 0),

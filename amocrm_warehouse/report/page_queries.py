@@ -68,6 +68,7 @@ QUERIES = {
             {column("deals", "created")} as created, {column("deals", "closed")} as closed,
             deals.responsible_user_id, deals.closer_id, deals.budget,
             case when deals.stage_kind = 'won' then {column("deals", "days_to_win")} end as days_to_win,
+            {column("deals", "touch_minutes")} as touch_minutes,
             coalesce(deals.source_name, deals.utm_source) as source, {{by}} as by_value,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
             case when deals.stage_kind in ('open', 'unsorted')

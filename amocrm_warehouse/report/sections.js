@@ -43,6 +43,42 @@ function keyFigures(view) {
     { id, kind: METRICS[id].unit, value: all[id], now: now[id], then: then[id], note: notes[id] }));
 }
 
+const USUAL_MONTHS = 6; // months whose same days say what is usual
+const UNUSUAL = 0.2; // the least difference from their median that is unusual
+const OF_MONTH = ["created", "first_touch", "won", "lost"];
+const FEWER_IS_BETTER = ["lost", "first_touch", "days_to_win"];
+
+// The present month: sales, plan and forecast; leads and what became of them; and a sentence for each number that is unusual: it
+// lies outside those of the same days of each of the last six months, and is a fifth or more away from their median.
+function thisMonth(view) {
+  const counted = (of) => ({ ...metrics(of.created(), "created", "first_touch"), ...metrics(of.closed(), "won_budget", "won", "lost") });
+  const { today, period } = view;
+  const monthsAgo = (months) => [firstOf(shifted(monthOf(today), -months)), monthsLater(today, -months)];
+  const usual = [...Array(USUAL_MONTHS).keys()].map((place) => monthsAgo(place + 1)).filter(([first]) => first >= dayOf(DATA.since)).map((days) => counted(view.between(...days)));
+  const [all, now, then] = [counted(view), counted(view.so_far), usual[0] || {}];
+  const plans = TABLES.plans ? view.plans() : [];
+  const plan = plans.length ? sum(plans, "plan") : null;
+  const of_plan = sum(plans, "won_budget");
+  const days = period.last - today + 1;
+  const needed = plan === null ? null : Math.max(plan - of_plan, 0) / days;
+  const ahead = view.who || !TABLES.forecast ? [] : TABLES.forecast.filter((row) => !row.months_back && !row.months_ahead && row.pipeline_id === view.scope.pipeline && (view.scope.project === null || row.project_id === view.scope.project));
+  const { expected = null, low = null, high = null } = ahead.length === 1 ? ahead[0] : {}; // intervals of several accounts have no sum
+  const unusual = usual.length < USUAL_MONTHS ? [] : ["won_budget", ...OF_MONTH].flatMap((id) => {
+    const known = usual.map((one) => one[id]).filter((value) => value !== null);
+    const middle = median(known);
+    const isOutside = now[id] > Math.max(...known) || now[id] < Math.min(...known);
+    if (now[id] === null || known.length < USUAL_MONTHS || !middle || !isOutside || Math.abs(now[id] / middle - 1) < UNUSUAL) return [];
+    const kind = METRICS[id].unit === "money" ? "short" : METRICS[id].unit;
+    return [[now[id] > middle ? "month.more" : "month.less", { name: ["name", id], value: [kind, now[id]], usual: [kind, middle] }]];
+  });
+  const short = plan !== null && high !== null && high < plan ? [["month.short", { high: ["short", high], lack: ["short", plan - high] }]] : [];
+  return {
+    all, now, then, plan, plan_share: ratio(of_plan, plan), needed, days, expected, low, high, insights: [...short, ...unusual],
+    has_forecast: ahead.length === 1, month: monthOf(today), before: usual.length ? monthsAgo(1) : null,
+    why_no_plan: !TABLES.plans ? null : view.scope.pipeline === null ? "money.no_plan" : "money.plan_of_all",
+  };
+}
+
 // The sentence about the days that are compared: of a period that is not over, those up to today.
 const comparedDays = (view, before) => [view.period.last < view.today ? "compared" : "compared.so_far", {
   first: ["bucket", textOf(view.period.first)], last: ["bucket", textOf(view.last)], first_then: ["bucket", textOf(before.first)], last_then: ["bucket", textOf(before.last)],

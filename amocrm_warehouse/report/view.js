@@ -74,6 +74,8 @@ function teller(view) {
     short: (value) => money({ notation: "compact", maximumFractionDigits: 1 }).format(value),
     percent: (value) => percent(value),
     change: (value) => percent(value, { signDisplay: "exceptZero" }),
+    name: (id) => said(`month.${id}`),
+    minutes: (value) => duration(value, number),
     days: (value) => number({ maximumFractionDigits: value < 10 ? 1 : 0 }).format(value),
     hours: (value) => number({ maximumFractionDigits: 1 }).format(value / 3600),
     month: (value) => month(value),
@@ -81,6 +83,15 @@ function teller(view) {
     weekday: (value) => new Intl.DateTimeFormat(language(), { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + value)),
     moment: (value, row) => new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short", timeZone: zone(row.zone) }).format(new Date(value)),
   };
+}
+
+// Minutes as people say them: 35 min, 2 h 5 min, 3 days.
+function duration(minutes, number) {
+  const of = (unit, value) => number({ style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+  if (minutes < 60) return of("minute", minutes);
+  if (minutes >= 1440) return of("day", minutes / 1440);
+  const [hours, rest] = [Math.floor(minutes / 60), Math.floor(minutes % 60)];
+  return rest ? `${of("hour", hours)} ${of("minute", rest)}` : of("hour", hours);
 }
 
 // A month after “since”: in Russian «с декабря 2023 г.», as Intl writes it beside a day.
@@ -187,7 +198,15 @@ function marks() {
   return { decimal: mark("decimal"), thousands: mark("group"), grouping: [3], currency: ["", ""] };
 }
 
+// Runs Vega-Lite when the first chart needs it, so that the first numbers wait for nothing. The page's policy knows its hash.
+let charting;
+const vegaLite = () => {
+  charting = charting || unpacked("vega").then((text) => document.head.append(made("script", text)));
+  return charting;
+};
+
 async function draw(block, tell, place, caption) {
+  await vegaLite();
   const chart = await vegaEmbed(place, spec(block, tell, place.clientWidth), {
     ast: true, actions: false, renderer: "svg", formatLocale: marks(), defaultStyle: false, logLevel: 1, tooltip: { disableDefaultStyle: true },
   });
@@ -287,16 +306,58 @@ function figures(view, tell) {
     if (note) box.append(made("p", sentence(note, tell), { className: "beside" }));
     return box;
   });
-  return made("section", null, { id: "figures" }, ...boxes, before && made("p", `▲▼ ${sentence(comparedDays(view, before), tell)}`, { className: "note compared" }));
+  return made("section", null, { id: "figures" }, made("h2", periodName(view.period, tell)), ...boxes, before && made("p", `▲▼ ${sentence(comparedDays(view, before), tell)}`, { className: "note compared" }));
 }
 
-function change(value, before, kind, tell) {
+// The first screen. Its numbers are those of the period “this month”.
+function month(tell) {
+  const element = made("section", null, { id: "month", className: "card wide" });
+  if (!TABLES.deals) return element;
+  const found = thisMonth(ofThisMonth(state.scope, state.who));
+  const box = (id, kind, value, { label = said(`column.${id}`), means = `means.${id}`, className = "" } = {}, ...more) => {
+    const isKnown = value !== null && value !== undefined;
+    const figure = made("div", null, { className: `figure ${className}` }, made("p", label, { className: "label", title: TEXTS[means] ? said(means) : "" }), made("p", isKnown ? tell[kind](value) : "–", { className: "value", title: isKnown && kind === "short" ? tell.money(value) : "" }), ...more);
+    figure.dataset.id = id;
+    if (isKnown) figure.dataset.value = value;
+    return figure;
+  };
+  const compared = (id) => (found.then[id] && found.now[id] !== null ? change(found.now[id], found.then[id], METRICS[id].unit, tell, FEWER_IS_BETTER.includes(id)) : null);
+  const small = (key, values) => made("p", sentence([key, values], tell), { className: "beside" });
+  const plan = found.plan === null ? [] : [
+    box("plan_share", "percent", found.plan_share, { label: said("month.plan_share") }, small("month.plan", { plan: ["short", found.plan] })),
+    box("needed", "short", found.needed, { label: said("month.needed"), means: "means.needed" }, small(found.needed ? "month.days" : "month.done", { days: ["number", found.days] })),
+  ];
+  const forecast = found.has_forecast ? [box("expected", "short", found.expected, {}, found.expected === null ? small("month.few", {}) : small("month.interval", { low: ["short", found.low], high: ["short", found.high] }))] : [];
+  const then = found.before && small("month.then", { money: ["short", found.then.won_budget] });
+  element.append(
+    made("h2", said("month.title", { month: tell.month(found.month) })),
+    made("div", null, { className: "boxes money" }, box("won_budget", "short", found.all.won_budget, { className: "main" }, compared("won_budget"), then), ...plan, ...forecast),
+    ...(found.plan ? [bar(found)] : []),
+    made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], { label: said(`month.${id}`) }, compared(id)))),
+    ...found.insights.map((one) => made("p", sentence(one, tell), { className: "insight" })),
+    ...(found.plan === null && found.why_no_plan ? [made("p", said(found.why_no_plan), { className: "note" })] : []),
+    ...(found.before ? [made("p", `▲▼ ${said("month.compared", { first: tell.bucket(textOf(found.before[0])), last: tell.bucket(textOf(found.before[1])) })}`, { className: "note" })] : []),
+  );
+  return element;
+}
+
+// How much of the plan is sold, and a mark where an even pace would be today.
+function bar({ plan_share: share, days, month: of }) {
+  const length = lastOf(of) - firstOf(of) + 1;
+  const line = made("div", null, { className: "bar" }, made("span", null, { className: share < 1 - days / length ? "sold behind" : "sold" }), made("span", null, { className: "even" }));
+  line.style.setProperty("--sold", `${100 * Math.min(share, 1)}%`);
+  line.style.setProperty("--even", `${100 * (1 - (days - 1) / length)}%`);
+  line.title = said("month.bar");
+  return line;
+}
+
+function change(value, before, kind, tell, fewerIsBetter = kind === "days") {
   const points = kind === "percent";
   const by = points ? value - before : value / before - 1;
   const rounded = Math.round(1000 * Math.abs(by)); // rounded as it is shown, so that nothing is up or down by zero
   if (!rounded) return made("p", said("unchanged"), { className: "change" });
   const size = points ? said("points", { points: tell.number(rounded / 10) }) : by > 10 ? said("tenfold", { share: tell.percent(10) }) : tell.percent(Math.abs(by));
-  const isWorse = (by < 0) !== (kind === "days"); // fewer days are better
+  const isWorse = (by < 0) !== fewerIsBetter;
   return made("p", `${by < 0 ? "▼" : "▲"} ${size}`, { className: isWorse ? "change down" : "change up" });
 }
 
@@ -351,9 +412,10 @@ async function show() {
   find(".built").replaceChildren(made("span", time), ...(old ? [" ", made("strong", old, { className: "old" })] : []));
   find(".theme").textContent = said(isDark() ? "theme.light" : "theme.dark");
   choices(tell);
-  find(".chosen").textContent = ["#scope", "#period", "#who"].map((id) => find(id).selectedOptions[0].textContent).join(" · ");
+  const picked = ["#scope", "#who", "#period"].map((id) => find(id).selectedOptions[0].textContent).join(" · ");
+  document.querySelectorAll(".chosen").forEach((element) => { element.textContent = picked; });
   const drawings = [];
-  find("main").replaceChildren(...[unbuilt()].filter(Boolean), figures(view, tell), ...SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by)).map((section) => card(section, view, tell, drawings)));
+  find("main").replaceChildren(...[unbuilt()].filter(Boolean), month(tell), figures(view, tell), ...SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by)).map((section) => card(section, view, tell, drawings)));
   delete document.documentElement.dataset.shown;
   await Promise.all(drawings.map((drawing) => drawing()));
   document.documentElement.dataset.shown = [language(), state.scope.id, state.period.id].join(" ");
@@ -389,6 +451,7 @@ document.querySelectorAll("[data-language]").forEach((button) => {
   button.onclick = () => { state.language = LANGUAGES.indexOf(button.dataset.language); show(); };
 });
 window.onhashchange = () => { readAddress(); show(); };
+find(".filters").open = !matchMedia("(max-width: 40rem)").matches; // on a phone the choice is one line until it is touched
 load().then(() => { readAddress(); return show(); }).catch((error) => {
   find("main").replaceChildren(made("p", said("none.browser", { reason: error.message }), { className: "warning failed" }));
 });

@@ -104,6 +104,72 @@ def figures(choice: Choice) -> Row:
     }  # fmt: skip
 
 
+USUAL_MONTHS = 6
+
+
+def first_touch(choice: Choice) -> float | None:
+    """Returns the median of the minutes after which a person first called or wrote to a new deal."""
+    waits = [deal["seconds_to_first_response"] for _, deal in choice.created()]
+    return middle([wait // 60 for wait in waits if wait is not None])
+
+
+def of_month(choice: Choice) -> Row:
+    won, lost = of_kind(choice.closed(), "won"), of_kind(choice.closed(), "lost")
+    return {
+        "won_budget": money(won), "created": len(choice.created()), "first_touch": first_touch(choice),
+        "won": len(won), "lost": len(lost),
+    }  # fmt: skip
+
+
+def this_month(choice: Choice, since: date) -> tuple[Row, list[tuple[str, Any, float]]]:
+    """Returns the figures of the first screen, and each unusual one with its value and the usual one.
+
+    `since`: the first day that the page holds.
+    """
+    today = day_of(choice)
+    first = datetime(today.year, today.month, 1)
+    whole = replace(choice, first=first.date(), last=ahead.month_after(first).date() - timedelta(days=1))
+    figures = of_month(whole)
+    plans = {
+        (known.project, *key): plan
+        for known in choice.known
+        for key, plan in known.plans.items()
+        if key[0] == f"{today:%Y-%m}" and choice.pipeline is None and choice.fits(None, key[1])
+    }
+    if plans:
+        plan = sum(plans.values(), Decimal(0))
+        sold = money(
+            deal
+            for known, deal in whole.closed()
+            if deal["stage_kind"] == "won" and (known.project, f"{today:%Y-%m}", deal["closer_id"]) in plans
+        )
+        left = (whole.last - today).days + 1
+        figures |= {"plan_share": ratio(sold, plan), "needed": max(plan - sold, Decimal(0)) / left}
+    forecasts = [
+        row
+        for known in choice.known
+        for row in ahead.forecast(known)
+        if choice.users is None and row["pipeline_id"] == choice.pipeline
+        if not row["months_back"] and not row["months_ahead"]
+    ]
+    if len(forecasts) == 1 and (expected := forecasts[0]["expected"]) is not None:
+        figures["expected"] = expected
+    usual = []
+    for months in range(1, USUAL_MONTHS + 1):
+        then = ahead.months_earlier(first, months).date()
+        last = ahead.months_earlier(datetime(today.year, today.month, today.day), months).date()
+        if then >= since:
+            usual.append(of_month(replace(choice, first=then, last=last)))
+    unusual = []
+    for name, now in of_month(replace(whole, last=today)).items():
+        before = [float(one[name]) for one in usual if one[name] is not None]
+        if len(before) == USUAL_MONTHS and now is not None and (half := middle(before)):
+            is_outside = not min(before) <= float(now) <= max(before)
+            if is_outside and abs(float(now) / half - 1) >= 0.2:
+                unusual.append((name, now, half))
+    return figures, unusual
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """A table about one pipeline.
