@@ -14,7 +14,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.mcp_arguments import Chosen, Refused, chosen, read_arguments
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
-from amocrm_warehouse.report.answers import stale_days
+from amocrm_warehouse.report.answers import days_of_build
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
@@ -28,7 +28,9 @@ TABLES = "select table_name from information_schema.tables"
 BUILT = "select max(built_at) from amocrm_marts.freshness"
 MEANS = {
     "missed_calls": "Incoming calls that lasted 0 seconds.",
-    "missed_and_left": "Missed calls after which nobody has called or written to the card until now.",
+    "missed_and_left": "Missed calls that nobody has called back until now, and whose client has not got through.",
+    "place": "Place in the queue of the manager: 1 is the most urgent card.",
+    "working_minutes": "Working minutes for which the client has waited.",
     "untouched_and_open": "Deals created in the days that are open and that no person has called or written to yet.",
     "waiting_now": "Clients who wait for a person's answer in a chat now.",
     "not_answered": "Chats of the days that no person has answered.",
@@ -75,7 +77,7 @@ def reply(
     covers = coverage(tool, of, before, run(BUILT)[1][0][0]) | not_read(tool, ask)
     if missing:
         covers["missing"] = missing
-    covers |= meanings(shown, Words("en", stale_days(run)))
+    covers |= meanings(shown, Words("en", **days_of_build(run)))
     return fitted(covers, shown, counts, 1_000 * values.get("kilobytes", KILOBYTES))
 
 

@@ -72,12 +72,24 @@ def cards(ask: Asking) -> list[Row]:
     return list(found.values())
 
 
+def queue(ask: Asking) -> list[Row]:
+    """Returns whom to turn to next, the most urgent first: each card once for each manager, with its link."""
+    hidden = ("user_id", "entity_type", "entity_id", "item_id", "why", "text")
+    return [
+        {name: value for name, value in row.items() if name not in hidden and value is not None}
+        | {"reasons": row["why"].split(" "), "link": ask.link(row, row["entity_type"], "entity_id")}
+        for row in ask.rows("queue")
+    ]
+
+
 def waiting(ask: Asking) -> list[Row]:
     """Returns how much waits in each account; a deal that waits for two people counts once in the money."""
     each = cards(ask)
+    dead = {row["project_id"]: {name: row[name] for name in ("dead", "dead_budget")} for row in ask.rows("dead")}
     return [
-        row | {"cards": len(own), "budget": sum((card["budget"] or 0 for card in own), Decimal(0)),
-               "currency": next((card["currency"] for card in own), None)}
+        row | dead[row["project_id"]]
+        | {"cards": len(own), "budget": sum((card["budget"] or 0 for card in own), Decimal(0)),
+           "currency": next((card["currency"] for card in own), None)}
         for row in ask.rows("reasons_today")
         for own in [[card for card in each if card["project_id"] == row["project_id"]]]
     ]  # fmt: skip

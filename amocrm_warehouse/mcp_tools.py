@@ -166,14 +166,17 @@ TOOLS: dict[str, Tool] = {
         reads=("deal_statuses", "statuses"),
     ),
     "today": Tool(
-        "What to do today: every card that waits, once, with link, manager and all its reasons, the highest budgets "
-        "first; and how much waits by manager. Reasons: no_task (open deal without a task), slow (longer in its stage "
+        "What to do today. queue: whom to turn to next, the most urgent first: clients who wait for an answer, missed "
+        "calls that nobody has called back, tasks due today or overdue, large slow deals. cards: every card that "
+        "waits, once, with link, manager and all its reasons, the highest budgets first; and how much waits by "
+        "manager. Reasons of cards: no_task (open deal without a task), slow (longer in its stage "
         "than three quarters of won deals), waiting (a client waits for an answer), overdue_task.",
-        {"total": shapes.waiting, "managers": shapes.waiting_by_manager, "cards": shapes.cards},
+        {"queue": shapes.queue, "total": shapes.waiting, "managers": shapes.waiting_by_manager, "cards": shapes.cards},
         ("pipeline", *OF_PEOPLE),
         rows=20,
         notes=("budget is that of open deals alone; a card that is won, lost or no deal has none and comes last.",
-               "A number of a reason is null if the account's tasks, messages or moves were not read."),
+               "A number of a reason is null if the account's tasks, messages or moves were not read.",
+               "Deals in which nothing has happened for long (dead) are no part of the queue: propose to close them."),
         reads=WAITS,
     ),
     "stale_deals": Tool(
@@ -229,7 +232,7 @@ TOOLS: dict[str, Tool] = {
         "One manager in one call: sales, plan of the present month, what was done, how incoming was handled, and what "
         "waits now, the cards with the highest budgets first.",
         {"sales": "managers", "plan": shapes.pace, "activity": "work", "incoming": incoming,
-         "waiting": shapes.waiting, "cards": shapes.cards},
+         "queue": shapes.queue, "waiting": shapes.waiting, "cards": shapes.cards},
         ("manager",), CLOSING, needs=("manager",), rows=10, notes=(NOW, "waiting and cards are as of now."),
         reads=(*CLOSER, *WAITS, "calls"),
     ),

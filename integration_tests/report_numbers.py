@@ -66,6 +66,12 @@ def check_numbers(page: Report, choice: Choice) -> None:
     assert plain(months) == plain(
         expected_page.money_by(choice, lambda day: f"{day:%Y-%m-%d}" if by_day else f"{day:%Y-%m}")
     )
+    *queues, dead = [*by_pipeline(shown["queue"]), None] if not stale_of(choice) else by_pipeline(shown["queue"])
+    assert same(queues, plain([list(one) for one in expected_page.queue(choice)]))
+    if dead:
+        told = Wording("en", choice.known[0].currency)
+        deals_of, money_of = len(stale_of(choice)), told.money(expected_page.money(stale_of(choice)))
+        assert dead == [f"To clean up: {deals_of:,} deals for {money_of}", plain(expected_page.dead_deals(choice))]
     waiting = expected_page.today(choice)
     assert same(rows_of(tables["today"][:1]), rows_of(waiting[:1]))
     assert plain(tables["today"][1:]) == plain(waiting[1:])
@@ -106,6 +112,10 @@ def check_numbers(page: Report, choice: Choice) -> None:
             ]
         ),
     )
+
+
+def stale_of(choice: Choice) -> list[Row]:
+    return [row for row in expected_page.stale_rows(choice) if row["is_dead"]]
 
 
 def check_sentences(page: Report, choice: Choice, sections: Collection[str] | None = None) -> None:
@@ -149,7 +159,7 @@ def plain(value: Any) -> Any:
 
 
 def by_pipeline(section: dict[str, Any]) -> list[Any]:
-    """Returns the name above each table with the table's rows."""
+    """Returns the name above each table, or that folds it, with the table's rows."""
     return [[name.partition(": ")[2], rows] for name, rows in zip(section["captions"], section["tables"], strict=True)]
 
 
@@ -185,8 +195,8 @@ def check_answers(tables: Mapping[str, list[Row]], choice: Choice, limit: int | 
         assert plain(found) == plain(held) if name in ORDERED else same(found, held), name
 
 
-ORDERED = ("today", "stale")
-"""Tables whose order is documented: the highest budgets first."""
+ORDERED = ("queue", "today", "stale")
+"""Tables whose order is documented: the most urgent cards first, or the highest budgets."""
 
 
 def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
@@ -196,7 +206,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     foreseen = ("pipeline_id", "pipeline_name", "months_back", "months_ahead", "month", "expected", "low", "high",
                 "sold_so_far", "from_open", "from_new", "sold", "sold_month_before")  # fmt: skip
     stale = ("deal_id", "name", "responsible_user_id", "responsible_name", "pipeline_name", "status_name", "budget",
-             "days_without_activity", "open_tasks")  # fmt: skip
+             "days_without_activity", "open_tasks", "is_dead")  # fmt: skip
     sold = ("won", "won_budget", "lost", "rate", "average")
     waiting = [
         (known, row)
@@ -215,6 +225,19 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         if choice.users is None and not (row["months_back"] and row["months_ahead"])
         if choice.pipeline in (None, row["pipeline_id"])
     ]
+    queued = [
+        (known, row)
+        for known in choice.known
+        for row in ahead.queue(known)
+        if choice.fits(row["pipeline_id"], row["responsible_user_id"])
+    ]
+    queued.sort(key=lambda pair: (
+        (row := pair[1])["urgency"], ahead.moment(row)[0], -amount(row["budget"]), ahead.moment(row)[1],
+        row["entity_type"] or "~", row["entity_id"] or -row["item_id"], row["item_id"], row["responsible_user_id"] or 0,
+    ))  # fmt: skip
+    of_queue = ("responsible_user_id", "responsible_name", "place", "reasons", "entity_type", "entity_id",
+                "entity_name", "text", "pipeline_name", "status_name", "budget", "since_at_local", "working_minutes",
+                "days")  # fmt: skip
     forgotten = sorted(
         expected_page.stale_rows(choice),
         key=lambda row: (-amount(row["budget"]), -row["days_without_activity"], row["deal_id"]),
@@ -264,6 +287,17 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
              *today[9:], "link"),
             [[*(row[name] for name in today), link_to(known, row["entity_type"], row["entity_id"])]
              for known, row in waiting],
+        ),
+        "queue": (
+            ("user_id", "manager", "place", "why", "entity_type", "entity_id", "card", "text", "pipeline_name", "stage",
+             *of_queue[10:], "link"),
+            [[*(row[name] for name in of_queue), link_to(known, row["entity_type"], row["entity_id"])]
+             for known, row in queued],
+        ),
+        "dead": (
+            ("dead", "dead_budget"),
+            [[len(stale_of(one)), expected_page.money(stale_of(one))]
+             for one in (replace(choice, known=(known,)) for known in choice.known)],
         ),
         "forecast": (foreseen, [[row[name] for name in foreseen] for row in expected_sales]),
         "stale": (
@@ -405,10 +439,16 @@ LINES = {
         "Ждут: сделок без задач {no_task}, долго на этапе {slow}, клиентов без ответа {waiting}, просроченных задач "
         "{overdue_task}",
     ),
-    "card": (
-        "The largest of them: {card}, {money}, {who} {link}", "Самая дорогая из них: {card}, {money}, {who} {link}",
+    "queue": (
+        "Queue: {cards} cards, first {card} ({why}), {who} {link}; to clean up: {dead} deals for {money}",
+        "В очереди карточек: {cards}, первая — {card} ({why}), {who} {link}; пора почистить сделок: {dead}, на {money}",
     ),
-    "nothing": ("Nothing waits.", "Ничего не ждёт."),
+    "nothing": (
+        "The queue is empty; to clean up: {dead} deals for {money}",
+        "Очередь пуста; пора почистить сделок: {dead}, на {money}",
+    ),
+    "of_waiting": ("client waits", "клиент ждёт ответа"), "of_missed_call": ("missed call", "пропущенный звонок"),
+    "of_task": ("task due", "срок задачи"), "of_slow": ("slow", "долго на этапе"),
 }  # fmt: skip
 MONTHS = [
     "январь",
@@ -478,8 +518,10 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
     best = min(expected_page.managers(this), key=lambda row: (-row[2], -row[1]), default=None)
     reason = min(expected_page.reasons(this), key=lambda row: (-row[1], -row[3], row[0] or "\U0010ffff"), default=None)
-    waiting = [dict(zip(tables["today"][0], row, strict=True)) for row in tables["today"][1]]
+    waiting = [dict(zip(tables["queue"][0], row, strict=True)) for row in tables["queue"][1]]
     card = next(iter(waiting), None)
+    [[dead, of_dead]] = tables["dead"][1]
+    clean = {"dead": number(dead), "money": money(of_dead)}
     counts = dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))
     touch = expected_page.first_touch(this)
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
@@ -502,6 +544,7 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
         line("waiting", **{reason: "–" if count is None else count for reason, count in counts.items()}),
-        line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=who(card["manager"]),
-             link=card["link"] or "") if card else line("nothing"),
+        line("queue", cards=number(len(waiting)), card=card["card"] or "–", who=who(card["manager"]),
+             why=line(f"of_{card['why'].partition(' ')[0]}"), link=card["link"] or "–", **clean)
+        if card else line("nothing", **clean),
     ]  # fmt: skip

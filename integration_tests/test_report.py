@@ -36,7 +36,7 @@ from .expected import marts as oracle
 from .expected.marts import page as expected_page
 from .expected.marts.deals import deals
 from .expected.marts.sentences import Wording, sentences
-from .report_numbers import check_numbers, choose, link_to, plain, same
+from .report_numbers import check_numbers, choose, link_to, plain, same, stale_of
 from .report_page import Report
 from .sandbox import Account, ManualClock
 from .test_models_settings import DEALS, LATE_COLUMNS, MARTS
@@ -46,6 +46,8 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 NOW = 1_767_290_400
 BUILT = "2026-01-01T18:00:00"
+AS_BUILT = ("--now", BUILT, "--working-hours", "1-5 9:00-18:00, 6 10:00-14:30")
+"""With the working hours of the oracle."""
 HOSTILE = """</script><img src=x onerror="hurt=1">{{7*7}}<!--'&lt;"""
 REVOKED = f"Not read to the end: deals. amoCRM said {HOSTILE}"
 PLANNED = [*(f"2025-{month:02}" for month in range(6, 13)), "2026-01"]
@@ -107,7 +109,7 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
     models.store_syncs(file, "1001", [("2025-12-30 09:00", "2025-12-30 09:01", []), LATER])
     models.store_syncs(file, "1002", [("2025-12-30 09:00", "2025-12-30 09:01", [REVOKED]), (*LATER[:2], [])])
     models.store_syncs(file, "1009", [LATER])
-    given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--costs", str(costs)]
+    given = ["--project", "1001,1002,1003", *AS_BUILT, "--plans", str(plans), "--costs", str(costs)]
     done = run(*given, "--out", str(folder / "report.html"), database=file)
     assert (done.returncode, done.stdout) == (0, f"\nThe report: {folder / 'report.html'}\n"), done.stderr
     return file
@@ -181,6 +183,10 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
     choice = choose(page, known, "1001", "year")
     [people, *_] = page.sections()["managers"]["tables"]
     told = page.figures() | page.script(COUNTED)
+    told |= page.script(
+        "return { dead: sum(TABLES.stale.filter((row) => row.project_id === '1001'), 'dead'), "
+        "dead_budget: sum(TABLES.stale.filter((row) => row.project_id === '1001'), 'dead_budget') }"
+    )
     told |= {"overdue": sum(row[-2] for row in people), "stale": sum(row[-1] for row in people)}
     lost, created = expected_page.of_kind(choice.closed(), "lost"), choice.created()
     talks, first_response, *_ = expected_page.answered([talk for _, talk in expected_page.talks(choice)])
@@ -194,6 +200,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
         "unanswered": len(expected_page.waiting_talks(choice)),
         "overdue": sum(row[-2] for row in expected_page.managers(choice)),
         "stale": len(expected_page.stale_rows(choice)),
+        "dead": len(stale_of(choice)), "dead_budget": expected_page.money(stale_of(choice)),
     }  # fmt: skip
     assert wanted.keys() == METRICS.keys()
     assert plain(told) == plain(wanted)
@@ -788,7 +795,7 @@ def test_a_model_that_cannot_be_built_is_named_and_left_out(
         )
     plans = tmp_path / "plans.csv"
     plans.write_text(f"project_id;month;responsible_user_id;plan\n1001;01.12.2025;1;{'9' * 37}\n", encoding="cp1251")
-    given = ["--project", "1001,1002,1003", "--now", BUILT, "--plans", str(plans), "--out", str(out)]
+    given = ["--project", "1001,1002,1003", *AS_BUILT, "--plans", str(plans), "--out", str(out)]
     done = run(*given, database=str(copy))
     assert done.returncode == 2
     assert re.search(

@@ -15,7 +15,7 @@ from amocrm_warehouse.report.page_queries import REASONS, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
-TABLES = ("figures", "reasons_today", "today", "reasons", "managers", "forecast")
+TABLES = ("figures", "reasons_today", "queue", "dead", "reasons", "managers", "forecast")
 """The answers of which the digest is made."""
 
 
@@ -42,7 +42,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         answer(run, "figures", one).dicts() for one in (choice, same_days, last, before_last)
     )
     [waiting] = answer(run, "reasons_today", choice).dicts()
-    cards = answer(run, "today", choice).dicts()
+    queue, [dead] = answer(run, "queue", choice).dicts(), answer(run, "dead", choice).dicts()
     reasons = answer(run, "reasons", choice).dicts()
     best = answer(run, "managers", choice).dicts()
     ahead = [row for row in answer(run, "forecast", choice).dicts() if row["pipeline_id"] is None]
@@ -68,7 +68,8 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     top: dict[str, Any] = next(
         (row for row in best if row["won_budget"]), {"user_id": None, "manager": None, "won_budget": None}
     )
-    card = cards[0] if cards else None
+    first = queue[0] if queue else None
+    clean = {"dead": words.number(dead["dead"]), "dead_money": money(dead["dead_budget"])}
     return [
         words("digest.head", account=account["account"] or account["project_id"], today=words.month(choice.since)),
         words(
@@ -98,7 +99,8 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         ) if reasons else words("digest.none_lost"),
         words("digest.today", **{reason: words.number(waiting[reason]) for reason in REASONS}),
         words(
-            "digest.card", card=card["card"] or "–", money=money(card["budget"] or 0), manager=name_of(card),
-            link=link(account["domain"], card["entity_type"], card["entity_id"]) or "",
-        ) if card else words("digest.nothing"),
+            "digest.queue", cards=words.number(len(queue)), card=first["card"] or "–", manager=name_of(first),
+            why=words(f"today.{first['why'].split(' ')[0]}"), **clean,
+            link=link(account["domain"], first["entity_type"], first["entity_id"]) or "–",
+        ) if first else words("digest.nothing", **clean),
     ]  # fmt: skip

@@ -27,7 +27,7 @@ from amocrm_warehouse.live_line import SILENT, LiveLine, Step, live_line
 from amocrm_warehouse.models_command import Built, add_options, build, build_from, environment, projects_of
 from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
 from amocrm_warehouse.report import workbook
-from amocrm_warehouse.report.answers import people_of, stale_days
+from amocrm_warehouse.report.answers import days_of_build, people_of
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
             with reading(options.db, marts=marts) as run:
                 only = people_of(run, options.group, options.manager) if options.group or options.manager else None
                 choice = replace(last_months(run), users=only)
-                words = Words(options.language, stale_days(run))
+                words = Words(options.language, **days_of_build(run))
                 if workbook_path:
                     line.step = lambda: Step("workbook")
                     workbook.write(workbook_path, run, choice, words, built.unbuilt)

@@ -312,6 +312,32 @@ function linked(row) {
   return { ...row, responsible_name: nameOf(row.project_id, row.responsible_user_id), href: domain && place && id ? `https://${domain}/${place}/detail/${id}` : null };
 }
 
+const QUEUE_SHOWN = 10; // as page_queries.py
+const DEAD_SHOWN = 100;
+
+// Whom to turn to next: the ten most urgent cards of each manager; and the dead deals as one line with their list.
+function queue(view) {
+  const deals = sum(view.now("stale"), "dead");
+  const dead = view.now("dead_deals").slice(0, DEAD_SHOWN).map(linked);
+  const people = grouped(view.now("queue"), "project_id", "responsible_user_id").map((of) => {
+    const rows = of.slice(0, QUEUE_SHOWN).map(linked);
+    const cards = sum(grouped(of, "pipeline_id").map(([first]) => first), "cards"); // every card has the number of its pipeline and manager
+    return { name: nameOf(of[0].project_id, of[0].responsible_user_id), rows, cards, urgency: of[0].urgency };
+  }).sort((one, other) => one.urgency - other.urgency || other.cards - one.cards);
+  return [
+    ...people.map(({ name, rows, cards }, place) => ({
+      summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }], open: place === 0, cards: true, rows,
+      columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["status_name", "text", "stage"], ["working_minutes", "working", "waits"], ["days", "number"], ["budget", "money"]],
+      after: cards > rows.length ? [["queue.more", { rest: ["number", cards - rows.length] }]] : [],
+    })),
+    ...(deals ? [{
+      summary: ["queue.dead", { deals: ["number", deals], money: ["money", sum(view.now("stale"), "dead_budget")] }], open: false, cards: true, rows: dead,
+      columns: [["name", "deal", "deal"], ["responsible_name", "text", "manager"], ["status_name", "text", "stage"], ["budget", "money"], ["days_without_activity", "number"]],
+      after: deals > dead.length ? [["queue.dead_more", { shown: ["number", dead.length] }]] : [],
+    }] : []),
+  ];
+}
+
 const REASONS = ["no_task", "slow", "waiting", "overdue_task"];
 
 function today(view) {
@@ -480,7 +506,8 @@ function freshness(view) {
 
 const ACTS = ["calls", "messages", "notes", "tasks", "deal_statuses"];
 const SECTIONS = [
-  { id: "today", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
+  { id: "queue", count: queue, needs: ["deals", "tasks", "messages", "calls"], of: ["queue", "stale", "dead_deals"], wide: true },
+  { id: "today", heading: "today.all", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
   { id: "forecast", count: forecast, needs: ["deals", "deal_statuses"], needsAll: true, of: ["deals", "forecast", "forecast_stages"], wide: true },
   { id: "funnel", count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
   { id: "money", count: money, needs: ["deals"], of: ["deals"], wide: true },

@@ -33,7 +33,7 @@ function writeAddress() {
 
 function said(key, values = {}) {
   const text = TEXTS[key][language() === "en" ? 0 : 1];
-  const filled = { by: DATA.by, stale_days: TABLES.accounts[0].stale_days, ...values };
+  const filled = { by: DATA.by, stale_days: TABLES.accounts[0].stale_days, dead_days: TABLES.accounts[0].dead_days, ...values };
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in filled ? filled[name] : whole));
 }
 
@@ -76,6 +76,7 @@ function teller(view) {
     change: (value) => percent(value, { signDisplay: "exceptZero" }),
     name: (id) => said(`month.${id}`),
     minutes: (value) => duration(value, number),
+    working: (value) => duration(value, number, false),
     days: (value) => number({ maximumFractionDigits: value < 10 ? 1 : 0 }).format(value),
     hours: (value) => number({ maximumFractionDigits: 1 }).format(value / 3600),
     month: (value) => month(value),
@@ -85,11 +86,11 @@ function teller(view) {
   };
 }
 
-// Minutes as people say them: 35 min, 2 h 5 min, 3 days.
-function duration(minutes, number) {
+// Minutes as people say them: 35 min, 2 h 5 min, 3 days. Working time has no days, as nobody works 24 hours.
+function duration(minutes, number, inDays = true) {
   const of = (unit, value) => number({ style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
   if (minutes < 60) return of("minute", minutes);
-  if (minutes >= 1440) return of("day", minutes / 1440);
+  if (minutes >= 1440) return inDays ? of("day", minutes / 1440) : of("hour", Math.round(minutes / 60));
   const [hours, rest] = [Math.floor(minutes / 60), Math.floor(minutes % 60)];
   return rest ? `${of("hour", hours)} ${of("minute", rest)}` : of("hour", hours);
 }
@@ -125,13 +126,14 @@ function table(block, tell, caption) {
     const isLink = kind === "deal" && row.href;
     const element = made("td", isLink ? null : text, { className: ofKind(kind) }, isLink && made("a", text, { href: row.href, target: "_blank", rel: "noopener noreferrer" }));
     if (!empty) element.dataset.value = value;
+    if (block.cards) element.dataset.head = heads[block.columns.findIndex((column) => column[0] === name)].textContent; // on a phone, where each row is a card
     return element;
   };
   const body = made("tbody", null, {}, ...block.rows.map((row) => made("tr", null, {}, ...block.columns.map((column) => cell(row, column)))));
   const totals = block.total && block.rows.length > 1 && Object.fromEntries(block.total.map((name) => [name, block.rows.some((row) => Number.isFinite(row[name])) ? sum(block.rows, name) : null]));
   const foot = totals && made("tfoot", null, {}, made("tr", null, {}, made("th", said("total"), { scope: "row" }), ...block.columns.slice(1).map((column) => (
     column[0] in totals ? cell(totals, column) : made("td", "")))));
-  const grid = made("table", null, { className: block.narrow ? "narrow" : "" }, made("caption", caption), made("thead", null, {}, made("tr", null, {}, ...heads)), body, foot);
+  const grid = made("table", null, { className: block.narrow ? "narrow" : block.cards ? "cards" : "" }, made("caption", caption), made("thead", null, {}, made("tr", null, {}, ...heads)), body, foot);
   const box = made("div", null, { className: "scroll", tabIndex: 0 }, grid);
   box.onscroll = () => box.classList.toggle("moved", box.scrollLeft > 0); // a shadow beside the first column, which stays
   box.setAttribute("role", "region");
@@ -244,7 +246,7 @@ function notRead() {
 
 function card(section, view, tell, drawings) {
   const element = made("section", null, { id: section.id, className: section.wide ? "card wide" : "card" },
-    made("h2", said(`${section.id}.title`)), made("p", said(`${section.id}.lead`), { className: "lead" }));
+    made("h2", said(section.heading || `${section.id}.title`)), made("p", said(`${section.id}.lead`), { className: "lead" }));
   if (section.id === "freshness") element.append(...notRead());
   if (section.of.some((name) => !TABLES[name])) {
     element.append(made("p", said("none.unbuilt"), { className: "none" }));
@@ -262,8 +264,9 @@ function card(section, view, tell, drawings) {
 
 function shown(section, block, several, tell, drawings) {
   const name = block.pipeline ? pipelineName(block.pipeline) : [block.title && said(block.title), TABLES.accounts.length > 1 && block.project && accountName(block.project)].filter(Boolean).join(": ");
-  const caption = [said(`${section.id}.title`), name].filter(Boolean).join(": ");
-  const figure = made("figure", null, {}, several && name && made("h3", name));
+  const summary = block.summary && sentence(block.summary, tell);
+  const caption = [said(`${section.id}.title`), summary || name].filter(Boolean).join(": ");
+  const figure = block.summary ? made("details", null, { open: block.open }, made("summary", summary)) : made("figure", null, {}, several && name && made("h3", name));
   for (const one of block.insights || []) figure.append(made("p", sentence(one, tell), { className: "insight" }));
   if (block.ages) {
     figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`${block.words || "stuck.age"}.${age}`), { className: `age-${age}` }))));
@@ -280,6 +283,7 @@ function shown(section, block, several, tell, drawings) {
   }
   for (const note of block.notes || []) figure.append(made("p", typeof note === "string" ? said(note) : sentence(note, tell), { className: "note" }));
   if (block.columns.length) figure.append(table(block, tell, caption));
+  for (const note of block.after || []) figure.append(made("p", sentence(note, tell), { className: "note" }));
   return figure;
 }
 

@@ -413,6 +413,34 @@ def all_talks(choice: Choice) -> Table:
     ]  # fmt: skip
 
 
+def queue(choice: Choice) -> list[tuple[str, Table]]:
+    """Returns the ten most urgent cards of each manager, and the dead deals, each list under its name."""
+    found: list[tuple[str, Table]] = []
+    for known in choice.known:
+        rows = [row for row in ahead.queue(known) if choice.fits(row["pipeline_id"], row["responsible_user_id"])]
+        for (user,), of in grouped(rows, lambda row: (row["responsible_user_id"],)).items():
+            first = sorted(of, key=lambda row: row["place"])[:10]
+            shown = ("entity_name", "reasons", "status_name", "working_minutes", "days", "budget")
+            table = [[row[name] for name in shown] for row in first]
+            found.append((f"{known.user(user) or 'nobody'}: {len(first)} of {len(of):,}", table))
+    return found
+
+
+def dead_deals(choice: Choice) -> Table:
+    """Returns the dead deals with the highest budgets: twenty of each pipeline and manager, a hundred in all."""
+    dead = [row for row in stale_rows(choice) if row["is_dead"]]
+    dead.sort(key=lambda row: (-amount(row["budget"]), -row["days_without_activity"], row["deal_id"]))
+    rows: Table = []
+    kept: dict[Any, int] = {}
+    for row in dead:
+        pile = (row["known"].project, row["pipeline_id"], row["responsible_user_id"])
+        kept[pile] = kept.get(pile, 0) + 1
+        if kept[pile] <= 20:
+            shown = ("name", "responsible_name", "status_name", "budget", "days_without_activity")
+            rows.append([row[name] for name in shown])
+    return rows[:100]
+
+
 def dearest(row: Row) -> Any:
     return -amount(row["budget"]), -(-1 if row["days"] is None else row["days"]), row["place"]
 
@@ -689,7 +717,7 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
 
 
 __all__ = [
-    "Choice", "all_talks", "answered", "at", "before", "cohorts", "figures", "forecast", "freshness", "funnel", "hours",
-    "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "reasons", "source_of", "sources",
-    "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today", "waiting", "work",
+    "Choice", "all_talks", "answered", "at", "before", "cohorts", "dead_deals", "figures", "forecast", "freshness",
+    "funnel", "hours", "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "queue",
+    "reasons", "source_of", "sources", "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today", "waiting", "work",
 ]  # fmt: skip
