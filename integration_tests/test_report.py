@@ -604,6 +604,143 @@ def test_the_first_screen_of_a_phone_is_the_month(page: Report) -> None:
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+OPENED = """
+  const off = [];
+  let [counts, sums] = [0, 0];
+  for (const button of document.querySelectorAll("td .opens")) {
+    const place = button.dataset.place;
+    const name = place.split("/").pop();
+    const [found, value] = [lists.get(place).deals(), Number(button.parentNode.dataset.value)];
+    const { sum: summed, share } = METRICS[name] || {};
+    if (share || name === "share") {
+      if (!found.length) off.push(place);
+      continue;
+    }
+    const isSum = summed || ["sold_to_day", "budget"].includes(name);
+    if (isSum) sums += 1; else counts += 1;
+    const wanted = isSum ? sum(found, "budget") : found.length;
+    if (Math.abs(wanted - value) > 0.01) off.push([place, value, wanted]);
+  }
+  return [off, counts, sums];
+"""
+
+
+@CHOOSING
+@pytest.mark.parametrize(("scope", "who"), [("1001", ""), ("1001/", ""), ("1001", "9")])
+def test_a_number_opens_as_many_deals_as_it_says(
+    page: Report, known: dict[str, oracle.Known], scope: str, who: str
+) -> None:
+    """Every count and every sum of the page's tables that can be opened."""
+    choose(page, known, scope, "last12", who)
+    off, counts, sums = page.script(OPENED)
+    assert off == []
+    assert (counts > 40, sums > 20) == (True, True), (counts, sums)
+
+
+LIST = """
+  const [title, count] = [...document.querySelectorAll("#list > :is(h2, .lead)")].map((one) => one.textContent);
+  return [find("#list").open, title, count, [...document.querySelectorAll("#list td a")].map((one) => one.href)];
+"""
+
+
+def test_a_list_has_the_deals_of_its_number_and_stands_in_the_address(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
+    choice = choose(page, known, "1001", "all")
+    told = Wording("en", "RUB")
+    for figure, wanted in (("won", expected_page.of_kind(choice.closed(), "won")),
+                           ("created", [deal for _, deal in choice.created()])):  # fmt: skip
+        page.press(f"#figures [data-id={figure}] .value button")
+        _, title, count, links = page.script(LIST)
+        by_budget = sorted(wanted, key=lambda deal: -float(deal["budget"] or 0))
+        money = told.money(expected_page.money(wanted))
+        assert (title, count) == (METRICS[figure].name.partition(" | ")[0], f"{len(wanted):,} deals for {money}")
+        assert len(links) == min(len(wanted), 100)
+        ids = {f"https://example.amocrm.ru/leads/detail/{deal['deal_id']}" for deal in wanted}
+        assert set(links) <= ids
+        shown = {int(link.rpartition("/")[2]) for link in links}
+        assert sum(float(d["budget"] or 0) for d in wanted if d["deal_id"] in shown) == pytest.approx(
+            sum(float(deal["budget"] or 0) for deal in by_budget[:100])
+        )
+        assert f"list=figures%2F{figure}" in page.script("return location.hash")
+        page.script("location.reload()")
+        page.wait()
+        assert page.script(LIST) == [True, title, count, links]
+        page.press("#list .close")
+        assert "list=" not in page.script("return location.hash")
+
+
+BAR = """
+  const mark = document.querySelector(".chart.reasons svg .mark-rect path[aria-label]");
+  mark.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+  return [mark.getAttribute("aria-label"), find("#list h2").textContent, find("#list").open];
+"""
+
+
+def test_a_bar_opens_its_deals(page: Report) -> None:
+    page.choose("1001", "all")
+    label, title, is_open = page.script(BAR)
+    reason = dict(part.split(": ", 1) for part in label.replace("\u200b", "").split("; "))["Reason"]
+    assert is_open is True
+    assert title == f"Reasons of loss · {reason} · Deals" or reason == "no reason given"
+
+
+SORTED = (
+    "return [...document.querySelector('#managers tbody').rows].map((row) => row.cells[arguments[0]].dataset.value)"
+)
+
+
+def test_tables_are_sorted_by_a_head_and_stay_so_in_the_address(page: Report, known: dict[str, oracle.Known]) -> None:
+    choose(page, known, "1001", "all")
+    head = "#managers th:nth-child({}) button"
+    for column, is_number in ((2, True), (1, False)):
+        before = page.script(SORTED, column - 1)
+        for presses in (1, 2):
+            page.press(head.format(column))
+            down = (presses == 1) == is_number
+            if is_number:
+                assert [float(one) for one in page.script(SORTED, column - 1)] == sorted(
+                    map(float, before), reverse=down
+                )
+            else:
+                names = [str(one) for one in page.script(SORTED, 0)]
+                again = page.script("return arguments[0].sort((a, b) => a.localeCompare(b))", names)
+                assert names == (again[::-1] if down else again)
+    shown = page.script(SORTED, 0)
+    page.script("location.reload()")
+    page.wait()
+    assert page.script(SORTED, 0) == shown
+    assert page.script("return document.querySelector('#managers th').getAttribute('aria-sort')") == "descending"
+
+
+FOLDED = "return document.getElementById(arguments[0]).classList.contains('folded')"
+
+
+def test_the_contents_lead_to_each_section_and_unfold_it(page: Report) -> None:
+    names = page.script("return [...document.querySelectorAll('.contents button')].map((one) => one.textContent)")
+    heads = page.script("return [...document.querySelectorAll('main > .card h2 button')].map((one) => one.textContent)")
+    assert names == ["This month", "Figures", *heads]
+    assert [page.script(FOLDED, name) for name in ("stale", "managers")] == [True, False]
+    page.press(f".contents button:nth-child({1 + names.index('Stale deals')})")
+    assert page.script(FOLDED, "stale") is False
+    assert {"folds=stale", "at=stale"} <= set(page.script("return location.hash.slice(1).split('&')"))
+    page.script("location.reload()")
+    page.wait()
+    assert page.script(FOLDED, "stale") is False
+    page.press("#stale h2 button")
+    assert page.script(FOLDED, "stale") is True
+
+
+def test_a_definition_is_shown_where_it_is_touched(page: Report) -> None:
+    meaning = "return find('#meaning').hidden ? null : find('#meaning').textContent"
+    page.press("#figures [data-id=won] .label button")
+    assert page.script(meaning) == METRICS["won"].means.partition(" | ")[0]
+    page.press("h1")
+    assert page.script(meaning) is None
+    page.press("#managers th:nth-child(2) button")
+    assert page.script(meaning) == METRICS["won"].means.partition(" | ")[0]
+
+
 BY_FIELD = """
   DATA.by = "Услуги";
   TABLES.deals.forEach((row, place) => { row.by_value = place % 3 ? "Доставка" : null; });

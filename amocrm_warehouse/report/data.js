@@ -20,7 +20,10 @@ function median(values) {
 }
 
 // Whether a row counts in a metric (countsIn), and the value of a metric over rows (metric).
-const countsIn = (name) => (row) => Object.entries(METRICS[name].when || {}).every(([column, values]) => values.includes(row[column]));
+function countsIn(name) {
+  const when = Object.entries(METRICS[name].when || {});
+  return (row) => when.every(([column, values]) => values.includes(row[column]));
+}
 
 function metric(name, rows) {
   const { share, sum: summed, median: middle } = METRICS[name];

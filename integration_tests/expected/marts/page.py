@@ -719,5 +719,6 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
 __all__ = [
     "Choice", "all_talks", "answered", "at", "before", "cohorts", "dead_deals", "figures", "forecast", "freshness",
     "funnel", "hours", "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "queue",
-    "reasons", "source_of", "sources", "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today", "waiting", "work",
+    "reasons", "source_of", "sources", "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today",
+    "waiting", "work",
 ]  # fmt: skip

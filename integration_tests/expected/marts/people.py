@@ -36,9 +36,9 @@ def entity_names(known: Known) -> dict[tuple[str | None, int], str | None]:
 def calls(known: Known) -> list[Row]:
     names, mains = entity_names(known), {deal["deal_id"]: deal["main_contact_id"] for deal in deals(known)}
     newest: dict[int, int] = {}
-    for deal in sorted(deals(known), key=lambda one: (is_in_work(one), one["created_at"], one["deal_id"])):
-        if deal["main_contact_id"] is not None and not deal["is_deleted"]:
-            newest[deal["main_contact_id"]] = deal["deal_id"]
+    there = [deal for deal in deals(known) if not deal["is_deleted"] and deal["main_contact_id"] is not None]
+    for deal in sorted(there, key=lambda one: (is_in_work(one), one["created_at"], one["deal_id"])):
+        newest[deal["main_contact_id"]] = deal["deal_id"]
     answers: dict[tuple[str | None, int], list[datetime]] = {}
     for row in (*known.all("calls"), *known.all("messages")):
         is_call = "call_responsible" in row

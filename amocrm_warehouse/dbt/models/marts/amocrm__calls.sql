@@ -6,7 +6,7 @@ with deal_of_contact as (
         project_id, main_contact_id, deal_id,
         row_number() over (
             partition by project_id, main_contact_id
-            order by case when stage_kind in ('open', 'unsorted') then 0 else 1 end, created_at desc, deal_id desc
+            order by case when stage_kind in ('open', 'unsorted') then 0 else 1 end, created_at desc nulls last, deal_id desc
         ) as nth
     from {{ ref("amocrm__deals") }}
     where main_contact_id is not null and not is_deleted
