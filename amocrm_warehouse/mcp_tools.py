@@ -64,7 +64,7 @@ UNREAD = {
 }
 """What an answer says of a table that was not read."""
 CLOSER = ("deal_responsible_changes", "users")
-WAITS = ("tasks", "messages", "deal_statuses", "users", "statuses")
+WAITS = ("tasks", "messages", "calls", "deal_statuses", "users", "statuses")
 ACTS = ("calls", "messages", "notes", "tasks", "deal_statuses", "users")
 
 TOOLS: dict[str, Tool] = {
@@ -234,7 +234,7 @@ TOOLS: dict[str, Tool] = {
         {"sales": "managers", "plan": shapes.pace, "activity": "work", "incoming": incoming,
          "queue": shapes.queue, "waiting": shapes.waiting, "cards": shapes.cards},
         ("manager",), CLOSING, needs=("manager",), rows=10, notes=(NOW, "waiting and cards are as of now."),
-        reads=(*CLOSER, *WAITS, "calls"),
+        reads=(*CLOSER, *WAITS),
     ),
     "deal_as_of": Tool(
         "One deal's stage, responsible user and budget at a moment, or at all times.",

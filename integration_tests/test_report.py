@@ -437,6 +437,33 @@ def test_what_fails_in_one_section_leaves_the_others(page: Report) -> None:
     assert len(page.sections()["managers"]["tables"]) == 2
 
 
+def test_the_periods_begin_with_those_of_now_and_reversed_days_are_turned_round(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
+    """Their numbers are those of the same days by date; the first screen is the period “this month”."""
+    options = list(page.options("period").items())
+    assert options[:3] == [("this_month", "This month"), ("this_week", "This week"), ("yesterday", "Yesterday")]
+    for name, first, last in (
+        ("this_month", date(2026, 1, 1), date(2026, 1, 1)), ("this_week", date(2025, 12, 29), date(2026, 1, 1)),
+        ("yesterday", date(2025, 12, 31), date(2025, 12, 31)),
+    ):  # fmt: skip
+        page.choose("1001", name)
+        assert page.chosen() == (first, last)
+        choice = expected_page.Choice((known["1001"],), first, last)
+        assert plain(page.figures()) == plain(expected_page.figures(choice))
+    page.choose("1001", "this_month")
+    month, period = page.figures("month"), page.figures()
+    assert [month[name] for name in ("created", "won", "won_budget")] == [
+        period[name] for name in ("created", "won", "won_budget")
+    ]
+    days = "find('#from').value = arguments[0]; find('#to').value = arguments[1]; find('#to').onchange();"
+    page.script(days, "2025-11-20", "2025-11-05")
+    page.wait()
+    assert page.chosen() == (date(2025, 11, 5), date(2025, 11, 20))
+    assert page.script("return [find('#from').value, find('#to').value]") == ["2025-11-05", "2025-11-20"]
+    assert "period=2025-11-05..2025-11-20" in page.script("return location.hash")
+
+
 def test_names_are_never_markup_and_nothing_reaches_the_network(page: Report, file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -650,7 +677,7 @@ def test_a_list_has_the_deals_of_its_number_and_stands_in_the_address(
     told = Wording("en", "RUB")
     for figure, wanted in (("won", expected_page.of_kind(choice.closed(), "won")),
                            ("created", [deal for _, deal in choice.created()])):  # fmt: skip
-        page.press(f"#figures [data-id={figure}] .value button")
+        page.press(f"#figures [data-id={figure}] .value .opens")
         _, title, count, links = page.script(LIST)
         by_budget = sorted(wanted, key=lambda deal: -float(deal["budget"] or 0))
         money = told.money(expected_page.money(wanted))
@@ -961,7 +988,7 @@ def test_a_large_account_has_fewer_months(
     assert (tmp_path / "less.html").stat().st_size < size
     page = Report(browser)
     page.open(tmp_path / "less.html")
-    assert next(iter(page.options("period").values())).startswith("Since ")
+    assert page.options("period")["all"].startswith("Since ")
     check_numbers(page, choose(page, known, "1001", "all"))
 
 

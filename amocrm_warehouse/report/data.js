@@ -134,7 +134,7 @@ function pipelinesOf(project) {
 
 const ofMonths = (id, kind, first, last) => ({ id, kind, first: firstOf(first), last: lastOf(last), whole: true });
 
-// The periods to choose from: everything, the last months, and each week, month, quarter and year with data.
+// The periods to choose from: this month, this week, yesterday, everything, the last months, and each week, month, quarter and year with data.
 function periods(today) {
   const since = dayOf(DATA.since);
   const [first, now] = [monthOf(since), monthOf(today)];
@@ -142,6 +142,9 @@ function periods(today) {
   const monday = today - ((today + 3) % 7);
   const starts = (length) => [...new Set(months.map((month) => shifted(month, -((Number(month.slice(5)) - 1) % length))))];
   return [
+    ofMonths("this_month", "this_month", now, now),
+    { id: "this_week", kind: "this_week", first: monday, last: monday + 6, whole: false },
+    { id: "yesterday", kind: "yesterday", first: today - 1, last: today - 1, whole: false },
     { id: "all", kind: "all", first: since, last: lastOf("9998-12"), whole: true },
     ...[12, 3].filter((count) => shifted(now, 1 - count) > first).map((count) => ofMonths(`last${count}`, `last${count}`, shifted(now, 1 - count), now)),
     ...[...Array(26).keys()].map((weeks) => monday - 7 * weeks).filter((day) => day + 6 >= since)
@@ -161,7 +164,7 @@ function ownPeriod(first, last, today) {
 function periodOf(id, today) {
   const [first, last] = id.split("..");
   const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text) && Number.isFinite(dayOf(text));
-  if (last !== undefined) return isDay(first) && isDay(last) && first <= last ? ownPeriod(dayOf(first), dayOf(last), today) : null;
+  if (last !== undefined) return isDay(first) && isDay(last) ? ownPeriod(...[dayOf(first), dayOf(last)].sort((one, other) => one - other), today) : null; // reversed days are turned round
   return periods(today).find((one) => one.id === id) || null;
 }
 

@@ -30,6 +30,10 @@ class Contents:
     """Rows of month, source and cost."""
     marts: str | None = None
     """The schema of the marts if the page did not have them built, which it says then."""
+    language: str = "en"
+    """The language of the page where no script runs."""
+    plain: str = ""
+    """HTML that is shown there."""
 
 
 EVERYTHING = Contents()

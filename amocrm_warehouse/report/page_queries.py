@@ -155,7 +155,7 @@ QUERIES = {
             where is_dead
         ) as ranked
         where nth <= {DEAD_SHOWN}
-        order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
+        order by coalesce(budget, 0) desc, days_without_activity desc, deal_id, project_id
     """,
     "queue": f"""
         select

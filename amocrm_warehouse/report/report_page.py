@@ -58,7 +58,7 @@ def page(
     """Returns the page with as many months as fit into the limit (bytes)."""
     months = MOST_MONTHS
     while True:
-        text = render(read(run, months, unbuilt, contents) | {"unread": unread})
+        text = render(read(run, months, unbuilt, contents) | {"unread": unread}, contents)
         if len(text.encode()) <= limit:
             return text
         if months == 1:
@@ -66,7 +66,7 @@ def page(
         months = max(months // 2, 1)
 
 
-def render(data: dict[str, Any]) -> str:
+def render(data: dict[str, Any], contents: Contents = EVERYTHING) -> str:
     loader = FileSystemLoader(FOLDER)
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -78,6 +78,8 @@ def render(data: dict[str, Any]) -> str:
     names = [name or project for project, name in zip(accounts["project_id"], accounts["name"], strict=True)]
     return environment.get_template("page.html").render(
         title=", ".join(names),
+        language=contents.language,
+        plain=contents.plain,
         data=compressed(json.dumps(data, ensure_ascii=False, separators=(",", ":"))),
         vega=compressed(charts),
         texts=texts(),

@@ -349,7 +349,10 @@ function queue(view) {
     const cards = sum(grouped(of, "pipeline_id").map(([first]) => first), "cards"); // every card has the number of its pipeline and manager
     return { name: nameOf(of[0].project_id, of[0].responsible_user_id), rows, cards, urgency: of[0].urgency };
   }).sort((one, other) => one.urgency - other.urgency || other.cards - one.cards);
+  const needed = ["calls", "deal_statuses", "messages", "tasks"];
+  const unread = new Set((TABLES.freshness || []).filter((row) => needed.includes(row.source_table) && !row.is_there && (view.scope.project === null || row.project_id === view.scope.project)).map((row) => row.source_table));
   return [
+    { rows: [], columns: [], insights: people.length ? [] : [["queue.empty", {}]], notes: unread.size ? [["queue.unread", { tables: ["text", [...unread].sort().join(", ")] }]] : [] },
     ...people.map(({ name, rows, cards }, place) => ({
       summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }], open: place === 0, cards: true, rows,
       columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["status_name", "text", "stage"], ["working_minutes", "working", "waits"], ["days", "number"], ["budget", "money"]],

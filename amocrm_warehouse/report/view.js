@@ -130,9 +130,10 @@ function rowName(row, block, tell) {
 // A button that opens the deals behind a number. `what` says which. `place` finds it again from the address.
 function opener(text, what, place, deals) {
   lists.set(place, { what, deals });
-  const button = made("button", text, { type: "button", className: "opens" });
+  const button = made("a", text, { href: "#", className: "opens" });
+  button.setAttribute("role", "button");
   button.dataset.place = place;
-  button.onclick = () => { state.list = place; writeAddress(); openList(); };
+  button.onclick = (event) => { event.preventDefault(); state.list = place; writeAddress(); openList(); };
   return button;
 }
 
@@ -478,6 +479,8 @@ function periodName(period, tell) {
   return said(`period.${period.kind}`, { year, quarter: Math.floor((month - 1) / 3) + 1 });
 }
 
+const NOW = ["this_month", "this_week", "yesterday"];
+
 function choices(tell) {
   const option = (text, id, selected) => made("option", text, { value: id, selected });
   const group = (key, options) => options.length && made("optgroup", null, { label: said(key) }, ...options);
@@ -488,7 +491,7 @@ function choices(tell) {
     scope.id, scope.id === state.scope.id)));
   const today = todayOf(state.scope.project);
   const known = periods(today).some((one) => one.id === state.period.id) ? periods(today) : [state.period, ...periods(today)];
-  const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : "long" })), "group");
+  const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : NOW.includes(one.kind) ? "now" : "long" })), "group");
   find("#period").replaceChildren(...groups.map((of) => group(`period.group.${of[0].group}`, of.map((period) => option(periodName(period, tell), period.id, period.id === state.period.id)))));
   const { teams, people } = whos(state.scope);
   const who = (one) => option(among(one.project) + one.name, one.id, state.who !== null && one.id === state.who.id);

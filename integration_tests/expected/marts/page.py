@@ -429,7 +429,9 @@ def queue(choice: Choice) -> list[tuple[str, Table]]:
 def dead_deals(choice: Choice) -> Table:
     """Returns the dead deals with the highest budgets: twenty of each pipeline and manager, a hundred in all."""
     dead = [row for row in stale_rows(choice) if row["is_dead"]]
-    dead.sort(key=lambda row: (-amount(row["budget"]), -row["days_without_activity"], row["deal_id"]))
+    dead.sort(key=lambda row: (
+        -amount(row["budget"]), -row["days_without_activity"], row["deal_id"], row["known"].project,
+    ))  # fmt: skip
     rows: Table = []
     kept: dict[Any, int] = {}
     for row in dead:
