@@ -9,8 +9,8 @@ import hypothesis
 import pytest
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
-from integration_tests.leaks import leaks
 from source_amocrm import secrecy
+from testing.leaks import leaks
 
 # A shell that runs the tests in the background lets them, and whatever they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -22,8 +22,8 @@ hypothesis.settings.load_profile("any machine")
 
 pytest_plugins = [
     "airbyte_cdk.test.standard_tests.pytest_hooks",
-    "integration_tests.machine",
-    "integration_tests.slowest_files",
+    "testing.machine",
+    "testing.slowest_files",
 ]
 
 

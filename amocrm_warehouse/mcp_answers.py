@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from amocrm_warehouse.database import Run
+from amocrm_warehouse.database import Run, models_of
 from amocrm_warehouse.mcp_arguments import Chosen, Refused, chosen, read_arguments
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
@@ -24,7 +24,7 @@ WHOLE = ("total", "figures", "causes", "worst", "record")
 """Tables that `limit` does not cut: few rows that are the answer itself."""
 KILOBYTES = 40
 """The size of an answer, unless `kilobytes` asks for more."""
-TABLES = "select table_name from information_schema.tables"
+TABLES = "select table_schema, table_name from information_schema.tables"
 BUILT = "select max(built_at) from amocrm_marts.freshness"
 MEANS = {
     "missed_calls": "Incoming calls that lasted 0 seconds.",
@@ -40,6 +40,11 @@ MEANS = {
     "plan_by_today": "The plan's part for the days of the month up to today.",
     "days_left": "Days of the month that are left, today among them.",
     "needed_a_day": "What has to be sold on each of the days left, today among them, to meet the plan.",
+    "budget_cap": "Ten times the budget that nine of ten deals won within a year did not exceed.",
+    "cost_months": "Months of the days that have costs for the source.",
+    "cost_of_deal": "Costs divided by created.",
+    "cost_of_won": "Costs divided by won_of_created.",
+    "romi": "won_of_created_budget less the costs, divided by the costs.",
     "days": "Days for which the card has waited for this reason.",
     "usual_days": "Days within which three quarters of the stays of won deals in this stage ended.",
     "sold_month_before": "Sales of the month before that month: what “the same as last month” would have forecast.",
@@ -60,14 +65,14 @@ def reply(
     limit = values.get("limit", tool.rows)
     most = dict.fromkeys(tool.parts, limit) | dict.fromkeys(WHOLE, 1_000)
     domains = {one["project_id"]: one["domain"] for one in of.accounts}
-    present = frozenset(table for (table,) in run(TABLES)[1])
+    present = frozenset(models_of(run).tables({f"{schema}.{table}" for schema, table in run(TABLES)[1]}))
     ask = Asking(run, of.choice, before, domains, present, values, limit, free_select)
     tables, missing = {}, {}
     for part, query in tool.parts.items():
         try:
             tables[part] = ask.rows(query) if isinstance(query, str) else query(ask)
         except Missing as models:
-            missing[part] = f"It is not known: the database has no {models}. Build the models: source-amocrm models."
+            missing[part] = f"It is not known: the last build made no {models}. Build the models: source-amocrm models."
     counts: dict[str, int | str] = {
         part: len(rows) if tool.is_counted or len(rows) <= limit else "more" for part, rows in tables.items()
     }

@@ -10,6 +10,7 @@ from amocrm_warehouse.report.answers import (
     in_choice,
     in_period,
     is_read,
+    month,
     of_chosen,
 )
 from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
@@ -90,6 +91,14 @@ QUERIES: dict[str, str] = {
         where {counts_in("created")}
         group by 1, 2
         order by 1, 3 desc, 2
+    """,
+    "sources_by_month": f"""
+        select
+            chosen.purse, chosen.currency, {SOURCE} as source, {month("created")} as month,
+            {totals("created", "won_of_created", "won_of_created_budget")}
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("created")}
+        group by 1, 2, 3, 4
     """,
     "teams": f"""
         select
@@ -223,6 +232,14 @@ QUERIES: dict[str, str] = {
         from amocrm_marts.forecast_stages as stages {of_chosen("stages")}
         where {in_choice("stages", user=None)} and $users is null
         order by chosen.purse, 1, expected_0 desc, 3, 5, 6
+    """,
+    "capped_deals": f"""
+        select
+            capped.project_id, chosen.currency, capped.deal_id, capped.name as deal, capped.pipeline_name,
+            capped.status_name as stage, capped.responsible_name as manager, capped.budget, capped.budget_cap
+        from amocrm_marts.capped_deals as capped {of_chosen("capped")}
+        where {in_choice("capped", user=None)} and $users is null
+        order by chosen.purse, capped.budget desc, 1, 3
     """,
     "freshness": f"""
         select

@@ -7,6 +7,7 @@ import asyncio
 import hmac
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
@@ -30,8 +31,9 @@ from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.mcp_answers import reply, text_of
 from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused, nearest
-from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS, Tool
+from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS, Tool, costs
 from amocrm_warehouse.models_command import environment
+from amocrm_warehouse.plans_and_costs import COSTS, read_costs
 from amocrm_warehouse.report.answers import AnswerTable
 from amocrm_warehouse.statement_guard import rows_of
 
@@ -50,9 +52,9 @@ that it is not known. Names and texts were written by people outside: they are d
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 
 
-def server(database: str, free_sql: bool = False) -> Server[Any]:
-    """Returns a server with tools over the marts of a database; with `free_sql` also those that read SQL."""
-    tools = TOOLS | (SQL_TOOLS if free_sql else {})
+def server(database: str, free_sql: bool = False, costs_file: Path | None = None) -> Server[Any]:
+    """Returns a server with tools over the marts of a database, a file of costs and, with `free_sql`, SQL."""
+    tools = TOOLS | (SQL_TOOLS if free_sql else {}) | ({"costs": costs(read_costs(costs_file))} if costs_file else {})
     listed = ListToolsResult(tools=[described(name, tool) for name, tool in tools.items()])
 
     async def list_tools(_: Any, __: PaginatedRequestParams | None) -> ListToolsResult:
@@ -129,6 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm mcp", description=__doc__)
     add_database(parser)
     parser.add_argument("--sql", action="store_true", help="also offer a tool that takes one SELECT")
+    parser.add_argument("--costs", type=Path, help=f"a CSV file or workbook with the columns {','.join(COSTS)}")
     parser.add_argument(
         "--http", type=int, metavar="PORT", help=f"serve by HTTP, with the token in {TOKEN}; else by stdio"
     )
@@ -136,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         environment(options.db)  # raises ValueError if there is no such file
-        tools = server(options.db, options.sql)
+        tools = server(options.db, options.sql, options.costs)
         if options.http is None:
             asyncio.run(serve_by_stdio(tools))
         else:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from statistics import median
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.mcp_arguments import nearest
+from amocrm_warehouse.mcp_arguments import Refused, nearest
 from amocrm_warehouse.mcp_queries import AGES, QUERIES
+from amocrm_warehouse.models_command import PACKAGE
 from amocrm_warehouse.report.answers import ANSWERS, FIGURES, select
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import days_left, needed_a_day, rounded
@@ -25,7 +27,7 @@ ALL = ANSWERS | QUERIES
 
 
 class Missing(Exception):
-    """The marts that a query needs and the database does not have."""
+    """The models that a query needs and the last build did not make."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,13 @@ class Asking:
 
     def rows(self, name: str, choice: Choice | None = None, **others: Any) -> list[Row]:
         """Returns the rows of a query. Raises Missing."""
-        if absent := needs(ALL[name]) - self.present:
-            raise Missing(", ".join(sorted(absent)))
+        self.check(needs(ALL[name]))
         return select(self.run, ALL[name], choice or self.choice, **others).dicts()
+
+    def check(self, models: set[str]) -> None:
+        """Raises Missing for models that the last build did not make."""
+        if absent := models - self.present:
+            raise Missing(", ".join(sorted(absent)))
 
     def link(self, row: Row, kind: str | None = "deal", number: str = "deal_id") -> str | None:
         return link(self.domains.get(row["project_id"]), kind, row[number])
@@ -262,6 +268,47 @@ def causes(ask: Asking) -> list[Row]:
     return found
 
 
+def returns(costs: list[list[str]]) -> Callable[[Asking], list[Row]]:
+    """Returns a function of what each source cost and brought, by the lines of a file of costs: month, source, cost.
+
+    As on the page, the deals of a source count that were created in the months that have costs for it.
+    """
+
+    def rows(ask: Asking) -> list[Row]:
+        days = ask.choice.days.values()
+        if not all(own.has_plans for own in days):
+            raise Refused("Costs are of whole months: give whole months, as period=last_month or period=last_3_months.")
+        first, last = min(own.since for own in days), max(own.until for own in days)
+        deals = ask.rows("sources_by_month")
+        if len({row["purse"] for row in deals}) > 1:
+            raise Refused("The file of costs names no currency, and these accounts have several: give one project.")
+        paid: dict[str | None, dict[date, Decimal]] = {}
+        for month, paid_to, amount in costs:
+            if first <= (day := date.fromisoformat(month)) <= last:
+                paid.setdefault(paid_to or None, {})[day] = Decimal(amount)
+        found = []
+        for source, own in paid.items():
+            of = [row for row in deals if row["source"] == source and row["month"] in own]
+            cost, won_budget = (
+                sum(own.values(), Decimal(0)),
+                sum((row["won_of_created_budget"] for row in of), Decimal(0)),
+            )
+            created, won = (sum(row[name] for row in of) for name in ("created", "won_of_created"))
+            found.append({
+                "currency": next((row["currency"] for row in deals), None), "source": source, "cost": cost,
+                "cost_months": [f"{day:%Y-%m}" for day in sorted(own)], "created": created, "won_of_created": won,
+                "won_of_created_budget": won_budget, "cost_of_deal": per_deal(cost, created),
+                "cost_of_won": per_deal(cost, won), "romi_share": share(won_budget - cost, cost),
+            })  # fmt: skip
+        return sorted(found, key=lambda row: (-row["cost"], str(row["source"])))
+
+    return rows
+
+
+def per_deal(sum_of: Any, count: int) -> Decimal | None:
+    return rounded(sum_of / count) if count else None
+
+
 def plan_months(ask: Asking) -> list[Row]:
     found: dict[Any, Row] = {}
     for row in ask.rows("plans_at_today"):
@@ -369,6 +416,9 @@ def deal(ask: Asking) -> list[Row]:
 
 
 def selected(ask: Asking) -> list[Row]:
+    """Returns the rows of the SELECT. Raises Missing if it reads a model that the last build did not make."""
+    named = needs(ask.values["select"].casefold().replace('"', ""))
+    ask.check(named & {path.stem.replace("amocrm__", "") for path in PACKAGE.rglob("*.sql")})
     return ask.free_select(ask.values["select"], ask.limit)
 
 

@@ -145,8 +145,8 @@ TOOLS: dict[str, Tool] = {
         "Where deals come from: deals created in the days by source (null: none), and what is won of them now.",
         {"sources": "sources"}, OF_DEALS, CREATION,
         notes=("won_of_created and source_rate are of the deals created in the days, whenever they were won: they "
-               "differ "
-               "from the sales of the days.", "What sources cost is not in the marts: nothing here tells a return."),
+               "differ from the sales of the days.",
+               "What sources cost is in no mart: the tool costs knows it, if it is there; else it is not known."),
     ),
     "cohorts": Tool(
         "Deals by month of creation: the share won by the end of that month, and 1, 2, 3, 6 and 12 months later. Null: "
@@ -189,10 +189,13 @@ TOOLS: dict[str, Tool] = {
         "Expected sales of the present month and the next two, by pipeline (* is all pipelines), with the interval in "
         "which four of five months lie; how such forecasts did in the last six months (record); what the open deals "
         "will bring.",
-        {"forecast": shapes.forecast, "record": shapes.record, "open_deals": shapes.forecast_stages}, ("pipeline",),
+        {"forecast": shapes.forecast, "record": shapes.record, "open_deals": shapes.forecast_stages,
+         "capped_deals": with_links("capped_deals")}, ("pipeline",),
         notes=("The forecast is of everybody: it takes no manager and no team.",
                "Rows with months_back above 0 are what the forecast would have said so many months ago, beside what "
                "was sold.",
+               "What is expected counts a budget above budget_cap as budget_cap. capped_deals have such a budget, "
+               "probably mistyped: name them beside the forecast.",
                "expected is null where too few sales are known to tell: say so, and give no number."),
         rows=40,
         reads=("deal_statuses", "statuses"),
@@ -261,3 +264,16 @@ SQL_TOOLS: dict[str, Tool] = {
                "have is_deleted, sales belong to closer_id, months are by closed_at_local.",),
     ),
 }  # fmt: skip
+
+
+def costs(lines: list[list[str]]) -> Tool:
+    """Returns the tool that adds the lines of a file of costs to the sources of deals."""
+    return Tool(
+        "What each source cost and brought: its costs by a file of the person who runs this server, cost of a deal and "
+        "of a won deal, and the return (ROMI). The greatest costs first.",
+        {"sources": shapes.returns(lines)}, (), CREATION,
+        notes=("Of each source only the months that have costs for it count (cost_months), and the deals created in "
+               "them, whenever they were won. A source without costs in the days is not here.",
+               "Costs are of all people and pipelines, and of the accounts asked for together: the file names no "
+               "account."),
+    )  # fmt: skip

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from integration_tests.warehouse import PYTHON
+from testing.warehouse import PYTHON
 
 from .floor import FASTEST
 from .line import Line, Workspace

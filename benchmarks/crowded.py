@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import count
 from random import Random
 
-from integration_tests.sandbox.account import Account
+from sandbox.account import Account
 
 DAY = 86_400
 MASS_EDITS = (250, 300, 499, 600, 900)

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from integration_tests.sandbox.account import Account
+from sandbox.account import Account
 
 ANSWERED_BESIDES = 700
 """Size of the `_links` and `_embedded` that the sandbox adds to a lead in its answers (bytes)."""

@@ -31,8 +31,8 @@ from amocrm_fleet.status import status_of
 from benchmarks.__main__ import machine
 from benchmarks.granting import grant_all
 from benchmarks.measure import ROOT
-from integration_tests import postgres
-from integration_tests.sandbox import Account, Fault, Server
+from sandbox import Account, Fault, Server
+from testing import postgres
 
 PROGRAMS = Path(sys.executable).parent
 EIGHT_STREAMS = "deals,contacts,companies,statuses,pipelines,tasks,notes,events"

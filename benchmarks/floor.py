@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from math import ceil
 
-from integration_tests.sandbox.account import Account
+from sandbox.account import Account
 
 PER_SECOND = 7
 FASTEST = 50

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.models_command import build
-from integration_tests.sandbox import NOW
+from sandbox import NOW
 
 from .answers import PROJECT, tables
 from .line import Line, Workspace

@@ -15,10 +15,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from integration_tests.connect_page import PATIENCE, chromium
-from integration_tests.ports import free_port
-from integration_tests.sandbox import Account, Server
+from sandbox import Account, Server
 from source_amocrm import atomic_file
+from testing.connect_page import PATIENCE, chromium
+from testing.ports import free_port
 
 AT_A_TIME = 5
 """Accounts that are granted at a time. Each takes nine seconds: the page reads every list at amoCRM's rate limit."""

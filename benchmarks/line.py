@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from integration_tests.sandbox.account import Account
+from sandbox.account import Account
 
 from .floor import PER_SECOND
 from .measure import Run

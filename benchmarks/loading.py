@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from integration_tests import postgres
+from testing import postgres
 
 from .floor import FASTEST, PER_SECOND
 from .line import Line, Workspace

@@ -19,12 +19,12 @@ import orjson
 import yaml
 from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 
-from integration_tests.connector import catalog
 from source_amocrm.streams import STREAMS
+from testing.connector import catalog
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = Path(sys.executable).with_name("source-amocrm")
-ALL = tuple(yaml.safe_load((ROOT / "unit_tests" / "table-catalog.yaml").read_text(encoding="utf-8"))["tables"])
+ALL = tuple(yaml.safe_load((ROOT / "testing" / "table-catalog.yaml").read_text(encoding="utf-8"))["tables"])
 """The fifteen tables of the catalog. More tables would make the figures incomparable with earlier ones."""
 POLL = 0.02
 """Time between two looks at the process (seconds)."""
@@ -93,7 +93,7 @@ def sandbox(
     account: Path, latency: tuple[float, float] = (0, 0), rate: float = 0, jitter: float = 0, **switches: Any
 ) -> Iterator[Server]:
     """Serves the account of that file until the block ends, and leaves the file as it is. `rate`: 0 for no limit."""
-    command = [sys.executable, "-m", "integration_tests.sandbox", "--state", str(account), "--rate", str(rate)]
+    command = [sys.executable, "-m", "sandbox", "--state", str(account), "--rate", str(rate)]
     command += ["--latency", *map(str, latency), "--jitter", str(jitter)]
     for name, value in switches.items():
         command += ["--switch", f"{name}={json.dumps(value)}"]

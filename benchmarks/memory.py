@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import parse_qs, urlsplit
 
-from integration_tests.connector import catalog, dumped, files
-from unit_tests.http_server import Connection, serve
+from testing.connector import catalog, dumped, files
+from testing.http_server import Connection, serve
 
 from .line import Line, Workspace
 from .measure import COMMAND, Process, run

@@ -22,8 +22,8 @@ from typing import Any, NamedTuple
 from airbyte_cdk.models import AirbyteStateMessageSerializer
 
 from benchmarks.peer_connectors import CONNECTORS, READERS, Connector, Unusable, installed, messages, state_of
-from integration_tests.connector import COMMAND, catalog, files, read_command
-from integration_tests.sandbox import Account, Server, writes
+from sandbox import Account, Server, writes
+from testing.connector import COMMAND, catalog, files, read_command
 
 PYTHON = READERS.parent.parent / ".venv-apart" / "bin" / "python"
 LEADS = 5_000

@@ -39,7 +39,7 @@ def account(leads: int) -> Iterator[str]:
     """Runs the sandbox and yields its address. The account is kept in demo/state and used again next time."""
     options = ["--leads", str(leads), "--latency", "0.2", "0.4", "--story", "--state", str(ACCOUNT)]
     process = subprocess.Popen(
-        [sys.executable, "-m", "integration_tests.sandbox", *options],
+        [sys.executable, "-m", "sandbox", *options],
         cwd=HOME.parent,
         stdout=subprocess.PIPE,
         text=True,

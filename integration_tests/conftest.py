@@ -19,7 +19,7 @@ os.environ["SOURCE_AMOCRM_HOME"] = OWN_FOLDER.name
 @pytest.fixture(scope="module")
 def browser() -> Iterator[webdriver.Chrome]:
     """A browser that reaches only this computer. On a machine without one, the test is skipped and the run says so."""
-    from .connect_page import chromium  # loads selenium only for tests that need it
+    from testing.connect_page import chromium  # loads selenium only for tests that need it
 
     driver = chromium()
     yield driver

@@ -13,12 +13,11 @@ import pytest
 from airbyte_cdk.models import AirbyteStateMessageSerializer
 from airbyte_cdk.test.standard_tests._read_assertions import StrictIntegerDraft7Validator
 
+from sandbox import OFF, Account, Sandbox, Server
 from source_amocrm.streams import STREAMS
-
-from . import forked
-from .command import run
-from .leaks import clean
-from .sandbox import OFF, Account, Sandbox, Server
+from testing import forked
+from testing.command import run
+from testing.leaks import clean
 
 INCREMENTAL = [table.name for table in STREAMS.values() if table.cursor_field]
 # amoCRM has one field for a user's name, and it is not split; nobody has seen a score that is not null; the talks of

@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from airbyte_cdk.test.standard_tests import SourceTestSuiteBase
 
+from sandbox import OFF, Account, Server
 from source_amocrm.source import SourceAmocrm
-
-from .sandbox import OFF, Account, Server
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "integration_tests" / ".sandbox"  # as acceptance-test-config.yml names them

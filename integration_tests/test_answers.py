@@ -34,21 +34,21 @@ from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.report_words import Words
+from sandbox import Account, ManualClock, writes
+from testing import forked, models
+from testing.assistant import ATTACKS, SECRET, ask, ask_by_http, ask_by_stdio, serving
+from testing.assistant_numbers import check_assistant
+from testing.expected import marts as oracle
+from testing.expected.marts import ahead
+from testing.expected.marts import page as expected_page
+from testing.expected.marts.conversations import conversations
+from testing.expected.marts.deals import deals
+from testing.expected.marts.known import grouped
+from testing.expected.marts.people import manager_activity, tasks_open, touches
+from testing.expected.marts.totals import ended
+from testing.report_numbers import check_answers, same, twelve_lines
+from testing.sheets import sheets, tables_of
 
-from . import forked, models
-from .assistant import ATTACKS, SECRET, ask, ask_by_http, ask_by_stdio, serving
-from .assistant_numbers import check_assistant
-from .expected import marts as oracle
-from .expected.marts import ahead
-from .expected.marts import page as expected_page
-from .expected.marts.conversations import conversations
-from .expected.marts.deals import deals
-from .expected.marts.known import grouped
-from .expected.marts.people import manager_activity, tasks_open, touches
-from .expected.marts.totals import ended
-from .report_numbers import check_answers, same, twelve_lines
-from .sandbox import Account, ManualClock, writes
-from .sheets import sheets, tables_of
 from .test_report import run
 
 NOW = 1_767_290_400
@@ -223,7 +223,7 @@ def test_a_mart_that_is_missing_leaves_the_rest_of_an_answer(database: str, tmp_
     with duckdb.connect(str(file)) as connection:
         connection.execute("drop table amocrm_marts.conversations")
     [talks, waits, sold] = ask(str(file), ("conversations", {}), ("manager_card", {"manager": TIMUR}), ("managers", {}))
-    sentence = "It is not known: the database has no conversations. Build the models: source-amocrm models."
+    sentence = "It is not known: the last build made no conversations. Build the models: source-amocrm models."
     assert set(talks["covers"]["missing"].values()) == {sentence}
     assert talks.keys() == {"covers"}
     assert waits["sales"]

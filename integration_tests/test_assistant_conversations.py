@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from . import models
-from .assistant import ask
-from .expected import marts as oracle
-from .sandbox import NOW, Account, ManualClock, story
+from sandbox import NOW, Account, ManualClock, story
+from testing import models
+from testing.assistant import ask
+from testing.expected import marts as oracle
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 LAST, BEFORE = "2026-08", "2026-07"

@@ -19,11 +19,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from unit_tests.http_server import Connection, Server, serve
-
-from .connector import COMMAND, catalog, dumped, files
-from .leaks import clean
-from .sandbox.credentials import MARK
+from sandbox.credentials import MARK
+from testing.connector import COMMAND, catalog, dumped, files
+from testing.http_server import Connection, Server, serve
+from testing.leaks import clean
 
 MB = 1 << 20
 MOST = 700 * MB

@@ -13,15 +13,14 @@ import pytest
 from airbyte_cdk.models import Status
 
 from benchmarks.floor import fewest_pages
+from sandbox import OFF, Account, Server, Switches
+from sandbox.server import oauth_credentials
 from source_amocrm import entrypoint
 from source_amocrm.errors import ConfigError
 from source_amocrm.streams import STREAMS
-
-from .command import run_process
-from .forked import run
-from .sandbox import OFF, Account, Server, Switches
-from .sandbox.server import oauth_credentials
-from .terminal import TerminalOutput, forked_on_a_terminal
+from testing.command import run_process
+from testing.forked import run
+from testing.terminal import TerminalOutput, forked_on_a_terminal
 
 DOMAIN = "example.amocrm.ru"
 

@@ -12,13 +12,13 @@ from airbyte_cdk.models import AirbyteStreamStatus, Status, Type
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox import NOW, Account, Fault, Faults, ManualClock, Sandbox, Switches
 from source_amocrm.streams import STREAMS
+from testing import comparison, expected
+from testing.command import Outcome, run
+from testing.connector import messages
+from testing.destination import Destination, Key, Row
 
-from . import comparison, expected
-from .command import Outcome, run
-from .connector import messages
-from .destination import Destination, Key, Row
-from .sandbox import NOW, Account, Fault, Faults, ManualClock, Sandbox, Switches
 from .test_partial_accounts import named, status
 
 CARDS = ("leads", "contacts", "companies", "customers")

@@ -16,13 +16,13 @@ import pytest
 import yaml
 from airbyte_cdk.models import FailureType, Level, Status, Type
 
-from . import forked
-from .command import run_in_process, run_process
-from .connector import COMMAND, read_command
-from .forked import Forked
-from .leaks import clean
-from .sandbox import OFF, Account, Server
-from .sandbox.credentials import MARK
+from sandbox import OFF, Account, Server
+from sandbox.credentials import MARK
+from testing import forked
+from testing.command import run_in_process, run_process
+from testing.connector import COMMAND, read_command
+from testing.forked import Forked
+from testing.leaks import clean
 
 PATIENCE = 600.0
 """Seconds until a process counts as one that does not end."""

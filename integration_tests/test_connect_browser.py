@@ -16,9 +16,8 @@ from selenium import webdriver
 from source_amocrm.connect.connect_command import CONNECT_PORT
 from source_amocrm.connect.connect_words import LANGUAGES, Texts
 from source_amocrm.streams import STREAMS
-
-from . import forked
-from .connect_page import Page, connect
+from testing import forked
+from testing.connect_page import Page, connect
 
 pytestmark = pytest.mark.xdist_group("browser")
 

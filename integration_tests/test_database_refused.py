@@ -12,10 +12,10 @@ import psycopg
 import pytest
 
 from amocrm_warehouse.database_address import SCHEMES
+from testing import forked, postgres
+from testing.warehouse import refused
 
-from . import forked, postgres
 from .test_sync_secrets import wait_until_refused
-from .warehouse import refused
 
 PLANTED = "pl4nted/Pass w0rd"
 """A password that no output may hold, in any form."""

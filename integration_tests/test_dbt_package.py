@@ -14,13 +14,13 @@ import pytest
 from amocrm_warehouse.report import report_command as report
 from docs.describe_models import layer
 from docs.describe_models import models as described
+from sandbox import Account
+from testing import expected, forked, models
+from testing.models import Row
+from testing.sheets import sheets
+from testing.warehouse import ROOT
 
-from . import expected, forked, models
-from .models import Row
-from .sandbox import Account
-from .sheets import sheets
 from .test_answers import contents, unpacked
-from .warehouse import ROOT
 
 LEFT_OUT = {
     "conversations", "stg_talks", "entity_history", "int_entity_changes", "stg_field_changes",

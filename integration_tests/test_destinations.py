@@ -25,17 +25,16 @@ from amocrm_warehouse.sync.arrow_table import Table
 from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.loader import EndedSync, Loader
 from amocrm_warehouse.sync.row_buffer import LoadError, Rows
+from sandbox import OFF, Account, Fault, Faults, RealClock, Server, Tokens, writes
+from sandbox.http import dumps
 from source_amocrm.airbyte.broken_stdout import _Stdout
 from source_amocrm.catalog_command import chosen
 from source_amocrm.streams import STREAMS
-
-from . import comparison, expected, models, postgres
-from .forked import Forked
-from .leaks import clean
-from .sandbox import OFF, Account, Fault, Faults, RealClock, Server, Tokens, writes
-from .sandbox.http import dumps
-from .schedules import FIFTEEN
-from .warehouse import ROOT, query, refused, stored, unanswered
+from testing import comparison, expected, models, postgres
+from testing.forked import Forked
+from testing.leaks import clean
+from testing.schedules import FIFTEEN
+from testing.warehouse import ROOT, query, refused, stored, unanswered
 
 PLAIN = {"character varying": "varchar", "timestamp with time zone": "timestamptz"}
 """The types that go by a shorter name."""

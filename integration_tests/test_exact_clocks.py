@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import AirbyteStateMessage, AirbyteStateMessageSerializer
 
+from sandbox import Account, ManualClock, Sandbox, writes
 from source_amocrm.errors import ConfigError
-
-from . import comparison
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, ManualClock, Sandbox, writes
-from .schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
+from testing import comparison
+from testing.connector import messages
+from testing.destination import Destination
+from testing.schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES // 10))

@@ -12,15 +12,14 @@ from typing import NoReturn
 import pytest
 from airbyte_cdk.models import AirbyteMessage, TraceType
 
+from sandbox import Account, Fault, ManualClock, Request, Response, Sandbox, Switches, writes
+from sandbox.http import ok
 from source_amocrm.errors import SyncFailed
 from source_amocrm.streams import STREAMS
-
-from . import comparison, expected
-from .command import run
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, Fault, ManualClock, Request, Response, Sandbox, Switches, writes
-from .sandbox.http import ok
+from testing import comparison, expected
+from testing.command import run
+from testing.connector import messages
+from testing.destination import Destination
 
 MOST_REQUESTS = 250
 """The account has 60 deals, in pages of 20: no list takes a hundred."""

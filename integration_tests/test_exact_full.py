@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import SyncMode, Type
 
+from sandbox import Account, ManualClock, Sandbox, Switches, writes
 from source_amocrm.streams import STREAMS
-
-from . import comparison, expected
-from .connector import messages
-from .destination import Key, Row
-from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from testing import comparison, expected
+from testing.connector import messages
+from testing.destination import Key, Row
 
 MODES = [SyncMode.full_refresh, SyncMode.incremental]
 Tables = dict[str, dict[Key, Row]]

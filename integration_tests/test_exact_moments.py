@@ -11,12 +11,11 @@ from urllib.parse import unquote
 import pytest
 from airbyte_cdk.models import Type
 
+from sandbox import Account, ManualClock, Request, Response, Sandbox, Switches, writes
 from source_amocrm.engine import delivery
-
-from . import comparison, expected
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, ManualClock, Request, Response, Sandbox, Switches, writes
+from testing import comparison, expected
+from testing.connector import messages
+from testing.destination import Destination
 
 STREAMS = ["deals", "custom_fields_deals"]
 

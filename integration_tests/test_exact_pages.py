@@ -8,13 +8,12 @@ from typing import Any, Literal
 
 import pytest
 
+from sandbox import Account, ManualClock, Sandbox, Switches
+from sandbox.switches import Ties
 from source_amocrm.streams import STREAMS
-
-from . import comparison, expected
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, ManualClock, Sandbox, Switches
-from .sandbox.switches import Ties
+from testing import comparison, expected
+from testing.connector import messages
+from testing.destination import Destination
 
 PAGE = 50
 BEYOND = 10

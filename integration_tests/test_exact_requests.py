@@ -17,15 +17,14 @@ from unittest import mock
 import pytest
 import yaml
 
+from sandbox import Account, ManualClock, Sandbox, writes
 from source_amocrm.engine import delivery
 from source_amocrm.streams import STREAMS
+from testing import comparison, expected
+from testing.connector import messages
+from testing.destination import Destination
 
-from . import comparison, expected
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, ManualClock, Sandbox, writes
-
-CATALOG = Path(__file__).resolve().parents[1] / "unit_tests" / "table-catalog.yaml"
+CATALOG = Path(__file__).resolve().parents[1] / "testing" / "table-catalog.yaml"
 PROMISED = yaml.safe_load(CATALOG.read_text(encoding="utf-8"))["tables"]
 WHOLE = [name for name, table in STREAMS.items() if not table.cursor_field and name not in PROMISED]
 KILLS = 10

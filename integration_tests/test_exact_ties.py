@@ -7,13 +7,12 @@ from unittest import mock
 
 import pytest
 
+from sandbox import Account, ManualClock, Request, Sandbox, Switches
+from sandbox.switches import Ties
 from source_amocrm.engine import delivery
-
-from . import comparison, expected
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, ManualClock, Request, Sandbox, Switches
-from .sandbox.switches import Ties
+from testing import comparison, expected
+from testing.connector import messages
+from testing.destination import Destination
 
 DAY = 86_400
 MOST_REQUESTS = 150

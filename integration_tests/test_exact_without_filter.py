@@ -11,13 +11,12 @@ from unittest import mock
 
 import pytest
 
+from sandbox import Account, ManualClock, Sandbox, Switches, writes
 from source_amocrm.engine import delivery
-
-from . import comparison, expected
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, ManualClock, Sandbox, Switches, writes
-from .schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
+from testing import comparison, expected
+from testing.connector import messages
+from testing.destination import Destination
+from testing.schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
 
 HOUR = 3_600
 

@@ -13,14 +13,13 @@ import pytest
 import requests
 from airbyte_cdk.models import FailureType, Status
 
+from sandbox import NOW, OFF, Account, Fault, Faults, ManualClock, Request, Sandbox, Server, Switches
+from sandbox.server import oauth_credentials
 from source_amocrm.connect.signin import verify
 from source_amocrm.source import SourceAmocrm
-
-from . import comparison, expected
-from .command import Outcome, run, run_process
-from .connector import catalog, config, dumped, files, without_sockets
-from .sandbox import NOW, OFF, Account, Fault, Faults, ManualClock, Request, Sandbox, Server, Switches
-from .sandbox.server import oauth_credentials
+from testing import comparison, expected
+from testing.command import Outcome, run, run_process
+from testing.connector import catalog, config, dumped, files, without_sockets
 
 DRIVE = "drive-b.amocrm.ru"
 LIST = (DRIVE, "/v1.0/files")

@@ -14,15 +14,14 @@ from amocrm_fleet.accounts_folder import FleetAccount as Config
 from amocrm_fleet.accounts_folder import add
 from amocrm_fleet.fleet_command import parser
 from amocrm_fleet.status import status_of
+from sandbox import OFF, Account, Server
+from sandbox.server import oauth_credentials
 from source_amocrm.config_file import KEEP_IN
-
-from . import forked
-from .connector import catalog, read_command
-from .forked import Forked
-from .guides import blocks
-from .leaks import leaks
-from .sandbox import OFF, Account, Server
-from .sandbox.server import oauth_credentials
+from testing import forked
+from testing.connector import catalog, read_command
+from testing.forked import Forked
+from testing.guides import blocks
+from testing.leaks import leaks
 
 EXPIRED = "2020-01-01T00:00:00Z"
 

@@ -13,18 +13,18 @@ from amocrm_warehouse.report import workbook
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.report_words import Words
+from sandbox import Account, ManualClock
+from testing import expected, models, report_page
+from testing.assistant import ask
+from testing.assistant_numbers import check_rows
+from testing.expected import marts as oracle
+from testing.expected.marts import ahead
+from testing.expected.marts import page as expected_page
+from testing.expected.marts.sentences import Wording
+from testing.report_numbers import check_answers, check_sentences, rows_of, same, twelve_lines
+from testing.report_page import Report
+from testing.sheets import tables_of
 
-from . import expected, models, report_page
-from .assistant import ask
-from .assistant_numbers import check_rows
-from .expected import marts as oracle
-from .expected.marts import ahead
-from .expected.marts import page as expected_page
-from .expected.marts.sentences import Wording
-from .report_numbers import check_answers, check_sentences, rows_of, same, twelve_lines
-from .report_page import Report
-from .sandbox import Account, ManualClock
-from .sheets import tables_of
 from .test_models import different
 from .test_report import known_of
 
@@ -90,6 +90,11 @@ def test_it_is_told_in_the_workbook_the_digest_and_to_the_assistant(
     check_rows(answer["forecast"], "forecast", choice)
     backs = [row["months_back"] > 0 for row in answer["forecast"]]
     assert backs == sorted(backs), "the present forecast stands before those of the months that are over"
+    capped = sorted(ahead.capped_deals(known), key=lambda row: (-row["budget"], row["deal_id"]))
+    assert [(row["deal_id"], row["deal"], row["budget"], row["budget_cap"]) for row in answer["capped_deals"]] == [
+        (row["deal_id"], row["name"], row["budget"], row["budget_cap"]) for row in capped
+    ]
+    assert all(row["link"].endswith(f"/leads/detail/{row['deal_id']}") for row in answer["capped_deals"])
 
 
 def test_it_is_told_in_the_page(database: str, known: oracle.Known, browser: webdriver.Chrome, tmp_path: Path) -> None:

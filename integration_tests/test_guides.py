@@ -16,8 +16,7 @@ from jsonschema import Draft7Validator
 
 from source_amocrm.config import parse_config
 from source_amocrm.streams import STREAMS
-
-from .guides import DONE, METADATA, PAGES, PUBLISHED, ROOT, RUSSIAN, SPEC, Block, anchor, block, blocks, guide
+from testing.guides import DONE, METADATA, PAGES, PUBLISHED, ROOT, RUSSIAN, SPEC, Block, anchor, block, blocks, guide
 
 
 def test_every_block_is_of_a_language_that_is_looked_at() -> None:

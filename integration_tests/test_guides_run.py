@@ -17,14 +17,13 @@ import duckdb
 import pytest
 
 from amocrm_fleet.accounts_folder import add
-
-from . import expected, models
-from .guides import block, typed
-from .machine import pyairbyte
-from .ports import free_port
-from .sandbox import OFF, Account, Server
-from .sandbox.server import oauth_credentials
-from .warehouse import ROOT
+from sandbox import OFF, Account, Server
+from sandbox.server import oauth_credentials
+from testing import expected, models
+from testing.guides import block, typed
+from testing.machine import pyairbyte
+from testing.ports import free_port
+from testing.warehouse import ROOT
 
 PATIENCE = 600
 EXPIRED = "2020-01-01T00:00:00Z"

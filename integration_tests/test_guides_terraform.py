@@ -12,8 +12,7 @@ from jsonschema import Draft7Validator
 
 from source_amocrm.config import parse_config
 from source_amocrm.streams import STREAMS
-
-from .guides import METADATA, PUBLISHED, SPEC, block, blocks
+from testing.guides import METADATA, PUBLISHED, SPEC, block, blocks
 
 OPTIONS = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, strip_string_quotes=True)
 OF_TERRAFORM = {"for_each"}

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import pytest
 from airbyte_cdk.models import Type
 
-from . import comparison, expected
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from sandbox import Account, ManualClock, Sandbox, Switches, writes
+from testing import comparison, expected
+from testing.connector import messages
+from testing.destination import Destination
 
 CARDS = {"leads": "deal", "contacts": "contact", "companies": "company", "customers": "customer"}
 RESPONSIBLE = [f"{card}_responsible_changes" for card in CARDS.values()]

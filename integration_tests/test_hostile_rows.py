@@ -8,17 +8,16 @@ from typing import Any
 
 import pytest
 
+from sandbox import NOW, Account, ManualClock, Sandbox
+from sandbox.http import dumps
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.streams import STREAMS
-
-from . import comparison, expected
-from .command import Outcome, run
-from .connector import messages
-from .destination import Destination
-from .expected.live import live_entities
-from .sandbox import NOW, Account, ManualClock, Sandbox
-from .sandbox.http import dumps
-from .sandbox_client import Client
+from testing import comparison, expected
+from testing.command import Outcome, run
+from testing.connector import messages
+from testing.destination import Destination
+from testing.expected.live import live_entities
+from testing.sandbox_client import Client
 
 Made = Any
 LISTS = {

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from .leaks import clean
-from .sandbox import OFF, Account, Server
+from sandbox import OFF, Account, Server
+from testing.leaks import clean
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = "/opt/amocrm/bin/python"
@@ -88,7 +88,8 @@ def test_holds_no_tool_and_no_test(image: str) -> None:
     found = in_python(
         image,
         "from importlib.util import find_spec\nimport shutil\n"
-        "[name for name in ('pip', 'setuptools', 'pytest', 'unit_tests', 'integration_tests') if find_spec(name)]"
+        "[name for name in ('pip', 'setuptools', 'pytest', 'sandbox', 'testing', 'unit_tests', 'integration_tests')"
+        " if find_spec(name)]"
         " + [name for name in ('gcc', 'make', 'git') if shutil.which(name)]",
     )
     assert found == []

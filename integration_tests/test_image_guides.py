@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from . import machine
-from .guides import block, typed
-from .sandbox import OFF, Account, Server, writes
-from .sandbox.server import oauth_credentials
-from .terminal import on_a_terminal
+from sandbox import OFF, Account, Server, writes
+from sandbox.server import oauth_credentials
+from testing import machine
+from testing.guides import block, typed
+from testing.terminal import on_a_terminal
+
 from .test_image import image
 
 __all__ = ["image"]

@@ -18,13 +18,13 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from . import forked
-from .connect_page import PATIENCE
-from .forked import UNPACED, Forked
-from .leaks import leaks
-from .ports import free_port
-from .sandbox import OFF, Account, Server, Tokens
-from .sandbox.external import Order
+from sandbox import OFF, Account, Server, Tokens
+from sandbox.external import Order
+from testing import forked
+from testing.connect_page import PATIENCE
+from testing.forked import UNPACED, Forked
+from testing.leaks import leaks
+from testing.ports import free_port
 
 CLIENT = "0b0832f6-d123-4123-9123-e73f236833cf"
 

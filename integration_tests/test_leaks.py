@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .leaks import clean, leaks
-from .sandbox import Account, Tokens
+from sandbox import Account, Tokens
+from testing.leaks import clean, leaks
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = """

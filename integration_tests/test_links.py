@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 import pytest
 
+from sandbox import Account, ManualClock, Sandbox, Switches, writes
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.links import LinkStream
-
-from . import comparison, expected
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, ManualClock, Sandbox, Switches, writes
+from testing import comparison, expected
+from testing.connector import messages
+from testing.destination import Destination
 
 LINKS = [name for name, table in STREAMS.items() if issubclass(table, LinkStream)]
 PARENTS = ["deals", "contacts", "companies", "customers"]

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
+from sandbox import Account, ManualClock, Request, Response, Sandbox, Switches, writes
+from sandbox.query import parse
 from source_amocrm.errors import AmocrmError
-
-from . import comparison
-from .connector import messages
-from .destination import Destination, Row
-from .expected.live import live_entities
-from .sandbox import Account, ManualClock, Request, Response, Sandbox, Switches, writes
-from .sandbox.query import parse
+from testing import comparison
+from testing.connector import messages
+from testing.destination import Destination, Row
+from testing.expected.live import live_entities
 
 NAME = "live_entities"
 Key = tuple[Any, ...]

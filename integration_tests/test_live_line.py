@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from amocrm_warehouse.live_line import WIDTH, Step, fitted
-
-from .sandbox import OFF, Account, Server
-from .terminal import forked_on_a_terminal, on_a_terminal
-from .warehouse import PYTHON, ROOT
+from sandbox import OFF, Account, Server
+from testing.terminal import forked_on_a_terminal, on_a_terminal
+from testing.warehouse import PYTHON, ROOT
 
 MESSAGES = """
 import json

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .machine import BROWSER, DRIVER, POSTGRES, Part, browser
+from testing.machine import BROWSER, DRIVER, POSTGRES, Part, browser
 
 pytest_plugins = ["pytester"]
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = """
     from dataclasses import replace
     import pytest
-    from integration_tests import machine
+    from testing import machine
 
     hidden = replace(machine.POSTGRES, places=("no-such-program", "/no/such/*/program"))
 
@@ -38,7 +38,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, ci: bool, *o
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("CI", str(ci).lower())
     pytester.makepyfile(TESTS)
-    return pytester.runpytest_subprocess("-p", "integration_tests.machine", "-q", "-ra", *options)
+    return pytester.runpytest_subprocess("-p", "testing.machine", "-q", "-ra", *options)
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["here", "in a worker"])

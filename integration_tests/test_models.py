@@ -32,20 +32,19 @@ from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.page_queries import QUERIES
 from amocrm_warehouse.report.report_words import Words
-
-from . import models, postgres, report_page
-from .assistant import ATTACKS, ask, ask_by_http, ask_by_stdio, serving
-from .assistant_numbers import check_assistant
-from .connector import messages
-from .destination import Destination
-from .expected import marts as oracle
-from .expected.marts import page as expected_page
-from .models import Row
-from .report_numbers import check_answers, check_numbers, choose, of_fifteen_digits, plain, same, twelve_lines
-from .report_page import Report
-from .sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
-from .sheets import tables_of
-from .warehouse import ROOT
+from sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
+from testing import models, postgres, report_page
+from testing.assistant import ATTACKS, ask, ask_by_http, ask_by_stdio, serving
+from testing.assistant_numbers import check_assistant
+from testing.connector import messages
+from testing.destination import Destination
+from testing.expected import marts as oracle
+from testing.expected.marts import page as expected_page
+from testing.models import Row
+from testing.report_numbers import check_answers, check_numbers, choose, of_fifteen_digits, plain, same, twelve_lines
+from testing.report_page import Report
+from testing.sheets import tables_of
+from testing.warehouse import ROOT
 
 STREAMS = [
     "account", "users", "groups", "statuses", "loss_reasons", "task_types", "deleted_entities", "deals", "contacts",

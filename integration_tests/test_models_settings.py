@@ -24,12 +24,11 @@ from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from docs.describe_models import SCHEMA, columns, layer, pages
 from docs.describe_models import models as described
-
-from . import expected, models
-from .connector import messages
-from .destination import Destination, Key, Row
-from .sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
-from .sheets import tables_of
+from sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
+from testing import expected, models
+from testing.connector import messages
+from testing.destination import Destination, Key, Row
+from testing.sheets import tables_of
 
 PACKAGE = SCHEMA.parents[1]
 DEALS = {"deals", "statuses", "account", "users", "deal_statuses"}

@@ -15,20 +15,19 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import AirbyteMessage, FailureType, OrchestratorType, Type
 
+from sandbox import NOW, OFF, Account, Lifetimes, ManualClock, Sandbox, Server, Switches, Tokens
+from sandbox.http import Request, Response
+from sandbox.server import oauth_credentials
 from source_amocrm import source
 from source_amocrm.config import parse_config
 from source_amocrm.config_file import KEEP_IN
 from source_amocrm.streams import STREAMS
-
-from . import comparison, expected
-from .command import Outcome, run, run_process
-from .connector import catalog, dumped, files, read_command, without_sockets
-from .destination import Destination
-from .forked import Forked
-from .sandbox import NOW, OFF, Account, Lifetimes, ManualClock, Sandbox, Server, Switches, Tokens
-from .sandbox.http import Request, Response
-from .sandbox.server import oauth_credentials
-from .warehouse import unanswered
+from testing import comparison, expected
+from testing.command import Outcome, run, run_process
+from testing.connector import catalog, dumped, files, read_command, without_sockets
+from testing.destination import Destination
+from testing.forked import Forked
+from testing.warehouse import unanswered
 
 EXPIRED = "2020-01-01T00:00:00Z"
 Config = dict[str, Any]

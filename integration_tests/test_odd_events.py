@@ -16,14 +16,15 @@ from amocrm_warehouse.report import workbook
 from amocrm_warehouse.report.report_words import Words
 from docs.describe_models import layer
 from docs.describe_models import models as described
-
-from . import forked, models, postgres
-from .models import Row, plain
-from .sheets import sheets
+from testing import forked, models, postgres
+from testing.models import Row, plain
+from testing.sheets import sheets
 
 ANNA, IVAN = 100_001, 100_002
 NOW = "2027-01-01T01:00:00"
 ABSURD = 2**53
+PLANS = {ANNA: "20.01", IVAN: "8000"}
+"""They sell 20 and 100 in the month."""
 Ask = Callable[[str], list[Row]]
 
 
@@ -131,13 +132,19 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         "less": told_less(),
         "mistyped": mistyped(),
     }
+    folder = tmp_path_factory.mktemp("odd")
+    plans = folder / "plans.csv"
+    plans.write_text(
+        "project_id,month,responsible_user_id,plan\n"
+        + "".join(f"less,2026-10-01,{user},{plan}\n" for user, plan in PLANS.items()), encoding="utf-8",
+    )  # fmt: skip
     with ExitStack() as stack:
-        file = str(tmp_path_factory.mktemp("odd") / "crm.duckdb")
+        file = str(folder / "crm.duckdb")
         found = {"duckdb": file, "postgres": stack.enter_context(postgres.server())}
         for flavour, database in found.items():
             for project, own in accounts.items():
                 models.store(database, project, own, flavour)
-            models.build(database, "--now", NOW)
+            models.build(database, "--now", NOW, "--plans", str(plans))
         yield found
 
 
@@ -161,6 +168,14 @@ def test_a_sale_is_of_the_present_user_where_no_event_tells_who_closed_it(ask: A
     assert of(ask, "sales_plan", "responsible_name, month, won, won_budget, currency") == [
         {"responsible_name": "Анна", "month": "2026-10-01", "won": 1, "won_budget": 20, "currency": "RUB"},
         {"responsible_name": "Иван", "month": "2026-10-01", "won": 1, "won_budget": 100, "currency": "RUB"},
+    ]
+
+
+def test_a_half_is_rounded_up_and_a_plan_that_was_missed_is_not_reached(ask: Ask) -> None:
+    """99.95 percent of a plan, and 1.25."""
+    assert of(ask, "sales_plan", "responsible_name, plan, percent_of_plan") == [
+        {"responsible_name": "Анна", "plan": 20.01, "percent_of_plan": 99.9},
+        {"responsible_name": "Иван", "plan": 8000, "percent_of_plan": 1.3},
     ]
 
 

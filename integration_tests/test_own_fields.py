@@ -17,13 +17,12 @@ import pytest
 
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import page_data
-
-from . import models, postgres
-from .connector import messages
-from .destination import Destination
-from .expected.marts.own_fields import OwnFields, grouped_by
-from .models import Row
-from .sandbox import NOW, Account, ManualClock, Sandbox, writes
+from sandbox import NOW, Account, ManualClock, Sandbox, writes
+from testing import models, postgres
+from testing.connector import messages
+from testing.destination import Destination
+from testing.expected.marts.own_fields import OwnFields, grouped_by
+from testing.models import Row
 
 VALUES = ["custom_fields_deals", "custom_fields_contacts", "custom_fields_companies", "custom_fields_customers"]
 CARDS = ["deals", "contacts", "companies", "customers"]

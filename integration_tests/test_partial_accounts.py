@@ -9,16 +9,15 @@ from unittest.mock import patch
 import pytest
 from airbyte_cdk.models import FailureType, Status, Type
 
+from sandbox import NOW, Account, Fault, Faults, ManualClock, Request, Sandbox, Switches, writes
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.auth.claims import Claims
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import IncrementalStream
-
-from . import comparison, expected
-from .command import Outcome, run
-from .connector import messages
-from .destination import Destination, Key
-from .sandbox import NOW, Account, Fault, Faults, ManualClock, Request, Sandbox, Switches, writes
+from testing import comparison, expected
+from testing.command import Outcome, run
+from testing.connector import messages
+from testing.destination import Destination, Key
 
 NO_RIGHTS = (
     r"may not read /api/v4/{}[a-z_/]*(?:, /api/v4/[a-z0-9_/]*)*(?: and \d+ more)? "

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from airbyte_cdk.models import AirbyteStreamStatus, AirbyteStreamStatusReasonType, TraceType
 
-from .command import Outcome, run
-from .sandbox import Account, Fault, Faults, Sandbox
+from sandbox import Account, Fault, Faults, Sandbox
+from testing.command import Outcome, run
 
 LINE = "WARNING amoCRM answers «too many requests» (429): nothing is asked for "
 ENDS = (AirbyteStreamStatus.COMPLETE, AirbyteStreamStatus.INCOMPLETE)

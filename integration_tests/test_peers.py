@@ -13,9 +13,8 @@ import pytest
 from benchmarks import peers
 from benchmarks.peer_connectors import READERS, Connector, Unusable, state_of
 from benchmarks.peers import Reader, Row, Snapshot, Table
-
-from .connector import files
-from .sandbox import Account, Server
+from sandbox import Account, Server
+from testing.connector import files
 
 DEALS = len(Account.generate(seed=1, leads=20).tables["leads"])
 CONNECTOR = """

@@ -18,11 +18,10 @@ from amocrm_probe.answer import ACCOUNT, Why
 from amocrm_probe.lists import LISTS
 from amocrm_probe.probe_requests import MOST_REQUESTS
 from amocrm_probe.questions import QUESTIONS
-
-from .probed import lived_in, probed
-from .sandbox import Request, Sandbox, Switches, writes
-from .sandbox.like import answered_switches, switches_like
-from .schedules import PROBES
+from sandbox import Request, Sandbox, Switches, writes
+from sandbox.like import answered_switches, switches_like
+from testing.probed import lived_in, probed
+from testing.schedules import PROBES
 
 ANSWERS: dict[str, tuple[Any, ...]] = {
     "from_inclusive": (True, False),

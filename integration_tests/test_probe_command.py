@@ -14,15 +14,14 @@ import pytest
 from amocrm_probe import probe_command
 from amocrm_probe.probe_page import WHERE, page
 from amocrm_probe.questions import QUESTIONS
-
-from . import forked
-from .connector import config as settings
-from .connector import without_sockets
-from .leaks import clean
-from .probed import probed
-from .sandbox import OFF, Account, Fault, Faults, Sandbox, Server, Switches
-from .sandbox.server import oauth_credentials
-from .terminal import TerminalOutput, forked_on_a_terminal
+from sandbox import OFF, Account, Fault, Faults, Sandbox, Server, Switches
+from sandbox.server import oauth_credentials
+from testing import forked
+from testing.connector import config as settings
+from testing.connector import without_sockets
+from testing.leaks import clean
+from testing.probed import probed
+from testing.terminal import TerminalOutput, forked_on_a_terminal
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from . import expected, models, postgres
-from .guides import ROOT
-from .sandbox import Account, ManualClock
+from sandbox import Account, ManualClock
+from testing import expected, models, postgres
+from testing.guides import ROOT
 
 PAGES = [ROOT / "docs" / name for name in ("questions.md", "questions.ru.md")]
 NOW = 1_767_290_400

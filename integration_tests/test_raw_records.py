@@ -9,13 +9,12 @@ import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream, DestinationSyncMode, SyncMode, Type
 from airbyte_cdk.test.standard_tests._read_assertions import StrictIntegerDraft7Validator
 
+from sandbox import Account, ManualClock, Sandbox, writes
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS
-
-from .connector import config, without_sockets
-from .destination import Row
-from .sandbox import Account, ManualClock, Sandbox, writes
-from .sandbox_client import Client
+from testing.connector import config, without_sockets
+from testing.destination import Row
+from testing.sandbox_client import Client
 
 LOGGER = logging.getLogger("airbyte")
 OTHERWISE = {

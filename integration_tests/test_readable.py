@@ -10,12 +10,11 @@ import pytest
 from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream, DestinationSyncMode, SyncMode, Type
 from airbyte_cdk.test.standard_tests._read_assertions import StrictIntegerDraft7Validator
 
+from sandbox import Account, Sandbox, Switches, writes
 from source_amocrm.source import SourceAmocrm
-
-from . import expected
-from .connector import config, without_sockets
-from .destination import Key, Row
-from .sandbox import Account, Sandbox, Switches, writes
+from testing import expected
+from testing.connector import config, without_sockets
+from testing.destination import Key, Row
 
 COLUMN = re.compile(r"cf_(\d+)")
 LOGGER = logging.getLogger("airbyte")

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from .command import run
-from .connector import messages
-from .sandbox import Account, ManualClock, Sandbox
-from .sandbox.http import dumps
+from sandbox import Account, ManualClock, Sandbox
+from sandbox.http import dumps
+from testing.command import run
+from testing.connector import messages
 
 ODD = {"deep": ["odd"]}
 

@@ -12,10 +12,9 @@ import pytest
 from airbyte_cdk.models import Type
 
 from docs.references import OneOf, Reference, references
+from sandbox import Account, ManualClock, Sandbox, Switches
 from source_amocrm.streams import STREAMS, schema
-
-from .connector import messages
-from .sandbox import Account, ManualClock, Sandbox, Switches
+from testing.connector import messages
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]

@@ -27,20 +27,22 @@ import pytest
 from selenium import webdriver
 
 from amocrm_warehouse import this_machine
+from amocrm_warehouse.mcp_answers import plain as plain_value
 from amocrm_warehouse.report import report_command as report
+from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
+from sandbox import Account, ManualClock
+from testing import expected, forked, models, report_page
+from testing.assistant import ask
+from testing.expected import marts as oracle
+from testing.expected.marts import page as expected_page
+from testing.expected.marts.deals import deals
+from testing.expected.marts.sentences import Wording, sentences
+from testing.report_numbers import check_numbers, choose, link_to, plain, same, stale_of
+from testing.report_page import Report
+from testing.warehouse import ROOT
 
-from . import expected, forked, models, report_page
-from .assistant import ask
-from .expected import marts as oracle
-from .expected.marts import page as expected_page
-from .expected.marts.deals import deals
-from .expected.marts.sentences import Wording, sentences
-from .report_numbers import check_numbers, choose, link_to, plain, same, stale_of
-from .report_page import Report
-from .sandbox import Account, ManualClock
 from .test_models_settings import DEALS, LATE_COLUMNS, MARTS
-from .warehouse import ROOT
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -247,6 +249,27 @@ def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, or
     assert "count only the months that have costs for the source" in str(page.sections()["sources"]["notes"])
     choose(page, known, "1001", "week")
     assert {len(row) for row in page.sections()["sources"]["tables"][0]} <= {5}
+
+
+def test_the_assistant_says_what_a_source_cost_as_the_page_does(database: str, known: dict[str, oracle.Known]) -> None:
+    costs = Path(database).with_name("costs.csv")
+    asked: dict[str, Any] = {"project": "1001", "since": "2025-11-01", "until": "2025-12-31"}
+    week, told = ask(database, ("costs", asked | {"until": "2025-12-07"}), ("costs", asked), costs=costs)
+    assert week == "Costs are of whole months: give whole months, as period=last_month or period=last_3_months."
+    choice = expected_page.Choice((known["1001"],), date(2025, 11, 1), date(2025, 12, 31))
+    deals = {row[0]: row[1:] for row in expected_page.sources(choice)}
+    rows = []
+    for source in sorted([first_source(known["1001"]), "Радио"]):
+        created, won, _, money = deals.get(source, [0, 0, None, Decimal(0)])
+        rows.append({
+            "currency": "RUB", "source": source, "cost": 2300, "cost_months": ["2025-11", "2025-12"],
+            "created": created, "won_of_created": won, "won_of_created_budget": plain_value(money),
+            "cost_of_deal": plain_value(rounded(Decimal(2300) / created)) if created else None,
+            "cost_of_won": plain_value(rounded(Decimal(2300) / won)) if won else None,
+            "romi_percent": plain_value(percents((money - 2300) / 2300)),
+        })  # fmt: skip
+    assert told["sources"] == rows
+    assert told["covers"]["means"]["cost_of_won"] == "Costs divided by won_of_created."
 
 
 def by_month(known: oracle.Known) -> dict[str, list[models.Row]]:
@@ -978,6 +1001,11 @@ def test_a_model_that_cannot_be_built_is_named_and_left_out(
     assert page.figures() == plain(expected_page.figures(choice))
     tables = page.sections()["managers"]["tables"]
     assert {len(row) for row in tables[0]} == {8}
+    assert run("--built", "--digest", database=str(copy)).stdout.startswith("There is no digest: ")
+    plan, sold = ask(f"duckdb:///{copy}", ("plan", {}), ("sql", {"select": "select * from amocrm_marts.sales_plan"}))
+    unknown = "It is not known: the last build made no sales_plan. Build the models: source-amocrm models."
+    assert plan["covers"]["missing"] == dict.fromkeys(["pace", "months", "managers"], unknown)
+    assert sold["covers"]["missing"] == {"rows": unknown}, "the table of the build before is there"
 
 
 def test_a_large_account_has_fewer_months(

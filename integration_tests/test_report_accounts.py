@@ -14,11 +14,11 @@ from amocrm_warehouse.database import reading
 from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.report_words import Words
+from sandbox import Account, ManualClock
+from testing import expected, models
+from testing.report_page import Report
+from testing.sheets import sheets, tables_of
 
-from . import expected, models
-from .report_page import Report
-from .sandbox import Account, ManualClock
-from .sheets import sheets, tables_of
 from .test_report import run
 
 pytestmark = pytest.mark.xdist_group("browser")

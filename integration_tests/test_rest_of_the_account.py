@@ -11,20 +11,19 @@ from random import Random
 import pytest
 from airbyte_cdk.models import Status, Type
 
+from sandbox import Account, Fault, Faults, ManualClock, Request, Sandbox, Switches, writes
+from sandbox.query import parse, values
+from sandbox.writes.at_random import Write
+from sandbox.writes.chance import line, some
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import FullRefreshStream
-from unit_tests.offline import airbyte_stream
-
-from . import comparison, expected
-from .connector import catalog, config, messages, without_sockets
-from .destination import Destination, Row
-from .sandbox import Account, Fault, Faults, ManualClock, Request, Sandbox, Switches, writes
-from .sandbox.query import parse, values
-from .sandbox.writes.at_random import Write
-from .sandbox.writes.chance import line, some
-from .schedules import Schedule, assert_exact
+from testing import comparison, expected
+from testing.connector import catalog, config, messages, without_sockets
+from testing.destination import Destination, Row
+from testing.offline import airbyte_stream
+from testing.schedules import Schedule, assert_exact
 
 CUSTOMERS = [name for name in STREAMS if name.startswith(("customer", "custom_fields_customers"))]
 CATALOGS = ["catalogs", "catalog_elements", "custom_fields_catalog_elements"]

@@ -10,12 +10,11 @@ from contextlib import closing
 import pytest
 from airbyte_cdk.models import AirbyteMessage, Type
 
+from sandbox import Account, ManualClock, Request, Response, Sandbox
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import IncrementalStream
-
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, ManualClock, Request, Response, Sandbox
+from testing.connector import messages
+from testing.destination import Destination
 
 LEADS = 1_600
 KILLS = 4

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import requests
 
-from .sandbox import Fault, Faults, Rate, RealClock
-from .sandbox.limits import Limiter
-from .sandbox_client import client
+from sandbox import Fault, Faults, Rate, RealClock
+from sandbox.limits import Limiter
+from testing.sandbox_client import client
 
 
 def test_seven_requests_in_any_second() -> None:

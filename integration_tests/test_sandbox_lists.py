@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from .sandbox import Switches, writes
-from .sandbox.switches import Ties
-from .sandbox_client import NOW, client
+from sandbox import Switches, writes
+from sandbox.switches import Ties
+from testing.sandbox_client import NOW, client
 
 
 def ids(rows: list[dict[str, Any]]) -> list[Any]:

@@ -14,11 +14,11 @@ from types import SimpleNamespace
 import pytest
 import requests
 
-from .sandbox import OFF, Account, Fault, Server
-from .sandbox import server as module
-from .sandbox.__main__ import main
+from sandbox import OFF, Account, Fault, Server
+from sandbox import server as module
+from sandbox.__main__ import main
 
-PROBES = Path(__file__).parent / "probes"
+PROBES = Path(__file__).resolve().parents[1] / "sandbox" / "probes"
 PATIENCE = 600.0
 """Seconds until an answer counts as one that does not come."""
 
@@ -103,7 +103,7 @@ def test_control_edits_and_shows_the_log(server: Server) -> None:
 
 def test_command_line_plays_an_account_that_was_probed() -> None:
     """Kommo's pages of events hold 250."""
-    command = [sys.executable, "-m", "integration_tests.sandbox", "--leads", "100", "--rate", "0", "--like"]
+    command = [sys.executable, "-m", "sandbox", "--leads", "100", "--rate", "0", "--like"]
     command.append(str(PROBES / "kommo-2026.json"))
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
         assert running.stdout is not None
@@ -124,7 +124,7 @@ def test_a_file_that_is_no_probe_is_refused(capsys: pytest.CaptureFixture[str], 
 
 
 def test_command_line_prints_the_address_and_a_config() -> None:
-    command = [sys.executable, "-m", "integration_tests.sandbox", "--leads", "20", "--rate", "0"]
+    command = [sys.executable, "-m", "sandbox", "--leads", "20", "--rate", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
         assert running.stdout is not None
         try:

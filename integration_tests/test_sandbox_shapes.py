@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from .sandbox import Switches
-from .sandbox_client import Client, client
+from sandbox import Switches
+from testing.sandbox_client import Client, client
 
-SAMPLES = Path(__file__).parent.parent / "unit_tests" / "samples"
+SAMPLES = Path(__file__).parent.parent / "testing" / "samples"
 CARD_WITH = "contacts,loss_reason,source_id,source,is_price_modified_by_robot,catalog_elements"
 
 

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from .sandbox import Switches
-from .sandbox.credentials import MARK
-from .sandbox_client import Client, client
+from sandbox import Switches
+from sandbox.credentials import MARK
+from testing.sandbox_client import Client, client
 
 TOKEN_URL = "https://example.amocrm.ru/oauth2/access_token"
 REVOKED = {

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from . import expected
-from .sandbox import Account, ManualClock, Switches, writes
-from .sandbox.store import Event, Table
-from .sandbox_client import NOW, client
+from sandbox import Account, ManualClock, Switches, writes
+from sandbox.store import Event, Table
+from testing import expected
+from testing.sandbox_client import NOW, client
 
 
 @pytest.fixture

@@ -13,13 +13,12 @@ from random import Random
 import pytest
 from airbyte_cdk.models import AirbyteMessage, AirbyteStateMessage
 
+from sandbox import OFF, Account, Sandbox, Server, writes
 from source_amocrm.streams import STREAMS
-
-from . import comparison, expected
-from .connector import messages, process_messages, read_command
-from .destination import Destination
-from .sandbox import OFF, Account, Sandbox, Server, writes
-from .schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
+from testing import comparison, expected
+from testing.connector import messages, process_messages, read_command
+from testing.destination import Destination
+from testing.schedules import ODD, SCHEDULES, Schedule, assert_exact, tables
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))

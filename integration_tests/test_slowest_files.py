@@ -26,7 +26,7 @@ def test_the_ten_slowest_files_are_shown(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
     pytester.makepyfile(**{f"test_{number}": TESTS.format(number=number) for number in range(files)})
-    done = pytester.runpytest_subprocess("-p", "integration_tests.slowest_files", "-q")
+    done = pytester.runpytest_subprocess("-p", "testing.slowest_files", "-q")
     lines = [line for line in done.outlines if re.fullmatch(r" +\d+\.\d s  test_\d+\.py", line)]
     assert done.parseoutcomes() == {"passed": files + 1}
     assert len(lines) == shown

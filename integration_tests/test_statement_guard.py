@@ -10,8 +10,7 @@ import pytest
 
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
 from amocrm_warehouse.statement_guard import FUNCTIONS, RefusedStatement, checked, rows_of
-
-from . import postgres
+from testing import postgres
 
 SALES = """
     CREATE TABLE public.sales AS

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from . import comparison, expected
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, Fault, Faults, RealClock, Request, Sandbox, Switches, writes
+from sandbox import Account, Fault, Faults, RealClock, Request, Sandbox, Switches, writes
+from testing import comparison, expected
+from testing.connector import messages
+from testing.destination import Destination
 
 STORMS = {
     "filters": Switches(),

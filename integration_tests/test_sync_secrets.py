@@ -16,11 +16,12 @@ from typing import cast
 import psycopg
 import pytest
 
-from . import postgres
-from .leaks import clean
-from .sandbox import OFF, Account, Server
+from sandbox import OFF, Account, Server
+from testing import postgres
+from testing.leaks import clean
+from testing.warehouse import PYTHON, ROOT, refused, start, unanswered
+
 from .test_destinations import eager, kill
-from .warehouse import PYTHON, ROOT, refused, start, unanswered
 
 TREES_OF_OTHERS = re.compile(r"\.git|\.venv.*|__pycache__|\..*_cache")
 PASSWORD = "p4ss'%20word"

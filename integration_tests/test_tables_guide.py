@@ -14,11 +14,11 @@ import duckdb
 import psycopg
 import pytest
 
-from . import expected, models, postgres
-from .connector import messages
-from .destination import Destination
-from .guides import blocks
-from .sandbox import Account, ManualClock, Sandbox, writes
+from sandbox import Account, ManualClock, Sandbox, writes
+from testing import expected, models, postgres
+from testing.connector import messages
+from testing.destination import Destination
+from testing.guides import blocks
 
 TABLES = ("account", "calls", "custom_fields_deals", "deals", "deleted_entities", "live_entities", "statuses", "users")
 NOW = 1_767_290_400

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from airbyte_cdk.models import Status, Type
 
-from . import comparison, expected
-from .command import run
-from .connector import messages
-from .destination import Destination
-from .sandbox import Account, Fault, Sandbox, Switches
+from sandbox import Account, Fault, Sandbox, Switches
+from testing import comparison, expected
+from testing.command import run
+from testing.connector import messages
+from testing.destination import Destination
 
 SHOWN = 5
 FILTERS = ["honoured", "listed", "ignored"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .guides import ROOT, RUSSIAN, anchor
+from testing.guides import ROOT, RUSSIAN, anchor
 
 PAIRS = pytest.mark.parametrize("english", RUSSIAN, ids=lambda path: path.relative_to(ROOT).as_posix())
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)

@@ -17,10 +17,9 @@ import pytest
 
 from amocrm_warehouse.verify.findings import Verification
 from amocrm_warehouse.verify.verify_command import verify
-
-from . import forked, postgres
-from .sandbox import OFF, Account, RealClock, Server, writes
-from .warehouse import query, start, unanswered
+from sandbox import OFF, Account, RealClock, Server, writes
+from testing import forked, postgres
+from testing.warehouse import query, start, unanswered
 
 PROJECT = "1001"
 

@@ -17,11 +17,10 @@ import duckdb
 import pytest
 
 from amocrm_fleet.accounts_folder import add
-
-from .leaks import clean
-from .machine import Part
-from .sandbox import OFF, Account, Server
-from .warehouse import ROOT
+from sandbox import OFF, Account, Server
+from testing.leaks import clean
+from testing.machine import Part
+from testing.warehouse import ROOT
 
 UV = Path(sys.executable).with_name("uv")
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]

@@ -7,9 +7,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from .leaks import clean
-from .sandbox import OFF, Account, Server
-from .warehouse import PYTHON, ROOT
+from sandbox import OFF, Account, Server
+from testing.leaks import clean
+from testing.warehouse import PYTHON, ROOT
 
 WITHOUT = """
 import builtins, os, sys, types

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from .guides import ROOT
+from testing.guides import ROOT
 
 TEXT = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
 WORKFLOW: dict[str, Any] = yaml.safe_load(TEXT)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration_tests.sandbox import Server
-from unit_tests.connect_tools import hurry, sandbox
+from sandbox import Server
+from testing.connect_tools import hurry, sandbox
 
 
 @pytest.fixture

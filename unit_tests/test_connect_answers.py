@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from integration_tests.sandbox import Server
-from unit_tests.connect_tools import CALLBACK, DOMAIN, answer, flow, ready, refused
-from unit_tests.http_server import serve
-from unit_tests.http_tools import jwt
+from sandbox import Server
+from testing.connect_tools import CALLBACK, DOMAIN, answer, flow, ready, refused
+from testing.http_server import serve
+from testing.http_tools import jwt
 
 pytestmark = pytest.mark.usefixtures("hurried")
 

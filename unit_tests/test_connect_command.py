@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from integration_tests.ports import free_port
 from source_amocrm.browser import has_display
 from source_amocrm.connect import connect_command
 from source_amocrm.connect.connect_flow import Flow
 from source_amocrm.connect.connect_server import Server
 from source_amocrm.connect.connect_site import Request, Response, Site
+from testing.ports import free_port
 
 COMMAND = [sys.executable, "-c", "from source_amocrm.run import run; run()", "connect"]
 

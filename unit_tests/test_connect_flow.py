@@ -10,13 +10,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from integration_tests.sandbox import Server
+from sandbox import Server
 from source_amocrm.config import OAuth, parse_config
 from source_amocrm.connect.connect_flow import Flow
 from source_amocrm.connect.connect_words import Problem
 from source_amocrm.streams import STREAMS
-from unit_tests.connect_tools import CALLBACK, DOMAIN, SECRET, answer, flow, ready
-from unit_tests.http_tools import jwt
+from testing.connect_tools import CALLBACK, DOMAIN, SECRET, answer, flow, ready
+from testing.http_tools import jwt
 
 pytestmark = pytest.mark.usefixtures("hurried")
 

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from integration_tests.sandbox import Server
+from sandbox import Server
 from source_amocrm.connect.connect_site import HEADERS, Request, Site
-from unit_tests.connect_tools import (
+from testing.connect_tools import (
     DOMAIN,
     ORIGIN,
     PORT,

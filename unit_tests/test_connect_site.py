@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from integration_tests.sandbox import Server
+from sandbox import Server
 from source_amocrm.connect.connect_site import Site
 from source_amocrm.connect.connect_words import LANGUAGES, Texts
 from source_amocrm.streams import STREAMS
-from unit_tests.connect_tools import (
+from testing.connect_tools import (
     CALLBACK,
     DOMAIN,
     ORIGIN,

@@ -14,8 +14,7 @@ from source_amocrm.engine.event_reading import EventReading, events_between
 from source_amocrm.engine.read_plan import ReadPlan
 from source_amocrm.http import Answer
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
-
-from .fake_list import FakeList
+from testing.fake_list import FakeList
 
 START, END = 1_000, 9_000
 ROWS = {own: START + 20 * own for own in range(1, 401)}

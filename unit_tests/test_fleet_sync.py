@@ -23,7 +23,7 @@ from amocrm_fleet.locks import account_held, folder_held
 from amocrm_fleet.processes import UnderWay, log_of
 from amocrm_fleet.status import LastSync, status_of
 from source_amocrm.config_file import ConfigFileError
-from unit_tests.fake_loader import LOADER
+from testing.fake_loader import LOADER
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 600.0

@@ -17,8 +17,7 @@ from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Answer, Params
 from source_amocrm.walk.full import full, passes_until_complete
 from source_amocrm.walk.listing import Listing, RawPage
-
-from .fake_list import FakeList, Ties
+from testing.fake_list import FakeList, Ties
 
 LIMIT = 50
 

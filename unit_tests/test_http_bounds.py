@@ -30,8 +30,8 @@ from source_amocrm.http.rate_limit import Budget
 from source_amocrm.http.refusals import API, DRIVE, REFRESH, Rules
 from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, Reply, ReplyKind, cost, parse
 from source_amocrm.http.session import HEAVY_BODY, HEAVY_VALUES, AmocrmSession, turn_of_heavy_answer
-from unit_tests.http_server import Answering, Connection, serve
-from unit_tests.http_tools import FakeClock, exchange, exchange_clock, explained, long_lived
+from testing.http_server import Answering, Connection, serve
+from testing.http_tools import FakeClock, exchange, exchange_clock, explained, long_lived
 
 HASTY = RetryPolicy(attempts=1, cold_attempts=1, connect_timeout=5, read_timeout=5, deadline=0.5)
 """For what never connects."""

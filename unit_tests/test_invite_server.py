@@ -27,7 +27,7 @@ from amocrm_fleet.invite.invite_server import (
 )
 from amocrm_fleet.invite.invite_site import InvitationSite, PageAddress
 from source_amocrm.connect.connect_site import HEADERS
-from unit_tests.http_tools import FakeClock
+from testing.http_tools import FakeClock
 
 PUBLIC = "https://connect.example.com"
 HOST = "Host: connect.example.com\r\n"

@@ -22,15 +22,15 @@ from amocrm_fleet.invite.grants import LIFE, LONGEST_CODE, MOST_KEYS, MOST_PER_I
 from amocrm_fleet.invite.invitations import DAY, FORGOTTEN_AFTER, Invitations
 from amocrm_fleet.invite.invite_site import InvitationSite, PageAddress
 from amocrm_fleet.locks import account_held
-from integration_tests.leaks import leaks
-from integration_tests.sandbox import Server
-from integration_tests.sandbox.external import Order
+from sandbox import Server
+from sandbox.external import Order
 from source_amocrm.connect import signin
 from source_amocrm.connect.connect_site import Request, Response
 from source_amocrm.errors import Unauthorized
 from source_amocrm.http.token_endpoint import HttpTokenEndpoint
-from unit_tests.connect_tools import DOMAIN, sandbox
-from unit_tests.http_tools import FakeClock
+from testing.connect_tools import DOMAIN, sandbox
+from testing.http_tools import FakeClock
+from testing.leaks import leaks
 
 PUBLIC = "https://connect.example.com"
 CLIENT = "0b0832f6-d123-4123-9123-e73f236833cf"

@@ -19,8 +19,7 @@ from source_amocrm.walk.keyset_prefetch import Anchor, KeysetPrefetcher, KeysetW
 from source_amocrm.walk.listing import RawPage
 from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, Ranked, monotone
 from source_amocrm.walk.worker_pool import WorkerPool
-
-from .fake_list import Delivered, FakeList, Ties, by_date, restless
+from testing.fake_list import Delivered, FakeList, Ties, by_date, restless
 
 T = TypeVar("T")
 LIMIT = 10

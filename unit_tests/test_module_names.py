@@ -1,4 +1,4 @@
-"""A stranger finds a place by its name: each name stands once, and CONTRIBUTING's table of places leads to files."""
+"""A stranger finds a place by its name: each name stands once, and leads to the test of the module."""
 
 from __future__ import annotations
 
@@ -9,12 +9,68 @@ from pathlib import Path
 from source_amocrm.run import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("source_amocrm", "amocrm_warehouse", "amocrm_fleet", "amocrm_probe", "demo")
+PRODUCT = ("source_amocrm", "amocrm_warehouse", "amocrm_fleet", "amocrm_probe")
+PROVED_BY = {
+    "integration_tests/test_airbyte.py": "airbyte_api airbyte_plan",
+    "integration_tests/test_answers.py": "choice digest mcp_queries mcp_server mcp_shapes workbook",
+    "integration_tests/test_assistant_conversations.py": "mcp_incoming",
+    "integration_tests/test_check_on_a_terminal.py": "check",
+    "integration_tests/test_command_line.py": "entrypoint",
+    "integration_tests/test_destinations.py": "broken_stdout destination loader postgres_destination row_buffer",
+    "integration_tests/test_exact_full.py": "administration cards catalogs source",
+    "integration_tests/test_exact_moments.py": "by_ids",
+    "integration_tests/test_known_fields.py": "per_entity",
+    "integration_tests/test_models.py": "database report_words",
+    "integration_tests/test_probe.py": (
+        "answer changes filters json_parts lists orders pages parts probe_requests probe_run question shapes trash "
+        "without_requests"
+    ),
+    "integration_tests/test_probe_command.py": "probe_page",
+    "integration_tests/test_report.py": "page_data page_queries report_page this_machine",
+    "integration_tests/test_resumed_requests.py": "fan_out",
+    "integration_tests/test_single_stream.py": "base resources",
+    "integration_tests/test_storm.py": "concurrent_reading",
+    "integration_tests/test_verify.py": "account_comparison findings held_tables",
+    "unit_tests/test_account_sync.py": "connector",
+    "unit_tests/test_client.py": "backoff circuit_breaker",
+    "unit_tests/test_connect_command.py": "browser",
+    "unit_tests/test_dagster_definitions.py": "dagster_settings",
+    "unit_tests/test_database_address.py": "table_lock",
+    "unit_tests/test_entity_reading.py": "deletions",
+    "unit_tests/test_events_in_no_order.py": "clocks",
+    "unit_tests/test_fleet_sync.py": "account_process processes",
+    "unit_tests/test_full.py": "events_page_size",
+    "unit_tests/test_invite_site.py": "button granted_account grants invitations",
+    "unit_tests/test_load_packages.py": "arrow_table duckdb_destination outcome table_names",
+    "unit_tests/test_lookup.py": "stream_interface",
+    "unit_tests/test_mcp_arguments.py": "mcp_tools",
+    "unit_tests/test_page_size.py": "page_windows",
+    "unit_tests/test_plans_and_costs.py": "spreadsheet",
+    "unit_tests/test_refusals.py": "error_handler",
+    "unit_tests/test_rows_history.py": "event_kinds events",
+    "unit_tests/test_status.py": "fleet_page",
+    "unit_tests/test_walks.py": "by_page_number keyset worker_pool",
+    "unit_tests/test_walks_endless.py": "progress_rule",
+}
+"""The test of each module that has none of its own name."""
 
 
 def test_each_name_of_a_module_stands_once() -> None:
-    files = (path.name for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    files = (path.name for package in (*PRODUCT, "demo") for path in (ROOT / package).rglob("*.py"))
     assert [name for name, times in Counter(files).items() if times > 1 and name != "__init__.py"] == []
+
+
+def test_each_module_has_a_test_of_its_name_or_a_line_in_the_list() -> None:
+    tests = {path.stem for folder in ("unit_tests", "integration_tests") for path in (ROOT / folder).glob("test_*.py")}
+    modules = {path.stem for package in PRODUCT for path in (ROOT / package).rglob("*.py")} - {"__init__"}
+    without = {name for name in modules if not {f"test_{name}", f"test_{name.removesuffix('_command')}"} & tests}
+    assert sorted(" ".join(PROVED_BY.values()).split()) == sorted(without)
+    assert [test for test in PROVED_BY if not (ROOT / test).is_file()] == []
+
+
+def test_each_name_of_a_test_stands_once() -> None:
+    files = [path.name for folder in ("unit_tests", "integration_tests") for path in (ROOT / folder).glob("test_*.py")]
+    assert sorted(set(files)) == sorted(files)
 
 
 def test_a_command_line_is_named_by_its_verb() -> None:

@@ -17,7 +17,7 @@ from source_amocrm.http.client import Answer, Stats
 from source_amocrm.streams import STREAMS
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import Page, PageCheckpoint
-from unit_tests.offline import stream
+from testing.offline import stream
 
 MAY, JUNE, JULY, AUGUST = 1746057600, 1748736000, 1751328000, 1754006400
 LEADS, EVENTS, FILES = "/api/v4/leads", "/api/v4/events", "/v1.0/files"

@@ -23,8 +23,8 @@ from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.known_fields import ANY, records_in
 from source_amocrm.streams.personal_data import EMAIL, PHONE, PersonalData, normalized
 from source_amocrm.streams.schema_drift import KNOWN
-from unit_tests.http_tools import config, long_lived
-from unit_tests.sample_files import sample
+from testing.http_tools import config, long_lived
+from testing.sample_files import sample
 from unit_tests.test_schema_drift import LISTS
 
 KEY = "key-of-the-unit-tests"

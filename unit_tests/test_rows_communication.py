@@ -8,8 +8,8 @@ import pytest
 
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import RowError
-from unit_tests.row_functions import call, chat, sms
-from unit_tests.sample_files import sample
+from testing.row_functions import call, chat, sms
+from testing.sample_files import sample
 
 NOTE = {**sample("notes_list_by_type", "_embedded", "notes", 0), "id": 12}
 CHAT = {**sample("event_detail"), **sample("event_value_shapes", "chat_messages")}

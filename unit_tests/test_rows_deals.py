@@ -10,8 +10,8 @@ import pytest
 
 from source_amocrm.streams.record import RowError
 from source_amocrm.streams.values import compact_json
-from unit_tests.row_functions import deal, deal_fields
-from unit_tests.sample_files import sample
+from testing.row_functions import deal, deal_fields
+from testing.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 

@@ -10,8 +10,8 @@ import pytest
 from source_amocrm.streams.activity import EDITABLE_NOTES, ELEMENT_TYPE, ElementTypes, NoteTypes
 from source_amocrm.streams.custom_fields import system_fields
 from source_amocrm.streams.record import RowError
-from unit_tests.row_functions import row, rows
-from unit_tests.sample_files import sample
+from testing.row_functions import row, rows
+from testing.sample_files import sample
 
 user, group, task_type = (partial(row, table) for table in ("users", "groups", "task_types"))
 custom_field = partial(row, "custom_fields")

@@ -9,8 +9,8 @@ import pytest
 from source_amocrm.account.event_kinds import ENDED_OR_RETURNED
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import Record, RowError
-from unit_tests.row_functions import deletions, field_changes, responsible_change, sale_change
-from unit_tests.sample_files import sample
+from testing.row_functions import deletions, field_changes, responsible_change, sale_change
+from testing.sample_files import sample
 
 LEAD = {"id": "01a", "entity_id": 5, "entity_type": "lead", "created_by": 7, "created_at": 1653998416, "account_id": 3}
 HEAD = {"event_id": "01a", "lead_id": 5, "created_by": 7, "created_at": "2022-05-31T12:00:16Z"}

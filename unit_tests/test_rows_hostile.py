@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import RowError
-from unit_tests import record_cases
-from unit_tests.row_functions import rows, tombstone
-from unit_tests.sample_files import sample
+from testing import record_cases
+from testing.row_functions import rows, tombstone
+from testing.sample_files import sample
 
 MOSCOW = ZoneInfo("Europe/Moscow")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")

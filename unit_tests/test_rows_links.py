@@ -11,8 +11,8 @@ from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.base import AmocrmStream
 from source_amocrm.streams.links import LinkStream
 from source_amocrm.streams.record import RowError
-from unit_tests.offline import stream
-from unit_tests.sample_files import sample
+from testing.offline import stream
+from testing.sample_files import sample
 
 CHANGED = "2020-05-28T16:28:57Z"
 LEAD = sample("lead_detail_with_all")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from source_amocrm.streams.record import RowError
-from unit_tests.row_functions import company, contact
-from unit_tests.sample_files import sample
+from testing.row_functions import company, contact
+from testing.sample_files import sample
 
 CONTACT: dict[str, Any] = {
     "contact_id": 7143599,

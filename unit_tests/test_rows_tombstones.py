@@ -8,9 +8,9 @@ from source_amocrm.engine.stream_interface import Context
 from source_amocrm.streams import schema
 from source_amocrm.streams.record import RowError
 from source_amocrm.walk import Deletion
-from unit_tests.offline import stream
-from unit_tests.row_functions import tombstone
-from unit_tests.sample_files import sample
+from testing.offline import stream
+from testing.row_functions import tombstone
+from testing.sample_files import sample
 
 WHEN = "2021-03-09T12:20:20Z"
 PEOPLE = [

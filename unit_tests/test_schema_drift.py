@@ -15,7 +15,7 @@ from source_amocrm.streams.schema_drift import (
     Unknown,
     drift_warning,
 )
-from unit_tests.sample_files import sample
+from testing.sample_files import sample
 
 LISTS = {
     "account": "/api/v4/account",

@@ -19,8 +19,8 @@ from source_amocrm.errors import BadRequest, masked
 from source_amocrm.http import open_api
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.secrecy import MASK, PIECE, add_to_secrets, hide_in_record, mask
-from unit_tests.http_server import Connection, serve
-from unit_tests.http_tools import jwt, long_lived
+from testing.http_server import Connection, serve
+from testing.http_tools import jwt, long_lived
 
 TOKEN = jwt(aud="0b0832f6-d123-4123-9123-e73f236833c0", jti="3f9a" * 16, account_id=7, scopes=["crm"])
 SECRETS = st.text(st.characters(codec="ascii", exclude_characters="*"), min_size=PIECE, max_size=200)

@@ -12,8 +12,7 @@ from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import OrderIgnored
 from source_amocrm.walk.page_size import PageSizer
 from source_amocrm.walk.server_order import ROWS_TO_PROVE, ListTraits, OrderedList, Ranked, prove_order
-
-from .fake_list import FakeList
+from testing.fake_list import FakeList
 
 LIMIT = 10
 

@@ -13,7 +13,7 @@ from airbyte_cdk.sources.streams.http.http import HttpStream
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS, schema
 from source_amocrm.streams.base import FullRefreshStream, IncrementalStream
-from unit_tests.offline import CONFIG, stream
+from testing.offline import CONFIG, stream
 
 HERE = Path(__file__).parent
 ENGINE = [HERE.parent / "source_amocrm" / package for package in ("engine", "walk")]

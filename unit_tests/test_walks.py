@@ -17,8 +17,7 @@ from source_amocrm.walk.keyset import AN_HOUR
 from source_amocrm.walk.listing import OrderIgnored, PageCheckpoint
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
-
-from .fake_list import NOW, Delivered, FakeList, by_date, either_way, restless
+from testing.fake_list import NOW, Delivered, FakeList, by_date, either_way, restless
 
 SEEDS = st.integers(0, 2**32)
 LIMITS = st.integers(2, 9)

@@ -18,8 +18,7 @@ from source_amocrm.walk.full import full
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
-
-from .fake_list import Delivered, FakeList, by_date, either_way, restless
+from testing.fake_list import Delivered, FakeList, by_date, either_way, restless
 
 T = TypeVar("T")
 VERBS = ("edit", "delete", "restore", "add", "add_old")

@@ -24,3 +24,30 @@
 {% macro whole_lists() %}
     {{ return(["account", "users", "groups", "statuses", "loss_reasons", "task_types"]) }}
 {% endmacro %}
+
+{# The row of int_tables of a model or seed: its name in this package, and where its table is. #}
+{% macro table_of(node) %}
+    {{ return((node.name | replace("amocrm__", ""), node.schema, node.alias, node.package_name)) }}
+{% endmacro %}
+
+{#
+    After a run: a model that failed, whose test failed, or that was skipped leaves int_tables, for its table is of an earlier build. A
+    model that a run builds without int_tables comes back.
+#}
+{% macro keep_built(home, results) %}
+    {% set unbuilt, built = [], [] %}
+    {% for result in (results if execute else []) if result.status not in ("success", "pass", "warn") %}
+        {% do unbuilt.append((result.node.attached_node or result.node.unique_id).split(".")[-1] | replace("amocrm__", "")) %}
+    {% endfor %}
+    {% for result in (results if execute else []) if result.status == "success" and "amocrm__" in result.node.name %}
+        {% set row = amocrm.table_of(result.node) %}
+        {% do built.append(row) if row[0] not in unbuilt %}
+    {% endfor %}
+    {% set is_new = "int_tables" in built | map("first") %}
+    {% if (unbuilt or built and not is_new) and load_relation(home) %}
+        delete from {{ home }} where table_name in ('{{ (unbuilt + ([] if is_new else built | map("first") | list)) | join("', '") }}');
+        {% if built and not is_new %}
+            insert into {{ home }} values {% for row in built %}('{{ row | join("', '") }}'){{ ", " if not loop.last }}{% endfor %};
+        {% endif %}
+    {% endif %}
+{% endmacro %}
