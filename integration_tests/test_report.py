@@ -10,16 +10,18 @@ import os
 import re
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -35,6 +37,7 @@ from sandbox import Account, ManualClock
 from testing import expected, forked, models, report_page
 from testing.assistant import ask
 from testing.expected import marts as oracle
+from testing.expected.marts import ahead
 from testing.expected.marts import page as expected_page
 from testing.expected.marts.deals import deals
 from testing.expected.marts.sentences import Wording, sentences
@@ -508,6 +511,50 @@ def test_names_are_never_markup_and_nothing_reaches_the_network(page: Report, fi
     assert page.browser.get_log("browser") == []  # type: ignore[no-untyped-call]
 
 
+def without_scripts(file: Path) -> ElementTree.Element:
+    """Returns what stands in the page before a script replaces it; it is also well-formed XML."""
+    found = re.search(r"<main>(.*?)</main>", file.read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return ElementTree.fromstring(found[1])
+
+
+def test_without_scripts_there_are_the_month_and_the_main_tables(file: Path, known: dict[str, oracle.Known]) -> None:
+    page, told = without_scripts(file), Wording("en", "RUB")
+    everything = expected_page.Choice(tuple(known.values()), date(2025, 2, 1), date(2026, 1, 1))
+    tables = {
+        "".join(section.findtext("h2") or ""): [
+            ["".join(cell.itertext()) for cell in row] for row in section.iter("tr")
+        ]
+        for section in page.iter("section")
+    }
+    assert list(tables) == ["Today’s queue", "Money over time", "Managers", "Reasons of loss"]
+    people = [[row[0], str(row[1])] for row in expected_page.managers(everything)]
+    assert sorted(row[:2] for row in tables["Managers"][1:]) == sorted(people)
+    reasons = [[row[0] or "no reason given", str(row[1])] for row in expected_page.reasons(everything)]
+    by_account = [row[:2] for row in tables["Reasons of loss"][1:]]
+    assert sum(int(row[1]) for row in by_account) == sum(int(row[1]) for row in reasons)
+    queued = [row for one in known.values() for row in ahead.queue(one) if row["place"] <= 10]
+    assert len(tables["Today’s queue"]) == len(queued) + 1
+    texts = [text.text for text in page.iter("{http://www.w3.org/2000/svg}text")]
+    month, _ = expected_page.this_month(replace(everything, known=(known["1001"],)), date.min)
+    assert {told.percent(month["plan_share"]), str(month["created"])} <= set(texts)
+    needed = f"{month['needed'].quantize(Decimal(1), ROUND_HALF_UP):,}\u00a0₽"
+    assert needed in texts
+    assert {"script", "img"} & {element.tag for element in page.iter()} == set()
+
+
+def test_the_first_screen_is_a_picture(database: str, tmp_path: Path) -> None:
+    picture = tmp_path / "month.png"
+    done = run("--built", "--png", str(picture), "--language", "ru", database=database)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    content = picture.read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    width, height = struct.unpack(">II", content[16:24])
+    assert (width, height) == (2 * 760, 2 * 300 * 3)
+    assert stat.S_IMODE(picture.stat().st_mode) == 0o600
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["month.png"]
+
+
 def test_both_languages_have_every_word(page: Report) -> None:
     """In Russian no word of the page's own is English; a key without text would have failed."""
     page.press("[data-language=ru]")
@@ -529,6 +576,7 @@ def test_dark_light_print_and_phone(page: Report) -> None:
     try:
         assert page.script(ink) == "rgb(17, 17, 17)"
         assert page.script("return getComputedStyle(document.querySelector('.filters')).display") == "none"
+        assert page.script("return getComputedStyle(document.querySelector('#stale')).display") == "none"
     finally:
         page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}

@@ -586,6 +586,7 @@ document.querySelectorAll("[data-language]").forEach((button) => {
   button.onclick = () => { state.language = LANGUAGES.indexOf(button.dataset.language); show(); };
 });
 window.onhashchange = () => { readAddress(); show(); };
+document.documentElement.classList.add("scripted");
 find(".filters").open = !matchMedia("(max-width: 40rem)").matches; // on a phone the choice is one line until it is touched
 find("#list").onclose = () => { state.list = null; writeAddress(); };
 document.onclick = () => explain("");
