@@ -71,7 +71,10 @@ def check_numbers(page: Report, choice: Choice) -> None:
     if dead:
         told = Wording("en", choice.known[0].currency)
         deals_of, money_of = len(stale_of(choice)), told.money(expected_page.money(stale_of(choice)))
-        assert dead == [f"To clean up: {deals_of:,} deals for {money_of}", plain(expected_page.dead_deals(choice))]
+        title, rows = dead
+        wanted = f"To clean up: {deals_of:,} deals for {money_of}"
+        assert of_fifteen_digits([title]) == of_fifteen_digits([wanted])
+        assert plain(rows) == plain(expected_page.dead_deals(choice))
     waiting = expected_page.today(choice)
     assert same(rows_of(tables["today"][:1]), rows_of(waiting[:1]))
     assert plain(tables["today"][1:]) == plain(waiting[1:])

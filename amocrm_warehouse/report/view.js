@@ -549,6 +549,8 @@ async function show() {
   const sections = SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by));
   find("main").replaceChildren(...[unbuilt()].filter(Boolean), month(tell), figures(view, tell), ...sections.map((section) => card(section, view, tell, drawings)));
   find(".contents").replaceChildren(...contents(sections));
+  const filters = find(".filters");
+  document.documentElement.style.setProperty("--filters", getComputedStyle(filters).position === "sticky" ? `${filters.offsetHeight}px` : "0px"); // what covers the top of the window
   explain("");
   delete document.documentElement.dataset.shown;
   await Promise.all(drawings.map((drawing) => drawing()));

@@ -54,6 +54,7 @@ SAID = {
         "Бюджет учитывается не больше чем в {cap}: это вдесятеро больше того, чего не превысили девять из десяти "
         "сделок, выигранных за год. Сделок с бюджетом больше, вероятно с опечаткой: {deals} ({names}).",
     ),
+    "empty": ("Nobody waits.", "Никто не ждёт."),
     "sold": ("Sold so far this month: {sold}.", "Продано с начала месяца: {sold}."),
     "pace": (
         "Sold so far this month: {sold}. Those who have a plan sold {share} of the {plan} that it asks for by today.",
@@ -174,6 +175,7 @@ def sentences(choice: Choice, then: Choice | None, since: date, language: str) -
     say = Wording(language, choice.known[0].currency)
     return {
         "month": list(month(choice, since, say)), "figures": list(figures(choice, then, say)),
+        "queue": [] if any(rows for name, rows in oracle_page.queue(choice)) else [say("empty")],
         "today": list(today(choice, say)), "forecast": list(forecast(choice, say)),
         "funnel": list(funnel(choice, say)), "stale": list(stale(choice, say)), "talks": list(talks(choice, say)),
     }  # fmt: skip
