@@ -76,7 +76,6 @@ image-test: .venv/.ready ## tests against the image, Airbyte's own included
 docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python -m docs.dictionary
 	.venv/bin/python -m docs.relations
-	.venv/bin/python -m docs.modules
 	.venv/bin/python -m docs.describe_models
 	.venv/bin/python -m docs.assurance
 

@@ -49,7 +49,7 @@ class FleetAccount(ConfigFile):
 
 
 def accounts(folder: Path, only: list[str] | None = None) -> list[FleetAccount]:
-    """Lists the folder's accounts: all of them in order of name, or those named in `only`. Raises FleetError."""
+    """Lists the folder's accounts in order of name: all, or only the accounts named in `only`. Raises FleetError."""
     try:
         found = {path.stem: FleetAccount(path) for path in sorted(folder.iterdir()) if _is_config(path)}
     except OSError as error:

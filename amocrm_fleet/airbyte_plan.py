@@ -195,7 +195,7 @@ def _connection_steps(wanted: Wanted, account: FleetAccount, connection: Json | 
 
 
 def _shape(value: Any) -> Any:
-    """Reduces a connection's value to what is compared: the streams' names and modes, the schedule's type and cron."""
+    """Reduces a connection's value to the compared parts: names and modes of streams, type and cron of the schedule."""
     if isinstance(value, Mapping) and "streams" in value:
         return sorted((one["name"], one.get("syncMode")) for one in value["streams"])
     if isinstance(value, Mapping) and "scheduleType" in value:

@@ -25,7 +25,7 @@ INTEGRATION = "amocrm/integration"
 KIND, ALONE, SEVERAL = "amocrm/run", "alone", "several"
 """Run tag and its values: dagster.yaml limits the runs of either kind, so that neither takes every slot."""
 PRIORITY, LATER = "dagster/priority", "-1"
-"""Run tag and its value for an account that has failed: its run starts after those of healthy accounts."""
+"""Run tag and its value for an account that has failed: its run starts after the runs of healthy accounts."""
 PARTITION = "dagster/partition"
 EVERY_MINUTE = "* * * * *"
 AT_A_TIME, MOST_IN_A_RUN = 2, 20
@@ -122,7 +122,7 @@ models_job = dg.define_asset_job("build_models", [models])
 
 @dg.schedule(job=sync_several, cron_schedule=EVERY_MINUTE, default_status=dg.DefaultScheduleStatus.RUNNING)
 def each_at_its_minute(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
-    """Requests runs of several accounts for the quick ones that are due; those of one integration sync one by one."""
+    """Requests runs, of several quick accounts each, that are due; accounts of one integration sync one by one."""
     found = accounts_known(context)
     of_integration = Counter(map(integration, found))
     together: dict[str, list[str]] = defaultdict(list)
@@ -162,7 +162,7 @@ def accounts_known(context: dg.ScheduleEvaluationContext) -> list[FleetAccount]:
 
 
 def due_now(context: dg.ScheduleEvaluationContext, found: list[FleetAccount]) -> list[FleetAccount]:
-    """Returns the accounts that are due at this minute or to be retried, except those that are being synced."""
+    """Returns the accounts that are due at this minute or to be retried, and are not being synced."""
     now, period = context.scheduled_execution_time, settings().period
     minute = (now.hour * 60 + now.minute) % period
     due = [account for account in found if account.spread(period) == minute or is_to_be_retried(context, account)]
@@ -256,7 +256,7 @@ def tell(context: dg.RunFailureSensorContext) -> None:
 
 
 def _log_notices(context: Any, account: FleetAccount, done: LastSync) -> None:
-    """Logs and alerts what a person should know although nothing failed, as that the account was renamed."""
+    """Logs and alerts the notices of a sync that did not fail, such as that the account was renamed."""
     for notice in done.notices:
         context.log.warning(f"{account.name}: {notice}")
         try:

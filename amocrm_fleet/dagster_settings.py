@@ -63,7 +63,7 @@ class Settings:
         return f"Dagster of {self.dagster_home or 'no DAGSTER_HOME'} on {socket.gethostname()}"
 
     def chosen(self, names: list[str] | None = None) -> list[FleetAccount]:
-        """Lists the folder's accounts, or those named. Raises FleetError."""
+        """Lists the folder's accounts, or only the named accounts. Raises FleetError."""
         return accounts(self.accounts, names)
 
 

@@ -35,7 +35,7 @@ IMPORTED = (
 """Modules that a sync imports late. The fork server imports them once, which saves each account the seconds."""
 Watch = Callable[[Sequence[UnderWay]], None]
 LONGEST_STEP = 60
-"""Most letters of what an account does now."""
+"""Most letters of the text about an account's present step; the rest is cut off."""
 LINE_EVERY = 10.0
 """Time between two progress lines where the stream is no terminal (seconds)."""
 
@@ -45,8 +45,8 @@ class Syncing:
     """The database, streams and time limit of syncs. A call syncs one account; it runs in the account's process.
 
     `to`: the database's address; `{name}` in it becomes the account's name, so that each account has its own DuckDB
-    file. `streams`: empty for all; `without`: those to leave out. `seconds`: limit of one sync. `loader`: the function
-    that loads (`module:name`).
+    file. `streams`: empty for all; `without`: streams to leave out. `seconds`: limit of one sync. `loader`: the loading
+    function (`module:name`).
     """
 
     to: str

@@ -44,7 +44,7 @@ The fork server imports the function's module once."""
 class ProcessEnd:
     """How the process of an account ended.
 
-    `result`: what the call returned, None if it did not return. `held`: the sentence that says which process holds the
+    `result`: the call's return value, None if it did not return. `held`: the sentence that says which process holds the
     account, "" if none does. `code`: the exit code, or the negative number of the signal that killed the process; None
     after a timeout. `last_words`: the last line that the call logged.
     """
@@ -57,7 +57,7 @@ class ProcessEnd:
 
 @dataclass
 class UnderWay:
-    """An account's process. `started`: seconds, time.monotonic. `step`: what it told last, if it told anything."""
+    """An account's process. `started`: seconds, time.monotonic. `step`: its last reported step, if any."""
 
     account: FleetAccount
     started: float = field(default_factory=time.monotonic)

@@ -76,7 +76,7 @@ def record(account: FleetAccount, sync: LastSync) -> None:
 
 
 def worst_first(chosen: Iterable[FleetAccount]) -> list[tuple[FleetAccount, Status]]:
-    """Sorts failed accounts first, then those never synced, then the rest; in each group, the oldest success first."""
+    """Sorts failed accounts first, then accounts never synced, then the rest; in a group, the oldest success first."""
     rank = {"failed": 0, "never synced": 1, "up to date": 2}
     found = [(account, status_of(account)) for account in chosen]
     return sorted(found, key=lambda pair: (rank[pair[1].state], pair[1].succeeded or "", pair[0].name))

@@ -43,8 +43,8 @@ class Unanswered(Exception):
 class ProbeAnswer:
     """The answer for one list or for the account.
 
-    `value`: one of the question's choices, or a number; None when `why` has the reason. `seen`: the evidence, numbers
-    by what they count. `likely`: whether other causes could have the same effect. `names`: fields and types of the
+    `value`: one of the question's choices, or a number; None when `why` has the reason. `seen`: the evidence, as
+    numbers by their names. `likely`: whether other causes could have the same effect. `names`: fields and types of the
     API, with the number of rows that have them.
     """
 

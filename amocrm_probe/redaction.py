@@ -1,6 +1,6 @@
 """Makes the document that may be published: it holds only this program's own texts, counts and names of API fields.
 
-Everything is filtered by what is allowed, so that an unforeseen value never gets in.
+An allow-list filters everything, so that an unforeseen value never gets in.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def reading(
 ) -> Iterator[Run]:
     """Yields a function that runs statements, in which `$name` is a value. All see the database at one moment.
 
-    The tables of `amocrm_marts` and `amocrm_staging` stand for those of the models, wherever these are: see `Models`.
+    A statement names the models' tables in `amocrm_marts` and `amocrm_staging`, wherever they are: see `Models`.
     `marts`: the schema of the marts, if several schemas hold some.
 
     With `read_only` the database refuses to write, and a DuckDB file has the settings of SEALED. `seconds`: deadline of

@@ -84,7 +84,7 @@ class Server:
 
 
 def server_of(url: SplitResult) -> Server:
-    """Returns the parts of a PostgreSQL address; libpq's usual ones in place of those that are missing."""
+    """Returns the parts of a PostgreSQL address, with libpq's default for each missing part."""
     return Server(
         url.hostname or "localhost",
         url.port or 5432,

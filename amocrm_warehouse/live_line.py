@@ -1,4 +1,4 @@
-"""Shows what a command does: on a terminal by one line that changes, in a file by a line every ten seconds."""
+"""Shows the progress of a command: on a terminal by one line that changes, in a file by a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ WIDTH = 80
 
 @dataclass(frozen=True)
 class Step:
-    """What a command does now: how far it is, how much is left, and what it is at.
+    """A step of a running command: its name, its progress, and the time left.
 
-    `done` of `total` things (`unit`); `total` is None while nobody knows it. `share` and `seconds_left`: where they are
-    known better than by `done`.
+    `done` of `total` things (`unit`); `total` is None while nobody knows it. `share` and `seconds_left`: set where a
+    better estimate than `done` exists.
     """
 
     name: str = "starting"
@@ -71,7 +71,7 @@ def fitted(text: str, width: int = WIDTH) -> str:
 class LiveLine:
     """The line about the present step. `say` writes a line that stays; `tell` gets each new step as data.
 
-    `step`: returns what the command does now. It is called from another thread.
+    `step`: returns the present step. It is called from another thread.
     """
 
     def __init__(self, write: Callable[[str], None], tell: Tell = untold) -> None:
@@ -117,7 +117,7 @@ SILENT = LiveLine(lambda _: None)
 
 @contextmanager
 def live_line(stream: TextIO | None = None, tell: Tell = untold, *, shown: bool = True) -> Iterator[LiveLine]:
-    """Yields the line, on the present stdout if no `stream` is given. If it is not `shown`, nothing is written."""
+    """Yields the line, by default on the present stdout. Writes nothing unless `shown`."""
     stream = stream or sys.stdout
     if not shown:
         yield SILENT
@@ -154,9 +154,9 @@ def _tick(line: LiveLine, over: threading.Event) -> None:
 
 
 class Watch:
-    """Takes every message of the connector, counts the rows that came (`received`), and says what a person must know.
+    """Takes every message of the connector, counts the rows (`received`), and prints the warnings for a person.
 
-    `progress` gets how far the reading is.
+    `progress` gets the progress of the reading.
     """
 
     def __init__(self, received: Counter[str], line: LiveLine) -> None:

@@ -55,7 +55,7 @@ MEANS = {
 def reply(
     name: str, tool: Tool, given: Mapping[str, Any], run: Run, free_select: Callable[[str, int], list[Row]]
 ) -> dict[str, Any]:
-    """Returns an answer: what it covers, then its tables. Raises ValueError with a sentence."""
+    """Returns an answer: its coverage, then its tables. Raises ValueError with a sentence."""
     values = read_arguments(name, tool.arguments, tool.needs, given)
     if values.get("state") == "open":
         tool = replace(tool, dated=None)
@@ -104,7 +104,7 @@ def compared_with(choice: Choice, values: Mapping[str, Any]) -> Choice:
 
 
 def coverage(tool: Tool, of: Chosen, before: Choice | None, built_at: datetime) -> dict[str, Any]:
-    """Returns what an answer covers: accounts, days, filters, currency, and as of when it is."""
+    """Returns the coverage of an answer: accounts, days, filters, currency, and the time of its data."""
     currencies = list(dict.fromkeys(one["currency"] or f"unknown ({one['project_id']})" for one in of.accounts))
     found: dict[str, Any] = {
         "accounts": [

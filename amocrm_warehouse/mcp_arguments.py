@@ -148,7 +148,7 @@ def nearest(given: str, names: Iterable[str]) -> str:
 
 
 def read_arguments(tool: str, takes: Iterable[str], needs: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of the arguments that are given. Raises Refused for one that the tool does not take."""
+    """Returns the values of the passed arguments. Raises Refused for an argument that the tool does not take."""
     takes = list(takes)
     for name in given:
         if name not in takes:

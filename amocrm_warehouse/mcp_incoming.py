@@ -48,7 +48,7 @@ MEASURES = {
     "first_touch": ("touched", ENOUGH, "median minutes from a deal's creation to a person's first call or message"),
     "waiting_now": ("waiting_now", 0, "clients who wait for a person's answer in a chat now"),
 }
-"""How incoming is measured: the number of cases, how many are enough, and what the measure is."""
+"""The measure of incoming: the number of cases, the least number that counts, and the name of the measure."""
 
 
 def worst(ask: Asking) -> list[Row]:

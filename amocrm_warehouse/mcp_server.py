@@ -89,7 +89,7 @@ def called(database: str, name: str, tool: Tool, arguments: dict[str, Any]) -> d
 
 
 def run_select(database: str, select: str, limit: int) -> list[dict[str, Any]]:
-    """Returns the first rows of one SELECT. Raises ValueError, which says what is wrong with the statement."""
+    """Returns the first rows of one SELECT. Raises ValueError with a sentence about the mistake in the statement."""
     try:
         return AnswerTable(*rows_of(database, select, limit + 1, SECONDS)).dicts()
     except DATABASE_ERRORS as error:

@@ -163,7 +163,7 @@ def half_left(stays: list[tuple[int, bool]]) -> int | None:
 
 
 def forecast(ask: Asking) -> list[Row]:
-    """Returns the forecast of each pipeline, the present one before those of the months that are over."""
+    """Returns the forecasts of each pipeline: first the present one, then one for each past month."""
     return sorted(ask.rows("forecast"), key=lambda row: bool(row["months_back"]))
 
 
@@ -249,9 +249,10 @@ def value_of(name: str, value: Any) -> Any:
 
 
 def causes(ask: Asking) -> list[Row]:
-    """Returns how much of the change of sales is that of their number, and how much that of the average sale.
+    """Splits the change of sales into the part of their number and the part of the average sale.
 
-    The two parts add up to the change: fewer sales at the average of before, and the new average of those made.
+    The two parts add up to the change: the difference in number at the earlier average, and the difference in average
+    at the new number.
     """
     assert ask.before
     before = {row["currency"]: row for row in ask.rows("figures", ask.before)}
@@ -331,7 +332,7 @@ def plan_managers(ask: Asking) -> list[Row]:
 
 
 def pace(ask: Asking) -> list[Row]:
-    """Returns the present month: the plan's part up to today, if every day has the same part, and what is sold."""
+    """Returns the present month: the plan's part up to today (an equal part for each day), and the sales."""
     months = [ask.choice.month_of(project) for project in ask.choice.days]
     rows = [row for choice in months for row in ask.rows("plans_at_today", choice)]
     found: list[Row] = []

@@ -15,7 +15,7 @@ Part = str | Callable[[Asking], list[Row]]
 @dataclass(frozen=True)
 class Tool:
     about: str
-    """What an assistant reads before it chooses the tool."""
+    """The text by which an assistant chooses the tool."""
     parts: Mapping[str, Part]
     """The tables of the answer by name: a query, or a function of its rows."""
     takes: tuple[str, ...]
@@ -27,7 +27,7 @@ class Tool:
     is_compared: bool = False
     """Whether the answer stands beside a period before."""
     notes: tuple[str, ...] = ()
-    """What the answer says of itself, where its columns do not."""
+    """The notes of an answer that its columns do not hold."""
     reads: tuple[str, ...] = ()
     """Tables of the connector, of UNREAD, without which a part of the answer is unknown."""
     is_counted: bool = True
@@ -62,7 +62,7 @@ UNREAD = {
     "users": "Names of users are unknown.",
     "groups": "Teams are unknown.",
 }
-"""What an answer says of a table that was not read."""
+"""The sentence of an answer about a table that was not read."""
 CLOSER = ("deal_responsible_changes", "users")
 WAITS = ("tasks", "messages", "calls", "deal_statuses", "users", "statuses")
 ACTS = ("calls", "messages", "notes", "tasks", "deal_statuses", "users")

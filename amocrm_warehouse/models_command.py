@@ -52,7 +52,7 @@ def build(
 ) -> Built:
     """Builds and tests every model. Raises ValueError with a sentence if nothing could be built.
 
-    `plans`: rows of `read_plans`; without them those of the previous build stay. `line`: shows how many models are
+    `plans`: rows of `read_plans`; None keeps the plans of the previous build. `line`: shows how many models are
     built. `variables`: dbt's vars, if not None.
     """
     if not projects:

@@ -13,7 +13,7 @@ from typing import Any
 from amocrm_warehouse.spreadsheet import SEPARATORS, lines
 
 AMOUNT = re.compile(r"(-?) ?(?:(\d+)|(\d{1,3}([ ',.])\d{3}(?:\4\d{3})*))(?:(?!\4)[.,](\d+))?", re.ASCII)
-"""An amount: the sign, the digits before the point, or groups of three with one separator, and those behind it."""
+"""An amount: its sign, the digits before the point (or groups of three with one separator), the digits after it."""
 TWO_READINGS = re.compile(r"-?[1-9]\d?\d?[.,]\d{3}", re.ASCII)
 """1,000 is a thousand or one."""
 CURRENCY = re.compile(r"[₽$€₸]|руб\.?|р\.")
@@ -30,7 +30,7 @@ def read_costs(path: Path) -> list[list[str]]:
 
 
 def read_rows(path: Path, columns: Mapping[str, Callable[[str], Any]], key: int, same: str) -> list[list[str]]:
-    """Reads a file whose first `key` columns are its key. `same`: what a line does whose key another line has."""
+    """Reads a file whose first `key` columns are its key. `same`: the effect of a line with the key of another line."""
     separator, [*rows] = lines(path)
     names = rows.pop(0)[1] if rows else []
     if sorted(names) != sorted(columns):

@@ -5,7 +5,7 @@ locks, run a text as SQL, or make a gigabyte of one letter. So a statement is ta
 
 * each name before a parenthesis must be in KEYWORDS or FUNCTIONS, and in no schema; whatever else a database or an
   extension offers is refused by its name;
-* nothing joins texts or turns a whole row into one, because each step of that can double what it gets;
+* nothing joins texts or turns a whole row into one, because each such step can double its input;
 * other roles and settings stay out of reach: only `set_config` changes them in a SELECT, and names of PostgreSQL's own
   (pg_…) are refused.
 
@@ -127,7 +127,7 @@ def checked(select: str) -> str:
 
 
 def _without_insides(found: re.Match[str]) -> str:
-    """Empties texts and quoted names, and drops comments: what is in them is no quote of a dialect."""
+    """Empties texts and quoted names, and drops comments, so that a quote inside of them is no quote of a dialect."""
     token = found[0]
     return token[0] * 2 if token[0] in "'\"" and len(token) > 1 else " " if token.startswith("--") else token
 

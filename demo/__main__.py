@@ -21,7 +21,7 @@ from amocrm_warehouse.database_address import add_database, duckdb_file, is_file
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.report.report_command import after_sync
 from amocrm_warehouse.sync import Outcome, sync
-from amocrm_warehouse.sync.outcome import print_table
+from amocrm_warehouse.sync.sync_command import print_table
 from amocrm_warehouse.table_names import table_name
 from amocrm_warehouse.this_machine import show
 from demo import HOME, STATE, demo_plans

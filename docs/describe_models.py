@@ -19,20 +19,21 @@ SCHEMA = HOME / "models" / "schema.yml"
 SOURCES = HOME / "models" / "sources.yml"
 CONNECTOR = HOME / "macros" / "connector.sql"
 PAGE = Path(__file__).resolve().parent / "models.md"
-LAYERS = {"marts": "Marts · Витрины", "intermediate": "Intermediate · Промежуточные", "staging": "Staging · Исходные"}
+LAYERS = ("marts", "intermediate", "staging")
+"""The folders of models. The page shows the first; `dbt docs generate` shows all."""
 HEAD = """\
 # Models · Модели
 
 What `source-amocrm models` builds from the tables, column by column. `make docs` writes this page from `models.yaml`
 and `columns.yaml` in `amocrm_warehouse/dbt/`; do not edit it by hand. **Bold** columns are the key. Times are UTC;
 those in `…_local` are by the account's clock. Questions to the marts, with answers: [questions.md](questions.md);
-columns of custom fields: [own-fields.md](own-fields.md); the models in a dbt project of your own:
-[dbt-package.md](dbt-package.md).
+columns of custom fields, and the models in a dbt project of your own, whose `dbt docs generate` also describes the
+staging and intermediate models: [dbt-package.md](dbt-package.md).
 
 Что `source-amocrm models` строит из таблиц, столбец за столбцом. **Жирным** выделен ключ. Время — в UTC, в столбцах
 `…_local` — по часам аккаунта. Вопросы к витринам и ответы: [questions.ru.md](questions.ru.md); столбцы
-дополнительных полей: [own-fields.ru.md](own-fields.ru.md); модели в собственном проекте dbt:
-[dbt-package.ru.md](dbt-package.ru.md).
+дополнительных полей и модели в собственном проекте dbt, где `dbt docs generate` описывает и исходные с
+промежуточными: [dbt-package.ru.md](dbt-package.ru.md).
 """
 
 METRICS_HEAD = """\
@@ -205,21 +206,20 @@ def _metrics() -> Iterator[str]:
 
 
 def _page(models: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> Iterator[str]:
-    for folder, title in LAYERS.items():
-        yield f"# {title}\n"
-        for name, model in models.items():
-            if layer(name) != folder:
-                continue
-            yield f"## {name}\n\n{model['en']}\n\n{model['ru']}\n"
-            yield "| column | description | описание |\n| --- | --- | --- |"
-            for column in model["columns"]:
-                title = f"**`{column}`**" if column in model.get("key", ()) else f"`{column}`"
-                yield f"| {title} | {' | '.join(described[column])} |"
-            if "by" in model:
-                yield f"| `by_value` | {' | '.join(BY)} |"
-            if "fields" in model:
-                yield f"| `cf_…` | {' | '.join(FIELDS)} |"
-            yield ""
+    yield "# Marts · Витрины\n"
+    for name, model in models.items():
+        if layer(name) != "marts":
+            continue
+        yield f"## {name}\n\n{model['en']}\n\n{model['ru']}\n"
+        yield "| column | description | описание |\n| --- | --- | --- |"
+        for column in model["columns"]:
+            title = f"**`{column}`**" if column in model.get("key", ()) else f"`{column}`"
+            yield f"| {title} | {' | '.join(described[column])} |"
+        if "by" in model:
+            yield f"| `by_value` | {' | '.join(BY)} |"
+        if "fields" in model:
+            yield f"| `cf_…` | {' | '.join(FIELDS)} |"
+        yield ""
 
 
 if __name__ == "__main__":

@@ -24,3 +24,11 @@ def browser() -> Iterator[webdriver.Chrome]:
     driver = chromium()
     yield driver
     driver.quit()
+
+
+@pytest.fixture
+def image(connector_image_override: str | None) -> str:
+    assert connector_image_override, (
+        "Which image? `make image-test` gives it: --connector-image airbyte/source-amocrm:dev"
+    )
+    return connector_image_override

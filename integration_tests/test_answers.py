@@ -7,11 +7,9 @@ are held against the account's own store.
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import json
 import re
-import zlib
 from collections import Counter
 from datetime import date, datetime
 from decimal import Decimal
@@ -47,9 +45,8 @@ from testing.expected.marts.known import grouped
 from testing.expected.marts.people import manager_activity, tasks_open, touches
 from testing.expected.marts.totals import ended
 from testing.report_numbers import check_answers, same, twelve_lines
+from testing.report_page import run, unfolded, unpacked
 from testing.sheets import sheets, tables_of
-
-from .test_report import run
 
 NOW = 1_767_290_400
 TEAM = "Опт"
@@ -284,34 +281,6 @@ def test_the_workbook_and_the_digest_tell_what_the_account_holds(
     told = {cell for row in sheets(tmp_path / "en.xlsx")["Definitions"] for cell in row}
     shown = {column for columns in workbook.SHEETS.values() for column in columns}
     assert {Words("en").of_column(name) for name in METRICS if name in shown} <= told
-
-
-def contents(page: Path) -> dict[str, Any]:
-    """What a page holds, packed."""
-    found = re.search(r'id="data">([^<]+)<', page.read_text(encoding="utf-8"))
-    assert found is not None
-    return dict(json.loads(zlib.decompress(base64.b64decode(found[1]))))
-
-
-def unpacked(page: Path) -> dict[str, list[dict[str, Any]]]:
-    """The rows of each table of a page."""
-    tables = {}
-    for name, table in contents(page)["tables"].items():
-        columns = {column: unfolded(of) for column, of in table.items()}
-        tables[name] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return tables
-
-
-def unfolded(column: Any) -> list[Any]:
-    if isinstance(column, list):
-        return column
-    if "of" in column:
-        return [column["of"][place] for place in column["at"]]
-    last, told = 0, []
-    for by in column.get("days", column.get("numbers")):
-        last += by or 0
-        told.append(None if by is None else last)
-    return told
 
 
 @pytest.mark.parametrize("name", ["manager", "team"])

@@ -15,11 +15,9 @@ from hypothesis import strategies as st
 from sandbox import NOW, Account, Fault, Faults, ManualClock, Sandbox, Switches
 from source_amocrm.streams import STREAMS
 from testing import comparison, expected
-from testing.command import Outcome, run
+from testing.command import Outcome, named, run, status
 from testing.connector import messages
 from testing.destination import Destination, Key, Row
-
-from .test_partial_accounts import named, status
 
 CARDS = ("leads", "contacts", "companies", "customers")
 CATALOGS = (4517, 4521, 4525)

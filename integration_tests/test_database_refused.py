@@ -13,9 +13,8 @@ import pytest
 
 from amocrm_warehouse.database_address import SCHEMES
 from testing import forked, postgres
+from testing.postgres import wait_until_refused
 from testing.warehouse import refused
-
-from .test_sync_secrets import wait_until_refused
 
 PLANTED = "pl4nted/Pass w0rd"
 """A password that no output may hold, in any form."""

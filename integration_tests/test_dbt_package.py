@@ -17,10 +17,9 @@ from docs.describe_models import models as described
 from sandbox import Account
 from testing import expected, forked, models
 from testing.models import Row
+from testing.report_page import contents, unpacked
 from testing.sheets import sheets
 from testing.warehouse import ROOT
-
-from .test_answers import contents, unpacked
 
 LEFT_OUT = {
     "conversations", "stg_talks", "entity_history", "int_entity_changes", "stg_field_changes",

@@ -10,7 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
@@ -31,7 +31,7 @@ from source_amocrm.airbyte.broken_stdout import _Stdout
 from source_amocrm.catalog_command import chosen
 from source_amocrm.streams import STREAMS
 from testing import comparison, expected, models, postgres
-from testing.forked import Forked
+from testing.forked_sync import OF_FIFTEEN, eager, kill, start
 from testing.leaks import clean
 from testing.schedules import FIFTEEN
 from testing.warehouse import ROOT, query, refused, stored, unanswered
@@ -52,7 +52,6 @@ MAPPED = {
     "`timestamp_with_timezone`, as `2022-05-31T12:00:16Z`": "updated_at", "`object`, `array`": "custom_fields",
 }  # fmt: skip
 """A column of `deals` for each type of the data type map."""
-OF_FIFTEEN = ("--streams", ",".join(FIFTEEN))
 REPLACED = "The personal_data settings have changed. Rows already loaded keep the old form until they change."
 
 
@@ -157,39 +156,6 @@ def test_descriptions_of_columns_are_comments(database: str) -> None:
         else "SELECT col_description('amocrm.amocrm_1001_deals'::regclass, 1) AS comment"
     )
     assert query(database, comments) == [{"comment": "Unique id of the deal."}]
-
-
-OFTEN = {
-    f"amocrm_warehouse.sync.load_packages.{name}": value
-    for name, value in {"ROWS": 1_000, "SECONDS": 1.0, "CHECK_EVERY": 20}.items()
-}
-"""Loads as often as a long sync does."""
-
-
-def start(
-    config: Path, database: str, project: str, *options: str, constants: Mapping[str, object] | None = None,
-    **environment: str,
-) -> Forked:  # fmt: skip
-    arguments = ["sync", "--config", str(config), "--project", project, *options]
-    return Forked(arguments, {"DB": database, **environment}, constants)
-
-
-def eager(config: Path, database: str, project: str, **environment: str) -> Forked:
-    """Starts a sync of the fifteen tables: each table costs time in each package."""
-    return start(config, database, project, *OF_FIFTEEN, constants=OFTEN, **environment)
-
-
-def kill(process: Forked, database: str) -> None:
-    """Returns once the database is free: a server ends the session of a killed client when it has noticed.
-
-    A process that ends by itself in this very moment was faster: its code says so.
-    """
-    process.send_signal(signal.SIGKILL, group=True)
-    process.communicate()
-    sessions = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-    deadline = time.monotonic() + 600
-    while "://" in database and query(database, sessions) and time.monotonic() < deadline:
-        time.sleep(0.05)
 
 
 def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path) -> None:

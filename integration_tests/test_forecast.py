@@ -21,12 +21,10 @@ from testing.expected import marts as oracle
 from testing.expected.marts import ahead
 from testing.expected.marts import page as expected_page
 from testing.expected.marts.sentences import Wording
-from testing.report_numbers import check_answers, check_sentences, rows_of, same, twelve_lines
+from testing.models import different
+from testing.report_numbers import check_answers, check_sentences, known_of, rows_of, same, twelve_lines
 from testing.report_page import Report
 from testing.sheets import tables_of
-
-from .test_models import different
-from .test_report import known_of
 
 pytestmark = pytest.mark.xdist_group("browser")
 

@@ -27,12 +27,12 @@ def parsed(text: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def code() -> dict[str, Any]:
-    return parsed(block("terraform.md", "terraform {"))
+    return parsed(block("kubernetes.md", "terraform {"))
 
 
 @pytest.fixture(scope="module")
 def values() -> dict[str, Any]:
-    return parsed(block("terraform.md", "airbyte_client_id "))
+    return parsed(block("kubernetes.md", "airbyte_client_id "))
 
 
 def resources(code: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -82,7 +82,7 @@ def test_attributes_are_those_of_the_provider(code: dict[str, Any]) -> None:
 
 
 def test_what_is_taken_from_a_resource_is_what_it_tells(code: dict[str, Any]) -> None:
-    taken = re.findall(r"\b(airbyte_\w+)\.(\w+)\[each\.key\]\.(\w+)", block("terraform.md", "terraform {"))
+    taken = re.findall(r"\b(airbyte_\w+)\.(\w+)\[each\.key\]\.(\w+)", block("kubernetes.md", "terraform {"))
     assert taken
     for kind, name, attribute in taken:
         assert any(name in one.get(kind, {}) for one in code["resource"])
@@ -91,7 +91,7 @@ def test_what_is_taken_from_a_resource_is_what_it_tells(code: dict[str, Any]) ->
 
 def test_values_are_given_for_what_is_declared(code: dict[str, Any], values: dict[str, Any]) -> None:
     declared = variables(code)
-    assert set(declared) == set(re.findall(r"\bvar\.(\w+)", block("terraform.md", "terraform {"))) == set(values)
+    assert set(declared) == set(re.findall(r"\bvar\.(\w+)", block("kubernetes.md", "terraform {"))) == set(values)
     [kinds] = objects(declared["accounts"]["type"])
     assert declared["accounts"]["type"].startswith("${map(object({")
     for account in values["accounts"].values():

@@ -27,13 +27,11 @@ from sandbox import OFF, Account, ManualClock, Sandbox, Server, writes
 from sandbox.store import Event, Row
 from testing import models, postgres
 from testing.command import run, run_in_process
-from testing.connector import config, dumped, files, plain, without_sockets
+from testing.connector import config, discovered, dumped, files, plain, without_sockets
 from testing.guides import block
 from testing.leaks import clean
 from testing.probed import probed
 from testing.warehouse import PYTHON, ROOT
-
-from .test_raw_records import discovered
 
 KEY = "a-key-that-nobody-else-knows"
 WHOLE = {"raw_records": True, "readable_columns": True, "chat_texts": True}

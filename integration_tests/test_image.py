@@ -21,14 +21,6 @@ PYTHON = "/opt/amocrm/bin/python"
 pytestmark = pytest.mark.image_tests
 
 
-@pytest.fixture
-def image(connector_image_override: str | None) -> str:
-    assert connector_image_override, (
-        "Which image? `make image-test` gives it: --connector-image airbyte/source-amocrm:dev"
-    )
-    return connector_image_override
-
-
 def run(*command: str | Path) -> str:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

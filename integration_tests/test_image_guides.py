@@ -19,10 +19,6 @@ from testing import machine
 from testing.guides import block, typed
 from testing.terminal import on_a_terminal
 
-from .test_image import image
-
-__all__ = ["image"]
-
 pytestmark = pytest.mark.image_tests
 JQ = machine.Part(tests="the commands of the Docker guide", get="jq", places=("jq",))
 NAME = "airbyte/source-amocrm:dev"

@@ -18,7 +18,6 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
-import yaml
 from selenium import webdriver
 
 from amocrm_warehouse import mcp_queries, mcp_server
@@ -40,11 +39,10 @@ from testing.connector import messages
 from testing.destination import Destination
 from testing.expected import marts as oracle
 from testing.expected.marts import page as expected_page
-from testing.models import Row
+from testing.models import Row, different
 from testing.report_numbers import check_answers, check_numbers, choose, of_fifteen_digits, plain, same, twelve_lines
 from testing.report_page import Report
 from testing.sheets import tables_of
-from testing.warehouse import ROOT
 
 STREAMS = [
     "account", "users", "groups", "statuses", "loss_reasons", "task_types", "deleted_entities", "deals", "contacts",
@@ -60,7 +58,6 @@ MASS: dict[str, Any] = {"mass_value_before": "empty"}
 """The events of mass changes do not tell the values before."""
 LATER = 10 * 86_400
 """Seconds from the first sync to the moment as of which the models are built."""
-MODELS = yaml.safe_load((ROOT / "amocrm_warehouse" / "dbt" / "models.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass
@@ -299,25 +296,6 @@ def test_every_mart_is_what_the_accounts_hold(built: World, kind: str) -> None:
                 row["value"] = float(row["value"])
         problems += different(name, rows, found)
     assert not problems, "\n".join(problems)
-
-
-def different(name: str, wanted: list[Row], found: list[Row]) -> list[str]:
-    """The first few differences, in words; a row that is there twice is one."""
-    key = MODELS[name].get("key") or sorted(wanted[0])
-    want, got = counted(wanted), counted(found)
-    missing, extra = (
-        {tuple(dict(row)[c] for c in key): dict(row) for row in rows} for rows in (want - got, got - want)
-    )
-    told = []
-    for own in sorted(missing.keys() | extra.keys(), key=str)[:4]:
-        one, other = extra.get(own, {}), missing.get(own, {})
-        values = {c: (one.get(c), other.get(c)) for c in {*one, *other} if one.get(c) != other.get(c)}
-        told.append(f"{name} {own}: (got, wanted) {values}")
-    return told
-
-
-def counted(rows: list[Row]) -> Counter[frozenset[tuple[str, object]]]:
-    return Counter(frozenset((column, models.plain(value)) for column, value in row.items()) for row in rows)
 
 
 def test_the_report_reads_the_same_of_both(built: World) -> None:

@@ -22,20 +22,16 @@ from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
-from docs.describe_models import SCHEMA, columns, layer, pages
+from docs.describe_models import SCHEMA, columns, pages
 from docs.describe_models import models as described
 from sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
 from testing import expected, models
 from testing.connector import messages
 from testing.destination import Destination, Key, Row
+from testing.models import DEALS, LATE_COLUMNS, MARTS
 from testing.sheets import tables_of
 
 PACKAGE = SCHEMA.parents[1]
-DEALS = {"deals", "statuses", "account", "users", "deal_statuses"}
-"""The tables of a small sync: no customers, calls, messages, custom fields or events."""
-MARTS = [name for name in described() if layer(name) == "marts"]
-LATE_COLUMNS = ("source_id", "source_name", "loss_reason_name", "status_type", "is_deleted", "pipeline_is_archive")
-"""Columns that a table of an older version does not have."""
 
 
 PROJECTS = ["1001", "1002", "1003", "2001", "2002", "2003", "3001", "3002", "3003", "3004", "4001"]

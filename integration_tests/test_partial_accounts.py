@@ -7,7 +7,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from airbyte_cdk.models import FailureType, Status, Type
+from airbyte_cdk.models import FailureType, Status
 
 from sandbox import NOW, Account, Fault, Faults, ManualClock, Request, Sandbox, Switches, writes
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
@@ -15,7 +15,7 @@ from source_amocrm.auth.claims import Claims
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import IncrementalStream
 from testing import comparison, expected
-from testing.command import Outcome, run
+from testing.command import Outcome, named, run, status
 from testing.connector import messages
 from testing.destination import Destination, Key
 
@@ -72,18 +72,6 @@ def account_with(switches: Switches) -> Account:
     account = Account.generate(seed=5, leads=80, now=NOW - 3600, switches=switches)
     account.clock = ManualClock()
     return account
-
-
-def status(told: Outcome) -> tuple[Status, str]:
-    [message] = [m.connectionStatus for m in told.messages if m.type == Type.CONNECTION_STATUS]
-    assert message is not None
-    return message.status, message.message or ""
-
-
-def named(notes: str, *heads: str) -> set[str]:
-    """The streams that `check` names under these heads."""
-    lists = re.findall(f"^(?:{'|'.join(heads)}): ([a-z_, ]+)\\.", notes, re.MULTILINE)
-    return {name for one in lists for name in one.split(", ")}
 
 
 def check_streams(told: Outcome, account: Account, failed: set[str], emptied: tuple[str, str] | None = None) -> None:

@@ -12,7 +12,7 @@ from airbyte_cdk.test.standard_tests._read_assertions import StrictIntegerDraft7
 from sandbox import Account, ManualClock, Sandbox, writes
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS
-from testing.connector import config, without_sockets
+from testing.connector import config, discovered, without_sockets
 from testing.destination import Row
 from testing.sandbox_client import Client
 
@@ -34,12 +34,6 @@ def account() -> Account:
     writes.trash(account, "leads", next(iter(account.tables["leads"].rows)))
     clock.advance(60)
     return account
-
-
-def discovered(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
-    with without_sockets(sandbox):
-        catalog = SourceAmocrm().discover(LOGGER, config(sandbox, **settings))
-    return {stream.name: stream for stream in catalog.streams}
 
 
 def read(sandbox: Sandbox, streams: dict[str, Any], **settings: Any) -> dict[str, list[Row]]:

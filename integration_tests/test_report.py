@@ -11,7 +11,6 @@ import re
 import shutil
 import stat
 import struct
-import subprocess
 import sys
 from collections import Counter
 from contextlib import closing
@@ -22,7 +21,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
-from zoneinfo import ZoneInfo
 
 import duckdb
 import pytest
@@ -34,18 +32,17 @@ from amocrm_warehouse.report import report_command as report
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
 from sandbox import Account, ManualClock
-from testing import expected, forked, models, report_page
+from testing import expected, models, report_page
 from testing.assistant import ask
 from testing.expected import marts as oracle
 from testing.expected.marts import ahead
 from testing.expected.marts import page as expected_page
 from testing.expected.marts.deals import deals
 from testing.expected.marts.sentences import Wording, sentences
-from testing.report_numbers import check_numbers, choose, link_to, plain, same, stale_of
-from testing.report_page import Report
+from testing.models import DEALS, LATE_COLUMNS, MARTS
+from testing.report_numbers import check_numbers, choose, known_of, link_to, plain, same, stale_of
+from testing.report_page import Report, run
 from testing.warehouse import ROOT
-
-from .test_models_settings import DEALS, LATE_COLUMNS, MARTS
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -90,12 +87,6 @@ def known() -> dict[str, oracle.Known]:
     return found
 
 
-def known_of(project: str, tables: dict[str, list[models.Row]]) -> oracle.Known:
-    absent = frozenset(expected.KEYS.keys() - tables.keys())
-    rows = {name: {tuple(row[key] for key in expected.KEYS[name]): row for row in of} for name, of in tables.items()}
-    return oracle.Known(project, ZoneInfo("Europe/Moscow"), oracle.at_second(NOW), True, absent, rows)
-
-
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.Known]) -> str:
     folder = tmp_path_factory.mktemp("report")
@@ -123,12 +114,6 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
 def first_source(known: oracle.Known) -> str:
     names = {name for deal in deals(known) if (name := deal["source_name"] or deal["utm_source"])}
     return str(min(name for name in names if HOSTILE not in name))
-
-
-def run(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
-    """Runs `source-amocrm report`."""
-    environment = {"DB": database, "CI": "true", "AMOCRM_TARGET": models.parsed(database)}
-    return forked.run(["report", "--quiet", *arguments], environment)
 
 
 @pytest.fixture(scope="module")

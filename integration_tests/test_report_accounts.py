@@ -16,10 +16,8 @@ from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.report_words import Words
 from sandbox import Account, ManualClock
 from testing import expected, models
-from testing.report_page import Report
+from testing.report_page import Report, run
 from testing.sheets import sheets, tables_of
-
-from .test_report import run
 
 pytestmark = pytest.mark.xdist_group("browser")
 

@@ -18,10 +18,10 @@ import pytest
 
 from sandbox import OFF, Account, Server
 from testing import postgres
+from testing.forked_sync import eager, kill
 from testing.leaks import clean
+from testing.postgres import wait_until_refused
 from testing.warehouse import PYTHON, ROOT, refused, start, unanswered
-
-from .test_destinations import eager, kill
 
 TREES_OF_OTHERS = re.compile(r"\.git|\.venv.*|__pycache__|\..*_cache")
 PASSWORD = "p4ss'%20word"
@@ -59,17 +59,6 @@ def reading(process: subprocess.Popen[str]) -> None:
     """Returns when rows have come."""
     assert process.stdout is not None
     next(line for line in process.stdout if " rows" in line)
-
-
-def wait_until_refused(url: str) -> None:
-    """The server takes up new rules some time after it was told to."""
-    deadline = time.monotonic() + 600
-    while time.monotonic() < deadline:
-        try:
-            psycopg.connect(url).close()
-        except psycopg.OperationalError:
-            return
-    raise AssertionError("the server lets in whoever asks")
 
 
 def test_no_token_is_in_a_file_and_every_file_is_the_owner_s_alone(

@@ -30,7 +30,7 @@ def configured(streams: Iterable[models.AirbyteStream]) -> models.ConfiguredAirb
 
 
 def chosen(streams: Iterable[str] | None, without: Iterable[str], known: list[str]) -> list[str]:
-    """Returns the names of the chosen streams, by default all `known` ones, except those in `without`.
+    """Returns the names of the chosen streams, by default all `known` ones, but not the names in `without`.
 
     Raises ValueError, with the closest known name, for a name that no stream has, and if no stream is left.
     """

@@ -122,14 +122,14 @@ def subdomain(settings: Mapping[str, Any]) -> str:
 
 
 def _digest(settings: Mapping[str, Any]) -> str:
-    """Returns a digest of the refresh token, by which two grants are told apart."""
+    """Returns a digest of the refresh token, which differs for each grant."""
     credentials = settings.get("credentials")
     token = credentials.get("refresh_token") if isinstance(credentials, Mapping) else None
     return hashlib.sha256(str(token).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _changed(config: object, old: object, new: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns `config` with those entries of `new` that `old` does not have."""
+    """Returns `config` with the entries of `new` that `old` lacks."""
     base, known = (entries if isinstance(entries, Mapping) else {} for entries in (config, old))
     changes = {name: value for name, value in new.items() if name not in known or value != known[name]}
     for name, value in changes.items():

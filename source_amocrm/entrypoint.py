@@ -40,7 +40,7 @@ _COMMANDS = {"spec": (), "check": ("config",), "discover": ("config",), "read": 
 
 
 class Entrypoint(AirbyteEntrypoint):
-    """The CDK's entrypoint. Our own checks of the command line's files say in words what is wrong.
+    """The CDK's entrypoint, with our own checks of the command line's files, which explain a mistake in words.
 
     Rows, which the source has packed, go to `output` as they come; `run` yields all other messages.
     """
@@ -105,7 +105,7 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
 def check_on_terminal(arguments: list[str]) -> int:
     """Runs `check` for a person: prints sentences. Returns the same exit code as `check` without a terminal.
 
-    With `--estimate` says what a first sync takes, too.
+    With `--estimate` also prints the requests and the time of a first sync.
     """
     parsed = Entrypoint.parse_args(arguments)
     plain_logs()

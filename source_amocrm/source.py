@@ -42,7 +42,7 @@ class SourceAmocrm(AbstractSource):
     """
 
     check_config_against_spec = False
-    """Our own check of the config says in words what is wrong, and never repeats what was typed."""
+    """Our own check of the config explains a mistake in words, and never repeats the typed text."""
 
     def __init__(
         self, pack: Callable[[Row], Mapping[str, Any]] = lambda row: row, hand_over: HandOver = print_settings
@@ -148,7 +148,7 @@ def notes(account: Account) -> list[str]:
 
 
 def _warnings(account: Account, *found: str | None) -> list[str]:
-    """Returns what is `found`, with warnings of a token that expires soon and of settings that change nothing."""
+    """Returns the notes `found`, with warnings of a token that expires soon and of settings that change nothing."""
     expiry = account.api.auth.expiry_warning(account.api.wall())
     return [one for one in (*account.config.unknown, expiry, *found, unknown_fields(account)) if one]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from airbyte_cdk.models import (
     AirbyteMessageSerializer,
     AirbyteStateMessage,
     AirbyteStateMessageSerializer,
+    Status,
     TraceType,
     Type,
 )
@@ -125,3 +127,15 @@ class _Log(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(self.format(record))
+
+
+def status(told: Outcome) -> tuple[Status, str]:
+    [message] = [m.connectionStatus for m in told.messages if m.type == Type.CONNECTION_STATUS]
+    assert message is not None
+    return message.status, message.message or ""
+
+
+def named(notes: str, *heads: str) -> set[str]:
+    """The streams that `check` names under these heads."""
+    lists = re.findall(f"^(?:{'|'.join(heads)}): ([a-z_, ]+)\\.", notes, re.MULTILINE)
+    return {name for one in lists for name in one.split(", ")}

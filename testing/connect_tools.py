@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pytest
 
 from sandbox import OFF, Account, Client, Server, Switches, Tokens
 from source_amocrm.connect.connect_flow import Flow
+from source_amocrm.connect.connect_server import Server as PageServer
 from source_amocrm.connect.connect_site import COOKIE, Request, Response, Site
 from source_amocrm.connect.connect_words import Problem
 from source_amocrm.http.rate_limit import Budget
@@ -126,3 +128,17 @@ def visitor(made: Flow, language: str | None = None) -> Visitor:
 
 def callback(redirect: dict[str, str]) -> str:
     return f"{CALLBACK}?{urlencode(redirect)}"
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[PageServer]:
+    with PageServer(0) as server:
+        port = server.server_address[1]
+        server.site = Site(Flow(folder / "config.json", port), "en", server.finish)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

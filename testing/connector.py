@@ -225,3 +225,9 @@ def process_messages(command: list[str]) -> Iterator[AirbyteMessage]:
         _, stderr = process.communicate()
         clean(stderr)
     assert process.returncode == 0
+
+
+def discovered(sandbox: Sandbox, **settings: Any) -> dict[str, Any]:
+    with without_sockets(sandbox):
+        catalog = SourceAmocrm().discover(logging.getLogger("airbyte"), config(sandbox, **settings))
+    return {stream.name: stream for stream in catalog.streams}

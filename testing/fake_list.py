@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Literal
 
 import pytest
 
+from source_amocrm.engine.delivery import Checkpoint, Delivery
 from source_amocrm.engine.event_reading import keyset_either_way
 from source_amocrm.http import Answer
 from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset
-from source_amocrm.walk.listing import Listing, Page, TiesShuffled, bounds
+from source_amocrm.walk.listing import Listing, Page, Row, TiesShuffled, bounds
 from source_amocrm.walk.server_order import ListTraits
 from source_amocrm.walk.worker_pool import WorkerPool
 
@@ -204,3 +205,10 @@ class Delivered:
         """The untouched rows that came more than once."""
         own = [one for one, _ in self.versions if one not in self.things.touched]
         return sorted({one for one in own if own.count(one) > 1})
+
+
+def delivered(stage: Delivery, batches: Iterable[Page]) -> Iterator[Row | None]:
+    """Rows, and None for a checkpoint."""
+    for one in batches:
+        for item in stage.take(one):
+            yield None if isinstance(item, Checkpoint) else item

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import date, datetime
@@ -14,6 +15,10 @@ from typing import Any, cast
 
 import duckdb
 import psycopg
+import yaml
+
+from docs.describe_models import layer
+from docs.describe_models import models as described
 
 from . import forked
 from .warehouse import ROOT
@@ -161,3 +166,34 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | Decimal):
         return round(float(f"{value:.15g}"), 4)
     return float(f"{value:.15g}") if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+MODELS = yaml.safe_load((ROOT / "amocrm_warehouse" / "dbt" / "models.yaml").read_text(encoding="utf-8"))
+
+
+def different(name: str, wanted: list[Row], found: list[Row]) -> list[str]:
+    """The first few differences, in words; a row that is there twice is one."""
+    key = MODELS[name].get("key") or sorted(wanted[0])
+    want, got = counted(wanted), counted(found)
+    missing, extra = (
+        {tuple(dict(row)[c] for c in key): dict(row) for row in rows} for rows in (want - got, got - want)
+    )
+    told = []
+    for own in sorted(missing.keys() | extra.keys(), key=str)[:4]:
+        one, other = extra.get(own, {}), missing.get(own, {})
+        values = {c: (one.get(c), other.get(c)) for c in {*one, *other} if one.get(c) != other.get(c)}
+        told.append(f"{name} {own}: (got, wanted) {values}")
+    return told
+
+
+def counted(rows: list[Row]) -> Counter[frozenset[tuple[str, object]]]:
+    return Counter(frozenset((column, plain(value)) for column, value in row.items()) for row in rows)
+
+
+DEALS = {"deals", "statuses", "account", "users", "deal_statuses"}
+"""The tables of a small sync: no customers, calls, messages, custom fields or events."""
+
+MARTS = [name for name in described() if layer(name) == "marts"]
+
+LATE_COLUMNS = ("source_id", "source_name", "loss_reason_name", "status_type", "is_deleted", "pipeline_is_archive")
+"""Columns that a table of an older version does not have."""

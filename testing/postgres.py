@@ -6,10 +6,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+
+import psycopg
 
 from .machine import POSTGRES
 from .ports import free_port
@@ -54,3 +57,14 @@ def _run(home: Path, *command: str | Path) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"{command[0]} failed: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+
+
+def wait_until_refused(url: str) -> None:
+    """The server takes up new rules some time after it was told to."""
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        try:
+            psycopg.connect(url).close()
+        except psycopg.OperationalError:
+            return
+    raise AssertionError("the server lets in whoever asks")

@@ -7,10 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from . import report_page
+from sandbox import NOW
+
+from . import expected, models, report_page
 from .expected import marts as oracle
 from .expected.marts import ahead
 from .expected.marts import page as expected_page
@@ -551,3 +554,9 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
              why=line(f"of_{card['why'].partition(' ')[0]}"), link=card["link"] or "–", **clean)
         if card else line("nothing", **clean),
     ]  # fmt: skip
+
+
+def known_of(project: str, tables: dict[str, list[models.Row]]) -> oracle.Known:
+    absent = frozenset(expected.KEYS.keys() - tables.keys())
+    rows = {name: {tuple(row[key] for key in expected.KEYS[name]): row for row in of} for name, of in tables.items()}
+    return oracle.Known(project, ZoneInfo("Europe/Moscow"), oracle.at_second(NOW), True, absent, rows)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import re
+import subprocess
+import zlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -13,6 +18,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import page_data, report_page
+
+from . import forked, models
 
 READ = """
   const value = (cell) => cell.dataset.value === undefined ? null : cell.dataset.value;
@@ -121,3 +128,37 @@ def number(value: Any) -> Any:
         return round(float(value), 4)
     except (TypeError, ValueError):
         return value
+
+
+def run(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
+    """Runs `source-amocrm report`."""
+    environment = {"DB": database, "CI": "true", "AMOCRM_TARGET": models.parsed(database)}
+    return forked.run(["report", "--quiet", *arguments], environment)
+
+
+def contents(page: Path) -> dict[str, Any]:
+    """What a page holds, packed."""
+    found = re.search(r'id="data">([^<]+)<', page.read_text(encoding="utf-8"))
+    assert found is not None
+    return dict(json.loads(zlib.decompress(base64.b64decode(found[1]))))
+
+
+def unpacked(page: Path) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each table of a page."""
+    tables = {}
+    for name, table in contents(page)["tables"].items():
+        columns = {column: unfolded(of) for column, of in table.items()}
+        tables[name] = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return tables
+
+
+def unfolded(column: Any) -> list[Any]:
+    if isinstance(column, list):
+        return column
+    if "of" in column:
+        return [column["of"][place] for place in column["at"]]
+    last, told = 0, []
+    for by in column.get("days", column.get("numbers")):
+        last += by or 0
+        told.append(None if by is None else last)
+    return told

@@ -8,35 +8,18 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from source_amocrm.browser import has_display
 from source_amocrm.connect import connect_command
-from source_amocrm.connect.connect_flow import Flow
 from source_amocrm.connect.connect_server import Server
 from source_amocrm.connect.connect_site import Request, Response, Site
+from testing.connect_tools import served
 from testing.ports import free_port
 
 COMMAND = [sys.executable, "-c", "from source_amocrm.run import run; run()", "connect"]
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[Server]:
-    with Server(0) as server:
-        port = server.server_address[1]
-        server.site = Site(Flow(folder / "config.json", port), "en", server.finish)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def ask(server: Server, method: str, path: str, body: str | None = None, **headers: str) -> http.client.HTTPResponse:

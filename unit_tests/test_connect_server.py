@@ -10,7 +10,7 @@ import pytest
 
 from source_amocrm.connect.connect_server import Server, _PageHandler
 from source_amocrm.connect.connect_site import HEADERS
-from unit_tests.test_connect_command import served
+from testing.connect_tools import served
 
 
 def connected(server: Server) -> socket.socket:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,7 +11,7 @@ import pytest
 
 from source_amocrm.account.resources import EVENTS, LEADS, Resource
 from source_amocrm.engine import delivery
-from source_amocrm.engine.delivery import Checkpoint, Delivery, NewestFirst
+from source_amocrm.engine.delivery import Delivery, NewestFirst
 from source_amocrm.engine.lookup import Resolver
 from source_amocrm.engine.read_plan import Progress, ReadPlan
 from source_amocrm.engine.stream_interface import Context, Incremental, Lookup
@@ -19,6 +19,7 @@ from source_amocrm.http import Answer
 from source_amocrm.walk import Deletion
 from source_amocrm.walk.intervals import IntervalSet
 from source_amocrm.walk.listing import Page, PageCheckpoint, Row
+from testing.fake_list import delivered
 
 NOW = 1_700_000_000
 
@@ -59,13 +60,6 @@ def page_order(progress: Progress, resource: Resource = LEADS, now: int = NOW) -
 
 def nothing_between(low: int, high: int) -> list[Row]:
     return pytest.fail(f"nothing needs what is between {low} and {high}")
-
-
-def delivered(stage: Delivery, batches: Iterable[Page]) -> Iterator[Row | None]:
-    """Rows, and None for a checkpoint."""
-    for one in batches:
-        for item in stage.take(one):
-            yield None if isinstance(item, Checkpoint) else item
 
 
 def in_page_order(progress: Progress, *batches: Page) -> list[Any]:

@@ -17,8 +17,7 @@ from source_amocrm.engine.read_plan import Progress
 from source_amocrm.http import Answer
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import Listing, Page
-
-from .test_delivery import delivered
+from testing.fake_list import delivered
 
 NOW = 1_000_000
 HOURS = 26 * 3_600

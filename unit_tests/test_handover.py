@@ -15,8 +15,7 @@ from source_amocrm.auth import FileKeeper
 from source_amocrm.config_file import ConfigFile
 from source_amocrm.errors import ConfigError
 from testing.http_tools import oauth
-
-from .test_oauth import Endpoint, start
+from testing.oauth_endpoint import Endpoint, start
 
 
 @pytest.fixture

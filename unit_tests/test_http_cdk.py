@@ -17,8 +17,8 @@ from airbyte_cdk.sources.streams.http.http_client import HttpClient
 from source_amocrm.errors import Forbidden, Throttled, Unavailable
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.reply import AmocrmResponse, reply_of
+from testing.client_world import HTML_502, LEADS, PAGE, FakeAuth, World
 from testing.http_tools import DATE, HOST
-from unit_tests.test_client import HTML_502, LEADS, PAGE, FakeAuth, World
 
 REFUSED = {"status_code": 403, "json": {"title": "Forbidden", "detail": "Иван Петров, +7 900 000-00-00"}}
 

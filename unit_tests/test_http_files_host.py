@@ -9,8 +9,8 @@ import pytest
 from source_amocrm.config.trusted_hosts import service_url
 from source_amocrm.errors import AmocrmError, Moved, NotGranted, Throttled, Unauthorized, Unavailable
 from source_amocrm.http import files_host_api
+from testing.client_world import GATEWAY_TIMEOUT, HTML_403, PAGE, UNAUTHORIZED, FakeAuth, World
 from testing.http_tools import HOST
-from unit_tests.test_client import GATEWAY_TIMEOUT, HTML_403, PAGE, UNAUTHORIZED, FakeAuth, World
 
 DRIVE = "https://drive-b.amocrm.ru"
 FILES = f"{DRIVE}/v1.0/files"

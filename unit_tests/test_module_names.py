@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
 from pathlib import Path
@@ -41,7 +42,7 @@ PROVED_BY = {
     "unit_tests/test_fleet_sync.py": "account_process processes",
     "unit_tests/test_full.py": "events_page_size",
     "unit_tests/test_invite_site.py": "button granted_account grants invitations",
-    "unit_tests/test_load_packages.py": "arrow_table duckdb_destination outcome table_names",
+    "unit_tests/test_load_packages.py": "arrow_table duckdb_destination table_names",
     "unit_tests/test_lookup.py": "stream_interface",
     "unit_tests/test_mcp_arguments.py": "mcp_tools",
     "unit_tests/test_page_size.py": "page_windows",
@@ -68,9 +69,21 @@ def test_each_module_has_a_test_of_its_name_or_a_line_in_the_list() -> None:
     assert [test for test in PROVED_BY if not (ROOT / test).is_file()] == []
 
 
+def test_each_module_says_what_it_is_for() -> None:
+    files = [path for package in (*PRODUCT, "demo") for path in (ROOT / package).rglob("*.py")]
+    texts = {path: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) for path in files}
+    assert [path for path, text in texts.items() if not text and path.name != "__init__.py"] == []
+
+
 def test_each_name_of_a_test_stands_once() -> None:
     files = [path.name for folder in ("unit_tests", "integration_tests") for path in (ROOT / folder).glob("test_*.py")]
     assert sorted(set(files)) == sorted(files)
+
+
+def test_what_several_tests_need_is_no_test() -> None:
+    files = [path for folder in ("unit_tests", "integration_tests") for path in (ROOT / folder).glob("*.py")]
+    imported = re.compile(r"^\s*(?:from|import) (?:\.|unit_tests|integration_tests)", re.M)
+    assert [path.name for path in files if imported.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_a_command_line_is_named_by_its_verb() -> None:

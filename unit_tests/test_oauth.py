@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,76 +16,15 @@ import pytest
 from airbyte_cdk.models import FailureType
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_amocrm.auth import HandOver, SignIn, print_settings
-from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator, Grant
-from source_amocrm.config import OAuth
+from source_amocrm.auth import print_settings
+from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
 from source_amocrm.errors import AmocrmError, ConfigError, Moved, NotFound, Unauthorized, Unavailable
 from source_amocrm.http import open_api
 from source_amocrm.secrecy import mask
 from testing.http_tools import HOST, NOW, config, jwt, oauth
+from testing.oauth_endpoint import DAY, Clock, Endpoint, start
 
-DAY = 86400
 LATER = Unavailable("Later.", failure_type=FailureType.transient_error)
-
-
-class Endpoint:
-    """Exchanges refresh-0000 for access-0001 and refresh-0001, and so on; each of them once."""
-
-    def __init__(self, claims: dict[str, Any] | None = None) -> None:
-        self.claims = claims
-        self.valid = 0
-        self.asked: list[tuple[str, str]] = []
-        self.lookups: list[tuple[str, str]] = []
-        self.domain: str | None = None
-        self.failing: dict[str, AmocrmError] = {}
-        self.server_time = NOW
-        self.expires_in = DAY
-        self.meanwhile: Callable[[], object] = lambda: None
-
-    def exchange(self, sign_in: SignIn, request: Mapping[str, Any]) -> Grant:
-        base_url, refresh_token = sign_in.base_url, request["refresh_token"]
-        assert request == {
-            "client_id": "0b0832f6-d123-4123-9123-e73f236833c0",
-            "client_secret": "clientsecret-1111",
-            "grant_type": "refresh_token",
-            "refresh_token": refresh_token,
-            "redirect_uri": "https://example.com/",
-        }
-        assert sign_in.advice.startswith("Grant access again: ")
-        assert sign_in.claims.account_id == (self.claims or {}).get("account_id")
-        self.asked.append((base_url, refresh_token))
-        self.meanwhile()
-        if base_url in self.failing:
-            raise self.failing[base_url]
-        if refresh_token != f"refresh-{self.valid:04}":
-            raise Unauthorized("Token has been revoked.", failure_type=FailureType.config_error)
-        self.valid += 1
-        return Grant(self.access(), f"refresh-{self.valid:04}", self.expires_in, self.server_time)
-
-    def access(self) -> str:
-        return f"access-{self.valid:04}" if self.claims is None else jwt(n=self.valid, **self.claims)
-
-    def current_domain(self, api_domain: str, refresh_token: str) -> str | None:
-        self.lookups.append((api_domain, refresh_token))
-        return self.domain
-
-
-class Clock:
-    now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def start(
-    raw: dict[str, Any],
-    endpoint: Endpoint,
-    clock: Callable[[], float] = Clock(),  # noqa: B008
-    hand_over: HandOver = print_settings,
-) -> AmocrmOAuth2Authenticator:
-    parsed = config(raw)
-    assert isinstance(parsed.credentials, OAuth)
-    return AmocrmOAuth2Authenticator(parsed, parsed.credentials, raw, endpoint, hand_over, clock)
 
 
 def handed_over(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:

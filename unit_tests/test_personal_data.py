@@ -24,8 +24,7 @@ from source_amocrm.streams.known_fields import ANY, records_in
 from source_amocrm.streams.personal_data import EMAIL, PHONE, PersonalData, normalized
 from source_amocrm.streams.schema_drift import KNOWN
 from testing.http_tools import config, long_lived
-from testing.sample_files import sample
-from unit_tests.test_schema_drift import LISTS
+from testing.sample_files import LISTS, sample
 
 KEY = "key-of-the-unit-tests"
 SECRETS = ("+7 (912) 345-67-89", "Ivan.Petrov@Example.com", "Иван Петров")

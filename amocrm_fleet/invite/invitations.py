@@ -52,7 +52,7 @@ class Invitations:
         self._clock = clock
 
     def new(self, days: float, *, kommo: bool = False, account: str = "", label: str = "", sender: str = "") -> str:
-        """Adds an invitation, deletes those that ended long ago, and returns the key for its link."""
+        """Deletes invitations that ended long ago, adds a new one, and returns the key for its link."""
         key, now = secrets.token_urlsafe(32), self._clock()
         with self._database() as database:
             database.execute("DELETE FROM invitations WHERE until < ?", (now - FORGOTTEN_AFTER,))

@@ -55,7 +55,7 @@ def by_tasks(ask: Asking, name: str) -> Changes:
 
 
 def _untouched(rows: list[Row], kind: str | None) -> Changes:
-    """Returns the time of each card's newest note or task, without those that were edited after their creation."""
+    """Returns the time of each card's newest note or task that was not edited after its creation."""
     last: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
     for row in rows:
         card, made, changed = row.get("entity_id"), time_of(row, "created_at"), time_of(row, "updated_at")

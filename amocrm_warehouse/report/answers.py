@@ -19,7 +19,7 @@ from amocrm_warehouse.report.page_queries import REASONS
 
 
 def of_chosen(rows: str) -> str:
-    """Returns SQL that joins the account of each row, and leaves out those that are not chosen."""
+    """Returns SQL that joins the account of each row, and leaves out rows of accounts that are not chosen."""
     return f"inner join chosen on chosen.project_id = {rows}.project_id"
 
 

@@ -33,7 +33,7 @@ class Choice:
     """The rows that a table counts; None is all of them."""
 
     days: Mapping[str, Days]
-    """The chosen accounts by project. Accounts in different time zones may differ in what is today."""
+    """The chosen accounts by project. Accounts in different time zones may have different days as today."""
     pipelines: frozenset[tuple[str, int]] | None = None
     """(project, pipeline id)."""
     users: frozenset[tuple[str, int]] | None = None

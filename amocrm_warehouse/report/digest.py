@@ -22,8 +22,8 @@ TABLES = (*this_month.TABLES, "reasons_today", "queue", "dead", "reasons", "mana
 def digest(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> str:
     """Returns twelve lines per account; nine if `choice` names users, because the forecast is of everybody.
 
-    The months are the present one by the clock of the account, those before and the next. If models of the digest are
-    `unbuilt`, it is one sentence, which names them.
+    The months are the present month by the clock of the account, the months before, and the next. If models of the
+    digest are `unbuilt`, it is one sentence, which names them.
     """
     missing = set().union(*(needs(ANSWERS[name]) for name in TABLES)) & set(unbuilt)
     if missing:

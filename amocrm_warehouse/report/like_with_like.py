@@ -1,4 +1,4 @@
-"""Rules that page, workbook, digest and assistant share: what a period is compared with, and how numbers are rounded.
+"""Rules that page, workbook, digest and assistant share: the period to compare a period with, and how to round.
 
 data.js repeats both rules for the page, which counts in the browser.
 """

@@ -15,14 +15,14 @@ from amocrm_warehouse.report.page_queries import BY, CLOCK, FIRST_DAYS, QUERIES,
 MOST_MONTHS = 36
 """The most months that the report goes back."""
 SOURCES_SHOWN = 25
-"""The most sources of an account that the page names, besides those with costs; it unites all others."""
+"""The most sources of an account that the page names, besides the sources with costs; it unites all others."""
 Columns = dict[str, list[Any]]
 """The values of each column."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a page leaves out of the marts (`only`), and adds to them (`costs`)."""
+    """The choice of a page: the rows of the marts that it shows (`only`), and the `costs` that it adds."""
 
     only: Collection[tuple[str, int]] | None = None
     """(project, user id) of the only users whose rows the page shows, without figures of everybody. None: all rows."""

@@ -202,7 +202,7 @@ OF_A_BUILD = ("project", "plans", "time_zone", "fields", "working_hours", "now")
 
 
 def marts_built_before(options: argparse.Namespace) -> str:
-    """Returns the schema of `--built`. Raises ValueError if it cannot be told, or if an option would need a build."""
+    """Returns the schema of `--built`. Raises ValueError if it is not unique, or if an option would need a build."""
     if given := [f"--{name.replace('_', '-')}" for name in OF_A_BUILD if getattr(options, name) is not None]:
         raise ValueError(f"--built builds no models, so it takes no {', '.join(given)}: leave out one or the other.")
     environment(options.db)  # raises ValueError if there is no such file

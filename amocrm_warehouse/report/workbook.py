@@ -61,7 +61,7 @@ NAMELESS = {
 """The words for a name that is missing."""
 WIDE = {"card", "deal", "text", "reason", "source"}
 SHEET_ROWS = 10_000
-"""The most rows of a sheet, which are its first: in lists of cards those of the highest budgets."""
+"""The most rows of a sheet; further rows are left out. Lists of cards begin with the highest budgets."""
 A4 = 9
 PATHS = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
 

@@ -2,8 +2,7 @@
 
 import os
 
-from amocrm_warehouse.sync.account_sync import sync
-from amocrm_warehouse.sync.outcome import Outcome
+from amocrm_warehouse.sync.account_sync import Outcome, sync
 
 __all__ = ["Outcome", "sync"]
 

@@ -7,9 +7,11 @@ import json
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -19,7 +21,6 @@ from amocrm_warehouse.database_address import remembered
 from amocrm_warehouse.interrupt import interrupted
 from amocrm_warehouse.live_line import Step, Tell, Watch, live_line, untold
 from amocrm_warehouse.sync.destination import kind_of
-from amocrm_warehouse.sync.outcome import Outcome
 from amocrm_warehouse.sync.table_lock import table_set
 from amocrm_warehouse.table_names import SCHEMA
 from source_amocrm.config_file import ConfigFile, subdomain
@@ -35,6 +36,25 @@ OTHER_PERSONAL_DATA = (
 )
 
 
+@dataclass
+class Outcome:
+    """The outcome of a sync, for a person and for a program.
+
+    `received`: rows read by stream. `complete`: the streams read to their end. `totals`: rows of each table then.
+
+    `errors` and `notices` are sentences: what failed, and what else a person should know. `config_error`: whether a
+    person has to mend something before another sync can succeed.
+    """
+
+    received: Counter[str] = field(default_factory=Counter)
+    complete: set[str] = field(default_factory=set)
+    totals: dict[str, int] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    config_error: bool = False
+
+
 def sync(
     config: Path,
     *,
@@ -47,12 +67,12 @@ def sync(
     count: bool = True,
     tell: Tell = untold,
 ) -> Outcome:
-    """Reads what changed since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.
+    """Reads the changes since the last sync into the tables `amocrm_<project>_<stream>` of the database at `to`.
 
-    A token that amoCRM rotates is written to `config` before it is used. `streams`: None for all; `without`: those to
-    leave out; `refresh`: those to read from the beginning, whose rows stay until all are read and are then replaced at
-    once. With `count` the rows of the tables are counted at the end. `tell` gets each step that the sync comes to.
-    Raises ValueError with a sentence if the sync could not begin.
+    A token that amoCRM rotates is written to `config` before it is used. `streams`: None for all; `without`: streams
+    to leave out; `refresh`: streams to read from the beginning, whose rows stay until all are read and are then
+    replaced at once. With `count` the rows of the tables are counted at the end. `tell` gets each step of the
+    sync. Raises ValueError with a sentence if the sync could not begin.
     """
     remembered(to)
     account, started_at, start = ConfigFile(config), datetime.now(timezone.utc), time.monotonic()

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import (
     AirbyteMessage,
@@ -25,7 +25,6 @@ from amocrm_warehouse.interrupt import UNINTERRUPTED
 from amocrm_warehouse.live_line import Watch
 from amocrm_warehouse.sync.arrow_table import CHANGES, Table
 from amocrm_warehouse.sync.load_packages import Packages
-from amocrm_warehouse.sync.outcome import Outcome
 from source_amocrm.account.resources import CARDS
 from source_amocrm.auth import FileKeeper
 from source_amocrm.catalog_command import chosen, configured
@@ -34,6 +33,9 @@ from source_amocrm.errors import SyncFailed
 from source_amocrm.secrecy import hide_in_record
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS
+
+if TYPE_CHECKING:
+    from amocrm_warehouse.sync.account_sync import Outcome
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -76,7 +78,7 @@ class Reading:
         return chosen
 
     def into(self, packages: Packages, states: Mapping[str, str], watch: Watch) -> None:
-        """Reads from the states on. The connector's failures go into the outcome, those of `packages` are raised."""
+        """Reads from the states on. The connector's failures go into the outcome; failures of `packages` are raised."""
         catalog = configured(self._streams)
         self._source.on_progress = watch.progress
         messages = self._source.read(

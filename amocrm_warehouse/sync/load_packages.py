@@ -75,7 +75,7 @@ class Packages:
         self.send_if_due()
 
     def finish(self, load: Load | None = None) -> None:
-        """Loads all waiting rows, and returns when the database has them. Calls `load`, if given, even if none wait."""
+        """Loads all waiting rows, and returns when the database has them. Calls a `load` even if no row waits."""
         self._send(load)
         self._settle()
 

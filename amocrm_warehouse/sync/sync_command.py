@@ -13,8 +13,7 @@ from typing import NoReturn
 
 from amocrm_warehouse.database_address import add_database, listed
 from amocrm_warehouse.interrupt import end_as_by_ctrl_c, exit_code, interrupted
-from amocrm_warehouse.sync.account_sync import project_of, sync
-from amocrm_warehouse.sync.outcome import print_table
+from amocrm_warehouse.sync.account_sync import Outcome, project_of, sync
 from amocrm_warehouse.table_names import SCHEMA, table_name
 
 SHORTEST_PERIOD = 30
@@ -123,3 +122,12 @@ def _sync(options: argparse.Namespace, project: str) -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
+
+
+def print_table(outcome: Outcome, prefix: str) -> None:
+    """Prints, for each stream, how many rows were read and how many its table has."""
+    width = max((len(name) for name in outcome.totals), default=0) + len(prefix)
+    print(f"\n{'table':<{width}}  {'rows read':>10}  {'in the table':>12}")
+    for stream, total in sorted(outcome.totals.items()):
+        print(f"{prefix + stream:<{width}}  {outcome.received[stream]:>10,}  {total:>12,}")
+    print(f"\n{outcome.received.total():,} rows in {outcome.seconds:.1f} s")

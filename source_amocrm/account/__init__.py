@@ -1,4 +1,4 @@
-"""What the API says of one account: its facts, its lists, and which of them are off."""
+"""One account as the API shows it: its facts, its lists, and which of them are off."""
 
 from source_amocrm.account.account import Account, Memoized
 from source_amocrm.account.by_ids import by_ids

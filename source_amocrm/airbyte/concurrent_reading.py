@@ -64,7 +64,7 @@ class ConcurrentReading:
 
     `states`: the streams that emit a state at each checkpoint; all others emit one when they are complete. `pack` makes
     the data of a row's record. `failures`: by their reason, the streams that ended early, each with its failure.
-    `told`: by its sentence without ids, the stream of which the log tells it.
+    `told`: by a failure's sentence without ids, the first stream that failed with it.
     """
 
     sync: Sync

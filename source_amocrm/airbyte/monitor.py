@@ -198,7 +198,7 @@ class Monitor:
             return None
 
     def _bounds_left(self, path: str, last: Params) -> Params:
-        """Returns the filter for what is left of a list that is read by date; empty for one read by page number."""
+        """Returns the filter for the unread rows of a list that is read by date; empty if it is read by page number."""
         for resource, progress in self._readers.get(path, ()):
             names = [f"filter[{resource.cursor}][{end}]" for end in ("from", "to")]
             plan = progress.pending.get(resource.name)

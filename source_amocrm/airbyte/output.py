@@ -122,7 +122,7 @@ class Output:
             row.data = {}
 
     def line(self, message: str) -> None:
-        """Writes a message at once, so that what a sync has done is known if it is killed."""
+        """Writes a message at once, so that the output of a killed sync tells how far it came."""
         self._pieces.append(f"{message}\n".encode())
         self._write()
 

@@ -17,7 +17,7 @@ class SignIn:
     """Signs in the requests to one host, with the fixed `token` or without a token. Safe to share by threads.
 
     `base_url`: the host's address, without a slash at the end. `domain`: the account's host as messages name it.
-    `advice`: what a person has to do to get a new token. `claims`: those of the account if there is no token with them.
+    `advice`: how a person gets a new token. `claims`: the account's claims, where no token carries them.
     """
 
     advice = ""

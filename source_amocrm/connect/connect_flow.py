@@ -168,7 +168,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def renewed(earlier: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns `settings` with what a person had set in the earlier ones of the same account, such as a start date."""
+    """Returns `settings` with the further settings of the same account's earlier config, such as a start date."""
     earlier = earlier if earlier and is_of_account(earlier, settings["account_domain"]) else {}
     return {**{name: value for name, value in earlier.items() if name != "api_base_url"}, **settings}
 

@@ -40,7 +40,7 @@ FORM_FIELDS = {
     "integration": ("client_id", "client_secret", "redirect_uri"),
     "access": ("pasted",),
 }
-"""The fields of each step beside which a problem is told."""
+"""The fields of each step beside which the page shows a problem."""
 SECRETS = ("client_secret", "refresh_token", "access_token")
 _TEMPLATES = Environment(
     loader=PackageLoader("source_amocrm.connect"),

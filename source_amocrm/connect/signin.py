@@ -50,7 +50,7 @@ IMPATIENT = RetryPolicy(
 
 
 def is_kommo(domain: str) -> bool:
-    """Whether the account is Kommo's, as those at amocrm.com are, too."""
+    """Whether the account is Kommo's. Accounts at amocrm.com are Kommo's, too."""
     return not domain.endswith(".amocrm.ru")
 
 
@@ -119,7 +119,7 @@ def code_of(redirect: Mapping[str, str], state: str, domain: str) -> str:
 
 @dataclass(frozen=True)
 class Keys:
-    """What amoCRM shows on the tab «Ключи и доступы» of the integration."""
+    """The keys of an integration, from its tab «Ключи и доступы» in amoCRM."""
 
     client_id: str
     client_secret: str = field(repr=False)
@@ -198,7 +198,7 @@ def settings_of(
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found. `refused`: by tables, why they cannot be read, which `words["refused." + why]` says."""
+    """The result of a check. `refused`: by tables, the reason `why` they cannot be read: `words["refused." + why]`."""
 
     name: str
     account_id: int | None

@@ -221,7 +221,7 @@ def deletions_in(trash: Listing, since: int, first_sync: bool) -> Iterator[Delet
     """Yields the deletions at `since` or later, from as few pages as possible.
 
     A trash that is not listed from the newest deletion down is read whole only in a first sync: afterwards the events
-    tell what is new.
+    tell of new deletions.
 
     Progress rule: every page brings an id that was not met.
     """

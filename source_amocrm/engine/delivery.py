@@ -50,7 +50,7 @@ class Delivery:
         self._needed = self.progress.needed[self._list]
         self._latest: dict[Key, int] = {}
         self._since_checkpoint = 0
-        """Needed records since the last checkpoint, also those without a row: to read these again costs as much."""
+        """Needed records since the last checkpoint, also records without a row: to read these again costs as much."""
 
     def take(self, page: Page) -> Delivered:
         """Yields the rows of a page that the stream needs."""
@@ -99,7 +99,7 @@ class Delivery:
             raise failure
 
     def _rows_to_fill(self, lookup: Lookup, wanted: list[Wanted]) -> list[Wanted]:  # noqa: ARG002
-        """Returns those of the rows in which the column is filled."""
+        """Returns the rows whose column is to be filled."""
         return wanted
 
     def _deliver_page(self, page: Page) -> Delivered:

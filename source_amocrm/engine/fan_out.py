@@ -96,7 +96,7 @@ class Sync:
         return [*self._readings, *self._whole]
 
     def start(self) -> None:
-        """Requests ahead what several lists need: `/account`, and the events."""
+        """Prefetches `/account` and the events, which several lists need."""
         self.account.pool.submit(self.account.facts)
         # not in a resumed sync: it may be killed again, long before its end, when the events are needed
         if self._event_log.kinds_since and not any(reader.progress.pending for reader in self._streams):

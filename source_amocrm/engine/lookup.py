@@ -52,7 +52,7 @@ class Resolver:
         self._ready.set()
 
     def values(self, ids: Iterable[int]) -> dict[int, Any]:
-        """Returns the values of those `ids` that have one.
+        """Returns the values by id; an id without a value is left out.
 
         Raises Throttled if the reading of the list ended with it: requests by ID would only wait once more.
         """

@@ -158,7 +158,7 @@ class Progress:
             self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
 
     def begin(self, names: Iterable[str], started: int) -> None:
-        """Begins a sync: what its plans for the lists `names` need up to `started` becomes pending.
+        """Begins a sync: everything that its plans for the lists `names` need up to `started` becomes pending.
 
         `started`: Unix seconds, server clock.
         """

@@ -88,9 +88,9 @@ class Incremental(Declaration):
         """Returns the context of the rows of a list's records; may send requests."""
 
     def prepare(self, records: Sequence[Row], context: Context) -> Iterable[Row]:  # noqa: ARG002
-        """Requests what the rows of these records need from elsewhere, before the rows are made.
+        """Requests the further values of these records' rows from elsewhere, before the rows are made.
 
-        Returns the records whose rows lack it, because it cannot be read now.
+        Returns the records whose rows lack such values, because they cannot be read now.
         """
         return ()
 

@@ -66,7 +66,7 @@ def query(params: Params) -> str:
 
 
 class ListName(NamedTuple):
-    """A list that is read page by page: its path, and what the requests of all its pages have in common.
+    """A list that is read page by page: its path, and the parameters that the requests of all its pages share.
 
     `whole`: it is read without an order or bounds.
     """

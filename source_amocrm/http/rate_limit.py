@@ -209,7 +209,7 @@ class Budget(AbstractAPIBudget):
             self._shut = error
 
     def _wait(self, now: float) -> float:
-        """Seconds until the next turn, by what is known now."""
+        """Seconds until the next turn, as far as known now."""
         jitter, period = self._jitter, self._period()
         window = self._exact * (1 + _SAFETY_IF_KNOWN) + (jitter.margin or 0.0)
         # when each turn no longer counts in the window; infinite if its request has not left yet

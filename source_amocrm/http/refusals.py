@@ -1,4 +1,4 @@
-"""What each answer of amoCRM means, what follows, and what the user is told, as rules. The first match wins."""
+"""Rules for the answers of amoCRM: meaning, consequence, and the sentence for the user. The first match wins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account itself, its users and customers, and what is connected to it: sources, webhooks, widgets, files."""
+"""The account itself, its users and customers, and its connections: sources, webhooks, widgets, files."""
 
 from __future__ import annotations
 

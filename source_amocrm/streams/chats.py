@@ -157,7 +157,7 @@ class ChatTexts:
         self._refused = False
 
     def request(self, talk_ids: Iterable[int]) -> None:
-        """Requests the messages of those talks that are not in memory, and skips a talk that fails twice.
+        """Requests the messages of the talks that are not in memory yet, and skips a talk that fails twice.
 
         Raises AmocrmError for a failure that concerns all talks, or if more than MOST_SKIPPED would be skipped.
         """

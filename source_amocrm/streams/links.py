@@ -1,4 +1,4 @@
-"""Links and tags as tables: rows for what the lists of deals, contacts, companies and customers embed."""
+"""Links and tags as tables: rows for the elements that deals, contacts, companies and customers embed."""
 
 from __future__ import annotations
 

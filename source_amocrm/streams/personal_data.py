@@ -1,6 +1,6 @@
 """Replaces the personal data of each response as soon as it is parsed (option `personal_data`).
 
-Whatever is made of the response later, a row, a lookup, a log line or an error, cannot tell what the response lacks.
+No row, lookup, log line or error that is made of the response later can show the replaced data.
 The tables' schemas say where personal data stands (`x-personal`). Numbers, dates and ids stay, because the engine and
 the joins need them. A text in a field that no column holds, or inside a column of JSON in a field that its schema does
 not name, counts as personal.
@@ -33,7 +33,7 @@ from source_amocrm.streams.values import MAX_DEPTH, Json, Row, as_list
 from source_amocrm.walk.listing import numeric_id
 
 PHONE, EMAIL = "phone", "email"
-"""The kinds of values with a normalization of their own. A value of ANY kind is normalized as what it looks like."""
+"""The kinds of values with a normalization of their own, which a value of ANY kind has, too, if it looks like one."""
 
 _NO_DIGITS = re.compile(r"[^0-9]")
 RUSSIAN_PHONE = re.compile(r"8([0-9]{10})")
@@ -304,7 +304,7 @@ def _folded(name: str) -> str:
 def normalized(text: str, kind: str = ANY) -> str:
     """Returns one form for all ways to type a value: `+79991234567`, `ivan@example.com`, `иван петров`.
 
-    A value of ANY kind is taken for what it looks like. A phone without digits becomes empty.
+    A value of ANY kind counts as a phone or an address if it looks like one. A phone without digits becomes empty.
     """
     if kind == PHONE or (kind == ANY and is_phone(text)):
         digits = _NO_DIGITS.sub("", text)

@@ -86,7 +86,7 @@ class Record:
     def __call__(self, record: Json, odd: Row | None = None, **elsewhere: Json) -> Row:
         """Returns the row of a record. `elsewhere`: by column, values that are not in the record itself.
 
-        `odd`: by column, what the caller could not convert. Raises RowError if a column of the key is missing.
+        `odd`: by column, a value that the caller could not convert. Raises RowError if a column of the key is missing.
         """
         source, row, odd = self.source(record), self.blank.copy(), odd or {}
         for column, name, exact, convert in self._plain:

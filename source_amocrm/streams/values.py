@@ -234,7 +234,7 @@ def exact_amount(name: str) -> Callable[[dict[str, Json]], Json]:
 
 
 def main_contact(record: dict[str, Json]) -> Json:
-    """Returns the id of the main contact among those that a record embeds; None without a main contact."""
+    """Returns the id of the main contact among a record's embedded contacts; None without a main contact."""
     for contact in as_list(child(record.get("_embedded"), "contacts")):
         if type(contact) is dict and contact.get("is_main") in (True, "1", "true"):
             return contact.get("id")

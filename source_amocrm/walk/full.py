@@ -31,7 +31,7 @@ MOST_PASSES = 60
 
 
 def full(listing: Listing) -> list[Row]:
-    """Every row of the list, each once. `listing.kept` counts their memory until it is told to forget the path."""
+    """Every row of the list, each once. `listing.kept` counts their memory until a call of `forget` for the path."""
     reading = _WholeList(listing)
     try:
         return reading.rows()

@@ -30,7 +30,7 @@ class IntervalSet:
 
     @property
     def gaps(self) -> tuple[Interval, ...]:
-        """The intervals between those of the set."""
+        """The gaps between the intervals of the set."""
         return tuple((one[1] + 1, other[0] - 1) for one, other in pairwise(self.intervals))
 
     def __bool__(self) -> bool:

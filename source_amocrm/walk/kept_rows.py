@@ -13,7 +13,7 @@ from source_amocrm.http.reply import cost
 MOST_KEPT = 240 << 20
 """The most memory of the rows of all lists together (bytes by `cost`, which is about 40 MB of JSON)."""
 SHARE = 8
-"""How many times what is then still free a list may take. One list alone gets eight ninths of MOST_KEPT, and of many
+"""A list may take the memory still free times this factor. One list alone gets eight ninths of MOST_KEPT, and of many
 lists without end each gets as much as the others, so that they leave room for a short one."""
 
 

@@ -67,7 +67,7 @@ class _Position:
     `last`: the last row of the page before. `rows`: how many rows at `rank` are delivered. `delivered`: their keys,
     while they are few; then the order of ties tells which rows are delivered.
 
-    What the walk has tried since the last page that was taken: `back`: how many rows earlier the next page begins than
+    The attempts of the walk since the last page that it took: `back`: how many rows earlier the next page begins than
     it must, because the last page did not join. `stalled`: how many pages in a row brought no new row. `was_empty`: the
     last of them lay behind the end of the list. `empty_behind`: the window behind which the list was seen to be empty.
     """
@@ -373,7 +373,7 @@ class _Walk:
 def one_second(
     listing: Listing, second: int, delivered: Container[Key] = (), checkpoint: PageCheckpoint | None = None
 ) -> Iterator[Page]:
-    """Yields the rows of `second` once each, without the `delivered` keys, and only those behind a given `checkpoint`.
+    """Yields the rows of `second` once each, without the `delivered` keys, and behind the `checkpoint` if there is one.
 
     Raises FilterIgnored.
     """

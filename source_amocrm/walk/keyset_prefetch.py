@@ -133,8 +133,8 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         """When the last page came (Unix seconds, the later clock): no row is dated later unless it is dated ahead."""
 
     def next_page(self) -> tuple[RawPage, KeysetWindow] | None:
-        """Waits for the next page, and meanwhile requests others behind it. None if no page was requested. Raises what
-        the request raised."""
+        """Waits for the next page, and meanwhile requests others behind it. None if no page was requested. Raises the
+        request's error."""
         if not self.requests:
             return None
         window, page = self.requests[0]

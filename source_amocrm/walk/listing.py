@@ -188,7 +188,7 @@ class Listing:
         return seconds(row.get(self.cursor))
 
     def seconds_of(self, rows: Iterable[Row]) -> list[int]:
-        """The seconds of those rows that have one."""
+        """The seconds of the rows; rows without a date are left out."""
         return [second for row in rows if (second := self.second_of(row)) is not None]
 
     def ask(self, params: Params, page: int = 1, limit: int | None = None) -> RawPage:
@@ -342,7 +342,7 @@ def rows_of(body: Mapping[str, Any], collection: str) -> list[Row]:
 
 
 def any_rows(body: Mapping[str, Any] | None) -> list[Row]:
-    """The rows of a page, whatever its collection is called. Leaves out what is no object."""
+    """The rows of a page, whatever its collection is called. Leaves out elements that are no objects."""
     embedded = (body or {}).get("_embedded")
     lists = [php_array(value) for value in embedded.values()] if isinstance(embedded, dict) else []
     return [row for rows in lists if isinstance(rows, list) for row in rows if type(row) is dict]
