@@ -165,18 +165,26 @@ TOOLS: dict[str, Tool] = {
         {"stages": "open_by_age"}, OF_DEALS, rows=100,
         reads=("deal_statuses", "statuses"),
     ),
+    "queue": Tool(
+        "What to do today: whom to turn to next, the most urgent first, each card once for each manager with its link "
+        "and all its reasons: clients who wait for an answer, missed calls that nobody has called back, tasks of open "
+        "deals due today or overdue, large slow deals; and how many dead deals are to be closed.",
+        {"queue": shapes.queue, "dead": "dead"},
+        ("pipeline", *OF_PEOPLE),
+        rows=20,
+        notes=("place is the place in the queue of the manager: 1 is the most urgent card.",
+               "Deals in which nothing has happened for long (dead) are no part of the queue: propose to close them."),
+        reads=WAITS,
+    ),
     "today": Tool(
-        "What to do today. queue: whom to turn to next, the most urgent first: clients who wait for an answer, missed "
-        "calls that nobody has called back, tasks due today or overdue, large slow deals. cards: every card that "
-        "waits, once, with link, manager and all its reasons, the highest budgets first; and how much waits by "
-        "manager. Reasons of cards: no_task (open deal without a task), slow (longer in its stage "
-        "than three quarters of won deals), waiting (a client waits for an answer), overdue_task.",
-        {"queue": shapes.queue, "total": shapes.waiting, "managers": shapes.waiting_by_manager, "cards": shapes.cards},
+        "All that waits: every card once, with link, manager and all its reasons, the highest budgets first; and how "
+        "much waits by manager. For whom to turn to first use queue. Reasons: no_task (open deal without a task), slow "
+        "(longer in its stage than three quarters of won deals), waiting (a client waits for an answer), overdue_task.",
+        {"total": shapes.waiting, "managers": shapes.waiting_by_manager, "cards": shapes.cards},
         ("pipeline", *OF_PEOPLE),
         rows=20,
         notes=("budget is that of open deals alone; a card that is won, lost or no deal has none and comes last.",
-               "A number of a reason is null if the account's tasks, messages or moves were not read.",
-               "Deals in which nothing has happened for long (dead) are no part of the queue: propose to close them."),
+               "A number of a reason is null if the account's tasks, messages or moves were not read."),
         reads=WAITS,
     ),
     "stale_deals": Tool(

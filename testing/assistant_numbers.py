@@ -98,10 +98,20 @@ def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen
     of_everybody = {name: value for name, value in of_now.items() if name != "manager"}
     of_all_pipelines = {name: value for name, value in of_days.items() if name != "pipeline"}
     arguments = {
-        "open_deals": of_now, "stale_deals": of_now, "today": of_now, "forecast": of_everybody,
+        "open_deals": of_now, "stale_deals": of_now, "today": of_now, "queue": of_now, "forecast": of_everybody,
         "activity": of_all_pipelines, "plan": of_all_pipelines,
     }  # fmt: skip
-    names = [*PLAIN, "sales_overview", "today", "cohorts", "working_hours", "compare_periods", "plan", "incoming"]
+    names = [
+        *PLAIN,
+        "sales_overview",
+        "today",
+        "queue",
+        "cohorts",
+        "working_hours",
+        "compare_periods",
+        "plan",
+        "incoming",
+    ]
     calls = [
         *((name, arguments.get(name, of_days)) for name in names),
         ("directory", {"project": known.project, **MUCH}),
@@ -122,7 +132,8 @@ def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen
     check_cards(found["today"]["cards"], choice)
     check_rows(found["today"]["total"], "reasons_today", choice)
     check_rows(found["today"]["total"], "dead", choice)
-    check_queue(found["today"]["queue"], choice)
+    check_queue(found["queue"]["queue"], choice)
+    check_rows(found["queue"]["dead"], "dead", choice)
     check_more(found, known, choice)
     rest = iter(replies[len(names) :])
     lists = next(rest)

@@ -252,11 +252,11 @@ ANSWERS: dict[str, str] = {
     """,
     "stale": f"""
         select
-            stale.project_id, chosen.currency, deal_id, name as deal, responsible_user_id as user_id,
+            stale_deals.project_id, chosen.currency, deal_id, name as deal, responsible_user_id as user_id,
             responsible_name as manager, pipeline_name, status_name as stage, budget, days_without_activity, open_tasks,
-            is_dead
-        from amocrm_marts.stale_deals as stale {of_chosen("stale")}
-        where {in_choice("stale")}
+            {column("stale_deals", "is_dead")} as is_dead
+        from amocrm_marts.stale_deals {of_chosen("stale_deals")}
+        where {in_choice("stale_deals")}
         order by chosen.purse, coalesce(budget, 0) desc, days_without_activity desc, deal_id
     """,
     "work": f"""

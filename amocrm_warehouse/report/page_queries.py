@@ -152,7 +152,7 @@ QUERIES = {
                     order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
                 ) as nth
             from amocrm_marts.stale_deals
-            where is_dead
+            where {column("stale_deals", "is_dead")}
         ) as ranked
         where nth <= {DEAD_SHOWN}
         order by coalesce(budget, 0) desc, days_without_activity desc, deal_id, project_id

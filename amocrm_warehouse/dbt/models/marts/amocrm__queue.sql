@@ -77,7 +77,7 @@ alive as (
         on deals.project_id = items.project_id
         and deals.deal_id = case when items.entity_type = 'deal' then items.entity_id end
     left join {{ ref("amocrm__stale_deals") }} as stale
-        on stale.project_id = items.project_id and stale.is_dead
+        on stale.project_id = items.project_id and stale.days_without_activity >= {{ var("dead_days", 90) }}
         and stale.deal_id = case when items.entity_type = 'deal' then items.entity_id end
     where stale.deal_id is null or (items.urgency <= 2 and coalesce(items.days, 0) < {{ var("dead_days", 90) }})
 ),
