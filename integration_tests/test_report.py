@@ -79,7 +79,8 @@ def known() -> dict[str, oracle.Known]:
     old = {name: [row | dict.fromkeys(LATE_COLUMNS) for row in rows] for name, rows in few.items()}
     none = {name: [] if name.startswith("deal") else rows for name, rows in few.items()}
     found = {
-        project: known_of(project, tables) for project, tables in {"1001": hostile(), "1002": none, "1003": old}.items()
+        project: known_of(project, tables, NOW)
+        for project, tables in {"1001": hostile(), "1002": none, "1003": old}.items()
     }
     user = found["1001"].all("users")[0]["user_id"]
     found["1001"].plans = {(month, user): Decimal(100_000 + n) for n, month in enumerate(PLANNED)}

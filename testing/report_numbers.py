@@ -11,8 +11,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sandbox import NOW
-
 from . import expected, models, report_page
 from .expected import marts as oracle
 from .expected.marts import ahead
@@ -556,7 +554,8 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     ]  # fmt: skip
 
 
-def known_of(project: str, tables: dict[str, list[models.Row]]) -> oracle.Known:
+def known_of(project: str, tables: dict[str, list[models.Row]], now: int) -> oracle.Known:
+    """Returns what was read of an account in Moscow, as of a moment (unix seconds)."""
     absent = frozenset(expected.KEYS.keys() - tables.keys())
     rows = {name: {tuple(row[key] for key in expected.KEYS[name]): row for row in of} for name, of in tables.items()}
-    return oracle.Known(project, ZoneInfo("Europe/Moscow"), oracle.at_second(NOW), True, absent, rows)
+    return oracle.Known(project, ZoneInfo("Europe/Moscow"), oracle.at_second(now), True, absent, rows)
