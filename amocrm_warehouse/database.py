@@ -49,10 +49,8 @@ def reading(
     With `read_only` the database refuses to write, and a DuckDB file has the settings of SEALED. `seconds`: deadline of
     all statements together in DuckDB, of each in PostgreSQL. Raises one of DATABASE_ERRORS.
     """
-    with closing(_opened(database, read_only, seconds)) as connection:
-        # a cursor of DuckDB would be a connection of its own, with a transaction of its own
-        cursor = connection if is_file(database) else connection.cursor()
-
+    with closing(opened(database, read_only=read_only, seconds=seconds)) as connection:
+        statement = run_on(connection, database)
         found: list[Models] = []
 
         def run(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
@@ -61,14 +59,22 @@ def reading(
                 sql = MODELS.sub(lambda name: found[0].relation(*name.groups()), sql)
             return statement(sql, **values)
 
-        def statement(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
-            if values and not is_file(database):
-                sql = re.sub(r"\$(\w+)", r"%(\1)s", sql.replace("%", "%%"))
-            cursor.execute(sql, values or None)
-            return [column[0] for column in cursor.description or ()], cursor.fetchall() if cursor.description else []
-
         with _interrupted_after(connection, seconds if is_file(database) else None):
             yield run
+
+
+def run_on(connection: Any, database: str) -> Run:
+    """Returns a function that runs statements on an opened database."""
+    # a cursor of DuckDB would be a connection of its own, with a transaction of its own
+    cursor = connection if is_file(database) else connection.cursor()
+
+    def run(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
+        if values and not is_file(database):
+            sql = re.sub(r"\$(\w+)", r"%(\1)s", sql.replace("%", "%%"))
+        cursor.execute(sql, values or None)
+        return [column[0] for column in cursor.description or ()], cursor.fetchall() if cursor.description else []
+
+    return run
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,11 @@ def _interrupted_after(connection: Any, seconds: float | None) -> Iterator[None]
             timer.cancel()
 
 
-def _opened(database: str, read_only: bool = False, seconds: float | None = None) -> Any:
+def opened(database: str, *, read_only: bool = False, seconds: float | None = None) -> Any:
+    """Returns a connection to a DuckDB file or a PostgreSQL server, whose statements see the database at one moment.
+
+    Raises ValueError for a wrong address, and one of DATABASE_ERRORS.
+    """
     url = existing(database)
     if isinstance(url, Path):
         # settings of a file's first connection hold for all of the process, so that none can be set on the next

@@ -1,4 +1,4 @@
-"""Where a database is: a DuckDB file, a PostgreSQL server, or the address of another database that dlt loads into."""
+"""Where a database is: a DuckDB file or a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -15,28 +15,37 @@ from source_amocrm.secrecy import add_to_secrets, mask
 DEFAULT = "duckdb:///amocrm.duckdb"
 POSTGRES = "postgresql://user@host:port/name, with the password in the environment variable PGPASSWORD"
 DUCKDB_SUFFIXES = (".duckdb", ".ddb", ".db")
-OTHERS = ("motherduck", "clickhouse", "bigquery", "mssql", "snowflake", "redshift", "mysql")
-"""Schemes of databases that a sync writes to; the models and the report read DuckDB and PostgreSQL alone."""
+OTHERS = dict.fromkeys(
+    ("mysql", "mariadb", "file", "s3"),
+    "Its marts go on into another warehouse by `source-amocrm publish --to {name}://…` (docs/publish.md).",
+) | dict.fromkeys(
+    ("motherduck", "clickhouse", "bigquery", "mssql", "snowflake", "redshift"),
+    "Its marts go on into Parquet files, which {name} or its tools read, by `source-amocrm publish --to "
+    "s3://bucket/lake` (docs/publish.md); the account's tables by Airbyte's destination of that "
+    "name (docs/guides/airbyte-ui.md).",
+)
+"""The next step for whoever names another warehouse, by its scheme."""
 PASSWORD = re.compile(r"(://[^:@/\s]*):(\S*)@")
 TOKEN = re.compile(r"([?&;]\w*(?:password|pwd|token|secret|key)\w*=)([^&;\s]*)", re.IGNORECASE)
 """The password before a host, and a parameter that is one."""
 SHORTEST_SECRET = 9
 """Characters of a password from which on it is left out wherever it stands. A shorter one may be a word."""
-SCHEMES = {"duckdb": "duckdb", "postgresql": "postgresql", "postgres": "postgresql"} | {name: name for name in OTHERS}
+SCHEMES = {"duckdb": "duckdb", "postgresql": "postgresql", "postgres": "postgresql"}
 
 
 def scheme(database: str) -> str:
-    """Returns duckdb, postgresql or one of OTHERS. Raises ValueError, with the nearest name, for any other."""
+    """Returns duckdb or postgresql. Raises ValueError, with the next step, for any other."""
     if "://" not in database:
         return "duckdb"
     written = database.partition("://")[0].lower()
     if written in SCHEMES:
         return SCHEMES[written]
+    if written in OTHERS:
+        advice = OTHERS[written].format(name=written)
+        raise ValueError(f"An account is read into a database of DuckDB or PostgreSQL, not into {written}. {advice}")
     nearest = get_close_matches(written.partition("+")[0], SCHEMES, n=1)
     hint = f"The nearest name is {nearest[0]}" if nearest else "A DuckDB file is duckdb:///file.duckdb"
-    raise ValueError(
-        f"There is no kind of database “{written}”. {hint}; there are duckdb, postgresql, {', '.join(OTHERS)}."
-    )
+    raise ValueError(f"There is no kind of database “{written}”. {hint}; there are duckdb and postgresql.")
 
 
 def remembered(address: str) -> str:
@@ -56,12 +65,7 @@ def without_password(text: str) -> str:
 
 def location(database: str) -> SplitResult | Path:
     """Returns the file of a DuckDB or the URL of a PostgreSQL database. Raises ValueError for any other."""
-    kind = scheme(database)
-    if kind == "duckdb":
-        return duckdb_file(database)
-    if kind == "postgresql":
-        return postgres_url(database)
-    raise ValueError(f"The models and the report are made in DuckDB and in PostgreSQL, not in {kind}.")
+    return duckdb_file(database) if is_file(database) else postgres_url(database)
 
 
 def existing(database: str) -> SplitResult | Path:

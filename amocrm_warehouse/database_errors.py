@@ -31,6 +31,10 @@ _ADVICE = {
         "Let the server's administrator add this user and this machine to pg_hba.conf. If the server wants TLS, set "
         "PGSSLMODE=require."
     ),
+    "Access denied for user .* to database|command denied to user": (
+        "Let the server's administrator run GRANT ALL ON `amocrm%`.* TO this user."
+    ),
+    "Access denied for user": "Correct the user in --to, or the password in the environment variable MYSQL_PWD.",
     "permission denied|must be owner|нет доступа": "Let their owner grant the right, or name another user in --to.",
 }
 """What to do after an error of PostgreSQL, by words of its message; {name} is what the words name."""

@@ -16,6 +16,7 @@ from .line import Line, Scenario, Workspace, paced
 from .loading import loaded
 from .measure import ALL, Run, read, sandbox
 from .memory import memory
+from .publishing import published
 from .rest import every_table, killed
 from .time_left import time_left
 
@@ -111,6 +112,7 @@ SCENARIOS: dict[str, Scenario] = {
     "sync": loaded,
     "memory": memory,
     "models": answers,
+    "publish": published,
     "forecast": forecasts,
     "left": time_left,
     "all": everything,

@@ -334,16 +334,25 @@ def test_a_wrong_address_is_refused_without_a_word_of_its_password(database: str
     [
         (
             "postgre://u:p4ss@h/crm",
-            "There is no kind of database “postgre”. The nearest name is postgres; there are duckdb, postgresql, "
-            "motherduck, clickhouse, bigquery, mssql, snowflake, redshift, mysql.",
+            "There is no kind of database “postgre”. The nearest name is postgres; there are duckdb and postgresql.",
         ),
         (
             "ЖЖ://u:p4ss@h/crm",
-            "There is no kind of database “жж”. A DuckDB file is duckdb:///file.duckdb; there are duckdb, postgresql, "
-            "motherduck, clickhouse, bigquery, mssql, snowflake, redshift, mysql.",
+            "There is no kind of database “жж”. A DuckDB file is duckdb:///file.duckdb; there are duckdb and "
+            "postgresql.",
         ),
-        ("clickhouse://u:p4ss@h/crm", "Writing to clickhouse needs its driver: pip install 'dlt[clickhouse]'"),
-        ("mysql://u:p4ss@h/crm", "Writing to mysql needs its driver: pip install 'dlt[sqlalchemy]' 'pymysql'"),
+        (
+            "clickhouse://u:p4ss@h/crm",
+            "An account is read into a database of DuckDB or PostgreSQL, not into clickhouse. Its marts go on into "
+            "Parquet files, which clickhouse or its tools read, by `source-amocrm publish --to s3://bucket/lake` "
+            "(docs/publish.md); the account's tables by Airbyte's destination of that name "
+            "(docs/guides/airbyte-ui.md).",
+        ),
+        (
+            "mysql://u:p4ss@h/crm",
+            "An account is read into a database of DuckDB or PostgreSQL, not into mysql. Its marts go on into another "
+            "warehouse by `source-amocrm publish --to mysql://…` (docs/publish.md).",
+        ),
         (
             "duckdb://crm.duckdb",
             "A DuckDB file is written duckdb:///file.duckdb, or duckdb:////folder/file.duckdb from the root.",

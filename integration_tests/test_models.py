@@ -24,6 +24,7 @@ from amocrm_warehouse import mcp_queries, mcp_server
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_arguments import chosen as chosen_by
 from amocrm_warehouse.mcp_tools import TOOLS
+from amocrm_warehouse.publish.published_tables import opened_source
 from amocrm_warehouse.report import page_data, workbook
 from amocrm_warehouse.report.answers import ANSWERS, select
 from amocrm_warehouse.report.choice import Choice, last_months
@@ -307,6 +308,28 @@ def test_the_report_reads_the_same_of_both(built: World) -> None:
         assert table == read["postgres"]["tables"][name], name
         assert any(table.values()) or name == "plans"
     assert read["duckdb"] == read["postgres"]
+
+
+def test_publish_takes_the_same_types_and_rows_out_of_both(built: World) -> None:
+    unequal = []
+    with ExitStack() as stack:
+        sources = [stack.enter_context(opened_source(database, "amocrm")) for database in built.databases.values()]
+        for project in ("1001", "1004"):
+            for pair in zip(*(one.tables(project, ["marts"], "amocrm", "ru") for one in sources), strict=True):
+                for here, there in zip(*(table.columns for table in pair), strict=True):
+                    if (here.name, here.type, here.description) != (there.name, there.type, there.description):
+                        unequal.append((project, pair[0].name, here, there))
+                rows = [in_order(source.batches(table)) for source, table in zip(sources, pair, strict=True)]
+                if rows[0] != rows[1]:
+                    unequal.append((project, pair[0].name, *(set(rows[0]) ^ set(rows[1]))))
+    assert unequal == []
+
+
+def in_order(batches: Iterator[Any]) -> list[str]:
+    """The rows as texts, doubles to the digits that both databases agree on, lists without PostgreSQL's spaces."""
+    as_text = {float: "{:.9g}".format, str: lambda text: text.replace('", "', '","')}
+    rows = [row for batch in batches for row in batch.to_pylist()]
+    return sorted(str([as_text.get(type(value), str)(value) for value in row.values()]) for row in rows)
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "postgres"])

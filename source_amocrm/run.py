@@ -24,6 +24,7 @@ VERBS = {
     "mcp": ("amocrm_warehouse.mcp_server", "mcp"),
     "models": ("amocrm_warehouse.models_command", "warehouse"),
     "probe": ("amocrm_probe.probe_command", "all"),
+    "publish": ("amocrm_warehouse.publish.publish_command", "warehouse"),
     "report": ("amocrm_warehouse.report.report_command", "warehouse"),
     "sync": ("amocrm_warehouse.sync.sync_command", "warehouse"),
     "verify": ("amocrm_warehouse.verify.verify_command", "warehouse"),
@@ -40,6 +41,7 @@ source-amocrm reads an amoCRM or Kommo account into your own database, and for A
   source-amocrm verify     --config FILE [--to URL] [--project ID]   proof that the tables equal the account
   source-amocrm models     [--to URL]   tables made into answers
   source-amocrm report     [--to URL] [--plans FILE] [--out FILE] [--xlsx FILE] [--digest]   the answers as a page
+  source-amocrm publish    --to URL [--from URL] [--project ID]   the answers in another warehouse
   source-amocrm mcp        [--to URL] [--http PORT]   the answers for an assistant
   source-amocrm fleet      many accounts: check, sync, status, page, dagster, airbyte
   source-amocrm invite     links by which administrators elsewhere connect their accounts

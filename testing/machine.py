@@ -102,7 +102,11 @@ POSTGRES = Part(
         "/Applications/Postgres.app/Contents/Versions/*/bin/initdb",
     ),
 )  # fmt: skip
-
+MARIADB = Part(
+    tests="publish into MariaDB",
+    get="MariaDB's server programs (mariadbd, mariadb-install-db)",
+    places=("mariadbd", "/usr/sbin/mariadbd", "/opt/homebrew/bin/mariadbd", "/usr/local/bin/mariadbd"),
+)
 
 APART = Path(__file__).resolve().parents[1] / ".venv-apart"
 

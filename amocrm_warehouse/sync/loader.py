@@ -26,11 +26,12 @@ os.environ.update(
     DLT_DATA_DIR=str(own_folder("dlt")),
 )  # fmt: skip
 
-import dlt
+import dlt as dlt  # publish takes it from here, with the settings above
 import pyarrow as pa
 from dlt.common.schema import Schema
 from dlt.common.schema.typing import VERSION_TABLE_NAME
-from dlt.extract import DltResource, DltSource
+from dlt.extract import DltResource
+from dlt.extract import DltSource as DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
@@ -99,7 +100,7 @@ class Loader:
                 dataset_name=dataset,
             )
         except Exception as error:
-            raise LoadError(f"The database cannot be opened: {_reason(error)}") from None
+            raise LoadError(f"The database cannot be opened: {reason_of(error)}") from None
 
     def check_names(self, streams: Iterable[str]) -> None:
         """Raises LoadError for a table whose name is longer than the database takes; dlt would shorten it silently."""
@@ -119,7 +120,7 @@ class Loader:
         except LoadError:
             raise
         except Exception as error:
-            raise LoadError(f"The database cannot be opened: {_reason(error)}") from None
+            raise LoadError(f"The database cannot be opened: {reason_of(error)}") from None
         if self._name in self._pipeline.schemas:
             self._schema = self._pipeline.schemas[self._name]
         found = self._pipeline.state.get("sources", {}).get(self._name, {})
@@ -133,8 +134,6 @@ class Loader:
 
         `my_deal` + `contacts` and `my` + `deal_contacts` give the same name.
         """
-        if not self._kind.has_catalog:
-            return
         new = {self.prefix + stream for stream in streams} - self._schema.tables.keys()
         listed = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{self.dataset}'"
         there = {str(table) for (table,) in self.query(listed)}
@@ -163,13 +162,11 @@ class Loader:
             with self._pipeline.destination_client(self._name) as client:
                 client.update_stored_schema(force=True)
         except Exception as error:
-            raise LoadError(f"The database cannot be written: {_reason(error)}") from None
+            raise LoadError(f"The database cannot be written: {reason_of(error)}") from None
         return {stream: state for stream, state in states.items() if stream not in damaged}
 
     def _damaged(self) -> set[str]:
         """Returns the streams whose table, or one of its columns, has been dropped from the database."""
-        if not self._kind.has_catalog:
-            return set()
         present = set(
             self.query(
                 f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = '{self.dataset}'"
@@ -214,12 +211,10 @@ class Loader:
                 names = {name: client.make_qualified_table_name(table) for name, table in tables.items()}
                 return [tuple(row) for row in client.execute_sql(sql.format(**names)) or ()]
         except Exception as error:
-            raise LoadError(f"The database cannot be read: {_reason(error)}") from None
+            raise LoadError(f"The database cannot be read: {reason_of(error)}") from None
 
     def schema_of(self, table: str, schemas: Iterable[str]) -> str | None:
-        """Returns one of the schemas that has the table; None if none has, or if the kind has no catalog."""
-        if not self._kind.has_catalog:
-            return None
+        """Returns one of the schemas that has the table; None if none has."""
         names = ", ".join(f"'{name}'" for name in schemas)
         found = self.query(
             "SELECT table_schema FROM information_schema.tables "
@@ -253,13 +248,13 @@ class Loader:
                 info = self._pipeline.load()
                 _give_back_memory()
                 self._schema = self._pipeline.schemas[self._name]
-                if self._kind.has_catalog and info.load_packages:  # an unchanged state makes no package
+                if info.load_packages:  # an unchanged state makes no package
                     self._comment(info.load_packages[-1].schema_update)
         except Exception as error:
-            cause = _cause(error)
+            cause = cause_of(error)
             if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # in the packages' folder, not the database
                 raise no_room(self._pipeline.pipelines_dir, cause) from None
-            reason = _reason(error).rstrip(".")
+            reason = reason_of(error).rstrip(".")
             if getattr(cause, "pgcode", None) == DISK_FULL or os.strerror(errno.ENOSPC) in reason:
                 raise LoadError(
                     f"The disk of the database is full: {reason}. Make room on it and sync again. What the database "
@@ -329,12 +324,11 @@ class Loader:
                 client.execute_sql(";\n".join(comments))
 
     def _forget_old_states(self) -> None:
-        if self._kind.has_catalog:
-            self.query(
-                "DELETE FROM {states} WHERE pipeline_name = '" + self._name + "' AND version <= "
-                "(SELECT max(version) FROM {states} WHERE pipeline_name = '" + self._name + f"') - {STATES_KEPT}",
-                states=STATES,
-            )
+        self.query(
+            "DELETE FROM {states} WHERE pipeline_name = '" + self._name + "' AND version <= "
+            "(SELECT max(version) FROM {states} WHERE pipeline_name = '" + self._name + f"') - {STATES_KEPT}",
+            states=STATES,
+        )
 
     def _states(self, states: Mapping[str, str]) -> DltResource:
         """Returns a resource without rows, because dlt keeps only states that are written within a resource."""
@@ -356,7 +350,7 @@ def _give_back_memory() -> None:
     pa.default_memory_pool().release_unused()
 
 
-def _cause(error: BaseException) -> BaseException:
+def cause_of(error: BaseException) -> BaseException:
     """Returns the error that the others follow from."""
     if isinstance(error, PipelineStepFailed):
         error = error.exception
@@ -365,6 +359,6 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Returns why the error that the others follow from happened, and the next step."""
-    return why(_cause(error))
+    return why(cause_of(error))

@@ -83,7 +83,7 @@ def _keep_on(options: argparse.Namespace, project: str, began: float) -> NoRetur
 
 def _sync(options: argparse.Namespace, project: str) -> int:
     """Syncs once, says how it went, and returns the exit code. Raises ValueError and KeyboardInterrupt."""
-    finder = _Without("pandas", "numpy", *([] if options.db.startswith("mysql") else ["sqlalchemy"]))
+    finder = _Without("pandas", "numpy", "sqlalchemy")
     sys.meta_path.insert(0, finder)
     try:
         streams = listed(options.streams) or None
@@ -120,10 +120,6 @@ def _sync(options: argparse.Namespace, project: str) -> int:
     return 1 if outcome.errors else 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 def print_table(outcome: Outcome, prefix: str) -> None:
     """Prints, for each stream, how many rows were read and how many its table has."""
     width = max((len(name) for name in outcome.totals), default=0) + len(prefix)
@@ -131,3 +127,7 @@ def print_table(outcome: Outcome, prefix: str) -> None:
     for stream, total in sorted(outcome.totals.items()):
         print(f"{prefix + stream:<{width}}  {outcome.received[stream]:>10,}  {total:>12,}")
     print(f"\n{outcome.received.total():,} rows in {outcome.seconds:.1f} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

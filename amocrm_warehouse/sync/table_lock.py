@@ -9,7 +9,7 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -19,15 +19,23 @@ from amocrm_warehouse.database_address import duckdb_file, is_file, without_pass
 from amocrm_warehouse.this_machine import HOME, own_folder
 
 
-@contextmanager
-def table_set(address: str, project: str, dataset: str) -> Iterator[Path]:
-    """Locks the tables and yields an empty folder for load packages. Raises ValueError if the lock is taken.
+def table_set(address: str, project: str, dataset: str) -> AbstractContextManager[Path]:
+    """Locks the tables for a sync.
 
-    DuckDB lets one process write to a file, so all accounts in one file share a lock. The system releases the lock of a
-    killed process; the files that it left in the folder are removed.
+    DuckDB lets one process write to a file, so all accounts in one file share a lock.
     """
     shown = str(duckdb_file(address)) if is_file(address) else without_password(address)
-    key = shown if is_file(address) else f"{shown} {dataset} {project}"
+    return one_writer(shown, "" if is_file(address) else f" {dataset} {project}", "sync")
+
+
+@contextmanager
+def one_writer(shown: str, tables: str, command: str) -> Iterator[Path]:
+    """Locks tables of a database and yields an empty folder for load packages. Raises ValueError if the lock is taken.
+
+    The system releases the lock of a killed process; the files that it left in the folder are removed. `shown`: the
+    database. `command`: the word for whoever holds the lock.
+    """
+    key = shown + tables
     digest = hashlib.sha256(key.encode()).hexdigest()[:24]
     syncs = own_folder("syncs")
     lock, holder, folder = (syncs / f"{digest}{suffix}" for suffix in (".lock", ".json", ""))
@@ -39,8 +47,8 @@ def table_set(address: str, project: str, dataset: str) -> Iterator[Path]:
             folder.mkdir(mode=0o700)
         except Timeout:
             raise ValueError(
-                f"Another sync writes to these tables ({shown}): {_process_in(holder)}. One writes at a time; wait for "
-                "its end."
+                f"Another {command} writes to these tables ({shown}): {_process_in(holder)}. One writes at a time; "
+                "wait for its end."
             ) from None
         except OSError as error:
             raise ValueError(

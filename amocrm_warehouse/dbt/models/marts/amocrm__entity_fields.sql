@@ -35,7 +35,7 @@ labelled as (
 typed as (
     select
         *,
-        case when value_kind = 'number' then {{ number_in("value") }} end as value_number,
+        cast(case when value_kind = 'number' then {{ number_in("value") }} end as numeric(38, 9)) as value_number,
         case when value_kind = 'date' then {{ date_in("value") }} end as value_date,
         case when value_kind = 'time' then {{ moment_in("value") }} end as value_at,
         case when value_kind = 'boolean' then {{ flag_in("value") }} end as value_boolean

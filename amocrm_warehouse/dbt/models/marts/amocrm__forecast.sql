@@ -155,7 +155,7 @@ select
     judged.pipeline_id,
     pipelines.pipeline_name,
     judged.made_at_local,
-    judged.sales_seen,
+    cast(judged.sales_seen as bigint) as sales_seen,
     cast(judged.so_far as numeric(38, 2)) as sold_so_far,
     case when is_enough then {{ significant("judged.from_open") }} end as from_open,
     case when is_enough then {{ significant("judged.from_new") }} end as from_new,

@@ -1,0 +1,1 @@
+"""`source-amocrm publish`: finished tables, written into another warehouse or into a lake of Parquet files."""

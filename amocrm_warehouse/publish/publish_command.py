@@ -1,0 +1,136 @@
+"""`source-amocrm publish`: the marts and tables that a database holds, copied into another warehouse."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from amocrm_warehouse.database import DATABASE_ERRORS
+from amocrm_warehouse.database_address import DEFAULT, listed, remembered, without_password
+from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
+from amocrm_warehouse.publish.published_tables import LANGUAGES, MARTS, TABLES, opened_source
+from amocrm_warehouse.publish.warehouse_address import warehouse
+from amocrm_warehouse.sync.table_lock import one_writer
+from amocrm_warehouse.table_names import SCHEMA
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from amocrm_warehouse.publish.published_tables import Batches, Table
+
+
+def publish(
+    source: str,
+    to: str,
+    *,
+    projects: Sequence[str] = (),
+    only: Sequence[str] = (MARTS,),
+    schema: str = SCHEMA,
+    dataset: str = SCHEMA,
+    language: str = "en",
+    line: LiveLine = SILENT,
+) -> dict[str, dict[str, int]]:
+    """Replaces the rows of projects, one after another. Returns the rows of each table, by project.
+
+    `projects`: all that there are if none is named. `dataset`: the schema of the connector's tables in the source.
+    Raises ValueError with a sentence, or one of DATABASE_ERRORS if the source cannot be read.
+    """
+    if not re.fullmatch(r"(?=.{1,20}$)[a-z][a-z0-9]*(_[a-z0-9]+)*", schema):
+        raise ValueError(
+            f"The schema “{schema}” goes into names of schemas: small letters, digits and single _ between them, 20 at "
+            "most."
+        )
+    target = warehouse(to)
+    with opened_source(source, dataset) as opened:
+        there = opened.projects(only)
+        if missing := [project for project in projects if project not in there]:
+            raise ValueError(
+                f"There is no project {', '.join(missing)} in this database. There are: {', '.join(there)}."
+            )
+        if odd := [project for project in projects or there if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", project)]:
+            raise ValueError(
+                f"The project {odd[0]} goes into names of schemas and folders: letters, digits, _ and - only, 64 at "
+                "most."
+            )
+        published = {}
+        for project in projects or there:
+            tables = opened.tables(project, only, schema, language)
+            with one_writer(without_password(to), f" publish {schema} {project}", "publish") as folder:
+                line.begin(f"publishing {project},", len(tables))
+                published[project] = target.replace(project, tables, partial(_counted, opened.batches, line), folder)
+        return published
+
+
+def _counted(batches: Batches, line: LiveLine, table: Table) -> Iterator[pa.RecordBatch]:
+    yield from batches(table)
+    line.count()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="source-amocrm publish", description=__doc__)
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=remembered,
+        metavar="URL",
+        default=os.environ.get("DB") or DEFAULT,
+        help=f"the database in which the models are built; by default DB in the environment, then {DEFAULT}",
+    )
+    parser.add_argument(
+        "--to",
+        type=remembered,
+        metavar="URL",
+        default=os.environ.get("PUBLISH_TO"),
+        help="the warehouse; by default PUBLISH_TO in the environment",
+    )
+    parser.add_argument("--project", default="", help="the projects, separated by commas; all by default")
+    parser.add_argument(
+        "--only",
+        default=MARTS,
+        help=f"{MARTS} (default), {TABLES} for the tables of the account, names of marts; separated by commas",
+    )
+    parser.add_argument(
+        "--schema", default=SCHEMA, help=f"marts go into SCHEMA_marts, tables into SCHEMA; {SCHEMA} by default"
+    )
+    parser.add_argument("--dataset", default=SCHEMA, help=f"the schema of the tables in --from; {SCHEMA} by default")
+    parser.add_argument("--language", choices=LANGUAGES, default=LANGUAGES[0], help="of the columns' descriptions")
+    parser.add_argument("--quiet", action="store_true", help="say nothing about how far it is")
+    options = parser.parse_args(arguments)
+    stopped_means("The account under way is as before in the warehouse.")
+    try:
+        if not options.to:
+            raise ValueError(
+                "Name the warehouse: --to postgresql://user@host:port/name, or PUBLISH_TO in the environment."
+            )
+        with live_line(sys.stderr, shown=not options.quiet) as line:
+            published = publish(
+                options.source,
+                options.to,
+                projects=listed(options.project),
+                only=listed(options.only) or [MARTS],
+                schema=options.schema,
+                dataset=options.dataset,
+                language=options.language,
+                line=line,
+            )
+    except DATABASE_ERRORS as error:
+        print(f"The database cannot be read: {why(error)}", file=sys.stderr)
+        return 2
+    except (ValueError, KeyboardInterrupt) as error:
+        return exit_code(error)
+    for project, counts in published.items():
+        print(
+            f"{project}: {sum(counts.values()):,} rows of {len(counts)} tables are in {without_password(options.to)}."
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

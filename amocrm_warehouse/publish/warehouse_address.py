@@ -1,0 +1,39 @@
+"""Which warehouse an address of `publish --to` names, and what is said about any other address."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from amocrm_warehouse.database_address import postgres_url
+from source_amocrm.run import install_command
+
+if TYPE_CHECKING:
+    from amocrm_warehouse.publish.parquet_lake import ParquetLake
+    from amocrm_warehouse.publish.sql_warehouse import SqlWarehouse
+
+KINDS = ("postgresql", "mysql", "file", "s3")
+
+
+def warehouse(address: str) -> SqlWarehouse | ParquetLake:
+    """Returns the warehouse of an address. Raises ValueError for an address of another kind."""
+    scheme = address.partition("://")[0].lower() if "://" in address else ""
+    if scheme in ("postgresql", "postgres"):
+        postgres_url(address)
+        from amocrm_warehouse.publish.sql_warehouse import PostgresWarehouse  # dlt takes a second to import
+
+        return PostgresWarehouse(address)
+    if scheme in ("mysql", "mariadb"):
+        try:
+            from amocrm_warehouse.publish.mariadb_warehouse import MariaWarehouse
+        except ImportError:
+            raise ValueError(f"Writing to MariaDB needs its driver: {install_command('mariadb')}") from None
+
+        return MariaWarehouse(address)
+    if scheme in ("file", "s3"):
+        from amocrm_warehouse.publish.parquet_lake import ParquetLake
+
+        return ParquetLake(address)
+    nearest = get_close_matches(scheme, KINDS, 1)
+    hint = f" Did you mean {nearest[0]}://…?" if nearest else ""
+    raise ValueError(f"publish writes to no “{scheme or address}”.{hint} It writes to {', '.join(KINDS)}.")

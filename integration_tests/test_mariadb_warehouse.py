@@ -1,0 +1,182 @@
+"""`source-amocrm publish` into MariaDB: as into PostgreSQL, a schema being a database."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+from amocrm_warehouse.publish.sql_warehouse import _put as put
+from amocrm_warehouse.publish.warehouse_address import warehouse as warehouse_of
+from testing import forked, mariadb, small_marts
+from testing.publishing import killed, publish, refused, run
+from testing.small_marts import DEALS
+
+Row = tuple[Any, ...]
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[str]:
+    with mariadb.server() as url:
+        yield url
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    database = str(tmp_path / "crm.duckdb")
+    small_marts.build(database, ["1001", "1002"])
+    return database
+
+
+def opened(warehouse: str) -> Any:
+    port = int(warehouse.rpartition(":")[2].partition("/")[0])
+    return closing(pymysql.connect(host="127.0.0.1", port=port, user="root", charset="utf8mb4", autocommit=True))
+
+
+def fetch(warehouse: str, sql: str) -> list[Row]:
+    with opened(warehouse) as connection, connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+def deals(warehouse: str, project: str, schema: str) -> list[Row]:
+    """The rows as small_marts has them: MariaDB keeps booleans as numbers and lists as JSON."""
+    rows = fetch(
+        warehouse,
+        f"SELECT deal_id, name, budget, is_deleted, day, seen_at, labels, chance, note FROM {schema}.deals "
+        f"WHERE project_id = '{project}' ORDER BY 1",
+    )
+    return [
+        (*row[:3], None if row[3] is None else bool(row[3]), *row[4:6], row[6] and json.loads(row[6]), *row[7:])
+        for row in rows
+    ]
+
+
+def test_every_value_arrives_as_it_is(source: str, warehouse: str) -> None:
+    said = publish(source, warehouse, "--schema", "vals", "--only", "marts,tables")
+    assert said == "".join(f"{name}: 6 rows of 4 tables are in {warehouse}.\n" for name in ("1001", "1002"))
+    assert deals(warehouse, "1001", "vals_marts") == deals(warehouse, "1002", "vals_marts") == DEALS
+    [(number, rights, at)] = fetch(
+        warehouse, "SELECT user_id, rights, _airbyte_extracted_at FROM vals.users WHERE project_id = '1001'"
+    )
+    assert (number, json.loads(rights), f"{at}") == (7, {"a": [1, "ж"]}, "2026-02-28 21:00:00")
+    kinds = fetch(
+        warehouse,
+        "SELECT column_name, column_type, column_comment FROM information_schema.columns "
+        "WHERE table_schema = 'vals_marts' AND table_name = 'deals'",
+    )
+    assert {name: kind for name, kind, _ in kinds} == {
+        "project_id": "varchar(64)", "deal_id": "bigint(20)", "name": "longtext", "budget": "decimal(38,2)",
+        "is_deleted": "tinyint(1)", "day": "date", "seen_at": "datetime(6)", "labels": "longtext", "chance": "double",
+        "note": "longtext",
+    }  # fmt: skip
+    assert {name: comment for name, _, comment in kinds if comment} == {"deal_id": "Id of the deal.", "name": "Name."}
+
+
+def test_one_account_is_replaced_and_the_others_stay(source: str, warehouse: str) -> None:
+    """Also a new column is added, a column that is gone stays null, and an account without rows has none."""
+    publish(source, warehouse, "--schema", "one")
+    small_marts.build(source, ["1001"], deals=DEALS[:1], extra=", cf_1_size decimal(38,9) default 1.5")
+    publish(source, warehouse, "--schema", "one", "--project", "1001")
+    assert deals(warehouse, "1001", "one_marts") == DEALS[:1]
+    assert deals(warehouse, "1002", "one_marts") == DEALS
+    sizes = "SELECT project_id, CAST(cf_1_size AS CHAR) FROM one_marts.deals WHERE deal_id = 1 ORDER BY 1"
+    assert fetch(warehouse, sizes) == [("1001", "1.500000000"), ("1002", None)]
+    small_marts.build(source, ["1001"], deals=[])
+    publish(source, warehouse, "--schema", "one")
+    assert fetch(warehouse, sizes) == [("1002", None)]
+    small_marts.build(source, ["1001"], extra=", cf_1_size varchar")
+    assert refused(source, warehouse, "--schema", "one").startswith(
+        "The column cf_1_size of one_marts.deals is text here and decimal(38,9) in the warehouse. Drop the table "
+    )
+
+
+def killed_after_first(transaction: Any, *rest: Any) -> None:
+    put(transaction, *rest)
+    killed()
+
+
+@pytest.mark.parametrize("instead", [killed, killed_after_first])
+def test_killed_anywhere_it_changes_nothing_and_the_next_run_ends_right(
+    source: str, warehouse: str, instead: Any
+) -> None:
+    publish(source, warehouse, "--schema", "dead", "--project", "1001")
+    small_marts.build(source, ["1001"], deals=DEALS[:2], extra=", cf_1_size decimal(38,9) default 1.5")
+    dead = run(
+        source, warehouse, "--schema", "dead", constants={"amocrm_warehouse.publish.sql_warehouse._put": instead}
+    )
+    assert dead.returncode == -signal.SIGKILL, dead.stderr
+    assert deals(warehouse, "1001", "dead_marts") == DEALS
+    fetch(warehouse, "SELECT GET_LOCK(SHA2('publish dead 1001', 256), 600)")  # until the killed session has ended
+    publish(source, warehouse, "--schema", "dead")
+    assert deals(warehouse, "1001", "dead_marts") == DEALS[:2]
+    assert fetch(warehouse, "SHOW DATABASES LIKE 'dead%'") == [("dead_marts",)]
+    fetch(warehouse, "DROP DATABASE dead_marts")
+
+
+def test_a_reader_sees_the_rows_before_or_the_rows_after_in_all_tables(source: str, warehouse: str) -> None:
+    publish(source, warehouse, "--schema", "seen", "--project", "1001")
+    found, done = set[Row](), threading.Event()
+    both = "SELECT (SELECT count(*) FROM seen_marts.deals), (SELECT max(reached) FROM seen_marts.funnel)"
+
+    def read() -> None:
+        with opened(warehouse) as connection, connection.cursor() as cursor:
+            while not done.is_set():
+                cursor.execute(both)
+                found.update(cursor.fetchall())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for count in (1, 2):
+            small_marts.build(source, ["1001"], deals=DEALS[:count])
+            publish(source, warehouse, "--schema", "seen", "--project", "1001")
+    finally:
+        done.set()
+        reader.join()
+    assert {(3, 3), (2, 2)} <= found <= {(3, 3), (1, 1), (2, 2)}
+
+
+def test_accounts_publish_into_one_warehouse_at_the_same_time(warehouse: str, tmp_path: Path) -> None:
+    names = ["1001", "1002", "1003"]
+    for number, name in enumerate(names):
+        small_marts.build(str(tmp_path / name), [name], extra=f", cf_{number}_size decimal(38,9) default {number}")
+    processes = [
+        forked.Forked(["publish", "--quiet", "--schema", "many"], {"DB": str(tmp_path / name), "PUBLISH_TO": warehouse})
+        for name in names
+    ]
+    said = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
+    assert [deals(warehouse, name, "many_marts") for name in names] == [DEALS] * 3
+
+
+def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch(warehouse, "CREATE USER reader IDENTIFIED BY 's3cretOfReader'")
+    reader = warehouse.replace("root@", "reader@")
+    wrong = refused(source, reader, environment={"MYSQL_PWD": "wr0ngPassword"})
+    assert "Access denied for user 'reader'@" in wrong
+    assert wrong.endswith(
+        "Correct the user in --to, or the password in the environment variable MYSQL_PWD. Its tables are as before.\n"
+    )
+    denied = refused(source, reader.replace("/mysql", ""), environment={"MYSQL_PWD": "s3cretOfReader"})
+    assert denied.endswith("run GRANT ALL ON `amocrm%`.* TO this user. Its tables are as before.\n"), denied
+    assert "Start the server, or correct the host and the port in --to." in refused(source, "mysql://u@127.0.0.1:1/x")
+    assert refused(source, "mysql://u:p4[ss@h/x") == (
+        "MariaDB is written mysql://user@host:port/name, with the password in the environment variable MYSQL_PWD.\n"
+    )
+    fetch(warehouse, "CREATE DATABASE own_marts")
+    fetch(warehouse, "CREATE TABLE own_marts.deals (mine int)")
+    assert refused(source, warehouse, "--schema", "own").startswith("Something else has made own_marts.deals in this w")
+    monkeypatch.setitem(sys.modules, "amocrm_warehouse.publish.mariadb_warehouse", None)
+    with pytest.raises(
+        ValueError, match=r"^Writing to MariaDB needs its driver: pip install 'source-amocrm\[mariadb\]"
+    ):
+        warehouse_of(warehouse)

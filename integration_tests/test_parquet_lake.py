@@ -1,0 +1,191 @@
+"""`source-amocrm publish` into a lake of Parquet, in a folder and in S3; ClickHouse's engine and DuckDB read it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import chdb
+import duckdb
+import pytest
+from moto.server import ThreadedMotoServer
+from pyarrow import fs, parquet
+
+from testing import small_marts
+from testing.publishing import killed, publish, refused, run
+from testing.small_marts import DEALS
+
+S3 = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "s3cretOfTheBucket", "AWS_REGION": "ru-central1"}
+READ = (
+    "SELECT deal_id, name, budget, is_deleted, day, seen_at, labels, chance, note FROM read_parquet('{}', "
+    "hive_partitioning = true, hive_types = {{'project_id': varchar}}, union_by_name = true) "
+    "WHERE project_id = '{}' ORDER BY 1"
+)
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[dict[str, str]]:
+    """The environment of a service that speaks S3, with the bucket `lake`."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {**S3, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}
+    files(environment).create_dir("lake")
+    yield environment
+    server.stop()
+
+
+def files(bucket: dict[str, str]) -> fs.FileSystem:
+    return fs.S3FileSystem(
+        access_key=bucket["AWS_ACCESS_KEY_ID"], secret_key=bucket["AWS_SECRET_ACCESS_KEY"], region="ru-central1",
+        endpoint_override=bucket["AWS_ENDPOINT_URL"], allow_bucket_creation=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    database = str(tmp_path / "crm.duckdb")
+    small_marts.build(database, ["1001", "1002"])
+    return database
+
+
+def deals(lake: Path, project: str) -> list[tuple[Any, ...]]:
+    with closing(duckdb.connect()) as connection:
+        return connection.execute(READ.format(lake / "amocrm_marts/deals/*/*.parquet", project)).fetchall()
+
+
+def names(lake: Path) -> list[str]:
+    return sorted(path.relative_to(lake).as_posix() for path in lake.rglob("*") if path.is_file())
+
+
+def test_a_folder_holds_a_file_for_each_account_and_table(source: str, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    said = publish(source, f"file://{lake}", "--only", "marts,tables")
+    assert said == "".join(f"{name}: 6 rows of 4 tables are in file://{lake}.\n" for name in ("1001", "1002"))
+    assert names(lake) == [
+        f"{table}/project_id={project}/{table.partition('/')[2]}.parquet"
+        for table in ("amocrm/users", "amocrm_marts/deals", "amocrm_marts/freshness", "amocrm_marts/funnel")
+        for project in ("1001", "1002")
+    ]
+    assert deals(lake, "1001") == deals(lake, "1002") == DEALS
+    schema = parquet.read_schema(lake / "amocrm_marts/deals/project_id=1001/deals.parquet")
+    assert {name: str(kind) for name, kind in zip(schema.names, schema.types, strict=True)} == {
+        "deal_id": "int64", "name": "string", "budget": "decimal128(38, 2)", "is_deleted": "bool", "day": "date32[day]",
+        "seen_at": "timestamp[us]", "labels": "list<element: string>", "chance": "double", "note": "string",
+    }  # fmt: skip
+
+
+def test_one_account_is_replaced_and_a_column_that_is_gone_stays_null(source: str, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    small_marts.build(source, ["1001", "1002"], extra=", cf_1_size decimal(38,9) default 1.5")
+    publish(source, f"file://{lake}")
+    small_marts.build(source, ["1001", "1002"], deals=DEALS[:1])
+    publish(source, f"file://{lake}", "--project", "1001")
+    assert (deals(lake, "1001"), deals(lake, "1002")) == (DEALS[:1], DEALS)
+    for count, project, size in ((1, "1001", None), (3, "1002", 1.5)):
+        table = parquet.read_table(lake / f"amocrm_marts/deals/project_id={project}/deals.parquet")
+        assert [None if one is None else float(one) for one in table["cf_1_size"].to_pylist()] == [size] * count
+    small_marts.build(source, ["1001"], extra=", cf_1_size varchar")
+    assert refused(source, f"file://{lake}") == (
+        "The column cf_1_size of amocrm_marts.deals is string here and decimal128(38, 9) in the warehouse. Drop the "
+        "table amocrm_marts.deals there and publish every account again, or leave this table out with --only.\n"
+    )
+    small_marts.build(source, ["1001"], deals=[])
+    publish(source, f"file://{lake}", "--project", "1001")
+    assert (deals(lake, "1001"), deals(lake, "1002")) == ([], DEALS)
+
+
+def test_a_reader_sees_the_file_before_or_the_file_after(source: str, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    publish(source, f"file://{lake}", "--project", "1001")
+    seen, done = set[int](), threading.Event()
+
+    def read() -> None:
+        with closing(duckdb.connect()) as connection:
+            while not done.is_set():
+                path = lake / "amocrm_marts/funnel/*/*.parquet"
+                [(count,)] = connection.execute(f"SELECT count(*) FROM read_parquet('{path}')").fetchall()
+                seen.add(count)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for stages in (5_000, 30_000):
+            small_marts.build(source, ["1001"], stages=stages)
+            publish(source, f"file://{lake}")
+    finally:
+        done.set()
+        reader.join()
+    assert {1, 30_000} <= seen <= {1, 5_000, 30_000}
+
+
+def test_killed_while_it_writes_it_leaves_the_file_before(source: str, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    publish(source, f"file://{lake}", "--project", "1001")
+    before = names(lake)
+    small_marts.build(source, ["1001"], deals=DEALS[:1])
+    dead = run(source, f"file://{lake}", constants={"amocrm_warehouse.publish.parquet_lake._native": killed})
+    assert dead.returncode == -signal.SIGKILL
+    assert deals(lake, "1001") == DEALS
+    publish(source, f"file://{lake}")
+    assert deals(lake, "1001") == DEALS[:1]
+    assert names(lake) == before
+
+
+def test_a_bucket_holds_the_same_files(source: str, bucket: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "lake"
+    publish(source, f"file://{folder}")
+    assert run(source, "s3://lake/crm", environment=bucket).returncode == 0
+    small_marts.build(source, ["1001"], deals=DEALS[:1])
+    done = run(source, "s3://lake/crm", environment=bucket)
+    assert done.stdout == "1001: 3 rows of 3 tables are in s3://lake/crm.\n", done.stderr
+    there = files(bucket)
+    found = there.get_file_info(fs.FileSelector("lake/crm", recursive=True))
+    assert sorted(one.path.removeprefix("lake/crm/") for one in found if one.is_file) == names(folder)
+    fs.copy_files("lake/crm", str(folder), source_filesystem=there, destination_filesystem=fs.LocalFileSystem())
+    assert (deals(folder, "1001"), deals(folder, "1002")) == (DEALS[:1], DEALS)
+
+
+def test_the_engine_of_clickhouse_reads_the_folder_and_the_bucket(
+    source: str, bucket: dict[str, str], tmp_path: Path
+) -> None:
+    """By the statements of the page."""
+    publish(source, f"file://{tmp_path}/lake")
+    assert run(source, "s3://lake/click", environment=bucket).returncode == 0
+    wanted = '"1001",1,"Плитка «Мир» 🏠",1234567890123456789012345678901234.56,"[\'а\',\'б ""в""\']"\n'
+    for place in (
+        f"file('{tmp_path}/lake/amocrm_marts/deals/*/*.parquet')",
+        f"s3('{bucket['AWS_ENDPOINT_URL']}/lake/click/amocrm_marts/deals/*/*.parquet', 'key', 's3cretOfTheBucket')",
+    ):
+        query: Any = chdb.query
+        found = query(
+            f"SELECT toString(project_id), deal_id, name, budget, labels FROM {place} WHERE project_id = 1001 "
+            "ORDER BY deal_id LIMIT 1 SETTINGS use_hive_partitioning = 1",
+            "CSV",
+        )
+        assert str(found) == wanted
+
+
+def test_what_cannot_be_is_told_in_a_sentence(source: str, bucket: dict[str, str], tmp_path: Path) -> None:
+    how = (
+        "A lake is written file:///folder or s3://bucket/folder. The keys of a bucket come by the environment: "
+        "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL for another service than "
+        "Amazon's.\n"
+    )
+    for address in ("file://srv/lake", "s3:///lake", "s3://key:secret@bucket/lake", "s3://bucket/lake?region=x"):
+        assert refused(source, address) == how
+    assert refused(source, "s4://lake") == ("publish writes to no “s4”. It writes to postgresql, mysql, file, s3.\n")
+    (tmp_path / "file").write_text("mine")
+    assert refused(source, f"file://{tmp_path}/file/lake").startswith(f"The lake file://{tmp_path}/file/lake did not t")
+    assert refused(source, "s3://none/lake", environment=bucket) == (
+        "The lake s3://none/lake did not take the tables: There is no such bucket. Make it, or correct --to. Files "
+        "that were there stay readable.\n"
+    )
+    nobody = {**bucket, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}
+    assert "The service does not answer. Correct AWS_ENDPOINT_URL" in refused(
+        source, "s3://lake/crm", environment=nobody
+    )
