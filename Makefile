@@ -78,6 +78,7 @@ docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python -m docs.relations
 	.venv/bin/python -m docs.describe_models
 	.venv/bin/python -m docs.assurance
+	.venv/bin/python -m docs.verify_picture
 
 audit: .venv-apart/.ready ## known vulnerabilities in what the image installs (needs the network)
 	UV=.venv/bin/uv .ci/image-requirements >.venv-apart/image.txt

@@ -1,4 +1,4 @@
-"""The sync and the check of one account, as its process runs them. The fork server imports this module once."""
+"""The sync, verification and check of one account, as its process runs them. The fork server imports it once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Collection
 
 from amocrm_fleet.accounts_folder import FleetAccount
-from amocrm_fleet.status import LastSync
+from amocrm_fleet.status import LastSync, LastVerification
+from amocrm_warehouse.database import DATABASE_ERRORS
+from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.live_line import Tell
 from source_amocrm.auth import FileKeeper
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
@@ -44,6 +46,23 @@ def sync(
     except ValueError as error:
         return LastSync(failures=[str(error)], lasting=isinstance(error, ConfigFileError))
     return LastSync(received(done.received), round(done.seconds, 1), done.errors, done.notices, done.config_error)
+
+
+def verify(account: FleetAccount, to: str, requests: int | None, verifier: str, tell: Tell) -> LastVerification:
+    """Compares the account's tables with the account. `verifier`: the function that does so (`module:name`)."""
+    _prepare(account)
+    module, _, name = verifier.partition(":")
+    compare = getattr(importlib.import_module(module), name)
+    budget = {} if requests is None else {"requests": requests}
+    try:
+        account.check_mode()
+        found = compare(account.path.absolute(), to, account.project, tell=tell, **budget)
+    except DATABASE_ERRORS as error:
+        return LastVerification(2, f"The database cannot be read: {why(error)}")
+    except ValueError as error:
+        return LastVerification(2, str(error))
+    notices = [*found.advice(), *filter(None, [found.not_kept])]
+    return LastVerification(found.exit_code, found.sentence(), found.differences, notices)
 
 
 def check(account: FleetAccount) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""The Dagster project: each account is a partition, synced once a period at its own minute; the models follow."""
+"""The Dagster project: each account is a partition, synced once a period at its own minute and verified once a week."""
 
 import json
 import os
@@ -71,6 +71,21 @@ def models() -> dg.MaterializeResult[Any]:
     return dg.MaterializeResult(metadata={"accounts": len(ready)})
 
 
+@dg.asset_check(asset=tables, name="equals_the_account")
+def verified(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """The tables of every account that was synced successfully at least once, beside the account itself."""
+    options = settings()
+    ready = [account for account in options.chosen() if status_of(account).succeeded]
+    with folder_held(options.accounts, options.fleet):
+        found = {account.name: one for account, one in options.verifying.verify_each(ready, AT_A_TIME)}
+    for name, one in found.items():
+        if one.code:
+            context.log.error(f"{name}: {one.sentence}")
+            _tell(context, name, failure=" ".join([one.sentence, *one.notices]))
+    sentences = {name: one.sentence for name, one in sorted(found.items())}
+    return dg.AssetCheckResult(passed=not any(one.code for one in found.values()), metadata=sentences)
+
+
 MODELS = "amocrm_warehouse.models_command"
 
 
@@ -116,7 +131,8 @@ def sync_several() -> None:
     accounts_in_one_run()
 
 
-sync_job = dg.define_asset_job("sync", [tables], tags={KIND: ALONE})
+sync_job = dg.define_asset_job("sync", dg.AssetSelection.assets(tables).without_checks(), tags={KIND: ALONE})
+verify_job = dg.define_asset_job("verify", dg.AssetSelection.checks(verified), tags={KIND: SEVERAL})
 models_job = dg.define_asset_job("build_models", [models])
 
 
@@ -241,14 +257,24 @@ models_schedule = dg.ScheduleDefinition(
 )
 
 
+verify_schedule = dg.ScheduleDefinition(
+    name="verified_once_a_week",
+    job=verify_job,
+    cron_schedule=settings().verify,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+
+
 @dg.run_failure_sensor(
-    monitored_jobs=[sync_job, sync_several, models_job],
+    monitored_jobs=[sync_job, sync_several, models_job, verify_job],
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=10,
 )
 def tell(context: dg.RunFailureSensorContext) -> None:
     """Logs one line with the account's name, and passes the same as JSON to the command of ALERT."""
-    account = ", ".join(names_of(context.dagster_run)) or "models"
+    account = ", ".join(names_of(context.dagster_run)) or {verify_job.name: "verify"}.get(
+        context.dagster_run.job_name, "models"
+    )
     failure = " ".join(_first_cause(event) for event in context.get_step_failure_events())
     failure = failure or context.failure_event.message or "The run failed."
     context.log.error(f"{account}: {failure}")
@@ -259,10 +285,14 @@ def _log_notices(context: Any, account: FleetAccount, done: LastSync) -> None:
     """Logs and alerts the notices of a sync that did not fail, such as that the account was renamed."""
     for notice in done.notices:
         context.log.warning(f"{account.name}: {notice}")
-        try:
-            _alert(account.name, notice=notice)
-        except (OSError, subprocess.CalledProcessError) as error:
-            context.log.error(f"{account.name}: the command of ALERT failed: {error}")
+        _tell(context, account.name, notice=notice)
+
+
+def _tell(context: Any, account: str, **text: str) -> None:
+    try:
+        _alert(account, **text)
+    except (OSError, subprocess.CalledProcessError) as error:
+        context.log.error(f"{account}: the command of ALERT failed: {error}")
 
 
 def _alert(account: str, **text: str) -> None:
@@ -282,7 +312,8 @@ def _first_cause(event: dg.DagsterEvent) -> str:
 defs = dg.Definitions(
     executor=dg.in_process_executor,
     assets=[tables, models],
-    jobs=[sync_job, sync_several, models_job],
-    schedules=[each_at_its_minute, failed_or_long, models_schedule],
+    asset_checks=[verified],
+    jobs=[sync_job, sync_several, models_job, verify_job],
+    schedules=[each_at_its_minute, failed_or_long, models_schedule, verify_schedule],
     sensors=[tell],
 )

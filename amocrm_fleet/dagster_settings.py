@@ -11,6 +11,7 @@ from pathlib import Path
 
 from amocrm_fleet.accounts_folder import FleetAccount, accounts
 from amocrm_fleet.fleet_sync import Syncing
+from amocrm_fleet.fleet_verify import Verifying
 from amocrm_warehouse.database_address import listed, remembered
 
 
@@ -21,7 +22,8 @@ class Settings:
     `db`: the database's address; `{name}` in it becomes the account's name. `seconds`: time limit of a sync that has
     its own run; `brief`: time limit of a sync in a run of several accounts. `retries`: of a failed sync; after them it
     waits an hour. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`: time
-    from one sync of an account to its next (minutes). `alert`: command that gets failures and notices as JSON.
+    from one sync of an account to its next (minutes). `verify`: cron of the verification of all accounts. `alert`:
+    command that gets failures and notices as JSON.
     """
 
     accounts: Path = Path("accounts")
@@ -33,6 +35,7 @@ class Settings:
     retries: int = 2
     retry_after: float = 60.0
     period: int = 60
+    verify: str = "0 3 * * 0"
     alert: tuple[str, ...] = ()
     dagster_home: str = ""
 
@@ -49,6 +52,7 @@ class Settings:
             retries=int(variable("RETRIES") or cls.retries),
             retry_after=float(variable("RETRY_AFTER") or cls.retry_after),
             period=int(variable("PERIOD") or cls.period),
+            verify=variable("VERIFY") or cls.verify,
             alert=tuple(shlex.split(variable("ALERT") or "")),
             dagster_home=variable("DAGSTER_HOME") or "",
         )
@@ -56,6 +60,10 @@ class Settings:
     @property
     def syncing(self) -> Syncing:
         return Syncing(self.db, self.streams, self.without, self.seconds)
+
+    @property
+    def verifying(self) -> Verifying:
+        return Verifying(self.db)
 
     @property
     def fleet(self) -> str:

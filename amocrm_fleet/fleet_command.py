@@ -17,6 +17,7 @@ from amocrm_fleet import FleetError, airbyte_command
 from amocrm_fleet.accounts_folder import STATE, FleetAccount, accounts, make_private
 from amocrm_fleet.fleet_page import write_page
 from amocrm_fleet.fleet_sync import ProgressLine, Syncing, check_each
+from amocrm_fleet.fleet_verify import Verifying
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.status import as_json, table, worst_first
 from amocrm_warehouse.database_address import listed, remembered
@@ -72,6 +73,17 @@ def _sync(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     return _print_summary(failed, len(chosen), "are up to date")
 
 
+def _verify(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
+    failed, progress = [], ProgressLine(len(chosen))
+    verifying = Verifying(options.to, options.requests)
+    for account, found in verifying.verify_each(chosen, options.parallel, progress):
+        if found.code:
+            failed.append(account.name)
+        progress.ended()
+        _print(account, "\n".join([found.sentence, *found.notices]))
+    return _print_summary(failed, len(chosen), "equal their tables, as far as these were looked at")
+
+
 def _status(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     found = [pair for pair in worst_first(chosen) if pair[1].last.failures or not options.failed]
     if options.json:
@@ -125,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="source-amocrm fleet", description="Many accounts: a folder with one config each, named by its file."
     )
-    verbs = command.add_subparsers(required=True, metavar="check|sync|status|page|dagster|airbyte")
+    verbs = command.add_subparsers(required=True, metavar="check|sync|verify|status|page|dagster|airbyte")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="one NAME.json an account"
@@ -151,6 +163,11 @@ def parser() -> argparse.ArgumentParser:
     verb.add_argument("--without", default="", help="all but these, separated by commas")
     verb.add_argument("--seconds", type=float, metavar="N", help="stop an account that takes longer; the rest goes on")
     verb.set_defaults(run=_sync)
+    verb = verbs.add_parser(
+        "verify", parents=[common, several, database], help="compare the tables of each account with the account"
+    )
+    verb.add_argument("--requests", type=int, metavar="N", help="of each account, besides the IDs of cards")
+    verb.set_defaults(run=_verify)
     verb = verbs.add_parser(
         "status", parents=[common], help="what the last sync of each account did, failed ones first"
     )

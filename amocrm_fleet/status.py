@@ -1,4 +1,4 @@
-"""The status of each account: the outcome of its last sync, kept beside the configs and shown as table or JSON."""
+"""The status of each account: the outcomes of its last sync and of its last verification, kept beside the configs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,26 @@ class LastSync:
 
 
 @dataclass(frozen=True)
+class LastVerification:
+    """What `source-amocrm verify` found. `code`: as it exits, 0 equal, 1 differences, 2 not looked at.
+
+    `ended`: 2026-11-25T10:00:00Z, UTC. `notices`: what to do, and why the result is not in the database.
+    """
+
+    code: int
+    sentence: str
+    differences: int = 0
+    notices: list[str] = field(default_factory=list)
+    ended: str = ""
+
+    @property
+    def verdict(self) -> str:
+        return ("equal", f"{self.differences:,} differ", "not looked at")[self.code]
+
+
+@dataclass(frozen=True)
 class Status:
-    """The last sync of an account, and the number of failed syncs since the last successful one.
+    """The last sync of an account, the number of failed syncs since the last successful one, and the last verification.
 
     `ended`, `succeeded`: the end of the last sync and of the last successful one (2026-11-25T10:00:00Z, UTC), or None.
     """
@@ -40,12 +58,13 @@ class Status:
     ended: str | None = None
     succeeded: str | None = None
     failed_in_a_row: int = 0
+    verified: LastVerification | None = None
 
     def after(self, sync: LastSync, moment: datetime) -> Status:
         now = iso(int(moment.timestamp()))
         if sync.failures:
             return replace(self, last=sync, ended=now, failed_in_a_row=self.failed_in_a_row + 1)
-        return Status(sync, now, now)
+        return Status(sync, now, now, verified=self.verified)
 
     @property
     def state(self) -> str:
@@ -62,14 +81,24 @@ def status_of(account: FleetAccount) -> Status:
     """Reads the account's status. Returns an empty one before the first sync and when the file cannot be read."""
     try:
         held = atomic_file.read_json(account.beside("status.json"))
-        return Status(**{**held, "last": LastSync(**held["last"])})
+        verified = LastVerification(**held["verified"]) if held.get("verified") else None
+        return Status(**{**held, "last": LastSync(**held["last"]), "verified": verified})
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return Status()
 
 
 def record(account: FleetAccount, sync: LastSync) -> None:
     """Writes the account's status after `sync`. Raises OSError."""
-    status = status_of(account).after(sync, datetime.now(timezone.utc))
+    _write(account, status_of(account).after(sync, datetime.now(timezone.utc)))
+
+
+def record_verification(account: FleetAccount, verification: LastVerification) -> None:
+    """Writes the account's status after a verification. Raises OSError."""
+    verified = replace(verification, ended=iso(int(datetime.now(timezone.utc).timestamp())))
+    _write(account, replace(status_of(account), verified=verified))
+
+
+def _write(account: FleetAccount, status: Status) -> None:
     path = account.beside("status.json")
     make_private(path.parent)
     atomic_file.write(path, atomic_file.json_text(asdict(status)))
@@ -95,21 +124,31 @@ def age(moment: str | None, now: datetime) -> str:
 
 
 def table(found: Iterable[tuple[FleetAccount, Status]], now: datetime) -> str:
-    """Formats one line an account: state, age of the last sync and of the last success, rows, cause of a failure."""
-    rows = [("account", "state", "last sync", "last good", "rows", "cause"), *(_row(*pair, now) for pair in found)]
+    """Formats one line an account: state, ages of the last sync and the last success, rows, verification, cause."""
+    head = ("account", "state", "last sync", "last good", "rows", "verified", "cause")
+    rows = [head, *(_row(*pair, now) for pair in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
-    for *left, rows_, cause in rows:
-        cells = [cell.ljust(width) for cell, width in zip(left, widths, strict=False)]
-        lines.append("  ".join([*cells, rows_.rjust(widths[-2]), cause]).rstrip())
+    for row in rows:
+        cells = [
+            cell.rjust(width) if name == "rows" else cell.ljust(width)
+            for name, cell, width in zip(head, row, widths, strict=True)
+        ]
+        lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def verified(status: Status, now: datetime) -> str:
+    """Formats what the last verification found and when, as “equal, 3 days ago”."""
+    return f"{status.verified.verdict}, {age(status.verified.ended, now)}" if status.verified else "never"
 
 
 def _row(account: FleetAccount, status: Status, now: datetime) -> tuple[str, ...]:
     state = f"failed ×{status.failed_in_a_row}" if status.failed_in_a_row > 1 else status.state
     cause = status.cause if len(status.cause) <= LONGEST_CAUSE else f"{status.cause[: LONGEST_CAUSE - 1]}…"
     rows = f"{status.last.rows:,}" if status.ended else "–"
-    return account.name, state, age(status.ended, now), age(status.succeeded, now), rows, cause
+    ages = age(status.ended, now), age(status.succeeded, now)
+    return account.name, state, *ages, rows, verified(status, now), cause
 
 
 def as_json(found: Iterable[tuple[FleetAccount, Status]]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from requests import Response
 
 from amocrm_probe import redaction
 from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer, Unanswered, Why
+from amocrm_probe.list_shapes import Shape, shapes
 from amocrm_probe.probe_requests import Asking, over_http
 from amocrm_probe.questions import QUESTIONS
 from amocrm_probe.redaction import Document
@@ -28,6 +30,7 @@ class Probe:
     asking: Asking
     brand: str
     answers: dict[str, Answers] = field(default_factory=dict)
+    shapes: dict[str, Shape] = field(default_factory=dict)
     stopped: AmocrmError | None = None
 
     def run(self, on_request: Callable[[str], None] = lambda _: None) -> None:
@@ -41,11 +44,15 @@ class Probe:
             except AmocrmError as error:
                 self.stopped = self.stopped or error
                 self.answers[question.name] = {ACCOUNT: ProbeAnswer(why=Why.FAILED)}
+        if not self.stopped:
+            with suppress(AmocrmError):
+                self.shapes = shapes(self.asking)
 
     def found(self) -> Document:
         return redaction.document(
             QUESTIONS,
             self.answers,
+            self.shapes,
             version=version("source-amocrm"),
             brand=self.brand,
             requests=self.asking.sent(),

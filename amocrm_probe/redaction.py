@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amocrm_probe.answer import ACCOUNT, Answers, ProbeAnswer
+from amocrm_probe.list_shapes import OWN_FIELD, TYPES, VOCABULARIES, Shape, word_of
 from amocrm_probe.lists import LISTS
 from amocrm_probe.questions.question import Question
 
@@ -38,6 +39,9 @@ COUNTED = frozenset(
         "1",
     )
 )
+TOLD = (*TYPES.values(), "null", "absent", "longest")
+"""What is published of a place of a shape, beside its words."""
+PLACE = re.compile(r"[a-z_]{1,40}(\.([a-z_]{1,40}|\*)){0,8}", re.ASCII)
 NAME = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40}){0,2}", re.ASCII)
 BRANDS = ("amocrm", "kommo")
 
@@ -45,7 +49,13 @@ Document = dict[str, Any]
 
 
 def document(
-    questions: Sequence[Question], answers: Mapping[str, Answers], *, version: str, brand: str, requests: int
+    questions: Sequence[Question],
+    answers: Mapping[str, Answers],
+    shapes: Mapping[str, Shape],
+    *,
+    version: str,
+    brand: str,
+    requests: int,
 ) -> Document:
     """Returns everything that a probe found, fit to be published."""
     return {
@@ -61,7 +71,30 @@ def document(
             }
             for question in questions
         },
+        "shapes": {name: _shape(name, shape) for name, shape in shapes.items() if name in LISTS},
     }
+
+
+def _shape(of: str, shape: Shape) -> Document:
+    places = {place: told for place, told in shape["places"].items() if PLACE.fullmatch(place)}
+    return {
+        "rows": _number(shape["rows"]),
+        "places": {
+            place: {name: _number(told[name]) for name in TOLD if name in told} | _words(of, place, told)
+            for place, told in places.items()
+        },
+    }
+
+
+def _words(of: str, place: str, told: Shape) -> Document:
+    """Returns the words that stand for themselves in the place's vocabulary."""
+    words = VOCABULARIES.get(of, {})
+    found = {
+        word: _number(count)
+        for word, count in told.get("words", {}).items()
+        if word in (word_of(words, place, word), OWN_FIELD)
+    }
+    return {"words": found} if found else {}
 
 
 def _published(question: Question, answer: ProbeAnswer) -> Document:

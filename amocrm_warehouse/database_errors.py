@@ -37,7 +37,7 @@ _ADVICE = {
     "Access denied for user": "Correct the user in --to, or the password in the environment variable MYSQL_PWD.",
     "permission denied|must be owner|нет доступа": "Let their owner grant the right, or name another user in --to.",
 }
-"""What to do after an error of PostgreSQL, by words of its message; {name} is what the words name."""
+"""The next step after a database's error, by words of its message; {name} stands for the name in these words."""
 
 
 def why(error: BaseException | str) -> str:

@@ -1,4 +1,4 @@
-"""How every tool of the assistant answers: arguments checked, what the answer covers said first, and its size kept."""
+"""Answers of the assistant's tools: checks the arguments, begins with the coverage, and bounds the size."""
 
 from __future__ import annotations
 

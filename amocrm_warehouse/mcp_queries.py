@@ -249,6 +249,15 @@ QUERIES: dict[str, str] = {
         where is_there or is_used
         order by 1, 2
     """,
+    "completeness": f"""
+        select
+            known.project_id, source_table as "table", verified_at as verified_at_utc, is_whole as looked_at_whole,
+            looked_at, rows_in_account, rows_in_database, missing, extra, stale, unequal, unequal_columns,
+            changed_since, failure, last_read_at as last_read_at_utc, rows_read, listed_at as listed_at_utc,
+            listed_missing, listed_extra
+        from amocrm_marts.completeness as known {of_chosen("known")}
+        order by 1, coalesce(missing + extra + stale + unequal, 0) + coalesce(listed_missing, 0) desc, 2
+    """,
     "source_names": f"""
         select deals.project_id, {SOURCE} as source, count(*) as deals
         from amocrm_marts.deals {of_chosen("deals")}

@@ -258,6 +258,17 @@ TOOLS: dict[str, Tool] = {
         "missing.",
         {"tables": "freshness"}, (), rows=100,
     ),
+    "completeness": Tool(
+        "Whether the tables equal the account: what the last `source-amocrm verify` found in each table and when, the "
+        "tables that differ first; and which cards of the last list of what exists are missing.",
+        {"tables": "completeness"}, (), rows=100,
+        notes=("A row is the last verification of its table, at verified_at_utc; null: no verification has looked at "
+               "the table, so nothing proves it. If looked_at_whole is false, only looked_at rows drawn at random were "
+               "compared: say so.",
+               "changed_since are no faults: they changed after the last sync began, and the next one brings them.",
+               "listed_missing and listed_extra compare the ids of deals, contacts, companies and customers with the "
+               "last list of what exists; listed_extra are mostly merged cards, which the other tools leave out."),
+    ),
 }  # fmt: skip
 SQL_TOOLS: dict[str, Tool] = {
     "schema": Tool(

@@ -1,4 +1,4 @@
-"""What a SELECT of an assistant may do, in DuckDB and PostgreSQL: read, by functions that neither act nor take memory.
+"""Guards an assistant's SELECT in DuckDB and PostgreSQL: it only reads, by functions that neither act nor take memory.
 
 A read-only transaction is not enough. A SELECT can still call functions that take another role, end sessions, hold
 locks, run a text as SQL, or make a gigabyte of one letter. So a statement is taken apart into words and signs, and
@@ -9,7 +9,7 @@ locks, run a text as SQL, or make a gigabyte of one letter. So a statement is ta
 * other roles and settings stay out of reach: only `set_config` changes them in a SELECT, and names of PostgreSQL's own
   (pg_…) are refused.
 
-What the words mean must not depend on the database, so quotes and comments of one dialect alone are refused.
+A statement must mean the same in both databases, so quotes and comments of one dialect alone are refused.
 """
 
 from __future__ import annotations

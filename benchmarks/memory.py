@@ -58,14 +58,18 @@ def _dated(fields: str, number: int) -> Rows:
 
     def rows(query: dict[str, list[str]]) -> tuple[list[str], bool]:
         chosen = range(max(1, int(query.get("filter[updated_at][from]", ["0"])[0]) - BEGUN), number + 1)
-        if any("desc" in values for values in query.values()):
-            chosen = chosen[::-1]
-        size, first = _size(query)
-        part = chosen[first : first + size]
-        texts = [f'{{"id":{own},"updated_at":{BEGUN + own},"custom_fields_values":[{fields}]}}' for own in part]
-        return texts, first + size < len(chosen)
+        row = f'"custom_fields_values":[{fields}]'
+        return page_of(query, chosen, lambda own: f'{{"id":{own},"updated_at":{BEGUN + own},{row}}}')
 
     return rows
+
+
+def page_of(query: dict[str, list[str]], chosen: range, row: Callable[[int], str]) -> tuple[list[str], bool]:
+    """Returns the page of these rows that a query asks for, and whether another follows."""
+    if any("desc" in values for values in query.values()):
+        chosen = chosen[::-1]
+    size, first = _size(query)
+    return [row(own) for own in chosen[first : first + size]], first + size < len(chosen)
 
 
 def _endless(date: Callable[[int], int]) -> Rows:
@@ -83,7 +87,7 @@ def _size(query: dict[str, list[str]]) -> tuple[int, int]:
     return size, (int(query.get("page", ["1"])[0]) - 1) * size
 
 
-def _answer(rows: Rows) -> Callable[[Connection, str], bool]:
+def answer_with(rows: Rows) -> Callable[[Connection, str], bool]:
     def answer(conn: Connection, head: str) -> bool:
         url = urlsplit(head.split()[1])
         collection = url.path.rpartition("/")[2]
@@ -104,7 +108,7 @@ def _run(
     folder = (workspace.folder / "memory").resolve()
     folder.mkdir(exist_ok=True)
     (folder / "crm.duckdb").unlink(missing_ok=True)
-    with serve(_answer(rows)) as server:
+    with serve(answer_with(rows)) as server:
         config = {
             "account_domain": "example.amocrm.ru",
             "api_base_url": server.url,

@@ -19,6 +19,7 @@ from .memory import memory
 from .publishing import published
 from .rest import every_table, killed
 from .time_left import time_left
+from .verified import verified
 
 UNBOUND: Mapping[str, Any] = {"requests_per_second": FASTEST, "num_workers": 4}
 """Settings without a rate limit. Four threads keep the CPU busy; pages that more threads fetch wait in memory."""
@@ -111,6 +112,7 @@ SCENARIOS: dict[str, Scenario] = {
     "kommo": kommo,
     "sync": loaded,
     "memory": memory,
+    "verify": verified,
     "models": answers,
     "publish": published,
     "forecast": forecasts,

@@ -29,7 +29,8 @@ Nobody who wrote this connector has read a live account of amoCRM with it. Its p
 TAIL = """\
 
 “Assumed” is what nobody has seen. An account can answer much of it: `source-amocrm probe` asks
-([probe.md](probe.md)).
+([probe.md](probe.md)). “Seen by verify” is whether `source-amocrm verify` would show on an account that the promise
+does not hold there ([verify.md](verify.md)).
 """
 
 
@@ -50,8 +51,8 @@ def pages() -> dict[Path, str]:
         link = page.removeprefix("docs/") if page.startswith("docs/") else f"../{page}"
         lines += [
             f"## [{page}]({link})\n",
-            "| promised | rests on | assumed | tested by |",
-            "| --- | --- | --- | --- |",
+            "| promised | rests on | assumed | seen by verify | tested by |",
+            "| --- | --- | --- | --- | --- |",
         ]
         lines += [_line(promise) for promise in promises if promise["page"] == page] + [""]
     return {PAGE: "\n".join(lines)}
@@ -62,7 +63,7 @@ def _line(promise: dict[str, Any]) -> str:
     probe = f" Asked by the probe: {promise['probe']}." if "probe" in promise else ""
     assumed = promise.get("assumed", "–") + ("." if probe and "assumed" in promise else "") + probe
     tests = "<br>".join(f"`{test.partition('::')[2]}` in {test.partition('::')[0]}" for test in promise["tests"])
-    cells = (promise["says"].strip("| ").replace(" | ", ": "), rests, assumed, tests)
+    cells = (promise["says"].strip("| ").replace(" | ", ": "), rests, assumed, promise["verify"], tests)
     return f"| {' | '.join(cells)} |"
 
 

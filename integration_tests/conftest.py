@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from testing import postgres
+
 if TYPE_CHECKING:
     from selenium import webdriver
 
@@ -32,3 +34,13 @@ def image(connector_image_override: str | None) -> str:
         "Which image? `make image-test` gives it: --connector-image airbyte/source-amocrm:dev"
     )
     return connector_image_override
+
+
+@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an empty database; a module's tests run once with each kind."""
+    if request.param == "duckdb":
+        yield str(tmp_path_factory.mktemp("duckdb") / "crm.duckdb")
+        return
+    with postgres.server() as url:
+        yield url

@@ -55,15 +55,6 @@ MAPPED = {
 REPLACED = "The personal_data settings have changed. Rows already loaded keep the old form until they change."
 
 
-@pytest.fixture(scope="module", params=["duckdb", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if request.param == "duckdb":
-        yield str(tmp_path_factory.mktemp("duckdb") / "crm.duckdb")
-        return
-    with postgres.server() as url:
-        yield url
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     account = Account.generate(leads=300)

@@ -34,7 +34,7 @@ from testing.sheets import tables_of
 PACKAGE = SCHEMA.parents[1]
 
 
-PROJECTS = ["1001", "1002", "1003", "2001", "2002", "2003", "3001", "3002", "3003", "3004", "4001"]
+PROJECTS = ["1001", "1002", "1003", "2001", "2002", "2003", "3001", "3002", "3003", "3004", "3005", "4001"]
 FINISHED = {"1.5": "2026-01-01 10:00:00", "2.5": "2026-01-02 10:00:00", "3.5": "2026-01-03 10:00:00"}
 """When each load of dlt ended; the last one did not."""
 CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies", "customers": "customers"}
@@ -123,6 +123,22 @@ class SilentlyGone:
         self._store(database, "3002", listless, self.old)
         self._store(database, "3003", {**self.tables, "live_entities": {}}, self.old)
         self._store(database, "3004", self.tables, {})
+        self._store(database, "3005", self.damaged(), self.old)
+
+    def damaged(self) -> dict[str, dict[Key, Row]]:
+        """The tables without two contacts that are there, without companies, and with a live deal marked as deleted."""
+        dated = {name: [(self.tables[name][own,], own) for own in self.old[name]] for name in ("contacts", "deals")}
+        live = {
+            name: sorted(
+                (row["updated_at"], own) for row, own in rows if own not in self.gone[name] and not row["is_deleted"]
+            )
+            for name, rows in dated.items()
+        }
+        lost = {own for _, own in live["contacts"][3:5]}
+        contacts = {key: row for key, row in self.tables["contacts"].items() if key[0] not in lost}
+        _, deal = live["deals"][3]
+        deals = {**self.tables["deals"], (deal,): {**self.tables["deals"][deal,], "is_deleted": True}}
+        return {**self.tables, "contacts": contacts, "companies": {}, "deals": deals}
 
     def _store(
         self, database: str, project: str, tables: Mapping[str, Mapping[Key, Row]], first: Mapping[str, list[int]]
@@ -305,6 +321,27 @@ def test_a_silent_merge_and_a_silent_purge(duckdb_file: str, silently_gone: Sile
                 everything -= {own for (own,), row in silently_gone.tables[name].items() if row["is_deleted"]}
             assert found["3001"] == everything - silently_gone.gone[name], name
             assert found["3002"] == found["3003"] == found["3004"] == everything, name
+
+
+def test_ids_are_compared_with_the_last_list_without_a_request(duckdb_file: str, silently_gone: SilentlyGone) -> None:
+    asked = (
+        "SELECT project_id, source_table, listed_missing, listed_extra FROM amocrm_marts.completeness "
+        "WHERE listed IS NOT NULL"
+    )
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for row in models.query(duckdb_file, asked):
+        found.setdefault(row["project_id"], {})[row["source_table"]] = (row["listed_missing"], row["listed_extra"])
+    extra = {name: len(ids) for name, ids in silently_gone.gone.items()}
+    listed = silently_gone.tables["live_entities"].values()
+    companies = sum(row["entity_type"] == "companies" for row in listed)
+    assert found == {
+        "3001": {name: (0, extra[name]) for name in CARDS},
+        "3004": dict.fromkeys(CARDS, (0, None)),
+        "3005": {
+            "deals": (1, extra["deals"]), "contacts": (2, extra["contacts"]), "companies": (companies, 0),
+            "customers": (0, extra["customers"]),
+        },
+    }  # fmt: skip
 
 
 def test_the_time_zone_may_be_given(duckdb_file: str) -> None:

@@ -106,10 +106,26 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
     models.store_syncs(file, "1001", [("2025-12-30 09:00", "2025-12-30 09:01", []), LATER])
     models.store_syncs(file, "1002", [("2025-12-30 09:00", "2025-12-30 09:01", [REVOKED]), (*LATER[:2], [])])
     models.store_syncs(file, "1009", [LATER])
+    for project, rows in VERIFIED.items():
+        models.store(file, project, {"verifications": [EQUAL | row for row in rows]}, "duckdb")
     given = ["--project", "1001,1002,1003", *AS_BUILT, "--plans", str(plans), "--costs", str(costs)]
     done = run(*given, "--out", str(folder / "report.html"), database=file)
     assert (done.returncode, done.stdout) == (0, f"\nThe report: {folder / 'report.html'}\n"), done.stderr
     return file
+
+
+EQUAL = {"verified_at": "2025-12-30T09:05:00Z", "looked_at": 2_500, "is_whole": True, "missing": 0, "extra": 0,
+         "stale": 0, "unequal": 0}  # fmt: skip
+VERIFIED: dict[str, list[models.Row]] = {
+    "1001": [
+        {"source_table": "deals", "verified_at": "2025-12-29T09:05:00Z", "missing": 9},
+        {"source_table": "deals", "missing": 1, "unequal": 2},
+        {"source_table": "events", "looked_at": 100, "is_whole": False},
+        {"source_table": "users", "looked_at": 0, "failure": "amoCRM refused the list."},
+    ],
+    "1002": [{"source_table": "users"}],
+}
+"""What the verifications of two accounts found; those of 1001 of the day before count no more."""
 
 
 def first_source(known: oracle.Known) -> str:
@@ -942,6 +958,17 @@ def test_the_failures_of_the_last_syncs_are_told_by_project_and_those_of_other_p
     assert told == f"The last sync could not read everything:1001, last read whole 2025-12-30 09:01 UTC: {REVOKED}"
 
 
+def test_the_last_verification_of_each_account_is_told_with_its_date(page: Report) -> None:
+    notes = [note.replace("\u202f", " ") for note in page.sections()["freshness"]["notes"]]
+    assert notes[-3:] == [
+        "1001: Compared with amoCRM on Dec 30, 2025, 12:05 PM: 3 differences in 2,600 rows looked at, in deals. 1 of 2 "
+        "tables were looked at in part.",
+        "1001: Could not be compared then: users.",
+        "1002: Compared with amoCRM on Dec 30, 2025, 12:05 PM: 2,500 rows looked at, no difference. 0 of 1 tables were "
+        "looked at in part.",
+    ]
+
+
 def test_failures_are_read_of_a_file_that_has_the_name_of_the_schema(tmp_path: Path) -> None:
     file = str(tmp_path / "amocrm.duckdb")
     with closing(duckdb.connect(file)) as connection:
@@ -982,7 +1009,8 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
         ),
         of_deals,
     )  # fmt: skip
-    told, absent, empty = shown["freshness"]["notes"]
+    told, absent, empty, verified = shown["freshness"]["notes"]
+    assert verified.startswith("Compared with amoCRM on Dec 30, 2025")
     assert told == f"The last sync could not read everything:{sentence}"
     assert absent.startswith(
         "Not read: calls, companies, company_field_changes, company_responsible_changes, contact_field_changes, "

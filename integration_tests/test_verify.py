@@ -18,19 +18,10 @@ import pytest
 from amocrm_warehouse.verify.findings import Verification
 from amocrm_warehouse.verify.verify_command import verify
 from sandbox import OFF, Account, RealClock, Server, writes
-from testing import forked, postgres
-from testing.warehouse import query, start, unanswered
+from testing import forked
+from testing.warehouse import copied, query, unanswered
 
 PROJECT = "1001"
-
-
-@pytest.fixture(scope="module", params=["duckdb", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if request.param == "duckdb":
-        yield str(tmp_path_factory.mktemp("verify") / "crm.duckdb")
-        return
-    with postgres.server() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +40,19 @@ def config(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def synced(config: Path, database: str) -> str:
+    """The database after the first sync of the account."""
+    sync(config, database)
+    return database
+
+
+@pytest.fixture
+def crm(synced: str, tmp_path: Path) -> str:
+    """A copy of it, which a test may damage."""
+    return copied(synced, tmp_path)
+
+
 def _ids(account: Account, kind: str) -> list[int]:
     return [row_id for _, row_id in account.tables[kind].index("id")]
 
@@ -60,9 +64,8 @@ def later(account: Account, seconds: int) -> None:
 
 
 def sync(config: Path, database: str, *options: str) -> None:
-    process = start(config, database, PROJECT, *options)
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output
+    done = forked.run(["sync", "--config", config, "--project", PROJECT, *options], {"DB": database})
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def change(database: str, *statements: str) -> None:
@@ -111,37 +114,46 @@ def people_at_work(account: Account, seed: int) -> Iterator[None]:
         thread.join()
 
 
-def test_the_row_that_the_syncs_walk_never_met_is_missing(server: Server, config: Path, database: str) -> None:
-    hidden = _ids(server.account, "leads")[3]
+def silently_created(account: Account) -> int:
+    """Creates a deal of which no event tells, so that only the list shows it."""
+    with account.lock:
+        deal, now = account.next_id("leads"), account.clock.now()
+        like = account.row("leads", _ids(account, "leads")[3])
+        account.tables["leads"].put(deal, {**like, "id": deal, "created_at": now, "updated_at": now})
+    return deal
+
+
+def test_the_row_that_the_syncs_walk_never_met_is_missing(server: Server, config: Path, crm: str) -> None:
+    hidden = silently_created(server.account)
     server.account.switches.hidden_by_date = frozenset({hidden})
-    sync(config, database)
-    found = verify(config, database, PROJECT)
+    later(server.account, 10)
+    sync(config, crm)
+    found = verify(config, crm, PROJECT, kept=False)
     assert differences(found) == {"deals": {"missing": 1}}
     assert found.exit_code == 1
     assert found.tables["deals"].examples == {"missing": [str(hidden)]}
 
     server.account.switches.hidden_by_date = frozenset()
     with server.account.lock:
-        writes.cards.edit(server.account, "leads", hidden, name="seen now")
+        writes.edit(server.account, "leads", hidden, name="seen now")
         later(server.account, 2)
-    assert differences(verify(config, database, PROJECT)) == {"deals": {"missing": 1}}, "an edit is no excuse"
-    sync(config, database)
-    found = verify(config, database, PROJECT)
+    assert differences(verify(config, crm, PROJECT, kept=False)) == {"deals": {"missing": 1}}, "an edit is no excuse"
+    sync(config, crm)
+    found = verify(config, crm, PROJECT, kept=False)
     assert (differences(found), found.exit_code) == ({}, 0)
     looked_at = sum(finding.looked_at for finding in found.tables.values())
     assert found.sentence() == f"All {looked_at:,} rows looked at are equal; 1 table of 60 was looked at in part."
 
 
-def test_every_damage_is_found_and_nothing_else_while_people_work(server: Server, config: Path, database: str) -> None:
-    sync(config, database)
+def test_every_damage_is_found_and_nothing_else_while_people_work(server: Server, config: Path, crm: str) -> None:
     leads, contacts = _ids(server.account, "leads"), _ids(server.account, "contacts")
     linked = next(i for i in leads[20:] if server.account.linked("leads", i, "contacts"))
     filled = next(i for i in leads[30:] if i != linked and server.account.row("leads", i)["custom_fields_values"])
     [[fields]] = [tuple(row.values()) for row in query(
-        database, f"SELECT count(*) FROM amocrm.amocrm_{PROJECT}_custom_fields_deals WHERE lead_id = {filled}"
+        crm, f"SELECT count(*) FROM amocrm.amocrm_{PROJECT}_custom_fields_deals WHERE lead_id = {filled}"
     )]  # fmt: skip
     change(
-        database,
+        crm,
         f"DELETE FROM {{deals}} WHERE lead_id IN ({leads[5]}, {leads[6]})",
         f"UPDATE {{deals}} SET name = 'wrong' WHERE lead_id = {leads[7]}",  # text
         f"UPDATE {{deals}} SET sale = sale + 1 WHERE lead_id = {leads[8]}",  # number
@@ -172,11 +184,11 @@ def test_every_damage_is_found_and_nothing_else_while_people_work(server: Server
         "users": {"unequal": {"name": 1}},
         "events": {"missing": 1},
     }
-    assert differences(verify(config, database, PROJECT)) == wanted
+    assert differences(verify(config, crm, PROJECT, kept=False)) == wanted
 
-    sync(config, database)  # brings nothing of it back, for nothing of it has changed in the account
+    sync(config, crm)  # brings nothing of it back, for nothing of it has changed in the account
     with people_at_work(server.account, seed=5):
-        found = verify(config, database, PROJECT)
+        found = verify(config, crm, PROJECT, kept=False)
     there = differences(found).keys()
     # the sync has mended a list that is read whole, and what lies within its look-back; the parts of a card that
     # somebody has just edited come with the next one
@@ -184,10 +196,12 @@ def test_every_damage_is_found_and_nothing_else_while_people_work(server: Server
     assert found.as_json()["tables"]["deals"]["changed_since"] > 0
 
 
-def test_the_command_says_it_in_a_table_and_in_a_file(config: Path, database: str, tmp_path: Path) -> None:
+def test_the_command_says_it_in_a_table_and_in_a_file_and_keeps_it(config: Path, crm: str, tmp_path: Path) -> None:
+    change(crm, "DELETE FROM {deals} WHERE NOT is_deleted")
+    before = tables_in(crm)
     file = tmp_path / "verified.json"
     options = ["verify", "--config", str(config), "--project", PROJECT, "--json", str(file)]
-    done = forked.run(options, {"DB": database})
+    done = forked.run(options, {"DB": crm})
     assert done.returncode == 1, done.stderr
     first, _, heading, *_ = done.stdout.splitlines()
     assert " differences in " in first
@@ -195,29 +209,86 @@ def test_the_command_says_it_in_a_table_and_in_a_file(config: Path, database: st
         "table                                         account   database  looked at    missing      extra      stale"
         "  changed since    sampled    unequal"
     )
+    assert "not kept" not in done.stdout
     numbers = json.loads(file.read_text(encoding="utf-8"))
     assert set(numbers["tables"]["deals"]) == {
         "account", "database", "looked_at", "missing", "extra", "stale", "changed_since", "sampled", "unequal",
     }  # fmt: skip
 
+    assert tables_in(crm) - before == {f"amocrm_{PROJECT}_verifications"}
+    kept = {row["source_table"]: row for row in query(crm, f"SELECT * FROM amocrm.amocrm_{PROJECT}_verifications")}
+    assert kept.keys() == numbers["tables"].keys()
+    moments = {(row["verified_at"], row["synced_at"]) for row in kept.values()}
+    assert moments == {(numbers["verified_at"].replace("+00:00", "Z"), numbers["synced_at"].replace("+00:00", "Z"))}
+    for stream, found in numbers["tables"].items():
+        row = kept[stream]
+        assert row["unequal_columns"] == (", ".join(f"{name} {n}" for name, n in found["unequal"].items()) or None)
+        assert row["unequal"] == sum(found["unequal"].values())
+        same = {"account": "rows_in_account", "database": "rows_in_database"}
+        for number in found.keys() - {"unequal"}:
+            assert row[same.get(number, number)] == found[number], (stream, number)
+    assert kept["deals"]["missing"] + kept["deals"]["changed_since"] == kept["deals"]["rows_in_account"]
+    assert kept["deals"]["missing"] > 100
+    assert len([name for name, row in kept.items() if not row["is_whole"]]) == 1
+
+
+def tables_in(database: str) -> set[str]:
+    listed = "SELECT table_name FROM information_schema.tables WHERE table_schema IN ('amocrm', 'amocrm_load')"
+    return {row["table_name"] for row in query(database, listed)}
+
+
+def test_who_may_only_read_gets_the_result_and_one_sentence(config: Path, crm: str) -> None:
+    if not crm.startswith("postgresql:"):
+        pytest.skip("a DuckDB file has no users")
+    before = tables_in(crm)
+    with psycopg.connect(crm, autocommit=True) as connection:
+        connection.execute("CREATE ROLE reader LOGIN")
+        connection.execute("GRANT USAGE ON SCHEMA amocrm TO reader")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA amocrm TO reader")
+    done = forked.run(
+        ["verify", "--config", str(config), "--project", PROJECT], {"DB": crm.replace("postgres@", "reader@")}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    first, *_, last = done.stdout.splitlines()
+    assert first.endswith(" rows looked at are equal; 1 table of 60 was looked at in part.")
+    assert last == (
+        "The result was not kept: This PostgreSQL user may not create the tables. Let the owner of the database run "
+        "GRANT USAGE, CREATE ON SCHEMA amocrm TO reader; GRANT USAGE, CREATE ON SCHEMA amocrm_load TO reader; and run "
+        "again."
+    )
+    assert tables_in(crm) == before
+
 
 def test_a_refresh_that_is_killed_leaves_the_rows_and_the_next_sync_ends_it(
-    server: Server, config: Path, database: str
+    server: Server, config: Path, crm: str
 ) -> None:
+    change(
+        crm, "DELETE FROM {contacts}", "DELETE FROM {tasks}", "UPDATE {deals} SET name = 'wrong'",
+        "DELETE FROM {events} WHERE event_id = (SELECT min(event_id) FROM {events})",
+    )  # fmt: skip
+    refresh = [
+        "sync",
+        "--config",
+        str(config),
+        "--project",
+        PROJECT,
+        "--refresh",
+        "deals,contacts,companies,tasks,events",
+    ]
     count = f"SELECT count(*) AS rows FROM amocrm.amocrm_{PROJECT}_deals"
-    before = query(database, count)
+    before = query(crm, count)
     met = len(server.sandbox.log)
     with unanswered(server, "/api/v4/leads"):
-        process = start(config, database, PROJECT, "--refresh", "deals,contacts,companies,tasks,events")
+        process = forked.Forked(refresh, {"DB": crm})
         while not any(line.path == "/api/v4/leads" for line in server.sandbox.log[met:]):
             assert process.poll() is None
             time.sleep(0.05)
         process.kill()
         process.communicate()
-    assert query(database, count) == before
+    assert query(crm, count) == before
 
-    sync(config, database)
-    assert differences(verify(config, database, PROJECT)) == {}
+    sync(config, crm)
+    assert differences(verify(config, crm, PROJECT, kept=False)) == {}
 
 
 def test_without_an_ended_sync_there_is_nothing_to_verify(config: Path, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
@@ -83,6 +85,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return value
+
+
+def copied(database: str, folder: Path) -> str:
+    """Returns the address of a copy of a database that nobody uses. `folder`: for the copy of a DuckDB file."""
+    if not database.startswith("postgresql:"):
+        return str(shutil.copy(database, folder / "copy.duckdb"))
+    server, _, template = database.rpartition("/")
+    name = f"copy_{uuid.uuid4().hex}"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(cast(Any, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    return f"{server}/{name}"
 
 
 def stored(database: str, project: str, streams: Iterable[str]) -> dict[str, dict[tuple[Any, ...], Row]]:

@@ -11,7 +11,7 @@ import pytest
 
 from docs.assurance import RESTS, ROOT, load, pages
 
-KNOWN = {"page", "says", "rests", "tests", "assumed", "reference", "probe"}
+KNOWN = {"page", "says", "rests", "tests", "assumed", "reference", "probe", "verify"}
 LIVE = "No live account has been read by its authors"
 
 
@@ -56,6 +56,7 @@ SECTIONS: list[dict[str, str]] = load()["sections"]
 def test_a_promise_stands_on_its_page_with_a_test_and_a_mark(promise: dict[str, Any]) -> None:
     assert promise.keys() <= KNOWN
     assert plain(promise["says"]) in plain(page(promise["page"]))
+    assert re.match("(yes|in part): .|no$|no: .", promise["verify"])
     assert promise["rests"]
     assert set(promise["rests"]) <= RESTS.keys()
     assert promise["tests"]

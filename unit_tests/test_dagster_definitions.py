@@ -17,12 +17,13 @@ import amocrm_fleet.dagster_definitions as project
 from amocrm_fleet.accounts_folder import FleetAccount, accounts, add
 from amocrm_fleet.dagster_settings import Settings
 from amocrm_fleet.fleet_sync import Syncing
+from amocrm_fleet.fleet_verify import Verifying
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.status import LastSync, Status, record, status_of
 from sandbox import OFF, Account, Server
 from sandbox.server import oauth_credentials
 from source_amocrm import atomic_file
-from testing.fake_loader import LOADER
+from testing.fake_loader import LOADER, VERIFIER
 
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=timezone.utc)
 FOLDER = "accounts"
@@ -272,6 +273,37 @@ def test_the_models_are_of_the_accounts_that_have_been_read(
     job = project.defs.resolve_job_def("build_models")
     assert job.execute_in_process(instance=instance).success
     assert (tmp_path / "models").read_text() == "postgresql://user@host/crm --quiet --project north_east,west\n"
+
+
+def test_a_verification_fails_the_check_of_the_tables_and_tells_which_account_differs(
+    instance: dg.DagsterInstance, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, "differs", "east", "unread")
+    (tmp_path / "tell").write_text(f"#!/bin/bash\ncat >> {tmp_path}/told\n")
+    (tmp_path / "tell").chmod(0o755)
+    monkeypatch.setenv("ALERT", str(tmp_path / "tell"))
+    monkeypatch.setattr(Settings, "verifying", property(lambda self: Verifying(self.db, verifier=VERIFIER)))
+    for name in ("differs", "east"):
+        assert run(instance, name).get_asset_check_evaluations() == [], "a sync verifies nothing"
+    result = project.defs.resolve_job_def("verify").execute_in_process(instance=instance)
+    [check] = result.get_asset_check_evaluations()
+    assert (check.asset_key, check.check_name, check.passed) == (project.tables.key, "equals_the_account", False)
+    equal = "All 7 rows looked at are equal; 0 tables of 1 were looked at in part."
+    differs = "2 differences in 7 rows looked at: deals (2 missing). 0 tables of 1 were looked at in part."
+    assert {name: one.value for name, one in check.metadata.items()} == {"differs": differs, "east": equal}
+    told = json.loads((tmp_path / "told").read_text())
+    assert (told["account"], told["failure"].startswith(differs)) == ("differs", True)
+    of = {account.name: status_of(account).verified for account in accounts(folder)}
+    assert {name: one and one.code for name, one in of.items()} == {"differs": 1, "east": 0, "unread": None}
+
+    (folder / "differs.json").unlink()
+    [check] = project.defs.resolve_job_def("verify").execute_in_process(instance=instance).get_asset_check_evaluations()
+    assert check.passed
+
+
+def test_accounts_are_verified_once_a_week() -> None:
+    assert project.verify_schedule.cron_schedule == "0 3 * * 0"
+    assert Settings.of({"VERIFY": "0 4 1 * *"}).verify == "0 4 1 * *"
 
 
 def test_no_event_holds_the_password_of_the_database(

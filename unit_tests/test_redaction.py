@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from amocrm_probe import redaction
+from amocrm_probe import list_shapes, redaction
 from amocrm_probe.answer import ACCOUNT, ProbeAnswer, Why
 from amocrm_probe.lists import LISTS
 from amocrm_probe.probe_page import page
@@ -115,6 +115,7 @@ ALLOWED = {
     *(why.value for why in Why),
     *(question.name for question in QUESTIONS),
     *(value for question in QUESTIONS for value in question.values),
+    *("shapes", "rows", "places", "words", *redaction.TOLD, list_shapes.OWN_FIELD),
 }
 
 
@@ -135,7 +136,7 @@ def test_nothing_of_an_account_is_told(seed: int) -> None:
     assert text.replace("\n", "").isprintable()
     assert found["answers"].keys() == {question.name for question in QUESTIONS}
     texts = {leaf for leaf in leaves(found) if isinstance(leaf, str)} - ALLOWED - {found["version"]}
-    assert {part for text in texts for part in text.split(".")} <= {*NAMES, *WORDS, ""}, texts
+    assert {part for text in texts for part in text.split(".")} <= {*NAMES, *WORDS, "*", ""}, texts
 
 
 def test_only_what_is_declared_is_let_through() -> None:
@@ -149,6 +150,7 @@ def test_only_what_is_declared_is_let_through() -> None:
     found = redaction.document(
         [question],
         {"kind": {ACCOUNT: answer, "example.amocrm.ru": answer, "leads": ProbeAnswer(10**12, likely=True)}},
+        {},
         version="1.2.3\nIvan",
         brand="example.amocrm.ru",
         requests=12,
@@ -168,6 +170,7 @@ def test_only_what_is_declared_is_let_through() -> None:
                 "leads": {"answer": 999_999, "likely": True},
             }
         },
+        "shapes": {},
     }
 
 

@@ -14,22 +14,27 @@ from amocrm_fleet import fleet_command
 from amocrm_fleet.accounts_folder import FleetAccount, add
 from amocrm_fleet.fleet_page import write_page
 from amocrm_fleet.processes import log_of
-from amocrm_fleet.status import LastSync, Status, age, table, worst_first
+from amocrm_fleet.status import LastSync, LastVerification, Status, age, record, status_of, table, worst_first
 from source_amocrm import atomic_file
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
+EQUAL = LastVerification(0, "All 1,234 rows looked at are equal.", ended="2026-11-26T10:00:00Z")
+DIFFERENT = LastVerification(1, "2 differences in 7 rows.", 2, ["Read them anew."], "2026-11-24T12:00:00Z")
+UNSEEN = LastVerification(2, "No answer.", ended="2026-11-27T11:30:00Z")
 LONG = "The account is not paid for: " + "deals, contacts, " * 20
 
 
-def put(folder: Path, name: str, *syncs: tuple[int, LastSync]) -> FleetAccount:
-    """An account and its syncs, by how many minutes ago each ended."""
+def put(
+    folder: Path, name: str, *syncs: tuple[int, LastSync], verified: LastVerification | None = None
+) -> FleetAccount:
+    """An account, its syncs, by how many minutes ago each ended, and its last verification."""
     account = add(folder, {"account_domain": f"{name}.amocrm.ru"}, name)
     status = Status()
     for minutes, sync in syncs:
         status = status.after(sync, NOW - timedelta(minutes=minutes))
     if syncs:
         account.beside("status.json").parent.mkdir(exist_ok=True)
-        kept = {**vars(status), "last": vars(status.last)}
+        kept = {**vars(status), "last": vars(status.last), "verified": verified and vars(verified)}
         atomic_file.write(account.beside("status.json"), atomic_file.json_text(kept))
     return account
 
@@ -37,10 +42,16 @@ def put(folder: Path, name: str, *syncs: tuple[int, LastSync]) -> FleetAccount:
 @pytest.fixture
 def accounts(tmp_path: Path) -> list[FleetAccount]:
     folder = tmp_path / "accounts"
-    fine = put(folder, "fine", (15, LastSync(1234, 2.0, notices=["It is now called south."])))
-    stale = put(folder, "stale", (60 * 24 * 3, LastSync(7, 1.0)))
+    fine = put(folder, "fine", (15, LastSync(1234, 2.0, notices=["It is now called south."])), verified=EQUAL)
+    stale = put(folder, "stale", (60 * 24 * 3, LastSync(7, 1.0)), verified=DIFFERENT)
     new = put(folder, "new")
-    refused = put(folder, "refused", (180, LastSync(5, 1.0)), (20, LastSync(failures=[f"{LONG}\nTables: deals."])))
+    refused = put(
+        folder,
+        "refused",
+        (180, LastSync(5, 1.0)),
+        (20, LastSync(failures=[f"{LONG}\nTables: deals."])),
+        verified=UNSEEN,
+    )
     dead = put(folder, "dead", *((minutes, LastSync(failures=["Access was <withdrawn>."])) for minutes in (90, 60, 30)))
     return [fine, stale, new, refused, dead]
 
@@ -48,12 +59,12 @@ def accounts(tmp_path: Path) -> list[FleetAccount]:
 def test_the_table(accounts: list[FleetAccount]) -> None:
     cause = f"The account is not paid for: {'deals, contacts, ' * 20}"[:109] + "…"
     assert table(worst_first(accounts), NOW).splitlines() == [
-        "account  state         last sync   last good    rows  cause",
-        "dead     failed ×3     30 min ago  never           0  Access was <withdrawn>.",
-        f"refused  failed        20 min ago  3 h ago         0  {cause}",
-        "new      never synced  never       never           –",
-        "stale    up to date    3 days ago  3 days ago      7",
-        "fine     up to date    15 min ago  15 min ago  1,234",
+        "account  state         last sync   last good    rows  verified                   cause",
+        "dead     failed ×3     30 min ago  never           0  never                      Access was <withdrawn>.",
+        f"refused  failed        20 min ago  3 h ago         0  not looked at, 30 min ago  {cause}",
+        "new      never synced  never       never           –  never",
+        "stale    up to date    3 days ago  3 days ago      7  2 differ, 3 days ago",
+        "fine     up to date    15 min ago  15 min ago  1,234  equal, 26 h ago",
     ]
 
 
@@ -84,8 +95,21 @@ def test_the_command(accounts: list[FleetAccount], capsys: pytest.CaptureFixture
         "last": {
             "rows": 0, "seconds": 0.0, "failures": ["Access was <withdrawn>."], "notices": [], "lasting": False,
         },
+        "verified": None,
     }  # fmt: skip
     assert refused["last"]["failures"] == [f"{LONG}\nTables: deals."]
+    assert fleet_command.main(["status", "--accounts", folder, "--json", "--only", "stale"]) == 0
+    [stale] = json.loads(capsys.readouterr().out)
+    assert stale["verified"] == {
+        "code": 1, "sentence": "2 differences in 7 rows.", "differences": 2, "notices": ["Read them anew."],
+        "ended": "2026-11-24T12:00:00Z",
+    }  # fmt: skip
+
+
+def test_a_sync_keeps_what_the_last_verification_found(accounts: list[FleetAccount]) -> None:
+    for sync in (LastSync(1), LastSync(failures=["No."])):
+        record(accounts[1], sync)
+        assert status_of(accounts[1]).verified == DIFFERENT
 
 
 def test_the_page(accounts: list[FleetAccount], tmp_path: Path) -> None:
@@ -102,12 +126,13 @@ def test_the_page(accounts: list[FleetAccount], tmp_path: Path) -> None:
         for row in re.findall(r"<tr class.*?</tr>", text, re.DOTALL)
     ]
     assert rows == [
-        ["dead", "failed ×3", "30 min ago", "never", "0", "Access was <withdrawn>.", "log"],
-        ["refused", "failed", "20 min ago", "3 h ago", "0", f"{LONG}\nTables: deals.", ""],
-        ["new", "never synced", "never", "never", "–", "", ""],
-        ["stale", "up to date", "3 days ago", "3 days ago", "7", "", ""],
-        ["fine", "up to date", "15 min ago", "15 min ago", "1,234", "It is now called south.", ""],
+        ["dead", "failed ×3", "30 min ago", "never", "0", "never", "Access was <withdrawn>.", "log"],
+        ["refused", "failed", "20 min ago", "3 h ago", "0", "not looked at, 30 min ago", f"{LONG}\nTables: deals.", ""],
+        ["new", "never synced", "never", "never", "–", "never", "", ""],
+        ["stale", "up to date", "3 days ago", "3 days ago", "7", "2 differ, 3 days ago", "", ""],
+        ["fine", "up to date", "15 min ago", "15 min ago", "1,234", "equal, 26 h ago", "It is now called south.", ""],
     ]
+    assert '<td class="differs" title="2 differences in 7 rows.">' in text
     assert 'href="accounts/.fleet/logs/dead.log"' in text
     assert re.findall(r"https?://", text) == []
 

@@ -280,6 +280,23 @@ QUERIES = {
         from amocrm_marts.freshness
         order by project_id, source_table
     """,
+    "verified": """
+        select
+            project_id, source_table, verified_at, looked_at, is_whole, failure is not null as has_failed,
+            missing + extra + stale + unequal as differences
+        from (
+            select completeness.*, max(verified_at) over (partition by project_id) as last_verified_at
+            from amocrm_marts.completeness
+        ) as found
+        where verified_at = last_verified_at
+        order by project_id, source_table
+    """,
+    "unlisted": """
+        select project_id, source_table, listed_missing
+        from amocrm_marts.completeness
+        where listed_missing > 0
+        order by project_id, source_table
+    """,
 }
 
 

@@ -322,6 +322,30 @@ function nothing(section) {
   return said((section.needsAll ? of.every((row) => row.row_count) : of.some((row) => row.row_count)) ? "none.chosen" : "none.ever");
 }
 
+// What the last verification of each account found, and when.
+function verified(tell) {
+  const inScope = (row) => state.scope.project === null || row.project_id === state.scope.project;
+  const name = (project) => (TABLES.accounts.length > 1 ? `${project}: ` : "");
+  return [
+    ...grouped((TABLES.verified || []).filter(inScope), "project_id").flatMap((of) => {
+      const failed = of.filter((row) => row.has_failed);
+      const looked = of.filter((row) => !row.has_failed);
+      const differing = looked.filter((row) => row.differences);
+      const account = TABLES.accounts.find((one) => one.project_id === of[0].project_id);
+      const text = said(differing.length ? "freshness.differs" : "freshness.equal", {
+        time: tell.moment(of[0].verified_at, { zone: account.time_zone }), rows: tell.number(sum(looked, "looked_at")), count: tell.number(sum(looked, "differences")),
+        differing: differing.map((row) => row.source_table).join(", "), part: looked.filter((row) => !row.is_whole).length, tables: looked.length,
+      });
+      return [
+        made("p", name(account.project_id) + text, { className: differing.length ? "warning verified" : "note verified" }),
+        ...(failed.length ? [made("p", name(account.project_id) + said("freshness.unverified", { tables: failed.map((row) => row.source_table).join(", ") }), { className: "warning verified" })] : []),
+      ];
+    }),
+    ...grouped((TABLES.unlisted || []).filter(inScope), "project_id").map((of) => (
+      made("p", name(of[0].project_id) + said("freshness.unlisted", { tables: of.map((row) => `${row.source_table} ${tell.number(row.listed_missing)}`).join(", ") }), { className: "warning unlisted" }))),
+  ];
+}
+
 function notRead() {
   const named = (rows) => grouped(rows, "project_id").map((of) => (
     (TABLES.accounts.length > 1 ? `${of[0].project_id}: ` : "") + of.map((row) => row.source_table).join(", "))).join("; ");
@@ -346,7 +370,7 @@ function card(section, view, tell, drawings) {
     fold(FOLDED.includes(section.id) !== state.folds.has(section.id));
     writeAddress();
   };
-  if (section.id === "freshness") inside.append(...notRead());
+  if (section.id === "freshness") inside.append(...notRead(), ...verified(tell));
   if (section.of.some((name) => !TABLES[name])) {
     inside.append(made("p", said("none.unbuilt"), { className: "none" }));
     return element;

@@ -81,7 +81,7 @@ def sync(
     _check_names(project, dataset)
     kind = kind_of(to)
     outcome = Outcome()
-    with _files_for_their_owner(), table_set(to, project.lower(), dataset) as folder:
+    with files_for_their_owner(), table_set(to, project.lower(), dataset) as folder:
         # dlt and the CDK take seconds to import, so mistakes are looked for before
         from amocrm_warehouse.sync.connector import Reading
         from amocrm_warehouse.sync.load_packages import Packages
@@ -155,7 +155,7 @@ def _check_names(project: str, dataset: str) -> None:
 
 
 @contextmanager
-def _files_for_their_owner() -> Iterator[None]:
+def files_for_their_owner() -> Iterator[None]:
     """Makes the files that this process creates readable for their owner alone, DuckDB's file and log too."""
     before = os.umask(0o077)
     try:

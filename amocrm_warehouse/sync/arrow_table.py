@@ -12,6 +12,8 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
+from amocrm_warehouse.column_kind import column_kind
+
 pa.array([])  # the first array imports pandas, which two threads at once would find half imported
 READ_AT = "_airbyte_extracted_at"
 """The column of the moment when a row was read, named as Airbyte's destinations name it."""
@@ -113,15 +115,6 @@ class Table:
 
 def _array(kind: str, values: list[Any]) -> pa.Array:
     return pa.array(values, pa.string()).cast(TIME) if kind == "time" else pa.array(values, arrow_type(kind))
-
-
-def column_kind(column: Mapping[str, Any]) -> str:
-    """Returns integer, number, boolean, time, json or string."""
-    types = [column["type"]] if isinstance(column["type"], str) else column["type"]
-    [kind] = [one for one in types if one != "null"]
-    if kind in ("array", "object"):
-        return "json"
-    return "time" if column.get("format") == "date-time" else str(kind)
 
 
 def arrow_type(kind: str) -> pa.DataType:

@@ -7,28 +7,17 @@ import signal
 import sys
 import time
 from datetime import datetime
-from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import NoReturn
 
 from amocrm_warehouse.database_address import add_database, listed
+from amocrm_warehouse.hidden_modules import without_heavy_modules
 from amocrm_warehouse.interrupt import end_as_by_ctrl_c, exit_code, interrupted
 from amocrm_warehouse.sync.account_sync import Outcome, project_of, sync
 from amocrm_warehouse.table_names import SCHEMA, table_name
 
 SHORTEST_PERIOD = 30
 """Least seconds from one round of `--every` to the next: a round asks for each list, changed or not."""
-
-
-class _Without(MetaPathFinder):
-    """Hides modules, of 70 MB, that dlt, pyarrow and duckdb import if they are installed, and do not need."""
-
-    def __init__(self, *modules: str) -> None:
-        self._modules = modules
-
-    def find_spec(self, name: str, *_: object) -> None:
-        if name in self._modules:
-            raise ModuleNotFoundError(f"A sync needs no {name}", name=name)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -83,9 +72,7 @@ def _keep_on(options: argparse.Namespace, project: str, began: float) -> NoRetur
 
 def _sync(options: argparse.Namespace, project: str) -> int:
     """Syncs once, says how it went, and returns the exit code. Raises ValueError and KeyboardInterrupt."""
-    finder = _Without("pandas", "numpy", "sqlalchemy")
-    sys.meta_path.insert(0, finder)
-    try:
+    with without_heavy_modules():
         streams = listed(options.streams) or None
         outcome = sync(
             options.config,
@@ -96,8 +83,6 @@ def _sync(options: argparse.Namespace, project: str) -> int:
             refresh=listed(options.refresh),
             dataset=options.dataset,
         )
-    finally:
-        sys.meta_path.remove(finder)
     if outcome.totals or not outcome.errors:
         print_table(outcome, table_name(project))
     for sentence in outcome.notices:

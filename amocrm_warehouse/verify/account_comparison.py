@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import random
 from array import array
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
+from math import ceil
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.sync.arrow_table import column_kind
+from amocrm_warehouse.column_kind import column_kind
+from amocrm_warehouse.live_line import Step
 from amocrm_warehouse.verify.findings import Finding
 from amocrm_warehouse.verify.held_tables import HeldTables, Key, Row, Span, moment, normal
 from source_amocrm.account import Account, Resource, by_ids, event_kinds
@@ -29,6 +31,7 @@ from source_amocrm.account.events_page_size import DOCUMENTED
 from source_amocrm.account.resources import CARDS, EVENTS, NOTES, TASKS
 from source_amocrm.engine.stream_interface import Context, with_parameter
 from source_amocrm.errors import AmocrmError
+from source_amocrm.http import Params
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream, PartsStream
@@ -37,8 +40,10 @@ from source_amocrm.streams.values import as_list, child
 from source_amocrm.walk.full import in_passes, one_pass
 from source_amocrm.walk.listing import numeric_id, seconds
 
-IDS_A_REQUEST = 50
-"""Cards that one request by ID brings."""
+IDS_A_REQUEST, CARDS_AT_ONCE = 50, 500
+"""Cards that one request by ID brings, and those that are compared together."""
+FREE_SHARE = 1.2
+"""Requests for a page of IDs that are not of the budget: pages overlap, and some are requested past the end."""
 MOST_READ_AGAIN = 1_000
 """Differences of a table that are read again. Of further ones the dates of the first reading decide."""
 MOST_EVENTS = 20_000
@@ -138,7 +143,7 @@ class Comparison:
     """Looks at the tables whose last sync `began` is known, by stream (Unix seconds, this machine's clock).
 
     `open_account` opens the account anew, because an account requests each short list once. `budget`: requests besides
-    those for the IDs of cards and for what differs. `doing` gets the list that is looked at.
+    those for the IDs of cards and for what differs.
     """
 
     def __init__(
@@ -150,7 +155,6 @@ class Comparison:
         requests: Requests,
         budget: int,
         draw: random.Random | None = None,
-        doing: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._open_account = open_account
         self._account = open_account()
@@ -158,7 +162,7 @@ class Comparison:
         self._requests = requests
         self._budget = budget
         self._draw = draw or random.Random()
-        self._doing = doing
+        self._step = Step("looking at the account", 0, unit="lists")
         self._met = defaultdict[str, set[Key]](set)
         """The keys of rows of events that were looked at: windows may overlap."""
         names = [name for name in STREAMS if name in began and name not in REPEATED]
@@ -171,19 +175,28 @@ class Comparison:
         # an event that is listed late reaches the sync whose look-back covers it
         self._told = min(self._began.values(), default=0) - self._account.config.lookback
         self._since, self._events_until = Since(), self._told
+        self._pages = 0
+        """Pages that hold the IDs of all cards."""
+
+    def step(self) -> Step:
+        """Returns the list that is looked at, and how many there are."""
+        return self._step
 
     def look(self) -> dict[str, Finding]:
         """Looks at every table. Returns what was found in each, by stream."""
-        for name, stream in self._streams.items():
-            if isinstance(stream, FullRefreshStream):
-                self._guarded([name], name, partial(self._look_at_short_list, name))
-        before, drawn = self._requests.count, dict[Resource, "array[int]"]()
-        for resource in CARDS:
-            if names := self._made_of(resource):
-                drawn[resource] = array("q")
-                self._guarded(names, resource.name, partial(self._look_at_ids, resource, drawn[resource]))
-        allowed = self._budget + self._requests.count - before
+        short = [name for name, stream in self._streams.items() if isinstance(stream, FullRefreshStream)]
+        cards = [resource for resource in CARDS if self._made_of(resource)]
         lists = [resource for resource in (*CARDS, TASKS, *NOTES, EVENTS) if self._made_of(resource)]
+        trashes = [one for one in cards if self._main(one) and one.has_trash and self._account.config.mark_deleted]
+        self._step = replace(self._step, total=len(short) + len(cards) + len(lists) + len(trashes))
+        for name in short:
+            self._guarded([name], name, partial(self._look_at_short_list, name))
+        before, drawn = self._requests.count, {resource: array("q") for resource in cards}
+        for resource in cards:
+            look = partial(self._look_at_ids, resource, drawn[resource])
+            self._guarded(self._made_of(resource), resource.name, look)
+        free = min(self._requests.count - before, int(FREE_SHARE * self._pages))
+        allowed = self._budget + free - len(trashes)
         for left, resource in zip(range(len(lists), 0, -1), lists, strict=True):
             share = max(1, (allowed - self._requests.count) // left)
             if resource in CARDS:
@@ -191,10 +204,9 @@ class Comparison:
             else:
                 look = partial(self._look_at_windows if resource is EVENTS else self._look_at_pages, resource, share)
             self._guarded(self._made_of(resource), resource.path, look)
-        for resource in CARDS:
-            main = self._main(resource)
-            if main and resource.has_trash and self._account.config.mark_deleted:
-                self._guarded([main], f"{resource.name}, trash", partial(self._look_at_trash, resource, main))
+        for resource in trashes:
+            main = self._made_of(resource)[0]
+            self._guarded([main], f"{resource.name}, trash", partial(self._look_at_trash, resource, main))
         for name, finding in self.found.items():
             if finding.whole and finding.account is None and not isinstance(self._streams[name], PartsStream):
                 finding.account, finding.database = finding.looked_at, self._held.count(name)
@@ -206,7 +218,7 @@ class Comparison:
 
     def _guarded(self, names: Iterable[str], doing: str, look: Callable[[], None]) -> None:
         """Looks at a list. If that fails, says why at each of its tables."""
-        self._doing(doing)
+        self._step = replace(self._step, at=doing)
         try:
             look()
         except AmocrmError as error:
@@ -215,6 +227,7 @@ class Comparison:
                     self.found[name].account = self.found[name].account or 0
                 else:
                     self.found[name].failure = self.found[name].failure or str(error)
+        self._step = replace(self._step, done=(self._step.done or 0) + 1)
 
     def _made_of(self, resource: Resource) -> list[str]:
         """Returns the streams made of a list, first the one that has a row for each of its entities."""
@@ -266,17 +279,26 @@ class Comparison:
     def _look_at_ids(self, resource: Resource, drawn: array[int]) -> None:
         """Compares the IDs and the dates of all cards of a list. Draws IDs that both sides have."""
         self._account.require(resource.path)
-        listed = in_parts(self._account.listing(resource))
-        dated = [(row["id"], seconds(row.get("updated_at")) or 0) for row in listed if type(row.get("id")) is int]
+        listing = self._account.listing(resource)
+        listed = in_parts(listing)
+        ids, dates = array("q"), array("q")
+        for record in listed:
+            if type(record.get("id")) is int:
+                ids.append(record["id"])
+                dates.append(seconds(record.get("updated_at")) or 0)
+        order: Iterable[int] = range(len(ids))
+        if any(one > other for one, other in pairwise(ids)):
+            order = array("q", sorted(order, key=ids.__getitem__))
+        self._pages += ceil(len(ids) / listing.limit)
         name, met, differing = self._main(resource), 0, list[Difference]()
         if name is None:
-            for met, (entity_id, _) in enumerate(dated):
+            for met, entity_id in enumerate(ids):
                 self._keep(drawn, met, entity_id)
             return
         finding = self.found[name]
-        finding.account, finding.database = len(dated), 0
+        finding.account, finding.database = len(ids), 0
         held = self._held.dated(name, self._id_column(name), self._incremental(name).cursor_field)
-        for entity_id, updated, row in _joined(sorted(dated), held):
+        for entity_id, updated, row in _joined(((ids[at], dates[at]) for at in order), held):
             live = row is not None and not row[2]
             finding.database += live
             kind = (
@@ -308,10 +330,27 @@ class Comparison:
         ids = self._draw.sample(list(drawn), min(len(drawn), most))
         if len(ids) < len(drawn) or len(drawn) == MOST_DRAWN:
             self._looked_in_part(name for name in self._made_of(resource) if name != self._main(resource))
-        self._settle_again(resource, self._compared_records(resource, self._by_ids(resource, ids), ids))
+        for start in range(0, len(ids), CARDS_AT_ONCE):
+            some = ids[start : start + CARDS_AT_ONCE]
+            self._settle_again(resource, self._compared_records(resource, self._by_ids(resource, some), some))
 
     def _by_ids(self, resource: Resource, ids: Iterable[int]) -> list[Row]:
-        return list(by_ids(self._account, resource, ids, self._params(resource)))
+        """Reads cards by ID, with as many requests at a time as the account's pace has room for."""
+        left, pool = sorted(set(ids)), self._account.pool
+        params, ahead, found = self._params(resource), deque[Callable[[], list[Row]]](), list[Row]()
+        while left or ahead:
+            while left and pool.may_go_ahead(len(ahead)):
+                some, left = left[:IDS_A_REQUEST], left[IDS_A_REQUEST:]
+                ahead.append(pool.prefetch(partial(self._part_by_ids, resource, some, params)))
+            if ahead:
+                found += ahead.popleft()()
+            else:
+                found += self._part_by_ids(resource, left[:IDS_A_REQUEST], params)
+                left = left[IDS_A_REQUEST:]
+        return found
+
+    def _part_by_ids(self, resource: Resource, ids: list[int], params: Params) -> list[Row]:
+        return list(by_ids(self._account, resource, ids, params))
 
     def _params(self, resource: Resource) -> dict[str, Any]:
         streams = map(self._incremental, self._made_of(resource))

@@ -66,12 +66,16 @@ MOST_EXAMPLES = 3
 
 @dataclass
 class Verification:
-    """The findings by stream. `synced_at`: when the last sync of these tables began."""
+    """The findings by stream. `synced_at`: when the last sync of these tables began.
+
+    `not_kept`: why the result is not in the database, None if it is.
+    """
 
     verified_at: datetime
     synced_at: datetime
     requests: int = 0
     tables: dict[str, Finding] = field(default_factory=dict)
+    not_kept: str | None = None
 
     @property
     def differences(self) -> int:
@@ -98,7 +102,8 @@ class Verification:
         if not differing:
             return f"All {looked_at:,} rows looked at are equal; {extent}"
         found_in = ", ".join(f"{name} ({_kinds(found)})" for name, found in differing.items())
-        return f"{self.differences:,} differences in {looked_at:,} rows looked at: {found_in}. {extent}"
+        count = f"{self.differences:,} difference{'' if self.differences == 1 else 's'}"
+        return f"{count} in {looked_at:,} rows looked at: {found_in}. {extent}"
 
     def advice(self) -> list[str]:
         """Returns, if something differs, what a person can do about it."""
@@ -108,7 +113,8 @@ class Verification:
         return [
             f"`source-amocrm sync --refresh {','.join(differing)}` reads these tables from the beginning and replaces "
             "them. Unless somebody wrote to the tables, the cause is a fault of the connector: please send the file of "
-            "`--json` to its authors. It holds numbers alone."
+            "`--json` to its authors. It holds numbers alone. A row of a list without dates, as users or statuses, may "
+            "have changed since the last sync: sync and verify again before you look for its cause."
         ]
 
     def as_json(self) -> dict[str, Any]:

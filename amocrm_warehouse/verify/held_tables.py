@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from amocrm_warehouse.database import Run, reading
+from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.table_names import table_name
 
 Key = tuple[Any, ...]
@@ -47,8 +48,17 @@ class HeldTables:
                 self.columns.setdefault(table.removeprefix(self.prefix), set()).add(column)
 
     @contextmanager
+    def opened(self) -> Iterator[None]:
+        """In the block, keeps a DuckDB file open: opening it reads its catalog, and nobody else writes meanwhile."""
+        with self.at_one_moment() if is_file(self._database) else nullcontext():
+            yield
+
+    @contextmanager
     def at_one_moment(self) -> Iterator[None]:
         """In the block, all calls see the tables as they are at its beginning."""
+        if self._run:
+            yield
+            return
         with reading(self._database, read_only=True) as self._run:
             try:
                 yield

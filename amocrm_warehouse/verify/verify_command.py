@@ -6,14 +6,15 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
 
 from amocrm_warehouse.database import DATABASE_ERRORS
-from amocrm_warehouse.database_address import add_database
+from amocrm_warehouse.database_address import add_database, without_password
 from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.hidden_modules import without_heavy_modules
 from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.live_line import Step, Tell, live_line, untold
 from amocrm_warehouse.sync.account_sync import project_of
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.verify.findings import Verification
@@ -35,10 +36,12 @@ def verify(
     dataset: str = SCHEMA,
     *,
     requests: int = REQUESTS,
-    doing: Callable[[str], None] = lambda _: None,
+    kept: bool = True,
+    tell: Tell = untold,
 ) -> Verification:
-    """Compares the tables of a project with the account of a config. Only reads, on both sides.
+    """Compares the tables of a project with the account of a config, and keeps the result in a table of its own.
 
+    Otherwise only reads, on both sides. Without `kept`, the result is not kept. `tell` gets each step.
     Raises ValueError if it cannot begin, and one of DATABASE_ERRORS if the database cannot be read.
     """
     from amocrm_warehouse.verify.account_comparison import Comparison, Requests  # the CDK takes a second to import
@@ -49,19 +52,40 @@ def verify(
     def opened() -> Account:
         return open_account(settings, hand_over=FileKeeper(file), observe=counted)
 
-    held = HeldTables(database, project, dataset)
-    syncs = held.syncs_began()
-    if not syncs:
-        raise ValueError(
-            f"No sync into the tables {held.prefix}… of the schema {dataset} has ended yet, so there is nothing to "
-            "verify. Run `source-amocrm sync` with the same --to and --project to its end."
-        )
+    with live_line(sys.stderr, tell) as line:  # stdout is the result's alone
+        line.step = lambda: Step("opening the database")
+        held = HeldTables(database, project, dataset)
+        syncs = held.syncs_began()
+        if not syncs:
+            raise ValueError(
+                f"No sync into the tables {held.prefix}… of the schema {dataset} has ended yet, so there is nothing to "
+                "verify. Run `source-amocrm sync` with the same --to and --project to its end."
+            )
+        line.step = lambda: Step("asking amoCRM")
+        try:
+            with held.opened():
+                comparison = Comparison(opened, held, syncs, requests=counted, budget=requests)
+                line.step = comparison.step
+                tables = comparison.look()
+        except AmocrmError as error:
+            raise ValueError(str(error)) from None
+        synced_at = datetime.fromtimestamp(min(syncs[stream] for stream in tables), timezone.utc)
+        found = Verification(datetime.now(timezone.utc), synced_at, counted.count, tables)
+        if kept:
+            line.step = lambda: Step("keeping the result")
+            found.not_kept = _keep(found, database, project, dataset)
+    return found
+
+
+def _keep(found: Verification, database: str, project: str, dataset: str) -> str | None:
+    """Returns a sentence if the result cannot be kept: who may only read can verify."""
     try:
-        tables = Comparison(opened, held, syncs, requests=counted, budget=requests, doing=doing).look()
-    except AmocrmError as error:
-        raise ValueError(str(error)) from None
-    synced_at = datetime.fromtimestamp(min(syncs[stream] for stream in tables), timezone.utc)
-    return Verification(datetime.now(timezone.utc), synced_at, counted.count, tables)
+        from amocrm_warehouse.verify.kept_results import keep  # dlt takes seconds to import
+
+        keep(found, database, project, dataset)
+    except (ValueError, *DATABASE_ERRORS) as error:
+        return f"The result was not kept: {without_password(str(error))}"
+    return None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,7 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("airbyte").setLevel(logging.ERROR)
     try:
         project = options.project or project_of(options.config)
-        result = verify(options.config, options.db, project, options.dataset, requests=options.requests, doing=_live)
+        with without_heavy_modules():
+            result = verify(options.config, options.db, project, options.dataset, requests=options.requests)
         if options.json:
             options.json.write_text(json.dumps(result.as_json(), indent=2) + "\n", encoding="utf-8")
     except DATABASE_ERRORS as error:
@@ -86,19 +111,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
-    _live("")
     print(result.sentence())
     print()
     print("\n".join(result.lines(table_name(project))))
     for line in result.advice():
         print(f"\n{line}")
+    if result.not_kept:
+        print(f"\n{result.not_kept}")
     return result.exit_code
-
-
-def _live(doing: str) -> None:
-    """Shows on a terminal the list that is looked at, in one line; an empty text removes the line."""
-    if sys.stdout.isatty():
-        print(f"\r\033[K{doing and f'Looking at {doing} …'}", end="", flush=True)
 
 
 if __name__ == "__main__":

@@ -154,9 +154,10 @@
     The rows of a table over all projects: project_id, then the columns in their kinds (int, number, text, bool, time,
     json). A table that is not there gives no row, a column that is not there gives null. Each time comes twice: in UTC
     and, as <name>_local, by the clock on the account's wall. The kind `read` is the moment when the row was read.
+    `of_stream`: whether the table is one of amoCRM's, and none that a sync or a verification keeps of itself.
 #}
-{% macro raw(table, columns) %}
-    {% do source("amocrm", table) %}
+{% macro raw(table, columns, of_stream=true) %}
+    {% if of_stream %}{% do source("amocrm", table) %}{% endif %}
     {% for project in var("projects") %}
     {% if not loop.first %}union all{% endif %}
     {% set relation = raw_relation(project, table) if execute else none %}

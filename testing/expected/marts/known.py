@@ -40,7 +40,9 @@ class Known:
     reading. `now`: the time of the marts (UTC, naive). `marks`: whether deletions are marked in the rows. `absent`:
     tables that were not read. `fields`: type and name of each custom field that a card has ever shown, by the card's
     kind and the field's id. `texts`: whether the texts of chats are read. `plans`: by month (YYYY-MM) and user.
-    `synced_at`: the end of the last successful sync (UTC). `cache`: results of `memoized` functions.
+    `synced_at`: the end of the last successful sync (UTC). `syncs`, `verifications`: the rows of the tables that the
+    loader and `source-amocrm verify` keep. `present`: tables that are in the database.
+    `cache`: results of `memoized` functions.
     """
 
     project: str
@@ -53,6 +55,9 @@ class Known:
     texts: bool = False
     plans: dict[tuple[str, int], Decimal] = field(default_factory=dict)
     synced_at: datetime | None = None
+    syncs: list[Row] = field(default_factory=list)
+    verifications: list[Row] = field(default_factory=list)
+    present: frozenset[str] = frozenset()
     cache: dict[str, Any] = field(default_factory=dict)
 
     def read(self, account: Account) -> None:

@@ -1,14 +1,15 @@
 with source as (
-    {{ raw("live_entities", {"entity_type": "text", "entity_id": "int", "listed_at": "time"}) }}
+    {{ raw("live_entities", {"entity_type": "text", "entity_id": "int", "updated_at": "time", "listed_at": "time"}) }}
 )
 
 -- the last list of each kind of entities; a destination that appends keeps earlier lists as well
-select project_id, {{ entity_of_word("entity_type") }} as entity_type, entity_id, listed_at
+select project_id, {{ entity_of_word("entity_type") }} as entity_type, entity_id, updated_at, listed_at
 from (
     select
         project_id,
         entity_type,
         entity_id,
+        updated_at,
         listed_at,
         max(listed_at) over (partition by project_id, entity_type) as last_listed_at
     from source

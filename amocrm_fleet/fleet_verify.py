@@ -1,0 +1,71 @@
+"""Verifies several accounts, for the command line and for Dagster: each one's tables beside the account itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from amocrm_fleet.accounts_folder import FleetAccount
+from amocrm_fleet.processes import ProcessEnd, UnderWay, call_each
+from amocrm_fleet.status import LastVerification, record_verification
+from amocrm_warehouse.database_address import is_file
+from amocrm_warehouse.live_line import Tell
+
+ROUNDS = 3
+"""How often an account that another process holds, as a sync of it, is tried in one verification of a fleet."""
+
+
+@dataclass(frozen=True)
+class Verifying:
+    """The database and the budget of verifications. A call verifies one account; it runs in the account's process.
+
+    `to`: the database's address; `{name}` in it becomes the account's name. `requests`: None for the command's default.
+    `verifier`: the function that verifies (`module:name`).
+    """
+
+    to: str
+    requests: int | None = None
+    verifier: str = "amocrm_warehouse.verify.verify_command:verify"
+
+    def __call__(self, account: FleetAccount, tell: Tell) -> LastVerification:
+        from amocrm_fleet.account_process import verify
+
+        return verify(account, self.to.replace("{name}", account.name), self.requests, self.verifier, tell)
+
+    def verify_each(
+        self,
+        chosen: Iterable[FleetAccount],
+        parallel: int = 1,
+        watch: Callable[[Sequence[UnderWay]], None] = lambda _: None,
+    ) -> Iterator[tuple[FleetAccount, LastVerification]]:
+        """Verifies the accounts, records each result in the account's status, and yields both.
+
+        An account that is being synced is tried again after the others; its status is not written if it stays so.
+        """
+        waiting = list(chosen)
+        parallel = 1 if is_file(self.to) and "{name}" not in self.to else parallel
+        for left in reversed(range(ROUNDS)):
+            held = list[FleetAccount]()
+            for account, ended in call_each(self, waiting, parallel, imported=(WORK,), watch=watch):
+                if ended.held and left:
+                    held.append(account)
+                    continue
+                found = _result(ended)
+                if not ended.held:
+                    try:
+                        record_verification(account, found)
+                    except OSError as error:
+                        reason = f"{account.beside('status.json')} cannot be written: {error.strerror}."
+                        found.notices.append(reason)
+                yield account, found
+            waiting = held
+
+
+WORK = "amocrm_fleet.account_process"
+
+
+def _result(ended: ProcessEnd) -> LastVerification:
+    if isinstance(ended.result, LastVerification):
+        return ended.result
+    said = ended.held or ended.last_words or f"The verification ended with {ended.code} and said nothing."
+    return LastVerification(2, said)
