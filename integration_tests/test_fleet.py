@@ -74,7 +74,15 @@ def test_the_guide_types_what_the_command_knows() -> None:
     page = "\n".join(block.text for block in blocks("bash") if block.page == "fleet.md").replace("\\\n", "")
     typed = [shlex.split(line.split(" fleet ")[1]) for line in page.splitlines() if "source-amocrm fleet" in line]
     commands = [parser().parse_args([{"$@": "plan"}.get(word, word) for word in words]) for words in typed]
-    assert [command.run.__name__ for command in commands] == ["_check", "_sync", "_status", "_sync", "_dagster", "run"]
+    assert [command.run.__name__ for command in commands] == [
+        "_check",
+        "_sync",
+        "_status",
+        "_sync",
+        "_verify",
+        "_dagster",
+        "run",
+    ]
     assert {command.accounts for command in commands} == {Path("accounts")}
 
 
