@@ -14,7 +14,7 @@ from amocrm_warehouse.database import Run, models_of
 from amocrm_warehouse.mcp_arguments import Chosen, Refused, chosen, read_arguments
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
-from amocrm_warehouse.report.answers import stale_days
+from amocrm_warehouse.report.answers import days_of_build
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
@@ -28,8 +28,9 @@ TABLES = "select table_schema, table_name from information_schema.tables"
 BUILT = "select max(built_at) from amocrm_marts.freshness"
 MEANS = {
     "missed_calls": "Incoming calls that lasted 0 seconds.",
-    "missed_and_left": "Missed calls after which nobody has called or written to the card until now.",
-    "first_touch": "Median minutes from the creation of a deal to a person's first call or message, of those touched.",
+    "missed_and_left": "Missed calls that nobody has called back until now, and whose client has not got through.",
+    "place": "Place in the queue of the manager: 1 is the most urgent card.",
+    "working_minutes": "Working minutes for which the client has waited.",
     "untouched_and_open": "Deals created in the days that are open and that no person has called or written to yet.",
     "waiting_now": "Clients who wait for a person's answer in a chat now.",
     "not_answered": "Chats of the days that no person has answered.",
@@ -37,6 +38,8 @@ MEANS = {
     "half_leave_within_days": "Half of the stays in the stage end within so many days; null if more than half still "
     "last.",
     "plan_by_today": "The plan's part for the days of the month up to today.",
+    "days_left": "Days of the month that are left, today among them.",
+    "needed_a_day": "What has to be sold on each of the days left, today among them, to meet the plan.",
     "budget_cap": "Ten times the budget that nine of ten deals won within a year did not exceed.",
     "cost_months": "Months of the days that have costs for the source.",
     "cost_of_deal": "Costs divided by created.",
@@ -79,7 +82,7 @@ def reply(
     covers = coverage(tool, of, before, run(BUILT)[1][0][0]) | not_read(tool, ask)
     if missing:
         covers["missing"] = missing
-    covers |= meanings(shown, Words("en", stale_days(run)))
+    covers |= meanings(shown, Words("en", **days_of_build(run)))
     return fitted(covers, shown, counts, 1_000 * values.get("kilobytes", KILOBYTES))
 
 

@@ -303,17 +303,9 @@ QUERIES: dict[str, str] = {
     "incoming_calls": f"""
         select
             calls.project_id, calls.manager_id as user_id, max(calls.manager_name) as manager, count(*) as calls_in,
-            count(*) filter (where coalesce(calls.seconds, 0) = 0) as missed_calls,
-            count(*) filter (where coalesce(calls.seconds, 0) = 0 and later.touched_at is null) as missed_and_left
+            count(*) filter (where calls.is_missed) as missed_calls,
+            count(*) filter (where calls.is_missed and calls.called_back_at is null) as missed_and_left
         from amocrm_marts.calls as calls {of_chosen("calls")}
-        left join (
-            select project_id, entity_type, entity_id, max(touched_at) as touched_at
-            from amocrm_staging.int_touches
-            where is_person and kind in ('call', 'message') and direction = 'out'
-            group by 1, 2, 3
-        ) as later
-            on later.project_id = calls.project_id and later.entity_type = calls.entity_type
-            and later.entity_id = calls.entity_id and later.touched_at > calls.created_at
         left join amocrm_marts.deals as deals
             on deals.project_id = calls.project_id
             and deals.deal_id = case when calls.entity_type = 'deal' then calls.entity_id end
@@ -325,9 +317,7 @@ QUERIES: dict[str, str] = {
         select
             deals.project_id, deals.responsible_user_id as user_id, {total("created")} as new_deals,
             count(deals.seconds_to_first_response) as touched,
-            percentile_cont(0.5) within group (
-                order by cast(floor(deals.seconds_to_first_response / 60.0) as double precision)
-            ) as first_touch,
+            {totals("first_touch")},
             count(*) filter (where deals.first_response_at is null and deals.stage_kind in ('open', 'unsorted'))
                 as untouched_and_open
         from amocrm_marts.deals {of_chosen("deals")}

@@ -16,7 +16,7 @@ from amocrm_warehouse.mcp_queries import AGES, QUERIES
 from amocrm_warehouse.models_command import PACKAGE
 from amocrm_warehouse.report.answers import ANSWERS, FIGURES, select
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.like_with_like import rounded
+from amocrm_warehouse.report.like_with_like import days_left, needed_a_day, rounded
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_queries import REASONS, needs
 from amocrm_warehouse.report.report_words import Words
@@ -78,12 +78,24 @@ def cards(ask: Asking) -> list[Row]:
     return list(found.values())
 
 
+def queue(ask: Asking) -> list[Row]:
+    """Returns whom to turn to next, the most urgent first: each card once for each manager, with its link."""
+    hidden = ("user_id", "entity_type", "entity_id", "item_id", "why", "text")
+    return [
+        {name: value for name, value in row.items() if name not in hidden and value is not None}
+        | {"reasons": row["why"].split(" "), "link": ask.link(row, row["entity_type"], "entity_id")}
+        for row in ask.rows("queue")
+    ]
+
+
 def waiting(ask: Asking) -> list[Row]:
     """Returns how much waits in each account; a deal that waits for two people counts once in the money."""
     each = cards(ask)
+    dead = {row["project_id"]: {name: row[name] for name in ("dead", "dead_budget")} for row in ask.rows("dead")}
     return [
-        row | {"cards": len(own), "budget": sum((card["budget"] or 0 for card in own), Decimal(0)),
-               "currency": next((card["currency"] for card in own), None)}
+        row | dead[row["project_id"]]
+        | {"cards": len(own), "budget": sum((card["budget"] or 0 for card in own), Decimal(0)),
+           "currency": next((card["currency"] for card in own), None)}
         for row in ask.rows("reasons_today")
         for own in [[card for card in each if card["project_id"] == row["project_id"]]]
     ]  # fmt: skip
@@ -337,7 +349,8 @@ def pace(ask: Asking) -> list[Row]:
                 "plan": row["plan"], "sold_so_far": row["won_budget"], "plan_by_today": Decimal(round(by_today)),
                 "of_plan_by_today_share": share(row["won_budget"], by_today),
                 "of_plan_share": share(row["won_budget"], row["plan"]),
-                "left_to_sell": max(row["plan"] - row["won_budget"], Decimal(0)), "days_left": days - today.day,
+                "left_to_sell": max(row["plan"] - row["won_budget"], Decimal(0)), "days_left": days_left(today),
+                "needed_a_day": rounded(needed_a_day(row["plan"], row["won_budget"], today)),
             })  # fmt: skip
     return found
 

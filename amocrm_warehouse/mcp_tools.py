@@ -64,7 +64,7 @@ UNREAD = {
 }
 """The sentence of an answer about a table that was not read."""
 CLOSER = ("deal_responsible_changes", "users")
-WAITS = ("tasks", "messages", "deal_statuses", "users", "statuses")
+WAITS = ("tasks", "messages", "calls", "deal_statuses", "users", "statuses")
 ACTS = ("calls", "messages", "notes", "tasks", "deal_statuses", "users")
 
 TOOLS: dict[str, Tool] = {
@@ -165,10 +165,21 @@ TOOLS: dict[str, Tool] = {
         {"stages": "open_by_age"}, OF_DEALS, rows=100,
         reads=("deal_statuses", "statuses"),
     ),
+    "queue": Tool(
+        "What to do today: whom to turn to next, the most urgent first, each card once for each manager with its link "
+        "and all its reasons: clients who wait for an answer, missed calls that nobody has called back, tasks of open "
+        "deals due today or overdue, large slow deals; and how many dead deals are to be closed.",
+        {"queue": shapes.queue, "dead": "dead"},
+        ("pipeline", *OF_PEOPLE),
+        rows=20,
+        notes=("place is the place in the queue of the manager: 1 is the most urgent card.",
+               "Deals in which nothing has happened for long (dead) are no part of the queue: propose to close them."),
+        reads=WAITS,
+    ),
     "today": Tool(
-        "What to do today: every card that waits, once, with link, manager and all its reasons, the highest budgets "
-        "first; and how much waits by manager. Reasons: no_task (open deal without a task), slow (longer in its stage "
-        "than three quarters of won deals), waiting (a client waits for an answer), overdue_task.",
+        "All that waits: every card once, with link, manager and all its reasons, the highest budgets first; and how "
+        "much waits by manager. For whom to turn to first use queue. Reasons: no_task (open deal without a task), slow "
+        "(longer in its stage than three quarters of won deals), waiting (a client waits for an answer), overdue_task.",
         {"total": shapes.waiting, "managers": shapes.waiting_by_manager, "cards": shapes.cards},
         ("pipeline", *OF_PEOPLE),
         rows=20,
@@ -232,9 +243,9 @@ TOOLS: dict[str, Tool] = {
         "One manager in one call: sales, plan of the present month, what was done, how incoming was handled, and what "
         "waits now, the cards with the highest budgets first.",
         {"sales": "managers", "plan": shapes.pace, "activity": "work", "incoming": incoming,
-         "waiting": shapes.waiting, "cards": shapes.cards},
+         "queue": shapes.queue, "waiting": shapes.waiting, "cards": shapes.cards},
         ("manager",), CLOSING, needs=("manager",), rows=10, notes=(NOW, "waiting and cards are as of now."),
-        reads=(*CLOSER, *WAITS, "calls"),
+        reads=(*CLOSER, *WAITS),
     ),
     "deal_as_of": Tool(
         "One deal's stage, responsible user and budget at a moment, or at all times.",

@@ -194,7 +194,9 @@ def _metrics() -> Iterator[str]:
     yield "| metric | definition | определение | of | day | SQL |\n| --- | --- | --- | --- | --- | --- |"
     for name, metric in METRICS.items():
         texts = zip(_languages(metric.name), _languages(metric.means), strict=True)
-        english, russian = (f"{title}. {means}".replace("{stale_days}", "14") for title, means in texts)
+        english, russian = (
+            f"{title}. {means}".replace("{stale_days}", "14").replace("{dead_days}", "90") for title, means in texts
+        )
         russian = russian.replace("..", ".")  # of a name that ends with an abbreviation
         yield f"| **`{name}`** | {english} | {russian} | {metric.of} | {metric.day or ''} | `{total(name)}` |"
     yield ""

@@ -89,9 +89,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, known: oracle.Known) -> Pat
     lines = [f"1001,2026-01-01,{row['user_id']},{PLAN}" for row in known.all("users")]
     plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines, ""]), encoding="utf-8")
     for name, given in {
-        "manager": ["--now", "2026-01-01T18:00:00", "--plans", str(plans), "--manager", boss(known)],
+        "manager": [
+            "--now", "2026-01-01T18:00:00", "--working-hours", "1-5 9:00-18:00, 6 10:00-14:30",
+            "--plans", str(plans), "--manager", boss(known),
+        ],
         "team": ["--built", "--group", TEAM],
-    }.items():
+    }.items():  # fmt: skip
         files = ["--xlsx", str(made / f"{name}.xlsx"), "--out", str(made / f"{name}.html")]
         done = run(*given, *files, "--digest", "--language", "en", database=file)
         assert done.returncode == 0, done.stderr

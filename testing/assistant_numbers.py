@@ -75,6 +75,16 @@ def check_cards(cards: list[Row], choice: Choice, limit: int | None = None) -> N
         )  # fmt: skip
 
 
+def check_queue(cards: list[Row], choice: Choice, limit: int | None = None) -> None:
+    """Asserts that the assistant's queue is that of the workbook, in its order, each reason by itself."""
+    columns, wanted = answers(choice)["queue"]
+    shown = ("manager", "place", "card", "pipeline_name", "stage", "budget", "working_minutes", "days", "link")
+    expected = [dict(zip(columns, row, strict=True)) for row in wanted[:limit]]
+    assert plain([[*(card.get(one) for one in shown), " ".join(card["reasons"])] for card in cards]) == plain(
+        [[*(row[one] for one in shown), row["why"]] for row in expected]
+    )
+
+
 def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen: Any) -> None:
     """Asserts that the tools of `source-amocrm mcp` answer what the account holds. `chosen`: their arguments."""
     chosen["project"] = known.project
@@ -88,10 +98,20 @@ def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen
     of_everybody = {name: value for name, value in of_now.items() if name != "manager"}
     of_all_pipelines = {name: value for name, value in of_days.items() if name != "pipeline"}
     arguments = {
-        "open_deals": of_now, "stale_deals": of_now, "today": of_now, "forecast": of_everybody,
+        "open_deals": of_now, "stale_deals": of_now, "today": of_now, "queue": of_now, "forecast": of_everybody,
         "activity": of_all_pipelines, "plan": of_all_pipelines,
     }  # fmt: skip
-    names = [*PLAIN, "sales_overview", "today", "cohorts", "working_hours", "compare_periods", "plan", "incoming"]
+    names = [
+        *PLAIN,
+        "sales_overview",
+        "today",
+        "queue",
+        "cohorts",
+        "working_hours",
+        "compare_periods",
+        "plan",
+        "incoming",
+    ]
     calls = [
         *((name, arguments.get(name, of_days)) for name in names),
         ("directory", {"project": known.project, **MUCH}),
@@ -111,6 +131,9 @@ def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen
     check_rows(found["sales_overview"]["months"], "money", choice)
     check_cards(found["today"]["cards"], choice)
     check_rows(found["today"]["total"], "reasons_today", choice)
+    check_rows(found["today"]["total"], "dead", choice)
+    check_queue(found["queue"]["queue"], choice)
+    check_rows(found["queue"]["dead"], "dead", choice)
     check_more(found, known, choice)
     rest = iter(replies[len(names) :])
     lists = next(rest)
@@ -122,6 +145,7 @@ def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen
         check_rows(card["activity"], "work", of_user, 10)
         check_rows(card["waiting"], "reasons_today", of_user)
         check_cards(card["cards"], of_user, 10)
+        check_queue(card["queue"], of_user, 10)
     for (deal, at), answer in zip(moments, rest, strict=True):
         history = [row for row in spans[deal] if at is None or contains(row, at)]
         name = next(one["name"] for one in deals(known) if one["deal_id"] == deal)

@@ -11,8 +11,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from sandbox import NOW
-
 from . import expected, models, report_page
 from .expected import marts as oracle
 from .expected.marts import ahead
@@ -58,13 +56,26 @@ def check_numbers(page: Report, choice: Choice) -> None:
                 known_values = [row[index] for row in rows if row[index] is not None]
                 assert not isinstance(total, float) or (known_values and total == pytest.approx(sum(known_values)))
     assert plain(page.figures()) == plain(expected_page.figures(choice))
-    then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
+    since = date.fromisoformat(page.script("return DATA.since"))
+    then = expected_page.before(choice, since)
     check_sentences(page, choice)
+    shown_of_month = {name: value for name, value in page.figures("month").items() if value is not None}
+    month, _ = expected_page.this_month(choice, since)
+    assert plain(shown_of_month) == plain({name: value for name, value in month.items() if value is not None})
     by_day = page.script("return state.period.kind === 'week'")
     months = [[*row[:3], row[-1]] for row in rows_of(tables["money"])]
     assert plain(months) == plain(
         expected_page.money_by(choice, lambda day: f"{day:%Y-%m-%d}" if by_day else f"{day:%Y-%m}")
     )
+    *queues, dead = [*by_pipeline(shown["queue"]), None] if not stale_of(choice) else by_pipeline(shown["queue"])
+    assert same(queues, plain([list(one) for one in expected_page.queue(choice)]))
+    if dead:
+        told = Wording("en", choice.known[0].currency)
+        deals_of, money_of = len(stale_of(choice)), told.money(expected_page.money(stale_of(choice)))
+        title, rows = dead
+        wanted = f"To clean up: {deals_of:,} deals for {money_of}"
+        assert of_fifteen_digits([title]) == of_fifteen_digits([wanted])
+        assert plain(rows) == plain(expected_page.dead_deals(choice))
     waiting = expected_page.today(choice)
     assert same(rows_of(tables["today"][:1]), rows_of(waiting[:1]))
     assert plain(tables["today"][1:]) == plain(waiting[1:])
@@ -107,11 +118,16 @@ def check_numbers(page: Report, choice: Choice) -> None:
     )
 
 
+def stale_of(choice: Choice) -> list[Row]:
+    return [row for row in expected_page.stale_rows(choice) if row["is_dead"]]
+
+
 def check_sentences(page: Report, choice: Choice, sections: Collection[str] | None = None) -> None:
     """Asserts that each sentence of the page, in both languages, is what the accounts hold."""
-    then = expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))
+    since = date.fromisoformat(page.script("return DATA.since"))
+    then = expected_page.before(choice, since)
     for language, shown in zip(LANGUAGES, page.script(SENTENCES), strict=True):
-        wanted = sentences(choice, then, language)
+        wanted = sentences(choice, then, since, language)
         for name in sections or shown:
             found = of_fifteen_digits(shown[name])
             assert found == of_fifteen_digits(wanted.get(name, [])), (language, name)
@@ -124,6 +140,7 @@ SENTENCES = """
     state.language = language;
     const of = (id, make) => (language === was ? find(`#${id}`) : make(teller(view)));
     return {
+      month: texts(of("month", month), ".insight"),
       figures: texts(of("figures", (tell) => figures(view, tell)), ".value, .change, .beside, .compared"),
       ...Object.fromEntries(SECTIONS.filter((section) => find(`#${section.id}`)).map((section) => (
         [section.id, texts(of(section.id, (tell) => card(section, view, tell, [])), ".insight")]))),
@@ -146,7 +163,7 @@ def plain(value: Any) -> Any:
 
 
 def by_pipeline(section: dict[str, Any]) -> list[Any]:
-    """Returns the name above each table with the table's rows."""
+    """Returns the name above each table, or that folds it, with the table's rows."""
     return [[name.partition(": ")[2], rows] for name, rows in zip(section["captions"], section["tables"], strict=True)]
 
 
@@ -182,8 +199,8 @@ def check_answers(tables: Mapping[str, list[Row]], choice: Choice, limit: int | 
         assert plain(found) == plain(held) if name in ORDERED else same(found, held), name
 
 
-ORDERED = ("today", "stale")
-"""Tables whose order is documented: the highest budgets first."""
+ORDERED = ("queue", "today", "stale")
+"""Tables whose order is documented: the most urgent cards first, or the highest budgets."""
 
 
 def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
@@ -193,7 +210,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     foreseen = ("pipeline_id", "pipeline_name", "months_back", "months_ahead", "month", "expected", "low", "high",
                 "sold_so_far", "from_open", "from_new", "sold", "sold_month_before")  # fmt: skip
     stale = ("deal_id", "name", "responsible_user_id", "responsible_name", "pipeline_name", "status_name", "budget",
-             "days_without_activity", "open_tasks")  # fmt: skip
+             "days_without_activity", "open_tasks", "is_dead")  # fmt: skip
     sold = ("won", "won_budget", "lost", "rate", "average")
     waiting = [
         (known, row)
@@ -212,6 +229,19 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         if choice.users is None and not (row["months_back"] and row["months_ahead"])
         if choice.pipeline in (None, row["pipeline_id"])
     ]
+    queued = [
+        (known, row)
+        for known in choice.known
+        for row in ahead.queue(known)
+        if choice.fits(row["pipeline_id"], row["responsible_user_id"])
+    ]
+    queued.sort(key=lambda pair: (
+        (row := pair[1])["urgency"], ahead.moment(row)[0], -amount(row["budget"]), ahead.moment(row)[1],
+        row["entity_type"] or "~", row["entity_id"] or -row["item_id"], row["item_id"], row["responsible_user_id"] or 0,
+    ))  # fmt: skip
+    of_queue = ("responsible_user_id", "responsible_name", "place", "reasons", "entity_type", "entity_id",
+                "entity_name", "text", "pipeline_name", "status_name", "budget", "since_at_local", "working_minutes",
+                "days")  # fmt: skip
     forgotten = sorted(
         expected_page.stale_rows(choice),
         key=lambda row: (-amount(row["budget"]), -row["days_without_activity"], row["deal_id"]),
@@ -223,7 +253,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     ]
     figures = expected_page.figures(choice) | {
         "lost": len(expected_page.of_kind(choice.closed(), "lost")), "plan": plan_of(choice),
-        "plan_won_budget": sold_of_plan(choice),
+        "plan_won_budget": sold_of_plan(choice), "first_touch": expected_page.first_touch(choice),
         "open_budget": expected_page.money(deal for _, deal in choice.open()),
     }  # fmt: skip
     funnels, open_deals = expected_page.funnel(choice), expected_page.stuck(choice)
@@ -261,6 +291,17 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
              *today[9:], "link"),
             [[*(row[name] for name in today), link_to(known, row["entity_type"], row["entity_id"])]
              for known, row in waiting],
+        ),
+        "queue": (
+            ("user_id", "manager", "place", "why", "entity_type", "entity_id", "card", "text", "pipeline_name", "stage",
+             *of_queue[10:], "link"),
+            [[*(row[name] for name in of_queue), link_to(known, row["entity_type"], row["entity_id"])]
+             for known, row in queued],
+        ),
+        "dead": (
+            ("dead", "dead_budget"),
+            [[len(stale_of(one)), expected_page.money(stale_of(one))]
+             for one in (replace(choice, known=(known,)) for known in choice.known)],
         ),
         "forecast": (foreseen, [[row[name] for name in foreseen] for row in expected_sales]),
         "stale": (
@@ -364,7 +405,10 @@ LINES = {
         "This month: {won} won for {money}; in the same days before ({first} – {last}): {then}",
         "В этом месяце: выиграно {won} на {money}; за те же дни до этого ({first} – {last}): {then}",
     ),
-    "plan": ("Plan of the month: {plan}, done {share}", "План месяца: {plan}, выполнено {share}"),
+    "plan": (
+        "Plan of the month: {plan}, done {share}; needed a day from today: {needed}",
+        "План месяца: {plan}, выполнено {share}; нужно в день с сегодняшнего: {needed}",
+    ),
     "no_plan": ("Plan of the month: none", "План месяца: не задан"),
     "forecast": ("Forecast of {month}: {expected} ({low} – {high})", "Прогноз на {month}: {expected} ({low} – {high})"),
     "few": (
@@ -384,8 +428,8 @@ LINES = {
         "{month}: выиграно {won} на {money}, месяцем раньше {before}",
     ),
     "created": (
-        "Created this month: {count}; won of closed: {rate}",
-        "Создано в этом месяце: {count}; выиграно из закрытых: {rate}",
+        "Created this month: {count}, first touch after {touch} min (median); won of closed: {rate}",
+        "Создано в этом месяце: {count}, первое касание через {touch} мин. (медиана); выиграно из закрытых: {rate}",
     ),
     "best": ("Most this month: {who}, {money}", "Больше всех в этом месяце: {who}, {money}"),
     "lost": (
@@ -399,10 +443,16 @@ LINES = {
         "Ждут: сделок без задач {no_task}, долго на этапе {slow}, клиентов без ответа {waiting}, просроченных задач "
         "{overdue_task}",
     ),
-    "card": (
-        "The largest of them: {card}, {money}, {who} {link}", "Самая дорогая из них: {card}, {money}, {who} {link}",
+    "queue": (
+        "Queue: {cards} cards, first {card} ({why}), {who} {link}; to clean up: {dead} deals for {money}",
+        "В очереди карточек: {cards}, первая — {card} ({why}), {who} {link}; пора почистить сделок: {dead}, на {money}",
     ),
-    "nothing": ("Nothing waits.", "Ничего не ждёт."),
+    "nothing": (
+        "The queue is empty; to clean up: {dead} deals for {money}",
+        "Очередь пуста; пора почистить сделок: {dead}, на {money}",
+    ),
+    "of_waiting": ("client waits", "клиент ждёт ответа"), "of_missed_call": ("missed call", "пропущенный звонок"),
+    "of_task": ("task due", "срок задачи"), "of_slow": ("slow", "долго на этапе"),
 }  # fmt: skip
 MONTHS = [
     "январь",
@@ -472,9 +522,12 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
     best = min(expected_page.managers(this), key=lambda row: (-row[2], -row[1]), default=None)
     reason = min(expected_page.reasons(this), key=lambda row: (-row[1], -row[3], row[0] or "\U0010ffff"), default=None)
-    waiting = [dict(zip(tables["today"][0], row, strict=True)) for row in tables["today"][1]]
+    waiting = [dict(zip(tables["queue"][0], row, strict=True)) for row in tables["queue"][1]]
     card = next(iter(waiting), None)
+    [[dead, of_dead]] = tables["dead"][1]
+    clean = {"dead": number(dead), "money": money(of_dead)}
     counts = dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))
+    touch = expected_page.first_touch(this)
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     return [
         line("head", account=account.get("name") or known.project, month=named(this.first)),
@@ -482,24 +535,27 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
             "sold", won=sold["won"], money=money(sold["won_budget"]), first=dated(same_days.first),
             last=dated(same_days.last), then=money(expected_page.figures(same_days)["won_budget"]),
         ),
-        line("plan", plan=money(plan), share=share(float(sold_of_plan(this)) / float(plan))) if plan
-        else line("no_plan"),
+        line("plan", plan=money(plan), share=share(float(sold_of_plan(this)) / float(plan)),
+             needed=money(expected_page.this_month(this, date.min)[0]["needed"])) if plan else line("no_plan"),
         *([
             foreseen(0), foreseen(1),
             line("record", count=len(past), inside=inside) if past else line("no_record"),
         ] if users is None else []),
         line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
              before=money(then["won_budget"])),
-        line("created", count=sold["created"], rate=share(sold["rate"])),
+        line("created", count=sold["created"], touch="–" if touch is None else number(touch),
+             rate=share(sold["rate"])),
         line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
         line("waiting", **{reason: "–" if count is None else count for reason, count in counts.items()}),
-        line("card", card=card["card"] or "–", money=money(card["budget"] or 0), who=who(card["manager"]),
-             link=card["link"] or "") if card else line("nothing"),
+        line("queue", cards=number(len(waiting)), card=card["card"] or "–", who=who(card["manager"]),
+             why=line(f"of_{card['why'].partition(' ')[0]}"), link=card["link"] or "–", **clean)
+        if card else line("nothing", **clean),
     ]  # fmt: skip
 
 
-def known_of(project: str, tables: dict[str, list[models.Row]]) -> oracle.Known:
+def known_of(project: str, tables: dict[str, list[models.Row]], now: int) -> oracle.Known:
+    """Returns what was read of an account in Moscow, as of a moment (unix seconds)."""
     absent = frozenset(expected.KEYS.keys() - tables.keys())
     rows = {name: {tuple(row[key] for key in expected.KEYS[name]): row for row in of} for name, of in tables.items()}
-    return oracle.Known(project, ZoneInfo("Europe/Moscow"), oracle.at_second(NOW), True, absent, rows)
+    return oracle.Known(project, ZoneInfo("Europe/Moscow"), oracle.at_second(now), True, absent, rows)

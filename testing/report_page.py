@@ -39,7 +39,7 @@ CHOOSE = """
   one.onchange({target: one});
 """
 FIGURES = """
-  const all = [...document.querySelectorAll("#figures .figure")];
+  const all = [...document.querySelectorAll(`#${arguments[0]} .figure`)];
   return Object.fromEntries(all.map((one) => [one.dataset.id, one.dataset.value]));
 """
 MARKS = """
@@ -110,8 +110,8 @@ class Report:
                 section[part] = [[[number(cell) for cell in row] for row in rows] for rows in section[part]]
         return found
 
-    def figures(self) -> dict[str, Any]:
-        return {name: number(value) for name, value in self.script(FIGURES).items()}
+    def figures(self, of: str = "figures") -> dict[str, Any]:
+        return {name: number(value) for name, value in self.script(FIGURES, of).items()}
 
     def marks(self, chart: str) -> list[dict[str, str]]:
         """Returns the label for screen readers of each mark in the charts."""

@@ -19,6 +19,9 @@ RELATIONS = "{http://schemas.openxmlformats.org/officeDocument/2006/relationship
 EPOCH = datetime(1899, 12, 30)
 
 
+REASONS = ("no_task", "slow", "waiting", "overdue_task", "missed_call", "task")
+
+
 def sheets(path: Path) -> dict[str, list[list[Any]]]:
     """Returns the cells of each sheet by the sheet's name: texts, numbers and None."""
     with zipfile.ZipFile(path) as book:
@@ -66,7 +69,7 @@ def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
         words(key): None for key in ("user.nobody", "reasons.none_given", "source.unknown", "card.nameless")
     }
     missing |= {words("scope.all"): "*", words("user.robot"): "robot"}
-    reasons = {words(f"today.{reason}"): reason for reason in ("no_task", "slow", "waiting", "overdue_task")}
+    reasons = {words(f"today.{reason}"): reason for reason in REASONS}
     cells = sheets(path)
     for name, names in SHEETS.items():
         if words(f"{name}.title") not in cells:
@@ -114,4 +117,4 @@ def typed(column: str, value: Any, reasons: dict[str, str]) -> Any:
         return EPOCH + timedelta(seconds=round(value * 86_400))
     if column == "talk_seconds":
         return value * 86_400
-    return reasons[value] if column == "why" else value
+    return " ".join(reasons[reason] for reason in value.split(", ")) if column == "why" else value

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
-from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
+from amocrm_warehouse.report.like_with_like import days_before, days_left, needed_a_day, percents, rounded
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import share_format
 
@@ -22,6 +23,18 @@ COMPARED = {
     "days": ("2026-11-03", "2026-11-10", "2026-10-26", "2026-11-02"),
     "days from a first to today": ("2026-10-01", "2026-11-29", "2026-08-01", "2026-09-29"),
 }
+
+
+NEEDED = [
+    ("1000", "400", "2026-11-29", 2, "300"), ("1000", "400", "2026-11-30", 1, "600"),
+    ("1000", "400", "2026-11-01", 30, "20"), ("1000", "1200", "2026-11-10", 21, "0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("plan", "sold", "today", "left", "needed"), NEEDED)
+def test_what_is_needed_a_day_counts_today(plan: str, sold: str, today: str, left: int, needed: str) -> None:
+    day = date.fromisoformat(today)
+    assert (days_left(day), needed_a_day(Decimal(plan), Decimal(sold), day)) == (left, Decimal(needed))
 
 
 @pytest.mark.parametrize("name", COMPARED)

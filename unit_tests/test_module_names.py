@@ -28,7 +28,7 @@ PROVED_BY = {
     ),
     "integration_tests/test_probe_command.py": "probe_page",
     "integration_tests/test_publish.py": "published_tables sql_warehouse warehouse_address",
-    "integration_tests/test_report.py": "page_data page_queries report_page this_machine",
+    "integration_tests/test_report.py": "first_screen page_data page_queries report_page this_machine this_month",
     "integration_tests/test_resumed_requests.py": "fan_out",
     "integration_tests/test_single_stream.py": "base resources",
     "integration_tests/test_storm.py": "concurrent_reading",

@@ -69,7 +69,18 @@ def month(metric: str) -> str:
 
 
 OF_DEALS = in_choice("deals", user=None)
-FIGURES = ("created", "won", "won_budget", "lost", "rate", "average", "days_to_win", "open", "open_budget")
+FIGURES = (
+    "created",
+    "first_touch",
+    "won",
+    "won_budget",
+    "lost",
+    "rate",
+    "average",
+    "days_to_win",
+    "open",
+    "open_budget",
+)
 """The metrics of deals in the overview."""
 
 
@@ -211,6 +222,24 @@ ANSWERS: dict[str, str] = {
         order by chosen.purse, coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, reason,
             item_id
     """,
+    "queue": f"""
+        select
+            queue.project_id, chosen.currency, responsible_user_id as user_id, responsible_name as manager, place,
+            reasons as why, entity_type, entity_id, entity_name as card, text, pipeline_name, status_name as stage,
+            budget, since_at_local, working_minutes, days, item_id
+        from amocrm_marts.queue as queue {of_chosen("queue")}
+        where {in_choice("queue")}
+        order by chosen.purse, urgency, case when working_minutes is not null then since_at_local end desc nulls last,
+            coalesce(budget, 0) desc, since_at_local nulls last, entity_type nulls last,
+            coalesce(entity_id, -item_id), item_id, responsible_user_id
+    """,
+    "dead": f"""
+        select chosen.project_id, chosen.currency, {totals("dead", "dead_budget")}
+        from chosen left join amocrm_marts.stale_deals on stale_deals.project_id = chosen.project_id
+            and {in_choice("stale_deals")}
+        group by chosen.project_id, chosen.currency
+        order by chosen.project_id
+    """,
     "forecast": f"""
         select
             forecast.project_id, chosen.currency, pipeline_id,
@@ -223,10 +252,11 @@ ANSWERS: dict[str, str] = {
     """,
     "stale": f"""
         select
-            stale.project_id, chosen.currency, deal_id, name as deal, responsible_user_id as user_id,
-            responsible_name as manager, pipeline_name, status_name as stage, budget, days_without_activity, open_tasks
-        from amocrm_marts.stale_deals as stale {of_chosen("stale")}
-        where {in_choice("stale")}
+            stale_deals.project_id, chosen.currency, deal_id, name as deal, responsible_user_id as user_id,
+            responsible_name as manager, pipeline_name, status_name as stage, budget, days_without_activity, open_tasks,
+            {column("stale_deals", "is_dead")} as is_dead
+        from amocrm_marts.stale_deals {of_chosen("stale_deals")}
+        where {in_choice("stale_deals")}
         order by chosen.purse, coalesce(budget, 0) desc, days_without_activity desc, deal_id
     """,
     "work": f"""
@@ -336,9 +366,11 @@ def select(run: Run, sql: str, choice: Choice, **others: Any) -> AnswerTable:
     return AnswerTable(columns, rows)
 
 
-def stale_days(run: Run) -> int:
-    """Returns the var of that name with which the models were built."""
-    return int(run("select max(stale_days) from amocrm_staging.int_accounts")[1][0][0])
+def days_of_build(run: Run) -> dict[str, int]:
+    """Returns the days after which the build calls a deal stale, and dead."""
+    names = ("stale_days", "dead_days")
+    _, [found] = run(f"select {', '.join(f'max({name})' for name in names)} from amocrm_staging.int_accounts")
+    return dict(zip(names, map(int, found), strict=True))
 
 
 def people_of(run: Run, groups: Iterable[str], managers: Iterable[str]) -> frozenset[tuple[str, int]]:

@@ -20,7 +20,10 @@ function median(values) {
 }
 
 // Whether a row counts in a metric (countsIn), and the value of a metric over rows (metric).
-const countsIn = (name) => (row) => Object.entries(METRICS[name].when || {}).every(([column, values]) => values.includes(row[column]));
+function countsIn(name) {
+  const when = Object.entries(METRICS[name].when || {});
+  return (row) => when.every(([column, values]) => values.includes(row[column]));
+}
 
 function metric(name, rows) {
   const { share, sum: summed, median: middle } = METRICS[name];
@@ -83,10 +86,14 @@ function rowsOf(table) {
   return columns[0][1].map((_, place) => Object.fromEntries(columns.map(([name, values]) => [name, values[place]])));
 }
 
+// The text of an element that report_page.py compressed.
+async function unpacked(id) {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent.trim()), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+}
+
 async function load() {
-  const bytes = Uint8Array.from(atob(document.getElementById("data").textContent.trim()), (letter) => letter.charCodeAt(0));
-  const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  DATA = JSON.parse(await new Response(unpacked).text());
+  DATA = JSON.parse(await unpacked("data"));
   TABLES = Object.fromEntries(Object.entries(DATA.tables).map(([name, table]) => [name, rowsOf(table)]));
   for (const name of ["ways", "stays"]) {
     for (const row of TABLES[name] || []) {
@@ -127,7 +134,7 @@ function pipelinesOf(project) {
 
 const ofMonths = (id, kind, first, last) => ({ id, kind, first: firstOf(first), last: lastOf(last), whole: true });
 
-// The periods to choose from: everything, the last months, and each week, month, quarter and year with data.
+// The periods to choose from: this month, this week, yesterday, everything, the last months, and each week, month, quarter and year with data.
 function periods(today) {
   const since = dayOf(DATA.since);
   const [first, now] = [monthOf(since), monthOf(today)];
@@ -135,6 +142,9 @@ function periods(today) {
   const monday = today - ((today + 3) % 7);
   const starts = (length) => [...new Set(months.map((month) => shifted(month, -((Number(month.slice(5)) - 1) % length))))];
   return [
+    ofMonths("this_month", "this_month", now, now),
+    { id: "this_week", kind: "this_week", first: monday, last: monday + 6, whole: false },
+    { id: "yesterday", kind: "yesterday", first: today - 1, last: today - 1, whole: false },
     { id: "all", kind: "all", first: since, last: lastOf("9998-12"), whole: true },
     ...[12, 3].filter((count) => shifted(now, 1 - count) > first).map((count) => ofMonths(`last${count}`, `last${count}`, shifted(now, 1 - count), now)),
     ...[...Array(26).keys()].map((weeks) => monday - 7 * weeks).filter((day) => day + 6 >= since)
@@ -154,7 +164,7 @@ function ownPeriod(first, last, today) {
 function periodOf(id, today) {
   const [first, last] = id.split("..");
   const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text) && Number.isFinite(dayOf(text));
-  if (last !== undefined) return isDay(first) && isDay(last) && first <= last ? ownPeriod(dayOf(first), dayOf(last), today) : null;
+  if (last !== undefined) return isDay(first) && isDay(last) ? ownPeriod(...[dayOf(first), dayOf(last)].sort((one, other) => one - other), today) : null; // reversed days are turned round
   return periods(today).find((one) => one.id === id) || null;
 }
 
@@ -190,6 +200,12 @@ function whos(scope) {
   return { teams: teams.sort(byName), people: [...known.values()].sort(byName) };
 }
 
+// The choice's present month.
+const ofThisMonth = (scope, who) => {
+  const month = monthOf(todayOf(scope.project));
+  return chosen(scope, ofMonths(month, "month", month, month), who);
+};
+
 // The view of a choice: functions that return its rows.
 function chosen(scope, period, who) {
   const users = who && new Set(who.users);
@@ -212,7 +228,7 @@ function chosen(scope, period, who) {
   const today = todayOf(scope.project);
   const planned = scope.pipeline === null && period.whole;
   return {
-    scope, period, who, today, account, currency: account && account.currency, ...between(period.first, period.last),
+    scope, period, who, today, account, currency: account && account.currency, between, ...between(period.first, period.last),
     so_far: between(period.first, Math.min(period.last, today)), // what is compared
     now: (name) => of(name),
     month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),

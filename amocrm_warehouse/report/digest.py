@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from amocrm_warehouse.database import Run
+from amocrm_warehouse.report import this_month
 from amocrm_warehouse.report.answers import ANSWERS, answer
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.like_with_like import days_before
 from amocrm_warehouse.report.page_data import shifted
 from amocrm_warehouse.report.page_queries import REASONS, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
-TABLES = ("figures", "reasons_today", "today", "reasons", "managers", "forecast")
+TABLES = (*this_month.TABLES, "reasons_today", "queue", "dead", "reasons", "managers")
 """The answers of which the digest is made."""
 
 
@@ -34,22 +34,18 @@ def digest(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()
 
 def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> list[str]:
     project = account["project_id"]
-    choice, last, before_last = (choice.month_of(project, months) for months in (0, -1, -2))
-    days = choice.days[project]
-    first, until = days_before(days.since, days.until, days.today)
-    same_days = replace(choice, days={project: replace(days, since=first, until=until)})
-    [month], [then], [before], [earlier] = (
-        answer(run, "figures", one).dicts() for one in (choice, same_days, last, before_last)
-    )
+    found = this_month.this_month(run, choice, project)
+    choice, last, before_last = found.choice, choice.month_of(project, -1), choice.month_of(project, -2)
+    month, then = found.figures, found.then
+    [before], [earlier] = (answer(run, "figures", one).dicts() for one in (last, before_last))
     [waiting] = answer(run, "reasons_today", choice).dicts()
-    cards = answer(run, "today", choice).dicts()
+    queue, [dead] = answer(run, "queue", choice).dicts(), answer(run, "dead", choice).dicts()
     reasons = answer(run, "reasons", choice).dicts()
     best = answer(run, "managers", choice).dicts()
-    ahead = [row for row in answer(run, "forecast", choice).dicts() if row["pipeline_id"] is None]
-    by_month = {row["months_ahead"]: row for row in ahead if not row["months_back"]}
-    past = [row for row in ahead if row["months_back"] and row["expected"] is not None]
+    by_month = {row["months_ahead"]: row for row in found.forecast if not row["months_back"]}
+    past = [row for row in found.forecast if row["months_back"] and row["expected"] is not None]
 
-    def money(value: float | None) -> str:
+    def money(value: float | Decimal | None) -> str:
         return words.money(value, account["currency"])
 
     def name_of(row: dict[str, Any]) -> str:
@@ -63,19 +59,22 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         return words("digest.forecast", month=name, **{one: money(row[one]) for one in ("expected", "low", "high")})
 
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
-    plan = month["plan"]
-    share = words.percent(float(month["plan_won_budget"]) / float(plan)) if plan else ""
+    plan = found.plan
     top: dict[str, Any] = next(
         (row for row in best if row["won_budget"]), {"user_id": None, "manager": None, "won_budget": None}
     )
-    card = cards[0] if cards else None
+    card = queue[0] if queue else None
+    clean = {"dead": words.number(dead["dead"]), "dead_money": money(dead["dead_budget"])}
     return [
         words("digest.head", account=account["account"] or account["project_id"], today=words.month(choice.since)),
         words(
             "digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0),
-            first=words.day(first), last=words.day(until), then=money(then["won_budget"] or 0),
+            first=words.day(found.first), last=words.day(found.until), then=money(then["won_budget"] or 0),
         ),
-        words("digest.plan", plan=money(plan), share=share) if plan else words("digest.no_plan"),
+        words(
+            "digest.plan", plan=money(plan), share=words.percent(float(found.of_plan) / float(plan)),
+            needed=money(found.needed),
+        ) if plan else words("digest.no_plan"),
         *([
             forecast(0), forecast(1),
             words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record"),
@@ -84,7 +83,10 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             "digest.month", month=words.month(last.since).capitalize(), won=words.number(before["won"] or 0),
             money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
         ),
-        words("digest.deals", created=words.number(month["created"] or 0), rate=words.percent(month["rate"])),
+        words(
+            "digest.deals", created=words.number(month["created"] or 0), touch=words.number(month["first_touch"]),
+            rate=words.percent(month["rate"]),
+        ),
         words("digest.best", manager=name_of(top), money=money(top["won_budget"])),
         words(
             "digest.reason", lost=words.number(month["lost"] or 0),
@@ -92,7 +94,8 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         ) if reasons else words("digest.none_lost"),
         words("digest.today", **{reason: words.number(waiting[reason]) for reason in REASONS}),
         words(
-            "digest.card", card=card["card"] or "–", money=money(card["budget"] or 0), manager=name_of(card),
-            link=link(account["domain"], card["entity_type"], card["entity_id"]) or "",
-        ) if card else words("digest.nothing"),
+            "digest.queue", cards=words.number(len(queue)), card=card["card"] or "–", manager=name_of(card),
+            why=words(f"today.{card['why'].split(' ')[0]}"), **clean,
+            link=link(account["domain"], card["entity_type"], card["entity_id"]) or "–",
+        ) if card else words("digest.nothing", **clean),
     ]  # fmt: skip

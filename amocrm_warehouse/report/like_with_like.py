@@ -35,6 +35,16 @@ def days_before(first: date, last: date, today: date) -> tuple[date, date]:
     return first - length, until - length
 
 
+def days_left(today: date) -> int:
+    """Returns how many days the month still has, today among them."""
+    return monthrange(today.year, today.month)[1] - today.day + 1
+
+
+def needed_a_day(plan: Decimal, sold: Decimal, today: date) -> Decimal:
+    """Returns what each of the days left has to bring, today among them, so that the month's plan is met."""
+    return max(plan - sold, Decimal(0)) / days_left(today)
+
+
 def rounded(value: float | Decimal, digits: int = 0) -> Decimal:
     """Rounds half away from zero, as browsers and Excel do."""
     return Decimal(str(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, EXACT)

@@ -82,5 +82,5 @@ def metrics_in(unit: str) -> set[str]:
 
 def page_metrics() -> dict[str, dict[str, Any]]:
     """Returns the fields by which the page counts each metric from its own rows."""
-    parts = ("when", "sum", "median", "share", "unit")
+    parts = ("of", "day", "when", "sum", "median", "share", "unit")
     return {name: {part: getattr(one, part) for part in parts if getattr(one, part)} for name, one in METRICS.items()}

@@ -30,6 +30,10 @@ class Contents:
     """Rows of month, source and cost."""
     marts: str | None = None
     """The schema of the marts if the page did not have them built, which it says then."""
+    language: str = "en"
+    """The language of the page where no script runs."""
+    plain: str = ""
+    """HTML that is shown there."""
 
 
 EVERYTHING = Contents()
@@ -111,13 +115,12 @@ def of_people(tables: dict[str, Columns], only: frozenset[tuple[str, int]]) -> d
 
 
 def renumber(tables: dict[str, Columns]) -> None:
-    """Replaces ids of deals by row numbers in the table of deals, and sources that the page does not name by True."""
+    """Replaces ids of deals by rows of the table of deals, and sources that the page does not name by True."""
     deals = tables["deals"]
     number = {key: at for at, key in enumerate(zip(deals["project_id"], deals["deal_id"], strict=True))}
     for name in ("ways", "stays"):
         if table := tables.get(name):
             table["deal"] = [number[key] for key in zip(table.pop("project_id"), table.pop("deal_id"), strict=True)]
-    del deals["deal_id"]
     for column, kept in (("source", set(tables.get("costs", {}).get("source", ()))), ("by_value", set[str]())):
         names = [name and name[:80] for name in deals[column]]
         ranks: dict[str, Counter[str]] = {}
@@ -140,7 +143,7 @@ def packed(column: str, values: list[Any]) -> Any:
     if any(isinstance(value, date) and not isinstance(value, datetime) for value in values):
         days = [None if value is None else (value - EPOCH).days for value in values]
         return {"days": differences(days)}
-    if column in ("deal", "user_id", "task_id"):
+    if column in ("deal", "deal_id", "user_id", "task_id"):
         return {"numbers": differences(found)}
     if len(found) > 24 and len(distinct := list(dict.fromkeys(found))) <= len(found) / 4:
         positions = {(type(value), value): at for at, value in enumerate(distinct)}

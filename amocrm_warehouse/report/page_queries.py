@@ -30,6 +30,10 @@ STALE_SHOWN = 20
 """The most stale deals that the page holds for each pipeline and manager."""
 TODAY_SHOWN = 20
 """The most cards of today's list that the page holds for each pipeline and manager."""
+QUEUE_SHOWN = 10
+"""The most cards of the queue that the page holds for each pipeline and manager."""
+DEAD_SHOWN = 20
+"""The most dead deals that the page holds for each pipeline and manager."""
 REASONS = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
 """Reasons to wait, each with the table without which it is unknown."""
 
@@ -37,8 +41,8 @@ QUERIES = {
     "accounts": f"""
         select
             accounts.project_id, accounts.name, accounts.domain, accounts.currency, accounts.time_zone, accounts.today,
-            accounts.stale_days, accounts.built_by,
-            accounts.stages_known, accounts.owners_known, max(freshness.synced_at) as synced_at,
+            accounts.stale_days, accounts.dead_days, accounts.built_by, accounts.stages_known, accounts.owners_known,
+            max(freshness.synced_at) as synced_at,
             {
         ", ".join(
             f"bool_or(freshness.is_there and freshness.source_table = '{table}') as knows_{reason}"
@@ -47,7 +51,7 @@ QUERIES = {
     }
         from amocrm_staging.int_accounts as accounts
         inner join amocrm_marts.freshness as freshness on freshness.project_id = accounts.project_id
-        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
         order by 1
     """,
     "people": """
@@ -68,6 +72,7 @@ QUERIES = {
             {column("deals", "created")} as created, {column("deals", "closed")} as closed,
             deals.responsible_user_id, deals.closer_id, deals.budget,
             case when deals.stage_kind = 'won' then {column("deals", "days_to_win")} end as days_to_win,
+            {column("deals", "touch_minutes")} as touch_minutes,
             coalesce(deals.source_name, deals.utm_source) as source, {{by}} as by_value,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
             case when deals.stage_kind in ('open', 'unsorted')
@@ -113,7 +118,8 @@ QUERIES = {
     """,
     "stale": f"""
         select
-            project_id, pipeline_id, responsible_user_id, {total("stale")} as deals, coalesce(sum(budget), 0) as budget
+            project_id, pipeline_id, responsible_user_id, {total("stale")} as deals,
+            coalesce(sum(budget), 0) as budget, {totals("dead", "dead_budget")}
         from amocrm_marts.stale_deals
         group by project_id, pipeline_id, responsible_user_id
         order by project_id, pipeline_id, responsible_user_id
@@ -133,6 +139,36 @@ QUERIES = {
         ) as ranked
         where nth <= {STALE_SHOWN}
         order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
+    """,
+    "dead_deals": f"""
+        select
+            project_id, pipeline_id, responsible_user_id, deal_id, name, pipeline_name, status_name, budget,
+            days_without_activity
+        from (
+            select
+                stale_deals.*,
+                row_number() over (
+                    partition by project_id, pipeline_id, responsible_user_id
+                    order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
+                ) as nth
+            from amocrm_marts.stale_deals
+            where {column("stale_deals", "is_dead")}
+        ) as ranked
+        where nth <= {DEAD_SHOWN}
+        order by coalesce(budget, 0) desc, days_without_activity desc, deal_id, project_id
+    """,
+    "queue": f"""
+        select
+            project_id, pipeline_id, responsible_user_id, place, urgency, entity_type, entity_id, entity_name as name,
+            pipeline_name, status_name, reasons, text, working_minutes, days, budget, cards
+        from (
+            select
+                queue.*, row_number() over (whose order by place) as nth, count(*) over whose as cards
+            from amocrm_marts.queue
+            window whose as (partition by project_id, pipeline_id, responsible_user_id)
+        ) as ranked
+        where nth <= {QUEUE_SHOWN}
+        order by project_id, responsible_user_id, place
     """,
     "today": f"""
         select

@@ -1,4 +1,4 @@
-"""`source-amocrm report`: the models built, and one HTML file made of the marts; or a workbook, or a digest."""
+"""`source-amocrm report`: the models built, and one HTML file of the marts; or a workbook, a picture or a digest."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, Step, live_line
 from amocrm_warehouse.models_command import Built, add_options, build, build_from, environment, projects_of
 from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
-from amocrm_warehouse.report import workbook
-from amocrm_warehouse.report.answers import people_of, stale_days
+from amocrm_warehouse.report import first_screen, workbook
+from amocrm_warehouse.report.answers import days_of_build, people_of
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
@@ -36,6 +36,7 @@ from amocrm_warehouse.report.report_page import write
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import show
+from source_amocrm import atomic_file
 
 
 def report(
@@ -50,7 +51,10 @@ def report(
     path = path or writable_path(database)
     try:
         with reading(database, marts=contents.marts) as run:
-            write(path, counted(run, line), unread or [], built.unbuilt if built else None, contents)
+            unbuilt = built.unbuilt if built else {}
+            choice = replace(last_months(run), users=None if contents.only is None else frozenset(contents.only))
+            html = first_screen.plain(run, choice, Words(contents.language, **days_of_build(run)), unbuilt)
+            write(path, counted(run, line), unread or [], unbuilt, replace(contents, plain=html))
     except DATABASE_ERRORS as error:
         raise unreadable(error) from None
     return path
@@ -116,7 +120,8 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     projects = sorted(kept | {project.lower()})
     with live_line() as line:
         built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
-        path = report(database, unread=failures(database, projects, schema), built=built, line=line)
+        contents = Contents(language=user_language())
+        path = report(database, None, failures(database, projects, schema), built, contents, line)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
     return path
@@ -128,9 +133,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="the file to write; by default beside the DuckDB file")
     parser.add_argument("--xlsx", type=Path, help="write the tables of the last twelve months into this Excel workbook")
     parser.add_argument("--costs", type=Path, help=f"a CSV file or workbook with the columns {','.join(COSTS)}")
+    parser.add_argument(
+        "--png", type=Path, help="write the first screen, the present month, as a picture into this file"
+    )
     parser.add_argument("--digest", action="store_true", help="print twelve lines about each account")
     parser.add_argument(
-        "--language", choices=LANGUAGES, default=user_language(), help="language of the workbook and the digest"
+        "--language",
+        choices=LANGUAGES,
+        default=user_language(),
+        help="language of the workbook, the digest and the picture",
     )
     parser.add_argument(
         "--group", action="append", default=[], help="only the rows of a team, by its name; again for more"
@@ -148,11 +159,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     stopped_means("Models that were built stay, the others and the report are as before.")
-    with_page = options.out is not None or not (options.xlsx or options.digest)
+    with_page = options.out is not None or not (options.xlsx or options.digest or options.png)
     try:
         costs = read_costs(options.costs) if options.costs else None
         path = writable_path(options.db, options.out) if with_page else None
         workbook_path = writable_path(options.db, options.xlsx) if options.xlsx else None
+        picture_path = writable_path(options.db, options.png) if options.png else None
         with live_line(sys.stderr, shown=not options.quiet) as line:
             marts = marts_built_before(options) if options.built else None
             built = built_before(options.db, marts) if marts else build_from(options, line)[0]
@@ -160,14 +172,16 @@ def main(arguments: list[str] | None = None) -> int:
             with reading(options.db, marts=marts) as run:
                 only = people_of(run, options.group, options.manager) if options.group or options.manager else None
                 choice = replace(last_months(run), users=only)
-                words = Words(options.language, stale_days(run))
+                words = Words(options.language, **days_of_build(run))
                 if workbook_path:
                     line.step = lambda: Step("workbook")
                     workbook.write(workbook_path, run, choice, words, built.unbuilt)
+                if picture_path:
+                    atomic_file.write(picture_path, first_screen.png(run, choice, words, built.unbuilt))
                 text = digest(run, choice, words, built.unbuilt) if options.digest else ""
             if path:
                 unread = failures(options.db, projects, options.schema)
-                report(options.db, path, unread, built, Contents(only, costs, marts), line)
+                report(options.db, path, unread, built, Contents(only, costs, marts, options.language), line)
     except DATABASE_ERRORS as error:
         return exit_code(unreadable(error))
     except (ValueError, KeyboardInterrupt) as error:

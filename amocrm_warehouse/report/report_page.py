@@ -58,7 +58,7 @@ def page(
     """Returns the page with as many months as fit into the limit (bytes)."""
     months = MOST_MONTHS
     while True:
-        text = render(read(run, months, unbuilt, contents) | {"unread": unread})
+        text = render(read(run, months, unbuilt, contents) | {"unread": unread}, contents)
         if len(text.encode()) <= limit:
             return text
         if months == 1:
@@ -66,32 +66,34 @@ def page(
         months = max(months // 2, 1)
 
 
-def render(data: dict[str, Any]) -> str:
+def render(data: dict[str, Any], contents: Contents = EVERYTHING) -> str:
     loader = FileSystemLoader(FOLDER)
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     # Jinja's tojson escapes < > & ', so that no text of the account can end a script
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
-    scripts = [script(vega()), script("\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS))]
+    own, charts = script("\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)), vega()
     accounts = data["tables"]["accounts"]
     names = [name or project for project, name in zip(accounts["project_id"], accounts["name"], strict=True)]
     return environment.get_template("page.html").render(
         title=", ".join(names),
-        data=compressed(data),
+        language=contents.language,
+        plain=contents.plain,
+        data=compressed(json.dumps(data, ensure_ascii=False, separators=(",", ":"))),
+        vega=compressed(charts),
         texts=texts(),
         metrics=page_metrics(),
         charts=json.loads((FOLDER / "charts.json").read_text(encoding="utf-8")),
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
-        scripts=scripts,
-        hashes=" ".join(f"'sha256-{sha256(text)}'" for text in scripts),
+        script=own,
+        hashes=" ".join(f"'sha256-{sha256(text)}'" for text in (charts, own)),
     )
 
 
-def compressed(data: dict[str, Any]) -> str:
-    """Returns data in the form that data.js unpacks, in which no text of the account can end a script."""
-    document = json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode()
-    return base64.b64encode(zlib.compress(document, 9)).decode()
+def compressed(text: str) -> str:
+    """Returns a text in the form that data.js unpacks, in which no text of the account can end a script."""
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
 def script(text: str) -> str:

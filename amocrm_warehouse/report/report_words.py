@@ -40,19 +40,22 @@ def _texts(path: Path) -> dict[str, list[str]]:
 class Words:
     """Texts, numbers, money and months as the language writes them."""
 
-    def __init__(self, language: str, stale_days: int = 14) -> None:
-        """`stale_days`: the var of that name with which the models were built."""
+    def __init__(self, language: str, stale_days: int = 14, dead_days: int = 90) -> None:
+        """`stale_days`, `dead_days`: the vars of these names with which the models were built."""
         self.position = LANGUAGES.index(language)
         self.language = language
-        self.stale_days = stale_days
+        self.days = {"stale_days": stale_days, "dead_days": dead_days}
 
     def __call__(self, key: str, **values: object) -> str:
-        return texts()[key][self.position].format(stale_days=self.stale_days, **values)
+        return texts()[key][self.position].format(**self.days, **values)
 
     def of_column(self, name: str) -> str | None:
         """Returns the definition of a metric, or the description of a column in columns.yaml."""
         found = texts().get(f"means.{name}") or _texts(FOLDER.parent / "dbt" / "columns.yaml").get(name)
-        return found[self.position].replace("{stale_days}", str(self.stale_days)) if found else None
+        text = found[self.position] if found else None
+        for name, days in self.days.items():
+            text = text and text.replace(f"{{{name}}}", str(days))
+        return text
 
     def number(self, value: float | Decimal | None, digits: int = 0) -> str:
         if value is None:

@@ -9,6 +9,16 @@ const ENOUGH = 10; // cases of a stage that a sentence about the worst one needs
 const isWon = countsIn("won");
 const SALES = ["won", "won_budget", "lost"];
 
+// A function that returns the deals behind a number: of a metric of deals those that count in it, else all of the row. A share's are
+// those of its whole. Null: the number is not of deals.
+function dealsOf(row, column) {
+  if (row.opens && column in row.opens) return row.opens[column];
+  if (!row.of) return null;
+  const { of, share } = METRICS[column] || {};
+  if (share) return dealsOf(row, share[1]);
+  return of === "deals" ? () => row.of.filter(countsIn(column)) : ["deals", "share", "budget"].includes(column) ? () => row.of : null;
+}
+
 // Gives each row its key in the chart: its name, made unique, because a chart unites rows with one key.
 function named(rows, column) {
   const seen = new Map();
@@ -33,6 +43,14 @@ function halfLeft(stays) {
   return null;
 }
 
+// The same of a figure, whose rows are the deals created or closed in the period, or those open now.
+function ofFigure(view, id) {
+  const { share, day } = METRICS[id];
+  if (share) return ofFigure(view, share[1]);
+  const of = { created: view.created, closed: view.closed }[day] || view.open;
+  return () => of().filter(countsIn(id));
+}
+
 function keyFigures(view) {
   const figures = (of) => ({ ...metrics(of.created(), "created"), ...metrics(of.closed(), ...SALES, "rate", "average", "days_to_win") });
   const all = { ...figures(view), ...metrics(view.open(), "open", "open_budget") };
@@ -40,7 +58,43 @@ function keyFigures(view) {
   const [now, then] = before ? [figures(view.so_far), figures(before)] : [{}, {}];
   const notes = { won: ["kpi.lost", { count: ["number", all.lost] }], open: ["kpi.open_budget", { money: ["short", all.open_budget] }] };
   return ["created", "won", "won_budget", "rate", "average", "days_to_win", "open"].map((id) => (
-    { id, kind: METRICS[id].unit, value: all[id], now: now[id], then: then[id], note: notes[id] }));
+    { id, kind: METRICS[id].unit, value: all[id], now: now[id], then: then[id], note: notes[id], deals: ofFigure(view, id) }));
+}
+
+const USUAL_MONTHS = 6; // months whose same days say what is usual
+const UNUSUAL = 0.2; // the least difference from their median that is unusual
+const OF_MONTH = ["created", "first_touch", "won", "lost"];
+const FEWER_IS_BETTER = ["lost", "first_touch", "days_to_win"];
+
+// The present month: sales, plan and forecast; leads and what became of them; and a sentence for each number that is unusual: it
+// lies outside those of the same days of each of the last six months, and is a fifth or more away from their median.
+function thisMonth(view) {
+  const counted = (of) => ({ ...metrics(of.created(), "created", "first_touch"), ...metrics(of.closed(), "won_budget", "won", "lost") });
+  const { today, period } = view;
+  const monthsAgo = (months) => [firstOf(shifted(monthOf(today), -months)), monthsLater(today, -months)];
+  const usual = [...Array(USUAL_MONTHS).keys()].map((place) => monthsAgo(place + 1)).filter(([first]) => first >= dayOf(DATA.since)).map((days) => counted(view.between(...days)));
+  const [all, now, then] = [counted(view), counted(view.so_far), usual[0] || {}];
+  const plans = TABLES.plans ? view.plans() : [];
+  const plan = plans.length ? sum(plans, "plan") : null;
+  const of_plan = sum(plans, "won_budget");
+  const days = period.last - today + 1;
+  const needed = plan === null ? null : Math.max(plan - of_plan, 0) / days;
+  const ahead = view.who || !TABLES.forecast ? [] : TABLES.forecast.filter((row) => !row.months_back && !row.months_ahead && row.pipeline_id === view.scope.pipeline && (view.scope.project === null || row.project_id === view.scope.project));
+  const { expected = null, low = null, high = null } = ahead.length === 1 ? ahead[0] : {}; // intervals of several accounts have no sum
+  const unusual = usual.length < USUAL_MONTHS ? [] : ["won_budget", ...OF_MONTH].flatMap((id) => {
+    const known = usual.map((one) => one[id]).filter((value) => value !== null);
+    const middle = median(known);
+    const isOutside = now[id] > Math.max(...known) || now[id] < Math.min(...known);
+    if (now[id] === null || known.length < USUAL_MONTHS || !middle || !isOutside || Math.abs(now[id] / middle - 1) < UNUSUAL) return [];
+    const kind = METRICS[id].unit === "money" ? "short" : METRICS[id].unit;
+    return [[now[id] > middle ? "month.more" : "month.less", { name: ["name", id], value: [kind, now[id]], usual: [kind, middle] }]];
+  });
+  const short = plan !== null && high !== null && high < plan ? [["month.short", { high: ["short", high], lack: ["short", plan - high] }]] : [];
+  return {
+    view, all, now, then, plan, plan_share: ratio(of_plan, plan), needed, days, expected, low, high, insights: [...short, ...unusual],
+    has_forecast: ahead.length === 1, month: monthOf(today), before: usual.length ? monthsAgo(1) : null,
+    why_no_plan: !TABLES.plans ? null : view.scope.pipeline === null ? "money.no_plan" : "money.plan_of_all",
+  };
 }
 
 // The sentence about the days that are compared: of a period that is not over, those up to today.
@@ -55,6 +109,7 @@ function funnel(view) {
     const [{ project_id: project, pipeline_id: pipeline }] = ways;
     const way = TABLES.stages.filter((row) => row.project_id === project && row.pipeline_id === pipeline && row.stage_kind !== "lost");
     const hasHistory = known.get(project);
+    const cohort = (fits) => ways.filter(fits).map((row) => TABLES.deals[row.deal]);
     let previous = null;
     const stages = way.map((stage) => {
       const unsorted = stage.stage_kind === "unsorted";
@@ -69,6 +124,10 @@ function funnel(view) {
         stage: stage.status_name, kind: isWon(stage) ? "won" : "open", reached, lost_here: lost, lost_share: hasHistory ? ratio(lost, reached) : null, from_previous,
         from_start: ratio(reached, ways.length), median_days: days, median_days_missing: still ? "funnel.half_there" : null, still: isWon(stage) || !hasHistory ? null : still,
         stays: there.length, kept: Math.max(reached - (lost || 0), 0),
+        opens: {
+          reached: () => cohort((row) => (unsorted ? row.was_unsorted : row.furthest_sort !== null && row.furthest_sort >= stage.status_sort)),
+          lost_here: () => cohort((row) => row.lost_from_status_id === stage.status_id), still: () => there.filter((row) => !row.is_over).map((row) => TABLES.deals[row.deal]),
+        },
       };
     });
     const often = stages.filter((row) => row.stays >= ENOUGH).map((row) => ({ ...row, still_share: ratio(row.still, row.stays) }));
@@ -77,7 +136,7 @@ function funnel(view) {
     const standing = often.filter((row) => row.median_days === null && row.still > ways.length / 20).sort(falling("still_share", "still"))[0];
     const enough = ["number", ENOUGH];
     return {
-      pipeline: ways[0], size: stages.length && ways.length, chart: "funnel", rows: named(stages, "stage"), longest: "reached",
+      pipeline: ways[0], size: stages.length && ways.length, chart: "funnel", opens: "reached", rows: named(stages, "stage"), longest: "reached",
       label: (row, tell) => [tell.number(row.reached), row.from_start === null ? "" : tell.percent(row.from_start)].join(" · "),
       insights: [
         ...(worst ? [["funnel.insight", { stage: ["text", worst.stage], lost: ["number", worst.lost_here], reached: ["number", worst.reached], share: ["percent", worst.lost_share], enough }]] : []),
@@ -116,12 +175,12 @@ function money(view) {
     if (first > view.last && !of.length) return [];
     const planned = plans.filter((row) => monthOf(row.month) === bucket);
     const plan = planned.length ? sum(planned, "plan") : null;
-    return { month: bucket, ...metrics(of, ...SALES), plan, plan_share: ratio(sum(planned, "won_budget"), plan) };
+    return { month: bucket, of, ...metrics(of, ...SALES), plan, plan_share: ratio(sum(planned, "won_budget"), plan) };
   });
   const notes = !TABLES.plans ? [] : !TABLES.plans.length ? ["money.no_plan"] : view.planned ? [] : [view.scope.pipeline === null ? "money.plan_of_months" : "money.plan_of_all"];
   const plan = [["plan", "money"], ["plan_share", "percent"]];
   return [{
-    chart: "money", rows, unit: ["won_budget", "plan"], notes, total: ["won", "won_budget", "lost", ...(plans.length ? ["plan"] : [])],
+    chart: "money", opens: "won", rows, unit: ["won_budget", "plan"], notes, total: ["won", "won_budget", "lost", ...(plans.length ? ["plan"] : [])],
     columns: [["month", "bucket", "bucket"], ["won", "number"], ["won_budget", "money"], ...(plans.length ? plan : []), ["lost", "number"]],
   }];
 }
@@ -145,7 +204,7 @@ function managers(view) {
     const sold = metrics(sales, ...SALES, "rate", "average");
     const plan = plans.length ? sum(plans, "plan") : null;
     return {
-      name, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: reads.get(project) ? sum(tasks, "overdue") : null, stale: TABLES.stale ? sum(stale, "deals") : null,
+      name, of: sales, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: reads.get(project) ? sum(tasks, "overdue") : null, stale: TABLES.stale ? sum(stale, "deals") : null,
       label_at: Math.max(sold.won_budget, plan || 0),
     };
   }).sort(falling("won_budget", "won", "lost"));
@@ -154,7 +213,7 @@ function managers(view) {
   const compared = beside(view.so_far.closed(), before && before.closed(), (row) => isPerson(row.project_id, row.closer_id), "project_id", "closer_id")
     .map(({ row, ...own }) => ({ name: nameOf(row.project_id, row.closer_id), ...own }));
   return rows.length ? [{
-    chart: "managers", rows, drawn: named(rows, "name").filter((row) => row.won_budget || row.plan).slice(0, TOP), longest: "won_budget", also: "plan",
+    chart: "managers", opens: "won", rows, drawn: named(rows, "name").filter((row) => row.won_budget || row.plan).slice(0, TOP), longest: "won_budget", also: "plan",
     notes: present ? ["managers.present"] : [],
     label: (row, tell) => tell.short(row.won_budget), total: ["won", "won_budget", "lost", "overdue", "stale", ...(planned ? ["plan"] : [])],
     columns: [["name", "text", "manager"], ["won", "number"], ["won_budget", "money"], ...(planned ? [["plan", "money"], ["plan_share", "percent"]] : []),
@@ -183,10 +242,10 @@ const BESIDE = [["won_budget", "money"], ["was", "money"], ["change", "change"],
 function reasons(view) {
   const found = view.closed().filter(countsIn("lost"));
   const rows = grouped(found, "reason").map((of) => (
-    { reason: of[0].reason, deals: of.length, share: ratio(of.length, found.length), ...metrics(of, "lost_budget"), missing: "reasons.none_given" }
+    { reason: of[0].reason, of, deals: of.length, share: ratio(of.length, found.length), ...metrics(of, "lost_budget"), missing: "reasons.none_given" }
   )).sort(falling("deals", "lost_budget"));
   return rows.length ? [{
-    chart: "reasons", rows: named(rows, "reason"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "lost_budget"],
+    chart: "reasons", opens: "deals", rows: named(rows, "reason"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "lost_budget"],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.share)}`,
     columns: [["reason", "text"], ["deals", "number"], ["share", "percent"], ["lost_budget", "money"]],
   }] : [];
@@ -200,13 +259,13 @@ function bySource(view, column) {
   const rows = [...new Set([...found.keys(), ...paid.keys()])].map((name) => {
     const of = found.get(name) || [];
     const { created: deals, ...sold } = metrics(of, "created", "won_of_created", "source_rate", "won_of_created_budget");
-    return { ...named_as(name), deals, ...sold, ...(paid.has(name) ? returns(paid.get(name), of) : {}) };
+    return { ...named_as(name), of, deals, ...sold, ...(paid.has(name) ? returns(paid.get(name), of) : {}) };
   }).sort(falling("deals", "won_of_created_budget"));
   const before = view.before();
   const compared = beside(view.created(), before && wonBy(before.created(), before.today), () => true, column).map(({ row, ...own }) => ({ ...named_as(row[column]), ...own }));
   const head = column === "source" ? ["source", "text"] : ["source", "text", "by"];
   return rows.length ? [{
-    chart: "sources", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "won_of_created", "won_of_created_budget", ...(paid.size ? ["cost"] : [])],
+    chart: "sources", opens: "deals", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "won_of_created", "won_of_created_budget", ...(paid.size ? ["cost"] : [])],
     notes: [
       ...(TABLES.deals.some((row) => row[column] !== null) ? [] : [`${column}.none`]), ...(paid.size ? ["sources.costs"] : []),
       ...(TABLES.costs && column === "source" && !paid.size ? ["sources.costs_of_months"] : []),
@@ -240,7 +299,7 @@ function cohorts(view) {
   const rows = grouped(view.created().map((row) => ({ ...row, month: monthOf(row.created) })), "month").map((of) => {
     const [{ month }, won] = [of[0], of.filter(isWon)];
     const within = (months) => (shifted(month, months) < now ? ratio(won.filter((row) => row.closed !== null && monthOf(row.closed) <= shifted(month, months)).length, of.length) : null);
-    return { month, deals: of.length, ...metrics(of, "won_of_created", "won_of_created_budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
+    return { month, of, deals: of.length, ...metrics(of, "won_of_created", "won_of_created_budget"), ...Object.fromEntries(COHORT_MONTHS.map((months) => [`within${months}`, within(months)])) };
   });
   return rows.length ? [{
     rows, total: ["deals", "won_of_created", "won_of_created_budget"],
@@ -257,7 +316,8 @@ function stuck(view) {
     const rows = grouped(found, "status_id").map((of) => {
       const stage = stages.get(`${of[0].project_id}/${of[0].pipeline_id}/${of[0].status_id}`) || { place: Infinity };
       const aged = Object.fromEntries(AGES.map((age) => [`age${age}`, of.filter((row) => ageOf(row.age) === age).length]));
-      return { place: stage.place, stage: stage.status_name || `#${of[0].status_id}`, ...aged, deals: metric("open", of), budget: metric("open_budget", of) };
+      const opens = Object.fromEntries(AGES.map((age) => [`age${age}`, () => of.filter((row) => ageOf(row.age) === age)]));
+      return { place: stage.place, of, opens, stage: stage.status_name || `#${of[0].status_id}`, ...aged, deals: metric("open", of), budget: metric("open_budget", of) };
     }).sort((one, other) => one.place - other.place || 0);
     const ages = AGES.filter((age) => rows.some((row) => row[`age${age}`]));
     return {
@@ -274,6 +334,36 @@ function linked(row) {
   const { domain } = TABLES.accounts.find((one) => one.project_id === row.project_id);
   const [place, id] = [PLACES[row.entity_type || "deal"], row.entity_id || row.deal_id];
   return { ...row, responsible_name: nameOf(row.project_id, row.responsible_user_id), href: domain && place && id ? `https://${domain}/${place}/detail/${id}` : null };
+}
+
+const LISTED = 100; // the most deals of an opened list
+const QUEUE_SHOWN = 10; // as page_queries.py
+const DEAD_SHOWN = 100;
+
+// Whom to turn to next: the ten most urgent cards of each manager; and the dead deals as one line with their list.
+function queue(view) {
+  const deals = sum(view.now("stale"), "dead");
+  const dead = view.now("dead_deals").slice(0, DEAD_SHOWN).map(linked);
+  const people = grouped(view.now("queue"), "project_id", "responsible_user_id").map((of) => {
+    const rows = of.slice(0, QUEUE_SHOWN).map(linked);
+    const cards = sum(grouped(of, "pipeline_id").map(([first]) => first), "cards"); // every card has the number of its pipeline and manager
+    return { name: nameOf(of[0].project_id, of[0].responsible_user_id), rows, cards, urgency: of[0].urgency };
+  }).sort((one, other) => one.urgency - other.urgency || other.cards - one.cards);
+  const needed = ["calls", "deal_statuses", "messages", "tasks"];
+  const unread = new Set((TABLES.freshness || []).filter((row) => needed.includes(row.source_table) && !row.is_there && (view.scope.project === null || row.project_id === view.scope.project)).map((row) => row.source_table));
+  return [
+    { rows: [], columns: [], insights: people.length ? [] : [["queue.empty", {}]], notes: unread.size ? [["queue.unread", { tables: ["text", [...unread].sort().join(", ")] }]] : [] },
+    ...people.map(({ name, rows, cards }, place) => ({
+      summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }], open: place === 0, cards: true, rows,
+      columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["status_name", "text", "stage"], ["working_minutes", "working", "waits"], ["days", "number"], ["budget", "money"]],
+      after: cards > rows.length ? [["queue.more", { rest: ["number", cards - rows.length] }]] : [],
+    })),
+    ...(deals ? [{
+      summary: ["queue.dead", { deals: ["number", deals], money: ["money", sum(view.now("stale"), "dead_budget")] }], open: false, cards: true, rows: dead,
+      columns: [["name", "deal", "deal"], ["responsible_name", "text", "manager"], ["status_name", "text", "stage"], ["budget", "money"], ["days_without_activity", "number"]],
+      after: deals > dead.length ? [["queue.dead_more", { shown: ["number", dead.length] }]] : [],
+    }] : []),
+  ];
 }
 
 const REASONS = ["no_task", "slow", "waiting", "overdue_task"];
@@ -311,7 +401,8 @@ function pace(view) {
   const [first, last] = [firstOf(monthOf(now)), lastOf(monthOf(now))];
   const plan = plans.length ? sum(plans, "plan") : null;
   const days = [...Array(last - first + 1).keys()].map((place) => ({
-    month: textOf(first + place), ...metrics(won.filter((row) => row.closed === first + place), "won", "won_budget"),
+    month: textOf(first + place), of: won.filter((row) => row.closed === first + place), ...metrics(won.filter((row) => row.closed === first + place), "won", "won_budget"),
+    opens: { sold_to_day: () => won.filter((row) => row.closed <= first + place) },
     sold_to_day: metric("won_budget", won.filter((row) => row.closed <= first + place)), plan: plan === null ? null : Math.round((plan * (place + 1)) / (last - first + 1)),
   }));
   const rows = days.slice(0, now - first + 1);
@@ -432,6 +523,9 @@ function work(view) {
   }] : [];
 }
 
+// The sections that are folded until somebody opens them.
+const FOLDED = ["today", "cohorts", "stuck", "stale", "talks", "hours", "work", "freshness"];
+
 function freshness(view) {
   const rows = TABLES.freshness.filter((row) => row.is_there && (view.scope.project === null || row.project_id === view.scope.project));
   const account = (row) => TABLES.accounts.find((one) => one.project_id === row.project_id);
@@ -444,7 +538,8 @@ function freshness(view) {
 
 const ACTS = ["calls", "messages", "notes", "tasks", "deal_statuses"];
 const SECTIONS = [
-  { id: "today", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
+  { id: "queue", count: queue, needs: ["deals", "tasks", "messages", "calls"], of: ["queue", "stale", "dead_deals"], wide: true },
+  { id: "today", heading: "today.all", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
   { id: "forecast", count: forecast, needs: ["deals", "deal_statuses"], needsAll: true, of: ["deals", "forecast", "forecast_stages"], wide: true },
   { id: "funnel", count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
   { id: "money", count: money, needs: ["deals"], of: ["deals"], wide: true },

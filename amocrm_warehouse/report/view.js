@@ -5,7 +5,8 @@
 const TEXTS = embedded("texts");
 const CHARTS = embedded("charts");
 const find = (css) => document.querySelector(css);
-const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [] };
+const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), sorts: new Map(), at: null, list: null };
+const lists = new Map(); // functions that return the deals behind a number, by its place in the page
 const LANGUAGES = ["ru", "en"];
 const language = () => LANGUAGES[state.language];
 
@@ -16,6 +17,9 @@ function readAddress() {
   choosePeriod(params.get("period") || "");
   const { teams, people } = whos(state.scope);
   state.who = [...teams, ...people].find((one) => one.id === params.get("who")) || null;
+  state.folds = new Set((params.get("folds") || "").split(",").filter(Boolean));
+  state.sorts = new Map((params.get("sort") || "").split(",").filter(Boolean).map((one) => one.split(":")));
+  [state.at, state.list] = [params.get("at"), params.get("list")];
   if (LANGUAGES.includes(params.get("language"))) state.language = LANGUAGES.indexOf(params.get("language"));
 }
 
@@ -26,14 +30,14 @@ function choosePeriod(id) {
 }
 
 function writeAddress() {
-  const choice = { scope: state.scope.id, period: state.period.id, who: state.who && state.who.id, language: language() };
+  const choice = { scope: state.scope.id, period: state.period.id, who: state.who && state.who.id, language: language(), folds: [...state.folds].join(","), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list };
   const address = `#${new URLSearchParams(Object.entries(choice).filter(([, value]) => value))}`;
   if (location.hash !== address) history.replaceState(null, "", address);
 }
 
 function said(key, values = {}) {
   const text = TEXTS[key][language() === "en" ? 0 : 1];
-  const filled = { by: DATA.by, stale_days: TABLES.accounts[0].stale_days, ...values };
+  const filled = { by: DATA.by, stale_days: TABLES.accounts[0].stale_days, dead_days: TABLES.accounts[0].dead_days, ...values };
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in filled ? filled[name] : whole));
 }
 
@@ -74,6 +78,9 @@ function teller(view) {
     short: (value) => money({ notation: "compact", maximumFractionDigits: 1 }).format(value),
     percent: (value) => percent(value),
     change: (value) => percent(value, { signDisplay: "exceptZero" }),
+    name: (id) => said(`month.${id}`),
+    minutes: (value) => duration(value, number),
+    working: (value) => duration(value, number, false),
     days: (value) => number({ maximumFractionDigits: value < 10 ? 1 : 0 }).format(value),
     hours: (value) => number({ maximumFractionDigits: 1 }).format(value / 3600),
     month: (value) => month(value),
@@ -81,6 +88,15 @@ function teller(view) {
     weekday: (value) => new Intl.DateTimeFormat(language(), { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + value)),
     moment: (value, row) => new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short", timeZone: zone(row.zone) }).format(new Date(value)),
   };
+}
+
+// Minutes as people say them: 35 min, 2 h 5 min, 3 days. Working time has no days, as nobody works 24 hours.
+function duration(minutes, number, inDays = true) {
+  const of = (unit, value) => number({ style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+  if (minutes < 60) return of("minute", minutes);
+  if (minutes >= 1440) return inDays ? of("day", minutes / 1440) : of("hour", Math.round(minutes / 60));
+  const [hours, rest] = [Math.floor(minutes / 60), Math.floor(minutes % 60)];
+  return rest ? `${of("hour", hours)} ${of("minute", rest)}` : of("hour", hours);
 }
 
 // A month after “since”: in Russian «с декабря 2023 г.», as Intl writes it beside a day.
@@ -103,33 +119,116 @@ const sentence = ([key, values], tell) => said(key, Object.fromEntries(Object.en
 
 const ofKind = (kind) => (["text", "deal", "age", "weekday"].includes(kind) ? "" : ["month", "bucket", "reasons"].includes(kind) ? kind : kind === "moment" ? "figure moment" : "figure");
 
-function table(block, tell, caption) {
-  const heads = block.columns.map(([name, kind, key, whole, plain]) => (
-    made("th", plain || said(whole || `column.${key || name}`), { scope: "col", className: ofKind(kind), title: plain || whole || !TEXTS[`means.${key || name}`] ? "" : said(`means.${key || name}`) })));
-  const cell = (row, [name, kind]) => {
+const headOf = (block, name) => block.columns.filter((column) => column[0] === name).map(([, , key, whole, plain]) => plain || said(whole || `column.${key || name}`))[0];
+
+// What the first column says of a row.
+function rowName(row, block, tell) {
+  const [name, kind] = block.columns[0];
+  return row[name] === null || row[name] === undefined ? (row.missing ? said(row.missing) : "–") : tell[kind](row[name], row);
+}
+
+// A button that opens the deals behind a number. `what` says which. `place` finds it again from the address.
+function opener(text, what, place, deals) {
+  lists.set(place, { what, deals });
+  const button = made("a", text, { href: "#", className: "opens" });
+  button.setAttribute("role", "button");
+  button.dataset.place = place;
+  button.onclick = (event) => { event.preventDefault(); state.list = place; writeAddress(); openList(); };
+  return button;
+}
+
+// The list that the address names: the deals behind a number, the highest budgets first.
+function openList() {
+  const { what, deals } = lists.get(state.list) || {};
+  if (!deals) return;
+  const tell = teller(chosen(state.scope, state.period, state.who));
+  const found = [...deals()].sort((one, other) => (other.budget || 0) - (one.budget || 0));
+  // a closed deal is of whoever was responsible then
+  const rows = found.slice(0, LISTED).map((row) => linked({ ...row, responsible_user_id: row.closed === null ? row.responsible_user_id : row.closer_id, name: `#${row.deal_id}`, stage: stageName(row), pipeline_name: pipelineName(row) }));
+  const block = { rows, cards: true, whole: true, columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["stage", "text"], ["responsible_name", "text", "manager"], ["budget", "money"]] };
+  const dialog = find("#list");
+  const close = made("button", said("list.close"), { type: "button", className: "close" });
+  close.onclick = () => dialog.close();
+  dialog.replaceChildren(close, made("h2", what()), made("p", said("list.count", { count: tell.number(found.length), money: tell.money(sum(found, "budget")) }), { className: "lead" }), table(block, tell, what(), "list"),
+    ...(found.length > LISTED ? [made("p", said("list.more", { shown: LISTED }), { className: "note" })] : []));
+  if (!dialog.open) dialog.showModal();
+}
+
+// Shows a definition beside what was touched, until the next touch.
+function explain(text, element) {
+  const note = find("#meaning");
+  note.hidden = !text;
+  if (!text) return;
+  note.textContent = text;
+  const { left, bottom } = element.getBoundingClientRect();
+  note.style.left = `${Math.max(8, Math.min(left, innerWidth - note.offsetWidth - 8)) + scrollX}px`;
+  note.style.top = `${bottom + scrollY + 4}px`;
+}
+
+// A name whose definition is shown when it is touched.
+function defined(tag, text, means, className) {
+  if (!means) return made(tag, text, { className });
+  const button = made("button", text, { type: "button", title: means });
+  button.onclick = (event) => { event.stopPropagation(); explain(means, button); };
+  return made(tag, null, { className, title: means }, button);
+}
+
+const byColumn = (name, down) => (one, other) => {
+  const [a, b] = [one[name], other[name]];
+  if ((a ?? null) === null || (b ?? null) === null) return ((a ?? null) === null) - ((b ?? null) === null); // what is unknown comes last
+  return (down ? -1 : 1) * (typeof a === "string" ? a.localeCompare(b) : a - b);
+};
+
+// `place` of a table: its section and its number there. A touch of a head sorts it, and says what the head means.
+function table(block, tell, caption, place) {
+  const [, by, direction] = (state.sorts.get(place) || "").match(/^(.+)([+-])$/) || [];
+  const rows = block.columns.some(([name]) => name === by) ? [...block.rows].sort(byColumn(by, direction === "-")) : block.rows;
+  const heads = block.columns.map(([name, kind, key, whole, plain]) => {
+    const means = plain || whole || !TEXTS[`means.${key || name}`] ? "" : said(`means.${key || name}`);
+    const button = made("button", plain || said(whole || `column.${key || name}`), { type: "button" });
+    button.onclick = (event) => {
+      event.stopPropagation();
+      const isNumber = ofKind(kind).startsWith("figure");
+      state.sorts.set(place, name + (by === name ? (direction === "-" ? "+" : "-") : isNumber ? "-" : "+"));
+      writeAddress();
+      const again = table(block, tell, caption, place);
+      wrapped.replaceWith(again);
+      explain(means, again.querySelector(`th:nth-child(${1 + block.columns.findIndex((column) => column[0] === name)})`));
+    };
+    const head = made("th", null, { scope: "col", className: ofKind(kind), title: means }, button);
+    if (by === name) head.setAttribute("aria-sort", direction === "-" ? "descending" : "ascending");
+    return head;
+  });
+  const cell = (row, [name, kind], at) => {
     const value = row[name];
     const empty = value === null || value === undefined;
     const absent = kind === "text" ? row.missing : row[`${name}_missing`];
     const text = empty ? (absent ? said(absent) : "–") : tell[kind](value, row);
     const isLink = kind === "deal" && row.href;
-    const element = made("td", isLink ? null : text, { className: ofKind(kind) }, isLink && made("a", text, { href: row.href, target: "_blank", rel: "noopener noreferrer" }));
+    const opens = at !== undefined && !block.whole && Number.isFinite(value) && value !== 0 && dealsOf(row, name);
+    const inside = isLink ? made("a", text, { href: row.href, target: "_blank", rel: "noopener noreferrer" })
+      : opens ? opener(text, () => [caption, rowName(row, block, tell), headOf(block, name)].join(" · "), `${place}/${at}/${name}`, opens) : null;
+    const element = made("td", inside ? null : text, { className: ofKind(kind) }, inside);
     if (!empty) element.dataset.value = value;
+    if (block.cards) element.dataset.head = heads[block.columns.findIndex((column) => column[0] === name)].textContent; // on a phone, where each row is a card
     return element;
   };
-  const body = made("tbody", null, {}, ...block.rows.map((row) => made("tr", null, {}, ...block.columns.map((column) => cell(row, column)))));
+  const body = made("tbody", null, {}, ...rows.map((row) => made("tr", null, {}, ...block.columns.map((column) => cell(row, column, block.rows.indexOf(row))))));
   const totals = block.total && block.rows.length > 1 && Object.fromEntries(block.total.map((name) => [name, block.rows.some((row) => Number.isFinite(row[name])) ? sum(block.rows, name) : null]));
   const foot = totals && made("tfoot", null, {}, made("tr", null, {}, made("th", said("total"), { scope: "row" }), ...block.columns.slice(1).map((column) => (
     column[0] in totals ? cell(totals, column) : made("td", "")))));
-  const grid = made("table", null, { className: block.narrow ? "narrow" : "" }, made("caption", caption), made("thead", null, {}, made("tr", null, {}, ...heads)), body, foot);
+  const grid = made("table", null, { className: block.narrow ? "narrow" : block.cards ? "cards" : "" }, made("caption", caption), made("thead", null, {}, made("tr", null, {}, ...heads)), body, foot);
   const box = made("div", null, { className: "scroll", tabIndex: 0 }, grid);
   box.onscroll = () => box.classList.toggle("moved", box.scrollLeft > 0); // a shadow beside the first column, which stays
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", caption);
-  if (block.rows.length <= 14) return box;
+  const wrapped = made("div", null, {}, box);
+  if (block.rows.length <= 14 || block.whole) return wrapped;
   grid.classList.add("long");
   const all = made("button", said("show_all", { count: block.rows.length }), { type: "button", className: "all" });
   all.onclick = () => { grid.classList.remove("long"); all.remove(); };
-  return made("div", null, {}, box, all);
+  wrapped.append(all);
+  return wrapped;
 }
 
 // Charts use names as keys of objects, in which constructor and __proto__ would be taken: a space of no width keeps them apart.
@@ -157,10 +256,11 @@ function spec(block, tell, width) {
     return part && typeof part === "object" ? Object.fromEntries(Object.entries(part).map(([name, one]) => [name, put(one, name)])) : part;
   };
   const values = found.map((row) => {
-    const value = { ...row };
+    const { of, opens, ...value } = row; // charts copy what they are given
     for (const name of ["won_budget", "won_of_created_budget", "lost_budget", "plan", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
     if (row.median_days) value.median_days = tell.days(row.median_days);
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
+    value.row_at = block.rows.indexOf(row);
     if (block.label) value.label = block.label(row, tell);
     if ("key" in row) value.key = safe(row.key === null ? (row.missing ? said(row.missing) : "–") : row.key);
     if ("month" in row) value.month = tell.brief(row.month);
@@ -187,11 +287,23 @@ function marks() {
   return { decimal: mark("decimal"), thousands: mark("group"), grouping: [3], currency: ["", ""] };
 }
 
-async function draw(block, tell, place, caption) {
+// Runs Vega-Lite when the first chart needs it, so that the first numbers wait for nothing. The page's policy knows its hash.
+let charting;
+const vegaLite = () => {
+  charting = charting || unpacked("vega").then((text) => document.head.append(made("script", text)));
+  return charting;
+};
+
+async function draw(block, tell, place, caption, at) {
+  await vegaLite();
   const chart = await vegaEmbed(place, spec(block, tell, place.clientWidth), {
     ast: true, actions: false, renderer: "svg", formatLocale: marks(), defaultStyle: false, logLevel: 1, tooltip: { disableDefaultStyle: true },
   });
   place.querySelector("svg").setAttribute("aria-label", caption);
+  chart.view.addEventListener("click", (event, item) => {
+    const number = item && item.datum && lists.get(`${at}/${item.datum.row_at}/${block.opens}`);
+    if (number) { state.list = `${at}/${item.datum.row_at}/${block.opens}`; writeAddress(); openList(); }
+  });
   state.drawn.push(chart);
 }
 
@@ -249,26 +361,36 @@ function notRead() {
 
 function card(section, view, tell, drawings) {
   const element = made("section", null, { id: section.id, className: section.wide ? "card wide" : "card" },
-    made("h2", said(`${section.id}.title`)), made("p", said(`${section.id}.lead`), { className: "lead" }));
-  if (section.id === "freshness") element.append(...notRead(), ...verified(tell));
+    made("h2", null, {}, made("button", said(section.heading || `${section.id}.title`), { type: "button" })));
+  const inside = element.appendChild(made("div", null, { className: "inside" }, made("p", said(`${section.id}.lead`), { className: "lead" })));
+  const fold = (isFolded) => { element.classList.toggle("folded", isFolded); element.querySelector("h2 button").setAttribute("aria-expanded", !isFolded); };
+  fold(FOLDED.includes(section.id) !== state.folds.has(section.id));
+  element.querySelector("h2 button").onclick = () => {
+    if (!state.folds.delete(section.id)) state.folds.add(section.id);
+    fold(FOLDED.includes(section.id) !== state.folds.has(section.id));
+    writeAddress();
+  };
+  if (section.id === "freshness") inside.append(...notRead(), ...verified(tell));
   if (section.of.some((name) => !TABLES[name])) {
-    element.append(made("p", said("none.unbuilt"), { className: "none" }));
+    inside.append(made("p", said("none.unbuilt"), { className: "none" }));
     return element;
   }
   try {
     const blocks = section.count(view);
-    if (!blocks.length) element.append(made("p", nothing(section), { className: "none" }));
-    element.append(...blocks.map((block) => shown(section, block, blocks.length > 1, tell, drawings)));
+    if (!blocks.length) inside.append(made("p", nothing(section), { className: "none" }));
+    inside.append(...blocks.map((block, number) => shown(section, block, blocks.length > 1, tell, drawings, number)));
   } catch (error) { // the other sections are shown whatever happens in this one
-    element.append(made("p", said("none.failed", { reason: error.message }), { className: "warning failed" }));
+    inside.append(made("p", said("none.failed", { reason: error.message }), { className: "warning failed" }));
   }
   return element;
 }
 
-function shown(section, block, several, tell, drawings) {
+function shown(section, block, several, tell, drawings, number) {
+  const at = `${section.id}/${number}`;
   const name = block.pipeline ? pipelineName(block.pipeline) : [block.title && said(block.title), TABLES.accounts.length > 1 && block.project && accountName(block.project)].filter(Boolean).join(": ");
-  const caption = [said(`${section.id}.title`), name].filter(Boolean).join(": ");
-  const figure = made("figure", null, {}, several && name && made("h3", name));
+  const summary = block.summary && sentence(block.summary, tell);
+  const caption = [said(`${section.id}.title`), summary || name].filter(Boolean).join(": ");
+  const figure = block.summary ? made("details", null, { open: block.open }, made("summary", summary)) : made("figure", null, {}, several && name && made("h3", name));
   for (const one of block.insights || []) figure.append(made("p", sentence(one, tell), { className: "insight" }));
   if (block.ages) {
     figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`${block.words || "stuck.age"}.${age}`), { className: `age-${age}` }))));
@@ -277,14 +399,15 @@ function shown(section, block, several, tell, drawings) {
     const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}` }));
     drawings.push(async () => {
       try {
-        await draw(block, tell, place, caption);
+        await draw(block, tell, place, caption, at);
       } catch (error) {
         place.replaceWith(made("p", said("none.failed", { reason: error.message }), { className: "warning failed" }));
       }
     });
   }
   for (const note of block.notes || []) figure.append(made("p", typeof note === "string" ? said(note) : sentence(note, tell), { className: "note" }));
-  if (block.columns.length) figure.append(table(block, tell, caption));
+  if (block.columns.length) figure.append(table(block, tell, caption, at));
+  for (const note of block.after || []) figure.append(made("p", sentence(note, tell), { className: "note" }));
   return figure;
 }
 
@@ -298,29 +421,77 @@ function pipelineName(row) {
   return (known && known.name) || `#${row.pipeline_id}`;
 }
 
+// A figure's number, which opens its deals if it has any.
+function number(text, value, what, place, deals, properties) {
+  return value && deals ? made("p", null, properties, opener(text, () => what, place, deals)) : made("p", text, properties);
+}
+
 function figures(view, tell) {
   if (!TABLES.deals) return made("section", null, { id: "figures" });
   const before = view.before();
-  const boxes = keyFigures(view).map(({ id, kind, value, now, then, note }) => {
+  const boxes = keyFigures(view).map(({ id, kind, value, now, then, note, deals }) => {
     const isKnown = value !== null && value !== undefined;
     const text = !isKnown ? "–" : (kind === "money" && value >= 1e6 ? tell.short : tell[kind])(value);
-    const box = made("div", null, { className: "figure" }, made("p", said(`column.${id}`), { className: "label", title: said(`means.${id}`) }), made("p", text, { className: text.length > 12 ? "value long" : "value", title: isKnown ? tell[kind](value) : "" }));
+    const box = made("div", null, { className: "figure" }, defined("p", said(`column.${id}`), said(`means.${id}`), "label"), number(text, isKnown && value, said(`column.${id}`), `figures/${id}`, deals, { className: text.length > 12 ? "value long" : "value", title: isKnown ? tell[kind](value) : "" }));
     box.dataset.id = id;
     if (isKnown) box.dataset.value = value;
     if (then && now !== null) box.append(change(now, then, kind, tell));
     if (note) box.append(made("p", sentence(note, tell), { className: "beside" }));
     return box;
   });
-  return made("section", null, { id: "figures" }, ...boxes, before && made("p", `▲▼ ${sentence(comparedDays(view, before), tell)}`, { className: "note compared" }));
+  return made("section", null, { id: "figures" }, made("h2", periodName(view.period, tell)), ...boxes, before && made("p", `▲▼ ${sentence(comparedDays(view, before), tell)}`, { className: "note compared" }));
 }
 
-function change(value, before, kind, tell) {
+// The first screen. Its numbers are those of the period “this month”.
+function month(tell) {
+  const element = made("section", null, { id: "month", className: "card wide" });
+  if (!TABLES.deals) return element;
+  const found = thisMonth(ofThisMonth(state.scope, state.who));
+  const box = (id, kind, value, { label = said(`column.${id}`), means = `means.${id}`, className = "" } = {}, ...more) => {
+    const isKnown = value !== null && value !== undefined;
+    const figure = made("div", null, { className: `figure ${className}` }, defined("p", label, TEXTS[means] ? said(means) : "", "label"),
+      number(isKnown ? tell[kind](value) : "–", isKnown && value, said("month.title", { month: `${tell.month(found.month)} · ${label}` }), `month/${id}`, METRICS[id] && ofFigure(found.view, id), { className: "value", title: isKnown && kind === "short" ? tell.money(value) : "" }), ...more);
+    figure.dataset.id = id;
+    if (isKnown) figure.dataset.value = value;
+    return figure;
+  };
+  const compared = (id) => (found.then[id] && found.now[id] !== null ? change(found.now[id], found.then[id], METRICS[id].unit, tell, FEWER_IS_BETTER.includes(id)) : null);
+  const small = (key, values) => made("p", sentence([key, values], tell), { className: "beside" });
+  const plan = found.plan === null ? [] : [
+    box("plan_share", "percent", found.plan_share, { label: said("month.plan_share") }, small("month.plan", { plan: ["short", found.plan] })),
+    box("needed", "short", found.needed, { label: said("month.needed"), means: "means.needed" }, small(found.needed ? "month.days" : "month.done", { days: ["number", found.days] })),
+  ];
+  const forecast = found.has_forecast ? [box("expected", "short", found.expected, {}, found.expected === null ? small("month.few", {}) : small("month.interval", { low: ["short", found.low], high: ["short", found.high] }))] : [];
+  const then = found.before && small("month.then", { money: ["short", found.then.won_budget] });
+  element.append(
+    made("h2", said("month.title", { month: tell.month(found.month) })),
+    made("div", null, { className: "boxes money" }, box("won_budget", "short", found.all.won_budget, { className: "main" }, compared("won_budget"), then), ...plan, ...forecast),
+    ...(found.plan ? [bar(found)] : []),
+    made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], { label: said(`month.${id}`) }, compared(id)))),
+    ...found.insights.map((one) => made("p", sentence(one, tell), { className: "insight" })),
+    ...(found.plan === null && found.why_no_plan ? [made("p", said(found.why_no_plan), { className: "note" })] : []),
+    ...(found.before ? [made("p", `▲▼ ${said("month.compared", { first: tell.bucket(textOf(found.before[0])), last: tell.bucket(textOf(found.before[1])) })}`, { className: "note" })] : []),
+  );
+  return element;
+}
+
+// How much of the plan is sold, and a mark where an even pace would be today.
+function bar({ plan_share: share, days, month: of }) {
+  const length = lastOf(of) - firstOf(of) + 1;
+  const line = made("div", null, { className: "bar" }, made("span", null, { className: share < 1 - days / length ? "sold behind" : "sold" }), made("span", null, { className: "even" }));
+  line.style.setProperty("--sold", `${100 * Math.min(share, 1)}%`);
+  line.style.setProperty("--even", `${100 * (1 - (days - 1) / length)}%`);
+  line.title = said("month.bar");
+  return line;
+}
+
+function change(value, before, kind, tell, fewerIsBetter = kind === "days") {
   const points = kind === "percent";
   const by = points ? value - before : value / before - 1;
   const rounded = Math.round(1000 * Math.abs(by)); // rounded as it is shown, so that nothing is up or down by zero
   if (!rounded) return made("p", said("unchanged"), { className: "change" });
   const size = points ? said("points", { points: tell.number(rounded / 10) }) : by > 10 ? said("tenfold", { share: tell.percent(10) }) : tell.percent(Math.abs(by));
-  const isWorse = (by < 0) !== (kind === "days"); // fewer days are better
+  const isWorse = (by < 0) !== fewerIsBetter;
   return made("p", `${by < 0 ? "▼" : "▲"} ${size}`, { className: isWorse ? "change down" : "change up" });
 }
 
@@ -332,6 +503,8 @@ function periodName(period, tell) {
   return said(`period.${period.kind}`, { year, quarter: Math.floor((month - 1) / 3) + 1 });
 }
 
+const NOW = ["this_month", "this_week", "yesterday"];
+
 function choices(tell) {
   const option = (text, id, selected) => made("option", text, { value: id, selected });
   const group = (key, options) => options.length && made("optgroup", null, { label: said(key) }, ...options);
@@ -342,7 +515,7 @@ function choices(tell) {
     scope.id, scope.id === state.scope.id)));
   const today = todayOf(state.scope.project);
   const known = periods(today).some((one) => one.id === state.period.id) ? periods(today) : [state.period, ...periods(today)];
-  const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : "long" })), "group");
+  const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : NOW.includes(one.kind) ? "now" : "long" })), "group");
   find("#period").replaceChildren(...groups.map((of) => group(`period.group.${of[0].group}`, of.map((period) => option(periodName(period, tell), period.id, period.id === state.period.id)))));
   const { teams, people } = whos(state.scope);
   const who = (one) => option(among(one.project) + one.name, one.id, state.who !== null && one.id === state.who.id);
@@ -363,7 +536,26 @@ function asOf(tell) {
   return [[said(synced ? "as_of" : "built", { time }), marts].filter(Boolean).join(". "), days >= 2 ? said("old", { days: tell.number(days) }) : ""];
 }
 
+// Links to the sections; at the side on a desk, on top on a phone.
+function contents(sections) {
+  const link = (id, text) => {
+    const button = made("button", text, { type: "button" });
+    button.onclick = () => { state.at = id; writeAddress(); goTo(id); };
+    return button;
+  };
+  return [link("month", said("contents.month")), link("figures", said("contents.figures")), ...sections.map(({ id, heading }) => link(id, said(heading || `${id}.title`)))];
+}
+
+// Opens the section if it is folded, and brings it into view.
+function goTo(id) {
+  const section = find(`#${CSS.escape(id)}`);
+  if (!section) return;
+  if (section.classList.contains("folded")) section.querySelector("h2 button").click();
+  section.scrollIntoView();
+}
+
 async function show() {
+  lists.clear();
   const view = chosen(state.scope, state.period, state.who);
   const tell = teller(view);
   state.drawn.splice(0).forEach((chart) => chart.finalize());
@@ -375,11 +567,18 @@ async function show() {
   find(".built").replaceChildren(made("span", time), ...(old ? [" ", made("strong", old, { className: "old" })] : []));
   find(".theme").textContent = said(isDark() ? "theme.light" : "theme.dark");
   choices(tell);
-  find(".chosen").textContent = ["#scope", "#period", "#who"].map((id) => find(id).selectedOptions[0].textContent).join(" · ");
+  const picked = ["#scope", "#who", "#period"].map((id) => find(id).selectedOptions[0].textContent).join(" · ");
+  document.querySelectorAll(".chosen").forEach((element) => { element.textContent = picked; });
   const drawings = [];
-  find("main").replaceChildren(...[unbuilt()].filter(Boolean), figures(view, tell), ...SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by)).map((section) => card(section, view, tell, drawings)));
+  const sections = SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by));
+  find("main").replaceChildren(...[unbuilt()].filter(Boolean), month(tell), figures(view, tell), ...sections.map((section) => card(section, view, tell, drawings)));
+  find(".contents").replaceChildren(...contents(sections));
+  const filters = find(".filters");
+  document.documentElement.style.setProperty("--filters", getComputedStyle(filters).position === "sticky" ? `${filters.offsetHeight}px` : "0px"); // what covers the top of the window
+  explain("");
   delete document.documentElement.dataset.shown;
   await Promise.all(drawings.map((drawing) => drawing()));
+  if (state.list) openList();
   document.documentElement.dataset.shown = [language(), state.scope.id, state.period.id].join(" ");
 }
 
@@ -413,6 +612,11 @@ document.querySelectorAll("[data-language]").forEach((button) => {
   button.onclick = () => { state.language = LANGUAGES.indexOf(button.dataset.language); show(); };
 });
 window.onhashchange = () => { readAddress(); show(); };
-load().then(() => { readAddress(); return show(); }).catch((error) => {
+document.documentElement.classList.add("scripted");
+find(".filters").open = !matchMedia("(max-width: 40rem)").matches; // on a phone the choice is one line until it is touched
+find("#list").onclose = () => { state.list = null; writeAddress(); };
+document.onclick = () => explain("");
+document.onkeydown = (event) => { if (event.key === "Escape") explain(""); };
+load().then(() => { readAddress(); return show(); }).then(() => state.at && goTo(state.at)).catch((error) => {
   find("main").replaceChildren(made("p", said("none.browser", { reason: error.message }), { className: "warning failed" }));
 });

@@ -21,6 +21,9 @@ from amocrm_warehouse.report.report_words import Words
 from source_amocrm import atomic_file
 
 SHEETS: dict[str, list[str]] = {
+    "queue": [
+        "card", "why", "text", "manager", "place", "pipeline_name", "stage", "budget", "working_minutes", "days",
+    ],
     "today": [
         "card", "why", "text", "manager", "pipeline_name", "stage", "budget", "since_at_local", "days", "usual_days",
     ],
@@ -37,6 +40,7 @@ SHEETS: dict[str, list[str]] = {
     "stuck": ["pipeline_name", "stage", "deals", "budget"],
     "stale": [
         "deal", "manager", "pipeline_name", "stage", "budget", "days_without_activity", "open_tasks",
+        "is_dead",
     ],
     "talks": ["manager", "talks", "first_response", "unanswered"],
     "work": ["manager", "calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"],
@@ -187,7 +191,7 @@ class Sheet:
         domain, value = self.accounts[row["project_id"]]["domain"], row[column]
         url = link(domain, row.get("entity_type", "deal"), row.get("entity_id") or row.get("deal_id"))
         if column == "why":
-            value = self.words(f"today.{value}")
+            value = ", ".join(self.words(f"today.{reason}") for reason in value.split(" "))
         elif column == "currency":
             value = self.purse(row)
         elif column == "manager" and row["user_id"] == 0:
@@ -205,7 +209,9 @@ class Sheet:
         """Writes a value in its own type; a text is never a formula."""
         if value is None:
             return
-        if isinstance(value, datetime):
+        if isinstance(value, bool):
+            page.write_boolean(at, position, value)
+        elif isinstance(value, datetime):
             page.write_datetime(at, position, value, self.formats["moment"])
         elif isinstance(value, date):
             page.write_datetime(at, position, value, self.formats["day"])

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from .. import Row
 from . import page
-from .ahead import capped_deals, forecast, forecast_stages, today
+from .ahead import capped_deals, forecast, forecast_stages, queue, today
 from .completeness import completeness
 from .conversations import conversations
 from .deals import deal_history, deal_stage_history, deals
@@ -30,8 +30,7 @@ from .totals import attribution, funnel, lost_deals, pipeline_daily, sales, sale
 BUILDERS = (
     deals, deal_stage_history, deal_history, funnel, pipeline_daily, sales, sales_plan, lost_deals, stale_deals,
     tasks_open, manager_activity, calls, contacts, companies, attribution, customers_ltv, duplicates_and_merges,
-    conversations, entity_history, today, forecast, forecast_stages, capped_deals,
-    completeness,
+    conversations, entity_history, today, queue, forecast, forecast_stages, capped_deals, completeness,
 )  # fmt: skip
 
 

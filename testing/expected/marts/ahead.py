@@ -8,15 +8,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
-from statistics import variance
+from statistics import median, variance
 from typing import Any
 
 from .. import Row
-from .conversations import conversations
+from .conversations import conversations, working
 from .deals import deal_history, deal_stage_history, deals, names
 from .known import Known, amount, grouped, memoized, seconds
-from .people import entity_names, tasks_open
-from .totals import ended
+from .people import calls, entity_names, tasks_open
+from .totals import DEAD_DAYS, ended, stale_deals
 
 RECORDED = 6
 """Past months for which the mart has a forecast."""
@@ -76,6 +76,103 @@ def today(known: Known) -> list[Row]:
             "usual_days": limit,
         })  # fmt: skip
     return rows
+
+
+URGENCY = ("waiting", "missed_call", "task", "slow")
+
+
+@memoized
+def queue(known: Known) -> list[Row]:
+    """Returns each card that waits for a person once for each responsible user, the most urgent first."""
+    by_id = {deal["deal_id"]: deal for deal in deals(known)}
+    dead = {row["deal_id"] for row in stale_deals(known) if row["is_dead"]}
+    now_local = known.local(known.now)
+    assert now_local is not None
+    budgets: dict[int, list[float]] = {}
+    for deal in by_id.values():
+        if deal["stage_kind"] == "won" and not deal["is_deleted"] and amount(deal["budget"]) > 0:
+            budgets.setdefault(deal["pipeline_id"], []).append(float(deal["budget"]))
+    items: list[Row] = []
+    for row in today(known):
+        large = budgets.get(row["pipeline_id"])
+        if row["reason"] == "waiting" or (
+            row["reason"] == "slow" and row["budget"] is not None and large and row["budget"] >= median(large)
+        ):
+            items.append(row)
+    owners = {(kind, row[key]): row["responsible_user_id"] for kind, table, key in CARDS for row in known.all(table)}
+    for call in calls(known):
+        if call["is_missed"] and call["called_back_at"] is None:
+            deal = by_id.get(call["deal_id"] or 0, {})
+            card = ("deal", call["deal_id"]) if deal and is_open(deal) else (call["entity_type"], call["entity_id"])
+            user = owners.get(card)
+            user = call["manager_id"] if user is None else user
+            items.append({
+                "reason": "missed_call", "item_id": call["note_id"], "entity_type": card[0], "entity_id": card[1],
+                "text": call["phone"], "responsible_user_id": user, "since_at_local": call["created_at_local"],
+                "responsible_name": call["manager_name"] if user is None else known.user(user), "usual_days": None,
+                "days": since_days(call["created_at"], known.now),
+            })  # fmt: skip
+    for task in tasks_open(known):
+        deal = by_id.get(task["entity_id"], {}) if task["entity_type"] == "deal" else {}
+        if deal and is_open(deal) and task["due_at_local"].date() <= now_local.date():
+            items.append({
+                "reason": "task", "item_id": task["task_id"], "entity_type": "deal", "entity_id": task["entity_id"],
+                "text": task["text"], "responsible_user_id": task["responsible_user_id"],
+                "responsible_name": task["responsible_name"], "since_at_local": task["due_at_local"],
+                "days": max((known.now - task["due_at"]).days, 0), "usual_days": None,
+            })  # fmt: skip
+    named = entity_names(known)
+    cards: dict[Any, list[Row]] = {}
+    for item in items:
+        deal = by_id.get(item["entity_id"] or 0, {}) if item["entity_type"] == "deal" else {}
+        waits = item["reason"] in URGENCY[:2]
+        is_old = waits and (item["days"] or 0) >= DEAD_DAYS
+        if deal and deal["deal_id"] in dead and (is_old or not waits):
+            continue
+        minutes = (working(item["since_at_local"], now_local) or 0) // 60 if waits else None
+        row = {
+            "reason": item["reason"], "item_id": item["item_id"], "entity_type": item["entity_type"],
+            "entity_id": item["entity_id"], "text": item["text"], "since_at_local": item["since_at_local"],
+            "entity_name": named.get((item["entity_type"], item["entity_id"] or 0)), "currency": known.currency,
+            **{name: deal.get(name) for name in ("pipeline_id", "pipeline_name", "status_id", "status_name")},
+            "budget": deal["budget"] if deal and is_open(deal) else None, "working_minutes": minutes,
+            "days": item["days"], "usual_days": item["usual_days"],
+            "responsible_user_id": item["responsible_user_id"], "responsible_name": item["responsible_name"],
+            "urgency": 5 if is_old else 1 + URGENCY.index(item["reason"]),
+        }  # fmt: skip
+        key = (row["responsible_user_id"], row["entity_type"], row["entity_id"] or -row["item_id"])
+        cards.setdefault(key, []).append(row)
+    queues: dict[Any, list[Row]] = {}
+    for of in cards.values():
+        first = min(of, key=lambda row: (row["urgency"], *moment(row), row["item_id"]))
+        reasons = {row["reason"] for row in of}
+        row = {**first, "reasons": " ".join(reason for reason in URGENCY if reason in reasons)}
+        queues.setdefault(row["responsible_user_id"], []).append(row)
+    found = []
+    for of in queues.values():
+        of.sort(key=lambda row: (
+            row["urgency"], moment(row)[0], -amount(row["budget"]), moment(row)[1], row["entity_type"] or "~",
+            row["entity_id"] or -row["item_id"], row["item_id"],
+        ))  # fmt: skip
+        found += [{**row, "place": place} for place, row in enumerate(of, 1)]
+    return found
+
+
+CARDS = (
+    ("deal", "deals", "lead_id"), ("contact", "contacts", "contact_id"), ("company", "companies", "company_id"),
+    ("customer", "customers", "customer_id"),
+)  # fmt: skip
+
+
+def moment(row: Row) -> tuple[float, float]:
+    """Returns when a card began to wait, for ordering: of clients the latest first, of tasks and stays the earliest."""
+    since = row["since_at_local"].timestamp()
+    return (-since if row["working_minutes"] is not None else 0.0, since)
+
+
+def since_days(earlier: datetime, now: datetime) -> int | None:
+    waited = seconds(earlier, now)
+    return None if waited is None or waited < 0 else waited // 86_400
 
 
 def is_open(deal: Row) -> bool:
@@ -350,4 +447,4 @@ def mean(numbers: Iterable[float]) -> float:
     return sum(found) / len(found)
 
 
-__all__ = ["capped_deals", "forecast", "forecast_stages", "today"]
+__all__ = ["capped_deals", "forecast", "forecast_stages", "queue", "today"]

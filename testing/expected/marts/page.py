@@ -104,6 +104,72 @@ def figures(choice: Choice) -> Row:
     }  # fmt: skip
 
 
+USUAL_MONTHS = 6
+
+
+def first_touch(choice: Choice) -> float | None:
+    """Returns the median of the minutes after which a person first called or wrote to a new deal."""
+    waits = [deal["seconds_to_first_response"] for _, deal in choice.created()]
+    return middle([wait // 60 for wait in waits if wait is not None])
+
+
+def of_month(choice: Choice) -> Row:
+    won, lost = of_kind(choice.closed(), "won"), of_kind(choice.closed(), "lost")
+    return {
+        "won_budget": money(won), "created": len(choice.created()), "first_touch": first_touch(choice),
+        "won": len(won), "lost": len(lost),
+    }  # fmt: skip
+
+
+def this_month(choice: Choice, since: date) -> tuple[Row, list[tuple[str, Any, float]]]:
+    """Returns the figures of the first screen, and each unusual one with its value and the usual one.
+
+    `since`: the first day that the page holds.
+    """
+    today = day_of(choice)
+    first = datetime(today.year, today.month, 1)
+    whole = replace(choice, first=first.date(), last=ahead.month_after(first).date() - timedelta(days=1))
+    figures = of_month(whole)
+    plans = {
+        (known.project, *key): plan
+        for known in choice.known
+        for key, plan in known.plans.items()
+        if key[0] == f"{today:%Y-%m}" and choice.pipeline is None and choice.fits(None, key[1])
+    }
+    if plans:
+        plan = sum(plans.values(), Decimal(0))
+        sold = money(
+            deal
+            for known, deal in whole.closed()
+            if deal["stage_kind"] == "won" and (known.project, f"{today:%Y-%m}", deal["closer_id"]) in plans
+        )
+        left = (whole.last - today).days + 1
+        figures |= {"plan_share": ratio(sold, plan), "needed": max(plan - sold, Decimal(0)) / left}
+    forecasts = [
+        row
+        for known in choice.known
+        for row in ahead.forecast(known)
+        if choice.users is None and row["pipeline_id"] == choice.pipeline
+        if not row["months_back"] and not row["months_ahead"]
+    ]
+    if len(forecasts) == 1 and (expected := forecasts[0]["expected"]) is not None:
+        figures["expected"] = expected
+    usual = []
+    for months in range(1, USUAL_MONTHS + 1):
+        then = ahead.months_earlier(first, months).date()
+        last = ahead.months_earlier(datetime(today.year, today.month, today.day), months).date()
+        if then >= since:
+            usual.append(of_month(replace(choice, first=then, last=last)))
+    unusual = []
+    for name, now in of_month(replace(whole, last=today)).items():
+        before = [float(one[name]) for one in usual if one[name] is not None]
+        if len(before) == USUAL_MONTHS and now is not None and (half := middle(before)):
+            is_outside = not min(before) <= float(now) <= max(before)
+            if is_outside and abs(float(now) / half - 1) >= 0.2:
+                unusual.append((name, now, half))
+    return figures, unusual
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """A table about one pipeline.
@@ -345,6 +411,36 @@ def all_talks(choice: Choice) -> Table:
         *(row[1:] for row in talks_by_manager(choice)), *talks_by(choice, lambda _, talk: talk["channel"]),
         *talks_by_hour(choice),
     ]  # fmt: skip
+
+
+def queue(choice: Choice) -> list[tuple[str, Table]]:
+    """Returns the ten most urgent cards of each manager, and the dead deals, each list under its name."""
+    found: list[tuple[str, Table]] = []
+    for known in choice.known:
+        rows = [row for row in ahead.queue(known) if choice.fits(row["pipeline_id"], row["responsible_user_id"])]
+        for (user,), of in grouped(rows, lambda row: (row["responsible_user_id"],)).items():
+            first = sorted(of, key=lambda row: row["place"])[:10]
+            shown = ("entity_name", "reasons", "status_name", "working_minutes", "days", "budget")
+            table = [[row[name] for name in shown] for row in first]
+            found.append((f"{known.user(user) or 'nobody'}: {len(first)} of {len(of):,}", table))
+    return found
+
+
+def dead_deals(choice: Choice) -> Table:
+    """Returns the dead deals with the highest budgets: twenty of each pipeline and manager, a hundred in all."""
+    dead = [row for row in stale_rows(choice) if row["is_dead"]]
+    dead.sort(key=lambda row: (
+        -amount(row["budget"]), -row["days_without_activity"], row["deal_id"], row["known"].project,
+    ))  # fmt: skip
+    rows: Table = []
+    kept: dict[Any, int] = {}
+    for row in dead:
+        pile = (row["known"].project, row["pipeline_id"], row["responsible_user_id"])
+        kept[pile] = kept.get(pile, 0) + 1
+        if kept[pile] <= 20:
+            shown = ("name", "responsible_name", "status_name", "budget", "days_without_activity")
+            rows.append([row[name] for name in shown])
+    return rows[:100]
 
 
 def dearest(row: Row) -> Any:
@@ -623,7 +719,8 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
 
 
 __all__ = [
-    "Choice", "all_talks", "answered", "at", "before", "cohorts", "figures", "forecast", "freshness", "funnel", "hours",
-    "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "reasons", "source_of", "sources",
-    "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today", "waiting", "work",
+    "Choice", "all_talks", "answered", "at", "before", "cohorts", "dead_deals", "figures", "forecast", "freshness",
+    "funnel", "hours", "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "queue",
+    "reasons", "source_of", "sources", "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today",
+    "waiting", "work",
 ]  # fmt: skip

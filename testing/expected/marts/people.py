@@ -32,10 +32,37 @@ def entity_names(known: Known) -> dict[tuple[str | None, int], str | None]:
     }  # fmt: skip
 
 
+@memoized
 def calls(known: Known) -> list[Row]:
-    names = entity_names(known)
+    names, mains = entity_names(known), {deal["deal_id"]: deal["main_contact_id"] for deal in deals(known)}
+    newest: dict[int, int] = {}
+    there = [deal for deal in deals(known) if not deal["is_deleted"] and deal["main_contact_id"] is not None]
+    for deal in sorted(there, key=lambda one: (is_in_work(one), one["created_at"], one["deal_id"])):
+        newest[deal["main_contact_id"]] = deal["deal_id"]
+    answers: dict[tuple[str | None, int], list[datetime]] = {}
+    for row in (*known.all("calls"), *known.all("messages")):
+        is_call = "call_responsible" in row
+        by_person = caller(known, row)[1] not in (None, "robot") if is_call else author(row) == "person"
+        if (row["direction"] == "out" and by_person) or (row["direction"] == "in" and is_call and row["duration"]):
+            moment = at(row["created_at"])
+            assert moment is not None
+            answers.setdefault((KINDS.get(row["element_type"] or 0), row["element_id"]), []).append(moment)
+    found = {}
+    for call in known.all("calls"):
+        kind, number = KINDS[call["element_type"]], call["element_id"]
+        deal_id = number if kind == "deal" else newest.get(number) if kind == "contact" else None
+        back = None
+        if is_missed := call["direction"] == "in" and not call["duration"]:
+            cards = {(kind, number), ("deal", deal_id), ("contact", mains.get(deal_id or 0))}
+            moment = at(call["created_at"])
+            assert moment is not None
+            back = min((one for card in cards for one in answers.get(card, ()) if one > moment), default=None)
+        found[call["note_id"], call["element_type"]] = {
+            "deal_id": deal_id, "is_missed": is_missed, "called_back_at": back,
+        }  # fmt: skip
     return [
-        {
+        found[call["note_id"], call["element_type"]]
+        | {
             "note_id": call["note_id"],
             "entity_type": KINDS[call["element_type"]],
             "entity_id": call["element_id"],
@@ -54,6 +81,10 @@ def calls(known: Known) -> list[Row]:
         }
         for call in known.all("calls")
     ]
+
+
+def is_in_work(deal: Row) -> bool:
+    return deal["stage_kind"] in ("open", "unsorted") and not deal["is_deleted"]
 
 
 @memoized

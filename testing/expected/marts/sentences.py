@@ -15,6 +15,18 @@ from .page import REASONS, Choice, middle, money, of_kind, ratio
 
 SAID = {
     "lost": ("{count} lost", "проиграно: {count}"),
+    "more": (
+        "{name}: {value}, more than in the same days of each of the last six months (usually {usual}).",
+        "{name}: {value} — больше, чем за те же дни любого из шести прошлых месяцев (обычно {usual}).",
+    ),
+    "less": (
+        "{name}: {value}, less than in the same days of each of the last six months (usually {usual}).",
+        "{name}: {value} — меньше, чем за те же дни любого из шести прошлых месяцев (обычно {usual}).",
+    ),
+    "short": (
+        "Even the upper end of the forecast, {high}, is short of the plan by {lack}.",
+        "Даже по верхней границе прогноза, {high}, до плана не хватит {lack}.",
+    ),
     "open": ("for {money}", "на {money}"),
     "unchanged": ("as before", "без изменений"),
     "tenfold": ("over {share}", "больше {share}"),
@@ -42,6 +54,7 @@ SAID = {
         "Бюджет учитывается не больше чем в {cap}: это вдесятеро больше того, чего не превысили девять из десяти "
         "сделок, выигранных за год. Сделок с бюджетом больше, вероятно с опечаткой: {deals} ({names}).",
     ),
+    "empty": ("Nobody waits.", "Никто не ждёт."),
     "sold": ("Sold so far this month: {sold}.", "Продано с начала месяца: {sold}."),
     "pace": (
         "Sold so far this month: {sold}. Those who have a plan sold {share} of the {plan} that it asks for by today.",
@@ -75,6 +88,10 @@ SAID = {
         "Клиентов без ответа сейчас: {count} — когда бы ни началась беседа.",
     ),
 }
+NAMED = {
+    "won_budget": ("Sold for", "Продано на"), "created": ("Leads came", "Пришло сделок"),
+    "first_touch": ("First touch", "Первое касание"), "won": ("Won", "Выиграно"), "lost": ("Lost", "Проиграно"),
+}  # fmt: skip
 LANGUAGES = ("en", "ru")
 SIGNS = {"RUB": "₽", "JPY": "¥"}
 UNITS = (("", "K", "M", "B", "T"), ("", "\u00a0тыс.", "\u00a0млн", "\u00a0млрд", "\u00a0трлн"))
@@ -134,17 +151,33 @@ class Wording:
     def period(self, choice: Choice) -> str:
         return f"{self.day(choice.first)} – {self.day(choice.last)}"
 
+    def minutes(self, value: float) -> str:
+        """Formats minutes in the largest unit of which there is one."""
+        minute, hour, day = ("min", "hr", "day") if not self.language else ("мин", "ч", "дн.")
+        space = "\u00a0" if self.language else " "
+        if value < 60:
+            return self.days(value) + space + minute
+        if value >= 1440:
+            shown = self.days(value / 1440)
+            return shown + space + day + ("s" if not self.language and shown != "1" else "")
+        hours, rest = divmod(int(value), 60)
+        return f"{hours}{space}{hour}" + (f" {rest}{space}{minute}" if rest else "")
+
     def days(self, value: float) -> str:
         return self.number(value, 1 if value < 10 else 0)
 
 
-def sentences(choice: Choice, then: Choice | None, language: str) -> dict[str, list[str]]:
-    """Returns the texts of the figures and the sentences of each section, in the page's order."""
+def sentences(choice: Choice, then: Choice | None, since: date, language: str) -> dict[str, list[str]]:
+    """Returns the texts of the figures and the sentences of each section, in the page's order.
+
+    `then`: the choice that is compared. `since`: the first day that the page holds.
+    """
     say = Wording(language, choice.known[0].currency)
     return {
-        "figures": list(figures(choice, then, say)), "today": list(today(choice, say)),
-        "forecast": list(forecast(choice, say)), "funnel": list(funnel(choice, say)),
-        "stale": list(stale(choice, say)), "talks": list(talks(choice, say)),
+        "month": list(month(choice, since, say)), "figures": list(figures(choice, then, say)),
+        "queue": [] if any(rows for name, rows in oracle_page.queue(choice)) else [say("empty")],
+        "today": list(today(choice, say)), "forecast": list(forecast(choice, say)),
+        "funnel": list(funnel(choice, say)), "stale": list(stale(choice, say)), "talks": list(talks(choice, say)),
     }  # fmt: skip
 
 
@@ -166,6 +199,25 @@ def figures(choice: Choice, then: Choice | None, say: Wording) -> Iterable[str]:
     if then:
         goes_on = choice.last == oracle_page.day_of(choice)
         yield say("same_days" if goes_on else "compared", now=say.period(choice), then=say.period(then))
+
+
+def month(choice: Choice, since: date, say: Wording) -> Iterable[str]:
+    """Yields a sentence for each unusual figure of the present month, and one if the plan is out of reach."""
+    _, unusual = oracle_page.this_month(choice, since)
+    _, plan = oracle_page.month_so_far(choice)
+    highs = [
+        row["high"]
+        for known in choice.known
+        for row in ahead.forecast(known)
+        if choice.users is None and row["pipeline_id"] == choice.pipeline
+        if not row["months_back"] and not row["months_ahead"]
+    ]
+    if plan is not None and len(highs) == 1 and highs[0] is not None and highs[0] < plan:
+        yield say("short", high=say.short(highs[0]), lack=say.short(plan - Decimal(repr(float(highs[0])))))
+    for name, value, usual in unusual:
+        write = {"won_budget": say.short, "first_touch": say.minutes}.get(name, say.number)
+        now, before = write(value), write(usual)
+        yield say("more" if value > usual else "less", name=NAMED[name][say.language], value=now, usual=before)
 
 
 def change(now: float, was: float, is_share: bool, say: Wording) -> str:

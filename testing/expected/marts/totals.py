@@ -13,6 +13,7 @@ from .deals import LOST, WON, began, deal_history, deal_stage_history, deals, na
 from .known import KINDS, Known, amount, at, grouped, median, memoized, month, seconds, unless_negative
 
 STALE_DAYS = 14
+DEAD_DAYS = 90
 
 
 def _present(known: Known) -> list[Row]:
@@ -184,6 +185,7 @@ def stale_deals(known: Known) -> list[Row]:
                     )
                 }
                 | {"last_activity_at": last, "days_without_activity": days, "open_tasks": len(due)}
+                | {"is_dead": days >= DEAD_DAYS}
             )  # fmt: skip
     return rows
 

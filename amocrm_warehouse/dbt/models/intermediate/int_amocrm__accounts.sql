@@ -26,6 +26,7 @@ select
     with_events.project_id is not null as events_known,
     {{ execute and raw_relation(project, "messages") is not none }} as messages_known,
     {{ var("stale_days", 14) }} as stale_days,
+    {{ var("dead_days", 90) }} as dead_days,
     cast('{{ project_name }}' as varchar) as built_by
 from (select 1 as one) as always
 left join {{ ref("stg_amocrm__account") }} as account on account.project_id = '{{ project }}'

@@ -63,6 +63,7 @@ select
     aged.in_stage_since,
     aged.last_activity_at,
     {{ days_between("aged.last_activity_at", now()) }} as days_without_activity,
-    aged.open_tasks
+    aged.open_tasks,
+    {{ days_between("aged.last_activity_at", now()) }} >= {{ var("dead_days", 90) }} as is_dead
 from aged
 where {{ days_between("aged.last_activity_at", now()) }} >= {{ var("stale_days", 14) }}

@@ -1,0 +1,189 @@
+"""The first screen without a browser: a picture of the month, and HTML of it with the main tables.
+
+The HTML is what the page shows where no script runs, as in the preview of a mail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from amocrm_warehouse.database import Run
+from amocrm_warehouse.report import this_month
+from amocrm_warehouse.report.answers import ANSWERS, answer
+from amocrm_warehouse.report.choice import Choice
+from amocrm_warehouse.report.like_with_like import days_left
+from amocrm_warehouse.report.metrics import MONEY, metrics_in
+from amocrm_warehouse.report.page_queries import QUEUE_SHOWN, needs
+from amocrm_warehouse.report.report_words import Words
+from amocrm_warehouse.report.workbook import NAMELESS, SHARES, head, link
+
+FOLDER = Path(__file__).resolve().parent
+TABLES = {
+    "queue": ["manager", "place", "card", "why", "stage", "budget", "working_minutes", "days"],
+    "money": ["month", "won", "won_budget", "lost", "rate"],
+    "managers": ["manager", "won", "won_budget", "lost", "rate", "average", "overdue", "stale"],
+    "reasons": ["reason", "deals", "lost_budget"],
+}
+"""The tables of the page without scripts, each with its columns."""
+PICTURE_SCALE = 2
+"""Pixels of the picture for each of its units."""
+
+
+@dataclass(frozen=True)
+class Box:
+    name: str
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """The month of one account: what the picture shows."""
+
+    title: str
+    money: list[Box]
+    counts: list[Box]
+    sold: float | None
+    """How much of the plan is sold (share, at most 1); None without a plan."""
+    even: float
+    """How much of the month is over."""
+    compared: str
+
+
+@cache
+def environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+
+
+def missing(unbuilt: Collection[str], *names: str) -> set[str]:
+    """Returns the models that are not built, without which the answers cannot be given."""
+    needed: set[str] = set().union(*(needs(ANSWERS[name]) for name in names))
+    return needed & set(unbuilt)
+
+
+def cards(run: Run, choice: Choice, words: Words) -> list[Card]:
+    return [card(run, choice, account, words) for account in answer(run, "accounts", choice).dicts()]
+
+
+def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Card:
+    month = this_month.this_month(run, choice, account["project_id"])
+    figures, then = month.figures, month.then
+    today, last = account["today"], month.choice.until
+
+    def money(value: Any) -> str:
+        return words.money(value, account["currency"])
+
+    def minutes(value: Any) -> str:
+        return "–" if value is None else f"{words.number(value)}\u00a0{words('talks.unit')}"
+
+    def before(value: str) -> str:
+        return words("picture.before", value=value)
+
+    def box(name: str, write: Callable[[Any], str]) -> Box:
+        return Box(name, words(f"month.{name}"), write(figures[name]), before(write(then[name])))
+
+    boxes = [box("won_budget", money)]
+    share = None
+    if month.plan:
+        share = float(month.of_plan) / float(month.plan)
+        of = words("month.plan", plan=money(month.plan))
+        left = words("month.days", days=days_left(today)) if month.needed else words("month.done")
+        boxes.append(Box("plan_share", words("month.plan_share"), words.percent(share), of))
+        boxes.append(Box("needed", words("month.needed"), money(month.needed), left))
+    if month.present:
+        expected, low, high = (month.present[one] for one in ("expected", "low", "high"))
+        interval = words("month.interval", low=money(low), high=money(high))
+        note = words("month.few") if expected is None else interval
+        boxes.append(Box("expected", words("column.expected"), money(expected), note))
+    name = account["account"] or account["project_id"]
+    return Card(
+        words("digest.head", account=name, today=words.month(month.choice.since)),
+        boxes,
+        [
+            box("created", words.number), box("first_touch", minutes), box("won", words.number),
+            box("lost", words.number),
+        ],
+        None if share is None else min(share, 1.0),
+        today.day / last.day,
+        words("month.compared", first=words.day(month.first), last=words.day(month.until)),
+    )  # fmt: skip
+
+
+def svg(found: list[Card]) -> str:
+    """Returns the picture of the accounts' months, one below the other."""
+    return environment().get_template("first_screen.svg").render(cards=found)
+
+
+def png(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> bytes:
+    """Returns the first screen as a picture. Raises ValueError if its models are not built."""
+    if absent := missing(unbuilt, "accounts", *this_month.TABLES):
+        raise ValueError(words("digest.unbuilt", models=", ".join(sorted(absent))))
+    import vl_convert  # a large library, seldom needed
+
+    picture: bytes = vl_convert.svg_to_png(svg(cards(run, choice, words)), scale=PICTURE_SCALE)
+    return picture
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    title: str
+    heads: list[str]
+    rows: list[list[tuple[str, str | None]]]
+    """The text of each cell, and where it leads."""
+
+
+def plain(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> str:
+    """Returns the first screen and the main tables as HTML without scripts; what has no models is left out."""
+    has_month = not missing(unbuilt, "accounts", *this_month.TABLES)
+    picture = svg(cards(run, choice, words)) if has_month else ""
+    tables = [table(run, choice, name, words) for name in TABLES if not missing(unbuilt, "accounts", name)]
+    return (
+        environment()
+        .get_template("plain.html")
+        .render(picture=picture, tables=[one for one in tables if one.rows], words=words)
+    )
+
+
+def table(run: Run, choice: Choice, name: str, words: Words) -> PlainTable:
+    accounts = {row["project_id"]: row for row in answer(run, "accounts", choice).dicts()}
+    rows = answer(run, name, choice).dicts()
+    if name == "queue":
+        rows = [row for row in rows if row["place"] <= QUEUE_SHOWN]
+        rows.sort(key=lambda row: (str(row["manager"]), row["place"]))
+    columns = TABLES[name]
+    return PlainTable(
+        words(f"{name}.title"), [words(head(column)) for column in columns],
+        [[cell(row, column, accounts[row["project_id"]], words) for column in columns] for row in rows],
+    )  # fmt: skip
+
+
+def cell(row: dict[str, Any], column: str, account: dict[str, Any], words: Words) -> tuple[str, str | None]:
+    value = row[column]
+    if column == "manager" and row["user_id"] == 0:
+        return words("user.robot"), None
+    if value is None:
+        return words(NAMELESS[column]) if column in NAMELESS else "–", None
+    if column == "card":
+        return str(value), link(account["domain"], row["entity_type"], row["entity_id"])
+    if column == "why":
+        return ", ".join(words(f"today.{reason}") for reason in value.split(" ")), None
+    if column in MONEY | metrics_in("money"):
+        return words.money(value, row["currency"]), None
+    if column in SHARES:
+        return words.percent(value), None
+    if column == "month":
+        return words.month(value), None
+    if isinstance(value, datetime | date):
+        return words.day(value), None
+    return value if isinstance(value, str) else words.number(value), None
