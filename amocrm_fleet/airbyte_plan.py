@@ -69,7 +69,7 @@ class Existing:
 
 
 def find(api: AirbyteApi, wanted: Wanted, accounts: Iterable[FleetAccount]) -> Existing:
-    """Looks up by image and by name what Airbyte has. Raises FleetError when two objects match."""
+    """Looks up Airbyte's present objects by image and by name. Raises FleetError when two objects match."""
     definition = _only(
         (one for one in api.definitions() if one["dockerRepository"] == wanted.repository),
         f"source definitions of the image {wanted.repository}",

@@ -44,7 +44,7 @@ TYPES: tuple[tuple[str, pa.DataType, str], ...] = (
     (r"JSONB?|.*\[\]|(STRUCT|MAP)\(.*", JSON, "JSON"),
 )
 """The name of a type in DuckDB or PostgreSQL, in capitals; the Arrow type of the column that leaves; and the type as
-which both databases give its values. Decimals keep their scale; what is not listed is text."""
+which both databases give its values. Decimals keep their scale; any other type is text."""
 COLUMNS = {
     True: "SELECT schema_name, table_name, column_name, upper(data_type), comment FROM duckdb_columns() "
     "WHERE NOT internal ORDER BY column_index",

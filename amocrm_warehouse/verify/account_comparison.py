@@ -1,11 +1,11 @@
-"""Looks at an account and at a database, and finds in what they differ.
+"""Compares an account with a database, and finds their differences.
 
 Shares the row functions and the HTTP client with the sync, and nothing else: no cursor, no state, no walk by date.
 Reads the IDs of all cards, in the order of IDs. Looks at tasks and notes in pages of that order, drawn at random: a
 page holds every row from its first ID to its last. Looks at events in windows of time, drawn at random. Compares every
 column of cards drawn at random, with their fields, links and tags, and every row of short lists.
 
-No false alarm: what differs is read once more from both sides. What changed after the last sync began, by its date or
+No false alarm: a difference is read once more from both sides. What changed after the last sync began, by its date or
 by an event, counts as changed since. No miss: an edit does not excuse a row that the last sync should have had.
 """
 
@@ -41,7 +41,7 @@ from source_amocrm.walk.full import in_passes, one_pass
 from source_amocrm.walk.listing import numeric_id, seconds
 
 IDS_A_REQUEST, CARDS_AT_ONCE = 50, 500
-"""Cards that one request by ID brings, and those that are compared together."""
+"""Cards that one request by ID brings, and cards that are compared together."""
 FREE_SHARE = 1.2
 """Requests for a page of IDs that are not of the budget: pages overlap, and some are requested past the end."""
 MOST_READ_AGAIN = 1_000
@@ -142,8 +142,8 @@ LINKS = (*event_kinds.LINKED, *event_kinds.TAGGED, *event_kinds.TRASHED, *event_
 class Comparison:
     """Looks at the tables whose last sync `began` is known, by stream (Unix seconds, this machine's clock).
 
-    `open_account` opens the account anew, because an account requests each short list once. `budget`: requests besides
-    those for the IDs of cards and for what differs.
+    `open_account` opens the account once more, because an account requests each short list once. `budget`: requests
+    besides the requests for the IDs of cards and for differing rows.
     """
 
     def __init__(
@@ -565,7 +565,7 @@ class Comparison:
     def _compared_parts(
         self, name: str, resource: Resource, known: Mapping[int, Row], live: Mapping[int, Row] | None
     ) -> Iterator[Difference]:
-        """Compares rows that a stream makes of records, with those that are current in its table.
+        """Compares the rows that a stream makes of records with the current rows of its table.
 
         `live`: the rows of the records in the main table, None if there is none. A stale card's parts are left out.
         """
@@ -635,7 +635,7 @@ class Comparison:
                 finding.note(" ".join([one.kind, *one.columns]), one.key)
 
     def _verdict(self, one: Difference) -> str:
-        """Returns "fault"; or "since" if the last sync could not know; or "ignored" for what no sync can know."""
+        """Returns "fault"; or "since" if the last sync could not know; or "ignored" if no sync can know."""
         began, config, stream = self._began[one.stream], self._account.config, self._streams[one.stream]
         if one.kind == "extra" and not config.mark_deleted and one.entity.kind and not isinstance(stream, PartsStream):
             return "ignored"

@@ -18,7 +18,7 @@ class Finding:
     `missing`: live in the account, and in the table not there or deleted. `extra`: live in the table, and not in the
     account. `stale`: older in the table than in the account, although the last sync should have read the change.
     `changed_since`: differ because of a change after the last sync began, so that the next sync brings it.
-    `sampled`: rows of which every column was compared; `unequal`: by column, those that differ. `examples`: keys of
+    `sampled`: rows of which every column was compared; `unequal`: by column, how many differ. `examples`: keys of
     rows that differ, by kind. `failure`: why the table could not be looked at.
     """
 
@@ -106,7 +106,7 @@ class Verification:
         return f"{count} in {looked_at:,} rows looked at: {found_in}. {extent}"
 
     def advice(self) -> list[str]:
-        """Returns, if something differs, what a person can do about it."""
+        """Returns the next step of a person if something differs."""
         differing = [name for name, found in self.tables.items() if found.differences]
         if not differing:
             return []
@@ -127,7 +127,7 @@ class Verification:
         }
 
     def lines(self, prefix: str) -> list[str]:
-        """Returns the table of the terminal, and below it examples of what differs."""
+        """Returns the table of the terminal, and below it examples of differences."""
         width = max((len(name) for name in self.tables), default=0) + len(prefix)
         head = ("account", "database", "looked at", "missing", "extra", "stale", "changed since", "sampled", "unequal")
         lines = [f"{'table':<{width}}" + "".join(f"  {title:>{max(9, len(title))}}" for title in head)]

@@ -106,7 +106,7 @@ class HeldTables:
             after = int(rows[-1][0])
 
     def rows(self, stream: str, kinds: Mapping[str, str], condition: str = "true") -> list[Row]:
-        """Returns the rows that meet a condition, with those columns of `kinds` that the table has."""
+        """Returns the rows that meet a condition, with the columns of `kinds` that the table has."""
         names = [name for name in kinds if name in self.columns[stream]]
         listed = ", ".join(f'"{name}"' for name in names)
         found = self._query(f"SELECT {listed} FROM {self._table(stream)} WHERE {condition}")

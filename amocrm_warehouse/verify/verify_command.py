@@ -26,7 +26,7 @@ from source_amocrm.errors import AmocrmError
 from source_amocrm.source import open_account
 
 REQUESTS = 500
-"""Requests besides those for the IDs of cards: at the account's pace, 70 seconds."""
+"""Requests besides the requests for the IDs of cards: at the account's pace, 70 seconds."""
 
 
 def verify(
