@@ -280,7 +280,7 @@ def test_what_was_not_read_is_told(duckdb_file: str) -> None:
 
 def test_every_table_of_the_connector_is_known() -> None:
     lists = (PACKAGE / "macros" / "tables.sql").read_text(encoding="utf-8")
-    used, other, whole = (set(re.findall(r'"(\w+)"', text)) for text in lists.split("{% macro ")[1:])
+    used, other, whole = (set(re.findall(r'"(\w+)"', text)) for text in lists.split("{% macro ")[1:4])
     assert used | other == {path.stem for path in models.SCHEMAS.glob("*.json")}
     assert whole < used
     sources = [path.read_text(encoding="utf-8") for path in (PACKAGE / "models" / "staging").glob("*.sql")]
