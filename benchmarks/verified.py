@@ -16,7 +16,7 @@ from .line import Line, Workspace
 from .measure import COMMAND, Process, run
 from .memory import answer_with, page_of
 
-MOST_MEMORY = 250e6
+MOST_MEMORY = 200e6
 """Limit on the peak memory of a verification (bytes). dlt, which keeps the result, is 60 MB of it."""
 BUDGET = 500
 BEGUN = 1_600_000_000

@@ -51,7 +51,6 @@ SYNCS = pa.schema(
     ]
 )
 """Columns of the table of syncs, which has one row per ended sync."""
-JSON_OF_SYNCS = ("failures", "tables")
 
 
 class EndedSync(NamedTuple):
@@ -232,15 +231,10 @@ class Loader:
         if rows or states or not sync:
             self._load([*map(self._resource, rows), self._states(states)], rows)
         if sync:
-            row = pa.table([[value] for value in sync], schema=SYNCS)
-            self._load([self._states({}), self._own_table("syncs", row, JSON_OF_SYNCS)])
+            self._load([self._states({}), self._syncs(sync)])
             self._forget_old_states()
         for taken in rows:
             taken.forget()
-
-    def append(self, table: str, rows: pa.Table) -> None:
-        """Appends rows to a table of the project that no stream fills."""
-        self._load([self._own_table(table, rows)])
 
     def _load(self, resources: list[DltResource], rows: Sequence[TakenRows] = ()) -> None:
         source = DltSource(self._schema, self._name, resources)
@@ -292,10 +286,10 @@ class Loader:
         else:
             yield
 
-    def _own_table(self, table: str, rows: pa.Table, json: Iterable[str] = ()) -> DltResource:
-        """`json`: the columns of JSON."""
-        columns: Any = {column: {"data_type": "json"} for column in json}
-        return dlt.resource([rows], name=self.prefix + table, columns=columns, write_disposition="append")
+    def _syncs(self, sync: EndedSync) -> DltResource:
+        row = pa.table([[value] for value in sync], schema=SYNCS)
+        columns = {"failures": {"data_type": "json"}, "tables": {"data_type": "json"}}
+        return dlt.resource([row], name=f"{self.prefix}syncs", columns=columns, write_disposition="append")
 
     def _resource(self, rows: TakenRows) -> DltResource:
         table = rows.table

@@ -19,6 +19,7 @@ from amocrm_warehouse.sync.account_sync import project_of
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.verify.findings import Verification
 from amocrm_warehouse.verify.held_tables import HeldTables
+from amocrm_warehouse.verify.kept_results import keep
 from source_amocrm.account import Account
 from source_amocrm.auth import FileKeeper
 from source_amocrm.config_file import ConfigFile
@@ -80,11 +81,11 @@ def verify(
 def _keep(found: Verification, database: str, project: str, dataset: str) -> str | None:
     """Returns a sentence if the result cannot be kept: who may only read can verify."""
     try:
-        from amocrm_warehouse.verify.kept_results import keep  # dlt takes seconds to import
-
         keep(found, database, project, dataset)
-    except (ValueError, *DATABASE_ERRORS) as error:
+    except ValueError as error:
         return f"The result was not kept: {without_password(str(error))}"
+    except DATABASE_ERRORS as error:
+        return f"The result was not kept: {why(error)}"
     return None
 
 
