@@ -10,7 +10,10 @@ import pytest
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 from source_amocrm import secrecy
-from testing.leaks import leaks
+
+pytest.register_assert_rewrite("testing")  # so that an assertion there, too, shows what differs
+
+from testing.leaks import leaks  # noqa: E402
 
 # A shell that runs the tests in the background lets them, and whatever they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

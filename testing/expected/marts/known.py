@@ -24,7 +24,7 @@ PARTS = {
     "custom_fields_customers": ("customers", "customer_id"),
 }  # fmt: skip
 """Tables of a card's parts. Of each, the card's table and its key."""
-WHOLE_LISTS = ("account", "users", "groups", "statuses", "loss_reasons", "task_types")
+WHOLE_LISTS = ("account", "users", "groups", "statuses", "loss_reasons", "task_types", "live_entities")
 """Tables that each sync replaces, so that removed rows disappear."""
 PARTS_OF = dict(PARTS.values())
 CAME_BACK = {"lead": "deals", "contact": "contacts", "company": "companies"}
