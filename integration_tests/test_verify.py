@@ -29,6 +29,8 @@ def server(database: str) -> Iterator[Server]:  # noqa: ARG001 - an account for 
     account = Account.generate(leads=120)
     for kind in ("leads", "contacts", "companies"):
         writes.removal.trash(account, kind, _ids(account, kind)[-1])
+    assert isinstance(account.clock, RealClock)
+    account.clock.shift += 10  # a sync reads events that are a second old
     with Server(account, rate=OFF) as running:
         yield running
 
@@ -55,12 +57,6 @@ def crm(synced: str, tmp_path: Path) -> str:
 
 def _ids(account: Account, kind: str) -> list[int]:
     return [row_id for _, row_id in account.tables[kind].index("id")]
-
-
-def later(account: Account, seconds: int) -> None:
-    """Moves the account's clock on: a sync reads events that are a second old."""
-    assert isinstance(account.clock, RealClock)
-    account.clock.shift += seconds
 
 
 def sync(config: Path, database: str, *options: str) -> None:
@@ -114,35 +110,38 @@ def people_at_work(account: Account, seed: int) -> Iterator[None]:
         thread.join()
 
 
-def silently_created(account: Account) -> int:
-    """Creates a deal of which no event tells, so that only the list shows it."""
+@contextmanager
+def silently_created(account: Account) -> Iterator[int]:
+    """Yields a deal that was created before the last minute, of which no event tells: only the list shows it."""
     with account.lock:
-        deal, now = account.next_id("leads"), account.clock.now()
+        deal, before = account.next_id("leads"), account.clock.now() - 60
         like = account.row("leads", _ids(account, "leads")[3])
-        account.tables["leads"].put(deal, {**like, "id": deal, "created_at": now, "updated_at": now})
-    return deal
+        account.tables["leads"].put(deal, {**like, "id": deal, "created_at": before, "updated_at": before})
+    yield deal
+    with account.lock:
+        account.tables["leads"].remove(deal)
 
 
 def test_the_row_that_the_syncs_walk_never_met_is_missing(server: Server, config: Path, crm: str) -> None:
-    hidden = silently_created(server.account)
-    server.account.switches.hidden_by_date = frozenset({hidden})
-    later(server.account, 10)
-    sync(config, crm)
-    found = verify(config, crm, PROJECT, kept=False)
-    assert differences(found) == {"deals": {"missing": 1}}
-    assert found.exit_code == 1
-    assert found.tables["deals"].examples == {"missing": [str(hidden)]}
+    with silently_created(server.account) as hidden:
+        server.account.switches.hidden_by_date = frozenset({hidden})
+        sync(config, crm)
+        found = verify(config, crm, PROJECT, kept=False)
+        assert differences(found) == {"deals": {"missing": 1}}
+        assert found.exit_code == 1
+        assert found.tables["deals"].examples == {"missing": [str(hidden)]}
 
-    server.account.switches.hidden_by_date = frozenset()
-    with server.account.lock:
-        writes.edit(server.account, "leads", hidden, name="seen now")
-        later(server.account, 2)
-    assert differences(verify(config, crm, PROJECT, kept=False)) == {"deals": {"missing": 1}}, "an edit is no excuse"
-    sync(config, crm)
-    found = verify(config, crm, PROJECT, kept=False)
-    assert (differences(found), found.exit_code) == ({}, 0)
-    looked_at = sum(finding.looked_at for finding in found.tables.values())
-    assert found.sentence() == f"All {looked_at:,} rows looked at are equal; 1 table of 60 was looked at in part."
+        server.account.switches.hidden_by_date = frozenset()
+        with server.account.lock:
+            writes.edit(server.account, "leads", hidden, name="seen now")
+        assert differences(verify(config, crm, PROJECT, kept=False)) == {"deals": {"missing": 1}}, (
+            "an edit is no excuse"
+        )
+        sync(config, crm)
+        found = verify(config, crm, PROJECT, kept=False)
+        assert (differences(found), found.exit_code) == ({}, 0)
+        looked_at = sum(finding.looked_at for finding in found.tables.values())
+        assert found.sentence() == f"All {looked_at:,} rows looked at are equal; 1 table of 60 was looked at in part."
 
 
 def test_every_damage_is_found_and_nothing_else_while_people_work(server: Server, config: Path, crm: str) -> None:
