@@ -56,7 +56,7 @@ VOCABULARIES: Mapping[str, Mapping[str, Callable[[str], str | None]]] = {
         for name in ("leads", "contacts", "companies", "customers")
     },
 }
-"""By list and place, the words that may be told: each gives itself, or what stands for it; None is not told."""
+"""The words that a shape may name, by list and place: each as itself or by its substitute; None is left out."""
 
 
 def word_of(vocabularies: Mapping[str, Callable[[str], str | None]], place: str, value: Any) -> str | None:

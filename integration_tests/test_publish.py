@@ -97,7 +97,7 @@ def test_all_batches_of_a_table_arrive(tmp_path: Path, warehouse: str) -> None:
 
 
 def test_the_same_leaves_postgresql(warehouse: str, source: str) -> None:
-    """And an account that comes from PostgreSQL fits into the tables of one that comes from DuckDB."""
+    """An account out of PostgreSQL fits into the tables that an account out of DuckDB has made."""
     execute(warehouse, "CREATE DATABASE built")
     built = warehouse.replace("/postgres", "/built").replace("postgresql://built@", "postgresql://postgres@")
     small_marts.build(built, ["1003"])

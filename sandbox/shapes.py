@@ -17,11 +17,11 @@ from .switches import Switches
 Shapes = Mapping[str, dict[str, Any]]
 Place = Mapping[str, Any]
 COUNTS = ("absent", "longest", "words")
-"""What a shape tells of a place beside its types."""
+"""The fields of a shape besides its types."""
 
 
 def not_played(found: Shapes, played: list[Shapes]) -> Iterator[str]:
-    """Yields a sentence for all that is in the shapes of an account and in none of those that the sandbox plays."""
+    """Yields a sentence for each part of an account's shapes that no shape of the sandbox has."""
     for name, shape in found.items():
         of = [one[name]["places"] for one in played if name in one]
         if not of:

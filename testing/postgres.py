@@ -60,7 +60,7 @@ def _run(home: Path, *command: str | Path) -> None:
 
 
 def wait_until_refused(url: str) -> None:
-    """The server takes up new rules some time after it was told to."""
+    """Waits until the server applies its new rules: it reloads them some time after the request."""
     deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         try:

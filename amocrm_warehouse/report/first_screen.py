@@ -67,7 +67,7 @@ def environment() -> Environment:
 
 
 def missing(unbuilt: Collection[str], *names: str) -> set[str]:
-    """Returns the models that are not built, without which the answers cannot be given."""
+    """Returns the models that the answers need and the build lacks."""
     needed: set[str] = set().union(*(needs(ANSWERS[name]) for name in names))
     return needed & set(unbuilt)
 
