@@ -173,6 +173,7 @@ def test_each_number_is_the_accounts(
     check_numbers(page, choice)
 
 
+OF_CALLS = ("incoming_calls", "missed_calls", "called_back", "back_within_hour")
 COUNTED = """
   const view = chosen(state.scope, state.period, null);
   return {
@@ -180,6 +181,7 @@ COUNTED = """
     ...metrics(view.created(), "first_touch", "won_of_created", "won_of_created_budget", "source_rate"),
     ...metrics(view.open(), "open_budget"), ...metrics(view.talks(), "talks", "first_response"),
     ...metrics(view.now("talks"), "unanswered"),
+    ...Object.fromEntries(arguments[0].map((name) => [name, sum(view.calls(), name)])),
   };
 """
 
@@ -189,7 +191,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
     """Compares every metric of metrics.yaml, also those that the page shows only by manager or stage."""
     choice = choose(page, known, "1001", "year")
     [people, *_] = page.sections()["managers"]["tables"]
-    told = page.figures() | page.script(COUNTED)
+    told = page.figures() | page.script(COUNTED, OF_CALLS)
     told |= page.script(
         "return { dead: sum(TABLES.stale.filter((row) => row.project_id === '1001'), 'dead'), "
         "dead_budget: sum(TABLES.stale.filter((row) => row.project_id === '1001'), 'dead_budget') }"
@@ -198,6 +200,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
     lost, created = expected_page.of_kind(choice.closed(), "lost"), choice.created()
     talks, first_response, *_ = expected_page.answered([talk for _, talk in expected_page.talks(choice)])
     won_of_created = expected_page.of_kind(created, "won")
+    calls = [sum(counts) for counts in zip(*(row[2:] for row in expected_page.incoming_calls(choice)), strict=True)]
     wanted = expected_page.figures(choice) | {
         "lost": len(lost), "lost_budget": expected_page.money(lost), "closed": len(choice.closed()),
         "won_of_created": len(won_of_created), "won_of_created_budget": expected_page.money(won_of_created),
@@ -207,6 +210,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
         "unanswered": len(expected_page.waiting_talks(choice)),
         "overdue": sum(row[-2] for row in expected_page.managers(choice)),
         "stale": len(expected_page.stale_rows(choice)),
+        **dict(zip(OF_CALLS, calls, strict=True)),
         "dead": len(stale_of(choice)), "dead_budget": expected_page.money(stale_of(choice)),
     }  # fmt: skip
     assert wanted.keys() == METRICS.keys()
@@ -896,6 +900,29 @@ def test_a_definition_is_that_of_its_number(page: Report) -> None:
     assert {"Sold for", "Sold since the first"} <= meant["forecast"].keys()
 
 
+NAMED_BADLY = """
+  const names = ["constructor", "__proto__", "toString"];
+  const [deals, goods_of] = [TABLES.deals.filter((row) => row.stage_kind === "lost"), TABLES.goods];
+  deals.forEach((row, place) => { row.reason = names[place % 3]; });
+  goods_of.forEach((row, place) => { row.good = names[place % 3]; });
+  return show();
+"""
+
+
+def test_reasons_and_goods_may_have_any_name(page: Report) -> None:
+    page.choose("1001", "all")
+    before = page.sections()
+    page.script(NAMED_BADLY)
+    page.wait()
+    shown = page.sections()
+    for name in ("reasons", "goods"):
+        assert {"constructor", "__proto__", "toString"} >= {row[0] for row in shown[name]["tables"][0]}
+        assert sum(row[1] for row in shown[name]["tables"][0]) >= sum(row[1] for row in before[name]["tables"][0]) > 0
+    lost = [sum(column) for column in zip(*(row[1:] for row in shown["reasons"]["tables"][1]), strict=True)]
+    assert sum(lost[:-1]) == lost[-1] == sum(row[1] for row in shown["reasons"]["tables"][0])
+    assert page.script("return document.querySelectorAll('.failed').length") == 0
+
+
 LONGER = "for (const row of TABLES.accounts) row.stale_days = 30; show();"
 
 
@@ -1001,11 +1028,14 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
     shown = page.sections()
     none = {name: section["none"] for name, section in shown.items() if section["none"]}
     of_deals = "There are none in the account."
-    assert none.pop("talks").startswith("Not read: the table messages is not there.")
+    for name, tables in {
+        "talks": "messages", "moved": "deal_sale_changes", "goods": "customer_transactions, deal_catalog_elements",
+    }.items():  # fmt: skip
+        assert none.pop(name).startswith(f"Not read: the table {tables} is not there.")
     assert none == dict.fromkeys(
         (
             "today", "forecast", "funnel", "money", "managers", "reasons", "sources", "cohorts", "stuck", "stale",
-            "hours", "work",
+            "hours", "work", "incoming", "repeat",
         ),
         of_deals,
     )  # fmt: skip
@@ -1013,7 +1043,7 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
     assert verified.startswith("Compared with amoCRM on Dec 30, 2025")
     assert told == f"The last sync could not read everything:{sentence}"
     assert absent.startswith(
-        "Not read: calls, companies, company_field_changes, company_responsible_changes, contact_field_changes, "
+        "Not read: calls, catalog_elements, companies, company_field_changes, company_responsible_changes, "
     )
     assert empty == "The account has none of: deal_statuses, deals."
     assert page.figures() == {

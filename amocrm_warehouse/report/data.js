@@ -216,6 +216,7 @@ function chosen(scope, period, who) {
     && (users ? row.project_id === who.project && users.has(row[column]) : !DATA.only || (row[column] !== null && row[column] !== undefined)));
   const of = (name, first, last, day, column = "responsible_user_id") => (
     TABLES[name].filter((row) => fits(row, column) && (!day || (row[day] !== null && row[day] >= first && row[day] <= last))));
+  const today = todayOf(scope.project);
   const between = (first, last) => ({
     created: () => of("deals", first, last, "created"),
     closed: () => of("deals", first, last, "closed", "closer_id"),
@@ -223,9 +224,11 @@ function chosen(scope, period, who) {
     stays: () => of("stays", first, last, "created"),
     work: () => of("work", first, last, "day"),
     talks: () => of("talks", first, last, "began"),
+    calls: () => of("calls", first, last, "day"),
+    goods: () => of("goods", first, last, "day"),
+    moved: () => of("moved", firstOf(monthOf(first)), Math.min(last, today), "month"), // by month, likewise
     hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // by month: all months that the period touches
   });
-  const today = todayOf(scope.project);
   const planned = scope.pipeline === null && period.whole;
   return {
     scope, period, who, today, account, currency: account && account.currency, between, ...between(period.first, period.last),

@@ -16,6 +16,8 @@ MOST_MONTHS = 36
 """The most months that the report goes back."""
 SOURCES_SHOWN = 25
 """The most sources of an account that the page names, besides the sources with costs; it unites all others."""
+GOODS_SHOWN = 100
+"""The most goods of an account that the page names; it unites all others."""
 Columns = dict[str, list[Any]]
 """The values of each column."""
 
@@ -115,26 +117,33 @@ def of_people(tables: dict[str, Columns], only: frozenset[tuple[str, int]]) -> d
 
 
 def renumber(tables: dict[str, Columns]) -> None:
-    """Replaces ids of deals by rows of the table of deals, and sources that the page does not name by True."""
+    """Replaces ids of deals by rows of the table of deals, and names that the page does not give by True."""
     deals = tables["deals"]
     number = {key: at for at, key in enumerate(zip(deals["project_id"], deals["deal_id"], strict=True))}
     for name in ("ways", "stays"):
         if table := tables.get(name):
             table["deal"] = [number[key] for key in zip(table.pop("project_id"), table.pop("deal_id"), strict=True)]
-    for column, kept in (("source", set(tables.get("costs", {}).get("source", ()))), ("by_value", set[str]())):
-        names = [name and name[:80] for name in deals[column]]
-        ranks: dict[str, Counter[str]] = {}
-        for project, name in zip(deals["project_id"], names, strict=True):
-            ranks.setdefault(project, Counter())[name] += name is not None
-        named = {
-            project: kept
-            | {name for name, _ in sorted(of.items(), key=lambda one: (-one[1], one[0] or ""))[:SOURCES_SHOWN]}
-            for project, of in ranks.items()
-        }
-        deals[column] = [
-            name and (name if name in named[project] else True)
-            for project, name in zip(deals["project_id"], names, strict=True)
-        ]
+    with_costs = set(tables.get("costs", {}).get("source", ()))
+    unite_seldom(deals, "source", SOURCES_SHOWN, with_costs)
+    unite_seldom(deals, "by_value", SOURCES_SHOWN)
+    if goods := tables.get("goods"):
+        unite_seldom(goods, "good", GOODS_SHOWN)
+
+
+def unite_seldom(table: Columns, column: str, most: int, kept: Collection[str] = ()) -> None:
+    """Replaces the names of an account that are not among its `most` frequent ones, nor `kept`, by True."""
+    names = [name and name[:80] for name in table[column]]
+    ranks: dict[str, Counter[str]] = {}
+    for project, name in zip(table["project_id"], names, strict=True):
+        ranks.setdefault(project, Counter())[name] += name is not None
+    named = {
+        project: {*kept, *(name for name, _ in sorted(of.items(), key=lambda one: (-one[1], one[0] or ""))[:most])}
+        for project, of in ranks.items()
+    }
+    table[column] = [
+        name and (name if name in named[project] else True)
+        for project, name in zip(table["project_id"], names, strict=True)
+    ]
 
 
 def packed(column: str, values: list[Any]) -> Any:

@@ -248,6 +248,28 @@ function reasons(view) {
     chart: "reasons", opens: "deals", rows: named(rows, "reason"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "lost_budget"],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.share)}`,
     columns: [["reason", "text"], ["deals", "number"], ["share", "percent"], ["lost_budget", "money"]],
+  }, ...reasonsByPart(view, found, rows)] : [];
+}
+
+const REASONS_BESIDE = 6; // columns of the table of reasons by month; all others are one
+
+// How many deals were lost for each reason in each month, week or day of the period.
+function reasonsByPart(view, lost, reasons) {
+  const beside = reasons.slice(0, reasons.length > REASONS_BESIDE + 1 ? REASONS_BESIDE : reasons.length);
+  const place = new Map(beside.map((row, at) => [row.reason, `reason${at}`]));
+  const columns = [...place.values(), ...(beside.length < reasons.length ? ["others"] : [])];
+  const rows = parts(view, view.last).map(({ bucket, first, last }) => {
+    const of = lost.filter((row) => row.closed >= first && row.closed <= last);
+    const by = new Map(grouped(of.map((row) => ({ row, column: place.get(row.reason) || "others" })), "column").map((group) => [group[0].column, group.map(({ row }) => row)]));
+    return {
+      month: bucket, of, deals: of.length, ...Object.fromEntries(columns.map((column) => [column, (by.get(column) || []).length])),
+      opens: Object.fromEntries(columns.map((column) => [column, () => by.get(column) || []])),
+    };
+  }).filter((row) => row.deals);
+  const head = (column) => (column === "others" ? said("sources.other") : beside[columns.indexOf(column)].reason || said("reasons.none_given"));
+  return rows.length > 1 ? [{
+    title: "reasons.by_month", rows, total: [...columns, "deals"],
+    columns: [["month", "bucket", "bucket"], ...columns.map((column) => [column, "number", null, null, head(column)]), ["deals", "number", null, "total"]],
   }] : [];
 }
 
@@ -495,21 +517,119 @@ function talks(view) {
 
 const LEVELS = 5;
 
-function hours(view) {
-  const found = view.hours();
-  const touches = new Map(grouped(found, "hour_of_week").map((of) => [of[0].hour_of_week, sum(of, "touches")]));
-  const hour = (weekday, of) => touches.get(24 * weekday + of) || 0;
+// A table of weekdays and hours, drawn in shades. `counts`: numbers by the hour of the week.
+function byHourOfWeek(counts) {
+  const hour = (weekday, of) => counts.get(24 * weekday + of) || 0;
   const every = [...Array(24).keys()];
   const rows = [...Array(7).keys()].map((weekday) => (
     { weekday, ...Object.fromEntries(every.map((of) => [`h${of}`, hour(weekday, of)])), touches: every.reduce((total, of) => total + hour(weekday, of), 0) }));
   // shades by rank, so that one act on many cards does not make all the others white
-  const ranked = [...touches.values()].sort((one, other) => one - other);
+  const ranked = [...counts.values()].sort((one, other) => one - other);
   const level = (count) => (count ? Math.ceil((LEVELS * (ranked.lastIndexOf(count) + 1)) / ranked.length) : 0);
-  return found.length ? [{
-    chart: "hours", rows, narrow: true, notes: view.period.whole ? [] : ["hours.by_month"],
+  return {
+    chart: "hours", rows, narrow: true,
     drawn: rows.flatMap((row) => every.map((of) => ({ weekday: row.weekday, hour: of, touches: row[`h${of}`], level: level(row[`h${of}`]) }))),
     columns: [["weekday", "weekday"], ...every.map((of) => [`h${of}`, "number", null, null, String(of)]), ["touches", "number", null, "total"]],
+  };
+}
+
+function hours(view) {
+  const found = view.hours();
+  const counts = new Map(grouped(found, "hour_of_week").map((of) => [of[0].hour_of_week, sum(of, "touches")]));
+  return found.length ? [{ ...byHourOfWeek(counts), notes: view.period.whole ? [] : ["hours.by_month"] }] : [];
+}
+
+const SPEEDS = [0, 1, 2, 3, 4, null]; // classes of the working time until the first touch, as metrics.yaml has them; null: none yet
+
+// The deals that came: when, how fast a person touched them and what became of them; and the incoming calls.
+function incoming(view) {
+  const created = view.created();
+  const by_hour = new Map(grouped(created, "hour_of_week").map((of) => [of[0].hour_of_week, of]));
+  const week = byHourOfWeek(new Map([...by_hour].map(([hour, of]) => [hour, of.length])));
+  const speeds = new Map(grouped(created, "speed").map((of) => [of[0].speed, of]));
+  const touched = SPEEDS.filter((speed) => speeds.has(speed)).map((speed) => {
+    const { created: deals, ...sold } = metrics(speeds.get(speed), "created", "won_of_created", "source_rate", "won_of_created_budget");
+    return { speed: said(speed === null ? "speed.none" : `speed.${speed}`), of: speeds.get(speed), deals, share: ratio(deals, created.length), ...sold };
+  });
+  const counts = ["incoming_calls", "answered", "missed_calls", "missed_share", "called_back", "back_within_hour"];
+  const calls = grouped(view.calls(), "project_id", "responsible_user_id").map((of) => {
+    const [all, missed] = [sum(of, "incoming_calls"), sum(of, "missed_calls")];
+    return {
+      name: nameOf(of[0].project_id, of[0].responsible_user_id), incoming_calls: all, answered: all - missed, missed_calls: missed, missed_share: ratio(missed, all),
+      called_back: sum(of, "called_back"), back_within_hour: sum(of, "back_within_hour"), missing: "incoming.by_name",
+    };
+  }).sort(falling("incoming_calls", "missed_calls"));
+  const unread = (TABLES.freshness || []).some((row) => row.source_table === "calls" && !row.is_there && (view.scope.project === null || row.project_id === view.scope.project));
+  return [
+    ...(created.length ? [
+      {
+        title: "incoming.hours", ...week, heads: [["column.touches", "column.deals"]],
+        rows: week.rows.map((row) => ({ ...row, opens: Object.fromEntries([...Array(24).keys()].map((hour) => [`h${hour}`, () => by_hour.get(24 * row.weekday + hour) || []])) })),
+      },
+      {
+        title: "incoming.speed", rows: touched, total: ["deals", "won_of_created", "won_of_created_budget"],
+        columns: [["speed", "text"], ["deals", "number"], ["share", "percent"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"]],
+      },
+    ] : []),
+    ...(calls.length ? [{
+      title: "incoming.calls", rows: calls, total: counts.filter((name) => name !== "missed_share"), notes: unread ? ["incoming.no_calls"] : [],
+      columns: [["name", "text", "manager"], ...counts.map((name) => [name, name === "missed_share" ? "percent" : "number"])],
+    }] : created.length && unread ? [{ rows: [], columns: [], notes: ["incoming.no_calls"] }] : []),
+  ];
+}
+
+const GAINS = ["came_new", "came_back", "grew", "moved_in"];
+const LOSSES = ["shrank", "moved_out", "left_won", "left_lost", "left_deleted"];
+
+// Open money at both ends of the months that the period touches, and how it came, changed and went.
+function moved(view) {
+  const found = view.moved().filter((row) => row.at_end !== null); // null: the changes of budgets were not read
+  const [first, last] = [firstOf(monthOf(view.period.first)), firstOf(monthOf(view.last))];
+  const counted = (of) => ({
+    at_start: sum(of.filter((row) => row.month === first), "at_start"), at_end: sum(of.filter((row) => row.month === last), "at_end"),
+    ...Object.fromEntries([...GAINS, ...LOSSES].map((name) => [name, sum(of, name)])),
+  });
+  const all = counted(found);
+  const shown = ["at_start", ...[...GAINS, ...LOSSES].filter((name) => all[name]), "at_end"];
+  const unknown = TABLES.accounts.filter(({ project_id: project }) => (view.scope.project === null || project === view.scope.project) && !found.some((row) => row.project_id === project));
+  const block = (title, head, rows) => ({
+    title, rows: rows.filter((row) => shown.some((name) => row[name])).sort(falling("at_end", "at_start")), total: shown,
+    columns: [head, ...shown.map((name) => [name, "money"])],
+  });
+  return found.length ? [
+    {
+      ...block("moved.pipelines", ["pipeline_name", "text", null, "filter.scope"], grouped(found, "project_id", "pipeline_id").map((of) => ({ pipeline_name: pipelineName(of[0]), ...counted(of) }))),
+      notes: [...(view.period.whole ? [] : ["hours.by_month"]), ...(unknown.length ? [["moved.unknown", { names: ["text", unknown.map((row) => accountName(row.project_id)).join(", ")] }]] : [])],
+    },
+    block("moved.managers", ["name", "text", "manager"], grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), missing: "moved.nobody", ...counted(of) }))),
+  ] : [];
+}
+
+const CLIENTS = [false, true, null]; // new, repeat, and without a contact and a company
+
+function repeat(view) {
+  const [created, closed] = [view.created(), view.closed()].map((rows) => new Map(grouped(rows, "is_repeat").map((of) => [of[0].is_repeat, of])));
+  const rows = CLIENTS.filter((kind) => created.has(kind) || closed.has(kind)).map((kind) => {
+    const [came, ended] = [created.get(kind) || [], closed.get(kind) || []];
+    const { created: deals, ...sold } = metrics(came, "created", "won_of_created", "source_rate");
+    const won = ended.filter(isWon);
+    return { client: said(`repeat.${kind}`), deals, ...sold, ...metrics(won, "won", "won_budget", "average"), opens: { deals: () => came, won_of_created: () => came.filter(isWon), source_rate: () => came, won: () => won, won_budget: () => won, average: () => won } };
+  });
+  return rows.length ? [{
+    rows, total: ["deals", "won_of_created", "won", "won_budget"],
+    columns: [["client", "text"], ["deals", "number"], ["won_of_created", "number"], ["source_rate", "percent"], ["won", "number"], ["won_budget", "money"], ["average", "money"]],
   }] : [];
+}
+
+// Goods of the deals won and of the purchases made in the period.
+function goods(view) {
+  const sold = (is_purchase) => grouped(view.goods().filter((row) => row.is_purchase === is_purchase), "good").map((of) => ({
+    good: of[0].good === true ? null : of[0].good, missing: of[0].good === true ? "sources.other" : "card.nameless", quantity: sum(of, "quantity"),
+    sales: grouped(of, "project_id", "sale").length, amount_now: of.some((row) => row.amount_now !== null) ? sum(of, "amount_now") : null,
+  })).sort(falling("amount_now", "quantity"));
+  return [["goods.deals", sold(false)], ["goods.purchases", sold(true)]].filter(([, rows]) => rows.length).map(([title, rows]) => ({
+    title, rows, total: ["amount_now"], columns: [["good", "text"], ["sales", "number"], ["quantity", "number"], ["amount_now", "money"]],
+  }));
 }
 
 function work(view) {
@@ -524,7 +644,7 @@ function work(view) {
 }
 
 // The sections that are folded until somebody opens them.
-const FOLDED = ["today", "cohorts", "stuck", "stale", "talks", "hours", "work", "freshness"];
+const FOLDED = ["today", "repeat", "goods", "cohorts", "stuck", "stale", "talks", "hours", "work", "freshness"];
 
 function freshness(view) {
   const rows = TABLES.freshness.filter((row) => row.is_there && (view.scope.project === null || row.project_id === view.scope.project));
@@ -544,9 +664,13 @@ const SECTIONS = [
   { id: "funnel", count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
   { id: "money", count: money, needs: ["deals"], of: ["deals"], wide: true },
   { id: "managers", count: managers, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "incoming", count: incoming, needs: ["deals"], of: ["deals", "calls"], wide: true },
+  { id: "moved", count: moved, needs: ["deals", "deal_statuses", "deal_sale_changes"], needsAll: true, of: ["moved"], wide: true },
   { id: "reasons", count: reasons, needs: ["deals"], of: ["deals"], wide: true },
   { id: "sources", count: sources, needs: ["deals"], of: ["deals"], wide: true },
   { id: "by", count: by, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "repeat", count: repeat, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "goods", count: goods, needs: ["deal_catalog_elements", "customer_transactions"], of: ["goods"], wide: true },
   { id: "cohorts", count: cohorts, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stuck", count: stuck, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stale", count: stale, needs: ["deals"], of: ["stale", "stale_deals"], wide: true },
