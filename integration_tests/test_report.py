@@ -13,6 +13,7 @@ import stat
 import struct
 import sys
 from collections import Counter
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -40,7 +41,7 @@ from testing.expected.marts import page as expected_page
 from testing.expected.marts.deals import deals
 from testing.expected.marts.sentences import Wording, sentences
 from testing.models import DEALS, LATE_COLUMNS, MARTS
-from testing.report_numbers import check_numbers, choose, known_of, link_to, plain, same, stale_of
+from testing.report_numbers import check_filtered, check_numbers, choose, known_of, link_to, plain, same, stale_of
 from testing.report_page import Report, run
 from testing.warehouse import ROOT
 
@@ -788,6 +789,78 @@ def test_a_bar_opens_its_deals(page: Report) -> None:
     reason = dict(part.split(": ", 1) for part in label.replace("\u200b", "").split("; "))["Reason"]
     assert is_open is True
     assert title == f"Reasons of loss · {reason} · Deals" or reason == "no reason given"
+
+
+def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: dict[str, oracle.Known]) -> None:
+    """By default the two with the highest sales; whom somebody chooses stays in the address."""
+    choice = choose(page, known, "1001", "last12")
+    listed = {row["user_id"] for row in known["1001"].all("users")}
+    sales = {user: row[2] for (_, user), row in expected_page.managers_by_id(choice).items() if user in listed}
+    best = sorted((amount for amount in sales.values()), reverse=True)[:2]
+    [figures, *_] = page.sections()["sides"]["tables"]
+    assert [row[4] for row in figures] == plain(best)
+    pair = [value for value in page.options("who") if re.match(r"1001/\d", value)][1:3]
+    page.script("location.hash += `&folds=sides&sides=${arguments[0].join(',')}`", pair)
+    page.wait()
+    views = [replace(choice, users=frozenset({int(one.rpartition("/")[2])})) for one in pair]
+    shown = page.sections()["sides"]
+    for row, view in zip(shown["tables"][0], views, strict=True):
+        wanted = expected_page.figures(view)
+        names = ("created", "won", "won_budget", "rate", "average", "days_to_win")
+        assert plain([row[place] for place in (1, 3, 4, 6, 7, 8)]) == plain([wanted[name] for name in names])
+        assert plain(row[2]) == plain(expected_page.first_touch(view))
+    funnels = [{one.name: one.rows for one in expected_page.funnel(view)} for view in views]
+    for caption, rows in zip(shown["captions"][1:], shown["tables"][1:], strict=True):
+        both = [of.get(caption.partition(": ")[2]) for of in funnels]
+        for place, (stage, *values) in enumerate(rows):
+            of = [rows_of[place] if rows_of else [stage, 0, None, None, 0, None, None, 0] for rows_of in both]
+            assert plain([stage, *values]) == plain([of[0][0], *(one[column] for column in (1, 2, 5, 6) for one in of)])
+    assert {caption.partition(": ")[2] for caption in shown["captions"][1:]} == {name for of in funnels for name in of}
+    assert f"sides={'%2C'.join(one.replace('/', '%2F') for one in pair)}" in page.script("return location.hash")
+
+
+def of_most_deals(options: dict[int, set[str]], deals_there: Collection[int]) -> str:
+    """Returns the option that most deals have."""
+    counts = Counter(option for deal, own in options.items() if deal in deals_there for option in own)
+    return max(sorted(counts), key=counts.__getitem__)
+
+
+def test_deals_are_filtered_by_tag_source_and_field(page: Report, known: dict[str, oracle.Known]) -> None:
+    """By one, by two together, and by none at all; the choice stands in the address, and its plan is left out."""
+    choice = choose(page, known, "1001", "last12")
+    rows = {deal["deal_id"]: deal for deal in deals(known["1001"]) if not deal["is_deleted"]}
+    sets: dict[str, dict[int, set[Any]]] = {"source": {}, "tag": {}}
+    for deal in rows.values():
+        if source := expected_page.source_of(deal):
+            sets["source"][deal["deal_id"]] = {source}
+    for tag in known["1001"].all("deal_tags"):
+        sets["tag"].setdefault(tag["lead_id"], set()).add(tag["name"])
+    for value in known["1001"].all("custom_fields_deals"):
+        if value["field_type"] in ("select", "multiselect", "radiobutton", "category"):
+            own = sets.setdefault(f"1001/{value['custom_field_id']}", {})
+            own.setdefault(value["lead_id"], set()).add(value["value"])
+    names = page.script("return [...document.querySelectorAll('#more select')].map((one) => one.dataset.filter)")
+    assert sorted(names) == sorted(sets)
+    fields = [name for name in sets if name.startswith("1001/")]
+    assert fields
+    best = {name: of_most_deals(of, rows) for name, of in sets.items()}
+    where: list[list[Any]] = []
+    for asked in (
+        {"tag": best["tag"]}, {"source": best["source"]}, {"source": None},
+        {fields[-1]: best[fields[-1]], "tag": None},
+    ):  # fmt: skip
+        where = [[name, option] for name, option in asked.items()]
+        left = {deal for deal in rows if all(option in sets[name].get(deal, {None}) for name, option in asked.items())}
+        assert left
+        page.script("state.where = new Map(arguments[0]); return show()", where)
+        check_filtered(page, replace(choice, deals=frozenset(left)))
+    assert page.sections()["money"]["notes"] == ["The plan is for all deals, so it is not shown with a filter."]
+    page.script("location.reload()")
+    page.wait()
+    assert page.script("return [...state.where]") == where
+    page.script("const one = find('#more select'); one.value = '0'; one.onchange();")
+    page.wait()
+    assert page.script("return state.where.size") == 1
 
 
 SORTED = (

@@ -37,6 +37,31 @@ DEAD_SHOWN = 20
 REASONS = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
 """Reasons to wait, each with the table without which it is unknown."""
 
+OPTIONS = {
+    "tag": """
+        select deals.project_id, deals.deal_id, cast(null as bigint) as field, cast(null as varchar) as name,
+            tags.name as value
+        from amocrm_staging.stg_deal_tags as tags
+        inner join amocrm_marts.deals on deals.project_id = tags.project_id and deals.deal_id = tags.deal_id
+        where tags.name is not null
+        order by deals.project_id, deals.deal_id, tags.name
+    """,
+    "field": """
+        select
+            fields.project_id, fields.entity_id as deal_id, fields.custom_field_id as field, fields.name, fields.value
+        from amocrm_marts.entity_fields as fields
+        inner join (
+            select distinct project_id, custom_field_id
+            from amocrm_staging.int_own_field_options
+            where entity_type = 'deal'
+        ) as listed
+            on listed.project_id = fields.project_id and listed.custom_field_id = fields.custom_field_id
+        where fields.entity_type = 'deal' and fields.value is not null
+        order by fields.project_id, fields.custom_field_id, fields.entity_id, fields.value_index
+    """,
+}
+"""The options by which the page filters deals: their tags, and their custom fields with options."""
+
 QUERIES = {
     "accounts": f"""
         select

@@ -32,6 +32,8 @@ class Choice:
     last: date
     pipeline: int | None = None
     users: frozenset[int] | None = None
+    deals: frozenset[int] | None = None
+    """Ids of the only deals that filters by tag, source or field leave. None: all."""
 
     def has(self, moment: datetime | None) -> bool:
         return moment is not None and self.first <= moment.date() <= self.last
@@ -45,7 +47,12 @@ class Choice:
 
     @cached_property
     def there(self) -> list[tuple[Known, Row]]:
-        return [(known, deal) for known in self.known for deal in deals(known) if not deal["is_deleted"]]
+        return [
+            (known, deal)
+            for known in self.known
+            for deal in deals(known)
+            if not deal["is_deleted"] and (self.deals is None or deal["deal_id"] in self.deals)
+        ]
 
     def created(self) -> list[tuple[Known, Row]]:
         return [
@@ -194,7 +201,7 @@ def funnel(choice: Choice) -> list[Pipeline]:
     found: list[Pipeline] = []
     for known in choice.known:
         starts, before = began(known), lost_from(known)
-        there = {deal["deal_id"]: deal for deal in deals(known) if not deal["is_deleted"]}
+        there = {deal["deal_id"]: deal for of, deal in choice.there if of is known}
         stays = [
             row
             for row in deal_stage_history(known)
