@@ -28,8 +28,11 @@ import pytest
 from selenium import webdriver
 
 from amocrm_warehouse import this_machine
+from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_answers import plain as plain_value
 from amocrm_warehouse.report import report_command as report
+from amocrm_warehouse.report.answers import ANSWERS, answer
+from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
 from sandbox import Account, ManualClock
@@ -41,6 +44,7 @@ from testing.expected.marts import page as expected_page
 from testing.expected.marts.deals import deals
 from testing.expected.marts.sentences import Wording, sentences
 from testing.models import DEALS, LATE_COLUMNS, MARTS
+from testing.page_and_answers import BOTH, OF_THEIR_OWN
 from testing.report_numbers import check_filtered, check_numbers, choose, known_of, link_to, plain, same, stale_of
 from testing.report_page import Report, run
 from testing.warehouse import ROOT
@@ -817,6 +821,34 @@ def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: d
             assert plain([stage, *values]) == plain([of[0][0], *(one[column] for column in (1, 2, 5, 6) for one in of)])
     assert {caption.partition(": ")[2] for caption in shown["captions"][1:]} == {name for of in funnels for name in of}
     assert f"sides={'%2C'.join(one.replace('/', '%2F') for one in pair)}" in page.script("return location.hash")
+
+
+BESIDE = [
+    ("1001", "last12", ""), ("1001/", "quarter", ""), ("1001", "year", "team"), ("1001", "last3", "9"),
+    ("1001/", "2025-03-05..2025-11-17", "9"), ("1003", "all", ""), ("1001", "2025-08-11..2025-12-19", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("scope", "period", "who"), BESIDE)
+def test_page_and_answers_count_the_same(
+    page: Report, known: dict[str, oracle.Known], database: str, scope: str, period: str, who: str
+) -> None:
+    """Each table that JavaScript counts for the page, and SQL for the workbook and the assistant, in each choice."""
+    assert BOTH.keys() | OF_THEIR_OWN == ANSWERS.keys()
+    choice = choose(page, known, scope, "last12" if ".." in period else period, who)
+    if ".." in period:
+        page.script("choosePeriod(arguments[0]); return show()", period)
+        choice = replace(choice, first=page.chosen()[0], last=page.chosen()[1])
+    [project] = [name for name, one in known.items() if one in choice.known]
+    pipelines = choice.pipeline and frozenset({(project, choice.pipeline)})
+    users = None if choice.users is None else frozenset((project, user) for user in choice.users)
+    shown = page.sections()
+    with reading(database) as run:
+        today = last_months(run).days[project].today
+        asked = Choice({project: Days(choice.first, choice.last, today)}, pipelines or None, users)
+        for name, (of_answer, of_page) in BOTH.items():
+            told = of_answer(answer(run, name, asked).dicts())
+            assert same(of_page(shown), told), name
 
 
 def of_most_deals(options: dict[int, set[str]], deals_there: Collection[int]) -> str:
