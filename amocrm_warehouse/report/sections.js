@@ -167,11 +167,11 @@ function sides(view) {
   const views = pair.map((who) => chosen(view.scope, view.period, who));
   const funnels = views.map((one) => new Map(funnel(one).map((block) => [`${block.pipeline.project_id}/${block.pipeline.pipeline_id}`, block])));
   const rows = views.map((one, at) => ({ name: pair[at].name, ...metrics(one.created(), "created", "first_touch"), ...metrics(one.closed(), "won", "won_budget", "lost", "rate", "average", "days_to_win"),
-    opens: { created: () => one.created(), ...Object.fromEntries(["won", "won_budget", "lost", "rate", "average", "days_to_win"].map((id) => [id, ofFigure(one, id)])) } }));
+    opens: { created: () => one.created(), ...Object.fromEntries(["won", "won_budget", "lost", "rate", "average"].map((id) => [id, ofFigure(one, id)])) } }));
   const shown = [["reached", "number"], ["from_previous", "percent"], ["lost_share", "percent"], ["median_days", "days"]];
   const every = [...new Set(funnels.flatMap((one) => [...one.keys()]))];
   return [
-    { title: "sides.figures", rows, cards: true, columns: [["name", "text", "manager"], ["created", "number"], ["first_touch", "minutes"], ["won", "number"], ["won_budget", "money"], ["lost", "number"], ["rate", "percent"], ["average", "money"], ["days_to_win", "days"]] },
+    { title: "sides.figures", rows, cards: true, columns: [["name", "text", "manager"], ["created", "number"], ["first_touch", "minutes", null, "month.first_touch"], ["won", "number"], ["won_budget", "money"], ["lost", "number"], ["rate", "percent"], ["average", "money"], ["days_to_win", "days"]] },
     ...every.map((key) => {
       const both = funnels.map((one) => one.get(key));
       const stages = (both[0] || both[1]).rows.map(({ stage }, place) => {
@@ -663,7 +663,7 @@ function goods(view) {
   const sold = (is_purchase) => grouped(view.goods().filter((row) => row.is_purchase === is_purchase), "good").map((of) => ({
     good: of[0].good === true ? null : of[0].good, missing: of[0].good === true ? "sources.other" : "card.nameless", quantity: sum(of, "quantity"),
     sales: grouped(of, "project_id", "sale").length, amount_now: of.some((row) => row.amount_now !== null) ? sum(of, "amount_now") : null,
-  })).sort(falling("amount_now", "quantity"));
+  })).sort((one, other) => (one.missing === "sources.other") - (other.missing === "sources.other") || falling("amount_now", "quantity")(one, other));
   return [["goods.deals", sold(false)], ["goods.purchases", sold(true)]].filter(([, rows]) => rows.length).map(([title, rows]) => ({
     title, rows, total: ["amount_now"], columns: [["good", "text"], ["sales", "number"], ["quantity", "number"], ["amount_now", "money"]],
   }));
