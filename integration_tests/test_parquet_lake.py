@@ -13,7 +13,7 @@ from typing import Any
 import chdb
 import duckdb
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from pyarrow import fs, parquet
 from werkzeug.serving import make_server
 
@@ -140,7 +140,7 @@ def test_killed_while_it_writes_it_leaves_the_file_before(source: str, tmp_path:
     publish(source, f"file://{lake}", "--project", "1001")
     before = names(lake)
     small_marts.build(source, ["1001"], deals=DEALS[:1])
-    dead = run(source, f"file://{lake}", constants={"amocrm_warehouse.publish.parquet_lake._native": killed})
+    dead = run(source, f"file://{lake}", constants={"amocrm_warehouse.publish.parquet_lake.in_native_types": killed})
     assert dead.returncode == -signal.SIGKILL
     assert deals(lake, "1001") == DEALS
     publish(source, f"file://{lake}")
@@ -188,7 +188,9 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, bucket: dict[str, str
     )
     for address in ("file://srv/lake", "s3:///lake", "s3://key:secret@bucket/lake", "s3://bucket/lake?region=x"):
         assert refused(source, address) == how
-    assert refused(source, "s4://lake") == ("publish writes to no “s4”. It writes to postgresql, mysql, file, s3.\n")
+    assert refused(source, "s4://lake") == (
+        "publish writes to no “s4”. It writes to postgresql, mysql, clickhouse, file, s3.\n"
+    )
     (tmp_path / "file").write_text("mine")
     assert refused(source, f"file://{tmp_path}/file/lake").startswith(f"The lake file://{tmp_path}/file/lake did not t")
     assert refused(source, "s3://none/lake", environment=bucket) == (

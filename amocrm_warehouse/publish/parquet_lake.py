@@ -9,7 +9,6 @@ next run of the account writes over it.
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,13 +20,12 @@ from pyarrow import fs, parquet
 
 from amocrm_warehouse.database_address import without_password
 from amocrm_warehouse.publish.published_tables import (
-    JSON,
-    LIST,
     PROJECT,
     Batches,
     Column,
     PublishError,
     Table,
+    in_native_types,
     other_type,
 )
 
@@ -92,7 +90,8 @@ class ParquetLake:
             with self._files.open_output_stream(under_way) as file, parquet.ParquetWriter(file, schema) as writer:
                 for batch in batches:
                     count += batch.num_rows
-                    columns = [_native(batch.column(field.name), field.type) for field in fields]
+                    native = in_native_types(batch, table)
+                    columns = [native.column(field.name) for field in fields]
                     columns += [pa.nulls(batch.num_rows, field.type) for field in gone]
                     writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
             self._files.move(under_way, f"{place}/{table.name}.parquet")
@@ -132,11 +131,4 @@ S3_ADVICE = {
 
 
 def _field(column: Column) -> pa.Field:
-    return pa.field(column.name, pa.string() if column.type == JSON else column.type)
-
-
-def _native(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Returns lists in place of the JSON texts as which they travel."""
-    if kind != LIST:
-        return values
-    return pa.array([None if text is None else json.loads(text) for text in values.to_pylist()], LIST)
+    return pa.field(column.name, column.native_type)
