@@ -825,7 +825,7 @@ def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: d
 
 BESIDE = [
     ("1001", "last12", ""), ("1001/", "quarter", ""), ("1001", "year", "team"), ("1001", "last3", "9"),
-    ("1001/", "2025-03-05..2025-11-17", "9"), ("1003", "all", ""), ("1001", "2025-08-11..2025-12-19", ""),
+    ("1001/", "2025-03-05..2025-11-17", "9"), ("1003", "all", ""), ("1001", "2025-11-03..2025-11-29", ""),
 ]  # fmt: skip
 
 
@@ -1140,7 +1140,7 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
     assert none == dict.fromkeys(
         (
             "today", "forecast", "funnel", "money", "managers", "reasons", "sources", "cohorts", "stuck", "stale",
-            "hours", "work", "incoming", "repeat",
+            "hours", "work", "incoming", "repeat", "sides",
         ),
         of_deals,
     )  # fmt: skip
