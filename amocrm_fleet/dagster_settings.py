@@ -23,7 +23,8 @@ class Settings:
     its own run; `brief`: time limit of a sync in a run of several accounts. `retries`: of a failed sync; after them it
     waits an hour. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`: time
     from one sync of an account to its next (minutes). `verify`: cron of the verification of all accounts. `alert`:
-    command that gets failures and notices as JSON.
+    command that gets failures and notices as JSON. `notify`: file of the recipients of the digest; without one, none is
+    sent. `digest`: cron of the digest.
     """
 
     accounts: Path = Path("accounts")
@@ -37,6 +38,8 @@ class Settings:
     period: int = 60
     verify: str = "0 3 * * 0"
     alert: tuple[str, ...] = ()
+    notify: str = ""
+    digest: str = "0 9 * * 1-5"
     dagster_home: str = ""
 
     @classmethod
@@ -54,6 +57,8 @@ class Settings:
             period=int(variable("PERIOD") or cls.period),
             verify=variable("VERIFY") or cls.verify,
             alert=tuple(shlex.split(variable("ALERT") or "")),
+            notify=variable("NOTIFY") or cls.notify,
+            digest=variable("DIGEST") or cls.digest,
             dagster_home=variable("DAGSTER_HOME") or "",
         )
 
