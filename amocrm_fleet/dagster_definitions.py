@@ -1,4 +1,4 @@
-"""The Dagster project: each account is a partition, synced once a period at its own minute and verified once a week."""
+"""The Dagster project: accounts as partitions, synced once a period, published, and verified once a week."""
 
 import json
 import os
@@ -72,8 +72,14 @@ def digests() -> dg.MaterializeResult[Any]:
         raise dg.Failure("There is nobody to send the digest to: name a file of recipients in NOTIFY.")
     ready = [account for account in options.chosen() if status_of(account).succeeded]
     databases = [database for database, _ in _databases(options, ready)]
+    failures = []
     for database in databases:
-        _of_database(options, database, "digest", REPORT, "--built", "--notify", options.notify)
+        try:
+            _of_database(options, database, "digest", REPORT, "--built", "--notify", options.notify)
+        except dg.Failure as failure:  # the digests of the other databases are sent
+            failures.append(str(failure.description))
+    if failures:
+        raise dg.Failure(" ".join(failures))
     return dg.MaterializeResult(metadata={"databases": len(databases)})
 
 
@@ -86,6 +92,21 @@ def _of_database(options: Settings, database: str, what: str, module: str, *argu
     if done.returncode:
         which = database if "{name}" in options.db else "all accounts"
         raise dg.Failure(without_password(f"The {what} over {which} failed: {done.stderr.strip()}"))
+
+
+@dg.asset(deps=[models], output_required=False)
+def published(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+    """The marts of every account that was synced successfully at least once, in the warehouse of PUBLISH_TO."""
+    options = settings()
+    if not options.publish_to:
+        context.log.info("Nothing is published: PUBLISH_TO names no warehouse.")
+        return
+    ready = [account for account in options.chosen() if status_of(account).succeeded]
+    with folder_held(options.accounts, options.fleet):
+        found = {account.name: one for account, one in options.publishing.publish_each(ready, AT_A_TIME)}
+    if failures := [f"{name}: {one.failure}" for name, one in sorted(found.items()) if one.failure]:
+        raise dg.Failure(" ".join(failures), metadata={name: one.sentence for name, one in sorted(found.items())})
+    yield dg.MaterializeResult(metadata={name: one.sentence for name, one in sorted(found.items())})
 
 
 @dg.asset_check(asset=tables, name="equals_the_account")
@@ -150,7 +171,7 @@ def sync_several() -> None:
 
 sync_job = dg.define_asset_job("sync", dg.AssetSelection.assets(tables).without_checks(), tags={KIND: ALONE})
 verify_job = dg.define_asset_job("verify", dg.AssetSelection.checks(verified), tags={KIND: SEVERAL})
-models_job = dg.define_asset_job("build_models", [models])
+models_job = dg.define_asset_job("build_models", [models, published])
 digest_job = dg.define_asset_job("send_digests", [digests])
 
 
@@ -337,7 +358,7 @@ def _first_cause(event: dg.DagsterEvent) -> str:
 # a process for each step would cost as much as the sync, which is the only step of its run
 defs = dg.Definitions(
     executor=dg.in_process_executor,
-    assets=[tables, models, digests],
+    assets=[tables, models, published, digests],
     asset_checks=[verified],
     jobs=[sync_job, sync_several, models_job, digest_job, verify_job],
     schedules=[each_at_its_minute, failed_or_long, models_schedule, digest_schedule, verify_schedule],
