@@ -120,6 +120,6 @@ BOTH: dict[str, tuple[Callable[[Sequence[Row]], Rows], Callable[[Page], Rows]]] 
 """By the name of an answer: its rows, and those of the page, in the same columns."""
 OF_THEIR_OWN = {
     "plans", "today", "queue", "dead", "forecast", "stale", "figures", "reasons_today", "accounts", "people",
-    "pipelines", "deal",
+    "pipelines", "deal", "days",
 }  # fmt: skip
 """Answers that are no table of the page, or are computed by SQL for both."""
