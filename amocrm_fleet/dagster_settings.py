@@ -25,7 +25,8 @@ class Settings:
     waits an hour. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`: time
     from one sync of an account to its next (minutes). `verify`: cron of the verification of all accounts. `publish_to`:
     the address of the warehouse into which the models are published, "" for none; `publish_only`: the tables. `alert`:
-    command that gets failures and notices as JSON.
+    command that gets failures and notices as JSON. `notify`: file of the recipients of the digest; without one, none is
+    sent. `digest`: cron of the digest.
     """
 
     accounts: Path = Path("accounts")
@@ -41,6 +42,8 @@ class Settings:
     publish_to: str = ""
     publish_only: tuple[str, ...] = ()
     alert: tuple[str, ...] = ()
+    notify: str = ""
+    digest: str = "0 9 * * 1-5"
     dagster_home: str = ""
 
     @classmethod
@@ -60,6 +63,8 @@ class Settings:
             publish_to=remembered(variable("PUBLISH_TO") or cls.publish_to),
             publish_only=tuple(listed(variable("PUBLISH_ONLY", ""))),
             alert=tuple(shlex.split(variable("ALERT") or "")),
+            notify=variable("NOTIFY") or cls.notify,
+            digest=variable("DIGEST") or cls.digest,
             dagster_home=variable("DAGSTER_HOME") or "",
         )
 

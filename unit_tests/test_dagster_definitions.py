@@ -277,6 +277,25 @@ def test_the_models_are_of_the_accounts_that_have_been_read(
     assert (tmp_path / "models").read_text() == "postgresql://user@host/crm --quiet --project north_east,west\n"
 
 
+def test_the_digest_goes_to_the_recipients_of_the_fleet(
+    instance: dg.DagsterInstance, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, "west")
+    run(instance, "west")
+    monkeypatch.setattr(project, "REPORT", "testing.fake_models")
+    monkeypatch.setenv("FAKE_MODELS", str(tmp_path / "sent"))
+    job = project.defs.resolve_job_def("send_digests")
+    failed = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert not failed.success
+    assert "There is nobody to send the digest to" in "".join(one.to_json() for one in instance.all_logs(failed.run_id))
+    monkeypatch.setenv("NOTIFY", "notify.yaml")
+    assert job.execute_in_process(instance=instance).success
+    told = "postgresql://user@host/crm --quiet --built --notify notify.yaml\n"
+    assert (tmp_path / "sent").read_text() == told
+    assert project.digest_schedule.cron_schedule == "0 9 * * 1-5"
+    assert Settings.of({"DIGEST": "0 8 * * 1"}).digest == "0 8 * * 1"
+
+
 def test_the_marts_are_published_after_the_models_where_a_warehouse_is_named(
     instance: dg.DagsterInstance, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
