@@ -11,6 +11,7 @@ from .answers import answers
 from .fat import fatten
 from .floor import EVENTS, FASTEST, PER_SECOND, fewest_pages
 from .forecast import forecasts
+from .growth import growth
 from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Scenario, Workspace, paced
 from .loading import loaded
@@ -117,5 +118,6 @@ SCENARIOS: dict[str, Scenario] = {
     "publish": published,
     "forecast": forecasts,
     "left": time_left,
+    "growth": growth,
     "all": everything,
 }
