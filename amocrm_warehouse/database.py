@@ -19,7 +19,7 @@ from amocrm_warehouse.database_errors import RIGHTS, check_rights
 
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
-MEMORY, MOST_MEMORY = "AMOCRM_DUCKDB_MEMORY", "400MB"
+MEMORY, MOST_MEMORY = "AMOCRM_DUCKDB_MEMORY", "1GB"
 """The environment variable of DuckDB's memory_limit, and the limit without it.
 
 Past it DuckDB spills into files beside the database; its own default is most of the machine. The dbt profile has both.

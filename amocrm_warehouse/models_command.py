@@ -22,7 +22,7 @@ from typing import Any
 
 from amocrm_warehouse.database import DATABASE_ERRORS, MEMORY, MOST_MEMORY, check_writable, tables, tables_of
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
-from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.database_errors import MORE_MEMORY, OUT_OF_MEMORY, why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.plans_and_costs import PLANS, read_plans, write_plans
@@ -196,6 +196,8 @@ def reason(result: Any, output: str) -> str:
 
 def sentence_of(message: str) -> str:
     """Returns an error of dbt as one line; of an error that our macros raise, only their sentence."""
+    if OUT_OF_MEMORY in message:
+        return MORE_MEMORY
     ours = re.search(r"Compilation Error in \w+ [^\n]*\n\s*(.+)", message)
     return without_password(ours[1].strip() if ours else " ".join(message.split()))
 
