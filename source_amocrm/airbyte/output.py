@@ -1,6 +1,6 @@
-"""Packs rows as JSON text, queues messages within a bound of bytes, and writes many rows to stdout at once.
+"""Makes messages of rows, queues messages within a bound of bytes, and writes many rows to stdout at once.
 
-The CDK would decode, buffer, copy and encode the text of each row again, which is a fifth of a row's whole cost.
+The CDK would make, count, decode, buffer, copy and encode a message for each row, which is half of a row's whole cost.
 """
 
 from __future__ import annotations
@@ -8,16 +8,16 @@ from __future__ import annotations
 import json
 import queue
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
+from airbyte_protocol_dataclasses.models import AirbyteRecordMessageMeta, AirbyteRecordMessageMetaChange, Change, Reason
 
+from source_amocrm.streams.record import ChangedRow
 from source_amocrm.walk.listing import Row
-
-PACKED = "packed"
-"""The key of a row's JSON (UTF-8) in the data of its record, which the CDK wants to be a mapping."""
 
 MOST_QUEUED = 4 << 20
 """Bytes in the queue from which on a thread waits to put another message. A message itself may be of any size."""
@@ -27,16 +27,61 @@ WRITTEN_TOGETHER = 1 << 16  # as soon as so many bytes wait, they are written
 JOINED = 1 << 20  # bytes up to which rows are joined for one write: joining makes a second copy in memory
 LATE = 0.1  # seconds that a row may wait for more rows
 
+Pack = Callable[[str, Sequence[Row]], Iterable[AirbyteMessage]]
+"""Makes the messages of a stream's rows."""
 
-def packed(row: Row) -> dict[str, bytes]:
-    """Returns the data of a row's record.
 
-    The thread that makes a row packs it at once: in the processor's cache, the row takes a tenth of the time.
-    """
+class Lines(AirbyteMessage):
+    """Several rows of one stream as a single message: `texts` are the lines of their RECORD messages (UTF-8)."""
+
+    def __init__(self, stream: str, texts: list[bytes]) -> None:
+        super().__init__(Type.RECORD)
+        self.stream, self.texts, self.count, self.size = stream, texts, len(texts), sum(map(len, texts))
+
+
+def records(stream: str, rows: Sequence[Row]) -> Iterator[AirbyteMessage]:
+    """Yields the message of each row, as the CDK knows it."""
+    at = _now()
+    for row in rows:
+        record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=at, meta=_meta(row))
+        yield AirbyteMessage(type=Type.RECORD, record=record)
+
+
+def lines(stream: str, rows: Sequence[Row]) -> Iterator[Lines]:
+    """Yields the rows as lines, WRITTEN_TOGETHER bytes in a message or one larger row."""
+    at, texts, size = _now(), list[bytes](), 0
+    for row in rows:
+        record = {"stream": stream, "data": row, "emitted_at": at}
+        if meta := _meta(row):
+            record["meta"] = meta
+        texts.append(_line({"type": "RECORD", "record": record}))
+        size += len(texts[-1])
+        if size >= WRITTEN_TOGETHER:
+            yield Lines(stream, texts)
+            texts, size = [], 0
+    if texts:
+        yield Lines(stream, texts)
+
+
+def _line(message: Any) -> bytes:
     try:
-        return {PACKED: orjson.dumps(row)}
-    except TypeError:
-        return {PACKED: json.dumps(row).encode()}  # a number beyond 64 bits
+        return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # a number beyond 64 bits
+        return json.dumps(message, default=vars).encode() + b"\n"
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _meta(row: Row) -> AirbyteRecordMessageMeta | None:
+    """Returns the columns that do not hold all that amoCRM sent: nulled or shortened, because of their type."""
+    if not isinstance(row, ChangedRow):
+        return None
+    kinds = ((column, Change.NULLED if row[column] is None else Change.TRUNCATED) for column in row.changes)
+    return AirbyteRecordMessageMeta(
+        [AirbyteRecordMessageMetaChange(column, kind, Reason.SOURCE_SERIALIZATION_ERROR) for column, kind in kinds]
+    )
 
 
 class Closed(Exception):
@@ -84,9 +129,7 @@ class MessageQueue(queue.Queue[Any]):
 
 
 def _size(item: Any) -> int:
-    record = item.record if isinstance(item, AirbyteMessage) else None
-    text = record.data.get(PACKED) if record else None
-    return max(LEAST_COUNTED, len(text) if isinstance(text, bytes) else 0)
+    return max(LEAST_COUNTED, item.size if isinstance(item, Lines) else 0)
 
 
 class Output:
@@ -108,18 +151,13 @@ class Output:
     def __exit__(self, *_: object) -> None:
         self._write()
 
-    def row(self, row: AirbyteRecordMessage) -> None:
-        """Writes a row that was `packed`. A large text is freed once it is written."""
-        text: bytes = row.data[PACKED]
-        before = b'{"type":"RECORD","record":{"stream":%s,"data":' % orjson.dumps(row.stream)
-        meta = b',"meta":%s' % orjson.dumps(row.meta) if row.meta else b""
-        after = b',"emitted_at":%d%s}}\n' % (row.emitted_at, meta)
-        self._pieces += (before, text, after)
-        self._size += len(before) + len(text) + len(after)
+    def rows(self, rows: Lines) -> None:
+        """Writes rows, and frees their texts."""
+        self._pieces += rows.texts
+        self._size += rows.size
+        rows.texts.clear()
         if self._size >= WRITTEN_TOGETHER or time.monotonic() >= self._written + LATE:
             self._write()
-        if len(text) >= WRITTEN_TOGETHER:
-            row.data = {}
 
     def line(self, message: str) -> None:
         """Writes a message at once, so that the output of a killed sync tells how far it came."""

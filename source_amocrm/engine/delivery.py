@@ -18,6 +18,7 @@ from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import Key, key, numeric_id, seconds
 
 ROWS_BETWEEN_STATES = 1_000  # records after which the next possible checkpoint is delivered
+ROWS_AT_ONCE = 250  # rows from which on a list of them is handed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Checkpoint:
     state: Mapping[str, Any]
 
 
-Delivered = Iterator["Row | Checkpoint"]
+Delivered = Iterator["list[Row] | Checkpoint"]
 Wanted = tuple[Row, int]
 """A row, and the id in another list from which it takes a column."""
 
@@ -114,12 +115,25 @@ class Delivery:
             at = self.progress.date(self._list, key(row), second, (second or 0) > read_at, at_least)
             dated.append(row if at == second else {**row, self._cursor: at})
         yield from self._checkpoint_of_dates()
-        for position, rows in enumerate(self._rows_by_record(dated)):
-            yield from rows
-            self._since_checkpoint += max(1, len(rows))
-            if self._since_checkpoint >= ROWS_BETWEEN_STATES and (part := self._part_up_to(page, wanted, position)):
-                self.progress.cover(self._list, part, page.floor)
-                yield self._checkpoint()
+        made: list[Row] = []
+        try:
+            for position, rows in enumerate(self._rows_by_record(dated)):
+                made += rows
+                self._since_checkpoint += max(1, len(rows))
+                due = self._since_checkpoint >= ROWS_BETWEEN_STATES
+                part = self._part_up_to(page, wanted, position) if due else None
+                if part or len(made) >= ROWS_AT_ONCE:
+                    yield made
+                    made = []
+                if part:
+                    self.progress.cover(self._list, part, page.floor)
+                    yield self._checkpoint()
+        except Exception:
+            if made:
+                yield made
+            raise
+        if made:
+            yield made
         for row in wanted:
             self.progress.note_newest(self._list, self._second(row))
 
@@ -160,10 +174,12 @@ class Delivery:
         """Yields tombstones, each dated later than any delivered version of its row."""
         dated = [self.progress.date(self._list, gone.id, gone.at) or gone.at for gone in deletions]
         yield from self._checkpoint_of_dates()
-        for gone, at in zip(deletions, dated, strict=True):
-            if at >= self._latest.get(gone.id, BEGINNING):  # else the row came back during this sync and was delivered
-                yield self.stream.tombstone(replace(gone, at=at), self._context)
-                self._since_checkpoint += 1
+        pairs = zip(deletions, dated, strict=True)
+        # else the row came back during this sync and was delivered
+        last = [replace(gone, at=at) for gone, at in pairs if at >= self._latest.get(gone.id, BEGINNING)]
+        self._since_checkpoint += len(last)
+        if last:
+            yield [self.stream.tombstone(gone, self._context) for gone in last]
 
     def _checkpoint_of_dates(self) -> Delivered:
         """Yields a checkpoint before rows whose dates the next sync must know."""
