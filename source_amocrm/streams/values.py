@@ -137,7 +137,7 @@ def as_list(value: Json) -> list[Json]:
         return value
     if value is None or value == {}:
         return []
-    if type(value) is dict and all(key.isdecimal() for key in value):
+    if type(value) is dict and next(iter(value)).isdecimal() and all(key.isdecimal() for key in value):
         return list(value.values())
     return [value]
 
