@@ -108,12 +108,13 @@ class Delivery:
         # events do not change, so no later version of an event is dated earlier
         answered = () if self.resource is EVENTS else page.answered
         read_at = min((one.earliest for one in answered), default=FOREVER)
-        wanted = [row for row in page.rows if self._needs(row, page.floor, now)]
-        dated = []
-        for row in wanted:
-            second, at_least = self._second(row), page.at_least.get(key(row), BEGINNING)
-            at = self.progress.date(self._list, key(row), second, (second or 0) > read_at, at_least)
-            dated.append(row if at == second else {**row, self._cursor: at})
+        wanted, dated, moments = list[Row](), list[Row](), list[int | None]()
+        for row in page.rows:
+            second = self._second(row)
+            if self._needs(row, second, page.floor, now):
+                wanted.append(row)
+                moments.append(second)
+                dated.append(self._dated(row, second, page, read_at))
         yield from self._checkpoint_of_dates()
         made: list[Row] = []
         try:
@@ -134,20 +135,30 @@ class Delivery:
             raise
         if made:
             yield made
-        for row in wanted:
-            self.progress.note_newest(self._list, self._second(row))
+        self.progress.note_newest(self._list, moments)
 
-    def _needs(self, row: Row, floor: int, now: int) -> bool:
+    def _dated(self, row: Row, second: int | None, page: Page, read_at: float) -> Row:
+        """Returns the row with the date to deliver."""
+        postdated = (second or 0) > read_at
+        if not (postdated or page.at_least or self.progress.ahead):
+            return row
+        at_least = page.at_least.get(key(row), BEGINNING)
+        at = self.progress.date(self._list, key(row), second, postdated, at_least)
+        return row if at == second else {**row, self._cursor: at}
+
+    def _needs(self, row: Row, second: int | None, floor: int, now: int) -> bool:
         """Whether the row is needed, and no later version of it was delivered in this sync from a newer page."""
-        second = self._second(row)
         if second is None:
             return True
         if second not in self._needed and second < floor:
             return False
         if second > now:
             return True
+        changed = second > (self.progress.watermark or BEGINNING)
+        if not changed and not self._latest:
+            return True
         known = self._latest.get(key(row), BEGINNING)
-        if second > (self.progress.watermark or BEGINNING):
+        if changed:
             self._latest[key(row)] = max(second, known)
         return second >= known
 

@@ -24,7 +24,16 @@ from requests.adapters import HTTPAdapter
 
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.reply import DEAREST, LARGEST_BODY, MOST_OF_VALUES, AmocrmResponse, Reply, ReplyKind, cost, parse
+from source_amocrm.http.reply import (
+    DEAREST,
+    LARGEST_BODY,
+    MOST_OF_VALUES,
+    AmocrmResponse,
+    Reply,
+    ReplyKind,
+    cost,
+    parse,
+)
 
 LARGEST_HEAD = 1 << 17  # bytes of the status, the headers, and what the server says before them
 _LARGEST_REFUSAL = 1 << 20  # the largest body of an answer that is no success (bytes)

@@ -182,7 +182,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         if self._begins_at_anchor(window):
             # rows that left or entered have moved the anchor and the anchors before it
             moved, position = start - window.start, window.anchor.position
-            for anchor in self._anchors:
+            for anchor in self._anchors if moved else ():
                 anchor.position += moved * (anchor.position <= position)
         elif window.number == 1 and (not self._anchors or self._anchors[-1].position < start):
             self._anchors.append(Anchor(start, window.anchor.rank, window.bound))
@@ -263,11 +263,12 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
     def _add_anchors(self, ranks: Sequence[int], start: int) -> None:
         last = self._anchors[-1].position if self._anchors else -1
         for index in range(max(1, last + 1 - start), len(ranks)):
-            rank, before = ranks[index], ranks[max(0, index - MOST_REPEATED) : index]
-            if rank != before[-1]:
-                repeated = before.count(rank - 1)
+            rank, before, repeated = ranks[index], ranks[index - 1], 0
+            if before == rank - 1:
+                nearest = ranks[max(0, index - MOST_REPEATED) : index]
                 # if all of these rows are of one second, the page before may have more of them
-                repeated = MOST_REPEATED if repeated == len(before) else repeated
+                repeated = MOST_REPEATED if nearest[0] == before else nearest.count(before)
+            if before != rank:
                 self._anchors.append(Anchor(start + index, rank, None, repeated))
         oldest = start - KEPT_PAGES * self.limit
         while len(self._anchors) > KEPT_ANCHORS and self._anchors[1].position < oldest:

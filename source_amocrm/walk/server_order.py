@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from source_amocrm.walk.intervals import Interval
-from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Row, bounds, check_filter, compare, key
+from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Row, bounds, check_filter, compare, key, seconds
 from source_amocrm.walk.page_size import PageSizer
 
 PAIRS_TO_KNOW = 20
@@ -97,8 +97,8 @@ class OrderedList:
         return (low, high) if first <= last else None
 
     def rank(self, row: Row) -> int | None:
-        second = self.listing.second_of(row)
-        return None if second is None else self.second(second)
+        second = seconds(row.get(self.listing.cursor))
+        return second if second is None or self.ascending else -second
 
     def params(self, bound: int, reverse: bool = False) -> dict[str, int | str]:
         """The parameters that request the rows from a rank on, in order; with `reverse` in the opposite order."""
@@ -112,8 +112,7 @@ class OrderedList:
 
     def check(self, rows: list[Row], bound: int) -> None:
         """Checks the filter of a page. Raises FilterIgnored."""
-        check_filter(self.listing, rows, *self.seconds_from(bound))
-        if any(self.rank(row) == bound for row in rows):
+        if self.second(bound) in check_filter(self.listing, rows, *self.seconds_from(bound)):
             self.traits.inclusive = True
 
     def bound_of(self, rank: int) -> int:
