@@ -33,9 +33,9 @@ def answers(workspace: Workspace, quick: bool) -> Iterator[Line]:
     folder = workspace.folder.resolve()
     database, page, output = (folder / name for name in ("models.duckdb", "report.html", "models.txt"))
     shutil.copy(tables(workspace, leads), database)
-    with TemporaryDirectory(prefix="amocrm-bench-parsed-") as parsed:
+    with TemporaryDirectory(prefix="amocrm-bench-home-") as home:
         command = [str(PYTHON), "-m", "amocrm_warehouse.models_command", "--project", PROJECT, "--db", str(database)]
-        built = run(command, ROOT, output, environment={"AMOCRM_TARGET": parsed})
+        built = run(command, ROOT, output, environment={"SOURCE_AMOCRM_HOME": home})
     name = f"{leads:,} leads, models built and tested in DuckDB"
     yield Line(name, built.figures | {"at most": f"{MOST_TO_BUILD} s"}, built.wall <= MOST_TO_BUILD)
 

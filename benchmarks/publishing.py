@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import psycopg
@@ -45,9 +44,8 @@ def published(workspace: Workspace, quick: bool) -> Iterator[Line]:
     if not database.exists():
         made = database.with_suffix(".made")
         made.write_bytes(tables(workspace, leads).read_bytes())
-        with TemporaryDirectory(prefix="amocrm-bench-parsed-") as parsed:
-            command = [str(PYTHON), "-m", "amocrm_warehouse.models_command", "--project", PROJECT, "--db", f"{made}"]
-            run(command, ROOT, output, environment={"AMOCRM_TARGET": parsed})
+        command = [str(PYTHON), "-m", "amocrm_warehouse.models_command", "--project", PROJECT, "--db", f"{made}"]
+        run(command, ROOT, output)
         made.rename(database)
     lake = nullcontext(f"file://{folder}/lake")
     targets: dict[str, Callable[[], AbstractContextManager[str]]] = {

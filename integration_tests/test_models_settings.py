@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from contextlib import closing
@@ -25,7 +26,7 @@ from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from docs.describe_models import SCHEMA, columns, pages
 from docs.describe_models import models as described
 from sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
-from testing import expected, models
+from testing import expected, forked, models
 from testing.connector import messages
 from testing.destination import Destination, Key, Row
 from testing.models import DEALS, LATE_COLUMNS, MARTS
@@ -552,3 +553,26 @@ def test_the_projects_that_are_there_are_found_by_their_tables() -> None:
     names = [f"amocrm.amocrm_my_deal_{stream}" for stream in ("contacts", "deals", "tags", "users")]
     assert projects_in(names, "amocrm") == ["my_deal"]
     assert projects_in([*names, "amocrm.amocrm_my_users"], "amocrm") == ["my", "my_deal"]
+
+
+def test_models_refer_to_the_same_models_whatever_the_settings_say(tmp_path: Path) -> None:
+    """dbt parses the package once for all of them."""
+    settings: list[dict[str, Any]] = [
+        {"projects": ["1001"], "by": "Город", "fields": ["Город"]},
+        {
+            "projects": ["7", "8"], "by": "Бюджет", "fields": ["x", "5"], "raw_schema": "crm",
+            "now": "2026-01-31T00:00:00", "time_zone": "Asia/Tokyo", "working_hours": "1-7 00:00-24:00",
+        },
+    ]  # fmt: skip
+    found = []
+    for number, variables in enumerate(settings):
+        target = tmp_path / f"{number}"
+        environment = {"AMOCRM_DUCKDB": str(tmp_path / f"{number}.duckdb"), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+        command: list[str | Path] = ["parse", "--no-partial-parse", "--log-level-file", "none", "--target-path", target]
+        command += ["--project-dir", PACKAGE, "--profiles-dir", PACKAGE, "--vars", json.dumps(variables)]
+        done = forked.run(command, environment, program=forked.DBT)
+        assert done.returncode == 0, done.stdout
+        nodes = json.loads((target / "manifest.json").read_text(encoding="utf-8"))["nodes"]
+        found.append({name: sorted(node["depends_on"].get("nodes", [])) for name, node in nodes.items()})
+    assert found[0] == found[1]
+    assert found[0]["model.amocrm.amocrm__deals"] != []

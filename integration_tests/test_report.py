@@ -26,7 +26,7 @@ import duckdb
 import pytest
 from selenium import webdriver
 
-from amocrm_warehouse import this_machine
+from amocrm_warehouse import models_command, this_machine
 from amocrm_warehouse.mcp_answers import plain as plain_value
 from amocrm_warehouse.report import report_command as report
 from amocrm_warehouse.report.like_with_like import percents, rounded
@@ -1147,7 +1147,8 @@ def test_a_sync_keeps_the_accounts_that_were_united_and_their_plans(
     given: list[list[str]] = []
 
     class Runner:
-        def __init__(self, callbacks: list[Any]) -> None:
+        def __init__(self, manifest: None, callbacks: list[Any]) -> None:
+            assert manifest is None
             assert callbacks, "the line that says how far the models are"
 
         def invoke(self, arguments: list[str]) -> Any:
@@ -1155,12 +1156,12 @@ def test_a_sync_keeps_the_accounts_that_were_united_and_their_plans(
             return SimpleNamespace(success=True, result=SimpleNamespace(results=[]))
 
     monkeypatch.setitem(sys.modules, "dbt.cli.main", SimpleNamespace(dbtRunner=Runner))
+    monkeypatch.setattr(models_command, "_parsed", lambda *_: None)
     monkeypatch.setattr(report, "report", lambda *_, **__: tmp_path)
     for name in (
         "AMOCRM_DUCKDB",
         "AMOCRM_TARGET_TYPE",
         "AMOCRM_TARGET",
-        "AMOCRM_SEEDS",
         "DBT_SEND_ANONYMOUS_USAGE_STATS",
     ):
         monkeypatch.setenv(name, "")

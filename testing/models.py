@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import duckdb
@@ -24,8 +23,6 @@ from . import forked
 from .warehouse import ROOT
 
 Row = dict[str, Any]
-PARSED = TemporaryDirectory(prefix="amocrm-models-parsed-")
-"""The folder of dbt's parsed projects. Each process of tests has its own, as several run at the same time."""
 SCHEMAS = ROOT / "source_amocrm" / "schemas"
 NAMES = ("int", "number", "text", "bool", "time", "json")
 TYPES = {
@@ -143,14 +140,7 @@ def build(database: str, *arguments: str, **environment: str) -> str:
 
 
 def run(database: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return forked.run(
-        ["models", "--quiet", *arguments], {"DB": database, "AMOCRM_TARGET": parsed(database), **environment}
-    )
-
-
-def parsed(database: str) -> str:
-    """Returns the folder of dbt's parsed project for this kind of database."""
-    return str(Path(PARSED.name) / ("postgres" if database.startswith("postgresql:") else "duckdb"))
+    return forked.run(["models", "--quiet", *arguments], {"DB": database, **environment})
 
 
 def query(database: str, sql: str) -> list[Row]:

@@ -19,7 +19,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import page_data, report_page
 
-from . import forked, models
+from . import forked
 
 READ = """
   const value = (cell) => cell.dataset.value === undefined ? null : cell.dataset.value;
@@ -132,7 +132,7 @@ def number(value: Any) -> Any:
 
 def run(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
     """Runs `source-amocrm report`."""
-    environment = {"DB": database, "CI": "true", "AMOCRM_TARGET": models.parsed(database)}
+    environment = {"DB": database, "CI": "true"}
     return forked.run(["report", "--quiet", *arguments], environment)
 
 
