@@ -97,9 +97,8 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
     with PRINT_BUFFER:
         try:
             check_files(parsed)
-            with output:
-                for message in entrypoint.run(parsed):
-                    output.line(message)
+            for message in entrypoint.run(parsed):
+                output.line(message)
             return 0
         except SyncFailed as error:
             LOGGER.error(error.message)

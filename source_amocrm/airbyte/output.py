@@ -1,4 +1,4 @@
-"""Makes messages of rows, queues messages within a bound of bytes, and writes many rows to stdout at once.
+"""Makes messages of rows, queues messages within a bound of bytes, and writes them to stdout.
 
 The CDK would make, count, decode, buffer, copy and encode a message for each row, which is half of a row's whole cost.
 """
@@ -23,9 +23,8 @@ MOST_QUEUED = 4 << 20
 """Bytes in the queue from which on a thread waits to put another message. A message itself may be of any size."""
 LEAST_COUNTED = 1 << 14  # bytes that every message counts at least, so that at most 256 messages wait
 
-WRITTEN_TOGETHER = 1 << 16  # as soon as so many bytes wait, they are written
-JOINED = 1 << 20  # bytes up to which rows are joined for one write: joining makes a second copy in memory
-LATE = 0.1  # seconds that a row may wait for more rows
+WRITTEN_TOGETHER = 1 << 16  # bytes of rows from which on a message is full
+JOINED = 1 << 17  # bytes up to which the rows of a message are joined for one write
 
 Pack = Callable[[str, Sequence[Row]], Iterable[AirbyteMessage]]
 """Makes the messages of a stream's rows."""
@@ -41,7 +40,7 @@ class Lines(AirbyteMessage):
 
 def records(stream: str, rows: Sequence[Row]) -> Iterator[AirbyteMessage]:
     """Yields the message of each row, as the CDK knows it."""
-    at = _now()
+    at = time.time_ns() // 1_000_000
     for row in rows:
         record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=at, meta=_meta(row))
         yield AirbyteMessage(type=Type.RECORD, record=record)
@@ -49,7 +48,7 @@ def records(stream: str, rows: Sequence[Row]) -> Iterator[AirbyteMessage]:
 
 def lines(stream: str, rows: Sequence[Row]) -> Iterator[Lines]:
     """Yields the rows as lines, WRITTEN_TOGETHER bytes in a message or one larger row."""
-    at, texts, size = _now(), list[bytes](), 0
+    at, texts, size = time.time_ns() // 1_000_000, list[bytes](), 0
     for row in rows:
         record = {"stream": stream, "data": row, "emitted_at": at}
         if meta := _meta(row):
@@ -68,10 +67,6 @@ def _line(message: Any) -> bytes:
         return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:  # a number beyond 64 bits
         return json.dumps(message, default=vars).encode() + b"\n"
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _meta(row: Row) -> AirbyteRecordMessageMeta | None:
@@ -133,42 +128,26 @@ def _size(item: Any) -> int:
 
 
 class Output:
-    """Writes to stdout. At the end of a `with` block, however the block ends, everything is written.
+    """Writes to stdout. Raises BrokenPipeError if nobody reads.
 
     Every other thread prints through the CDK's PRINT_BUFFER. A write flushes that buffer first and holds its lock, so
-    that lines stay whole and in order. Raises BrokenPipeError if nobody reads.
+    that lines stay whole and in order.
     """
 
     def __init__(self, stdout: BinaryIO) -> None:
         self._stdout = stdout
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._written = time.monotonic()
-
-    def __enter__(self) -> Output:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._write()
 
     def rows(self, rows: Lines) -> None:
-        """Writes rows, and frees their texts."""
-        self._pieces += rows.texts
-        self._size += rows.size
+        """Writes rows, and frees their texts. Large ones are not joined first, which would copy them."""
+        self._write(rows.texts if rows.size > JOINED else [b"".join(rows.texts)])
         rows.texts.clear()
-        if self._size >= WRITTEN_TOGETHER or time.monotonic() >= self._written + LATE:
-            self._write()
 
     def line(self, message: str) -> None:
-        """Writes a message at once, so that the output of a killed sync tells how far it came."""
-        self._pieces.append(f"{message}\n".encode())
-        self._write()
+        self._write([f"{message}\n".encode()])
 
-    def _write(self) -> None:
-        pieces, size, self._pieces, self._size = self._pieces, self._size, [], 0
+    def _write(self, pieces: list[bytes]) -> None:
         with PRINT_BUFFER.lock:
             PRINT_BUFFER.flush()
-            for piece in pieces if size > JOINED else [b"".join(pieces)]:
+            for piece in pieces:
                 self._stdout.write(piece)
             self._stdout.flush()
-        self._written = time.monotonic()

@@ -23,8 +23,6 @@ _NUL = rb"\u0000"  # as JSON writes it
 # The most bytes of memory, as measured: for each sign of the JSON, and for a text that is no key
 _COST = {b"{": 176, b"[": 96, b",": 56, b":": 110}
 _STRING = 48
-DEAREST = max(_COST.values()) + 4
-"""The most that a byte of a body costs, by these signs and as a character of four bytes."""
 # The first bytes of a character beyond 16 bits. One such character makes each character of its text take four bytes
 _WIDE = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", rb"\ud", rb"\uD")
 _MENDING_COPIES = 4  # times that the values are in memory while `_mended` parses them

@@ -24,16 +24,7 @@ from requests.adapters import HTTPAdapter
 
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.reply import (
-    DEAREST,
-    LARGEST_BODY,
-    MOST_OF_VALUES,
-    AmocrmResponse,
-    Reply,
-    ReplyKind,
-    cost,
-    parse,
-)
+from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, AmocrmResponse, Reply, ReplyKind, cost, parse
 
 LARGEST_HEAD = 1 << 17  # bytes of the status, the headers, and what the server says before them
 _LARGEST_REFUSAL = 1 << 20  # the largest body of an answer that is no success (bytes)
@@ -43,7 +34,7 @@ _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 _CONNECTIONS = 72  # kept open to one host, one a thread: the most workers, and threads that request now and then
 HEAVY_BODY = 4 << 20  # bytes; a larger answer is heavy, and refused where a smaller page can be requested
 HEAVY_VALUES = 32 << 20  # bytes of memory; an answer whose values cost more is heavy, too
-LIGHT_BODY = HEAVY_VALUES // DEAREST  # bytes; the values of an answer up to here need not be counted
+LIGHT_BODY = HEAVY_VALUES // 180  # bytes; no answer up to here is heavy, as no byte of one costs more than 180
 
 
 class TooLarge(Exception):
