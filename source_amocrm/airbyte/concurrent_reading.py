@@ -49,8 +49,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's mallo
 KEPT_FREE = 1 << 24
 """Bytes of freed memory that the process keeps for the next page; larger blocks and the rest go back to the system."""
 
-MOST_NAMED = 4
-"""Tables that the error of the whole sync names for one reason; of more tables it gives the number."""
+MOST_NAMED = 4  # Tables that the error of the whole sync names for one reason; of more tables it gives the number
 
 
 @dataclass

@@ -116,7 +116,7 @@ class Delivery:
                 moments.append(second)
                 dated.append(self._dated(row, second, page, read_at))
         yield from self._checkpoint_of_dates()
-        made: list[Row] = []
+        made, failure = list[Row](), None
         try:
             for position, rows in enumerate(self._rows_by_record(dated)):
                 made += rows
@@ -129,12 +129,12 @@ class Delivery:
                 if part:
                     self.progress.cover(self._list, part, page.floor)
                     yield self._checkpoint()
-        except Exception:
-            if made:
-                yield made
-            raise
+        except Exception as error:
+            failure = error
         if made:
             yield made
+        if failure:
+            raise failure
         self.progress.note_newest(self._list, moments)
 
     def _dated(self, row: Row, second: int | None, page: Page, read_at: float) -> Row:
@@ -216,8 +216,7 @@ class NewestFirst(Delivery):
         """The intervals between the needed ones (newest last), whose events an earlier sync delivered."""
         self._newer_gaps: list[Interval] = []
         """The gaps that are newer than the rows delivered next, and whose events were not read yet."""
-        self._met = set[int | None]()
-        """The lookup keys of newer rows."""
+        self._met = set[int | None]()  # The lookup keys of newer rows
         self._held: list[Row] = []
 
     def take(self, page: Page) -> Delivered:

@@ -62,12 +62,9 @@ class Record:
 
     def __init__(self, table: str, found: Mapping[str, Find] | None = None) -> None:
         self.table = table
-        self.blank: Row = {}
-        """The row of an empty record."""
-        self._fields: dict[str, str] = {}
-        """By column, the field that holds its value."""
-        self._finds: dict[str, Find] = {}
-        """By column, the function that finds its value, if that is not the value of a field."""
+        self.blank: Row = {}  # The row of an empty record
+        self._fields: dict[str, str] = {}  # by column, the field that holds its value
+        self._finds: dict[str, Find] = {}  # by column, the function that finds its value elsewhere
         self._converts: dict[str, Convert] = {}
         self._keys: list[tuple[str, Find]] = []
         self._reported: dict[str, str] = {}

@@ -20,13 +20,11 @@ from source_amocrm.streams.custom_fields import FIELD_TYPES, CustomFields
 from source_amocrm.streams.known_fields import KnownField
 from source_amocrm.streams.values import Json, as_list
 
-KNOWN = known_fields.by_list()
-"""By the path of a list without ids, the fields that its records are known to have."""
+KNOWN = known_fields.by_list()  # By the path of a list without ids, the fields that its records are known to have
 FIELD_NAME = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40})*", re.ASCII)
 MOST_COUNTED = 1_000  # unknown fields and types; of further ones only their lists are counted
 MOST_NAMED = 40  # names in the warning; further ones are counted together
-OTHER = ""
-"""Stands for a name that is not shown."""
+OTHER = ""  # Stands for a name that is not shown
 _CATALOG = re.compile(r"catalog_\d{1,18}", re.ASCII)
 _Met = Counter[tuple[str | None, str]]
 

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-FOREVER = 2**62
-"""The end of an interval without end (Unix seconds)."""
+FOREVER = 2**62  # The end of an interval without end (Unix seconds)
 
 Interval = tuple[int, int]
 

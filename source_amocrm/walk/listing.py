@@ -33,11 +33,9 @@ FULL_PAGES = (50, 100, 250)
 REMEMBERED_KEYS = 5_000
 """The most keys kept to dedupe rows. Beyond it the row order decides which row is a repeat; without a known order a
 row may come twice, which is harmless: destinations upsert."""
-RECENT_KEYS = 20_000
-"""How many keys are kept as objects. Past it they are packed into sorted arrays."""
+RECENT_KEYS = 20_000  # How many keys are kept as objects. Past it they are packed into sorted arrays.
 MOST_ID_DIGITS = 18
-LARGEST_ID = 2**63
-"""IDs from here on do not fit into an array of 8 bytes each."""
+LARGEST_ID = 2**63  # IDs from here on do not fit into an array of 8 bytes each
 
 
 class FilterIgnored(Exception):
@@ -279,8 +277,7 @@ class KeySet:
 
     def __init__(self) -> None:
         self._recent: set[int] = set()
-        self._packed: list[array[int]] = []
-        """Sorted runs, each longer than the next."""
+        self._packed: list[array[int]] = []  # Sorted runs, each longer than the next
 
     def __len__(self) -> int:
         return len(self._recent) + sum(map(len, self._packed))

@@ -17,8 +17,7 @@ from source_amocrm.walk.page_size import PageSizer
 
 PAIRS_TO_KNOW = 20
 """How many pairs of neighbours must be in the order of their IDs before it is relied on: chance is 1 to 2**20."""
-ROWS_TO_PROVE = 25
-"""How many rows in the requested order, and in no other, prove that the server obeys the request."""
+ROWS_TO_PROVE = 25  # How many rows in the requested order, and in no other, prove that the server obeys the request
 
 
 class Ranked(NamedTuple):
