@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 import threading
 import time
@@ -20,6 +21,8 @@ from airbyte_cdk.models import (
     AirbyteRecordMessage,
     AirbyteStateMessage,
     AirbyteStateType,
+    AirbyteStreamState,
+    StreamDescriptor,
     Type,
 )
 
@@ -137,6 +140,17 @@ def test_rows_go_to_the_output_and_the_rest_is_handed_on(monkeypatch: pytest.Mon
     out = Output(pipe)
     assert list(Entrypoint(SourceAmocrm(lines), out).read()) == [state]
     assert pipe.getvalue() == line('{"id":1}')
+
+
+def test_a_state_tells_the_number_of_rows_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platform compares it with the rows that arrived."""
+    stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name="deals"))
+    state = AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
+    source = SourceAmocrm(lines)
+    messages = [*lines("deals", [{"id": 1}, {"id": 2}]), *lines("users", [{"id": 3}]), state]
+    monkeypatch.setattr(source, "read", lambda *_: iter(messages))
+    [told] = Entrypoint(source, Output(Pipe())).read(source.spec(logging.getLogger()), {}, None, [])
+    assert told.state and told.state.sourceStats and told.state.sourceStats.recordCount == 2
 
 
 def test_what_other_threads_say_comes_between_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
