@@ -10,6 +10,7 @@ PYTHON ?= $(call runs,python3.11 python3.12 python3.10 python3.13 python3)
 WORKERS ?= 3
 
 IMAGE ?= airbyte/source-amocrm:dev
+export WAREHOUSE_IMAGE ?= source-amocrm-warehouse:dev
 BASE_IMAGE ?= python:3.11-slim
 
 help: ## what there is to make
@@ -54,7 +55,7 @@ lint: .venv/.ready ## ruff, import-linter, hadolint
 types: .venv/.ready .venv-apart/.ready ## mypy --strict
 	.venv-apart/bin/mypy --python-executable .venv/bin/python
 
-unit: system-packages .venv/.ready .venv-apart/.ready ## the tests
+unit: system-packages .venv/.ready .venv-apart/.ready .venv-platforms/.ready ## the tests
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 fast: .venv/.ready ## the tests of single modules, in three minutes
@@ -70,8 +71,11 @@ CONNECTORS := https://github.com
 image: ## the Docker image $(IMAGE)
 	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) -t $(IMAGE) .
 
-image-test: .venv/.ready ## tests against the image, Airbyte's own included
-	.venv/bin/pytest -m image_tests --connector-image $(IMAGE) integration_tests/test_airbyte_standards.py integration_tests/test_image.py integration_tests/test_image_guides.py
+image-warehouse: ## the image with sync, models, report and publish, $(WAREHOUSE_IMAGE)
+	docker build --build-arg BASE_IMAGE=$(BASE_IMAGE) --target warehouse -t $(WAREHOUSE_IMAGE) .
+
+image-test: .venv/.ready ## tests against both images, Airbyte's own included
+	.venv/bin/pytest -m image_tests --connector-image $(IMAGE) integration_tests/test_airbyte_standards.py integration_tests/test_image.py integration_tests/test_image_guides.py integration_tests/test_image_warehouse.py
 
 docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python -m docs.dictionary
@@ -121,6 +125,11 @@ endef
 	$(call filled,.venv-apart,--only-group apart)
 	@touch $@
 
+.venv-platforms/.ready: .venv/bin/uv uv.lock
+	@echo "Setting up .venv-platforms: Airflow and Spark, which need other versions (two minutes, once)"
+	$(call filled,.venv-platforms,--only-group platforms)
+	@touch $@
+
 # A failure is ignored: the tests say which package is missing.
 system-packages: ## what the tests need of Debian, as root; leaves other machines as they are (so does SYSTEM_PACKAGES=no)
 	-@.ci/system-packages tests
@@ -128,4 +137,4 @@ system-packages: ## what the tests need of Debian, as root; leaves other machine
 screenshots: system-packages demo ## the pictures in docs/images, by the tests of the pages
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py integration_tests/test_report.py -k pictures
 
-.PHONY: help setup demo fleet sync needs-config models report test lint types unit fast bench peers image image-test docs audit lock dist clean system-packages screenshots
+.PHONY: help setup demo fleet sync needs-config models report test lint types unit fast bench peers image image-warehouse image-test docs audit lock dist clean system-packages screenshots

@@ -1,4 +1,4 @@
-"""The sync, verification and check of one account, as its process runs them. The fork server imports it once."""
+"""The sync, verification, publication and check of one account, in its process. The fork server imports it once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import importlib
 import logging
 import sys
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from amocrm_fleet.accounts_folder import FleetAccount
-from amocrm_fleet.status import LastSync, LastVerification
+from amocrm_fleet.status import LastPublication, LastSync, LastVerification
 from amocrm_warehouse.database import DATABASE_ERRORS
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.live_line import Tell
+from amocrm_warehouse.live_line import Tell, live_line
+from amocrm_warehouse.publish.published_tables import MARTS
 from source_amocrm.auth import FileKeeper
 from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
@@ -30,8 +32,7 @@ def sync(
 ) -> LastSync:
     """Brings the account's tables up to date. `loader`: the function that loads them (`module:name`)."""
     _prepare(account)
-    module, _, name = loader.partition(":")
-    load = getattr(importlib.import_module(module), name)
+    load = _function(loader)
     try:
         account.check_mode()
         done = load(
@@ -51,8 +52,7 @@ def sync(
 def verify(account: FleetAccount, to: str, requests: int | None, verifier: str, tell: Tell) -> LastVerification:
     """Compares the account's tables with the account. `verifier`: the function that does so (`module:name`)."""
     _prepare(account)
-    module, _, name = verifier.partition(":")
-    compare = getattr(importlib.import_module(module), name)
+    compare = _function(verifier)
     budget = {} if requests is None else {"requests": requests}
     try:
         account.check_mode()
@@ -63,6 +63,22 @@ def verify(account: FleetAccount, to: str, requests: int | None, verifier: str, 
         return LastVerification(2, str(error))
     notices = [*found.advice(), *filter(None, [found.not_kept])]
     return LastVerification(found.exit_code, found.sentence(), found.differences, notices)
+
+
+def publish(
+    account: FleetAccount, source: str, to: str, only: Sequence[str], publisher: str, tell: Tell
+) -> LastPublication:
+    """Replaces the account's rows in the warehouse. `publisher`: the function that does so (`module:name`)."""
+    _prepare(account)
+    move = _function(publisher)
+    try:
+        with live_line(sys.stderr, tell) as line:
+            [counts] = move(source, to, projects=[account.project], only=only or [MARTS], line=line).values()
+    except DATABASE_ERRORS as error:
+        return LastPublication(failure=f"The database cannot be read: {why(error)}")
+    except ValueError as error:
+        return LastPublication(failure=str(error))
+    return LastPublication(sum(counts.values()), len(counts))
 
 
 def check(account: FleetAccount) -> tuple[bool, str]:
@@ -78,6 +94,12 @@ def check(account: FleetAccount) -> tuple[bool, str]:
     except Exception as error:
         logging.getLogger().exception("An unforeseen error")
         return False, unforeseen(error)
+
+
+def _function(place: str) -> Callable[..., Any]:
+    """Returns the function that `module:name` names."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 
 
 def received(rows: Counter[str]) -> int:

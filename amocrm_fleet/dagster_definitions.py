@@ -1,4 +1,4 @@
-"""The Dagster project: each account is a partition, synced once a period at its own minute and verified once a week."""
+"""The Dagster project: accounts as partitions, synced once a period, published, and verified once a week."""
 
 import json
 import os
@@ -60,15 +60,53 @@ def models() -> dg.MaterializeResult[Any]:
     options = settings()
     ready = [account for account in options.chosen() if status_of(account).succeeded]
     for database, some in _databases(options, ready):
-        projects = ",".join(one.project for one in some)
-        # the address may hold a password, and every user of the machine sees command lines: it goes by the environment
-        environment = {**os.environ, "DB": database}
-        command = [sys.executable, "-m", MODELS, "--quiet", "--project", projects]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            which = database if "{name}" in options.db else "all accounts"
-            raise dg.Failure(without_password(f"The models over {which} failed: {done.stderr.strip()}"))
+        _of_database(options, database, "models", MODELS, "--project", ",".join(one.project for one in some))
     return dg.MaterializeResult(metadata={"accounts": len(ready)})
+
+
+@dg.asset(deps=[models])
+def digests() -> dg.MaterializeResult[Any]:
+    """The digest and the picture of the month of the present marts, sent to each recipient in the file of NOTIFY."""
+    options = settings()
+    if not options.notify:
+        raise dg.Failure("There is nobody to send the digest to: name a file of recipients in NOTIFY.")
+    ready = [account for account in options.chosen() if status_of(account).succeeded]
+    databases = [database for database, _ in _databases(options, ready)]
+    failures = []
+    for database in databases:
+        try:
+            _of_database(options, database, "digest", REPORT, "--built", "--notify", options.notify)
+        except dg.Failure as failure:  # the digests of the other databases are sent
+            failures.append(str(failure.description))
+    if failures:
+        raise dg.Failure(" ".join(failures))
+    return dg.MaterializeResult(metadata={"databases": len(databases)})
+
+
+def _of_database(options: Settings, database: str, what: str, module: str, *arguments: str) -> None:
+    """Runs a command over the marts of a database. Raises dg.Failure with what the command said."""
+    # the address may hold a password, and every user of the machine sees command lines: it goes by the environment
+    environment = {**os.environ, "DB": database}
+    command = [sys.executable, "-m", module, "--quiet", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        which = database if "{name}" in options.db else "all accounts"
+        raise dg.Failure(without_password(f"The {what} over {which} failed: {done.stderr.strip()}"))
+
+
+@dg.asset(deps=[models], output_required=False)
+def published(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+    """The marts of every account that was synced successfully at least once, in the warehouse of PUBLISH_TO."""
+    options = settings()
+    if not options.publish_to:
+        context.log.info("Nothing is published: PUBLISH_TO names no warehouse.")
+        return
+    ready = [account for account in options.chosen() if status_of(account).succeeded]
+    with folder_held(options.accounts, options.fleet):
+        found = {account.name: one for account, one in options.publishing.publish_each(ready, AT_A_TIME)}
+    if failures := [f"{name}: {one.failure}" for name, one in sorted(found.items()) if one.failure]:
+        raise dg.Failure(" ".join(failures), metadata={name: one.sentence for name, one in sorted(found.items())})
+    yield dg.MaterializeResult(metadata={name: one.sentence for name, one in sorted(found.items())})
 
 
 @dg.asset_check(asset=tables, name="equals_the_account")
@@ -86,7 +124,7 @@ def verified(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=not any(one.code for one in found.values()), metadata=sentences)
 
 
-MODELS = "amocrm_warehouse.models_command"
+MODELS, REPORT = "amocrm_warehouse.models_command", "amocrm_warehouse.report.report_command"
 
 
 def _databases(options: Settings, ready: list[FleetAccount]) -> Iterator[tuple[str, list[FleetAccount]]]:
@@ -133,7 +171,8 @@ def sync_several() -> None:
 
 sync_job = dg.define_asset_job("sync", dg.AssetSelection.assets(tables).without_checks(), tags={KIND: ALONE})
 verify_job = dg.define_asset_job("verify", dg.AssetSelection.checks(verified), tags={KIND: SEVERAL})
-models_job = dg.define_asset_job("build_models", [models])
+models_job = dg.define_asset_job("build_models", [models, published])
+digest_job = dg.define_asset_job("send_digests", [digests])
 
 
 @dg.schedule(job=sync_several, cron_schedule=EVERY_MINUTE, default_status=dg.DefaultScheduleStatus.RUNNING)
@@ -257,6 +296,14 @@ models_schedule = dg.ScheduleDefinition(
 )
 
 
+digest_schedule = dg.ScheduleDefinition(
+    name="digest_by_its_cron",
+    job=digest_job,
+    cron_schedule=settings().digest,
+    default_status=dg.DefaultScheduleStatus.RUNNING if settings().notify else dg.DefaultScheduleStatus.STOPPED,
+)
+
+
 verify_schedule = dg.ScheduleDefinition(
     name="verified_once_a_week",
     job=verify_job,
@@ -266,13 +313,13 @@ verify_schedule = dg.ScheduleDefinition(
 
 
 @dg.run_failure_sensor(
-    monitored_jobs=[sync_job, sync_several, models_job, verify_job],
+    monitored_jobs=[sync_job, sync_several, models_job, digest_job, verify_job],
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=10,
 )
 def tell(context: dg.RunFailureSensorContext) -> None:
     """Logs one line with the account's name, and passes the same as JSON to the command of ALERT."""
-    account = ", ".join(names_of(context.dagster_run)) or {verify_job.name: "verify"}.get(
+    account = ", ".join(names_of(context.dagster_run)) or {verify_job.name: "verify", digest_job.name: "digest"}.get(
         context.dagster_run.job_name, "models"
     )
     failure = " ".join(_first_cause(event) for event in context.get_step_failure_events())
@@ -311,9 +358,9 @@ def _first_cause(event: dg.DagsterEvent) -> str:
 # a process for each step would cost as much as the sync, which is the only step of its run
 defs = dg.Definitions(
     executor=dg.in_process_executor,
-    assets=[tables, models],
+    assets=[tables, models, published, digests],
     asset_checks=[verified],
-    jobs=[sync_job, sync_several, models_job, verify_job],
-    schedules=[each_at_its_minute, failed_or_long, models_schedule, verify_schedule],
+    jobs=[sync_job, sync_several, models_job, digest_job, verify_job],
+    schedules=[each_at_its_minute, failed_or_long, models_schedule, digest_schedule, verify_schedule],
     sensors=[tell],
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from amocrm_fleet.accounts_folder import FleetAccount, accounts
+from amocrm_fleet.fleet_publish import Publishing
 from amocrm_fleet.fleet_sync import Syncing
 from amocrm_fleet.fleet_verify import Verifying
 from amocrm_warehouse.database_address import listed, remembered
@@ -22,8 +23,10 @@ class Settings:
     `db`: the database's address; `{name}` in it becomes the account's name. `seconds`: time limit of a sync that has
     its own run; `brief`: time limit of a sync in a run of several accounts. `retries`: of a failed sync; after them it
     waits an hour. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`: time
-    from one sync of an account to its next (minutes). `verify`: cron of the verification of all accounts. `alert`:
-    command that gets failures and notices as JSON.
+    from one sync of an account to its next (minutes). `verify`: cron of the verification of all accounts. `publish_to`:
+    the address of the warehouse into which the models are published, "" for none; `publish_only`: the tables. `alert`:
+    command that gets failures and notices as JSON. `notify`: file of the recipients of the digest; without one, none is
+    sent. `digest`: cron of the digest.
     """
 
     accounts: Path = Path("accounts")
@@ -36,7 +39,11 @@ class Settings:
     retry_after: float = 60.0
     period: int = 60
     verify: str = "0 3 * * 0"
+    publish_to: str = ""
+    publish_only: tuple[str, ...] = ()
     alert: tuple[str, ...] = ()
+    notify: str = ""
+    digest: str = "0 9 * * 1-5"
     dagster_home: str = ""
 
     @classmethod
@@ -53,7 +60,11 @@ class Settings:
             retry_after=float(variable("RETRY_AFTER") or cls.retry_after),
             period=int(variable("PERIOD") or cls.period),
             verify=variable("VERIFY") or cls.verify,
+            publish_to=remembered(variable("PUBLISH_TO") or cls.publish_to),
+            publish_only=tuple(listed(variable("PUBLISH_ONLY", ""))),
             alert=tuple(shlex.split(variable("ALERT") or "")),
+            notify=variable("NOTIFY") or cls.notify,
+            digest=variable("DIGEST") or cls.digest,
             dagster_home=variable("DAGSTER_HOME") or "",
         )
 
@@ -64,6 +75,10 @@ class Settings:
     @property
     def verifying(self) -> Verifying:
         return Verifying(self.db)
+
+    @property
+    def publishing(self) -> Publishing:
+        return Publishing(self.db, self.publish_to, self.publish_only)
 
     @property
     def fleet(self) -> str:

@@ -16,6 +16,7 @@ from typing import NoReturn
 from amocrm_fleet import FleetError, airbyte_command
 from amocrm_fleet.accounts_folder import STATE, FleetAccount, accounts, make_private
 from amocrm_fleet.fleet_page import write_page
+from amocrm_fleet.fleet_publish import Publishing
 from amocrm_fleet.fleet_sync import ProgressLine, Syncing, check_each
 from amocrm_fleet.fleet_verify import Verifying
 from amocrm_fleet.locks import folder_held
@@ -84,6 +85,17 @@ def _verify(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     return _print_summary(failed, len(chosen), "equal their tables, as far as these were looked at")
 
 
+def _publish(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
+    failed, progress = [], ProgressLine(len(chosen))
+    publishing = Publishing(options.source, options.to, tuple(listed(options.publish_only)))
+    for account, done in publishing.publish_each(chosen, options.parallel, progress):
+        if done.failure:
+            failed.append(account.name)
+        progress.ended()
+        _print(account, done.sentence)
+    return _print_summary(failed, len(chosen), f"are in {publishing.place}")
+
+
 def _status(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     found = [pair for pair in worst_first(chosen) if pair[1].last.failures or not options.failed]
     if options.json:
@@ -137,7 +149,7 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="source-amocrm fleet", description="Many accounts: a folder with one config each, named by its file."
     )
-    verbs = command.add_subparsers(required=True, metavar="check|sync|verify|status|page|dagster|airbyte")
+    verbs = command.add_subparsers(required=True, metavar="check|sync|verify|publish|status|page|dagster|airbyte")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="one NAME.json an account"
@@ -168,6 +180,31 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--requests", type=int, metavar="N", help="of each account, besides the IDs of cards")
     verb.set_defaults(run=_verify)
+    verb = verbs.add_parser(
+        "publish", parents=[common, several], help="copy the marts of each account into one warehouse"
+    )
+    verb.add_argument(
+        "--from",
+        dest="source",
+        type=remembered,
+        default=os.environ.get("DB") or DATABASE,
+        metavar="URL",
+        help=f"the database in which the models are built; DB in the environment (default: {DATABASE})",
+    )
+    verb.add_argument(
+        "--to",
+        type=remembered,
+        default=os.environ.get("PUBLISH_TO", ""),
+        metavar="URL",
+        help="the warehouse, as in source-amocrm publish; by default PUBLISH_TO in the environment",
+    )
+    verb.add_argument(
+        "--publish-only",
+        default=os.environ.get("PUBLISH_ONLY", ""),
+        metavar="NAMES",
+        help="marts (default), tables, names of marts; by default PUBLISH_ONLY in the environment",
+    )
+    verb.set_defaults(run=_publish)
     verb = verbs.add_parser(
         "status", parents=[common], help="what the last sync of each account did, failed ones first"
     )

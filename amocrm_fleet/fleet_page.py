@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from amocrm_fleet.accounts_folder import FleetAccount
 from amocrm_fleet.processes import log_of
-from amocrm_fleet.status import Status, age, verified
+from amocrm_fleet.status import Status, age, published, verified
 from source_amocrm import atomic_file
 from source_amocrm.secrecy import mask
 
@@ -26,6 +26,8 @@ def write_page(path: Path, found: Iterable[tuple[FleetAccount, Status]], now: da
             "ended": age(status.ended, now),
             "succeeded": age(status.succeeded, now),
             "verified": verified(status, now),
+            "published": published(status, now),
+            "published_sentence": mask(status.published.sentence) if status.published else "",
             "failures": [mask(sentence) for sentence in status.last.failures],
             "log": os.path.relpath(log_of(account).absolute(), path.parent) if log_of(account).exists() else "",
         }

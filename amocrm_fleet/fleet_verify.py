@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from amocrm_fleet.accounts_folder import FleetAccount
-from amocrm_fleet.processes import ProcessEnd, UnderWay, call_each
+from amocrm_fleet.processes import ProcessEnd, UnderWay, call_each_in_turn
 from amocrm_fleet.status import LastVerification, record_verification
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.live_line import Tell
-
-ROUNDS = 3
-"""How often an account that another process holds, as a sync of it, is tried in one verification of a fleet."""
 
 
 @dataclass(frozen=True)
@@ -42,23 +39,15 @@ class Verifying:
 
         An account that is being synced is tried again after the others; its status is not written if it stays so.
         """
-        waiting = list(chosen)
         parallel = 1 if is_file(self.to) and "{name}" not in self.to else parallel
-        for left in reversed(range(ROUNDS)):
-            held = list[FleetAccount]()
-            for account, ended in call_each(self, waiting, parallel, imported=(WORK,), watch=watch):
-                if ended.held and left:
-                    held.append(account)
-                    continue
-                found = _result(ended)
-                if not ended.held:
-                    try:
-                        record_verification(account, found)
-                    except OSError as error:
-                        reason = f"{account.beside('status.json')} cannot be written: {error.strerror}."
-                        found.notices.append(reason)
-                yield account, found
-            waiting = held
+        for account, ended in call_each_in_turn(self, chosen, parallel, imported=(WORK,), watch=watch):
+            found = _result(ended)
+            if not ended.held:
+                try:
+                    record_verification(account, found)
+                except OSError as error:
+                    found.notices.append(f"{account.beside('status.json')} cannot be written: {error.strerror}.")
+            yield account, found
 
 
 WORK = "amocrm_fleet.account_process"

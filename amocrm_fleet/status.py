@@ -1,4 +1,4 @@
-"""The status of each account: the outcomes of its last sync and of its last verification, kept beside the configs."""
+"""The status of each account: how its last sync, verification and publication ended, kept beside the configs."""
 
 from __future__ import annotations
 
@@ -48,8 +48,25 @@ class LastVerification:
 
 
 @dataclass(frozen=True)
+class LastPublication:
+    """The outcome of one publication: the rows and tables that are in the warehouse now, or why they are not.
+
+    `ended`: 2026-11-25T10:00:00Z, UTC.
+    """
+
+    rows: int = 0
+    tables: int = 0
+    failure: str = ""
+    ended: str = ""
+
+    @property
+    def sentence(self) -> str:
+        return self.failure or f"{self.rows:,} rows of {self.tables} tables are in the warehouse."
+
+
+@dataclass(frozen=True)
 class Status:
-    """The last sync of an account, the number of failed syncs since the last successful one, and the last verification.
+    """The last sync of an account, the failed syncs since the last successful one, and what came after the syncs.
 
     `ended`, `succeeded`: the end of the last sync and of the last successful one (2026-11-25T10:00:00Z, UTC), or None.
     """
@@ -59,12 +76,13 @@ class Status:
     succeeded: str | None = None
     failed_in_a_row: int = 0
     verified: LastVerification | None = None
+    published: LastPublication | None = None
 
     def after(self, sync: LastSync, moment: datetime) -> Status:
         now = iso(int(moment.timestamp()))
         if sync.failures:
             return replace(self, last=sync, ended=now, failed_in_a_row=self.failed_in_a_row + 1)
-        return Status(sync, now, now, verified=self.verified)
+        return replace(self, last=sync, ended=now, succeeded=now, failed_in_a_row=0)
 
     @property
     def state(self) -> str:
@@ -82,7 +100,8 @@ def status_of(account: FleetAccount) -> Status:
     try:
         held = atomic_file.read_json(account.beside("status.json"))
         verified = LastVerification(**held["verified"]) if held.get("verified") else None
-        return Status(**{**held, "last": LastSync(**held["last"]), "verified": verified})
+        published = LastPublication(**held["published"]) if held.get("published") else None
+        return Status(**{**held, "last": LastSync(**held["last"]), "verified": verified, "published": published})
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return Status()
 
@@ -96,6 +115,12 @@ def record_verification(account: FleetAccount, verification: LastVerification) -
     """Writes the account's status after a verification. Raises OSError."""
     verified = replace(verification, ended=iso(int(datetime.now(timezone.utc).timestamp())))
     _write(account, replace(status_of(account), verified=verified))
+
+
+def record_publication(account: FleetAccount, publication: LastPublication) -> None:
+    """Writes the account's status after a publication. Raises OSError."""
+    published = replace(publication, ended=iso(int(datetime.now(timezone.utc).timestamp())))
+    _write(account, replace(status_of(account), published=published))
 
 
 def _write(account: FleetAccount, status: Status) -> None:
@@ -124,8 +149,8 @@ def age(moment: str | None, now: datetime) -> str:
 
 
 def table(found: Iterable[tuple[FleetAccount, Status]], now: datetime) -> str:
-    """Formats one line an account: state, ages of the last sync and the last success, rows, verification, cause."""
-    head = ("account", "state", "last sync", "last good", "rows", "verified", "cause")
+    """Formats one line an account: state, ages of the last sync and the last success, rows, what came later, cause."""
+    head = ("account", "state", "last sync", "last good", "rows", "verified", "published", "cause")
     rows = [head, *(_row(*pair, now) for pair in found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
@@ -143,12 +168,19 @@ def verified(status: Status, now: datetime) -> str:
     return f"{status.verified.verdict}, {age(status.verified.ended, now)}" if status.verified else "never"
 
 
+def published(status: Status, now: datetime) -> str:
+    """Formats how the last publication ended and when, as “failed, 3 days ago”."""
+    if not status.published:
+        return "never"
+    return f"{'failed, ' if status.published.failure else ''}{age(status.published.ended, now)}"
+
+
 def _row(account: FleetAccount, status: Status, now: datetime) -> tuple[str, ...]:
     state = f"failed ×{status.failed_in_a_row}" if status.failed_in_a_row > 1 else status.state
     cause = status.cause if len(status.cause) <= LONGEST_CAUSE else f"{status.cause[: LONGEST_CAUSE - 1]}…"
     rows = f"{status.last.rows:,}" if status.ended else "–"
     ages = age(status.ended, now), age(status.succeeded, now)
-    return account.name, state, *ages, rows, verified(status, now), cause
+    return account.name, state, *ages, rows, verified(status, now), published(status, now), cause
 
 
 def as_json(found: Iterable[tuple[FleetAccount, Status]]) -> list[dict[str, Any]]:

@@ -172,8 +172,7 @@ TOOLS: dict[str, Tool] = {
         {"queue": shapes.queue, "dead": "dead"},
         ("pipeline", *OF_PEOPLE),
         rows=20,
-        notes=("place is the place in the queue of the manager: 1 is the most urgent card.",
-               "Deals in which nothing has happened for long (dead) are no part of the queue: propose to close them."),
+        notes=("Deals in which nothing has happened for long (dead) are no part of the queue: propose to close them.",),
         reads=WAITS,
     ),
     "today": Tool(

@@ -37,7 +37,7 @@ EDITS = 25
 @contextmanager
 def account(leads: int) -> Iterator[str]:
     """Runs the sandbox and yields its address. The account is kept in demo/state and used again next time."""
-    options = ["--leads", str(leads), "--latency", "0.2", "0.4", "--story", "--state", str(ACCOUNT)]
+    options = ["--leads", str(leads), "--latency", "0.2", "0.4", "--business", "--state", str(ACCOUNT)]
     process = subprocess.Popen(
         [sys.executable, "-m", "sandbox", *options],
         cwd=HOME.parent,
@@ -65,9 +65,9 @@ def ask(address: str, path: str, method: str = "GET") -> Any:
 
 
 def edit(address: str) -> None:
-    edits = ask(address, f"edit?count={EDITS}", "POST")["edits"]
+    edits = ask(address, f"work?count={EDITS}", "POST")["edits"]
     kinds = Counter(str(line).split()[0] for line in edits)
-    print(f"Since the last time people and robots worked in it: {len(edits)} edits,")
+    print(f"Since the last time people worked in it: {len(edits)} edits,")
     print("  " + ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common()) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Sales plans for the users of the demo's account, so that its report compares plan and fact."""
+"""Sales plans for the people of the demo's account, so that its report compares plan and fact."""
 
 from __future__ import annotations
 
@@ -11,17 +11,37 @@ from amocrm_warehouse.plans_and_costs import PLANS
 from amocrm_warehouse.table_names import SCHEMA, table_name
 
 MONTHS = 12
-MONTHLY = 400_000
+YEAR = 12
+GROWTH = 1.2
+STEP = 50_000
+SOLD = """
+    SELECT d.responsible_user_id,
+           CAST(12 * extract(year FROM d.closed_at) + extract(month FROM d.closed_at) AS integer) - 1 AS month,
+           sum(d.sale)
+    FROM {deals} AS d
+    JOIN {users} AS u ON u.user_id = d.responsible_user_id AND u.is_active
+    WHERE d.status_id = 142 AND NOT d.is_deleted AND d.sale > 0
+    GROUP BY 1, 2
+"""
 
 
 def write(database: str, project: str, path: Path, today: date) -> Path:
-    """Writes a file of plans: the same amount for each active user and each of the last twelve months."""
+    """Writes a file of plans for the last twelve months.
+
+    Each person's plan of a month is a fifth more than the person's monthly sales in that season of the year before: in
+    that month, the one before it and the one after it.
+    """
+    deals, users = (f"{SCHEMA}.{table_name(project, name)}" for name in ("deals", "users"))
     with reading(database) as run:
-        _, users = run(f"SELECT user_id FROM {SCHEMA}.{table_name(project, 'users')} WHERE is_active ORDER BY 1")
+        _, rows = run(SOLD.format(deals=deals, users=users))
+    sold = {(user, month): float(amount) for user, month, amount in rows}
     last = 12 * today.year + today.month - 1
-    months = [date(month // 12, month % 12 + 1, 1) for month in range(last - MONTHS + 1, last + 1)]
     with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(PLANS)
-        rows.writerows((project.lower(), month, user, MONTHLY) for month in months for (user,) in users)
+        plans = csv.writer(file)
+        plans.writerow(PLANS)
+        for month in range(last - MONTHS + 1, last + 1):
+            for user in sorted({user for user, _ in sold}):
+                season = [sold.get((user, month - YEAR + near), 0) for near in (-1, 0, 1)]
+                if plan := STEP * round(GROWTH * sum(season) / len(season) / STEP):
+                    plans.writerow((project.lower(), date(month // 12, month % 12 + 1, 1), user, plan))
     return path

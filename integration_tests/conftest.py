@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -44,3 +45,13 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         return
     with postgres.server() as url:
         yield url
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    """A DuckDB file with the small marts of the projects 1001 and 1002, to publish from."""
+    from testing import small_marts  # loads duckdb and psycopg only for tests that need them
+
+    database = str(tmp_path / "crm.duckdb")
+    small_marts.build(database, ["1001", "1002"])
+    return database

@@ -80,6 +80,7 @@ def test_the_guide_types_what_the_command_knows() -> None:
         "_status",
         "_sync",
         "_verify",
+        "_publish",
         "_dagster",
         "run",
     ]

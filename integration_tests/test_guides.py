@@ -113,12 +113,13 @@ def test_docker_builds_the_image_as_make_does() -> None:
 def test_docker_runs_the_image_that_was_built() -> None:
     lines = [line for one in blocks("bash") for line in re.sub(r" *\\\n *", " ", one.text).split("\n")]
     built = {tag for line in lines for tag in re.findall(r"docker build -t (\S+)", line)}
+    built.update(re.findall(r"^export WAREHOUSE_IMAGE \?= (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE))
     ran = [line.split("|")[0].split(">")[0].split() for line in lines if line.strip().startswith("docker run")]
     assert ran
     for words in ran:
         [image] = [word for word in words if word in built]
         verb = words[words.index(image) + 1]
-        assert verb in ("spec", "check", "discover", "catalog", "read", "connect", '"$@"')
+        assert verb in ("spec", "check", "discover", "catalog", "read", "connect", "sync", "models", "publish", '"$@"')
 
 
 def test_the_version_to_push_is_the_one_there_is() -> None:

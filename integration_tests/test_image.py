@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,23 +12,12 @@ from typing import Any
 import pytest
 
 from sandbox import OFF, Account, Server
-from testing.leaks import clean
+from testing.docker import docker_run, run
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = "/opt/amocrm/bin/python"
 
 pytestmark = pytest.mark.image_tests
-
-
-def run(*command: str | Path) -> str:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    clean(done.stderr)
-    return clean(done.stdout)
-
-
-def docker_run(image: str, *arguments: str, options: tuple[str, ...] = ()) -> str:
-    return run("docker", "run", "--rm", "--network", "host", *options, image, *arguments)
 
 
 def in_python(image: str, code: str) -> Any:

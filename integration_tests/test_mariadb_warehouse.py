@@ -29,13 +29,6 @@ def warehouse() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> str:
-    database = str(tmp_path / "crm.duckdb")
-    small_marts.build(database, ["1001", "1002"])
-    return database
-
-
 def opened(warehouse: str) -> Any:
     port = int(warehouse.rpartition(":")[2].partition("/")[0])
     return closing(pymysql.connect(host="127.0.0.1", port=port, user="root", charset="utf8mb4", autocommit=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ from typing import Any
 import chdb
 import duckdb
 import pytest
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from pyarrow import fs, parquet
+from werkzeug.serving import make_server
 
 from testing import small_marts
 from testing.publishing import killed, publish, refused, run
@@ -29,14 +31,25 @@ READ = (
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[dict[str, str]]:
-    """The environment of a service that speaks S3, with the bucket `lake`."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    environment = {**S3, "AWS_ENDPOINT_URL": f"http://{host}:{port}"}
+    """The environment of a service that speaks S3, with the bucket `lake`.
+
+    It refuses what an access key called `<status>-<code>-<methods>` asks for by one of these methods.
+    """
+    moto = DomainDispatcherApplication(create_backend_app)
+
+    def service(request: dict[str, Any], start: Any) -> Any:
+        key = re.search(r"Credential=(\d+)-(\w+)-([A-Z]+)", request.get("HTTP_AUTHORIZATION", ""))
+        if not key or request["REQUEST_METHOD"] not in key[3]:
+            return moto(request, start)
+        start(f"{key[1]} Refused", [("Content-Type", "application/xml")])
+        return [f"<?xml version='1.0'?><Error><Code>{key[2]}</Code><Message>No.</Message></Error>".encode()]
+
+    server = make_server("127.0.0.1", 0, service, threaded=True)
+    threading.Thread(target=server.serve_forever).start()
+    environment = {**S3, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}"}
     files(environment).create_dir("lake")
     yield environment
-    server.stop()
+    server.shutdown()
 
 
 def files(bucket: dict[str, str]) -> fs.FileSystem:
@@ -46,11 +59,10 @@ def files(bucket: dict[str, str]) -> fs.FileSystem:
     )  # fmt: skip
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> str:
-    database = str(tmp_path / "crm.duckdb")
-    small_marts.build(database, ["1001", "1002"])
-    return database
+def written(bucket: dict[str, str], place: str) -> dict[str, tuple[int, int]]:
+    """When each file of a folder was written, and how large it is."""
+    found = files(bucket).get_file_info(fs.FileSelector(place.removeprefix("s3://"), recursive=True))
+    return {one.path: (one.mtime_ns, one.size) for one in found if one.is_file}
 
 
 def deals(lake: Path, project: str) -> list[tuple[Any, ...]]:
@@ -128,7 +140,7 @@ def test_killed_while_it_writes_it_leaves_the_file_before(source: str, tmp_path:
     publish(source, f"file://{lake}", "--project", "1001")
     before = names(lake)
     small_marts.build(source, ["1001"], deals=DEALS[:1])
-    dead = run(source, f"file://{lake}", constants={"amocrm_warehouse.publish.parquet_lake._native": killed})
+    dead = run(source, f"file://{lake}", constants={"amocrm_warehouse.publish.parquet_lake.in_native_types": killed})
     assert dead.returncode == -signal.SIGKILL
     assert deals(lake, "1001") == DEALS
     publish(source, f"file://{lake}")
@@ -143,10 +155,8 @@ def test_a_bucket_holds_the_same_files(source: str, bucket: dict[str, str], tmp_
     small_marts.build(source, ["1001"], deals=DEALS[:1])
     done = run(source, "s3://lake/crm", environment=bucket)
     assert done.stdout == "1001: 3 rows of 3 tables are in s3://lake/crm.\n", done.stderr
-    there = files(bucket)
-    found = there.get_file_info(fs.FileSelector("lake/crm", recursive=True))
-    assert sorted(one.path.removeprefix("lake/crm/") for one in found if one.is_file) == names(folder)
-    fs.copy_files("lake/crm", str(folder), source_filesystem=there, destination_filesystem=fs.LocalFileSystem())
+    assert sorted(path.removeprefix("lake/crm/") for path in written(bucket, "s3://lake/crm")) == names(folder)
+    fs.copy_files("lake/crm", str(folder), source_filesystem=files(bucket), destination_filesystem=fs.LocalFileSystem())
     assert (deals(folder, "1001"), deals(folder, "1002")) == (DEALS[:1], DEALS)
 
 
@@ -178,7 +188,9 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, bucket: dict[str, str
     )
     for address in ("file://srv/lake", "s3:///lake", "s3://key:secret@bucket/lake", "s3://bucket/lake?region=x"):
         assert refused(source, address) == how
-    assert refused(source, "s4://lake") == ("publish writes to no “s4”. It writes to postgresql, mysql, file, s3.\n")
+    assert refused(source, "s4://lake") == (
+        "publish writes to no “s4”. It writes to postgresql, mysql, clickhouse, file, s3.\n"
+    )
     (tmp_path / "file").write_text("mine")
     assert refused(source, f"file://{tmp_path}/file/lake").startswith(f"The lake file://{tmp_path}/file/lake did not t")
     assert refused(source, "s3://none/lake", environment=bucket) == (
@@ -189,3 +201,44 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, bucket: dict[str, str
     assert "The service does not answer. Correct AWS_ENDPOINT_URL" in refused(
         source, "s3://lake/crm", environment=nobody
     )
+
+
+def test_a_disk_that_is_full_keeps_the_files_that_were_there(source: str, tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    publish(source, f"file://{lake}", "--project", "1001")
+    before = names(lake)
+    (lake / "amocrm_marts/deals/project_id=1001/.deals.under-way").symlink_to("/dev/full")
+    small_marts.build(source, ["1001"], deals=DEALS[:1])
+    assert refused(source, f"file://{lake}") == (
+        f"The lake file://{lake} did not take the tables: The disk is full. Make room on it and publish again. Files "
+        "that were there stay readable.\n"
+    )
+    assert deals(lake, "1001") == DEALS
+    assert names(lake) == before, "the file that was begun gives its room back"
+    publish(source, f"file://{lake}")
+    assert deals(lake, "1001") == DEALS[:1]
+
+
+DENIED = "The keys may not write there. Let the owner of the bucket grant reading, writing and deleting."
+FULL = "The bucket is full. Make room in it or raise its limit, and publish again."
+
+
+@pytest.mark.parametrize(
+    ("refusal", "why"),
+    [
+        ("403-AccessDenied-GETHEAD", DENIED),
+        ("403-AccessDenied-POSTPUT", DENIED),
+        ("403-QuotaExceeded-PUT", FULL),
+        ("507-XMinioStorageFull-POST", FULL),
+        ("403-SignatureDoesNotMatch-POST", "The keys do not fit together. Correct AWS_SECRET_ACCESS_KEY."),
+    ],
+)
+def test_a_bucket_that_refuses_keeps_its_files(source: str, bucket: dict[str, str], refusal: str, why: str) -> None:
+    place = f"s3://lake/{refusal}"
+    assert run(source, place, "--only", "funnel", environment=bucket).returncode == 0
+    before = written(bucket, place)
+    assert refused(source, place, "--only", "funnel", environment={**bucket, "AWS_ACCESS_KEY_ID": refusal}) == (
+        f"The lake {place} did not take the tables: {why} Files that were there stay readable.\n"
+    )
+    assert written(bucket, place) == before
+    assert len(before) == 2

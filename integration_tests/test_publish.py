@@ -39,13 +39,6 @@ def warehouse() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def source(tmp_path: Path) -> str:
-    database = str(tmp_path / "crm.duckdb")
-    small_marts.build(database, ["1001", "1002"])
-    return database
-
-
 def fetch(warehouse: str, sql: str) -> list[Row]:
     with psycopg.connect(warehouse) as connection:
         return connection.execute(cast(Any, sql)).fetchall()

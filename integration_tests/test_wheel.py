@@ -78,7 +78,7 @@ def test_the_wheel_says_what_it_is_and_for_whom(wheel: Path) -> None:
     assert said["Description-Content-Type"] == "text/markdown"
     assert str(said.get_payload()).strip() == (ROOT / "README.md").read_text(encoding="utf-8").strip()
     assert {url.split(", ")[0] for url in said.get_all("Project-URL", [])} == {"amoCRM API", "Kommo API"}
-    assert set(said.get_all("Provides-Extra", [])) == {"warehouse", "mariadb", "fleet", "mcp", "all"}
+    assert set(said.get_all("Provides-Extra", [])) == {"warehouse", "mariadb", "clickhouse", "fleet", "mcp", "all"}
     assert "Typing :: Typed" in said.get_all("Classifier", [])
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
-from . import story
+from . import business
 from .account import Account
 from .faults import Faults
 from .like import switches_like
@@ -25,7 +25,7 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("--leads", type=int, default=300, help="how many deals; the rest follows (300 to 200000)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed and time give the same account")
-    parser.add_argument("--story", action="store_true", help="the last two months are those of story.py")
+    parser.add_argument("--business", action="store_true", help="a firm at work (business.py) instead of random rows")
     parser.add_argument("--now", type=int, help="unix seconds the account's history ends before (default: now)")
     parser.add_argument("--port", type=int, default=0, help="on 127.0.0.1; 0 picks a free one")
     parser.add_argument("--timezone", default="Europe/Moscow", help="of the account")
@@ -64,12 +64,8 @@ def main(argv: list[str] | None = None) -> int:
         account = Account.load(options.state)
     else:
         now = options.now or int(time.time())
-        until = int(story.first_day(now, options.timezone)) if options.story else now
-        account = Account.generate(
-            seed=options.seed, leads=options.leads, now=until, switches=switches, timezone=options.timezone
-        )
-        if options.story:
-            story.play(account, now)
+        make = business.account if options.business else Account.generate
+        account = make(options.seed, options.leads, now, switches=switches, timezone=options.timezone)
     for name, value in (text.split("=", 1) for text in options.switch):
         account.switches = replace(account.switches, **{name: json.loads(value)})
     server = Server(

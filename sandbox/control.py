@@ -10,15 +10,20 @@ from .sandbox import Sandbox
 
 
 def control(sandbox: Sandbox, request: Request) -> Response | None:
-    """Answers GET /_sandbox/log and POST /_sandbox/edit?count=100. None for paths outside `/_sandbox/`."""
+    """Answers GET /_sandbox/log, POST /_sandbox/edit?count=100 and POST /_sandbox/work?count=25.
+
+    `edit` writes at random, `work` as people do in an account of business.py. None for paths outside `/_sandbox/`.
+    """
     if not request.path.startswith("/_sandbox/"):
         return None
     with sandbox.account.lock:
         if request.path == "/_sandbox/log":
             return plain_json([asdict(logged) for logged in sandbox.log])
-        if request.path == "/_sandbox/edit" and request.method == "POST":
+        if request.path in ("/_sandbox/edit", "/_sandbox/work") and request.method == "POST":
+            from .business import work
             from .writes import random_edits
 
+            make = work if request.path == "/_sandbox/work" else random_edits
             count = int(number(scalar(request.params().get("count"))) or 1)
-            return plain_json({"edits": random_edits(sandbox.account, count)})
+            return plain_json({"edits": make(sandbox.account, count)})
     return Response(404, b"{}", {"content-type": "application/json"})

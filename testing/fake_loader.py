@@ -1,4 +1,4 @@
-"""What stands for the functions that load and verify an account's tables: they do what the account is called.
+"""What stands for the functions that load, verify and publish an account's tables: they do what the account is called.
 
 What it is asked goes into the file `asked` beside the folder of accounts.
 """
@@ -10,16 +10,17 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from amocrm_warehouse.live_line import Step, Tell
+from amocrm_warehouse.live_line import LiveLine, Step, Tell
 from amocrm_warehouse.sync import Outcome
 from amocrm_warehouse.verify.findings import Finding, Verification
 
 LOADER = f"{__name__}:sync"
 VERIFIER = f"{__name__}:verify"
+PUBLISHER = f"{__name__}:publish"
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
 
 
@@ -119,3 +120,15 @@ def verify(config: Path, database: str, project: str, *, tell: Tell, requests: i
     DOES.get(config.stem, _loads())()
     deals = Finding(looked_at=7, whole=True, missing=2 if config.stem == "differs" else 0)
     return Verification(NOON, NOON, tables={"deals": deals})
+
+
+def publish(
+    source: str, to: str, *, projects: Sequence[str], only: Sequence[str], line: LiveLine
+) -> dict[str, dict[str, int]]:
+    """Notes what it is asked in the folder in which the fleet was started."""
+    with Path("asked").open("a", encoding="utf-8") as asked:
+        asked.write(f"{','.join(projects)} of {source} into {to}: {','.join(only)}\n")
+    line.begin("publishing", 2)
+    [project] = projects
+    DOES.get(project, _loads())()
+    return {project: {"deals": 1_000, "funnel": 7}}

@@ -107,8 +107,15 @@ MARIADB = Part(
     get="MariaDB's server programs (mariadbd, mariadb-install-db)",
     places=("mariadbd", "/usr/sbin/mariadbd", "/opt/homebrew/bin/mariadbd", "/usr/local/bin/mariadbd"),
 )
+JAVA = Part(
+    tests="Spark on a lake of publish",
+    get="Java 17 (java)",
+    places=("java", "/usr/lib/jvm/*/bin/java", "/opt/homebrew/opt/openjdk*/bin/java"),
+)
 
 APART = Path(__file__).resolve().parents[1] / ".venv-apart"
+PLATFORMS = APART.with_name(".venv-platforms")
+"""The environment with Airflow and Spark."""
 
 
 def pyairbyte() -> Path:

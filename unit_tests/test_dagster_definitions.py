@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -16,6 +17,7 @@ import pytest
 import amocrm_fleet.dagster_definitions as project
 from amocrm_fleet.accounts_folder import FleetAccount, accounts, add
 from amocrm_fleet.dagster_settings import Settings
+from amocrm_fleet.fleet_publish import Publishing
 from amocrm_fleet.fleet_sync import Syncing
 from amocrm_fleet.fleet_verify import Verifying
 from amocrm_fleet.locks import folder_held
@@ -23,7 +25,7 @@ from amocrm_fleet.status import LastSync, Status, record, status_of
 from sandbox import OFF, Account, Server
 from sandbox.server import oauth_credentials
 from source_amocrm import atomic_file
-from testing.fake_loader import LOADER, VERIFIER
+from testing.fake_loader import LOADER, PUBLISHER, VERIFIER
 
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=timezone.utc)
 FOLDER = "accounts"
@@ -273,6 +275,62 @@ def test_the_models_are_of_the_accounts_that_have_been_read(
     job = project.defs.resolve_job_def("build_models")
     assert job.execute_in_process(instance=instance).success
     assert (tmp_path / "models").read_text() == "postgresql://user@host/crm --quiet --project north_east,west\n"
+
+
+def test_the_digest_goes_to_the_recipients_of_the_fleet(
+    instance: dg.DagsterInstance, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, "west")
+    run(instance, "west")
+    monkeypatch.setattr(project, "REPORT", "testing.fake_models")
+    monkeypatch.setenv("FAKE_MODELS", str(tmp_path / "sent"))
+    job = project.defs.resolve_job_def("send_digests")
+    failed = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert not failed.success
+    assert "There is nobody to send the digest to" in "".join(one.to_json() for one in instance.all_logs(failed.run_id))
+    monkeypatch.setenv("NOTIFY", "notify.yaml")
+    assert job.execute_in_process(instance=instance).success
+    told = "postgresql://user@host/crm --quiet --built --notify notify.yaml\n"
+    assert (tmp_path / "sent").read_text() == told
+    assert project.digest_schedule.cron_schedule == "0 9 * * 1-5"
+    assert Settings.of({"DIGEST": "0 8 * * 1"}).digest == "0 8 * * 1"
+
+
+def test_the_marts_are_published_after_the_models_where_a_warehouse_is_named(
+    instance: dg.DagsterInstance, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder, "east", "refused", "unread", "west")
+    for name in ("east", "refused", "west"):
+        record(accounts(folder, [name])[0], LastSync(5))
+    monkeypatch.setenv("PYTHONPATH", os.getcwd())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(project, "MODELS", "testing.fake_models")
+    monkeypatch.setenv("FAKE_MODELS", str(tmp_path / "models"))
+    publishing = property(lambda self: Publishing(self.db, self.publish_to, self.publish_only, PUBLISHER))
+    monkeypatch.setattr(Settings, "publishing", publishing)
+    job = project.defs.resolve_job_def("build_models")
+
+    def built() -> Any:
+        return job.execute_in_process(instance=instance, raise_on_error=False)
+
+    result = built()
+    assert (result.success, result.asset_materializations_for_node("published")) == (True, [])
+    assert not (tmp_path / "asked").exists(), "no warehouse is named"
+
+    monkeypatch.setenv("PUBLISH_TO", "postgresql://ann:pl4nted-Passw0rd@host/dwh")
+    monkeypatch.setenv("PUBLISH_ONLY", "marts, tables")
+    result = built()
+    assert not result.success
+    assert project._first_cause(result.get_step_failure_events()[0]) == "refused: The database cannot be opened: no."
+    place = "of postgresql://user@host/crm into postgresql://ann:pl4nted-Passw0rd@host/dwh: marts,tables"
+    asked = sorted((tmp_path / "asked").read_text().splitlines())
+    assert asked == [f"{name} {place}" for name in ("east", "refused", "west")]
+    assert "pl4nted" not in "".join(entry.to_json() for entry in instance.all_logs(result.run_id))
+
+    (folder / "refused.json").unlink()
+    [made] = built().asset_materializations_for_node("published")
+    said = "1,007 rows of 2 tables are in the warehouse."
+    assert {name: made.metadata[name].value for name in ("east", "west")} == {"east": said, "west": said}
 
 
 def test_a_verification_fails_the_check_of_the_tables_and_tells_which_account_differs(

@@ -14,7 +14,7 @@ PRODUCT = ("source_amocrm", "amocrm_warehouse", "amocrm_fleet", "amocrm_probe")
 PROVED_BY = {
     "integration_tests/test_airbyte.py": "airbyte_api airbyte_plan",
     "integration_tests/test_answers.py": "choice digest mcp_queries mcp_server mcp_shapes workbook",
-    "integration_tests/test_assistant_conversations.py": "mcp_incoming",
+    "integration_tests/test_head_of_sales.py": "mcp_incoming",
     "integration_tests/test_check_on_a_terminal.py": "check",
     "integration_tests/test_command_line.py": "entrypoint",
     "integration_tests/test_destinations.py": "broken_stdout destination loader postgres_destination row_buffer",

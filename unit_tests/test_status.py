@@ -14,20 +14,36 @@ from amocrm_fleet import fleet_command
 from amocrm_fleet.accounts_folder import FleetAccount, add
 from amocrm_fleet.fleet_page import write_page
 from amocrm_fleet.processes import log_of
-from amocrm_fleet.status import LastSync, LastVerification, Status, age, record, status_of, table, worst_first
+from amocrm_fleet.status import (
+    LastPublication,
+    LastSync,
+    LastVerification,
+    Status,
+    age,
+    record,
+    status_of,
+    table,
+    worst_first,
+)
 from source_amocrm import atomic_file
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
 EQUAL = LastVerification(0, "All 1,234 rows looked at are equal.", ended="2026-11-26T10:00:00Z")
 DIFFERENT = LastVerification(1, "2 differences in 7 rows.", 2, ["Read them anew."], "2026-11-24T12:00:00Z")
 UNSEEN = LastVerification(2, "No answer.", ended="2026-11-27T11:30:00Z")
+DONE = LastPublication(1_007, 2, ended="2026-11-27T11:50:00Z")
+REFUSED = LastPublication(failure="The disk is <full>.", ended="2026-11-27T10:00:00Z")
 LONG = "The account is not paid for: " + "deals, contacts, " * 20
 
 
 def put(
-    folder: Path, name: str, *syncs: tuple[int, LastSync], verified: LastVerification | None = None
+    folder: Path,
+    name: str,
+    *syncs: tuple[int, LastSync],
+    verified: LastVerification | None = None,
+    published: LastPublication | None = None,
 ) -> FleetAccount:
-    """An account, its syncs, by how many minutes ago each ended, and its last verification."""
+    """An account, its syncs, by how many minutes ago each ended, its last verification and publication."""
     account = add(folder, {"account_domain": f"{name}.amocrm.ru"}, name)
     status = Status()
     for minutes, sync in syncs:
@@ -35,6 +51,7 @@ def put(
     if syncs:
         account.beside("status.json").parent.mkdir(exist_ok=True)
         kept = {**vars(status), "last": vars(status.last), "verified": verified and vars(verified)}
+        kept["published"] = published and vars(published)
         atomic_file.write(account.beside("status.json"), atomic_file.json_text(kept))
     return account
 
@@ -42,7 +59,9 @@ def put(
 @pytest.fixture
 def accounts(tmp_path: Path) -> list[FleetAccount]:
     folder = tmp_path / "accounts"
-    fine = put(folder, "fine", (15, LastSync(1234, 2.0, notices=["It is now called south."])), verified=EQUAL)
+    fine = put(
+        folder, "fine", (15, LastSync(1234, 2.0, notices=["It is now called south."])), verified=EQUAL, published=DONE
+    )
     stale = put(folder, "stale", (60 * 24 * 3, LastSync(7, 1.0)), verified=DIFFERENT)
     new = put(folder, "new")
     refused = put(
@@ -51,6 +70,7 @@ def accounts(tmp_path: Path) -> list[FleetAccount]:
         (180, LastSync(5, 1.0)),
         (20, LastSync(failures=[f"{LONG}\nTables: deals."])),
         verified=UNSEEN,
+        published=REFUSED,
     )
     dead = put(folder, "dead", *((minutes, LastSync(failures=["Access was <withdrawn>."])) for minutes in (90, 60, 30)))
     return [fine, stale, new, refused, dead]
@@ -59,12 +79,13 @@ def accounts(tmp_path: Path) -> list[FleetAccount]:
 def test_the_table(accounts: list[FleetAccount]) -> None:
     cause = f"The account is not paid for: {'deals, contacts, ' * 20}"[:109] + "…"
     assert table(worst_first(accounts), NOW).splitlines() == [
-        "account  state         last sync   last good    rows  verified                   cause",
-        "dead     failed ×3     30 min ago  never           0  never                      Access was <withdrawn>.",
-        f"refused  failed        20 min ago  3 h ago         0  not looked at, 30 min ago  {cause}",
-        "new      never synced  never       never           –  never",
-        "stale    up to date    3 days ago  3 days ago      7  2 differ, 3 days ago",
-        "fine     up to date    15 min ago  15 min ago  1,234  equal, 26 h ago",
+        "account  state         last sync   last good    rows  verified                   published        cause",
+        "dead     failed ×3     30 min ago  never           0  never                      never            Access was "
+        "<withdrawn>.",
+        f"refused  failed        20 min ago  3 h ago         0  not looked at, 30 min ago  failed, 2 h ago  {cause}",
+        "new      never synced  never       never           –  never                      never",
+        "stale    up to date    3 days ago  3 days ago      7  2 differ, 3 days ago       never",
+        "fine     up to date    15 min ago  15 min ago  1,234  equal, 26 h ago            10 min ago",
     ]
 
 
@@ -95,7 +116,10 @@ def test_the_command(accounts: list[FleetAccount], capsys: pytest.CaptureFixture
         "last": {
             "rows": 0, "seconds": 0.0, "failures": ["Access was <withdrawn>."], "notices": [], "lasting": False,
         },
-        "verified": None,
+        "verified": None, "published": None,
+    }  # fmt: skip
+    assert refused["published"] == {
+        "rows": 0, "tables": 0, "failure": "The disk is <full>.", "ended": "2026-11-27T10:00:00Z",
     }  # fmt: skip
     assert refused["last"]["failures"] == [f"{LONG}\nTables: deals."]
     assert fleet_command.main(["status", "--accounts", folder, "--json", "--only", "stale"]) == 0
@@ -126,13 +150,20 @@ def test_the_page(accounts: list[FleetAccount], tmp_path: Path) -> None:
         for row in re.findall(r"<tr class.*?</tr>", text, re.DOTALL)
     ]
     assert rows == [
-        ["dead", "failed ×3", "30 min ago", "never", "0", "never", "Access was <withdrawn>.", "log"],
-        ["refused", "failed", "20 min ago", "3 h ago", "0", "not looked at, 30 min ago", f"{LONG}\nTables: deals.", ""],
-        ["new", "never synced", "never", "never", "–", "never", "", ""],
-        ["stale", "up to date", "3 days ago", "3 days ago", "7", "2 differ, 3 days ago", "", ""],
-        ["fine", "up to date", "15 min ago", "15 min ago", "1,234", "equal, 26 h ago", "It is now called south.", ""],
-    ]
+        ["dead", "failed ×3", "30 min ago", "never", "0", "never", "never", "Access was <withdrawn>.", "log"],
+        [
+            "refused", "failed", "20 min ago", "3 h ago", "0", "not looked at, 30 min ago", "failed, 2 h ago",
+            f"{LONG}\nTables: deals.", "",
+        ],
+        ["new", "never synced", "never", "never", "–", "never", "never", "", ""],
+        ["stale", "up to date", "3 days ago", "3 days ago", "7", "2 differ, 3 days ago", "never", "", ""],
+        [
+            "fine", "up to date", "15 min ago", "15 min ago", "1,234", "equal, 26 h ago", "10 min ago",
+            "It is now called south.", "",
+        ],
+    ]  # fmt: skip
     assert '<td class="differs" title="2 differences in 7 rows.">' in text
+    assert '<td class="differs" title="The disk is &lt;full&gt;.">' in text
     assert 'href="accounts/.fleet/logs/dead.log"' in text
     assert re.findall(r"https?://", text) == []
 

@@ -9,9 +9,9 @@ next run of the account writes over it.
 from __future__ import annotations
 
 import errno
-import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,13 +20,12 @@ from pyarrow import fs, parquet
 
 from amocrm_warehouse.database_address import without_password
 from amocrm_warehouse.publish.published_tables import (
-    JSON,
-    LIST,
     PROJECT,
     Batches,
     Column,
     PublishError,
     Table,
+    in_native_types,
     other_type,
 )
 
@@ -87,13 +86,19 @@ class ParquetLake:
         schema = pa.schema([*fields, *gone])
         if isinstance(self._files, fs.LocalFileSystem):
             self._files.create_dir(place)
-        with self._files.open_output_stream(under_way) as file, parquet.ParquetWriter(file, schema) as writer:
-            for batch in batches:
-                count += batch.num_rows
-                columns = [_native(batch.column(field.name), field.type) for field in fields]
-                columns += [pa.nulls(batch.num_rows, field.type) for field in gone]
-                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-        self._files.move(under_way, f"{place}/{table.name}.parquet")
+        try:
+            with self._files.open_output_stream(under_way) as file, parquet.ParquetWriter(file, schema) as writer:
+                for batch in batches:
+                    count += batch.num_rows
+                    native = in_native_types(batch, table)
+                    columns = [native.column(field.name) for field in fields]
+                    columns += [pa.nulls(batch.num_rows, field.type) for field in gone]
+                    writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+            self._files.move(under_way, f"{place}/{table.name}.parquet")
+        except BaseException:
+            with suppress(OSError):  # gives its room back to a disk that is full
+                self._files.delete_file(under_way)
+            raise
         return count
 
     def _why(self, error: Exception) -> str:
@@ -113,6 +118,10 @@ S3_ADVICE = {
     "To create buckets": "There is no such bucket. Make it, or correct --to.",
     "NO_SUCH_BUCKET": "There is no such bucket. Make it, or correct --to.",
     "NoSuchBucket": "There is no such bucket. Make it, or correct --to.",
+    **dict.fromkeys(
+        ("QuotaExceeded", "StorageFull", "HTTP status 507"),
+        "The bucket is full. Make room in it or raise its limit, and publish again.",
+    ),
     "ACCESS_DENIED": "The keys may not write there. Let the owner of the bucket grant reading, writing and deleting.",
     "INVALID_ACCESS_KEY_ID": "The service does not know this key. Correct AWS_ACCESS_KEY_ID.",
     "SIGNATURE_DOES_NOT_MATCH": "The keys do not fit together. Correct AWS_SECRET_ACCESS_KEY.",
@@ -122,11 +131,4 @@ S3_ADVICE = {
 
 
 def _field(column: Column) -> pa.Field:
-    return pa.field(column.name, pa.string() if column.type == JSON else column.type)
-
-
-def _native(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Returns lists in place of the JSON texts as which they travel."""
-    if kind != LIST:
-        return values
-    return pa.array([None if text is None else json.loads(text) for text in values.to_pylist()], LIST)
+    return pa.field(column.name, column.native_type)

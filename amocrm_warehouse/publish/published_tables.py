@@ -68,6 +68,14 @@ def other_type(table: str, column: str, here: object, there: object) -> PublishE
     )
 
 
+def foreign_tables(names: list[str]) -> PublishError:
+    """Returns the error about tables that somebody else has made."""
+    return PublishError(
+        f"Something else has made {', '.join(names)} in this warehouse, and publish leaves it alone. Name another "
+        "schema with --schema."
+    )
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a published table. `expression`: SQL of its value in the database that it comes from."""
@@ -81,6 +89,11 @@ class Column:
     def travels_as(self) -> pa.DataType:
         """The Arrow type of its batches: JSON and lists are JSON texts."""
         return pa.string() if self.type in (JSON, LIST) else self.type
+
+    @property
+    def native_type(self) -> pa.DataType:
+        """The Arrow type of its values where there are lists: of JSON it is a text."""
+        return pa.string() if self.type == JSON else self.type
 
 
 @dataclass(frozen=True)
@@ -199,6 +212,18 @@ class Source:
             if file.tell():
                 file.seek(0)
                 yield from _of_csv(file, table)
+
+
+def in_native_types(batch: pa.RecordBatch, table: Table) -> pa.RecordBatch:
+    """Returns a batch with lists in place of the JSON texts as which they travel."""
+    columns = [_with_lists(batch.column(column.name), column.type) for column in table.columns]
+    return pa.RecordBatch.from_arrays(columns, names=table.arrow.names)
+
+
+def _with_lists(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    if kind != LIST:
+        return values
+    return pa.array([None if text is None else json.loads(text) for text in values.to_pylist()], LIST)
 
 
 Batches = Callable[[Table], Iterator[pa.RecordBatch]]

@@ -28,6 +28,7 @@ from amocrm_warehouse.publish.published_tables import (
     Column,
     PublishError,
     Table,
+    foreign_tables,
     other_type,
 )
 from amocrm_warehouse.sync.destination import KINDS, destination
@@ -210,10 +211,7 @@ class SqlWarehouse:
             )
         ]
         if foreign:
-            raise PublishError(
-                f"Something else has made {', '.join(foreign)} in this warehouse, and publish leaves it alone. Name "
-                "another schema with --schema."
-            )
+            raise foreign_tables(foreign)
 
 
 class PostgresWarehouse(SqlWarehouse):

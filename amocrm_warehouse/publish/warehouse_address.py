@@ -9,13 +9,14 @@ from amocrm_warehouse.database_address import postgres_url
 from source_amocrm.run import install_command
 
 if TYPE_CHECKING:
+    from amocrm_warehouse.publish.clickhouse_warehouse import ClickhouseWarehouse
     from amocrm_warehouse.publish.parquet_lake import ParquetLake
     from amocrm_warehouse.publish.sql_warehouse import SqlWarehouse
 
-KINDS = ("postgresql", "mysql", "file", "s3")
+KINDS = ("postgresql", "mysql", "clickhouse", "file", "s3")
 
 
-def warehouse(address: str) -> SqlWarehouse | ParquetLake:
+def warehouse(address: str) -> SqlWarehouse | ClickhouseWarehouse | ParquetLake:
     """Returns the warehouse of an address. Raises ValueError for an address of another kind."""
     scheme = address.partition("://")[0].lower() if "://" in address else ""
     if scheme in ("postgresql", "postgres"):
@@ -30,6 +31,13 @@ def warehouse(address: str) -> SqlWarehouse | ParquetLake:
             raise ValueError(f"Writing to MariaDB needs its driver: {install_command('mariadb')}") from None
 
         return MariaWarehouse(address)
+    if scheme == "clickhouse":
+        try:
+            from amocrm_warehouse.publish.clickhouse_warehouse import ClickhouseWarehouse
+        except ImportError:
+            raise ValueError(f"Writing to ClickHouse needs its driver: {install_command('clickhouse')}") from None
+
+        return ClickhouseWarehouse(address)
     if scheme in ("file", "s3"):
         from amocrm_warehouse.publish.parquet_lake import ParquetLake
 

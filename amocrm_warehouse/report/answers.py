@@ -122,6 +122,15 @@ ANSWERS: dict[str, str] = {
         group by 1, 2, 3
         order by 1, 3
     """,
+    "days": f"""
+        select
+            deals.project_id, chosen.currency, {column(METRICS["won"].of, METRICS["won"].day or "")} as day,
+            {totals("won", "won_budget")}
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("won")}
+        group by 1, 2, 3
+        order by 1, 3
+    """,
     "managers": f"""
         select
             facts.project_id, chosen.currency, facts.user_id, max({USER_NAME.format(id="facts.user_id")}) as manager,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -32,6 +33,8 @@ TABLES = {
     "reasons": ["reason", "deals", "lost_budget"],
 }
 """The tables of the page without scripts, each with its columns."""
+LINE, CHART, LONGEST_LINE = 20, 150, 78
+"""Heights of a line and of the chart (units of the picture), and the longest line (characters)."""
 PICTURE_SCALE = 2
 """Pixels of the picture for each of its units."""
 
@@ -56,6 +59,19 @@ class Card:
     even: float
     """How much of the month is over."""
     compared: str
+    insights: list[str]
+    """Lines about what is unusual."""
+    chart: str
+    """The name of the chart, empty if nothing was sold and there is no plan."""
+    bars: list[float]
+    """What was sold until each day of the month, as a share of the chart's top."""
+    planned: float
+    """The plan of the whole month, as a share of the chart's top."""
+    days: int
+
+    @property
+    def height(self) -> int:
+        return 300 + LINE * len(self.insights) + (CHART if self.chart else 0)
 
 
 @cache
@@ -107,6 +123,7 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
         note = words("month.few") if expected is None else interval
         boxes.append(Box("expected", words("column.expected"), money(expected), note))
     name = account["account"] or account["project_id"]
+    top = max(float(max(month.sold_by_day)), float(month.plan or 0))
     return Card(
         words("digest.head", account=name, today=words.month(month.choice.since)),
         boxes,
@@ -117,7 +134,25 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
         None if share is None else min(share, 1.0),
         today.day / last.day,
         words("month.compared", first=words.day(month.first), last=words.day(month.until)),
+        [line for one in insights(month, words, money, minutes) for line in wrap(one, LONGEST_LINE)],
+        words("pace.title") if top else "", [float(sold) / top for sold in month.sold_by_day] if top else [],
+        float(month.plan or 0) / top if top else 0, last.day,
     )  # fmt: skip
+
+
+def insights(
+    month: this_month.ThisMonth, words: Words, money: Callable[[Any], str], minutes: Callable[[Any], str]
+) -> list[str]:
+    """Returns the sentences of the page's first screen: that the plan is out of reach, and what is unusual."""
+    high, plan = month.present.get("high"), month.plan
+    found = []
+    if plan and high is not None and high < plan:
+        found.append(words("month.short", high=money(high), lack=money(plan - high)))
+    for one in month.unusual:
+        write = {"won_budget": money, "first_touch": minutes}.get(one.metric, words.number)
+        key = "month.more" if one.is_more else "month.less"
+        found.append(words(key, name=words(f"month.{one.metric}"), value=write(one.value), usual=write(one.usual)))
+    return found
 
 
 def svg(found: list[Card]) -> str:

@@ -27,13 +27,11 @@ FIRST_DAYS = (
 """The first day of deals, and the first month of plans."""
 
 STALE_SHOWN = 20
-"""The most stale deals that the page holds for each pipeline and manager."""
+"""The most stale deals that the page holds for each pipeline and manager: so many dead ones, and so many others."""
 TODAY_SHOWN = 20
 """The most cards of today's list that the page holds for each pipeline and manager."""
 QUEUE_SHOWN = 10
 """The most cards of the queue that the page holds for each pipeline and manager."""
-DEAD_SHOWN = 20
-"""The most dead deals that the page holds for each pipeline and manager."""
 REASONS = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
 """Reasons to wait, each with the table without which it is unknown."""
 
@@ -127,34 +125,20 @@ QUERIES = {
     "stale_deals": f"""
         select
             project_id, pipeline_id, responsible_user_id, deal_id, name, pipeline_name, status_name, budget,
-            days_without_activity, open_tasks
+            days_without_activity, open_tasks, dead as is_dead
         from (
             select
-                stale_deals.*,
+                marked.*,
                 row_number() over (
-                    partition by project_id, pipeline_id, responsible_user_id
+                    partition by project_id, pipeline_id, responsible_user_id, dead
                     order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
                 ) as nth
-            from amocrm_marts.stale_deals
+            from (
+                select stale_deals.*, {column("stale_deals", "is_dead")} as dead
+                from amocrm_marts.stale_deals
+            ) as marked
         ) as ranked
         where nth <= {STALE_SHOWN}
-        order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
-    """,
-    "dead_deals": f"""
-        select
-            project_id, pipeline_id, responsible_user_id, deal_id, name, pipeline_name, status_name, budget,
-            days_without_activity
-        from (
-            select
-                stale_deals.*,
-                row_number() over (
-                    partition by project_id, pipeline_id, responsible_user_id
-                    order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
-                ) as nth
-            from amocrm_marts.stale_deals
-            where {column("stale_deals", "is_dead")}
-        ) as ranked
-        where nth <= {DEAD_SHOWN}
         order by coalesce(budget, 0) desc, days_without_activity desc, deal_id, project_id
     """,
     "queue": f"""

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
@@ -26,7 +27,7 @@ from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, Step, live_line
 from amocrm_warehouse.models_command import Built, add_options, build, build_from, environment, projects_of
 from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
-from amocrm_warehouse.report import first_screen, workbook
+from amocrm_warehouse.report import first_screen, notify, workbook
 from amocrm_warehouse.report.answers import days_of_build, people_of
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
@@ -138,6 +139,14 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--digest", action="store_true", help="print twelve lines about each account")
     parser.add_argument(
+        "--notify",
+        nargs="?",
+        const=notify.ENVIRONMENT,
+        metavar="FILE",
+        help="send the digest and the picture to the recipients of a file; without a file, to the address of apprise "
+        f"in {notify.VARIABLE}",
+    )
+    parser.add_argument(
         "--language",
         choices=LANGUAGES,
         default=user_language(),
@@ -159,8 +168,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     stopped_means("Models that were built stay, the others and the report are as before.")
-    with_page = options.out is not None or not (options.xlsx or options.digest or options.png)
+    with_page = options.out is not None or not (options.xlsx or options.digest or options.png or options.notify)
     try:
+        recipients = notify.recipients(options.notify) if options.notify else []
         costs = read_costs(options.costs) if options.costs else None
         path = writable_path(options.db, options.out) if with_page else None
         workbook_path = writable_path(options.db, options.xlsx) if options.xlsx else None
@@ -179,6 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
                 if picture_path:
                     atomic_file.write(picture_path, first_screen.png(run, choice, words, built.unbuilt))
                 text = digest(run, choice, words, built.unbuilt) if options.digest else ""
+                messages = [message(run, one, options, built.unbuilt) for one in recipients]
             if path:
                 unread = failures(options.db, projects, options.schema)
                 report(options.db, path, unread, built, Contents(only, costs, marts, options.language), line)
@@ -192,7 +203,24 @@ def main(arguments: list[str] | None = None) -> int:
         print(text)
     if path:
         show(path, sys.stderr if options.digest else None)  # the digest may go on into a messenger
-    return 2 if built.failure else 0
+    not_sent = notify.send(messages)
+    for sentence in not_sent:
+        print(sentence, file=sys.stderr)
+    return NOT_SENT if not_sent else 2 if built.failure else 0
+
+
+NOT_SENT = 3
+"""The exit code if all was written, and a message was not sent."""
+
+
+def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuilt: Collection[str]) -> notify.Message:
+    """Returns what a recipient gets: the digest and the picture of their teams and managers, in their language."""
+    groups, managers = (one.groups, one.managers) if one.groups or one.managers else (options.group, options.manager)
+    users = people_of(run, list(groups), list(managers)) if groups or managers else None
+    choice = replace(last_months(run), users=users)
+    words = Words(one.language or options.language, **days_of_build(run))
+    picture = first_screen.png(run, choice, words, unbuilt)
+    return notify.Message(one, digest(run, choice, words, unbuilt), picture)
 
 
 ANY = "any"

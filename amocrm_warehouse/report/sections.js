@@ -343,7 +343,7 @@ const DEAD_SHOWN = 100;
 // Whom to turn to next: the ten most urgent cards of each manager; and the dead deals as one line with their list.
 function queue(view) {
   const deals = sum(view.now("stale"), "dead");
-  const dead = view.now("dead_deals").slice(0, DEAD_SHOWN).map(linked);
+  const dead = view.now("stale_deals").filter((row) => row.is_dead).slice(0, DEAD_SHOWN).map(linked);
   const people = grouped(view.now("queue"), "project_id", "responsible_user_id").map((of) => {
     const rows = of.slice(0, QUEUE_SHOWN).map(linked);
     const cards = sum(grouped(of, "pipeline_id").map(([first]) => first), "cards"); // every card has the number of its pipeline and manager
@@ -538,7 +538,7 @@ function freshness(view) {
 
 const ACTS = ["calls", "messages", "notes", "tasks", "deal_statuses"];
 const SECTIONS = [
-  { id: "queue", count: queue, needs: ["deals", "tasks", "messages", "calls"], of: ["queue", "stale", "dead_deals"], wide: true },
+  { id: "queue", count: queue, needs: ["deals", "tasks", "messages", "calls"], of: ["queue", "stale", "stale_deals"], wide: true },
   { id: "today", heading: "today.all", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
   { id: "forecast", count: forecast, needs: ["deals", "deal_statuses"], needsAll: true, of: ["deals", "forecast", "forecast_stages"], wide: true },
   { id: "funnel", count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },

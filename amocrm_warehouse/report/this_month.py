@@ -5,15 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from statistics import median
 from typing import Any
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.like_with_like import days_before, needed_a_day
+from amocrm_warehouse.report.like_with_like import days_before, months_later, needed_a_day
+from amocrm_warehouse.report.page_queries import FIRST_DAYS
 
-TABLES = ("figures", "forecast")
+TABLES = ("figures", "forecast", "days")
 """The answers of which the month is made."""
+USUAL_MONTHS = 6
+"""The months whose same days say what is usual; data.js and sections.js count the same."""
+UNUSUAL = 0.2
+"""The least difference from the median of these months that is unusual, as a share of the median."""
+OF_MONTH = ("won_budget", "created", "first_touch", "won", "lost")
+"""The metrics that are called unusual, in the order of the page."""
+
+
+@dataclass(frozen=True)
+class Unusual:
+    """A metric that lies outside its values in the same days of each of the months before."""
+
+    metric: str
+    value: Any
+    usual: Any
+    """The median of these months."""
+
+    @property
+    def is_more(self) -> bool:
+        return bool(self.value > self.usual)
 
 
 @dataclass(frozen=True)
@@ -28,6 +50,9 @@ class ThisMonth:
     """The same days of the month before, both included."""
     forecast: list[dict[str, Any]]
     """The forecasts of all pipelines together, of past months and those ahead; none of a choice of users."""
+    sold_by_day: list[Decimal]
+    """What was sold from the first of the month until each day, today the last."""
+    unusual: list[Unusual]
 
     @property
     def plan(self) -> Decimal | None:
@@ -55,6 +80,35 @@ def this_month(run: Run, choice: Choice, project: str) -> ThisMonth:
     days = month.days[project]
     first, until = days_before(days.since, days.until, days.today)
     same_days = replace(month, days={project: replace(days, since=first, until=until)})
-    [now], [then] = (answer(run, "figures", one).dicts() for one in (month, same_days))
+    so_far = replace(month, days={project: replace(days, until=min(days.until, days.today))})
+    [now], [then], [now_so_far] = (answer(run, "figures", one).dicts() for one in (month, same_days, so_far))
     ahead = [row for row in answer(run, "forecast", month).dicts() if row["pipeline_id"] is None]
-    return ThisMonth(month, now, then, first, until, ahead)
+    sold = {row["day"]: row["won_budget"] or Decimal(0) for row in answer(run, "days", so_far).dicts()}
+    by_day = [
+        sum((amount for day, amount in sold.items() if day.day <= until_day), Decimal(0))
+        for until_day in range(1, days.today.day + 1)
+    ]
+    return ThisMonth(month, now, then, first, until, ahead, by_day, unusual(now_so_far, usual(run, month, project)))
+
+
+def usual(run: Run, month: Choice, project: str) -> list[dict[str, Any]]:
+    """Returns the figures of the same days of each of the months before; none if the deals do not reach so far back."""
+    days = month.days[project]
+    past = [(months_later(days.since, -back), months_later(days.today, -back)) for back in range(1, USUAL_MONTHS + 1)]
+    _, [(first_day,)] = run(FIRST_DAYS[0])
+    if first_day is None or past[-1][0] < first_day.replace(day=1):
+        return []
+    choices = (replace(month, days={project: replace(days, since=since, until=until)}) for since, until in past)
+    return [row for one in choices for row in answer(run, "figures", one).dicts()]
+
+
+def unusual(now: dict[str, Any], usual: list[dict[str, Any]]) -> list[Unusual]:
+    found = []
+    for name in OF_MONTH:
+        known = [row[name] for row in usual if row[name] is not None]
+        if now[name] is None or len(known) < USUAL_MONTHS or not (middle := median(known)):
+            continue
+        is_outside = not min(known) <= now[name] <= max(known)
+        if is_outside and abs(float(now[name]) / float(middle) - 1) >= UNUSUAL:
+            found.append(Unusual(name, now[name], middle))
+    return found

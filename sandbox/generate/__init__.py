@@ -58,7 +58,7 @@ def _populate(account: AccountData, rng: Random, leads: int, time: Timeline, own
     activity.add_notes(account, rng, time, history, users, leads * 12 // 10)
     extras.add_transactions(account, rng, time)
     if leads:
-        extras.add_unsorted(account, rng, users, time, min(1 + leads // 100, 60))
+        extras.add_unsorted(account, rng, users, time.moments(min(1 + leads // 100, 60)))
     extras.add_bots(account)
     extras.add_talks_and_files(account, rng, time, history, min(3 + leads // 20, 500))
     changes.add_changes(account, rng, time, history, users[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from random import Random
 
 from ..account_data import ENTITIES, AccountData
@@ -121,10 +122,10 @@ def add_transactions(account: AccountData, rng: Random, time: Timeline) -> None:
     account.tables["transactions"].load((row["id"], row) for row in rows)
 
 
-def add_unsorted(account: AccountData, rng: Random, users: list[int], time: Timeline, count: int) -> None:
+def add_unsorted(account: AccountData, rng: Random, users: list[int], moments: Iterable[int]) -> None:
     """Adds leads in the unsorted status of their pipeline, whose contacts are hidden from the lists."""
     leads = account.tables["leads"]
-    for created in time.moments(count):
+    for created in moments:
         pipeline = rng.choice(account.pipelines[:2])
         lead_id, contact_id = account.next_id("leads"), account.next_id("contacts")
         common: Row = {

@@ -3,6 +3,7 @@
 from .activity import add_note, add_task, chat, complete_task, delete_note, delete_task, edit_note, edit_task
 from .at_random import ORDINARY, RARE, random_edits
 from .cards import (
+    CLOSED,
     clear_field,
     create_company,
     create_contact,
@@ -32,6 +33,7 @@ from .settings import (
 )
 
 __all__ = [
+    "CLOSED",
     "ORDINARY",
     "RARE",
     "accept_unsorted",

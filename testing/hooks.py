@@ -1,0 +1,51 @@
+"""A web hook on this machine, which keeps what it is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+SECRET = "t0k3n-of-the-hook"
+PARTS = (SECRET, "pa%2Fss-w0rd", "pa/ss-w0rd", "w0rd", "ann:")
+"""What must not be shown of the address."""
+
+
+class Hooks(HTTPServer):
+    """Keeps the path and the body of each request, and answers with `status`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Hook)
+        self.found: list[tuple[str, dict[str, Any]]] = []
+        self.status = 200
+
+    @property
+    def address(self) -> str:
+        return f"json://ann:pa%2Fss-w0rd@127.0.0.1:{self.server_port}/hook/{SECRET}"
+
+
+class Hook(BaseHTTPRequestHandler):
+    server: Hooks
+
+    def do_POST(self) -> None:
+        self.server.found.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@contextmanager
+def hook() -> Iterator[Hooks]:
+    with Hooks() as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,110 @@
+"""`report --notify`: each recipient gets exactly their message, and nothing shows a part of an address."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from amocrm_warehouse.report.notify import ENVIRONMENT, VARIABLE, Message, Recipient, masked, recipients, send
+from testing.hooks import PARTS, SECRET, Hooks, hook
+
+TEXT = "Ромашка: sales, July\nThis month: 3 won\nQueue: 1 card"
+
+
+@pytest.fixture
+def hooks() -> Iterator[Hooks]:
+    with hook() as server:
+        yield server
+
+
+def private(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    return str(path)
+
+
+def test_a_message_is_the_digest_with_its_picture(hooks: Hooks) -> None:
+    [one] = recipients(ENVIRONMENT, {VARIABLE: hooks.address})
+    assert send([Message(one, TEXT, b"\x89PNG")]) == []
+    [(path, body)] = hooks.found
+    assert path == f"/hook/{SECRET}"
+    assert (body["title"], body["message"]) == ("Ромашка: sales, July", "This month: 3 won\nQueue: 1 card")
+    [picture] = body["attachments"]
+    assert (picture["filename"], picture["mimetype"]) == ("month.png", "image/png")
+    assert base64.b64decode(picture["base64"]) == b"\x89PNG"
+
+
+def test_a_failure_is_one_sentence_and_the_others_get_theirs(
+    hooks: Hooks, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    away = Recipient(1, f"json://ann:pa%2Fss-w0rd@127.0.0.1:1/{SECRET}")
+    [failed] = send([Message(away, TEXT, b"1"), Message(Recipient(2, hooks.address), TEXT, b"2")])
+    assert len(hooks.found) == 1
+    assert failed == (
+        "The digest was not sent to recipient 1 (json): A Connection error occurred sending JSON notification to ….\
+ Everything else was written."
+    )
+    hooks.status = 403
+    [refused] = send([Message(Recipient(2, hooks.address), TEXT, b"2")])
+    assert refused.startswith("The digest was not sent to recipient 2 (json): Failed to send JSON ")
+    assert "403" in refused
+    shown = "".join([*capfd.readouterr(), caplog.text, failed, refused, repr(away)])
+    assert not [part for part in PARTS if part in shown]
+
+
+def test_a_reason_holds_no_part_of_the_address() -> None:
+    url = "tgram://123456:AAbbCC-dd/4711?topic=my%20room"
+    assert masked("no bot 123456:AAbbCC-dd,\n chat 4711 of my room", url) == "no bot …:…, chat … of my …"
+
+
+def test_recipients_of_a_file_have_their_teams_managers_and_language(tmp_path: Path) -> None:
+    path = private(
+        tmp_path / "notify.yaml",
+        "- url: json://127.0.0.1/everybody\n"
+        "- {url: 'json://127.0.0.1/wholesale', group: Опт, language: ru}\n"
+        "- {url: 'json://127.0.0.1/two', manager: [Анна Ким, 9100149]}\n",
+    )
+    assert [(one.name, one.groups, one.managers, one.language) for one in recipients(path)] == [
+        ("recipient 1 (json)", (), (), None),
+        ("recipient 2 (json)", ("Опт",), (), "ru"),
+        ("recipient 3 (json)", (), ("Анна Ким", "9100149"), None),
+    ]
+
+
+NO_ADDRESS = "The address of recipient 1 is none that apprise knows: see https://appriseit.com/services."
+REFUSED = {
+    f"- url: nothing-{SECRET}": NO_ADDRESS,
+    f"url: json://{SECRET}": "The file of recipients {path} is no list: each entry begins with “- url:”.",
+    f"- {{to: {SECRET}}}": "Recipient 1 of {path} has no url.",
+    f"- {{url: json://{SECRET}, team: A}}": "Recipient 1 of {path} has unknown keys: team. "
+    "There are url, group, manager, language.",
+    f"- {{url: json://{SECRET}, language: fr}}": "Recipient 1 of {path} has an unknown language. There are en, ru.",
+    f"- {{url: json://{SECRET}": "The file of recipients {path} is no YAML.",
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), REFUSED.items())
+def test_a_wrong_file_is_refused_without_its_secrets(tmp_path: Path, text: str, sentence: str) -> None:
+    path = private(tmp_path / "notify.yaml", text)
+    with pytest.raises(ValueError, match=r"^(The|Recipient)") as refused:
+        recipients(path)
+    assert str(refused.value) == sentence.format(path=path)
+
+
+def test_an_address_comes_neither_from_the_command_line_nor_from_a_file_that_others_can_read(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="--notify takes no address") as refused:
+        recipients(f"json://127.0.0.1/{SECRET}")
+    assert SECRET not in str(refused.value)
+    with pytest.raises(ValueError, match=f"--notify has no address: put one into {VARIABLE}"):
+        recipients(ENVIRONMENT, {})
+    path = Path(private(tmp_path / "notify.yaml", "- url: json://127.0.0.1"))
+    path.chmod(0o644)
+    with pytest.raises(ValueError, match=rf"^Others can read {path}.*: chmod 600 {path}$"):
+        recipients(str(path))
+    with pytest.raises(ValueError, match="cannot be read: FileNotFoundError"):
+        recipients(str(tmp_path / "none.yaml"))
