@@ -19,11 +19,12 @@ from amocrm_warehouse.database_errors import RIGHTS, check_rights
 
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
-SEALED = {
-    "enable_external_access": False, "lock_configuration": True,
-    "memory_limit": "1GB", "max_temp_directory_size": "2GB",
-}  # fmt: skip
+LIMITS = {"memory_limit": "1GB", "max_temp_directory_size": "2GB"}
 """The settings of a DuckDB file that is only read. What takes more memory or disk fails."""
+SEALED = {**LIMITS, "enable_external_access": False, "lock_configuration": True}
+"""The same where a statement may come from somebody else: it reaches no other file."""
+BULK = {**LIMITS, "preserve_insertion_order": False}
+"""The same where whole tables leave for files, in any order: to keep an order takes memory."""
 OF_ONE_STATEMENT = (
     "-c work_mem=16MB -c max_parallel_workers_per_gather=0 -c jit=off -c standard_conforming_strings=on "
     "-c search_path=pg_catalog"
@@ -154,16 +155,17 @@ def _interrupted_after(connection: Any, seconds: float | None) -> Iterator[None]
             timer.cancel()
 
 
-def opened(database: str, *, read_only: bool = False, seconds: float | None = None) -> Any:
+def opened(database: str, *, read_only: bool = False, seconds: float | None = None, bulk: bool = False) -> Any:
     """Returns a connection to a DuckDB file or a PostgreSQL server, whose statements see the database at one moment.
 
+    `bulk`: whether statements on a DuckDB file that is only read may write others.
     Raises ValueError for a wrong address, and one of DATABASE_ERRORS.
     """
     url = existing(database)
     if isinstance(url, Path):
         # settings of a file's first connection hold for all of the process, so that none can be set on the next
-        sealed: Any = SEALED if read_only else {}
-        connection = duckdb.connect(str(url), read_only=read_only, config=sealed)
+        settings: Any = (BULK if bulk else SEALED) if read_only else {}
+        connection = duckdb.connect(str(url), read_only=read_only, config=settings)
         if not read_only:
             connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
         connection.execute("BEGIN")

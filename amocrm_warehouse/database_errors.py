@@ -35,6 +35,9 @@ _ADVICE = {
         "Let the server's administrator run GRANT ALL ON `amocrm%`.* TO this user."
     ),
     "Access denied for user": "Correct the user in --to, or the password in the environment variable MYSQL_PWD.",
+    "disabled the local infile|Loading local data is disabled": (
+        "Let the server's administrator run SET GLOBAL local_infile = ON."
+    ),
     "permission denied|must be owner|нет доступа": "Let their owner grant the right, or name another user in --to.",
 }
 """The next step after a database's error, by words of its message; {name} stands for the name in these words."""

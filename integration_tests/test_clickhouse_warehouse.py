@@ -106,7 +106,11 @@ def test_killed_anywhere_a_reader_sees_whole_accounts_and_the_next_run_ends_righ
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        for function in ("publish_command._counted", "clickhouse_warehouse._load", "clickhouse_warehouse._put"):
+        for function in (
+            "clickhouse_warehouse.in_native_types",
+            "clickhouse_warehouse._load",
+            "clickhouse_warehouse._put",
+        ):
             dead = run(
                 source, warehouse, "--schema", "dead", constants={f"amocrm_warehouse.publish.{function}": killed}
             )

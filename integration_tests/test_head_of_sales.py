@@ -255,6 +255,21 @@ def test_the_picture_says_what_the_first_screen_of_the_page_says_and_paper_takes
         assert page.script("return document.querySelectorAll(`#${arguments[0]} tbody tr`).length", section) > 0
 
 
+@pytest.mark.xdist_group("browser")
+def test_the_seven_figures_leave_no_gap_on_a_phone(browser: webdriver.Chrome, database: str) -> None:
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        page = Report(browser)
+        page.open(Path(database).with_name("report.html"), "ru")
+        boxes = "[...document.querySelectorAll('#figures .figure')].map((box) => box.getBoundingClientRect())"
+        widths, tops = page.script(f"return [{boxes}.map((box) => box.width), {boxes}.map((box) => box.top)]")
+        assert tops[:6:2] == tops[1:6:2]
+        assert widths[6] > 2 * max(widths[:6])
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 class Hand:
     """A head of sales at the page: counts the clicks. A choice in a list counts as one."""
 

@@ -156,6 +156,17 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, monke
     assert refused(source, "mysql://u:p4[ss@h/x") == (
         "MariaDB is written mysql://user@host:port/name, with the password in the environment variable MYSQL_PWD.\n"
     )
+    fetch(warehouse, "SET GLOBAL local_infile = OFF")
+    said = refused(source, warehouse, "--schema", "local")
+    assert said.endswith("administrator run SET GLOBAL local_infile = ON. Its tables are as before.\n"), said
+    fetch(warehouse, "SET GLOBAL local_infile = ON")
+    fetch(warehouse, "ALTER TABLE local_marts.funnel MODIFY reached tinyint")
+    small_marts.build(source, ["1001"], deals=DEALS[:1] * 300)
+    assert refused(source, warehouse, "--schema", "local", "--only", "funnel") == (
+        "MariaDB does not hold a value of `local_marts`.`funnel`: Out of range value for column 'reached' at row 1. "
+        "Its tables are as before.\n"
+    )
+    small_marts.build(source, ["1001"])
     fetch(warehouse, "CREATE DATABASE own_marts")
     fetch(warehouse, "CREATE TABLE own_marts.deals (mine int)")
     assert refused(source, warehouse, "--schema", "own").startswith("Something else has made own_marts.deals in this w")

@@ -18,7 +18,6 @@ import psycopg
 import psycopg2
 import pytest
 
-from amocrm_warehouse.publish.sql_warehouse import _drop as drop
 from amocrm_warehouse.publish.sql_warehouse import _failed as failed
 from amocrm_warehouse.publish.sql_warehouse import _put as put
 from amocrm_warehouse.sync.table_lock import one_writer
@@ -170,9 +169,9 @@ def killed_after_first(transaction: Any, *rest: Any) -> None:
     killed()
 
 
-def killed_before_commit(client: Any, schema: str) -> None:
-    drop(client, schema)
-    if client.execute_sql("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"):
+def killed_before_commit(transaction: Any, project: str, table: Any, *rest: Any) -> None:
+    put(transaction, project, table, *rest)
+    if table.name == "funnel":
         killed()
 
 
@@ -180,10 +179,10 @@ def test_killed_anywhere_it_changes_nothing_and_the_next_run_ends_right(source: 
     publish(source, warehouse, "--schema", "killed", "--project", "1001")
     small_marts.build(source, ["1001"], deals=DEALS[:2], extra=", cf_1_size decimal(38,9) default 1.5")
     for function, instead in (
-        ("publish_command._counted", killed),  # while the rows are read
-        ("sql_warehouse._put", killed),  # all is loaded, nothing is replaced
+        ("sql_warehouse._file", killed),  # while the rows are read
+        ("sql_warehouse._put", killed),  # all is read, nothing is replaced
         ("sql_warehouse._put", killed_after_first),  # between two tables
-        ("sql_warehouse._drop", killed_before_commit),
+        ("sql_warehouse._put", killed_before_commit),
     ):
         dead = run(source, warehouse, "--schema", "killed", constants={f"amocrm_warehouse.publish.{function}": instead})
         assert dead.returncode == -signal.SIGKILL, dead.stderr
@@ -250,8 +249,12 @@ def test_an_account_is_published_by_one_process_at_a_time(source: str, warehouse
 def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, tmp_path: Path) -> None:
     execute(warehouse, "CREATE ROLE reader LOGIN", "CREATE SCHEMA rights_marts")
     assert refused(source, warehouse.replace("postgres@", "reader@"), "--schema", "rights") == (
+        "This PostgreSQL user may not create the tables. Let the owner of the database run GRANT USAGE, CREATE ON "
+        "SCHEMA rights_marts TO reader; and run again.\n"
+    )
+    assert refused(source, warehouse.replace("postgres@", "reader@"), "--schema", "rights", "--only", "tables") == (
         "This PostgreSQL user may not create the tables. Let the owner of the database run GRANT CREATE ON DATABASE "
-        "postgres TO reader; GRANT USAGE, CREATE ON SCHEMA rights_marts TO reader; and run again.\n"
+        "postgres TO reader; and run again.\n"
     )
     assert refused(source, warehouse.replace("postgres@", "nobody:s3cretPass@")) == (
         'The warehouse did not take the tables: role "nobody" does not exist. Correct the user in --to, or create it '
@@ -283,7 +286,11 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, tmp_p
 
 
 def test_a_disk_that_is_full_is_told_in_a_sentence(tmp_path: Path) -> None:
-    error = type("DiskFull", (psycopg2.OperationalError,), {"pgcode": "53100"})("could not extend file")
-    assert str(failed(error, tmp_path)).startswith("The disk of the warehouse is full: could not extend file. Make ro")
+    disk_full = type("DiskFull", (psycopg2.OperationalError,), {"pgcode": "53100"})("could not extend file")
+    assert str(failed(disk_full, tmp_path)).startswith(
+        "The disk of the warehouse is full: could not extend file. Make ro"
+    )
     full = OSError(errno.ENOSPC, "No space left on device")
-    assert str(failed(full, tmp_path)).startswith(f"Rows under way cannot be kept in {tmp_path}: No space left on")
+    for error in (full, duckdb.IOException('Could not write file "x.csv": No space left on device')):
+        said = str(failed(error, tmp_path))
+        assert said.startswith(f"Rows under way cannot be kept in {tmp_path}: No space left on device. Make room there")

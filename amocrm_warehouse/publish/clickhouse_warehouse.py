@@ -23,9 +23,9 @@ from amocrm_warehouse.publish.published_tables import (
     JSON,
     LIST,
     PROJECT,
-    Batches,
     Column,
     PublishError,
+    Source,
     Table,
     foreign_tables,
     in_native_types,
@@ -66,7 +66,7 @@ class ClickhouseWarehouse:
         self._shown = without_password(address)
         self._server = _server(address)
 
-    def replace(self, project: str, tables: list[Table], batches: Batches, folder: Path) -> dict[str, int]:  # noqa: ARG002
+    def replace(self, project: str, tables: list[Table], source: Source, folder: Path) -> dict[str, int]:  # noqa: ARG002
         """Replaces a project's partition of each table. Returns the number of rows, by table."""
         own = {table.schema: f"{table.schema}_load_{project}" for table in tables}
         try:
@@ -79,7 +79,7 @@ class ClickhouseWarehouse:
                         client.command(f"CREATE DATABASE `{loading}`")
                     for table in tables:
                         _make(client, table)
-                    counts = {table.full_name: _load(client, table, own[table.schema], batches) for table in tables}
+                    counts = {table.full_name: _load(client, table, own[table.schema], source) for table in tables}
                     for table in tables:
                         _put(client, project, table, own[table.schema], counts[table.full_name])
                 finally:
@@ -122,11 +122,11 @@ def _make(client: Any, table: Table) -> None:
             client.command(f"ALTER TABLE {_name(table)} COMMENT COLUMN `{column.name}` {words}")
 
 
-def _load(client: Any, table: Table, own: str, batches: Batches) -> int:
+def _load(client: Any, table: Table, own: str, source: Source) -> int:
     """Loads the rows into a table of the database `own`. Returns their number."""
     client.command(f"CREATE TABLE `{own}`.`{table.name}` AS {_name(table)}")
     count = 0
-    for batch in batches(table):
+    for batch in source.batches(table):
         count += batch.num_rows
         client.insert_arrow(table.name, pa.Table.from_batches([in_native_types(batch, table)]), database=own)
     arrived = client.query(f"SELECT count() FROM `{own}`.`{table.name}`").result_rows[0][0]

@@ -21,8 +21,6 @@ from amocrm_warehouse.publish.sql_warehouse import SqlWarehouse
 
 LONGEST_COMMENT = 1024
 """Letters of a column's comment past which MariaDB refuses it."""
-ROWS_AT_ONCE = 2_000
-"""Rows of an INSERT. Without a bound dlt takes a whole file of rows as Python objects into memory."""
 LONGEST_WAIT = 86_400
 """Time for which a project waits until another one has been put into the tables (seconds)."""
 
@@ -38,10 +36,6 @@ class TypeMapper(MysqlVariantTypeMapper):
 
 
 class Capabilities(MysqlDialectCapabilities):
-    def adjust_capabilities(self, caps: Any, dialect: Any) -> None:
-        super().adjust_capabilities(caps, dialect)
-        caps.max_rows_per_insert = ROWS_AT_ONCE
-
     def type_mapper_class(self) -> type[TypeMapper]:
         return TypeMapper
 
@@ -64,8 +58,8 @@ class mariadb(factory):  # noqa: N801 - dlt stores a destination by the name of 
 
 
 class MariaWarehouse(SqlWarehouse):
-    file_format = "parquet"
-    loaded_at_once = 1  # more wait for each other: rows become SQL in Python
+    null = "NULL"
+    plain = True
 
     def __init__(self, address: str) -> None:
         super().__init__(mariadb(_url(address)))
@@ -89,6 +83,17 @@ class MariaWarehouse(SqlWarehouse):
                 yield
             finally:
                 client.execute_sql("SELECT RELEASE_ALL_LOCKS()")
+
+    def _copy(self, transaction: Any, file: Path, table: str, columns: str) -> None:
+        """Raises PublishError if MariaDB took a value as another one, which is a mere warning where files are local."""
+        place = str(file).replace("\\", "\\\\").replace("'", "\\'")
+        run = transaction.native_connection.exec_driver_sql
+        run(
+            f"LOAD DATA LOCAL INFILE '{place}' INTO TABLE {table} CHARACTER SET utf8mb4 FIELDS TERMINATED BY ',' "
+            f"OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n' ({columns})"
+        )
+        if warnings := run("SHOW WARNINGS LIMIT 1").fetchall():
+            raise PublishError(f"MariaDB does not hold a value of {table}: {warnings[0][2]}. Its tables are as before.")
 
     def _take_turn(self, transaction: Any, schemas: list[str]) -> None:
         """Waits for other projects: their deleted rows lock the gaps into which this one inserts."""
@@ -114,7 +119,7 @@ def _url(address: str) -> str:
                 url.hostname,
                 url.port or 3306,
                 url.path.strip("/") or None,
-                {"charset": "utf8mb4"},
+                {"charset": "utf8mb4", "local_infile": "1"},
             ).render_as_string(hide_password=False)
     except ValueError:
         pass  # the host or the port cannot be one

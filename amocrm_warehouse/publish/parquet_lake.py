@@ -21,9 +21,9 @@ from pyarrow import fs, parquet
 from amocrm_warehouse.database_address import without_password
 from amocrm_warehouse.publish.published_tables import (
     PROJECT,
-    Batches,
     Column,
     PublishError,
+    Source,
     Table,
     in_native_types,
     other_type,
@@ -52,12 +52,12 @@ class ParquetLake:
             )
         )
 
-    def replace(self, project: str, tables: list[Table], batches: Batches, folder: Path) -> dict[str, int]:  # noqa: ARG002
+    def replace(self, project: str, tables: list[Table], source: Source, folder: Path) -> dict[str, int]:  # noqa: ARG002
         """Replaces a project's file of each table, one after another. Returns the number of rows, by table."""
         try:
             before = {table.full_name: self._columns_before(project, table) for table in tables}
             return {
-                table.full_name: self._write(project, table, before[table.full_name], batches(table))
+                table.full_name: self._write(project, table, before[table.full_name], source.batches(table))
                 for table in tables
             }
         except (OSError, pa.ArrowException) as error:

@@ -6,9 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from amocrm_warehouse.database import DATABASE_ERRORS
 from amocrm_warehouse.database_address import DEFAULT, listed, remembered, without_password
@@ -20,11 +18,6 @@ from amocrm_warehouse.publish.published_tables import LANGUAGES, MARTS, TABLES, 
 from amocrm_warehouse.publish.warehouse_address import warehouse
 from amocrm_warehouse.sync.table_lock import one_writer
 from amocrm_warehouse.table_names import SCHEMA
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from amocrm_warehouse.publish.published_tables import Batches, Table
 
 
 def publish(
@@ -49,7 +42,7 @@ def publish(
             "most."
         )
     target = warehouse(to)
-    with opened_source(source, dataset) as opened:
+    with opened_source(source, dataset, line.count) as opened:
         there = opened.projects(only)
         if missing := [project for project in projects if project not in there]:
             raise ValueError(
@@ -65,13 +58,8 @@ def publish(
             tables = opened.tables(project, only, schema, language)
             with one_writer(without_password(to), f" publish {schema} {project}", "publish") as folder:
                 line.begin(f"publishing {project},", len(tables))
-                published[project] = target.replace(project, tables, partial(_counted, opened.batches, line), folder)
+                published[project] = target.replace(project, tables, opened, folder)
         return published
-
-
-def _counted(batches: Batches, line: LiveLine, table: Table) -> Iterator[pa.RecordBatch]:
-    yield from batches(table)
-    line.count()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -115,9 +115,13 @@ class Table:
 
 
 class Source:
-    """An opened database, as it is at one moment. `dataset`: the schema of the connector's tables in it."""
+    """An opened database, as it is at one moment.
 
-    def __init__(self, database: str, connection: Any, dataset: str) -> None:
+    `dataset`: the schema of the connector's tables in it. `done`: called after each table that has been read.
+    """
+
+    def __init__(self, database: str, connection: Any, dataset: str, done: Callable[[], None]) -> None:
+        self._done = done
         self._is_file = is_file(database)
         self._connection = connection
         self._run = run_on(connection, database)
@@ -201,6 +205,24 @@ class Source:
             yield batch
         if came != there:
             raise PublishError(f"Of the {there:,} rows of {table.name} only {came:,} could be read. Run again.")
+        self._done()
+
+    def write_csv(self, table: Table, file: Path, null: str, *, plain: bool) -> int:
+        """Writes the rows of a table into a file, without making them Python's. Returns how many there are.
+
+        `null`: what stands for null; a text of these letters is quoted. `plain`: booleans as 1 and 0, moments in UTC
+        without their zone.
+        """
+        columns = ", ".join(_in_csv(column, plain) for column in table.columns)
+        rows = f"SELECT {columns} FROM ({table.rows}) AS read"
+        if self._is_file:
+            self._run(f"COPY ({rows}) TO {_literal(str(file))} (FORMAT csv, HEADER false, NULLSTR {_literal(null)})")
+        else:
+            with file.open("wb") as opened_file, self._connection.cursor() as cursor:
+                cursor.copy_expert(f"COPY ({rows}) TO STDOUT (FORMAT csv, NULL {_literal(null)})", opened_file)
+        there: int = self._run(f"SELECT count(*) FROM ({table.rows}) AS counted")[1][0][0]
+        self._done()
+        return there
 
     def _of_duckdb(self, table: Table) -> Iterator[pa.RecordBatch]:
         for batch in self._connection.execute(table.rows).fetch_record_batch(ROWS):
@@ -226,17 +248,25 @@ def _with_lists(values: pa.Array, kind: pa.DataType) -> pa.Array:
     return pa.array([None if text is None else json.loads(text) for text in values.to_pylist()], LIST)
 
 
-Batches = Callable[[Table], Iterator[pa.RecordBatch]]
-
-
 @contextmanager
-def opened_source(database: str, dataset: str) -> Iterator[Source]:
-    """Opens a database to read. Raises ValueError for a wrong address, and one of DATABASE_ERRORS."""
-    with closing(opened(database, read_only=True)) as connection:
+def opened_source(database: str, dataset: str, done: Callable[[], None] = lambda: None) -> Iterator[Source]:
+    """Opens a database to read. `done`: called after each table that has been read.
+
+    Raises ValueError for a wrong address, and one of DATABASE_ERRORS.
+    """
+    with closing(opened(database, read_only=True, bulk=True)) as connection:
         if not is_file(database):
             with connection.cursor() as cursor:
                 cursor.execute("SET TimeZone = 'UTC'; SET client_encoding = 'UTF8'; SET datestyle = 'ISO'")
-        yield Source(database, connection, dataset)
+        yield Source(database, connection, dataset, done)
+
+
+def _in_csv(column: Column, plain: bool) -> str:
+    """Returns SQL of a column's value as a file of rows has it."""
+    name = f'"{column.name}"'
+    if column.type == pa.timestamp("us", "UTC"):  # DuckDB would write it in the zone of the machine
+        return f"CAST({name} AT TIME ZONE 'UTC' AS VARCHAR)" + ("" if plain else " || '+00'")
+    return f"CAST({name} AS INTEGER)" if plain and column.type == pa.bool_() else name
 
 
 def _of_csv(file: IO[bytes], table: Table) -> Iterator[pa.RecordBatch]:

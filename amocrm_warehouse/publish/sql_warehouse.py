@@ -1,9 +1,8 @@
 """A database on a server that publish writes to by dlt, and how PostgreSQL is one.
 
-dlt loads an account's rows into a schema of this account alone. One transaction then puts them into the tables that all
-accounts share, in the place of the account's rows there. A reader sees the rows before or the rows after, in all
-tables alike. A process that is killed before the end of that transaction leaves the shared tables as they were, and
-the next run of the account drops its schema.
+dlt makes the tables that all accounts share, and their new columns. An account's rows are written into files first; one
+transaction then puts them into the tables, in the place of the account's rows there. A reader sees the rows before or
+the rows after, in all tables alike. A process that is killed leaves the tables as they were.
 """
 
 from __future__ import annotations
@@ -11,11 +10,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from amocrm_warehouse.database_errors import RIGHTS, check_rights
@@ -24,22 +25,20 @@ from amocrm_warehouse.publish.published_tables import (
     LIST,
     MARTS,
     PROJECT,
-    Batches,
     Column,
     PublishError,
+    Source,
     Table,
     foreign_tables,
     other_type,
 )
 from amocrm_warehouse.sync.destination import KINDS, destination
-from amocrm_warehouse.sync.loader import DISK_FULL, DltSource, cause_of, dlt, reason_of
+from amocrm_warehouse.sync.loader import DISK_FULL, cause_of, dlt, reason_of
 from amocrm_warehouse.sync.postgres_destination import lock_tables, one_sync_at_a_time
 from amocrm_warehouse.sync.row_buffer import no_room
 
 NAME = "amocrm_publish"
 """The dlt schema that lists the tables and columns that publish has made."""
-LONGEST_NAME = 63
-"""Letters of a schema's name in PostgreSQL, which cuts off what is more; MariaDB takes one more."""
 LONGEST_PROJECT = 64
 """Letters of a project's id; MariaDB makes an index of a text only if the text has a bound."""
 TYPES: dict[pa.DataType, dict[str, Any]] = {
@@ -58,53 +57,40 @@ OF_TYPE = ("data_type", "precision", "scale", "timezone")
 
 
 class SqlWarehouse:
-    """`file_format`: of dlt's load packages. `loaded_at_once`: tables that are loaded in parallel, which takes memory.
+    """`null`, `plain`: how its files of rows are written, as of Source.write_csv. Methods raise PublishError."""
 
-    Methods raise PublishError.
-    """
-
-    file_format: str
-    loaded_at_once = 4
+    null = ""
+    plain = False
 
     def __init__(self, made: Any) -> None:
         """`made`: dlt's destination."""
-        os.environ.update(
-            LOAD__WORKERS=str(self.loaded_at_once), SCHEMA__NAMING="direct", RESTORE_FROM_DESTINATION="false",
-            NORMALIZE__DATA_WRITER__DISABLE_COMPRESSION="true", EXTRACT__NEXT_ITEM_MODE="fifo",  # one table at a time
-        )  # fmt: skip
+        os.environ.update(SCHEMA__NAMING="direct", RESTORE_FROM_DESTINATION="false")
         self._destination = made
         self._pipelines = dict[Path, Any]()
 
-    def replace(self, project: str, tables: list[Table], batches: Batches, folder: Path) -> dict[str, int]:
+    def replace(self, project: str, tables: list[Table], source: Source, folder: Path) -> dict[str, int]:
         """Replaces the rows of a project in these tables, all at once. Returns the number of rows, by table.
 
-        `folder`: empty, for load packages.
+        `folder`: empty, for the files of rows.
         """
         names = sorted({table.schema for table in tables})
         schemas = {name: [table for table in tables if table.schema == name] for name in names}
         lock = f"publish {names[0].removesuffix(f'_{MARTS}')} {project}"  # the same for marts and tables
-        own = {schema: f"{schema}_load_{project}" for schema in schemas}
-        if (longest := max(map(len, own.values()))) > LONGEST_NAME:
-            raise PublishError(
-                f"Choose a --schema with {longest - LONGEST_NAME} letters less: names are joined from it."
-            )
         try:
-            with self._one_writer(lock, [*schemas, *own.values()], folder) as transaction:
+            with self._one_writer(lock, names, folder) as transaction:
                 for schema, of_schema in schemas.items():
                     with self._client(schema, folder) as client:
                         self._agree(client, of_schema)
                 counts = dict[str, int]()
+                for table in tables:
+                    counts[table.full_name] = source.write_csv(table, _file(table, folder), self.null, plain=self.plain)
                 for schema, of_schema in schemas.items():
-                    with self._client(own[schema], folder) as client:
-                        _drop(client.sql_client, own[schema])
-                    counts |= self._load(own[schema], of_schema, batches, folder)
                     with self._alone(schema, folder), self._client(schema, folder) as client:
                         self._make(client, of_schema)
                 self._take_turn(transaction, names)
                 for table in tables:
-                    _put(transaction, project, table, own[table.schema], counts[table.full_name])
-                for schema in own.values():
-                    _drop(transaction, schema)
+                    copy = partial(self._copy, transaction, _file(table, folder))
+                    _put(transaction, project, table, counts[table.full_name], copy)
                 transaction.commit_transaction()
         except PublishError:
             raise
@@ -121,6 +107,10 @@ class SqlWarehouse:
 
     def _alone(self, schema: str, folder: Path) -> AbstractContextManager[None]:
         """Keeps other projects from changing the tables of the schema in the block."""
+        raise NotImplementedError
+
+    def _copy(self, transaction: Any, file: Path, table: str, columns: str) -> None:
+        """Adds the rows of a file to a table. `table`, `columns`: as they stand in SQL."""
         raise NotImplementedError
 
     def _take_turn(self, transaction: Any, schemas: list[str]) -> None:
@@ -140,26 +130,6 @@ class SqlWarehouse:
     def _client(self, schema: str, folder: Path) -> Any:
         """Returns dlt's client of a schema of the warehouse."""
         return self._pipeline(schema, folder).destination_client()
-
-    def _load(self, schema: str, tables: list[Table], batches: Batches, folder: Path) -> dict[str, int]:
-        """Loads rows into the tables of a new schema. Returns the number of rows of each table."""
-        counts = {table.full_name: 0 for table in tables}
-
-        def rows(table: Table) -> Iterator[pa.RecordBatch]:
-            for batch in batches(table):
-                counts[table.full_name] += batch.num_rows
-                yield batch
-
-        resources = [
-            dlt.resource(rows(table), name=table.name, columns=_columns(table), write_disposition="append")
-            for table in tables
-        ]
-        pipeline = self._pipeline(schema, folder)
-        pipeline.activate()
-        pipeline.extract(DltSource(dlt.Schema(NAME), NAME, resources), loader_file_format=self.file_format)
-        pipeline.normalize()
-        pipeline.load()
-        return counts
 
     def _make(self, client: Any, tables: list[Table]) -> None:
         """Makes the tables and columns that the warehouse does not have yet, and describes them."""
@@ -215,8 +185,6 @@ class SqlWarehouse:
 
 
 class PostgresWarehouse(SqlWarehouse):
-    file_format = "csv"
-
     def __init__(self, address: str) -> None:
         super().__init__(destination(KINDS["postgresql"], address))
 
@@ -236,6 +204,10 @@ class PostgresWarehouse(SqlWarehouse):
     def _alone(self, schema: str, folder: Path) -> Iterator[None]:
         with self._pipeline(schema, folder).sql_client() as client, one_sync_at_a_time(client, schema):
             yield
+
+    def _copy(self, transaction: Any, file: Path, table: str, columns: str) -> None:
+        with file.open("rb") as rows, transaction.native_connection.cursor() as cursor:
+            cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)", rows)
 
     def _describe(self, client: Any, table: str, column: str, description: str) -> None:
         name = f"{client.make_qualified_table_name(table)}.{client.escape_column_name(column)}"
@@ -261,28 +233,21 @@ def _type(hints: Mapping[str, Any]) -> str:
     return f"{hints['data_type']}{scale}{zone}"
 
 
-def _put(transaction: Any, project: str, table: Table, own: str, count: int) -> None:
-    """Replaces the project's rows of a shared table by those in the schema `own`."""
-    shared, loaded = (
-        ".".join(transaction.make_qualified_table_name_path(table.name, dataset_name=schema))
-        for schema in (table.schema, own)
-    )
+def _file(table: Table, folder: Path) -> Path:
+    return folder / f"{table.full_name}.csv"
+
+
+def _put(transaction: Any, project: str, table: Table, count: int, copy: Callable[[str, str], None]) -> None:
+    """Replaces the project's rows of a shared table. `copy`: adds the new ones. `count`: how many these are."""
+    shared = ".".join(transaction.make_qualified_table_name_path(table.name, dataset_name=table.schema))
     own_rows = f"{transaction.escape_column_name(PROJECT)} = %s"
     transaction.execute_sql(f"DELETE FROM {shared} WHERE {own_rows}", project)
-    if count:  # dlt makes no table for no rows
-        columns = ", ".join(transaction.escape_column_name(name) for name in table.arrow.names)
-        transaction.execute_sql(f"INSERT INTO {shared} ({columns}) SELECT {columns} FROM {loaded}")
+    copy(shared, ", ".join(transaction.escape_column_name(name) for name in table.arrow.names))
     [(arrived,)] = transaction.execute_sql(f"SELECT count(*) FROM {shared} WHERE {own_rows}", project)
     if arrived != count:
         raise PublishError(
             f"Of the {count:,} rows of {table.full_name} {arrived:,} arrived. The warehouse is as before: run again."
         )
-
-
-def _drop(client: Any, schema: str) -> None:
-    with client.with_alternative_dataset_name(schema):
-        if client.has_dataset():
-            client.drop_dataset()
 
 
 def _failed(error: Exception, folder: Path) -> ValueError:
@@ -295,6 +260,8 @@ def _failed(error: Exception, folder: Path) -> ValueError:
     cause = cause_of(error)
     if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
         return no_room(folder, cause)
+    if isinstance(cause, duckdb.IOException) and os.strerror(errno.ENOSPC) in str(cause):
+        return no_room(folder, OSError(errno.ENOSPC, ""))
     reason = reason_of(error).rstrip(".")
     if getattr(cause, "pgcode", None) == DISK_FULL or os.strerror(errno.ENOSPC) in reason:
         return PublishError(
