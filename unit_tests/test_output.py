@@ -150,7 +150,7 @@ def test_a_state_tells_the_number_of_rows_before_it(monkeypatch: pytest.MonkeyPa
     messages = [*lines("deals", [{"id": 1}, {"id": 2}]), *lines("users", [{"id": 3}]), state]
     monkeypatch.setattr(source, "read", lambda *_: iter(messages))
     [told] = Entrypoint(source, Output(Pipe())).read(source.spec(logging.getLogger()), {}, None, [])
-    assert told.state and told.state.sourceStats and told.state.sourceStats.recordCount == 2
+    assert told.state.sourceStats.recordCount == 2  # type: ignore[union-attr]
 
 
 def test_what_other_threads_say_comes_between_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
