@@ -379,16 +379,33 @@ def middle(values: Iterable[float | None]) -> float | None:
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def hours(ask: Asking) -> list[Row]:
-    found: dict[Any, Row] = {}
-    for row in ask.rows("hours"):
-        own = found.setdefault(
-            (row["project_id"], row["weekday"]),
-            {"project_id": row["project_id"], "weekday": WEEKDAYS[row["weekday"] - 1], "actions": 0, "by_hour": {}},
-        )
-        own["actions"] += row["actions"]
-        own["by_hour"][str(row["hour"])] = row["actions"]
-    return list(found.values())
+def by_hour(query: str, count: str) -> Callable[[Asking], list[Row]]:
+    """Returns a function that counts by weekday and hour of the account's clock."""
+
+    def rows(ask: Asking) -> list[Row]:
+        found: dict[Any, Row] = {}
+        for row in ask.rows(query):
+            own = found.setdefault(
+                (row["project_id"], row["weekday"]),
+                {"project_id": row["project_id"], "weekday": WEEKDAYS[row["weekday"] - 1], count: 0, "by_hour": {}},
+            )
+            own[count] += row[count]
+            own["by_hour"][str(row["hour"])] = row[count]
+        return list(found.values())
+
+    return rows
+
+
+SPEEDS = ("up_to_5_minutes", "5_to_15_minutes", "15_to_60_minutes", "1_to_4_hours", "later")
+"""Classes of the working time until the first touch, as metrics.yaml numbers them."""
+
+
+def speed(ask: Asking) -> list[Row]:
+    """Returns deals by the working time until a person's first touch, and what is won of them."""
+    return [
+        row | {"speed": "not_touched_yet" if row["speed"] is None else SPEEDS[row["speed"]]}
+        for row in ask.rows("speed")
+    ]
 
 
 def beside_median(ask: Asking) -> list[Row]:

@@ -61,6 +61,8 @@ UNREAD = {
     "statuses": "Names and order of stages and pipelines are unknown.",
     "users": "Names of users are unknown.",
     "groups": "Teams are unknown.",
+    "deal_catalog_elements": "Goods of deals are unknown, not zero.",
+    "catalog_elements": "Names and prices of goods are unknown.",
 }
 """The sentence of an answer about a table that was not read."""
 CLOSER = ("deal_responsible_changes", "users")
@@ -137,9 +139,35 @@ TOOLS: dict[str, Tool] = {
         reads=("deal_statuses", "statuses"),
     ),
     "loss_reasons": Tool(
-        "Why deals are lost: lost deals and their money by reason, the most frequent first (null: no reason given).",
-        {"reasons": shapes.reasons}, OF_DEALS, CLOSING,
+        "Why deals are lost: lost deals and their money by reason, the most frequent first (null: no reason given); "
+        "and the same by month.",
+        {"reasons": shapes.reasons, "months": "reasons_by_month"}, OF_DEALS, CLOSING,
         reads=("loss_reasons", *CLOSER),
+    ),
+    "what_moved": Tool(
+        "What became of the open money between the start and the end of the days, by pipeline and manager: at_start + "
+        "came_new + came_back + grew + moved_in - shrank - moved_out - left_won - left_lost - left_deleted = at_end.",
+        {"moved": "moved"}, ("pipeline", *OF_PEOPLE), "the day of each change, by whole months that the days touch",
+        notes=("left_won are deals that were won then, with their budgets of that moment, also if they were opened "
+               "again later: it may differ from the sales.",
+               "moved_in and moved_out are deals that went from one pipeline or manager to another.",
+               "A pipeline or manager without any open deal in these months is left out; null: changes of budgets were "
+               "not read."),
+        rows=100,
+        reads=("deal_statuses", "deal_sale_changes", "deal_responsible_changes", "users", "statuses"),
+    ),
+    "new_and_repeat": Tool(
+        "Deals of new and of repeat customers (is_repeat): created in the days, and what is won of them now.",
+        {"customers": "repeat"}, OF_DEALS, CREATION,
+        notes=("A customer is repeat if the main contact or the company had won a deal before this one began; null: "
+               "the deal has neither.",),
+    ),
+    "goods": Tool(
+        "What is sold: goods of the deals won and of the purchases made in the days, by present prices.",
+        {"goods": "goods"}, ("pipeline", *OF_PEOPLE), "the day of winning or of the purchase", rows=100,
+        notes=("amoCRM keeps no price of the sale: amount_now is the quantity times the present price, null if that is "
+               "not known.",),
+        reads=("deal_catalog_elements", "catalog_elements"),
     ),
     "sources": Tool(
         "Where deals come from: deals created in the days by source (null: none), and what is won of them now.",
@@ -209,11 +237,15 @@ TOOLS: dict[str, Tool] = {
     ),
     "incoming": Tool(
         "How people handle incoming chats, calls and new deals, by manager: first answer, unanswered chats, missed "
-        "calls, clients who wait now, first touch of new deals. worst names who is worst by each measure among people "
+        "calls and calls back within an hour, clients who wait now, first touch of new deals and what is won by its "
+        "speed, new deals by weekday and hour. worst names who is worst by each measure among people "
         f"with at least {ENOUGH} cases, beside the median of people.",
-        {"worst": worst, "managers": incoming}, ("pipeline", *OF_PEOPLE),
+        {"worst": worst, "managers": incoming, "calls": "calls", "speed": shapes.speed,
+         "new_deals": shapes.by_hour("created_by_hour", "deals")}, ("pipeline", *OF_PEOPLE),
         "chats: the day they began; calls: the day of the call; deals: the day of creation", rows=30,
-        notes=(f"worst compares present users with at least {ENOUGH} cases; robots and removed users are left "
+        notes=("speed is the working time from a deal's creation to a person's first call or message, beside what is "
+               "won of these deals now. It is no proof of a cause: who wants to buy may also be touched earlier.",
+               f"worst compares present users with at least {ENOUGH} cases; robots and removed users are left "
                 "out. No single measure says who is worst of all: name the measure.",
                "waiting_now is as of now, whatever the days."),
         reads=("messages", "calls", "users"),
@@ -235,7 +267,7 @@ TOOLS: dict[str, Tool] = {
     "working_hours": Tool(
         "When people work: what they did (calls, messages, notes, moves, tasks done) by weekday and hour of the "
         "account's clock.",
-        {"weekdays": shapes.hours}, ("pipeline", *OF_PEOPLE), "the day of the act",
+        {"weekdays": shapes.by_hour("hours", "actions")}, ("pipeline", *OF_PEOPLE), "the day of the act",
         reads=ACTS,
     ),
     "manager_card": Tool(

@@ -17,7 +17,7 @@ from .measure import ROOT, run, sandbox
 PROJECT = "1001"
 MOST_TO_BUILD, MOST_TO_REPORT = 60, 10
 """Limits on the time for the models and for the report (seconds)."""
-LARGEST = 2_000_000
+LARGEST = 3_000_000
 """Limit on the size of the report (bytes)."""
 REPORT = """
 import sys

@@ -52,7 +52,8 @@ STREAMS = [
     "deal_sale_changes", "events", "tasks", "notes", "calls", "messages", "customer_transactions",
     "talks", "deal_field_changes", "contact_field_changes", "company_field_changes", "customer_field_changes",
     "custom_fields_customers", "contact_responsible_changes", "company_responsible_changes",
-    "customer_responsible_changes", "live_entities",
+    "customer_responsible_changes", "live_entities", "catalog_elements", "custom_fields_catalog_elements",
+    "deal_catalog_elements",
 ]  # fmt: skip
 pytestmark = pytest.mark.xdist_group("browser")
 MASS: dict[str, Any] = {"mass_value_before": "empty"}

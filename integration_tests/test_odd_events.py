@@ -116,6 +116,61 @@ def mistyped() -> dict[str, list[Row]]:
     }  # fmt: skip
 
 
+def callers() -> dict[str, list[Row]]:
+    """Clients who call while one, several or none of their deals are open; and goods of one price, several or none."""
+
+    def own(number: int, contact: int, created: str, status: int = 11, closed: str | None = None) -> Row:
+        return deal(number, status, main_contact=contact, created_at=day(created), closed_at=closed and day(closed))
+
+    def call(number: int, kind: int, card: int, moment: str, direction: str = "in", duration: int = 0) -> Row:
+        return {"note_id": number, "element_type": kind, "element_id": card, "created_at": moment, "phone": "1",
+                "direction": direction, "duration": duration, "responsible_user_id": ANNA}  # fmt: skip
+
+    noon, contact = "2026-10-10T12:00:00Z", 1
+    price = {"value_index": 0, "field_type": "price", "catalog_element_updated_at": day("10-01")}
+    return {
+        "account": [account("Europe/Moscow")],
+        "users": USERS,
+        "statuses": STATUSES,
+        "deals": [
+            own(10, 1, "10-01"),
+            own(20, 2, "10-01"), own(21, 2, "10-02"),
+            own(30, 3, "09-01", 142, "09-05"), own(31, 3, "09-10", 143, "09-20"), own(32, 3, "10-15"),
+            own(40, 4, "10-01", 142, "10-20"), own(41, 4, "10-15"),
+            own(50, 5, "10-15"),
+        ],
+        "deal_statuses": [],
+        "calls": [
+            call(1, contact, 1, noon),
+            call(2, contact, 2, noon), call(3, 2, 21, "2026-10-10T13:00:00Z", "out", 60),
+            call(4, contact, 3, noon), call(5, contact, 3, "2026-10-10T13:00:01Z", "in", 5),
+            call(6, contact, 4, noon, "in", 30),
+            call(7, contact, 5, noon),
+        ],
+        "catalog_elements": [
+            {"catalog_id": 7, "catalog_element_id": number, "name": f"Good {number}", "updated_at": day("10-01")}
+            for number in (1, 2)
+        ],
+        "custom_fields_catalog_elements": [
+            {"catalog_element_id": 1, "custom_field_id": 71, "value": "100", **price},
+            {"catalog_element_id": 1, "custom_field_id": 72, "value": "90.555", **price},
+            {"catalog_element_id": 2, "custom_field_id": 71, "value": "9" * 27, **price},
+            {"catalog_element_id": 2, "custom_field_id": 72, "value": "5",
+             **price, "catalog_element_updated_at": day("09-01")},
+        ],
+        "deal_catalog_elements": [
+            {"lead_id": lead, "catalog_id": 7, "catalog_element_id": good, "quantity": 2.5, "price_id": field,
+             "lead_updated_at": day("12-01")}
+            for lead, good, field in ((30, 1, 72), (40, 1, None), (40, 2, None), (10, 1, 71))
+        ],
+        "customers": [{"customer_id": 9, "name": "", "created_at": day("10-01"), "updated_at": day("10-01")}],
+        "customer_transactions": [
+            {"transaction_id": 90, "customer_id": 9, "completed_at": noon,
+             "catalog_elements": [{"id": 1, "quantity": 3, "catalog_id": 7, "price_id": 71}]},
+        ],
+    }  # fmt: skip
+
+
 def least(table: str) -> Row:
     """The row of a table that tells least: its key, and null in every other column."""
     properties = json.loads((models.SCHEMAS / f"{table}.json").read_text(encoding="utf-8"))["properties"]
@@ -131,6 +186,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         "least": {name: [least(name)] for name in tables},
         "less": told_less(),
         "mistyped": mistyped(),
+        "callers": callers(),
     }
     folder = tmp_path_factory.mktemp("odd")
     plans = folder / "plans.csv"
@@ -235,6 +291,32 @@ def test_at_any_moment_a_field_has_one_value(ask: Ask) -> None:
     assert of(ask, "entity_history", "entity_id", "AND entity_type = 'customer'") == []
 
 
+def test_a_call_is_of_the_deal_that_was_open_then_and_of_none_if_several_were(ask: Ask) -> None:
+    """If none was, of the newest that had begun. Whoever calls back on another deal of the contact has called back."""
+    columns = "note_id, deal_id, is_missed, called_back_at, is_called_back_in_hour"
+    rows = of(ask, "calls", columns, "AND direction = 'in'", project="callers")
+    assert [tuple(row.values()) for row in rows] == [
+        (1, 10, True, None, False),
+        (2, None, True, "2026-10-10 13:00:00", True),
+        (4, 31, True, "2026-10-10 13:00:01", False),
+        (5, 31, False, None, None),
+        (6, 40, False, None, None),
+        (7, None, True, None, False),
+    ]
+
+
+def test_a_good_has_the_price_that_its_link_names_or_its_only_one(ask: Ask) -> None:
+    """An absurd price has no amount, and a price that the good has no more does not count."""
+    columns = "entity_type, entity_id, transaction_id, name, quantity, price_now, amount_now, currency"
+    rows = of(ask, "goods_sold", columns, project="callers")
+    assert [tuple(row.values()) for row in rows] == [
+        ("customer", 9, 90, "Good 1", 3, 100, 300, "RUB"),
+        ("deal", 30, None, "Good 1", 2.5, 90.56, 226.4, "RUB"),
+        ("deal", 40, None, "Good 1", 2.5, None, None, "RUB"),
+        ("deal", 40, None, "Good 2", 2.5, None, None, "RUB"),
+    ]
+
+
 def test_rows_that_tell_least_cost_no_model(ask: Ask) -> None:
     """Every model is built, which the fixture asserts; and a row without any value is in those of its kind."""
     counted = {
@@ -249,6 +331,7 @@ def test_rows_that_tell_least_cost_no_model(ask: Ask) -> None:
 def test_each_account_has_its_own_today(ask: Ask) -> None:
     rows = ask("SELECT project_id, now_local, today FROM amocrm_staging.int_accounts ORDER BY 1")
     assert [tuple(row.values()) for row in rows] == [
+        ("callers", "2027-01-01 04:00:00", "2027-01-01"),
         ("least", "2027-01-01 01:00:00", "2027-01-01"),
         ("less", "2027-01-01 04:00:00", "2027-01-01"),
         ("mistyped", "2026-12-31 22:00:00", "2026-12-31"),

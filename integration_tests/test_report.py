@@ -13,6 +13,7 @@ import stat
 import struct
 import sys
 from collections import Counter
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -27,8 +28,11 @@ import pytest
 from selenium import webdriver
 
 from amocrm_warehouse import models_command, this_machine
+from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_answers import plain as plain_value
 from amocrm_warehouse.report import report_command as report
+from amocrm_warehouse.report.answers import ANSWERS, answer
+from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
 from sandbox import Account, ManualClock
@@ -40,7 +44,8 @@ from testing.expected.marts import page as expected_page
 from testing.expected.marts.deals import deals
 from testing.expected.marts.sentences import Wording, sentences
 from testing.models import DEALS, LATE_COLUMNS, MARTS
-from testing.report_numbers import check_numbers, choose, known_of, link_to, plain, same, stale_of
+from testing.page_and_answers import BOTH, OF_THEIR_OWN
+from testing.report_numbers import check_filtered, check_numbers, choose, known_of, link_to, plain, same, stale_of
 from testing.report_page import Report, run
 from testing.warehouse import ROOT
 
@@ -173,6 +178,7 @@ def test_each_number_is_the_accounts(
     check_numbers(page, choice)
 
 
+OF_CALLS = ("incoming_calls", "missed_calls", "called_back", "back_within_hour")
 COUNTED = """
   const view = chosen(state.scope, state.period, null);
   return {
@@ -180,6 +186,7 @@ COUNTED = """
     ...metrics(view.created(), "first_touch", "won_of_created", "won_of_created_budget", "source_rate"),
     ...metrics(view.open(), "open_budget"), ...metrics(view.talks(), "talks", "first_response"),
     ...metrics(view.now("talks"), "unanswered"),
+    ...Object.fromEntries(arguments[0].map((name) => [name, sum(view.calls(), name)])),
   };
 """
 
@@ -189,7 +196,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
     """Compares every metric of metrics.yaml, also those that the page shows only by manager or stage."""
     choice = choose(page, known, "1001", "year")
     [people, *_] = page.sections()["managers"]["tables"]
-    told = page.figures() | page.script(COUNTED)
+    told = page.figures() | page.script(COUNTED, OF_CALLS)
     told |= page.script(
         "return { dead: sum(TABLES.stale.filter((row) => row.project_id === '1001'), 'dead'), "
         "dead_budget: sum(TABLES.stale.filter((row) => row.project_id === '1001'), 'dead_budget') }"
@@ -198,6 +205,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
     lost, created = expected_page.of_kind(choice.closed(), "lost"), choice.created()
     talks, first_response, *_ = expected_page.answered([talk for _, talk in expected_page.talks(choice)])
     won_of_created = expected_page.of_kind(created, "won")
+    calls = [sum(counts) for counts in zip(*(row[2:] for row in expected_page.incoming_calls(choice)), strict=True)]
     wanted = expected_page.figures(choice) | {
         "lost": len(lost), "lost_budget": expected_page.money(lost), "closed": len(choice.closed()),
         "won_of_created": len(won_of_created), "won_of_created_budget": expected_page.money(won_of_created),
@@ -207,6 +215,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
         "unanswered": len(expected_page.waiting_talks(choice)),
         "overdue": sum(row[-2] for row in expected_page.managers(choice)),
         "stale": len(expected_page.stale_rows(choice)),
+        **dict(zip(OF_CALLS, calls, strict=True)),
         "dead": len(stale_of(choice)), "dead_budget": expected_page.money(stale_of(choice)),
     }  # fmt: skip
     assert wanted.keys() == METRICS.keys()
@@ -788,6 +797,106 @@ def test_a_bar_opens_its_deals(page: Report) -> None:
     assert title == f"Reasons of loss · {reason} · Deals" or reason == "no reason given"
 
 
+def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: dict[str, oracle.Known]) -> None:
+    """By default the two with the highest sales; whom somebody chooses stays in the address."""
+    choice = choose(page, known, "1001", "last12")
+    listed = {row["user_id"] for row in known["1001"].all("users")}
+    sales = {user: row[2] for (_, user), row in expected_page.managers_by_id(choice).items() if user in listed}
+    best = sorted((amount for amount in sales.values()), reverse=True)[:2]
+    [figures, *_] = page.sections()["sides"]["tables"]
+    assert [row[4] for row in figures] == plain(best)
+    pair = [value for value in page.options("who") if re.match(r"1001/\d", value)][1:3]
+    page.script("location.hash += `&folds=sides&sides=${arguments[0].join(',')}`", pair)
+    page.wait()
+    views = [replace(choice, users=frozenset({int(one.rpartition("/")[2])})) for one in pair]
+    shown = page.sections()["sides"]
+    for row, view in zip(shown["tables"][0], views, strict=True):
+        wanted = expected_page.figures(view)
+        names = ("created", "won", "won_budget", "rate", "average", "days_to_win")
+        assert plain([row[place] for place in (1, 3, 4, 6, 7, 8)]) == plain([wanted[name] for name in names])
+        assert plain(row[2]) == plain(expected_page.first_touch(view))
+    funnels = [{one.name: one.rows for one in expected_page.funnel(view)} for view in views]
+    for caption, rows in zip(shown["captions"][1:], shown["tables"][1:], strict=True):
+        both = [of.get(caption.partition(": ")[2]) for of in funnels]
+        for place, (stage, *values) in enumerate(rows):
+            of = [rows_of[place] if rows_of else [stage, 0, None, None, 0, None, None, 0] for rows_of in both]
+            assert plain([stage, *values]) == plain([of[0][0], *(one[column] for column in (1, 2, 5, 6) for one in of)])
+    assert {caption.partition(": ")[2] for caption in shown["captions"][1:]} == {name for of in funnels for name in of}
+    assert f"sides={'%2C'.join(one.replace('/', '%2F') for one in pair)}" in page.script("return location.hash")
+
+
+BESIDE = [
+    ("1001", "last12", ""), ("1001/", "quarter", ""), ("1001", "year", "team"), ("1001", "last3", "9"),
+    ("1001/", "2025-03-05..2025-11-17", "9"), ("1003", "all", ""), ("1001", "2025-11-03..2025-11-29", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("scope", "period", "who"), BESIDE)
+def test_page_and_answers_count_the_same(
+    page: Report, known: dict[str, oracle.Known], database: str, scope: str, period: str, who: str
+) -> None:
+    """Each table that JavaScript counts for the page, and SQL for the workbook and the assistant, in each choice."""
+    assert BOTH.keys() | OF_THEIR_OWN == ANSWERS.keys()
+    choice = choose(page, known, scope, "last12" if ".." in period else period, who)
+    if ".." in period:
+        page.script("choosePeriod(arguments[0]); return show()", period)
+        choice = replace(choice, first=page.chosen()[0], last=page.chosen()[1])
+    [project] = [name for name, one in known.items() if one in choice.known]
+    pipelines = choice.pipeline and frozenset({(project, choice.pipeline)})
+    users = None if choice.users is None else frozenset((project, user) for user in choice.users)
+    shown = page.sections()
+    with reading(database) as run:
+        today = last_months(run).days[project].today
+        asked = Choice({project: Days(choice.first, choice.last, today)}, pipelines or None, users)
+        for name, (of_answer, of_page) in BOTH.items():
+            told = of_answer(answer(run, name, asked).dicts())
+            assert same(of_page(shown), told), name
+
+
+def of_most_deals(options: dict[int, set[str]], deals_there: Collection[int]) -> str:
+    """Returns the option that most deals have."""
+    counts = Counter(option for deal, own in options.items() if deal in deals_there for option in own)
+    return max(sorted(counts), key=counts.__getitem__)
+
+
+def test_deals_are_filtered_by_tag_source_and_field(page: Report, known: dict[str, oracle.Known]) -> None:
+    """By one, by two together, and by none at all; the choice stands in the address, and its plan is left out."""
+    choice = choose(page, known, "1001", "last12")
+    rows = {deal["deal_id"]: deal for deal in deals(known["1001"]) if not deal["is_deleted"]}
+    sets: dict[str, dict[int, set[Any]]] = {"source": {}, "tag": {}}
+    for deal in rows.values():
+        if source := expected_page.source_of(deal):
+            sets["source"][deal["deal_id"]] = {source}
+    for tag in known["1001"].all("deal_tags"):
+        sets["tag"].setdefault(tag["lead_id"], set()).add(tag["name"])
+    for value in known["1001"].all("custom_fields_deals"):
+        if value["field_type"] in ("select", "multiselect", "radiobutton", "category"):
+            own = sets.setdefault(f"1001/{value['custom_field_id']}", {})
+            own.setdefault(value["lead_id"], set()).add(value["value"])
+    names = page.script("return [...document.querySelectorAll('#more select')].map((one) => one.dataset.filter)")
+    assert sorted(names) == sorted(sets)
+    fields = [name for name in sets if name.startswith("1001/")]
+    assert fields
+    best = {name: of_most_deals(of, rows) for name, of in sets.items()}
+    where: list[list[Any]] = []
+    for asked in (
+        {"tag": best["tag"]}, {"source": best["source"]}, {"source": None},
+        {fields[-1]: best[fields[-1]], "tag": None},
+    ):  # fmt: skip
+        where = [[name, option] for name, option in asked.items()]
+        left = {deal for deal in rows if all(option in sets[name].get(deal, {None}) for name, option in asked.items())}
+        assert left
+        page.script("state.where = new Map(arguments[0]); return show()", where)
+        check_filtered(page, replace(choice, deals=frozenset(left)))
+    assert page.sections()["money"]["notes"] == ["The plan is for all deals, so it is not shown with a filter."]
+    page.script("location.reload()")
+    page.wait()
+    assert page.script("return [...state.where]") == where
+    page.script("const one = find('#more select'); one.value = '0'; one.onchange();")
+    page.wait()
+    assert page.script("return state.where.size") == 1
+
+
 SORTED = (
     "return [...document.querySelector('#managers tbody').rows].map((row) => row.cells[arguments[0]].dataset.value)"
 )
@@ -898,6 +1007,29 @@ def test_a_definition_is_that_of_its_number(page: Report) -> None:
     assert {"Sold for", "Sold since the first"} <= meant["forecast"].keys()
 
 
+NAMED_BADLY = """
+  const names = ["constructor", "__proto__", "toString"];
+  const [deals, goods_of] = [TABLES.deals.filter((row) => row.stage_kind === "lost"), TABLES.goods];
+  deals.forEach((row, place) => { row.reason = names[place % 3]; });
+  goods_of.forEach((row, place) => { row.good = names[place % 3]; });
+  return show();
+"""
+
+
+def test_reasons_and_goods_may_have_any_name(page: Report) -> None:
+    page.choose("1001", "all")
+    before = page.sections()
+    page.script(NAMED_BADLY)
+    page.wait()
+    shown = page.sections()
+    for name in ("reasons", "goods"):
+        assert {"constructor", "__proto__", "toString"} >= {row[0] for row in shown[name]["tables"][0]}
+        assert sum(row[1] for row in shown[name]["tables"][0]) >= sum(row[1] for row in before[name]["tables"][0]) > 0
+    lost = [sum(column) for column in zip(*(row[1:] for row in shown["reasons"]["tables"][1]), strict=True)]
+    assert sum(lost[:-1]) == lost[-1] == sum(row[1] for row in shown["reasons"]["tables"][0])
+    assert page.script("return document.querySelectorAll('.failed').length") == 0
+
+
 LONGER = "for (const row of TABLES.accounts) row.stale_days = 30; show();"
 
 
@@ -1003,11 +1135,14 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
     shown = page.sections()
     none = {name: section["none"] for name, section in shown.items() if section["none"]}
     of_deals = "There are none in the account."
-    assert none.pop("talks").startswith("Not read: the table messages is not there.")
+    for name, tables in {
+        "talks": "messages", "moved": "deal_sale_changes", "goods": "customer_transactions, deal_catalog_elements",
+    }.items():  # fmt: skip
+        assert none.pop(name).startswith(f"Not read: the table {tables} is not there.")
     assert none == dict.fromkeys(
         (
             "today", "forecast", "funnel", "money", "managers", "reasons", "sources", "cohorts", "stuck", "stale",
-            "hours", "work",
+            "hours", "work", "incoming", "repeat", "sides",
         ),
         of_deals,
     )  # fmt: skip
@@ -1015,7 +1150,7 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
     assert verified.startswith("Compared with amoCRM on Dec 30, 2025")
     assert told == f"The last sync could not read everything:{sentence}"
     assert absent.startswith(
-        "Not read: calls, companies, company_field_changes, company_responsible_changes, contact_field_changes, "
+        "Not read: calls, catalog_elements, companies, company_field_changes, company_responsible_changes, "
     )
     assert empty == "The account has none of: deal_statuses, deals."
     assert page.figures() == {

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from amocrm_warehouse.mcp_queries import AGES, COHORT_MONTHS
-from amocrm_warehouse.mcp_shapes import WEEKDAYS
+from amocrm_warehouse.mcp_shapes import SPEEDS, WEEKDAYS
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 
 from .assistant import ask
@@ -29,6 +29,7 @@ MUCH = {"limit": 500, "kilobytes": 400}
 PLAIN = {
     "managers": "managers", "loss_reasons": "reasons", "sources": "sources", "open_deals": "stuck",
     "stale_deals": "stale", "forecast": "forecast", "conversations": "talks", "activity": "work", "funnel": "funnel",
+    "what_moved": "moved", "new_and_repeat": "repeat", "goods": "goods",
 }  # fmt: skip
 """Tools whose first table is one of the workbook's."""
 SHARES = ("rate", "source_rate")
@@ -129,6 +130,18 @@ def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen
         check_rows(first_table(found[tool]), name, of)
     check_rows(found["sales_overview"]["total"], "figures", choice)
     check_rows(found["sales_overview"]["months"], "money", choice)
+    check_rows(found["loss_reasons"]["months"], "reasons_by_month", choice)
+    check_rows(found["incoming"]["calls"], "calls", choice)
+    speeds = [row | {"speed": (*SPEEDS, "not_touched_yet").index(row["speed"])} for row in found["incoming"]["speed"]]
+    columns, wanted = answers(choice)["speed"]
+    told_speeds = [told(columns, [len(SPEEDS) if speed is None else speed, *row]) for speed, *row in wanted]
+    assert same([[row[one] for one in row if one in told_speeds[0]] for row in speeds], list(map(list_of, told_speeds)))
+    new = {row["weekday"]: row["by_hour"] for row in found["incoming"]["new_deals"]}
+    assert new == {
+        WEEKDAYS[day]: {str(hour): count for hour, count in enumerate(counts) if count}
+        for day, *counts, total in expected_page.created_by_hour(choice)
+        if total
+    }
     check_cards(found["today"]["cards"], choice)
     check_rows(found["today"]["total"], "reasons_today", choice)
     check_rows(found["today"]["total"], "dead", choice)
@@ -153,6 +166,10 @@ def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen
         for row, held in zip(answer["history"], wanted, strict=True):
             shown = [column for column in held if column not in ("from_at", "to_at")]
             assert plain({one: row[one] for one in shown}) == plain({one: as_text(held[one]) for one in shown})
+
+
+def list_of(row: Row) -> list[Any]:
+    return list(row.values())
 
 
 def deal_moments(spans: Mapping[int, list[Row]]) -> list[tuple[int, datetime | None]]:

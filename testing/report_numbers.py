@@ -88,7 +88,8 @@ def check_numbers(page: Report, choice: Choice) -> None:
     people = [row[:3] + row[5:] if len(row) == 10 else row for row in rows_of(tables["managers"][:1])]
     assert same([row for row in people if any(row[1:])], [r for r in expected_page.managers(choice) if any(r[1:])])
     assert not by_day or all(len(row) == 8 for row in rows_of(tables["managers"][:1]))
-    assert same(rows_of(tables["reasons"]), expected_page.reasons(choice))
+    assert same(rows_of(tables["reasons"][:1]), expected_page.reasons(choice))
+    check_new_sections(shown, choice, by_day)
     assert same([row[:5] for row in rows_of(tables["sources"][:1]) if row[1]], expected_page.sources(choice))
     stuck = [[one.name, *row] for one in expected_page.stuck(choice) for row in one.rows]
     assert same([[name, *row] for name, rows in by_pipeline(shown["stuck"]) for row in rows], stuck)
@@ -116,6 +117,91 @@ def check_numbers(page: Report, choice: Choice) -> None:
             ]
         ),
     )
+
+
+SPEEDS = ("up to 5 min", "5–15 min", "15–60 min", "1–4 h", "later", "not touched yet")
+CLIENTS = {False: "new", True: "repeat", None: "no contact, no company"}
+
+
+def check_new_sections(shown: Mapping[str, Any], choice: Choice, by_day: bool) -> None:
+    """Asserts the tables of incoming, of what moved, of losses by month, of new and repeat customers and of goods."""
+    tables = {name: dict(by_pipeline(section)) for name, section in shown.items()}
+    check_deals_that_came(shown, tables, choice, by_day)
+    calls: dict[Any, list[int]] = {}
+    for user, name, *counts in expected_page.incoming_calls(choice):  # who has no id is one in the page
+        own = calls.setdefault(None if user is None else (user, name), [0] * 4)
+        calls[None if user is None else (user, name)] = [one + other for one, other in zip(own, counts, strict=True)]
+    assert same(
+        tables["incoming"].get("Incoming calls", []),
+        [[key and key[1], one, one - missed, missed, missed / one, back, soon]
+         for key, (one, missed, back, soon) in calls.items()],
+    )  # fmt: skip
+    known = [row for row in expected_page.moved(choice) if row[-1] is not None]
+    sums = [sum(row[4 + place] for row in known) for place in range(len(expected_page.MOVES))]
+    for title, column in (("By pipeline", 1), ("By manager", 3)):
+        wanted = [
+            [name, start, *(value for value, total in zip(moves, sums, strict=True) if total), end]
+            for name, start, *moves, end in expected_page.moved_by(choice, column)
+        ]
+        found = tables["moved"].get(title, [])
+        assert same(found, [row for row in wanted if any(row[1:])])
+        for row in found:
+            heads = [name for name, total in zip(expected_page.MOVES, sums, strict=True) if total]
+            sign = {name: 1 if place < 4 else -1 for place, name in enumerate(expected_page.MOVES)}
+            moves = sum(sign[name] * value for name, value in zip(heads, row[2:-1], strict=True))
+            assert row[1] + moves == pytest.approx(row[-1], abs=0.01 + 1e-9 * max(map(abs, row[1:])))
+    for title, is_purchase in (("In won deals", False), ("In purchases", True)):
+        goods: dict[Any, list[Any]] = {}
+        for name, bought, sales, quantity, money in expected_page.goods(choice):
+            if bought == is_purchase:
+                own_sales, own_quantity, own_money = goods.get(name, [0, 0, None])
+                both = [one for one in (own_money, money) if one is not None]
+                goods[name] = [own_sales + sales, own_quantity + quantity, sum(both) if both else None]
+        assert same(tables["goods"].get(title, []), [[name, *of] for name, of in goods.items()])
+
+
+def check_deals_that_came(shown: Mapping[str, Any], tables: Mapping[str, Any], choice: Choice, by_day: bool) -> None:
+    """Asserts the tables of new deals, of losses by month, and of new and repeat customers."""
+    created = len(choice.created())
+    assert plain(tables["incoming"].get("Deals by weekday and hour of creation", [])) == plain(
+        expected_page.created_by_hour(choice)
+    )
+    speeds = [
+        [SPEEDS[-1 if speed is None else speed], deals, deals / created, *rest]
+        for speed, deals, *rest in expected_page.speeds(choice)
+    ]
+    assert same(tables["incoming"].get("First touch in working time, and winning", []), speeds)
+    if not by_day:
+        found = [[row[0], sum(row[1:-1]), row[-1]] for row in tables["reasons"].get("By time", [])]
+        months: dict[str, int] = {}
+        for month, _, deals_of, _ in expected_page.reasons_by_month(choice):
+            months[month] = months.get(month, 0) + deals_of
+        assert same(found, [[month, count, count] for month, count in months.items()] if len(months) > 1 else [])
+    repeat = [[CLIENTS[kind], *rest] for kind, *rest in expected_page.repeat_sold(choice)]
+    assert same(rows_of(shown["repeat"]["tables"]), repeat)
+
+
+def check_filtered(page: Report, choice: Choice) -> None:
+    """Asserts that the sections of deals count only the deals that filters leave, and that the others say so."""
+    shown = page.sections()
+    tables = {name: section["tables"] for name, section in shown.items()}
+    assert plain(page.figures()) == plain(expected_page.figures(choice))
+    month, _ = expected_page.this_month(replace(choice, known=choice.known), date.min)
+    counted = ("won_budget", "created", "won", "lost")
+    assert plain([page.figures("month")[name] for name in counted]) == plain([month[name] for name in counted])
+    months = [[*row[:3], row[-1]] for row in rows_of(tables["money"])]
+    assert plain(months) == plain(expected_page.money_by(choice, lambda day: f"{day:%Y-%m}"))
+    assert by_pipeline(shown["funnel"]) == plain([[one.name, one.rows] for one in expected_page.funnel(choice)])
+    sold = [[*row[:6], None, None] for row in expected_page.managers(choice) if any(row[1:4])]
+    assert same(rows_of(tables["managers"][:1]), sold)
+    assert same(rows_of(tables["reasons"][:1]), expected_page.reasons(choice))
+    assert same([row[:5] for row in rows_of(tables["sources"][:1])], expected_page.sources(choice))
+    assert same(rows_of(tables["cohorts"]), expected_page.cohorts(choice))
+    stuck = [[one.name, *row] for one in expected_page.stuck(choice) for row in one.rows]
+    assert same([[name, *row] for name, rows in by_pipeline(shown["stuck"]) for row in rows], stuck)
+    check_deals_that_came(shown, {name: dict(by_pipeline(section)) for name, section in shown.items()}, choice, False)
+    for name in ("queue", "today", "forecast", "moved", "goods", "stale", "talks", "hours", "work"):
+        assert (tables[name], str(shown[name]["none"])[:31]) == ([], "Tags, sources and fields do not"), name
 
 
 def stale_of(choice: Choice) -> list[Row]:
@@ -278,6 +364,27 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             ("reason", "deals", "lost_budget"),
             [[reason, deals, money] for reason, deals, _, money in expected_page.reasons(choice)],
         ),
+        "reasons_by_month": (
+            ("month", "reason", "deals", "lost_budget"),
+            [[f"{month}-01", *row] for month, *row in expected_page.reasons_by_month(choice)],
+        ),
+        "speed": (
+            ("speed", "deals", "won_of_created", "source_rate", "won_of_created_budget"),
+            expected_page.speeds(choice),
+        ),
+        "repeat": (
+            ("is_repeat", "deals", "won_of_created", "source_rate", "won_of_created_budget"),
+            expected_page.repeat(choice),
+        ),
+        "calls": (
+            ("user_id", "manager", "incoming_calls", "missed_calls", "called_back", "back_within_hour"),
+            expected_page.incoming_calls(choice),
+        ),
+        "moved": (
+            ("pipeline_id", "pipeline_name", "user_id", "manager", *expected_page.MOVES, "at_start", "at_end"),
+            expected_page.moved(choice),
+        ),
+        "goods": (("good", "is_purchase", "sales", "quantity", "amount_now"), expected_page.goods(choice)),
         "sources": (
             ("source", "deals", "won_of_created", "source_rate", "won_of_created_budget"),
             expected_page.sources(choice),

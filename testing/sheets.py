@@ -70,6 +70,8 @@ def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
     }
     missing |= {words("scope.all"): "*", words("user.robot"): "robot"}
     reasons = {words(f"today.{reason}"): reason for reason in REASONS}
+    kinds: dict[Any, Any] = {words(f"speed.{speed}"): speed for speed in range(5)} | {words("speed.none"): None}
+    kinds |= {words(f"repeat.{name}"): value for name, value in (("true", True), ("false", False), ("null", None))}
     cells = sheets(path)
     for name, names in SHEETS.items():
         if words(f"{name}.title") not in cells:
@@ -95,7 +97,9 @@ def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
                 assert abs(value - wanted) <= 1e-9 * max(abs(wanted), 1), (name, column)
         found[name] = [
             {
-                column: typed(column, missing.get(str(value), value), reasons)
+                column: kinds[value]
+                if column in ("speed", "is_repeat")
+                else typed(column, missing.get(str(value), value), reasons)
                 for column, value in zip(columns, row, strict=True)
             }
             for row in rows
@@ -117,4 +121,6 @@ def typed(column: str, value: Any, reasons: dict[str, str]) -> Any:
         return EPOCH + timedelta(seconds=round(value * 86_400))
     if column == "talk_seconds":
         return value * 86_400
+    if column == "is_purchase":
+        return bool(value)
     return " ".join(reasons[reason] for reason in value.split(", ")) if column == "why" else value

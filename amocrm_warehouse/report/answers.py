@@ -112,6 +112,33 @@ def figures(names: tuple[str, ...] = FIGURES) -> str:
     """
 
 
+MOVES = ("came_new", "came_back", "grew", "moved_in", "shrank", "moved_out", "left_won", "left_lost", "left_deleted")
+"""How open money comes, changes and goes."""
+
+
+def moved() -> str:
+    """Returns SQL of the open money at both ends of the whole months that the period touches, and of its moves."""
+    first = "cast(date_trunc('month', chosen.since) as date)"
+    last = "cast(date_trunc('month', least(chosen.after - 1, accounts.today)) as date)"
+    ends = ", ".join(
+        f"case when accounts.budgets_known then coalesce(sum(moves.at_{end}) filter (where moves.month = {month}), 0) "
+        f"end as at_{end}"
+        for end, month in (("start", first), ("end", last))
+    )
+    return f"""
+        select
+            moves.project_id, chosen.currency, moves.pipeline_id,
+            coalesce(moves.pipeline_name, '#' || cast(moves.pipeline_id as varchar)) as pipeline_name,
+            moves.responsible_user_id as user_id, moves.responsible_name as manager,
+            {", ".join(f"sum(moves.{name}) as {name}" for name in MOVES)}, {ends}
+        from amocrm_marts.open_money as moves {of_chosen("moves")}
+        inner join amocrm_staging.int_accounts as accounts on accounts.project_id = moves.project_id
+        where moves.month >= {first} and moves.month <= {last} and {in_choice("moves")}
+        group by 1, 2, 3, 4, 5, 6, accounts.budgets_known
+        order by 1, 3, 5
+    """
+
+
 ANSWERS: dict[str, str] = {
     "money": f"""
         select
@@ -199,6 +226,64 @@ ANSWERS: dict[str, str] = {
         group by 1, 2, 3, chosen.purse
         having {total("lost")} > 0
         order by chosen.purse, 4 desc, 5 desc, 3
+    """,
+    "reasons_by_month": f"""
+        select
+            deals.project_id, chosen.currency, {month("lost")} as month, deals.loss_reason as reason,
+            {total("lost")} as deals, {totals("lost_budget")}
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("lost")}
+        group by 1, 2, 3, 4, chosen.purse
+        having {total("lost")} > 0
+        order by chosen.purse, 1, 3, 5 desc, 6 desc, 4
+    """,
+    "moved": moved(),
+    "created_by_hour": f"""
+        select
+            deals.project_id, cast(extract(isodow from deals.created_at_local) as integer) as weekday,
+            cast(extract(hour from deals.created_at_local) as integer) as hour, {total("created")} as deals
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("created")}
+        group by 1, 2, 3
+        order by 1, 2, 3
+    """,
+    "speed": f"""
+        select
+            deals.project_id, chosen.currency, {column("deals", "speed")} as speed, {total("created")} as deals,
+            {totals("won_of_created", "source_rate", "won_of_created_budget")}
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("created")}
+        group by 1, 2, 3
+        order by 1, 3 nulls last
+    """,
+    "calls": f"""
+        select
+            calls.project_id, calls.manager_id as user_id,
+            case when calls.manager_id = 0 then 'robot' else max(calls.manager_name) end as manager,
+            {totals("incoming_calls", "missed_calls", "called_back", "back_within_hour")}
+        from amocrm_marts.calls {of_chosen("calls")} {join_deals("calls")}
+        where calls.direction = 'in' and {counts_in("incoming_calls", None)} and {OF_DEALS}
+        group by 1, 2, case when calls.manager_id is null then calls.manager_name end
+        order by 1, 4 desc, 5 desc, 3, 2
+    """,
+    "repeat": f"""
+        select
+            deals.project_id, chosen.currency, deals.is_repeat, {total("created")} as deals,
+            {totals("won_of_created", "source_rate", "won_of_created_budget")}
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("created")}
+        group by 1, 2, 3
+        order by 1, 3 nulls last
+    """,
+    "goods": f"""
+        select
+            goods.project_id, chosen.currency, goods.name as good, goods.entity_type = 'customer' as is_purchase,
+            count(distinct coalesce(goods.transaction_id, goods.entity_id)) as sales, sum(goods.quantity) as quantity,
+            sum(goods.amount_now) as amount_now
+        from amocrm_marts.goods_sold as goods {of_chosen("goods")}
+        where {in_period("goods.sold_at_local")} and {in_choice("goods")}
+        group by 1, 2, 3, 4, goods.catalog_id, goods.catalog_element_id
+        order by 1, 7 desc nulls last, 6 desc nulls last, 3, 4
     """,
     "sources": f"""
         select

@@ -19,10 +19,16 @@ function median(values) {
   return found.length % 2 ? found[middle] : (found[middle - 1] + found[middle]) / 2;
 }
 
+const COUNTS = new Map(); // by metric
+
 // Whether a row counts in a metric (countsIn), and the value of a metric over rows (metric).
 function countsIn(name) {
-  const when = Object.entries(METRICS[name].when || {});
-  return (row) => when.every(([column, values]) => values.includes(row[column]));
+  if (!COUNTS.has(name)) {
+    const [first, ...rest] = Object.entries(METRICS[name].when || {}).map(([column, values]) => (
+      values.length === 1 ? (row) => row[column] === values[0] : (row) => values.includes(row[column])));
+    COUNTS.set(name, !first ? () => true : rest.length ? (row) => first(row) && rest.every((one) => one(row)) : first);
+  }
+  return COUNTS.get(name);
 }
 
 function metric(name, rows) {
@@ -83,7 +89,25 @@ function unfolded(column) {
 
 function rowsOf(table) {
   const columns = Object.entries(table).map(([name, column]) => [name, unfolded(column)]);
-  return columns[0][1].map((_, place) => Object.fromEntries(columns.map(([name, values]) => [name, values[place]])));
+  const rows = new Array(columns[0][1].length);
+  for (let place = 0; place < rows.length; place += 1) {
+    const row = {};
+    for (const [name, values] of columns) row[name] = values[place];
+    rows[place] = row;
+  }
+  return rows;
+}
+
+// Gives an object a property that is made when it is read first: a large table takes time that the first figures need not wait for.
+function lazily(object, name, make) {
+  const settled = (value) => Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: true })[name];
+  Object.defineProperty(object, name, { get: () => settled(make()), set: settled, configurable: true, enumerable: true });
+}
+
+// A function that makes its value once.
+function once(make) {
+  let made;
+  return () => { made = made || { value: make() }; return made.value; };
 }
 
 // The text of an element that report_page.py compressed.
@@ -94,12 +118,14 @@ async function unpacked(id) {
 
 async function load() {
   DATA = JSON.parse(await unpacked("data"));
-  TABLES = Object.fromEntries(Object.entries(DATA.tables).map(([name, table]) => [name, rowsOf(table)]));
-  for (const name of ["ways", "stays"]) {
-    for (const row of TABLES[name] || []) {
+  TABLES = {};
+  for (const [name, table] of Object.entries(DATA.tables)) lazily(TABLES, name, () => rowsOf(table));
+  if (TABLES.deals) TABLES.deals.forEach((row, place) => { row.deal = place; });
+  for (const name of ["ways", "stays"].filter((one) => DATA.tables[one])) {
+    lazily(TABLES, name, () => rowsOf(DATA.tables[name]).map((row) => {
       const { project_id, created, responsible_user_id } = TABLES.deals[row.deal];
-      Object.assign(row, { project_id, created, responsible_user_id });
-    }
+      return Object.assign(row, { project_id, created, responsible_user_id });
+    }));
   }
   PEOPLE = new Map((TABLES.people || []).map((row) => [`${row.project_id}/${row.user_id}`, row]));
   SCOPES = scopes();
@@ -182,15 +208,22 @@ const nameOf = (project, user) => {
 // Users whom amoCRM still lists. Robots and removed users are no part of a median of people.
 const isPerson = (project, user) => PEOPLE.has(`${project}/${user}`);
 
-// The teams and people to choose from: people are users with deals, tasks, plans or work.
+const WHOS = new Map(); // by scope
+
 function whos(scope) {
+  if (!WHOS.has(scope.id)) WHOS.set(scope.id, whosOf(scope));
+  return WHOS.get(scope.id);
+}
+
+// The teams and people to choose from: people are users with deals, tasks, plans or work.
+function whosOf(scope) {
   const inScope = (row) => scope.project === null || row.project_id === scope.project;
   const known = new Map();
   for (const [name, columns] of [["deals", ["responsible_user_id", "closer_id"]], ["tasks", ["responsible_user_id"]], ["plans", ["responsible_user_id"]], ["work", ["responsible_user_id"]]]) {
     for (const row of TABLES[name] || []) {
       for (const column of columns) {
         const user = row[column];
-        if (inScope(row) && user) known.set(`${row.project_id}/${user}`, { id: `${row.project_id}/${user}`, project: row.project_id, users: [user], name: nameOf(row.project_id, user) });
+        if (user && inScope(row) && !known.has(`${row.project_id}/${user}`)) known.set(`${row.project_id}/${user}`, { id: `${row.project_id}/${user}`, project: row.project_id, users: [user], name: nameOf(row.project_id, user) });
       }
     }
   }
@@ -198,6 +231,44 @@ function whos(scope) {
     { id: `${of[0].project_id}/team/${of[0].group_id}`, project: of[0].project_id, users: of.map((row) => row.user_id), name: of[0].team }));
   const byName = (one, other) => one.name.localeCompare(other.name);
   return { teams: teams.sort(byName), people: [...known.values()].sort(byName) };
+}
+
+// The filters of deals by tag, source and field that fit a scope; each gives the options of a deal, by its place in the table.
+function filtersOf(scope) {
+  const sources = once(() => TABLES.deals.map((row) => (row.source === null || row.source === true ? null : row.source)));
+  const named = once(() => [...new Set(sources().filter((name) => name !== null))].sort((one, other) => one.localeCompare(other)));
+  return (TABLES.deals ? [
+    ...DATA.filters.map((filter) => ({ ...filter, has: (place, option) => (filter.at[place] === null ? option === null : option !== null && filter.sets[filter.at[place]].includes(filter.options.indexOf(option))) })),
+    { id: "source", project: null, get options() { return named(); }, has: (place, option) => sources()[place] === option && TABLES.deals[place].source !== true },
+  ] : []).filter((filter) => filter.project === null || scope.project === null || filter.project === scope.project);
+}
+
+// Which deals have the chosen options: null if none is chosen, else a byte for each deal. `where`: options by filter; null is a deal without one.
+let lastFitting = { key: "[]", bytes: null };
+function fitting(scope, where) {
+  const key = JSON.stringify([scope.project, ...where]);
+  if (!where.size) return null;
+  if (lastFitting.key !== key) {
+    const bytes = new Uint8Array(TABLES.deals.length).fill(1);
+    for (const filter of filtersOf(scope)) {
+      if (!where.has(filter.id)) continue;
+      const [option, bySet] = [where.get(filter.id), new Map()]; // deals share few sets of options
+      for (let place = 0; place < bytes.length; place += 1) {
+        const set = filter.at ? filter.at[place] : TABLES.deals[place].source;
+        if (!bySet.has(set)) bySet.set(set, filter.has(place, option));
+        if (!bySet.get(set) || (filter.project !== null && TABLES.deals[place].project_id !== filter.project)) bytes[place] = 0;
+      }
+    }
+    lastFitting = { key, bytes };
+  }
+  return lastFitting.bytes;
+}
+
+const DAYS = new Map(); // of deals by column, for fast comparisons; made anew for each choice
+
+function daysOfDeals(column) {
+  if (!DAYS.has(column)) DAYS.set(column, Int32Array.from(TABLES.deals, (row) => (row[column] === null ? -2147483648 : row[column])));
+  return DAYS.get(column);
 }
 
 // The choice's present month.
@@ -209,33 +280,46 @@ const ofThisMonth = (scope, who) => {
 // The view of a choice: functions that return its rows.
 function chosen(scope, period, who) {
   const users = who && new Set(who.users);
+  const ofFilters = fitting(scope, state.where);
   const account = TABLES.accounts.find((row) => scope.project === null || row.project_id === scope.project);
   const fits = (row, column) => (
     (scope.project === null || row.project_id === scope.project)
     && (scope.pipeline === null || !("pipeline_id" in row) || row.pipeline_id === scope.pipeline)
     && (users ? row.project_id === who.project && users.has(row[column]) : !DATA.only || (row[column] !== null && row[column] !== undefined)));
   const of = (name, first, last, day, column = "responsible_user_id") => (
-    TABLES[name].filter((row) => fits(row, column) && (!day || (row[day] !== null && row[day] >= first && row[day] <= last))));
+    TABLES[name].filter((row) => (!ofFilters || ofFilters[row.deal] !== 0) && (!day || (row[day] !== null && row[day] >= first && row[day] <= last)) && fits(row, column)));
+  const today = todayOf(scope.project);
+  const deals = (first, last, day, column) => {
+    const [days, found] = [daysOfDeals(day), []];
+    for (let place = 0; place < days.length; place += 1) {
+      if (days[place] >= first && days[place] <= last && (!ofFilters || ofFilters[place]) && fits(TABLES.deals[place], column)) found.push(TABLES.deals[place]);
+    }
+    return found;
+  };
   const between = (first, last) => ({
-    created: () => of("deals", first, last, "created"),
-    closed: () => of("deals", first, last, "closed", "closer_id"),
-    ways: () => of("ways", first, last, "created"),
-    stays: () => of("stays", first, last, "created"),
+    created: once(() => deals(first, last, "created", "responsible_user_id")),
+    closed: once(() => deals(first, last, "closed", "closer_id")),
+    ways: once(() => of("ways", first, last, "created")),
+    stays: once(() => of("stays", first, last, "created")),
     work: () => of("work", first, last, "day"),
     talks: () => of("talks", first, last, "began"),
+    calls: () => of("calls", first, last, "day"),
+    goods: () => of("goods", first, last, "day"),
+    moved: () => of("moved", firstOf(monthOf(first)), Math.min(last, today), "month"), // by month, likewise
     hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // by month: all months that the period touches
   });
-  const today = todayOf(scope.project);
-  const planned = scope.pipeline === null && period.whole;
+  const isFiltered = ofFilters !== null;
+  const planned = scope.pipeline === null && period.whole && !isFiltered;
   return {
     scope, period, who, today, account, currency: account && account.currency, between, ...between(period.first, period.last),
     so_far: between(period.first, Math.min(period.last, today)), // what is compared
     now: (name) => of(name),
     month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),
-    month_plans: () => (scope.pipeline === null && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
+    isFiltered,
+    month_plans: () => (scope.pipeline === null && !isFiltered && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
     // costs are of all people and pipelines, by month
     costs: () => (!users && planned && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (scope.project === null || row.project_id === null || row.project_id === scope.project)) : []),
-    open: () => of("deals").filter(countsIn("open")),
+    open: once(() => of("deals").filter(countsIn("open"))),
     planned,
     plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),
     last: Math.min(period.last, today),

@@ -10,12 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.page_queries import BY, CLOCK, FIRST_DAYS, QUERIES, needs
+from amocrm_warehouse.report.page_queries import BY, CLOCK, FIRST_DAYS, OPTIONS, QUERIES, needs
 
 MOST_MONTHS = 36
 """The most months that the report goes back."""
 SOURCES_SHOWN = 25
 """The most sources of an account that the page names, besides the sources with costs; it unites all others."""
+GOODS_SHOWN = 100
+"""The most goods of an account that the page names; it unites all others."""
 Columns = dict[str, list[Any]]
 """The values of each column."""
 
@@ -72,8 +74,12 @@ def read(
         }  # fmt: skip
     if contents.only is not None:
         tables = of_people(tables, frozenset(contents.only))
+    filters: list[dict[str, Any]] = []
     if "deals" in tables:
-        renumber(tables)
+        number = renumber(tables)
+        for name, sql in OPTIONS.items():
+            if not needs(sql) & unbuilt.keys():
+                filters += filters_of(name, run(sql)[1], number)
     return {
         "built_at": json_value(built_at),
         "synced_at": json_value(synced_at),
@@ -82,6 +88,7 @@ def read(
         "is_whole": since == first,
         "only": contents.only is not None,
         "marts": contents.marts,
+        "filters": filters,
         "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},
         "tables": {
             name: {column: packed(column, cells) for column, cells in table.items()} for name, table in tables.items()
@@ -114,27 +121,72 @@ def of_people(tables: dict[str, Columns], only: frozenset[tuple[str, int]]) -> d
     return found
 
 
-def renumber(tables: dict[str, Columns]) -> None:
-    """Replaces ids of deals by rows of the table of deals, and sources that the page does not name by True."""
+OPTIONS_SHOWN = 200
+"""The most options of a filter, the most frequent ones."""
+
+
+def filters_of(kind: str, rows: list[Any], number: Mapping[Any, int]) -> list[dict[str, Any]]:
+    """Returns the filters by tags or by fields: their options, the sets of options that deals have, each deal's set.
+
+    `number`: the row of each deal. Tags of all accounts are one filter, a field is of its account.
+    """
+    found: dict[Any, dict[int, list[str]]] = {}
+    names: dict[Any, str | None] = {}
+    for project, deal, field, name, value in rows:
+        if (project, deal) in number:
+            key = None if field is None else (project, field)
+            names[key] = name
+            found.setdefault(key, {}).setdefault(number[project, deal], []).append(value[:80])
+    filters = []
+    for key, of_deals in found.items():
+        counts = Counter(value for values in of_deals.values() for value in set(values))
+        options = sorted(sorted(counts, key=lambda one: (-counts[one], one))[:OPTIONS_SHOWN])
+        places = {option: place for place, option in enumerate(options)}
+        sets: dict[tuple[int, ...], int] = {}
+        at: list[int | None] = [None] * len(number)
+        for deal, values in of_deals.items():
+            own = tuple(sorted({places[value] for value in values if value in places}))
+            at[deal] = sets.setdefault(own, len(sets))
+        project, field = key or (None, None)
+        identity = kind if key is None else f"{project}/{field}"
+        filters.append(
+            {"id": identity, "project": project, "name": names[key], "options": options, "sets": list(sets), "at": at}
+        )
+    return filters
+
+
+def renumber(tables: dict[str, Columns]) -> dict[Any, int]:
+    """Replaces ids of deals by rows of the table of deals, and names that the page does not give by True.
+
+    Returns the row of each deal.
+    """
     deals = tables["deals"]
     number = {key: at for at, key in enumerate(zip(deals["project_id"], deals["deal_id"], strict=True))}
     for name in ("ways", "stays"):
         if table := tables.get(name):
             table["deal"] = [number[key] for key in zip(table.pop("project_id"), table.pop("deal_id"), strict=True)]
-    for column, kept in (("source", set(tables.get("costs", {}).get("source", ()))), ("by_value", set[str]())):
-        names = [name and name[:80] for name in deals[column]]
-        ranks: dict[str, Counter[str]] = {}
-        for project, name in zip(deals["project_id"], names, strict=True):
-            ranks.setdefault(project, Counter())[name] += name is not None
-        named = {
-            project: kept
-            | {name for name, _ in sorted(of.items(), key=lambda one: (-one[1], one[0] or ""))[:SOURCES_SHOWN]}
-            for project, of in ranks.items()
-        }
-        deals[column] = [
-            name and (name if name in named[project] else True)
-            for project, name in zip(deals["project_id"], names, strict=True)
-        ]
+    with_costs = set(tables.get("costs", {}).get("source", ()))
+    unite_seldom(deals, "source", SOURCES_SHOWN, with_costs)
+    unite_seldom(deals, "by_value", SOURCES_SHOWN)
+    if goods := tables.get("goods"):
+        unite_seldom(goods, "good", GOODS_SHOWN)
+    return number
+
+
+def unite_seldom(table: Columns, column: str, most: int, kept: Collection[str] = ()) -> None:
+    """Replaces the names of an account that are not among its `most` frequent ones, nor `kept`, by True."""
+    names = [name and name[:80] for name in table[column]]
+    ranks: dict[str, Counter[str]] = {}
+    for project, name in zip(table["project_id"], names, strict=True):
+        ranks.setdefault(project, Counter())[name] += name is not None
+    named = {
+        project: {*kept, *(name for name, _ in sorted(of.items(), key=lambda one: (-one[1], one[0] or ""))[:most])}
+        for project, of in ranks.items()
+    }
+    table[column] = [
+        name and (name if name in named[project] else True)
+        for project, name in zip(table["project_id"], names, strict=True)
+    ]
 
 
 def packed(column: str, values: list[Any]) -> Any:

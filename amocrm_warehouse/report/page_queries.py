@@ -35,6 +35,31 @@ QUEUE_SHOWN = 10
 REASONS = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
 """Reasons to wait, each with the table without which it is unknown."""
 
+OPTIONS = {
+    "tag": """
+        select deals.project_id, deals.deal_id, cast(null as bigint) as field, cast(null as varchar) as name,
+            tags.name as value
+        from amocrm_staging.stg_deal_tags as tags
+        inner join amocrm_marts.deals on deals.project_id = tags.project_id and deals.deal_id = tags.deal_id
+        where tags.name is not null
+        order by deals.project_id, deals.deal_id, tags.name
+    """,
+    "field": """
+        select
+            fields.project_id, fields.entity_id as deal_id, fields.custom_field_id as field, fields.name, fields.value
+        from amocrm_marts.entity_fields as fields
+        inner join (
+            select distinct project_id, custom_field_id
+            from amocrm_staging.int_own_field_options
+            where entity_type = 'deal'
+        ) as listed
+            on listed.project_id = fields.project_id and listed.custom_field_id = fields.custom_field_id
+        where fields.entity_type = 'deal' and fields.value is not null
+        order by fields.project_id, fields.custom_field_id, fields.entity_id, fields.value_index
+    """,
+}
+"""The options by which the page filters deals: their tags, and their custom fields with options."""
+
 QUERIES = {
     "accounts": f"""
         select
@@ -72,6 +97,7 @@ QUERIES = {
             case when deals.stage_kind = 'won' then {column("deals", "days_to_win")} end as days_to_win,
             {column("deals", "touch_minutes")} as touch_minutes,
             coalesce(deals.source_name, deals.utm_source) as source, {{by}} as by_value,
+            {column("deals", "hour_of_week")} as hour_of_week, {column("deals", "speed")} as speed, deals.is_repeat,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
             case when deals.stage_kind in ('open', 'unsorted')
                 then floor(extract(epoch from (timestamp '{{built_at}}' - stays.from_at)) / 86400) end as age
@@ -208,6 +234,32 @@ QUERIES = {
         where (conversations.started_at_local >= date '{{since}}' or conversations.is_unanswered)
             and {ROWS["conversations"]["where"]}
         order by conversations.project_id, conversations.started_at_local, conversations.talk_id
+    """,
+    "calls": f"""
+        select
+            calls.project_id, deals.pipeline_id, {column("calls", "called")} as day,
+            calls.manager_id as responsible_user_id,
+            {totals("incoming_calls", "missed_calls", "called_back", "back_within_hour")}
+        from amocrm_marts.calls {join_deals("calls")}
+        where calls.direction = 'in' and calls.created_at_local >= date '{{since}}'
+        group by 1, 2, 3, 4
+        order by 1, 3, 2, 4
+    """,
+    "moved": """
+        select
+            project_id, month, pipeline_id, responsible_user_id, at_start, came_new, came_back, grew, moved_in, shrank,
+            moved_out, left_won, left_lost, left_deleted, at_end
+        from amocrm_marts.open_money
+        where month >= date '{since}'
+        order by project_id, month, pipeline_id, responsible_user_id
+    """,
+    "goods": """
+        select
+            project_id, pipeline_id, responsible_user_id, cast(sold_at_local as date) as day, name as good,
+            entity_type = 'customer' as is_purchase, coalesce(transaction_id, entity_id) as sale, quantity, amount_now
+        from amocrm_marts.goods_sold
+        where sold_at_local >= date '{since}'
+        order by project_id, sold_at_local, entity_type, sale, catalog_element_id
     """,
     "forecast": """
         select

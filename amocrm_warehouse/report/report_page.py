@@ -25,7 +25,7 @@ from source_amocrm import atomic_file
 
 FOLDER = Path(__file__).resolve().parent
 SCRIPTS = ("data.js", "sections.js", "view.js")
-LIMIT = 2_000_000
+LIMIT = 3_000_000
 """The most bytes of a report; a longer one is made again with fewer months."""
 
 

@@ -79,7 +79,7 @@ function thisMonth(view) {
   const of_plan = sum(plans, "won_budget");
   const days = period.last - today + 1;
   const needed = plan === null ? null : Math.max(plan - of_plan, 0) / days;
-  const ahead = view.who || !TABLES.forecast ? [] : TABLES.forecast.filter((row) => !row.months_back && !row.months_ahead && row.pipeline_id === view.scope.pipeline && (view.scope.project === null || row.project_id === view.scope.project));
+  const ahead = view.who || view.isFiltered || !TABLES.forecast ? [] : TABLES.forecast.filter((row) => !row.months_back && !row.months_ahead && row.pipeline_id === view.scope.pipeline && (view.scope.project === null || row.project_id === view.scope.project));
   const { expected = null, low = null, high = null } = ahead.length === 1 ? ahead[0] : {}; // intervals of several accounts have no sum
   const unusual = usual.length < USUAL_MONTHS ? [] : ["won_budget", ...OF_MONTH].flatMap((id) => {
     const known = usual.map((one) => one[id]).filter((value) => value !== null);
@@ -93,7 +93,7 @@ function thisMonth(view) {
   return {
     view, all, now, then, plan, plan_share: ratio(of_plan, plan), needed, days, expected, low, high, insights: [...short, ...unusual],
     has_forecast: ahead.length === 1, month: monthOf(today), before: usual.length ? monthsAgo(1) : null,
-    why_no_plan: !TABLES.plans ? null : view.scope.pipeline === null ? "money.no_plan" : "money.plan_of_all",
+    why_no_plan: !TABLES.plans ? null : view.isFiltered ? "money.plan_of_deals" : view.scope.pipeline === null ? "money.no_plan" : "money.plan_of_all",
   };
 }
 
@@ -150,6 +150,43 @@ function funnel(view) {
   }).filter((block) => block.size).sort(falling("size"));
 }
 
+// The two people or teams of the choice `ids`; whoever is missing in it is a manager with the highest sales of the period.
+function pairOf(view, ids) {
+  const { teams, people } = whos(view.scope);
+  const all = [...teams, ...people];
+  const sold = new Map(grouped(view.closed().filter(isWon), "project_id", "closer_id").map((of) => [`${of[0].project_id}/${of[0].closer_id}`, metric("won_budget", of)]));
+  const best = people.filter((one) => isPerson(one.project, one.users[0])).sort((one, other) => (sold.get(other.id) || 0) - (sold.get(one.id) || 0));
+  const named = ids.map((id) => all.find((one) => one.id === id));
+  return named.map((one) => one || best.find((other) => !named.includes(other) && named.push(other))).filter(Boolean);
+}
+
+// Two people or teams side by side: what they sold, and their deals through the funnel of each pipeline.
+function sides(view) {
+  const pair = pairOf(view, state.sides);
+  if (pair.length < 2) return [];
+  const views = pair.map((who) => chosen(view.scope, view.period, who));
+  const funnels = views.map((one) => new Map(funnel(one).map((block) => [`${block.pipeline.project_id}/${block.pipeline.pipeline_id}`, block])));
+  const rows = views.map((one, at) => ({ name: pair[at].name, ...metrics(one.created(), "created", "first_touch"), ...metrics(one.closed(), "won", "won_budget", "lost", "rate", "average", "days_to_win"),
+    opens: { created: () => one.created(), ...Object.fromEntries(["won", "won_budget", "lost", "rate", "average"].map((id) => [id, ofFigure(one, id)])) } }));
+  const shown = [["reached", "number"], ["from_previous", "percent"], ["lost_share", "percent"], ["median_days", "days"]];
+  const every = [...new Set(funnels.flatMap((one) => [...one.keys()]))];
+  return [
+    { title: "sides.figures", rows, cards: true, columns: [["name", "text", "manager"], ["created", "number"], ["first_touch", "minutes", null, "month.first_touch"], ["won", "number"], ["won_budget", "money"], ["lost", "number"], ["rate", "percent"], ["average", "money"], ["days_to_win", "days"]] },
+    ...every.map((key) => {
+      const both = funnels.map((one) => one.get(key));
+      const stages = (both[0] || both[1]).rows.map(({ stage }, place) => {
+        const of = both.map((block) => (block ? block.rows[place] : { reached: 0, from_previous: null, lost_share: null, median_days: null, opens: {} }));
+        const put = (name, at) => [[`${name}${at}`, of[at][name]], [`${name}${at}_missing`, of[at][`${name}_missing`]]];
+        return { stage, ...Object.fromEntries(shown.flatMap(([name]) => [...put(name, 0), ...put(name, 1)])), opens: { reached0: of[0].opens.reached, reached1: of[1].opens.reached } };
+      });
+      return {
+        pipeline: (both[0] || both[1]).pipeline, rows: stages, cards: true,
+        columns: [["stage", "text"], ...shown.flatMap(([name, kind]) => pair.map((who, at) => [`${name}${at}`, kind, null, null, `${who.name}: ${said(`column.${name}`)}`]))],
+      };
+    }),
+  ];
+}
+
 // Splits the period, up to the day `last`: into months if it consists of months or is long, else into weeks or days.
 function parts({ period }, last) {
   if (last < period.first) return [];
@@ -177,7 +214,7 @@ function money(view) {
     const plan = planned.length ? sum(planned, "plan") : null;
     return { month: bucket, of, ...metrics(of, ...SALES), plan, plan_share: ratio(sum(planned, "won_budget"), plan) };
   });
-  const notes = !TABLES.plans ? [] : !TABLES.plans.length ? ["money.no_plan"] : view.planned ? [] : [view.scope.pipeline === null ? "money.plan_of_months" : "money.plan_of_all"];
+  const notes = !TABLES.plans ? [] : !TABLES.plans.length ? ["money.no_plan"] : view.planned ? [] : [view.isFiltered ? "money.plan_of_deals" : view.scope.pipeline === null ? "money.plan_of_months" : "money.plan_of_all"];
   const plan = [["plan", "money"], ["plan_share", "percent"]];
   return [{
     chart: "money", opens: "won", rows, unit: ["won_budget", "plan"], notes, total: ["won", "won_budget", "lost", ...(plans.length ? ["plan"] : [])],
@@ -189,7 +226,7 @@ function managers(view) {
   const people = new Map();
   const found = { sales: grouped(view.closed(), "project_id", "closer_id"), plans: [], stale: [], tasks: [] };
   if (TABLES.plans) found.plans = grouped(view.plans(), "project_id", "responsible_user_id");
-  for (const name of ["stale", "tasks"]) if (TABLES[name]) found[name] = grouped(view.now(name), "project_id", "responsible_user_id");
+  for (const name of view.isFiltered ? [] : ["stale", "tasks"]) if (TABLES[name]) found[name] = grouped(view.now(name), "project_id", "responsible_user_id");
   for (const [name, groups] of Object.entries(found)) {
     for (const group of groups) {
       const user = name === "sales" ? group[0].closer_id : group[0].responsible_user_id;
@@ -199,12 +236,12 @@ function managers(view) {
     }
   }
   const planned = found.plans.length > 0;
-  const reads = new Map(TABLES.accounts.map((row) => [row.project_id, TABLES.tasks && row.knows_overdue_task]));
+  const reads = new Map(TABLES.accounts.map((row) => [row.project_id, !view.isFiltered && TABLES.tasks && row.knows_overdue_task]));
   const rows = [...people.values()].map(({ project, name, sales, plans, stale, tasks }) => {
     const sold = metrics(sales, ...SALES, "rate", "average");
     const plan = plans.length ? sum(plans, "plan") : null;
     return {
-      name, of: sales, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: reads.get(project) ? sum(tasks, "overdue") : null, stale: TABLES.stale ? sum(stale, "deals") : null,
+      name, of: sales, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: reads.get(project) ? sum(tasks, "overdue") : null, stale: TABLES.stale && !view.isFiltered ? sum(stale, "deals") : null,
       label_at: Math.max(sold.won_budget, plan || 0),
     };
   }).sort(falling("won_budget", "won", "lost"));
@@ -248,6 +285,28 @@ function reasons(view) {
     chart: "reasons", opens: "deals", rows: named(rows, "reason"), drawn: rows.slice(0, TOP), longest: "deals", total: ["deals", "lost_budget"],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.share)}`,
     columns: [["reason", "text"], ["deals", "number"], ["share", "percent"], ["lost_budget", "money"]],
+  }, ...reasonsByPart(view, found, rows)] : [];
+}
+
+const REASONS_BESIDE = 6; // columns of the table of reasons by month; all others are one
+
+// How many deals were lost for each reason in each month, week or day of the period.
+function reasonsByPart(view, lost, reasons) {
+  const beside = reasons.slice(0, reasons.length > REASONS_BESIDE + 1 ? REASONS_BESIDE : reasons.length);
+  const place = new Map(beside.map((row, at) => [row.reason, `reason${at}`]));
+  const columns = [...place.values(), ...(beside.length < reasons.length ? ["others"] : [])];
+  const rows = parts(view, view.last).map(({ bucket, first, last }) => {
+    const of = lost.filter((row) => row.closed >= first && row.closed <= last);
+    const by = new Map(grouped(of.map((row) => ({ row, column: place.get(row.reason) || "others" })), "column").map((group) => [group[0].column, group.map(({ row }) => row)]));
+    return {
+      month: bucket, of, deals: of.length, ...Object.fromEntries(columns.map((column) => [column, (by.get(column) || []).length])),
+      opens: Object.fromEntries(columns.map((column) => [column, () => by.get(column) || []])),
+    };
+  }).filter((row) => row.deals);
+  const head = (column) => (column === "others" ? said("sources.other") : beside[columns.indexOf(column)].reason || said("reasons.none_given"));
+  return rows.length > 1 ? [{
+    title: "reasons.by_month", rows, total: [...columns, "deals"],
+    columns: [["month", "bucket", "bucket"], ...columns.map((column) => [column, "number", null, null, head(column)]), ["deals", "number", null, "total"]],
   }] : [];
 }
 
@@ -495,21 +554,119 @@ function talks(view) {
 
 const LEVELS = 5;
 
-function hours(view) {
-  const found = view.hours();
-  const touches = new Map(grouped(found, "hour_of_week").map((of) => [of[0].hour_of_week, sum(of, "touches")]));
-  const hour = (weekday, of) => touches.get(24 * weekday + of) || 0;
+// A table of weekdays and hours, drawn in shades. `counts`: numbers by the hour of the week.
+function byHourOfWeek(counts) {
+  const hour = (weekday, of) => counts.get(24 * weekday + of) || 0;
   const every = [...Array(24).keys()];
   const rows = [...Array(7).keys()].map((weekday) => (
     { weekday, ...Object.fromEntries(every.map((of) => [`h${of}`, hour(weekday, of)])), touches: every.reduce((total, of) => total + hour(weekday, of), 0) }));
   // shades by rank, so that one act on many cards does not make all the others white
-  const ranked = [...touches.values()].sort((one, other) => one - other);
+  const ranked = [...counts.values()].sort((one, other) => one - other);
   const level = (count) => (count ? Math.ceil((LEVELS * (ranked.lastIndexOf(count) + 1)) / ranked.length) : 0);
-  return found.length ? [{
-    chart: "hours", rows, narrow: true, notes: view.period.whole ? [] : ["hours.by_month"],
+  return {
+    chart: "hours", rows, narrow: true,
     drawn: rows.flatMap((row) => every.map((of) => ({ weekday: row.weekday, hour: of, touches: row[`h${of}`], level: level(row[`h${of}`]) }))),
     columns: [["weekday", "weekday"], ...every.map((of) => [`h${of}`, "number", null, null, String(of)]), ["touches", "number", null, "total"]],
+  };
+}
+
+function hours(view) {
+  const found = view.hours();
+  const counts = new Map(grouped(found, "hour_of_week").map((of) => [of[0].hour_of_week, sum(of, "touches")]));
+  return found.length ? [{ ...byHourOfWeek(counts), notes: view.period.whole ? [] : ["hours.by_month"] }] : [];
+}
+
+const SPEEDS = [0, 1, 2, 3, 4, null]; // classes of the working time until the first touch, as metrics.yaml has them; null: none yet
+
+// The deals that came: when, how fast a person touched them and what became of them; and the incoming calls.
+function incoming(view) {
+  const created = view.created();
+  const by_hour = new Map(grouped(created, "hour_of_week").map((of) => [of[0].hour_of_week, of]));
+  const week = byHourOfWeek(new Map([...by_hour].map(([hour, of]) => [hour, of.length])));
+  const speeds = new Map(grouped(created, "speed").map((of) => [of[0].speed, of]));
+  const touched = SPEEDS.filter((speed) => speeds.has(speed)).map((speed) => {
+    const { created: deals, ...sold } = metrics(speeds.get(speed), "created", "won_of_created", "source_rate", "won_of_created_budget");
+    return { speed: said(speed === null ? "speed.none" : `speed.${speed}`), of: speeds.get(speed), deals, share: ratio(deals, created.length), ...sold };
+  });
+  const counts = ["incoming_calls", "answered", "missed_calls", "missed_share", "called_back", "back_within_hour"];
+  const calls = grouped(view.isFiltered ? [] : view.calls(), "project_id", "responsible_user_id").map((of) => {
+    const [all, missed] = [sum(of, "incoming_calls"), sum(of, "missed_calls")];
+    return {
+      name: nameOf(of[0].project_id, of[0].responsible_user_id), incoming_calls: all, answered: all - missed, missed_calls: missed, missed_share: ratio(missed, all),
+      called_back: sum(of, "called_back"), back_within_hour: sum(of, "back_within_hour"), missing: "incoming.by_name",
+    };
+  }).sort(falling("incoming_calls", "missed_calls"));
+  const unread = (TABLES.freshness || []).some((row) => row.source_table === "calls" && !row.is_there && (view.scope.project === null || row.project_id === view.scope.project));
+  return [
+    ...(created.length ? [
+      {
+        title: "incoming.hours", ...week, heads: [["column.touches", "column.deals"]],
+        rows: week.rows.map((row) => ({ ...row, opens: Object.fromEntries([...Array(24).keys()].map((hour) => [`h${hour}`, () => by_hour.get(24 * row.weekday + hour) || []])) })),
+      },
+      {
+        title: "incoming.speed", cards: true, rows: touched, total: ["deals", "won_of_created", "won_of_created_budget"],
+        columns: [["speed", "text"], ["deals", "number"], ["share", "percent"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"]],
+      },
+    ] : []),
+    ...(calls.length ? [{
+      title: "incoming.calls", cards: true, rows: calls, total: counts.filter((name) => name !== "missed_share"), notes: unread ? ["incoming.no_calls"] : [],
+      columns: [["name", "text", "manager"], ...counts.map((name) => [name, name === "missed_share" ? "percent" : "number"])],
+    }] : created.length && view.isFiltered ? [{ rows: [], columns: [], notes: ["incoming.all_calls"] }] : created.length && unread ? [{ rows: [], columns: [], notes: ["incoming.no_calls"] }] : []),
+  ];
+}
+
+const GAINS = ["came_new", "came_back", "grew", "moved_in"];
+const LOSSES = ["shrank", "moved_out", "left_won", "left_lost", "left_deleted"];
+
+// Open money at both ends of the months that the period touches, and how it came, changed and went.
+function moved(view) {
+  const found = view.moved().filter((row) => row.at_end !== null); // null: the changes of budgets were not read
+  const [first, last] = [firstOf(monthOf(view.period.first)), firstOf(monthOf(view.last))];
+  const counted = (of) => ({
+    at_start: sum(of.filter((row) => row.month === first), "at_start"), at_end: sum(of.filter((row) => row.month === last), "at_end"),
+    ...Object.fromEntries([...GAINS, ...LOSSES].map((name) => [name, sum(of, name)])),
+  });
+  const all = counted(found);
+  const shown = ["at_start", ...[...GAINS, ...LOSSES].filter((name) => all[name]), "at_end"];
+  const unknown = TABLES.accounts.filter(({ project_id: project }) => (view.scope.project === null || project === view.scope.project) && !found.some((row) => row.project_id === project));
+  const block = (title, head, rows) => ({
+    title, cards: true, rows: rows.filter((row) => shown.some((name) => row[name])).sort(falling("at_end", "at_start")), total: shown,
+    columns: [head, ...shown.map((name) => [name, "money"])],
+  });
+  return found.length ? [
+    {
+      ...block("moved.pipelines", ["pipeline_name", "text", null, "filter.scope"], grouped(found, "project_id", "pipeline_id").map((of) => ({ pipeline_name: pipelineName(of[0]), ...counted(of) }))),
+      notes: [...(view.period.whole ? [] : ["hours.by_month"]), ...(unknown.length ? [["moved.unknown", { names: ["text", unknown.map((row) => accountName(row.project_id)).join(", ")] }]] : [])],
+    },
+    block("moved.managers", ["name", "text", "manager"], grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), missing: "moved.nobody", ...counted(of) }))),
+  ] : [];
+}
+
+const CLIENTS = [false, true, null]; // new, repeat, and without a contact and a company
+
+function repeat(view) {
+  const [created, closed] = [view.created(), view.closed()].map((rows) => new Map(grouped(rows, "is_repeat").map((of) => [of[0].is_repeat, of])));
+  const rows = CLIENTS.filter((kind) => created.has(kind) || closed.has(kind)).map((kind) => {
+    const [came, ended] = [created.get(kind) || [], closed.get(kind) || []];
+    const { created: deals, ...sold } = metrics(came, "created", "won_of_created", "source_rate");
+    const won = ended.filter(isWon);
+    return { client: said(`repeat.${kind}`), deals, ...sold, ...metrics(won, "won", "won_budget", "average"), opens: { deals: () => came, won_of_created: () => came.filter(isWon), source_rate: () => came, won: () => won, won_budget: () => won, average: () => won } };
+  });
+  return rows.length ? [{
+    rows, total: ["deals", "won_of_created", "won", "won_budget"],
+    columns: [["client", "text"], ["deals", "number"], ["won_of_created", "number"], ["source_rate", "percent"], ["won", "number"], ["won_budget", "money"], ["average", "money"]],
   }] : [];
+}
+
+// Goods of the deals won and of the purchases made in the period.
+function goods(view) {
+  const sold = (is_purchase) => grouped(view.goods().filter((row) => row.is_purchase === is_purchase), "good").map((of) => ({
+    good: of[0].good === true ? null : of[0].good, missing: of[0].good === true ? "sources.other" : "card.nameless", quantity: sum(of, "quantity"),
+    sales: grouped(of, "project_id", "sale").length, amount_now: of.some((row) => row.amount_now !== null) ? sum(of, "amount_now") : null,
+  })).sort((one, other) => (one.missing === "sources.other") - (other.missing === "sources.other") || falling("amount_now", "quantity")(one, other));
+  return [["goods.deals", sold(false)], ["goods.purchases", sold(true)]].filter(([, rows]) => rows.length).map(([title, rows]) => ({
+    title, rows, total: ["amount_now"], columns: [["good", "text"], ["sales", "number"], ["quantity", "number"], ["amount_now", "money"]],
+  }));
 }
 
 function work(view) {
@@ -524,7 +681,7 @@ function work(view) {
 }
 
 // The sections that are folded until somebody opens them.
-const FOLDED = ["today", "cohorts", "stuck", "stale", "talks", "hours", "work", "freshness"];
+const FOLDED = ["today", "sides", "repeat", "goods", "cohorts", "stuck", "stale", "talks", "hours", "work", "freshness"];
 
 function freshness(view) {
   const rows = TABLES.freshness.filter((row) => row.is_there && (view.scope.project === null || row.project_id === view.scope.project));
@@ -537,21 +694,27 @@ function freshness(view) {
 }
 
 const ACTS = ["calls", "messages", "notes", "tasks", "deal_statuses"];
+// `ofDeals`: filters by tag, source and field apply, because the section is of deals alone; or they cannot concern it.
 const SECTIONS = [
   { id: "queue", count: queue, needs: ["deals", "tasks", "messages", "calls"], of: ["queue", "stale", "stale_deals"], wide: true },
   { id: "today", heading: "today.all", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
   { id: "forecast", count: forecast, needs: ["deals", "deal_statuses"], needsAll: true, of: ["deals", "forecast", "forecast_stages"], wide: true },
-  { id: "funnel", count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
-  { id: "money", count: money, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "managers", count: managers, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "reasons", count: reasons, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "sources", count: sources, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "by", count: by, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "cohorts", count: cohorts, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "stuck", count: stuck, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "funnel", ofDeals: true, count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
+  { id: "sides", ofDeals: true, count: sides, controls: sideChoices, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
+  { id: "money", ofDeals: true, count: money, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "managers", ofDeals: true, count: managers, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "incoming", ofDeals: true, count: incoming, needs: ["deals"], of: ["deals", "calls"], wide: true },
+  { id: "moved", count: moved, needs: ["deals", "deal_statuses", "deal_sale_changes"], needsAll: true, of: ["moved"], wide: true },
+  { id: "reasons", ofDeals: true, count: reasons, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "sources", ofDeals: true, count: sources, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "by", ofDeals: true, count: by, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "repeat", ofDeals: true, count: repeat, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "goods", count: goods, needs: ["deal_catalog_elements", "customer_transactions"], of: ["goods"], wide: true },
+  { id: "cohorts", ofDeals: true, count: cohorts, needs: ["deals"], of: ["deals"], wide: true },
+  { id: "stuck", ofDeals: true, count: stuck, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stale", count: stale, needs: ["deals"], of: ["stale", "stale_deals"], wide: true },
   { id: "talks", count: talks, needs: ["messages"], of: ["talks"], wide: true },
   { id: "hours", count: hours, needs: ACTS, of: ["hours"], wide: true },
   { id: "work", count: work, needs: ACTS, of: ["work"], wide: true },
-  { id: "freshness", count: freshness, needs: [], of: ["freshness"], wide: true },
+  { id: "freshness", ofDeals: true, count: freshness, needs: [], of: ["freshness"], wide: true },
 ];

@@ -5,7 +5,7 @@
 const TEXTS = embedded("texts");
 const CHARTS = embedded("charts");
 const find = (css) => document.querySelector(css);
-const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), sorts: new Map(), at: null, list: null };
+const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), sorts: new Map(), at: null, list: null, sides: ["", ""], where: new Map(), shows: 0 };
 const lists = new Map(); // functions that return the deals behind a number, by its place in the page
 const LANGUAGES = ["ru", "en"];
 const language = () => LANGUAGES[state.language];
@@ -19,8 +19,20 @@ function readAddress() {
   state.who = [...teams, ...people].find((one) => one.id === params.get("who")) || null;
   state.folds = new Set((params.get("folds") || "").split(",").filter(Boolean));
   state.sorts = new Map((params.get("sort") || "").split(",").filter(Boolean).map((one) => one.split(":")));
+  state.where = readFilters(params.get("where"));
+  state.sides = [...(params.get("sides") || "").split(","), "", ""].slice(0, 2);
   [state.at, state.list] = [params.get("at"), params.get("list")];
   if (LANGUAGES.includes(params.get("language"))) state.language = LANGUAGES.indexOf(params.get("language"));
+}
+
+// The options that the address names by filter: JSON of pairs. What is no filter of the page is left out.
+function readFilters(text) {
+  try {
+    const known = new Map(filtersOf(state.scope).map((filter) => [filter.id, filter.options]));
+    return new Map(JSON.parse(text || "[]").filter(([id, option]) => known.has(id) && (option === null || known.get(id).includes(option))));
+  } catch {
+    return new Map();
+  }
 }
 
 // Chooses a period by its id, by the clock of the chosen account; else the last twelve months, or all time.
@@ -30,7 +42,7 @@ function choosePeriod(id) {
 }
 
 function writeAddress() {
-  const choice = { scope: state.scope.id, period: state.period.id, who: state.who && state.who.id, language: language(), folds: [...state.folds].join(","), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list };
+  const choice = { scope: state.scope.id, period: state.period.id, who: state.who && state.who.id, language: language(), folds: [...state.folds].join(","), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list, sides: state.sides.some(Boolean) ? state.sides.join(",") : "", where: state.where.size ? JSON.stringify([...state.where]) : "" };
   const address = `#${new URLSearchParams(Object.entries(choice).filter(([, value]) => value))}`;
   if (location.hash !== address) history.replaceState(null, "", address);
 }
@@ -49,9 +61,18 @@ function made(tag, text, properties = {}, ...children) {
   return element;
 }
 
+const FORMATS = new Map(); // making one takes longer than a hundred uses
+
+// A formatter of Intl, by its name, the language and its options.
+function format(name, options) {
+  const key = name + language() + JSON.stringify(options);
+  if (!FORMATS.has(key)) FORMATS.set(key, new Intl[name](language(), options));
+  return FORMATS.get(key);
+}
+
 // Functions that write each kind of value in the chosen language.
 function teller(view) {
-  const number = (options) => new Intl.NumberFormat(language(), options);
+  const number = (options) => format("NumberFormat", options);
   const money = (options) => {
     try {
       return number({ style: "currency", currency: view.currency || "", currencyDisplay: "narrowSymbol", minimumFractionDigits: 0, maximumFractionDigits: 0, ...options });
@@ -62,9 +83,9 @@ function teller(view) {
   const percent = (value, options) => number({ style: "percent", maximumFractionDigits: Math.abs(value) < 0.1 ? 1 : 0, ...options }).format(value > 0.99 && value < 1 ? 0.99 : value).replace("-", "−");
   const month = (text, options) => {
     const [year, of] = text.split("-").map(Number);
-    return new Intl.DateTimeFormat(language(), { month: "long", year: "numeric", timeZone: "UTC", ...options }).format(Date.UTC(year, of - 1));
+    return format("DateTimeFormat", { month: "long", year: "numeric", timeZone: "UTC", ...options }).format(Date.UTC(year, of - 1));
   };
-  const date = (text, options) => new Intl.DateTimeFormat(language(), { timeZone: "UTC", ...options }).format(dayOf(text) * 864e5);
+  const date = (text, options) => format("DateTimeFormat", { timeZone: "UTC", ...options }).format(dayOf(text) * 864e5);
   return {
     text: (value) => value,
     deal: (value) => value,
@@ -85,8 +106,8 @@ function teller(view) {
     hours: (value) => number({ maximumFractionDigits: 1 }).format(value / 3600),
     month: (value) => month(value),
     brief: (value) => (value.length === 7 ? `${month(value, { month: "short", year: undefined }).replace(".", "")} ’${value.slice(2, 4)}` : date(value, { day: "numeric", month: "numeric" })),
-    weekday: (value) => new Intl.DateTimeFormat(language(), { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + value)),
-    moment: (value, row) => new Intl.DateTimeFormat(language(), { dateStyle: "medium", timeStyle: "short", timeZone: zone(row.zone) }).format(new Date(value)),
+    weekday: (value) => format("DateTimeFormat", { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + value)),
+    moment: (value, row) => format("DateTimeFormat", { dateStyle: "medium", timeStyle: "short", timeZone: zone(row.zone) }).format(new Date(value)),
   };
 }
 
@@ -371,11 +392,16 @@ function card(section, view, tell, drawings) {
     writeAddress();
   };
   if (section.id === "freshness") inside.append(...notRead(), ...verified(tell));
+  if (view.isFiltered && !section.ofDeals) {
+    inside.append(made("p", said("filter.not_of_deals"), { className: "none" }));
+    return element;
+  }
   if (section.of.some((name) => !TABLES[name])) {
     inside.append(made("p", said("none.unbuilt"), { className: "none" }));
     return element;
   }
   try {
+    if (section.controls) inside.append(section.controls(view));
     const blocks = section.count(view);
     if (!blocks.length) inside.append(made("p", nothing(section), { className: "none" }));
     inside.append(...blocks.map((block, number) => shown(section, block, blocks.length > 1, tell, drawings, number)));
@@ -383,6 +409,21 @@ function card(section, view, tell, drawings) {
     inside.append(made("p", said("none.failed", { reason: error.message }), { className: "warning failed" }));
   }
   return element;
+}
+
+// The choice of the two people or teams that stand side by side.
+function sideChoices(view) {
+  const { teams, people } = whos(view.scope);
+  const pair = pairOf(view, state.sides);
+  const selects = pair.map((one, at) => {
+    const option = (who) => made("option", who.name, { value: who.id, selected: who.id === one.id });
+    const group = (key, of) => of.length && made("optgroup", null, { label: said(key) }, ...of.map(option));
+    const select = made("select", null, {}, ...[group("who.teams", teams), group("who.people", people)].filter(Boolean));
+    select.setAttribute("aria-label", said("filter.who"));
+    select.onchange = () => { state.sides = pair.map((who, place) => (place === at ? select.value : who.id)); show(); };
+    return select;
+  });
+  return made("p", null, { className: "sides" }, ...selects);
 }
 
 function shown(section, block, several, tell, drawings, number) {
@@ -520,9 +561,28 @@ function choices(tell) {
   const { teams, people } = whos(state.scope);
   const who = (one) => option(among(one.project) + one.name, one.id, state.who !== null && one.id === state.who.id);
   find("#who").replaceChildren(option(said("who.all"), "", state.who === null), ...[group("who.teams", teams.map(who)), group("who.people", people.map(who))].filter(Boolean));
+  find("#more").replaceChildren(...filtersOf(state.scope).filter((filter) => filter.options.length).map((filter) => filterChoice(filter, among, option)));
+  find(".more summary").textContent = said("filter.more", { count: state.where.size ? `: ${state.where.size}` : "" });
   for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) {
     Object.assign(find(id), { value: textOf(day), min: DATA.since, max: id === "#to" ? "" : textOf(today) });
   }
+}
+
+const filterName = (filter) => filter.name || said(`filter.${filter.id}`);
+
+// The choice of one filter: any option, a deal without one, or one of the options.
+function filterChoice(filter, among, option) {
+  const chosenOption = state.where.has(filter.id) ? state.where.get(filter.id) : undefined;
+  const values = [undefined, null, ...filter.options];
+  const text = (value) => (value === undefined ? said("filter.any") : value === null ? said("filter.empty") : value);
+  const select = made("select", null, {}, ...values.map((value, place) => option(text(value), String(place), value === chosenOption)));
+  select.dataset.filter = filter.id;
+  select.onchange = () => {
+    const value = values[Number(select.value)];
+    if (value === undefined) state.where.delete(filter.id); else state.where.set(filter.id, value);
+    show();
+  };
+  return made("label", null, {}, made("span", (filter.project ? among(filter.project) : "") + filterName(filter)), select);
 }
 
 // The moment of the data: the last successful sync if the database has it, else the build; and a sentence if that is days ago.
@@ -556,6 +616,7 @@ function goTo(id) {
 
 async function show() {
   lists.clear();
+  DAYS.clear();
   const view = chosen(state.scope, state.period, state.who);
   const tell = teller(view);
   state.drawn.splice(0).forEach((chart) => chart.finalize());
@@ -567,17 +628,32 @@ async function show() {
   find(".built").replaceChildren(made("span", time), ...(old ? [" ", made("strong", old, { className: "old" })] : []));
   find(".theme").textContent = said(isDark() ? "theme.light" : "theme.dark");
   choices(tell);
-  const picked = ["#scope", "#who", "#period"].map((id) => find(id).selectedOptions[0].textContent).join(" · ");
+  const filters = [...state.where].map(([id, option]) => `${filterName(filtersOf(state.scope).find((one) => one.id === id))}: ${option === null ? said("filter.empty") : option}`);
+  const picked = [...["#scope", "#who", "#period"].map((id) => find(id).selectedOptions[0].textContent), ...filters].join(" · ");
   document.querySelectorAll(".chosen").forEach((element) => { element.textContent = picked; });
-  const drawings = [];
   const sections = SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by));
-  find("main").replaceChildren(...[unbuilt()].filter(Boolean), month(tell), figures(view, tell), ...sections.map((section) => card(section, view, tell, drawings)));
+  // the numbers before stay, dimmed, until their section is made anew, so that the page does not jump
+  const before = new Map([...find("main").children].map((element) => [element.id, element]));
+  const places = sections.map(({ id }) => before.get(id) || made("section", null, { id, className: "card wide" }));
+  for (const element of places) element.classList.add("old-numbers");
+  find("main").replaceChildren(...[unbuilt()].filter(Boolean), month(tell), figures(view, tell), ...places);
   find(".contents").replaceChildren(...contents(sections));
-  const filters = find(".filters");
-  document.documentElement.style.setProperty("--filters", getComputedStyle(filters).position === "sticky" ? `${filters.offsetHeight}px` : "0px"); // what covers the top of the window
+  const bar = find(".filters");
+  document.documentElement.style.setProperty("--filters", getComputedStyle(bar).position === "sticky" ? `${bar.offsetHeight}px` : "0px"); // what covers the top of the window
   explain("");
   delete document.documentElement.dataset.shown;
-  await Promise.all(drawings.map((drawing) => drawing()));
+  state.shows += 1;
+  const turn = state.shows;
+  const isFolded = (section) => FOLDED.includes(section.id) !== state.folds.has(section.id);
+  for (const [place, section] of [...sections.entries()].sort(([, one], [, other]) => isFolded(one) - isFolded(other))) {
+    await new Promise((go) => { setTimeout(go); }); // so that the first screen is painted, and a new choice need not wait for this one
+    if (turn !== state.shows) return;
+    const drawings = [];
+    places[place].replaceWith(card(section, view, tell, drawings));
+    state.drawing = Promise.all([state.drawing, ...drawings.map((drawing) => drawing())]);
+  }
+  await state.drawing;
+  if (turn !== state.shows) return;
   if (state.list) openList();
   document.documentElement.dataset.shown = [language(), state.scope.id, state.period.id].join(" ");
 }
@@ -593,6 +669,8 @@ function chooseDays() {
 find("#scope").onchange = (event) => {
   state.scope = SCOPES.find((one) => one.id === event.target.value);
   if (state.who && state.scope.project !== null && state.who.project !== state.scope.project) state.who = null;
+  const known = new Set(filtersOf(state.scope).map((filter) => filter.id));
+  for (const id of [...state.where.keys()]) if (!known.has(id)) state.where.delete(id);
   choosePeriod(state.period.id);
   show();
 };

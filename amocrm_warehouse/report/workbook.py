@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from datetime import date, datetime
 from io import BytesIO
@@ -12,7 +13,7 @@ import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, answer
+from amocrm_warehouse.report.answers import ANSWERS, MOVES, AnswerTable, answer
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
@@ -36,6 +37,12 @@ SHEETS: dict[str, list[str]] = {
     "plans": ["month", "manager", "plan", "won_budget", "plan_share"],
     "funnel": ["pipeline_name", "stage", "deals", "reached", "lost_here"],
     "reasons": ["reason", "deals", "lost_budget"],
+    "reasons_by_month": ["month", "reason", "deals", "lost_budget"],
+    "speed": ["speed", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
+    "calls": ["manager", "incoming_calls", "missed_calls", "called_back", "back_within_hour"],
+    "moved": ["pipeline_name", "manager", "at_start", *MOVES, "at_end"],
+    "repeat": ["is_repeat", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
+    "goods": ["good", "is_purchase", "sales", "quantity", "amount_now"],
     "sources": ["source", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
     "stuck": ["pipeline_name", "stage", "deals", "budget"],
     "stale": [
@@ -49,17 +56,21 @@ TOTALS = {
     "money": {"won", "won_budget", "lost"}, "managers": {"won", "won_budget", "lost", "overdue", "stale"},
     "plans": {"plan", "won_budget"}, "reasons": {"deals", "lost_budget"},
     "sources": {"deals", "won_of_created", "won_of_created_budget"}, "stuck": {"deals", "budget"},
-    "talks": {"talks", "unanswered"},
+    "talks": {"talks", "unanswered"}, "reasons_by_month": {"deals", "lost_budget"},
+    "speed": {"deals", "won_of_created", "won_of_created_budget"}, "goods": {"amount_now"},
+    "repeat": {"deals", "won_of_created", "won_of_created_budget"},
+    "calls": {"incoming_calls", "missed_calls", "called_back", "back_within_hour"},
+    "moved": {"at_start", *MOVES, "at_end"},
     "work": {"calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"},
 }  # fmt: skip
 SHARES = {"plan_share"} | metrics_in("percent")
 HEADS = {"pipeline_name": "filter.scope", "project_id": "column.account"}
 NAMELESS = {
     "manager": "user.nobody", "reason": "reasons.none_given", "source": "source.unknown", "card": "card.nameless",
-    "deal": "card.nameless",
+    "deal": "card.nameless", "good": "card.nameless",
 }  # fmt: skip
 """The words for a name that is missing."""
-WIDE = {"card", "deal", "text", "reason", "source"}
+WIDE = {"card", "deal", "text", "reason", "source", "good"}
 SHEET_ROWS = 10_000
 """The most rows of a sheet; further rows are left out. Lists of cards begin with the highest budgets."""
 A4 = 9
@@ -192,6 +203,10 @@ class Sheet:
         url = link(domain, row.get("entity_type", "deal"), row.get("entity_id") or row.get("deal_id"))
         if column == "why":
             value = ", ".join(self.words(f"today.{reason}") for reason in value.split(" "))
+        elif column == "speed":
+            value = self.words(f"speed.{'none' if value is None else value}")
+        elif column == "is_repeat":
+            value = self.words(f"repeat.{json.dumps(value)}")
         elif column == "currency":
             value = self.purse(row)
         elif column == "manager" and row["user_id"] == 0:

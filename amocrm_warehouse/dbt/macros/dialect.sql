@@ -31,6 +31,9 @@
 {% macro default__utc(moment) %}({{ moment }} at time zone 'UTC'){% endmacro %}
 {% macro duckdb__utc(moment) %}make_timestamp(epoch_us({{ moment }})){% endmacro %}
 
+{# A moment of UTC by the clock of a time zone. #}
+{% macro local_moment(moment, zone) %}({{ moment }} at time zone 'UTC' at time zone {{ zone }}){% endmacro %}
+
 {# The digits of a text. #}
 {% macro digits(text) %}regexp_replace({{ text }}, '[^0-9]', '', 'g'){% endmacro %}
 

@@ -25,12 +25,23 @@ from .people import (
     tasks_open,
     touches,
 )
-from .totals import attribution, funnel, lost_deals, pipeline_daily, sales, sales_plan, stale_deals
+from .totals import (
+    attribution,
+    funnel,
+    goods_sold,
+    lost_deals,
+    open_money,
+    pipeline_daily,
+    sales,
+    sales_plan,
+    stale_deals,
+)
 
 BUILDERS = (
     deals, deal_stage_history, deal_history, funnel, pipeline_daily, sales, sales_plan, lost_deals, stale_deals,
     tasks_open, manager_activity, calls, contacts, companies, attribution, customers_ltv, duplicates_and_merges,
     conversations, entity_history, today, queue, forecast, forecast_stages, capped_deals, completeness,
+    open_money, goods_sold,
 )  # fmt: skip
 
 

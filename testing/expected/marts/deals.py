@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .. import Row
-from .conversations import author
+from .conversations import author, working
 from .known import CHANGES, KINDS, Known, at, grouped, joined, memoized, month, seconds, unless_negative
 
 Span = tuple[datetime | None, datetime | None, Any]
@@ -214,12 +214,43 @@ def deals(known: Known) -> list[Row]:
             "seconds_to_close": unless_negative(seconds(start, closed)),
             "first_response_at": responses.get(deal_id),
             "seconds_to_first_response": seconds(start, responses.get(deal_id)),
+            "working_seconds_to_first_response": working(known.local(start), known.local(responses.get(deal_id))),
+            "is_repeat": is_repeat(known, deal, start),
             "updated_at": at(deal["updated_at"]),
             "is_deleted": deal_id in ends,
             "deleted_at": at(gone["deleted_at"]),
             "deleted_by": gone["created_by"],
         })  # fmt: skip
     return rows
+
+
+@memoized
+def wins(known: Known) -> dict[tuple[str, int], dict[int, datetime | None]]:
+    """Returns when the deals of each main contact and company were won, by deal. Deals that are there now alone."""
+    found: dict[tuple[str, int], dict[int, datetime | None]] = {}
+    for deal in known.all("deals"):
+        if deal["status_id"] == WON and deal["lead_id"] not in gone_at(known):
+            stays = stages(known)[deal["lead_id"]]
+            for client in ("main_contact", "company"):
+                if deal[client] is not None:
+                    closed = at(deal["closed_at"]) or (stays[-1][0] if stays else None)
+                    found.setdefault((client, deal[client]), {})[deal["lead_id"]] = closed
+    return found
+
+
+def is_repeat(known: Known, deal: Row, start: datetime | None) -> bool | None:
+    """Whether the deal's contact or company had won another deal before this one began."""
+    clients = [(name, deal[name]) for name in ("main_contact", "company") if deal[name] is not None]
+    if not clients:
+        return None
+    starts = began(known)
+    others = [
+        max(closed, own_start)
+        for client in clients
+        for other, closed in wins(known).get(client, {}).items()
+        if other != deal["lead_id"] and closed and (own_start := starts[other])
+    ]
+    return any(start is not None and moment < start for moment in others)
 
 
 def reach(known: Known, entity: str, code: str) -> dict[Any, str | None]:

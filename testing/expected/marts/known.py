@@ -21,7 +21,8 @@ PARTS = {
     "custom_fields_deals": ("deals", "lead_id"), "deal_contacts": ("deals", "lead_id"),
     "deal_tags": ("deals", "lead_id"), "deal_companies": ("deals", "lead_id"),
     "custom_fields_contacts": ("contacts", "contact_id"), "custom_fields_companies": ("companies", "company_id"),
-    "custom_fields_customers": ("customers", "customer_id"),
+    "custom_fields_customers": ("customers", "customer_id"), "deal_catalog_elements": ("deals", "lead_id"),
+    "custom_fields_catalog_elements": ("catalog_elements", "catalog_element_id"),
 }  # fmt: skip
 """Tables of a card's parts. Of each, the card's table and its key."""
 WHOLE_LISTS = ("account", "users", "groups", "statuses", "loss_reasons", "task_types", "live_entities")

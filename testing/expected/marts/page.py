@@ -15,8 +15,8 @@ from . import ahead
 from .conversations import conversations
 from .deals import LOST, WON, began, deal_stage_history, deals
 from .known import Known, amount, at, grouped
-from .people import manager_activity, tasks_open, touches
-from .totals import ended, half_left, lost_from, stale_deals, stays_of
+from .people import calls, manager_activity, tasks_open, touches
+from .totals import ended, goods_sold, half_left, lost_from, open_money, stale_deals, stays_of
 
 Table = list[list[Any]]
 COUNTS = ("calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done")
@@ -32,6 +32,8 @@ class Choice:
     last: date
     pipeline: int | None = None
     users: frozenset[int] | None = None
+    deals: frozenset[int] | None = None
+    """Ids of the only deals that filters by tag, source or field leave. None: all."""
 
     def has(self, moment: datetime | None) -> bool:
         return moment is not None and self.first <= moment.date() <= self.last
@@ -45,7 +47,12 @@ class Choice:
 
     @cached_property
     def there(self) -> list[tuple[Known, Row]]:
-        return [(known, deal) for known in self.known for deal in deals(known) if not deal["is_deleted"]]
+        return [
+            (known, deal)
+            for known in self.known
+            for deal in deals(known)
+            if not deal["is_deleted"] and (self.deals is None or deal["deal_id"] in self.deals)
+        ]
 
     def created(self) -> list[tuple[Known, Row]]:
         return [
@@ -194,7 +201,7 @@ def funnel(choice: Choice) -> list[Pipeline]:
     found: list[Pipeline] = []
     for known in choice.known:
         starts, before = began(known), lost_from(known)
-        there = {deal["deal_id"]: deal for deal in deals(known) if not deal["is_deleted"]}
+        there = {deal["deal_id"]: deal for of, deal in choice.there if of is known}
         stays = [
             row
             for row in deal_stage_history(known)
@@ -522,6 +529,136 @@ def reasons(choice: Choice) -> Table:
     lost = of_kind(choice.closed(), "lost")
     groups = grouped(lost, lambda deal: (deal["loss_reason"],)).items()
     return [[reason, len(deals_of), ratio(len(deals_of), len(lost)), money(deals_of)] for (reason,), deals_of in groups]
+
+
+def reasons_by_month(choice: Choice) -> Table:
+    lost = of_kind(choice.closed(), "lost")
+    groups = grouped(lost, lambda deal: (f"{ended(deal):%Y-%m}", deal["loss_reason"])).items()
+    return [[*key, len(deals_of), money(deals_of)] for key, deals_of in groups]
+
+
+def sold_of_created(found: list[Row]) -> list[Any]:
+    """Returns how many deals were created, how many of them are won now, that share, and their money."""
+    won = [deal for deal in found if deal["stage_kind"] == "won"]
+    return [len(found), len(won), ratio(len(won), len(found)), money(won)]
+
+
+SPEEDS = (5, 15, 60, 240)
+"""Minutes of working time until the first touch that end a class."""
+
+
+def speed_of(deal: Row) -> int | None:
+    """Returns the class of the time until the first touch; None if nobody has touched the deal."""
+    waited = deal["working_seconds_to_first_response"]
+    return None if waited is None else sum(waited > 60 * minutes for minutes in SPEEDS)
+
+
+def speeds(choice: Choice) -> Table:
+    groups = grouped([deal for _, deal in choice.created()], lambda deal: (speed_of(deal),))
+    return [[speed, *sold_of_created(of)] for (speed,), of in groups.items()]
+
+
+def repeat(choice: Choice) -> Table:
+    groups = grouped([deal for _, deal in choice.created()], lambda deal: (deal["is_repeat"],))
+    return [[is_repeat, *sold_of_created(of)] for (is_repeat,), of in groups.items()]
+
+
+def repeat_sold(choice: Choice) -> Table:
+    """Returns created deals and sales of new and of repeat customers."""
+    closed = grouped([deal for _, deal in choice.closed()], lambda deal: (deal["is_repeat"],))
+    created = {key: rest for key, *rest in repeat(choice)}
+    rows = []
+    for key in {*created, *(key for (key,) in closed)}:
+        won = [deal for deal in closed.get((key,), []) if deal["stage_kind"] == "won"]
+        deals_of, won_of, share, _ = created.get(key, [0, 0, None, 0])
+        rows.append([key, deals_of, won_of, share, len(won), money(won), ratio(money(won), len(won))])
+    return rows
+
+
+def created_by_hour(choice: Choice) -> Table:
+    """Counts created deals by weekday and hour."""
+    counted = [[0] * 24 for _ in range(7)]
+    for _, deal in choice.created():
+        counted[deal["created_at_local"].weekday()][deal["created_at_local"].hour] += 1
+    rows: Table = [[day, *of, sum(of)] for day, of in enumerate(counted)]
+    return rows if any(row[-1] for row in rows) else []
+
+
+def incoming_calls(choice: Choice) -> Table:
+    """Returns the incoming calls of each user: id, name, all, missed, called back, and within an hour."""
+    counted: dict[tuple[str, Any, Any], list[int]] = {}
+    for known in choice.known:
+        pipelines = known.by("deals", "lead_id", "pipeline_id")
+        for call in calls(known):
+            user = call["manager_id"]
+            if (
+                call["direction"] == "in"
+                and choice.has(call["created_at_local"])
+                and choice.fits(pipelines.get(call["deal_id"]), user)
+            ):
+                name = call["manager_name"] if user is None else known.user(user)
+                own = counted.setdefault((known.project, user, name), [0] * 4)
+                back = call["is_missed"] and call["called_back_at"] is not None
+                for place, counts in enumerate((True, call["is_missed"], back, call["is_called_back_in_hour"])):
+                    own[place] += bool(counts)
+    return [[user, name, *of] for (_, user, name), of in counted.items()]
+
+
+MOVES = (
+    "came_new", "came_back", "grew", "moved_in", "shrank", "moved_out", "left_won", "left_lost", "left_deleted",
+)  # fmt: skip
+
+
+def moved(choice: Choice) -> Table:
+    """Returns the open money of each pipeline and user: its moves in the months of the period, and both ends."""
+    last = min(choice.last, day_of(choice))
+    rows = []
+    for known in choice.known:
+        months = [
+            row
+            for row in open_money(known)
+            if f"{choice.first:%Y-%m}-01" <= row["month"] <= f"{last:%Y-%m}-01"
+            and choice.fits(row["pipeline_id"], row["responsible_user_id"])
+        ]
+        is_known = known.has_history("deal_sale_changes")
+        for (pipeline, user), of in grouped(months, lambda r: (r["pipeline_id"], r["responsible_user_id"])).items():
+            at = {
+                name: sum((amount(row[f"at_{name}"]) for row in of if row["month"] == f"{day:%Y-%m}-01"), Decimal(0))
+                for name, day in (("start", choice.first), ("end", last))
+            }
+            sums = [sum((amount(row[name]) for row in of), Decimal(0)) for name in MOVES]
+            name = pipeline_names(known).get(pipeline) or f"#{pipeline}"
+            amounts = [*sums, at["start"], at["end"]]
+            rows.append([pipeline, name, user, known.user(user), *(amounts if is_known else [None] * len(amounts))])
+    return rows
+
+
+def moved_by(choice: Choice, column: int) -> Table:
+    """Returns the same of each pipeline or user with both ends, in the order of the page, without what is zero."""
+    sums: dict[Any, list[Decimal]] = {}
+    for row in moved(choice):
+        if row[-1] is not None:
+            own = sums.setdefault(row[column], [Decimal(0)] * (len(MOVES) + 2))
+            sums[row[column]] = [one + other for one, other in zip(own, row[4:], strict=True)]
+    return [[key, of[-2], *of[:-2], of[-1]] for key, of in sums.items()]
+
+
+def goods(choice: Choice) -> Table:
+    """Returns each good that was sold: whether by purchases, the number of sales, the quantity and the amount."""
+    rows = []
+    for known in choice.known:
+        sold = [
+            row
+            for row in goods_sold(known)
+            if choice.has(row["sold_at_local"]) and choice.fits(row["pipeline_id"], row["responsible_user_id"])
+        ]
+        groups = grouped(sold, lambda r: (r["name"], r["entity_type"] == "customer", r["catalog_element_id"]))
+        for (name, is_purchase, _), of in groups.items():
+            sales = {row["transaction_id"] or row["entity_id"] for row in of}
+            amounts = [row["amount_now"] for row in of if row["amount_now"] is not None]
+            quantity = sum(Decimal(str(row["quantity"])) for row in of)
+            rows.append([name, is_purchase, len(sales), quantity, sum(amounts, Decimal(0)) if amounts else None])
+    return rows
 
 
 def source_of(deal: Row) -> Any:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from .. import Row
 from .conversations import author, conversations
-from .deals import began, caller, deals, gone_at, reach
+from .deals import began, caller, deals, gone_at, reach, stages
 from .known import KINDS, Known, amount, at, memoized
 from .totals import completions, tasks
 
@@ -32,13 +32,30 @@ def entity_names(known: Known) -> dict[tuple[str | None, int], str | None]:
     }  # fmt: skip
 
 
+def deal_then(known: Known, of_contact: list[Row], moment: datetime) -> int | None:
+    """Returns the contact's only deal that was open at this moment; if none was, the newest that had begun."""
+    begun = [deal for deal in of_contact if deal["created_at"] and deal["created_at"] <= moment]
+    open_then = []
+    for deal in begun:
+        stays = stages(known)[deal["deal_id"]]
+        closed = deal["closed_at"] or (stays[-1][0] if stays else None)
+        if deal["stage_kind"] not in ("won", "lost") or closed is None or closed > moment:
+            open_then.append(deal)
+    if len(open_then) > 1:
+        return None
+    newest = max(open_then or begun, key=lambda deal: (deal["created_at"], deal["deal_id"]), default=None)
+    return int(newest["deal_id"]) if newest else None
+
+
 @memoized
 def calls(known: Known) -> list[Row]:
-    names, mains = entity_names(known), {deal["deal_id"]: deal["main_contact_id"] for deal in deals(known)}
-    newest: dict[int, int] = {}
-    there = [deal for deal in deals(known) if not deal["is_deleted"] and deal["main_contact_id"] is not None]
-    for deal in sorted(there, key=lambda one: (is_in_work(one), one["created_at"], one["deal_id"])):
-        newest[deal["main_contact_id"]] = deal["deal_id"]
+    names = entity_names(known)
+    by_contact: dict[int | None, list[Row]] = {}
+    mains: dict[int, int | None] = {}
+    for deal in deals(known):
+        mains[deal["deal_id"]] = deal["main_contact_id"]
+        if not deal["is_deleted"] and deal["main_contact_id"] is not None:
+            by_contact.setdefault(deal["main_contact_id"], []).append(deal)
     answers: dict[tuple[str | None, int], list[datetime]] = {}
     for row in (*known.all("calls"), *known.all("messages")):
         is_call = "call_responsible" in row
@@ -50,15 +67,19 @@ def calls(known: Known) -> list[Row]:
     found = {}
     for call in known.all("calls"):
         kind, number = KINDS[call["element_type"]], call["element_id"]
-        deal_id = number if kind == "deal" else newest.get(number) if kind == "contact" else None
+        moment = at(call["created_at"])
+        assert moment is not None
+        of_contact = by_contact.get(number, []) if kind == "contact" else []
+        deal_id = number if kind == "deal" else deal_then(known, of_contact, moment)
         back = None
         if is_missed := call["direction"] == "in" and not call["duration"]:
-            cards = {(kind, number), ("deal", deal_id), ("contact", mains.get(deal_id or 0))}
-            moment = at(call["created_at"])
-            assert moment is not None
+            contact = number if kind == "contact" else mains.get(number) if kind == "deal" else None
+            cards = {(kind, number), ("contact", contact)}
+            cards |= {("deal", deal["deal_id"]) for deal in by_contact.get(contact, ())}
             back = min((one for card in cards for one in answers.get(card, ()) if one > moment), default=None)
         found[call["note_id"], call["element_type"]] = {
             "deal_id": deal_id, "is_missed": is_missed, "called_back_at": back,
+            "is_called_back_in_hour": (back is not None and back <= moment + timedelta(hours=1)) if is_missed else None,
         }  # fmt: skip
     return [
         found[call["note_id"], call["element_type"]]

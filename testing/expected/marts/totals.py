@@ -250,6 +250,136 @@ def pipeline_daily(known: Known) -> list[Row]:
     return rows
 
 
+MOVES = ("new", "back", "in", "out", "won", "lost", "deleted")
+"""Ways in which an open deal comes to a pipeline and a user, or leaves them."""
+MONEY_OF = {
+    "new": "came_new", "back": "came_back", "in": "moved_in", "out": "moved_out", "won": "left_won",
+    "lost": "left_lost", "deleted": "left_deleted",
+}  # fmt: skip
+
+
+@memoized
+def open_money(known: Known) -> list[Row]:
+    """Counts the open deals at both ends of each month by their state then, and what happened between by replaying."""
+    today = known.local(known.now)
+    assert today is not None
+    spans = grouped(deal_history(known), lambda row: (row["deal_id"],))
+    flows: dict[tuple[Any, ...], Counter[str]] = {}
+    held: list[tuple[datetime, datetime | None, tuple[Any, ...], Decimal]] = []
+
+    def flow(moment: datetime, group: tuple[Any, ...], name: str, money: Decimal) -> None:
+        counts = flows.setdefault((f"{moment:%Y-%m}", *group), Counter())
+        counts[MONEY_OF.get(name, name)] += money  # type: ignore[assignment]
+        if name in MOVES:
+            counts[f"deals_{name}"] += 1
+
+    for of_deal in spans.values():
+        before: Row | None = None
+        was_ever_open = False
+        for span in of_deal:
+            moment, money = span["from_at_local"], amount(span["budget"])
+            here = (span["pipeline_id"], span["responsible_user_id"])
+            is_open_now = span["stage_kind"] in ("open", "unsorted")
+            there = None if before is None else (before["pipeline_id"], before["responsible_user_id"])
+            if before is None and is_open_now:
+                flow(moment, here, "back" if was_ever_open else "new", money)
+            if before is not None and there is not None:
+                of_before = amount(before["budget"])
+                if is_open_now and here != there:
+                    flow(moment, there, "out", of_before)
+                    flow(moment, here, "in", of_before)
+                if money != of_before:
+                    name = "grew" if money > of_before else "shrank"
+                    flow(moment, here if is_open_now else there, name, abs(money - of_before))
+                if not is_open_now:
+                    flow(moment, there, "won" if span["status_id"] == WON else "lost", money)
+            before = span if is_open_now else None
+            was_ever_open |= is_open_now
+            if is_open_now:
+                held.append((moment, span["to_at_local"], here, money))
+        if before is not None and before["to_at"] is not None:
+            here = (before["pipeline_id"], before["responsible_user_id"])
+            flow(before["to_at_local"], here, "deleted", amount(before["budget"]))
+    named = {row["pipeline_id"]: row["pipeline_name"] for row in known.all("statuses")}
+    rows = []
+    for pipeline, user in dict.fromkeys(group for *_, group, _ in held):
+        own = [(since, until, money) for since, until, group, money in held if group == (pipeline, user)]
+        month_of, last = min(since for since, _, _ in own), max(today, max(since for since, _, _ in own))
+        month_of = month_of.replace(day=1, hour=0, minute=0, second=0)
+        while month_of <= last:
+            after = (month_of + timedelta(days=32)).replace(day=1)
+            ends: Row = {}
+            for name, boundary in (("start", month_of), ("end", after)):
+                open_then = [money for since, until, money in own if since < boundary and (until or after) >= boundary]
+                ends |= {f"deals_at_{name}": len(open_then), f"at_{name}": sum(open_then, Decimal(0))}
+            counts = flows.get((f"{month_of:%Y-%m}", pipeline, user), Counter())
+            gained = sum(Decimal(counts[name]) for name in ("came_new", "came_back", "grew", "moved_in"))
+            lost = sum(
+                Decimal(counts[name]) for name in ("shrank", "moved_out", "left_won", "left_lost", "left_deleted")
+            )
+            assert ends["at_start"] + gained - lost == ends["at_end"], (known.project, month_of, pipeline, user)
+            if ends["deals_at_start"] or ends["deals_at_end"] or counts:
+                amounts = {"at_start": ends["at_start"], "at_end": ends["at_end"]}
+                amounts |= {name: Decimal(counts[name]) for name in (*MONEY_OF.values(), "grew", "shrank")}
+                is_known = known.has_history("deal_sale_changes")
+                rows.append({
+                    "month": f"{month_of:%Y-%m}-01", "pipeline_id": pipeline, "pipeline_name": named.get(pipeline),
+                    "responsible_user_id": user, "responsible_name": known.user(user), "currency": known.currency,
+                    "deals_at_start": ends["deals_at_start"], "deals_at_end": ends["deals_at_end"],
+                    **{f"deals_{name}": counts[f"deals_{name}"] for name in MOVES},
+                    **{name: money if is_known else None for name, money in amounts.items()},
+                })  # fmt: skip
+            month_of = after
+    return rows
+
+
+@memoized
+def goods_sold(known: Known) -> list[Row]:
+    """Returns the goods of won deals and of purchases, at their present prices."""
+    prices: dict[int, dict[int, Decimal]] = {}
+    for row in known.all("custom_fields_catalog_elements"):
+        if row["field_type"] == "price" and not row["value_index"]:
+            prices.setdefault(row["catalog_element_id"], {})[row["custom_field_id"]] = Decimal(row["value"])
+    named = {(row["catalog_id"], row["catalog_element_id"]): row["name"] for row in known.all("catalog_elements")}
+    by_id = {deal["deal_id"]: deal for deal in _present(known)}
+    links: list[tuple[Row, Row]] = []
+    for link in known.all("deal_catalog_elements"):
+        deal = by_id.get(link["lead_id"], {})
+        if deal and deal["stage_kind"] == "won":
+            links.append((link, {
+                "entity_type": "deal", "entity_id": deal["deal_id"], "transaction_id": None,
+                "pipeline_id": deal["pipeline_id"], "pipeline_name": deal["pipeline_name"],
+                "responsible_user_id": deal["closer_id"], "responsible_name": deal["closer_name"],
+                "sold_at_local": ended(deal),
+            }))  # fmt: skip
+    owners = {row["customer_id"]: row["responsible_user_id"] for row in known.all("customers") if not row["is_deleted"]}
+    for bought in known.all("customer_transactions"):
+        for element in (
+            bought["catalog_elements"] if bought["customer_id"] in owners and not bought["is_deleted"] else ()
+        ):
+            user = owners[bought["customer_id"]]
+            link = {"catalog_element_id": element["id"], "price_id": None, **element["metadata"]}
+            links.append((link, {
+                "entity_type": "customer", "entity_id": bought["customer_id"],
+                "transaction_id": bought["transaction_id"], "pipeline_id": None, "pipeline_name": None,
+                "responsible_user_id": user, "responsible_name": known.user(user),
+                "sold_at_local": known.local(at(bought["completed_at"] or bought["created_at"])),
+            }))  # fmt: skip
+    rows = []
+    for link, sale in links:
+        of_good = prices.get(link["catalog_element_id"], {})
+        price = of_good.get(link["price_id"]) if link["price_id"] is not None else None
+        if link["price_id"] is None and len(of_good) == 1:
+            [price] = of_good.values()
+        rows.append(sale | {
+            "catalog_id": link["catalog_id"], "catalog_element_id": link["catalog_element_id"],
+            "name": named.get((link["catalog_id"], link["catalog_element_id"])), "quantity": link["quantity"],
+            "price_now": price, "amount_now": None if price is None else price * Decimal(str(link["quantity"])),
+            "currency": known.currency,
+        })  # fmt: skip
+    return rows
+
+
 def funnel(known: Known) -> list[Row]:
     starts = began(known)
     stays = [row for row in deal_stage_history(known) if not row["is_deleted"]]

@@ -1,38 +1,60 @@
--- The deal of a call is the deal that it is on; of a call on a contact, the newest open deal of which that is the main contact, or
--- else the newest one. An incoming call of no seconds is missed. It was called back at the first call or message of a person to its
--- card, its deal or its contact afterwards, or at the client's next call that was answered.
-with deal_of_contact as (
+-- The deal of a call is the deal that it is on; of a call on a contact, the deal that was open then and of which that is the main
+-- contact: null if several were, and the newest one that had begun if none was. A deal was open if it had begun and was not closed
+-- yet; one that was opened again counts as open all the time. An incoming call of no seconds is missed. It was called back at the
+-- first call or message of a person to its card, to its contact, or to a deal of that contact afterwards, or at the client's next
+-- call that was answered.
+with deals as (
     select
-        project_id, main_contact_id, deal_id,
+        deals.project_id, deals.deal_id, deals.main_contact_id, deals.created_at,
+        case when deals.stage_kind in ('won', 'lost') then coalesce(deals.closed_at, stages.from_at) end as closed_at
+    from {{ ref("amocrm__deals") }} as deals
+    left join {{ ref("int_amocrm__deal_stages") }} as stages
+        on stages.project_id = deals.project_id and stages.deal_id = deals.deal_id and stages.is_last
+    where not deals.is_deleted and deals.main_contact_id is not null
+),
+
+deal_of_call as (
+    select
+        calls.project_id, calls.note_id, deals.deal_id, coalesce(deals.closed_at > calls.created_at, true) as was_open,
+        count(*) filter (where coalesce(deals.closed_at > calls.created_at, true)) over of_call as open_deals,
         row_number() over (
-            partition by project_id, main_contact_id
-            order by case when stage_kind in ('open', 'unsorted') then 0 else 1 end, created_at desc nulls last, deal_id desc
+            partition by calls.project_id, calls.note_id
+            order by case when coalesce(deals.closed_at > calls.created_at, true) then 0 else 1 end, deals.created_at desc, deals.deal_id desc
         ) as nth
-    from {{ ref("amocrm__deals") }}
-    where main_contact_id is not null and not is_deleted
+    from {{ ref("int_amocrm__calls") }} as calls
+    inner join deals
+        on deals.project_id = calls.project_id and deals.main_contact_id = calls.entity_id and deals.created_at <= calls.created_at
+    where calls.entity_type = 'contact'
+    window of_call as (partition by calls.project_id, calls.note_id)
 ),
 
 with_deals as (
     select
         calls.*,
-        case when calls.entity_type = 'deal' then calls.entity_id else deal_of_contact.deal_id end as deal_id,
+        case when calls.entity_type = 'deal' then calls.entity_id else deal_of_call.deal_id end as deal_id,
+        case when calls.entity_type = 'contact' then calls.entity_id else deals.main_contact_id end as contact_id,
         coalesce(calls.direction = 'in' and coalesce(calls.duration, 0) = 0, false) as is_missed
     from {{ ref("int_amocrm__calls") }} as calls
-    left join deal_of_contact
-        on deal_of_contact.project_id = calls.project_id
-        and deal_of_contact.main_contact_id = case when calls.entity_type = 'contact' then calls.entity_id end
-        and deal_of_contact.nth = 1
+    left join deal_of_call
+        on deal_of_call.project_id = calls.project_id
+        and deal_of_call.note_id = case when calls.entity_type = 'contact' then calls.note_id end
+        and deal_of_call.nth = 1
+        and deal_of_call.open_deals <= 1
+    left join {{ ref("amocrm__deals") }} as deals
+        on deals.project_id = calls.project_id and deals.deal_id = case when calls.entity_type = 'deal' then calls.entity_id end
 ),
 
 -- a missed call once for each card on which it may be called back
 missed as (
     select project_id, note_id, entity_type as called, created_at, entity_type, entity_id from with_deals where is_missed
     union
-    select project_id, note_id, entity_type, created_at, 'deal', deal_id from with_deals where is_missed
+    select project_id, note_id, entity_type, created_at, 'contact', contact_id
+    from with_deals
+    where is_missed and contact_id is not null
     union
-    select calls.project_id, calls.note_id, calls.entity_type, calls.created_at, 'contact', deals.main_contact_id
+    select calls.project_id, calls.note_id, calls.entity_type, calls.created_at, 'deal', deals.deal_id
     from with_deals as calls
-    inner join {{ ref("amocrm__deals") }} as deals on deals.project_id = calls.project_id and deals.deal_id = calls.deal_id
+    inner join deals on deals.project_id = calls.project_id and deals.main_contact_id = calls.contact_id
     where calls.is_missed
 ),
 
@@ -73,6 +95,9 @@ select
     calls.duration as seconds,
     calls.is_missed,
     called_back.called_back_at,
+    case when calls.is_missed
+        then coalesce({{ seconds_between("calls.created_at", "called_back.called_back_at") }} <= 3600, false)
+    end as is_called_back_in_hour,
     calls.status,
     calls.result,
     calls.telephony,

@@ -14,7 +14,25 @@ tags as (
     select project_id, deal_id, {{ joined_in_order("name", "name") }} as tags
     from {{ ref("stg_amocrm__deal_tags") }}
     group by project_id, deal_id
-)
+),
+
+-- the first deal that each contact and company won; one that is dated as closed before it began was won when it began
+won as (
+    select deals.project_id, deals.main_contact_id, deals.company_id,
+        greatest(coalesce(deals.closed_at, stages.from_at), deals.began_at) as won_at
+    from {{ ref("int_amocrm__deals") }} as deals
+    left join {{ ref("int_amocrm__deal_stages") }} as stages
+        on stages.project_id = deals.project_id and stages.deal_id = deals.deal_id and stages.is_last
+    where deals.status_id = {{ won_status() }} and not deals.is_deleted
+),
+{% for client in ["main_contact", "company"] %}
+first_of_{{ client }} as (
+    select project_id, {{ client }}_id, min(won_at) as won_at
+    from won
+    where {{ client }}_id is not null
+    group by project_id, {{ client }}_id
+){{ "," if not loop.last }}
+{% endfor %}
 
 select
     deals.project_id,
@@ -68,6 +86,12 @@ select
     {{ unless_negative(seconds_between("deals.began_at", "deals.closed_at")) }} as seconds_to_close,
     responses.first_response_at,
     {{ seconds_between("deals.began_at", "responses.first_response_at") }} as seconds_to_first_response,
+    {{ working_seconds_between("deals.began_at_local", local_moment("responses.first_response_at", "account.time_zone")) }}
+        as working_seconds_to_first_response,
+    case
+        when deals.main_contact_id is not null or deals.company_id is not null
+            then coalesce(least(first_of_main_contact.won_at, first_of_company.won_at) < deals.began_at, false)
+    end as is_repeat,
     deals.updated_at,
     deals.is_deleted,
     deals.deleted_at,
@@ -101,5 +125,9 @@ left join {{ ref("stg_amocrm__loss_reasons") }} as reasons
     on reasons.project_id = deals.project_id and reasons.loss_reason_id = deals.loss_reason_id
 left join {{ ref("int_amocrm__first_responses") }} as responses
     on responses.project_id = deals.project_id and responses.deal_id = deals.deal_id
+left join first_of_main_contact
+    on first_of_main_contact.project_id = deals.project_id and first_of_main_contact.main_contact_id = deals.main_contact_id
+left join first_of_company
+    on first_of_company.project_id = deals.project_id and first_of_company.company_id = deals.company_id
 left join own on own.project_id = deals.project_id and own.entity_id = deals.deal_id
 {{ join_by_value("deals") }}

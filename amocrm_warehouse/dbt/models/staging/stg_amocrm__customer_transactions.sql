@@ -2,7 +2,7 @@
 with source as (
     {{ raw("customer_transactions", {
         "transaction_id": "int", "customer_id": "int", "price": "number", "completed_at": "time",
-        "created_at": "time", "is_deleted": "bool"
+        "created_at": "time", "is_deleted": "bool", "catalog_elements": "json"
     }) }}
 )
 
@@ -11,6 +11,7 @@ select
     transaction_id,
     customer_id,
     price,
+    catalog_elements,
     coalesce(completed_at, created_at) as completed_at,
     coalesce(completed_at_local, created_at_local) as completed_at_local
 from source

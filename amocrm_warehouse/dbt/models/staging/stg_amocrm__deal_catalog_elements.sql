@@ -1,0 +1,19 @@
+with source as (
+    {{ raw("deal_catalog_elements", {
+        "lead_id": "int", "catalog_element_id": "int", "catalog_id": "int", "quantity": "number", "price_id": "int",
+        "lead_updated_at": "time"
+    }) }}
+)
+
+-- the rows that the card has now: those that were read with its present updated_at
+select
+    source.project_id,
+    source.lead_id as deal_id,
+    source.catalog_element_id,
+    source.catalog_id,
+    source.quantity,
+    source.price_id
+from source
+inner join {{ ref("stg_amocrm__deals") }} as card
+    on card.project_id = source.project_id and card.deal_id = source.lead_id and card.updated_at = source.lead_updated_at
+where not card.is_emptied
