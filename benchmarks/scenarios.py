@@ -11,6 +11,7 @@ from .beside_bare import beside_floor
 from .fat import fatten
 from .floor import EVENTS, FASTEST, PER_SECOND, UNBOUND, fewest_pages
 from .forecast import forecasts
+from .growth import growth
 from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Scenario, Workspace, paced
 from .loading import loaded
@@ -116,5 +117,6 @@ SCENARIOS: dict[str, Scenario] = {
     "publish": published,
     "forecast": forecasts,
     "left": time_left,
+    "growth": growth,
     "all": everything,
 }
