@@ -19,6 +19,11 @@ from amocrm_warehouse.database_errors import RIGHTS, check_rights
 
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
+MEMORY, MOST_MEMORY = "AMOCRM_DUCKDB_MEMORY", "1GB"
+"""The environment variable of DuckDB's memory_limit, and the limit without it.
+
+Past it DuckDB spills into files beside the database; its own default is most of the machine. The dbt profile has both.
+"""
 LIMITS = {"memory_limit": "1GB", "max_temp_directory_size": "2GB"}
 """The settings of a DuckDB file that is only read. What takes more memory or disk fails."""
 SEALED = {**LIMITS, "enable_external_access": False, "lock_configuration": True}
@@ -168,6 +173,7 @@ def opened(database: str, *, read_only: bool = False, seconds: float | None = No
         connection = duckdb.connect(str(url), read_only=read_only, config=settings)
         if not read_only:
             connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal
+            connection.execute(f"SET memory_limit = '{os.environ.get(MEMORY, MOST_MEMORY)}'")
         connection.execute("BEGIN")
         return connection
     server = server_of(url)

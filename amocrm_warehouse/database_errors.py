@@ -43,9 +43,16 @@ _ADVICE = {
 """The next step after a database's error, by words of its message; {name} stands for the name in these words."""
 
 
+OUT_OF_MEMORY = "Out of Memory Error"
+"""How DuckDB's message begins when a statement needs more memory than the limit, and cannot wait on the disk."""
+MORE_MEMORY = "DuckDB needs more memory than it may take. Give it more, as with --memory 4GB."
+
+
 def why(error: BaseException | str) -> str:
     """Returns the first line of a database's error, without the password, and the next step, if one is known."""
     text = without_password(str(error).strip()) or type(error).__name__
+    if OUT_OF_MEMORY in text:
+        return MORE_MEMORY
     if locked := _LOCKED.search(text):
         program = Path(locked["program"].replace("\\", "/")).name
         return f"{locked['file']} is open in {program} (process {locked['id']}). Close it there, or wait for its end."

@@ -20,9 +20,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from amocrm_warehouse.database import DATABASE_ERRORS, check_writable, tables, tables_of
+from amocrm_warehouse.database import DATABASE_ERRORS, MEMORY, MOST_MEMORY, check_writable, tables, tables_of
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
-from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.database_errors import MORE_MEMORY, OUT_OF_MEMORY, why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.plans_and_costs import PLANS, read_plans, write_plans
@@ -196,6 +196,8 @@ def reason(result: Any, output: str) -> str:
 
 def sentence_of(message: str) -> str:
     """Returns an error of dbt as one line; of an error that our macros raise, only their sentence."""
+    if OUT_OF_MEMORY in message:
+        return MORE_MEMORY
     ours = re.search(r"Compilation Error in \w+ [^\n]*\n\s*(.+)", message)
     return without_password(ours[1].strip() if ours else " ".join(message.split()))
 
@@ -215,8 +217,26 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--working-hours",
         help='when people work, as "1-5 09:00-18:00, 6 10:00-15:00", Monday is 1; by default 1-5 09:00-18:00',
     )
+    parser.add_argument(
+        "--memory",
+        type=_memory,
+        metavar="SIZE",
+        help=f"the most memory of DuckDB, as 2GB; {MOST_MEMORY} by default. What does not fit waits on the disk",
+    )
     parser.add_argument("--quiet", action="store_true", help="say nothing about how far it is")
     parser.add_argument("--now", help=argparse.SUPPRESS)
+
+
+def _memory(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*(\.\d+)? ?[MG]i?B", text, re.IGNORECASE):
+        raise argparse.ArgumentTypeError("a size such as 800MB or 2GB")
+    return text
+
+
+def limit_memory(options: argparse.Namespace) -> None:
+    """Sets the limit of the option for all connections of this process, dbt's too."""
+    if options.memory:
+        os.environ[MEMORY] = options.memory
 
 
 def projects_of(options: argparse.Namespace) -> list[str]:
@@ -272,6 +292,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm models", description=__doc__)
     add_options(parser)
     options = parser.parse_args(arguments)
+    limit_memory(options)
     stopped_means("Models that were built stay, the others are as before.")
     try:
         with live_line(sys.stderr, shown=not options.quiet) as line:

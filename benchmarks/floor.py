@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from math import ceil
+from typing import Any
 
 from sandbox.account import Account
 
 PER_SECOND = 7
 FASTEST = 50
 """The largest rate that the settings allow (requests a second)."""
+UNBOUND: Mapping[str, Any] = {"requests_per_second": FASTEST, "num_workers": 4}
+"""Settings without a rate limit. Four threads keep the CPU busy; pages that more threads fetch wait in memory."""
 ROWS = 250
 EVENTS = 100
 FILES = 50

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from math import ceil
-from typing import Any
 
 from .answers import answers
+from .beside_bare import beside_floor
 from .fat import fatten
-from .floor import EVENTS, FASTEST, PER_SECOND, fewest_pages
+from .floor import EVENTS, FASTEST, PER_SECOND, UNBOUND, fewest_pages
 from .forecast import forecasts
+from .growth import growth
 from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Scenario, Workspace, paced
 from .loading import loaded
@@ -21,8 +22,6 @@ from .rest import every_table, killed
 from .time_left import time_left
 from .verified import verified
 
-UNBOUND: Mapping[str, Any] = {"requests_per_second": FASTEST, "num_workers": 4}
-"""Settings without a rate limit. Four threads keep the CPU busy; pages that more threads fetch wait in memory."""
 EDITS = 100
 FAT = 3_000
 """Size of a lead in `own_cost` (bytes)."""
@@ -100,6 +99,7 @@ def _cost(name: str, run: Run, pages: int, held: bool) -> Line:
 SCENARIOS: dict[str, Scenario] = {
     "deals": deals_alone,
     "cost": own_cost,
+    "floor": beside_floor,
     "changed": changed,
     "dense": dense,
     "shuffled": shuffled,
@@ -117,5 +117,6 @@ SCENARIOS: dict[str, Scenario] = {
     "publish": published,
     "forecast": forecasts,
     "left": time_left,
+    "growth": growth,
     "all": everything,
 }

@@ -89,10 +89,9 @@ def forget(database: str, prefix: str) -> None:
     name = prefix.rstrip("_")
     with reading(database) as run:
         for one in present:
-            if one.startswith((f"amocrm.{prefix}", f"amocrm_load.{prefix}")):
+            if one.startswith(f"amocrm.{prefix}"):
                 run(f"DROP TABLE {one} CASCADE")
-        for one in {"amocrm._dlt_version", "amocrm_load._dlt_version"} & present:
-            run(f"DELETE FROM {one} WHERE schema_name = '{name}'")
+        run(f"DELETE FROM amocrm._dlt_version WHERE schema_name = '{name}'")
         run(f"DELETE FROM amocrm._dlt_pipeline_state WHERE pipeline_name = '{name}'")
         run("COMMIT")
 

@@ -28,8 +28,11 @@ def url() -> Iterator[str]:
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute(f"CREATE ROLE guarded LOGIN PASSWORD '{PLANTED}'")
             connection.execute("CREATE ROLE reader LOGIN")
-            connection.execute("CREATE SCHEMA amocrm; CREATE SCHEMA amocrm_load")
+            connection.execute("CREATE SCHEMA amocrm")
             connection.execute("CREATE DATABASE other")
+            connection.execute("CREATE DATABASE guests")
+            connection.execute("GRANT CREATE ON DATABASE guests TO reader")
+            connection.execute("REVOKE TEMPORARY ON DATABASE guests FROM public")
             rules = Path(str(cast("tuple[str]", connection.execute("SHOW hba_file").fetchone())[0]))
             rules.write_text("host all guarded 127.0.0.1/32 scram-sha-256\n" + rules.read_text())
             connection.execute("SELECT pg_reload_conf()")
@@ -89,10 +92,8 @@ def test_a_database_that_is_not_there_is_named(url: str, config: Path) -> None:
     ("database", "grants"),
     [
         ("other", "GRANT CREATE ON DATABASE other TO reader"),
-        (
-            "postgres",
-            "GRANT USAGE, CREATE ON SCHEMA amocrm TO reader; GRANT USAGE, CREATE ON SCHEMA amocrm_load TO reader",
-        ),
+        ("postgres", "GRANT USAGE, CREATE ON SCHEMA amocrm TO reader"),
+        ("guests", "GRANT TEMPORARY ON DATABASE guests TO reader"),
     ],
 )
 def test_a_user_who_may_not_write_is_told_before_the_account_is_read(

@@ -369,9 +369,8 @@ def test_a_project_that_is_no_part_of_a_name_is_refused(project: str, config: Pa
     assert said.startswith("The project id goes into the tables' names: letters, digits and single _")
 
 
-@pytest.mark.parametrize("dataset", ["Crm", "a b", 'a"b', "ж", "pg_crm", "amocrm_marts", "crm_load"])
+@pytest.mark.parametrize("dataset", ["Crm", "a b", 'a"b', "ж", "pg_crm", "amocrm_marts"])
 def test_a_dataset_that_is_no_schema_of_its_own_is_refused(dataset: str, config: Path, tmp_path: Path) -> None:
-    """In crm_load are the rows under way of crm, which each sync replaces."""
     given = ["--config", str(config), "--to", str(tmp_path / "crm.duckdb"), "--project", "1", "--dataset", dataset]
     assert refused(*given).startswith("The dataset is the schema of the tables: small letters, digits and single _")
 
@@ -549,12 +548,13 @@ def test_a_sync_that_the_database_did_not_take_has_not_ended_well(tmp_path: Path
         rows.add({"lead_id": own}, 0)
         if own == 7:
             loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]", "{}"))
-            execute(f"{tmp_path}/crm.duckdb", "ALTER TABLE amocrm.amocrm_1_deals ALTER lead_id TYPE TINYINT")
+            loader.query("ALTER TABLE {deals} ALTER lead_id TYPE TINYINT", deals="amocrm_1_deals")
     with pytest.raises(
         LoadError, match=r"^The database did not take the rows: .+\. What it took before is kept; the next"
     ):
         loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]", "{}"))
     assert loader.query("SELECT count(*) FROM {syncs}", syncs="amocrm_1_syncs") == [(1,)]
+    loader.close()
 
 
 FULL = """
@@ -594,9 +594,10 @@ def test_a_sync_that_was_killed_while_it_made_a_table_again_makes_it_the_next_ti
     loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
     loader.open()
     loader.load([rows.take()], {"deals": "{}"})
-    execute(f"{tmp_path}/crm.duckdb", "DROP TABLE amocrm.amocrm_1_deals")
+    loader.query("DROP TABLE {deals}", deals="amocrm_1_deals")
     assert loader.mend({"deals": "{}", "users": "1"}) == {"users": "1"}
     assert loader.query("SELECT count(*) FROM {deals}", deals="amocrm_1_deals") == [(0,)]
+    loader.close()
 
 
 def test_without_the_table_of_states_every_project_is_read_anew(tmp_path: Path) -> None:
@@ -614,6 +615,7 @@ def test_without_the_table_of_states_every_project_is_read_anew(tmp_path: Path) 
         loader.open()
         rows.add({"lead_id": 7}, 0)
         loader.load([rows.take()], {"deals": "before"})
+        loader.close()
     execute(f"{tmp_path}/crm.duckdb", "DROP TABLE amocrm._dlt_pipeline_state")
     for project in ("1", "2"):
         loader = loader_of(project, 2)
@@ -622,7 +624,10 @@ def test_without_the_table_of_states_every_project_is_read_anew(tmp_path: Path) 
         rows.add({"lead_id": 8}, 0)
         loader.load([rows.take()], {"deals": "after"})
         assert loader.query("SELECT lead_id FROM {deals} ORDER BY 1", deals=f"amocrm_{project}_deals") == [(7,), (8,)]
-        assert loader_of(project, 3).open() == {"deals": "after"}
+        loader.close()
+        loader = loader_of(project, 3)
+        assert loader.open() == {"deals": "after"}
+        loader.close()
 
 
 def test_first_syncs_of_several_accounts_at_once(config: Path) -> None:

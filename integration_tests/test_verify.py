@@ -232,7 +232,7 @@ def test_the_command_says_it_in_a_table_and_in_a_file_and_keeps_it(config: Path,
 
 
 def tables_in(database: str) -> set[str]:
-    listed = "SELECT table_name FROM information_schema.tables WHERE table_schema IN ('amocrm', 'amocrm_load')"
+    listed = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'amocrm'"
     return {row["table_name"] for row in query(database, listed)}
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-LAST_SECOND = 253_402_300_799
-"""The last second of the year 9999: no text, state or destination can hold a later date."""
+LAST_SECOND = 253_402_300_799  # The last second of the year 9999: no text, state or destination can hold a later date
 
 
 def iso(second: int) -> str:

@@ -12,12 +12,13 @@ from typing import Any
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
 from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
+from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_amocrm.airbyte.broken_stdout import show_any_text
 from source_amocrm.airbyte.check import EXTRAS, POLICY
 from source_amocrm.airbyte.first_sync import first_sync
-from source_amocrm.airbyte.output import Output, packed
+from source_amocrm.airbyte.output import Lines, Output, lines
 from source_amocrm.auth import FileKeeper, HandOver, print_settings
 from source_amocrm.config import check_shape
 from source_amocrm.config_file import ConfigFile
@@ -42,7 +43,7 @@ _COMMANDS = {"spec": (), "check": ("config",), "discover": ("config",), "read": 
 class Entrypoint(AirbyteEntrypoint):
     """The CDK's entrypoint, with our own checks of the command line's files, which explain a mistake in words.
 
-    Rows, which the source has packed, go to `output` as they come; `run` yields all other messages.
+    Rows, which come as `Lines`, go to `output` at once; `run` yields all other messages.
     """
 
     def __init__(self, source: SourceAmocrm, output: Output) -> None:
@@ -73,10 +74,18 @@ class Entrypoint(AirbyteEntrypoint):
 
     def read(self, *args: Any) -> Iterator[AirbyteMessage]:
         for message in super().read(*args):
-            if message.record is None:
-                yield message
+            if isinstance(message, Lines):
+                self._output.rows(message)
             else:
-                self._output.row(message.record)
+                yield message
+
+    @staticmethod
+    def handle_record_counts(message: AirbyteMessage, stream_message_count: Any) -> AirbyteMessage:
+        """Counts all rows of a message. The CDK's counts one."""
+        if not isinstance(message, Lines):
+            return AirbyteEntrypoint.handle_record_counts(message, stream_message_count)
+        stream_message_count[HashableStreamDescriptor(name=message.stream)] += message.count
+        return message
 
 
 def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
@@ -84,13 +93,12 @@ def launch(arguments: list[str], hand_over: HandOver = print_settings) -> int:
     parsed = Entrypoint.parse_args(arguments)
     hide_in_logs()
     output = Output(sys.stdout.buffer)
-    entrypoint = Entrypoint(SourceAmocrm(packed, hand_over), output)
+    entrypoint = Entrypoint(SourceAmocrm(lines, hand_over), output)
     with PRINT_BUFFER:
         try:
             check_files(parsed)
-            with output:
-                for message in entrypoint.run(parsed):
-                    output.line(message)
+            for message in entrypoint.run(parsed):
+                output.line(message)
             return 0
         except SyncFailed as error:
             LOGGER.error(error.message)

@@ -17,7 +17,7 @@ from source_amocrm.account import Account
 from source_amocrm.airbyte.check import EXTRAS, POLICY, findings
 from source_amocrm.airbyte.concurrent_reading import ConcurrentReading
 from source_amocrm.airbyte.monitor import Monitor, OnProgress, log_pause, log_progress
-from source_amocrm.airbyte.output import MessageQueue
+from source_amocrm.airbyte.output import MessageQueue, Pack, records
 from source_amocrm.auth import HandOver, print_settings
 from source_amocrm.config import parse_config
 from source_amocrm.engine import Sync
@@ -37,16 +37,14 @@ from source_amocrm.walk.listing import Row
 class SourceAmocrm(AbstractSource):
     """The source of amoCRM and Kommo. Everything that a sync needs is made when the sync starts.
 
-    `pack` makes the data of a row's record. `hand_over` gets the config when amoCRM has changed something in it.
+    `pack` makes the messages of rows. `hand_over` gets the config when amoCRM has changed something in it.
     `on_progress` gets the progress of a sync every ten seconds.
     """
 
     check_config_against_spec = False
     """Our own check of the config explains a mistake in words, and never repeats the typed text."""
 
-    def __init__(
-        self, pack: Callable[[Row], Mapping[str, Any]] = lambda row: row, hand_over: HandOver = print_settings
-    ) -> None:
+    def __init__(self, pack: Pack = records, hand_over: HandOver = print_settings) -> None:
         self._pack = pack
         self._hand_over = hand_over
         self.on_progress: OnProgress = log_progress

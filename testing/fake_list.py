@@ -211,4 +211,4 @@ def delivered(stage: Delivery, batches: Iterable[Page]) -> Iterator[Row | None]:
     """Rows, and None for a checkpoint."""
     for one in batches:
         for item in stage.take(one):
-            yield None if isinstance(item, Checkpoint) else item
+            yield from [None] if isinstance(item, Checkpoint) else item

@@ -134,18 +134,30 @@ def test_arrow_tables_end_by_rows_and_by_bytes(batches: list[tuple[int, int]], e
 
 
 @pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        ([], 96_000_000),
-        ([(10, 100)], 96_001_200),
-        ([(3_000, 24_000_000)], 96_000_000 + 12 * 2_048 * 3_000),
-        ([(31_000_000, 31_000_000), (80_000, 32_000_000)], 96_000_000 + 12 * 32_000_000),
-        ([(31_000_000, 300_000_000)], 1_000_000_000),
-    ],
+    ("sizes", "expected"),
+    [([], 0), ([100] * 4, 300), ([100, 100, 9_000, 100, 100], 9_200), ([9_000, *[100] * 9, 7_000], 9_200)],
 )
-def test_the_memory_of_duckdb_grows_with_the_rows_of_a_package(rows: list[tuple[int, int]], expected: int) -> None:
-    """`rows`: characters of the largest row, and bytes of all rows, by table."""
-    package = [SimpleNamespace(largest=largest, size=size) for largest, size in rows]
+def test_the_bytes_at_once_are_of_rows_that_stand_together(
+    sizes: list[int], expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One large row among small ones counts once. `sizes`: letters of each row; three rows are worked on at once."""
+    monkeypatch.setattr(rows_module, "BATCH_ROWS", 1)
+    monkeypatch.setattr(rows_module, "ROWS_AT_ONCE", 3)
+    waiting, empty = Rows(table(), tmp_path), Rows(table(), tmp_path)
+    for number, size in enumerate(sizes):
+        waiting.add(row(number, "x" * size), READ_AT)
+    empty.add(row(0), READ_AT)
+    of_a_row = empty.take().at_once
+    rows = min(3, len(sizes))
+    assert waiting.take().at_once - rows * of_a_row == expected
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [([], 64_000_000), ([100, 50], 64_001_200), ([300_000_000], 1_000_000_000)]
+)
+def test_the_memory_of_duckdb_grows_with_the_rows_of_a_package(sizes: list[int], expected: int) -> None:
+    """`sizes`: bytes of the rows at once, by table."""
+    package = [SimpleNamespace(at_once=size) for size in sizes]
     assert memory_for(cast("list[TakenRows]", package)) == expected
 
 

@@ -70,7 +70,9 @@ def page_order(names: Names) -> Delivery:
 
 def made(delivery: Delivery, *pages: Page) -> list[Any]:
     """The id and the name of each row of each page."""
-    items = [[item for item in delivery.take(page) if not isinstance(item, Checkpoint)] for page in pages]
+    items = [
+        [row for item in delivery.take(page) if not isinstance(item, Checkpoint) for row in item] for page in pages
+    ]
     return [[(row["id"], row["company_name"]) for row in rows] for rows in items]
 
 
@@ -97,11 +99,11 @@ def test_where_the_newest_rows_come_first_only_the_newest_takes_the_column(monke
 def test_rows_before_a_broken_record_are_delivered() -> None:
     records = [{"id": 1, "company": 3}, {"id": 2, "broken": True}, {"id": 3}]
     rows = page_order(Names()).take(Page(records))
-    assert next(rows) == {"id": 1, "company": 3, "of": "leads", "company_name": "company 3"}
+    assert next(rows) == [{"id": 1, "company": 3, "of": "leads", "company_name": "company 3"}]
     with pytest.raises(AmocrmError, match="broken"):
         next(rows)
 
 
 def test_a_tombstone_knows_its_list() -> None:
     gone = Page([], deletions=(Deletion(7, 1, 2, 3),))
-    assert list(page_order(Names()).take(gone)) == [{"id": 7, "of": "leads"}]
+    assert list(page_order(Names()).take(gone)) == [[{"id": 7, "of": "leads"}]]

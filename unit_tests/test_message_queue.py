@@ -10,13 +10,12 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.airbyte.output import LEAST_COUNTED, MOST_QUEUED, Closed, MessageQueue, packed
+from source_amocrm.airbyte.output import LEAST_COUNTED, MOST_QUEUED, Closed, Lines, MessageQueue
 
 
-def row(size: int) -> AirbyteMessage:
+def row(size: int) -> Lines:
     """A row whose text has so many bytes."""
-    data: Any = packed({"a": "x" * (size - len('{"a":""}'))})
-    return AirbyteMessage(type=Type.RECORD, record=AirbyteRecordMessage(stream="deals", data=data, emitted_at=1))
+    return Lines("deals", [b"x" * size])
 
 
 def put_until_full(queue: MessageQueue, message: Any) -> int:
@@ -50,7 +49,7 @@ def test_so_many_rows_wait_at_the_most(size: int, number: int) -> None:
 
 
 def test_what_is_no_packed_row_counts_as_little() -> None:
-    record = AirbyteRecordMessage(stream="deals", data={"deal_id": 1, "packed": "x" * MOST_QUEUED}, emitted_at=1)
+    record = AirbyteRecordMessage(stream="deals", data={"deal_id": 1, "text": "x" * MOST_QUEUED}, emitted_at=1)
     for message in (object(), ValueError(), AirbyteMessage(type=Type.RECORD, record=record)):
         assert put_until_full(MessageQueue(), message) == MOST_QUEUED // LEAST_COUNTED
 
@@ -59,7 +58,7 @@ def test_what_must_not_wait_is_put_into_a_full_queue() -> None:
     queue = MessageQueue()
     queue.put(row(MOST_QUEUED))
     queue.put_at_once("a status")
-    assert [queue.get().record.stream, queue.get()] == ["deals", "a status"]
+    assert [queue.get().stream, queue.get()] == ["deals", "a status"]
 
 
 @given(st.lists(st.one_of(st.integers(8, LEAST_COUNTED * 3), st.none()), max_size=80))

@@ -82,7 +82,7 @@ def test_how_far_how_long_and_of_what(clock: Any) -> None:
     account = Account("deals", "custom_fields_deals", left={LEADS: 300})
     account.reads(LEADS, 30, requests=40)
     clock.now = 10.0
-    account.monitor.row("deals")
+    account.monitor.count("deals", 1)
     account.covered("leads", MAY + 10 * 86_400)
     assert account.monitor.progress() == ReadingProgress(1, 40, None, None, "leads up to 2025-05-11")
     account.reads(LEADS, 70)
@@ -162,8 +162,8 @@ def test_the_end_of_a_sync(clock: Any, caplog: pytest.LogCaptureFixture) -> None
     caplog.set_level(logging.INFO, "airbyte")
     account = Account("users")
     with account.monitor:
-        account.monitor.row("users")
-        account.monitor.row("users")
+        account.monitor.count("users", 1)
+        account.monitor.count("users", 1)
         account.stats.requests, account.stats.throttled = 3_630, 16
         clock.now = 520.0
     assert caplog.messages[-1] == (
@@ -182,7 +182,7 @@ def test_how_many_rows_a_table_of_one_list_will_have(clock: Any) -> None:
     account = Account("deals", "custom_fields_deals", "notes", "users", left={LEADS: 300})
     for name, rows in {"deals": 50, "custom_fields_deals": 120, "notes": 7, "users": 9}.items():
         for _ in range(rows):
-            account.monitor.row(name)
+            account.monitor.count(name, 1)
     for clock.now in (10.0, 20.0):
         account.reads(LEADS, 50)
         account.monitor.progress()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import sys
 import threading
 import time
@@ -20,10 +21,12 @@ from airbyte_cdk.models import (
     AirbyteRecordMessage,
     AirbyteStateMessage,
     AirbyteStateType,
+    AirbyteStreamState,
+    StreamDescriptor,
     Type,
 )
 
-from source_amocrm.airbyte.output import JOINED, PACKED, WRITTEN_TOGETHER, Output, packed
+from source_amocrm.airbyte.output import JOINED, WRITTEN_TOGETHER, Lines, Output, lines
 from source_amocrm.entrypoint import Entrypoint
 from source_amocrm.source import SourceAmocrm
 
@@ -40,122 +43,114 @@ class Pipe(io.BytesIO):
             self.brought.append(new)
 
 
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    now = [100.0]
-    monkeypatch.setattr("source_amocrm.airbyte.output.time.monotonic", lambda: now[0])
-    return now
+@pytest.fixture(autouse=True)
+def emitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_amocrm.airbyte.output.time.time_ns", lambda: 1_790_000_000_123_456_789)
 
 
-def row(**data: Any) -> AirbyteRecordMessage:
-    return AirbyteRecordMessage(stream="deals", data=packed(data), emitted_at=1_790_000_000_123)
+def row(**data: Any) -> Lines:
+    [made] = lines("deals", [data])
+    return made
 
 
 def line(data: str) -> bytes:
     return f'{{"type":"RECORD","record":{{"stream":"deals","data":{data},"emitted_at":1790000000123}}}}\n'.encode()
 
 
-def test_a_row_is_what_the_platform_reads(clock: list[float]) -> None:  # noqa: ARG001
+def test_a_row_is_what_the_platform_reads() -> None:
     pipe = Pipe()
-    with Output(pipe) as out:
-        out.row(row(lead_id=1, name="Сделка «А»\n", sale=None))
+    out = Output(pipe)
+    out.rows(row(lead_id=1, name="Сделка «А»\n", sale=None))
     assert pipe.getvalue() == line('{"lead_id":1,"name":"Сделка «А»\\n","sale":null}')
     assert AirbyteMessageSerializer.load(orjson.loads(pipe.getvalue())).record == AirbyteRecordMessage(
         stream="deals", data={"lead_id": 1, "name": "Сделка «А»\n", "sale": None}, emitted_at=1_790_000_000_123
     )
 
 
-def test_rows_wait_for_each_other_but_not_for_long(clock: list[float]) -> None:
+def test_the_rows_of_a_message_are_written_at_once() -> None:
     pipe = Pipe()
-    with Output(pipe) as out:
-        for number in (1, 2):
-            out.row(row(id=number))
-        assert pipe.brought == []
-        clock[0] += 0.1
-        out.row(row(id=3))
-        assert pipe.brought == [b"".join(line(f'{{"id":{number}}}') for number in (1, 2, 3))]
-        out.row(row(id=4))
-    assert pipe.brought[1:] == [line('{"id":4}')]
+    out = Output(pipe)
+    [two] = lines("deals", [{"id": 1}, {"id": 2}])
+    out.rows(two)
+    assert pipe.brought == [line('{"id":1}') + line('{"id":2}')]
+    out.rows(row(id=3))
+    assert pipe.brought[1:] == [line('{"id":3}')]
 
 
-def test_many_bytes_do_not_wait(clock: list[float]) -> None:  # noqa: ARG001
-    pipe = Pipe()
-    with Output(pipe) as out:
-        out.row(row(text="ю" * (WRITTEN_TOGETHER // 2)))
-        assert len(pipe.brought) == 1
+def test_many_bytes_are_several_messages() -> None:
+    row = {"text": "ю" * (WRITTEN_TOGETHER // 4)}
+    made = list(lines("deals", [row] * 5))
+    assert [len(one.texts) for one in made] == [2, 2, 1]
+    assert b"".join(text for one in made for text in one.texts) == line(orjson.dumps(row).decode()) * 5
 
 
-@pytest.mark.parametrize(("size", "writes"), [(JOINED // 2, 1), (JOINED, 3)])
-def test_a_large_row_is_written_without_a_copy_and_let_go_of(clock: list[float], size: int, writes: int) -> None:  # noqa: ARG001
+def test_a_large_row_is_written_without_a_copy_and_let_go_of() -> None:
     class Counting(Pipe):
-        number = 0
+        written: Any = None
 
         def write(self, data: Any) -> int:
-            self.number += 1
+            self.written = data
             return super().write(data)
 
+    size = JOINED
     pipe, message = Counting(), row(a="x" * size)
-    assert len(message.data[PACKED]) == size + 8
-    with Output(pipe) as out:
-        out.row(message)
-        assert pipe.getvalue() == line('{"a":"%s"}' % ("x" * size))
-        assert (pipe.number, message.data) == (writes, {})
+    [text] = message.texts
+    out = Output(pipe)
+    out.rows(message)
+    assert pipe.getvalue() == line('{"a":"%s"}' % ("x" * size))
+    assert pipe.written is text
+    assert message.texts == []
 
 
-def test_what_is_no_row_goes_at_once_and_after_the_rows_before_it(clock: list[float]) -> None:  # noqa: ARG001
+def test_what_is_no_row_goes_at_once_and_after_the_rows_before_it() -> None:
     pipe = Pipe()
-    with Output(pipe) as out:
-        out.row(row(id=1))
-        out.line('{"type":"STATE"}')
-        assert pipe.brought == [line('{"id":1}') + b'{"type":"STATE"}\n']
+    out = Output(pipe)
+    out.rows(row(id=1))
+    out.line('{"type":"STATE"}')
+    assert pipe.brought == [line('{"id":1}'), b'{"type":"STATE"}\n']
 
 
-def test_rows_are_written_when_the_command_fails(clock: list[float]) -> None:  # noqa: ARG001
-    pipe = Pipe()
-
-    def fail() -> None:
-        with Output(pipe) as out:
-            out.row(row(id=1))
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert pipe.brought == [line('{"id":1}')]
-
-
-def test_nobody_reads(clock: list[float]) -> None:  # noqa: ARG001
+def test_nobody_reads() -> None:
     class Gone(io.BytesIO):
         def write(self, _: Any) -> int:
             raise BrokenPipeError
 
-    with pytest.raises(BrokenPipeError), Output(Gone()) as out:
-        out.line("{}")
+    with pytest.raises(BrokenPipeError):
+        Output(Gone()).line("{}")
 
 
-def test_a_number_that_is_too_long_for_orjson(clock: list[float]) -> None:  # noqa: ARG001
+def test_a_number_that_is_too_long_for_orjson() -> None:
     pipe = Pipe()
-    with Output(pipe) as out:
-        for number in (1, 2**70, 3):
-            out.row(row(id=number))
+    out = Output(pipe)
+    for number in (1, 2**70, 3):
+        out.rows(row(id=number))
     ids = [json.loads(told)["record"]["data"]["id"] for told in pipe.getvalue().splitlines()]
     assert ids == [1, 2**70, 3]
 
 
-def test_rows_go_to_the_output_and_the_rest_is_handed_on(
-    clock: list[float],  # noqa: ARG001
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_rows_go_to_the_output_and_the_rest_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     state = AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM))
 
     def read(*_: Any) -> Iterator[AirbyteMessage]:
-        yield AirbyteMessage(type=Type.RECORD, record=row(id=1))
+        yield row(id=1)
         yield state
 
     monkeypatch.setattr(AirbyteEntrypoint, "read", read)
     pipe = Pipe()
-    with Output(pipe) as out:
-        assert list(Entrypoint(SourceAmocrm(packed), out).read()) == [state]
+    out = Output(pipe)
+    assert list(Entrypoint(SourceAmocrm(lines), out).read()) == [state]
     assert pipe.getvalue() == line('{"id":1}')
+
+
+def test_a_state_tells_the_number_of_rows_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platform compares it with the rows that arrived."""
+    stream = AirbyteStreamState(stream_descriptor=StreamDescriptor(name="deals"))
+    state = AirbyteMessage(type=Type.STATE, state=AirbyteStateMessage(type=AirbyteStateType.STREAM, stream=stream))
+    source = SourceAmocrm(lines)
+    messages = [*lines("deals", [{"id": 1}, {"id": 2}]), *lines("users", [{"id": 3}]), state]
+    monkeypatch.setattr(source, "read", lambda *_: iter(messages))
+    [told] = Entrypoint(source, Output(Pipe())).read(source.spec(logging.getLogger()), {}, None, [])
+    assert told.state.sourceStats.recordCount == 2  # type: ignore[union-attr]
 
 
 def test_what_other_threads_say_comes_between_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,15 +159,15 @@ def test_what_other_threads_say_comes_between_whole_lines(monkeypatch: pytest.Mo
     stdout = io.TextIOWrapper(io.BufferedWriter(_Raw(pipe), 512), "utf-8")
     monkeypatch.setattr(sys, "__stdout__", stdout)
     threads = [threading.Thread(target=_speak, args=(number,)) for number in range(4)]
-    with Output(stdout.buffer) as out:
-        for thread in threads:
-            thread.start()
-        for number in range(5_000):
-            out.row(row(id=number, text="ю" * 100))
-            if number % 50 == 0:
-                out.line('{"type":"STATE"}')
-        for thread in threads:
-            thread.join()
+    out = Output(stdout.buffer)
+    for thread in threads:
+        thread.start()
+    for number in range(5_000):
+        out.rows(row(id=number, text="ю" * 100))
+        if number % 50 == 0:
+            out.line('{"type":"STATE"}')
+    for thread in threads:
+        thread.join()
     PRINT_BUFFER.flush()
     told = [orjson.loads(line) for line in pipe.getvalue().splitlines()]
     assert [one["record"]["data"]["id"] for one in told if one["type"] == "RECORD"] == list(range(5_000))

@@ -63,10 +63,10 @@ def test_a_later_sync_needs_what_the_look_back_covers() -> None:
 def test_requests_begin_with_the_newest_known_row_so_that_an_empty_response_is_false() -> None:
     one = progress(lookback=300)
     one.begin(["leads"], THEN)
-    one.note_newest("leads", THEN - DAY)
-    one.note_newest("leads", THEN - 2 * DAY)
-    one.note_newest("leads", THEN + 1)  # of the future: it may be gone tomorrow
-    one.note_newest("leads", None)
+    one.note_newest("leads", [THEN - DAY])
+    one.note_newest("leads", [THEN - 2 * DAY])
+    one.note_newest("leads", [THEN + 1])  # of the future: it may be gone tomorrow
+    one.note_newest("leads", [None])
     one.finish("leads")
     plan = saved(one).plan("leads")
     assert (plan.newest, plan.since, plan.requested_since) == (THEN - DAY, THEN - 300, THEN - DAY)
@@ -75,7 +75,7 @@ def test_requests_begin_with_the_newest_known_row_so_that_an_empty_response_is_f
 def test_a_newest_row_within_the_look_back_changes_nothing() -> None:
     one = progress(lookback=300)
     one.begin(["leads"], THEN)
-    one.note_newest("leads", THEN - 5)
+    one.note_newest("leads", [THEN - 5])
     one.finish("leads")
     assert saved(one).plan("leads").requested_since == THEN - 300
 
@@ -84,7 +84,7 @@ def test_after_an_unfinished_walk_by_ids_the_newest_row_is_not_known() -> None:
     """It has met rows of any date: to ask from the newest of them would ask for most of the list again."""
     one = progress(lookback=300)
     one.begin(["leads"], THEN)
-    one.note_newest("leads", THEN - 700 * DAY)
+    one.note_newest("leads", [THEN - 700 * DAY])
     one.cover("leads", Page([], checkpoint=MARK))
     plan = saved(one).plan("leads")
     assert (plan.newest, plan.since, plan.requested_since) == (THEN - 700 * DAY, THEN - 300, THEN - 300)
@@ -178,7 +178,7 @@ def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
 def test_the_deletions_of_a_list_are_read_once_the_account_has_it_again(changed: int) -> None:
     one = progress(lookback=0)
     one.begin(["customers"], THEN)
-    one.note_newest("customers", changed)
+    one.note_newest("customers", [changed])
     one.finish("customers")
     two = saved(one)
     two.begin(["customers"], THEN + DAY)
@@ -337,7 +337,7 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
-    one.note_newest("leads", THEN - DAY)
+    one.note_newest("leads", [THEN - DAY])
     one.ahead["leads/5"] = Version(THEN + DAY, THEN)
     state = dump(one)
     saved_as = state.pop("saved")

@@ -25,7 +25,15 @@ from amocrm_warehouse.database_address import duckdb_file, is_file
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, Step, live_line
-from amocrm_warehouse.models_command import Built, add_options, build, build_from, environment, projects_of
+from amocrm_warehouse.models_command import (
+    Built,
+    add_options,
+    build,
+    build_from,
+    environment,
+    limit_memory,
+    projects_of,
+)
 from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
 from amocrm_warehouse.report import first_screen, notify, workbook
 from amocrm_warehouse.report.answers import days_of_build, people_of
@@ -167,6 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
         "marts, name one",
     )
     options = parser.parse_args(arguments)
+    limit_memory(options)
     stopped_means("Models that were built stay, the others and the report are as before.")
     with_page = options.out is not None or not (options.xlsx or options.digest or options.png or options.notify)
     try:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
@@ -32,7 +32,7 @@ RESERVED = ("amocrm_staging", "amocrm_marts", "information_schema")
 """Schemas of dbt and of the databases, whose names no dataset may have."""
 OTHER_PERSONAL_DATA = (
     "The personal_data settings have changed. Rows already loaded keep the old form until they change. To rewrite all: "
-    "delete the DuckDB file, or drop the schemas {dataset}, {dataset}_load and those of the marts, and sync again."
+    "delete the DuckDB file, or drop the schema {dataset} and those of the marts, and sync again."
 )
 
 
@@ -91,10 +91,15 @@ def sync(
         reading = Reading(account, settings, streams, without, outcome)
         names = [table.stream for table in reading.tables]
         # dlt keeps its settings by thread, and in the main thread it would handle signals
-        with ThreadPoolExecutor(1, thread_name_prefix="load") as thread, live_line(tell=tell) as line:
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="load") as thread,
+            live_line(tell=tell) as line,
+            ExitStack() as opened,
+        ):
             line.step = lambda: Step("opening the database")
             make = partial(Loader, kind, to, project=project.lower(), dataset=dataset, folder=folder)
             loader = thread.submit(make).result()
+            opened.callback(lambda: thread.submit(loader.close).result())
             loader.check_names(names)
             states = thread.submit(loader.open).result()
             _check_account(loader, settings)
@@ -129,8 +134,6 @@ def sync(
                     outcome.totals = thread.submit(_table_sizes, loader, names).result()
             except LoadError as error:
                 outcome.errors.append(str(error))
-            finally:
-                thread.submit(loader.close).result()
     outcome.notices += [notice for table in reading.tables for notice in table.left_out()]
     outcome.seconds = time.monotonic() - start
     return outcome
@@ -146,11 +149,11 @@ def _check_names(project: str, dataset: str) -> None:
         raise ValueError(
             "The project id goes into the tables' names: letters, digits and single _ between them only, 40 at most."
         )
-    own = re.fullmatch(r"(?!pg_)[a-z][a-z0-9]*(_[a-z0-9]+)*(?<!_load)", dataset)
+    own = re.fullmatch(r"(?!pg_)[a-z][a-z0-9]*(_[a-z0-9]+)*", dataset)
     if not own or len(dataset) > 40 or dataset in RESERVED:
         raise ValueError(
             "The dataset is the schema of the tables: small letters, digits and single _ between them only, 40 at "
-            f"most, without pg_ at the beginning and _load at the end, and none of {', '.join(RESERVED)}."
+            f"most, without pg_ at the beginning, and none of {', '.join(RESERVED)}."
         )
 
 

@@ -12,9 +12,6 @@ from amocrm_warehouse.database_address import duckdb_file, postgres_url, scheme,
 if TYPE_CHECKING:
     from dlt.common.destination import Destination
 
-SETTINGS = {"staging_dataset_name_layout": "%s_load", "replace_strategy": "insert-from-staging"}
-"""By dlt's defaults, its staging dataset has the name `…_staging` of dbt's, and a killed load leaves an empty table."""
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -30,9 +27,11 @@ class Kind:
 
 
 def _duckdb(address: str) -> Any:
-    from amocrm_warehouse.sync.duckdb_destination import credentials_of, duckdb
+    from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 
-    return duckdb(credentials_of(str(duckdb_file(address))), **SETTINGS)
+    from amocrm_warehouse.sync.duckdb_destination import duckdb
+
+    return duckdb(DuckDbCredentials(str(duckdb_file(address))))
 
 
 def _postgres(address: str) -> Any:
@@ -48,8 +47,7 @@ def _postgres(address: str) -> Any:
             "password": server.password or os.environ.get("PGPASSWORD", ""),
             "database": server.database,
             "client_encoding": "UTF8",  # as dlt writes load packages, whatever PGCLIENTENCODING and the role say
-        },
-        **SETTINGS,
+        }
     )
 
 

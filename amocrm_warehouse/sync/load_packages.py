@@ -11,7 +11,7 @@ from amocrm_warehouse.live_line import Step
 from amocrm_warehouse.sync.arrow_table import Row, Table
 from amocrm_warehouse.sync.row_buffer import Rows, TakenRows
 
-ROWS = 40_000
+ROWS = 100_000
 BYTES = 24 << 20
 """A package past either is loaded. Reading goes on meanwhile, and waits once the next package is full."""
 SECONDS = 30.0
@@ -86,7 +86,7 @@ class Packages:
         late = time.monotonic() > self._loaded_at + SECONDS and (self._under_way is None or self._under_way.done())
         if (
             sum(rows.count for rows in ready) >= ROWS
-            or sum(rows.size for rows in self._rows.values()) >= BYTES
+            or sum(rows.size for rows in ready) >= BYTES
             or (late and (self._states or any(rows.count for rows in ready)))
         ):
             self._send()

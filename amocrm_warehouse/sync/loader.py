@@ -34,7 +34,6 @@ from dlt.extract import DltResource
 from dlt.extract import DltSource as DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
-MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 DISK_FULL = "53100"
 """PostgreSQL's code of the error."""
 STATES = "_dlt_pipeline_state"
@@ -101,6 +100,7 @@ class Loader:
             )
         except Exception as error:
             raise LoadError(f"The database cannot be opened: {reason_of(error)}") from None
+        self._duckdb: Any = self._pipeline.destination if kind.file_format == "parquet" else None
 
     def check_names(self, streams: Iterable[str]) -> None:
         """Raises LoadError for a table whose name is longer than the database takes; dlt would shorten it silently."""
@@ -115,6 +115,8 @@ class Loader:
     def open(self) -> dict[str, str]:
         """Connects and locks the tables. Returns the states of the last completed package (JSON, by stream)."""
         try:
+            if self._duckdb:
+                self._duckdb.open()
             self._lock_tables()
             self._pipeline.sync_destination()
         except LoadError:
@@ -185,14 +187,14 @@ class Loader:
         """
         if self._kind.file_format != "csv":
             return
-        from amocrm_warehouse.sync.postgres_destination import lock_tables
+        from amocrm_warehouse.sync.postgres_destination import TEMPORARY, lock_tables
 
         self._lock = self._pipeline.sql_client()
         if holder := lock_tables(self._lock, f"{self.dataset}.{self.prefix}"):
             raise LoadError(f"Another sync writes to these tables: {holder}. One writes at a time; wait for its end.")
-        found: Any = self._lock.execute_sql(RIGHTS.format(schemas=f"{self.dataset},{self.dataset}_load"))
+        missing = [RIGHTS.format(schemas=self.dataset), TEMPORARY]
         try:
-            check_rights([sql for (sql,) in found if sql])
+            check_rights([sql for query in missing for (sql,) in self._lock.execute_sql(query) if sql])
         except ValueError as error:
             raise LoadError(str(error)) from None
 
@@ -200,6 +202,8 @@ class Loader:
         """Lets other syncs write to the tables."""
         if self._lock:
             self._lock.close_connection()
+        if self._duckdb:
+            self._duckdb.close()
 
     def has_table(self, stream: str) -> bool:
         return bool(self._schema.tables.get(self.prefix + stream, {}).get("columns"))
@@ -241,7 +245,7 @@ class Loader:
         try:
             if self._lock:
                 self._lock.execute_sql("SELECT 1")  # fails if the connection, and the lock with it, is gone
-            with self._connected(rows):
+            with self._ready_for(rows):
                 self._pipeline.extract(source, loader_file_format=self._kind.file_format)
                 _give_back_memory()
                 self._pipeline.normalize()
@@ -266,8 +270,8 @@ class Loader:
             ) from None
 
     @contextmanager
-    def _connected(self, rows: Iterable[TakenRows]) -> Iterator[None]:
-        """Keeps a DuckDB file open, because each of dlt's dozen connections would open it and write it back.
+    def _ready_for(self, rows: Iterable[TakenRows]) -> Iterator[None]:
+        """Lets DuckDB take the memory that the rows need.
 
         On PostgreSQL, lets one sync at a time load a first package, which may create what all accounts share.
         """
@@ -276,14 +280,9 @@ class Loader:
 
             with self._pipeline.sql_client() as client, one_sync_at_a_time(client, self.dataset):
                 yield
-        elif self._kind.file_format == "parquet":
-            from amocrm_warehouse.sync.duckdb_destination import duckdb
-
-            if isinstance(file := self._pipeline.destination, duckdb):
-                file.make_room(rows)
-            with self._pipeline.sql_client():
-                yield
         else:
+            if self._duckdb:
+                self._duckdb.make_room(rows)
             yield
 
     def _syncs(self, sync: EndedSync) -> DltResource:
@@ -298,7 +297,7 @@ class Loader:
             name=self.prefix + table.stream,
             columns=table.hints,
             primary_key=table.key,
-            write_disposition="replace" if table.whole else MERGE,
+            write_disposition="replace" if table.whole else "merge",
         )
 
     def _parquet(self, rows: TakenRows) -> Iterator[Any]:

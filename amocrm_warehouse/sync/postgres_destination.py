@@ -1,4 +1,4 @@
-"""dlt's PostgreSQL destination, which keeps empty texts apart from nulls.
+"""dlt's PostgreSQL destination, which replaces rows in one transaction and keeps empty texts apart from nulls.
 
 dlt's own COPY job reads every empty field as NULL (FORCE_NULL), also a quoted one, which is how dlt writes an empty
 text.
@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from dlt.common.destination.client import RunnableLoadJob
 from dlt.common.storages import FileStorage
 from dlt.destinations.impl.postgres.factory import postgres as factory
 from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+
+from amocrm_warehouse.sync.row_replacement import WithoutStaging, deletion
 
 LOCK = "SELECT pg_try_advisory_xact_lock(hashtext('source-amocrm'), hashtext(%s))"
 HOLDER = (
@@ -21,6 +24,13 @@ HOLDER = (
     "JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted "
     "AND classid = hashtext('source-amocrm')::oid AND objid = hashtext(%s)::oid"
 )
+
+TEMPORARY = (
+    "SELECT format('GRANT TEMPORARY ON DATABASE %I TO %I', current_database(), current_user) "
+    "WHERE NOT has_database_privilege(current_database(), 'TEMPORARY')"
+)
+"""The statement that lets this user make temporary tables; no row if it may."""
+NEW_ROWS = "pg_temp.new_rows"
 
 
 def lock_tables(client: Psycopg2SqlClient, tables: str) -> str | None:
@@ -54,20 +64,30 @@ def one_sync_at_a_time(client: Psycopg2SqlClient, dataset: str) -> Iterator[None
         yield
 
 
-class CopyJob(PostgresCsvCopyJob):
+class ReplaceJob(RunnableLoadJob):
     def run(self) -> None:
+        """Copies rows that replace single rows into a temporary table first, which no log of the server holds."""
         client = self._job_client.sql_client
-        table = client.make_qualified_table_name(self.load_table_name)
+        table = into = client.make_qualified_table_name(self.load_table_name)
+        disposition = self._load_table["write_disposition"]
         with FileStorage.open_zipsafe_ro(self._file_path, "rb") as rows:
             columns = rows.readline().decode().strip()
             with client.begin_transaction(), client.native_connection.cursor() as cursor:
-                cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN WITH (FORMAT CSV)", rows)
+                if disposition == "merge":
+                    into = NEW_ROWS
+                    cursor.execute(f"CREATE TEMPORARY TABLE {into} (LIKE {table}) ON COMMIT DROP")
+                elif disposition == "replace":
+                    cursor.execute(deletion(client, self._load_table))
+                cursor.copy_expert(f"COPY {into} ({columns}) FROM STDIN WITH (FORMAT CSV)", rows)
+                if disposition == "merge":
+                    cursor.execute(deletion(client, self._load_table, into))
+                    cursor.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {into}")
 
 
-class AmocrmPostgresClient(PostgresClient):
+class AmocrmPostgresClient(WithoutStaging, PostgresClient):
     def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> Any:
         job = super().create_load_job(table, file_path, load_id, restore)
-        return CopyJob(file_path) if isinstance(job, PostgresCsvCopyJob) else job
+        return ReplaceJob(file_path) if isinstance(job, PostgresCsvCopyJob) else job
 
 
 class postgres(factory):  # noqa: N801 - dlt stores a destination by the name of its class

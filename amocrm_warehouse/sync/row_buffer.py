@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,8 +21,10 @@ BATCH_CHARACTERS = 1 << 20
 SLICE_ROWS = 10_000
 SLICE_BYTES = 4 << 20
 """Rows, and bytes, past either of which an Arrow table ends and the next one begins."""
-IN_MEMORY = 8 << 20
-"""Bytes of a whole table that wait in memory; past them its rows wait on the disk."""
+ROWS_AT_ONCE = 2_048
+"""Rows that DuckDB works on at a time."""
+IN_MEMORY = 1 << 20
+"""Bytes of a table's rows that wait in memory; past them they wait on the disk."""
 
 
 class LoadError(ValueError):
@@ -47,8 +50,8 @@ def no_room(folder: Path | str, error: OSError) -> LoadError:
 class Rows:
     """Collects the rows of a table as Arrow batches, until `take` returns all of them and starts again with none.
 
-    A whole table is taken when its list has ended; past IN_MEMORY its rows wait in a file in `folder`. `count`: rows;
-    `size`: bytes of the batches in memory; `largest`: characters of the texts of the largest row.
+    A whole table is taken when its list has ended. Past IN_MEMORY the rows wait in a file in `folder`. `count`: rows;
+    `size`: bytes of the batches; `at_once`: bytes of the largest batches in a row with ROWS_AT_ONCE rows.
     """
 
     def __init__(self, table: Table, folder: Path) -> None:
@@ -63,13 +66,12 @@ class Rows:
         self._batches: list[pa.RecordBatch] = []
         self._file: pa.NativeFile | None = None
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
-        self.count = self.size = self.largest = 0
+        self._latest = deque[tuple[int, int]]()  # rows and bytes of the latest batches
+        self.count = self.size = self.at_once = 0
 
     def add(self, row: Row, read_at: int) -> None:
         """`read_at`: milliseconds."""
-        size = self.table.prepare(row)
-        self._text += size
-        self.largest = max(self.largest, size)
+        self._text += self.table.prepare(row)
         self._rows.append(row)
         self._read_at.append(read_at)
         self.count += 1
@@ -84,7 +86,7 @@ class Rows:
                 self._writer.close()
                 self._file.close()
                 path = self._path.replace(self._path.with_suffix(".taken"))  # the next rows may need a file meanwhile
-        taken = TakenRows(self.table, self.largest, self._batches, path)
+        taken = TakenRows(self.table, self.at_once, self._batches, path)
         self._begin()
         return taken
 
@@ -93,33 +95,32 @@ class Rows:
             return
         batch = self.table.batch(self._rows, self._read_at)
         self._rows, self._read_at, self._text = [], [], 0
+        self._latest.append((batch.num_rows, batch.nbytes))
+        while sum(rows for rows, _ in self._latest) - self._latest[0][0] >= ROWS_AT_ONCE:
+            self._latest.popleft()
+        self.at_once = max(self.at_once, sum(size for _, size in self._latest))
         with on_disk(self._path.parent):
             self._keep(batch)
 
     def _keep(self, batch: pa.RecordBatch) -> None:
-        if self._writer:
-            self._writer.write(batch)
-            return
-        self._batches.append(batch)
         self.size += batch.nbytes
-        if self.table.whole and self.size > IN_MEMORY:
+        self._batches.append(batch)
+        if self.size <= IN_MEMORY:
+            return
+        if not self._writer:
             self._file = pa.OSFile(str(self._path), "wb")
             self._writer = pa.ipc.new_file(self._file, self.table.schema)
-            for held in self._batches:
-                self._writer.write(held)
-            self._batches, self.size = [], 0
+        for held in self._batches:
+            self._writer.write(held)
+        self._batches = []
 
 
 class TakenRows:
-    """Rows for a package, in memory or in the file at `path`.
+    """Rows for a package, in memory or in the file at `path`. `at_once`: as that of `Rows`."""
 
-    `largest`: characters of the texts of the largest row. `size`: bytes of all rows.
-    """
-
-    def __init__(self, table: Table, largest: int, batches: list[pa.RecordBatch], path: Path | None = None) -> None:
+    def __init__(self, table: Table, at_once: int, batches: list[pa.RecordBatch], path: Path | None = None) -> None:
         self.table = table
-        self.largest = largest
-        self.size = path.stat().st_size if path else sum(batch.nbytes for batch in batches)
+        self.at_once = at_once
         self._batches = batches
         self._path = path
 

@@ -58,8 +58,7 @@ def _part_of(path: str | None) -> OptionalPart | None:
     return next((part for part in OPTIONAL_PARTS if f"{path}/".startswith(f"{part.path}/")), None)
 
 
-NONE_THERE = "%s: there are none in this account. %s"
-"""Logged of a table or list whose part is off, with the refusal."""
+NONE_THERE = "%s: there are none in this account. %s"  # Logged of a table or list whose part is off, with the refusal
 
 
 def is_off(error: AmocrmError, account: Callable[[], Mapping[str, Any]]) -> bool:

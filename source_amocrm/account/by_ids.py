@@ -12,8 +12,7 @@ from source_amocrm.walk import FilterIgnored, Row
 from source_amocrm.walk.full import full
 from source_amocrm.walk.listing import key, with_numeric_id
 
-IDS_AT_ONCE = 50
-"""The most ids in one request. More have been answered with «HTTP URL too long»."""
+IDS_AT_ONCE = 50  # The most ids in one request. More have been answered with «HTTP URL too long».
 
 
 def by_ids(

@@ -17,8 +17,7 @@ from source_amocrm.http import Answer
 
 LOGGER = logging.getLogger("airbyte")
 
-TOLERANCE = 300
-"""Seconds by which two clocks may differ and still count as agreeing."""
+TOLERANCE = 300  # Seconds by which two clocks may differ and still count as agreeing
 
 
 class Clocks:
@@ -28,8 +27,7 @@ class Clocks:
         self._wall = wall
         self._tick = tick
         self._now = 0
-        self._server_ahead = -math.inf
-        """The least by which amoCRM's clock is ahead of the monotonic one (seconds)."""
+        self._server_ahead = -math.inf  # The least by which amoCRM's clock is ahead of the monotonic one (seconds)
         self._warned = False
         self._lock = threading.Lock()
 

@@ -46,11 +46,9 @@ LINKED = frozenset(
     for verb in ("linked", "unlinked")
 )
 TAGGED = frozenset({"entity_tag_added", "entity_tag_deleted"})
-ENDED_OR_RETURNED = frozenset({*DELETED, *RESTORED, NOTE_DELETED})
-"""The events that end an entity or bring it back."""
+ENDED_OR_RETURNED = frozenset({*DELETED, *RESTORED, NOTE_DELETED})  # The events that end an entity or bring it back
 
-FIELD = re.compile(r"custom_field_(\d{1,18})_value_changed", re.ASCII)
-"""The kind of the events of one custom field."""
+FIELD = re.compile(r"custom_field_(\d{1,18})_value_changed", re.ASCII)  # The kind of the events of one custom field
 _EVENT_KINDS = """
     lead_added lead_deleted lead_restored lead_linked lead_unlinked lead_status_changed
     contact_added contact_deleted contact_restored contact_linked contact_unlinked

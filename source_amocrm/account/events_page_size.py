@@ -9,10 +9,8 @@ from source_amocrm.http import Params
 from source_amocrm.walk import Listing, RawPage
 from source_amocrm.walk.page_size import PageSizer
 
-DOCUMENTED = 100
-"""The largest page of events that amoCRM documents (rows)."""
-HOPED = 250
-"""The largest page of events that Kommo documents (rows); some accounts of amoCRM give as many."""
+DOCUMENTED = 100  # The largest page of events that amoCRM documents (rows)
+HOPED = 250  # The largest page of events that Kommo documents (rows); some accounts of amoCRM give as many
 
 
 class EventsPageSize:

@@ -12,15 +12,13 @@ import ctypes
 import gc
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from airbyte_cdk.models import (
     AirbyteMessage,
-    AirbyteRecordMessage,
     AirbyteStateBlob,
     AirbyteStateMessage,
     AirbyteStateType,
@@ -32,18 +30,15 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.streams import NO_CURSOR_STATE_KEY
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
-from airbyte_protocol_dataclasses.models import AirbyteRecordMessageMeta, AirbyteRecordMessageMetaChange, Change, Reason
 
 from source_amocrm.account import Resource
 from source_amocrm.airbyte.monitor import Monitor
-from source_amocrm.airbyte.output import Closed, MessageQueue
+from source_amocrm.airbyte.output import Closed, MessageQueue, Pack
 from source_amocrm.engine import Checkpoint, End, Sync
 from source_amocrm.engine.fan_out import Item
 from source_amocrm.engine.stream_interface import Declaration
 from source_amocrm.errors import AmocrmError, SyncFailed, combined_error, masked, shared_cause, without_ids
 from source_amocrm.secrecy import mask
-from source_amocrm.streams.record import ChangedRow
-from source_amocrm.walk.listing import Row
 
 LOGGER = logging.getLogger("airbyte")
 
@@ -54,8 +49,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's mallo
 KEPT_FREE = 1 << 24
 """Bytes of freed memory that the process keeps for the next page; larger blocks and the rest go back to the system."""
 
-MOST_NAMED = 4
-"""Tables that the error of the whole sync names for one reason; of more tables it gives the number."""
+MOST_NAMED = 4  # Tables that the error of the whole sync names for one reason; of more tables it gives the number
 
 
 @dataclass
@@ -63,7 +57,7 @@ class ConcurrentReading:
     """Yields the messages of a sync: statuses, records, states and errors of all its streams.
 
     `states`: the streams that emit a state at each checkpoint; all others emit one when they are complete. `pack` makes
-    the data of a row's record. `failures`: by their reason, the streams that ended early, each with its failure.
+    the messages of rows. `failures`: by their reason, the streams that ended early, each with its failure.
     `told`: by a failure's sentence without ids, the first stream that failed with it.
     """
 
@@ -71,7 +65,7 @@ class ConcurrentReading:
     states: list[str]
     queue: MessageQueue
     monitor: Monitor
-    pack: Callable[[Row], Mapping[str, Any]]
+    pack: Pack
     failures: dict[str, dict[str, AmocrmError]] = field(default_factory=dict)
     told: dict[str, str] = field(default_factory=dict)
 
@@ -120,11 +114,10 @@ class ConcurrentReading:
         elif isinstance(item, End):
             self._end(name, item.failure)
         else:
-            if self.monitor.row(name) == 1:
+            if self.monitor.count(name, len(item)) == len(item):
                 self.queue.put(_status(name, AirbyteStreamStatus.RUNNING))
-            at = time.time_ns() // 1_000_000
-            record = AirbyteRecordMessage(stream=name, data=self.pack(item), emitted_at=at, meta=_meta(item))
-            self.queue.put(AirbyteMessage(type=Type.RECORD, record=record))
+            for message in self.pack(name, item):
+                self.queue.put(message)
 
     def _end(self, name: str, failure: Exception | None) -> None:
         rows = self.monitor.ended(name)
@@ -182,16 +175,6 @@ def _rare_garbage_collections() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
-
-
-def _meta(row: Row) -> AirbyteRecordMessageMeta | None:
-    """Returns the columns that do not hold all that amoCRM sent: nulled or shortened, because of their type."""
-    if not isinstance(row, ChangedRow):
-        return None
-    kinds = ((column, Change.NULLED if row[column] is None else Change.TRUNCATED) for column in row.changes)
-    return AirbyteRecordMessageMeta(
-        [AirbyteRecordMessageMetaChange(column, kind, Reason.SOURCE_SERIALIZATION_ERROR) for column, kind in kinds]
-    )
 
 
 def _state(name: str, state: Mapping[str, Any]) -> AirbyteMessage:

@@ -12,24 +12,15 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-SURE = 3.0
-"""Largest ratio of the two bounds: the middle between them is then wrong by a factor of two at most."""
-FINE = 1.5
-"""Ratio of the bounds at which no further question is asked."""
-FIRST_QUESTION = 100
-"""Requests of a sync before its first question. A shorter sync ends before an estimate would help."""
-PER_QUESTION = 25
-"""Requests of a sync for each question."""
-AT_ONCE = 3
-"""Most questions in one round."""
-FARTHER = 8
-"""How many times farther the next question lies while the end of the list is not known."""
-NEW = 0.95
-"""Least part of the requested pages that is new: walks overlap, and sometimes step back."""
-PACED = 60.0
-"""Time over which the pace is measured (seconds)."""
-BRIEF = 5.0
-"""Least time left that an estimate tells apart from none (seconds)."""
+SURE = 3.0  # Largest ratio of the two bounds: the middle between them is then wrong by a factor of two at most
+FINE = 1.5  # Ratio of the bounds at which no further question is asked
+FIRST_QUESTION = 100  # Requests of a sync before its first question. A shorter sync ends before an estimate would help.
+PER_QUESTION = 25  # Requests of a sync for each question
+AT_ONCE = 3  # Most questions in one round
+FARTHER = 8  # How many times farther the next question lies while the end of the list is not known
+NEW = 0.95  # Least part of the requested pages that is new: walks overlap, and sometimes step back
+PACED = 60.0  # Time over which the pace is measured (seconds)
+BRIEF = 5.0  # Least time left that an estimate tells apart from none (seconds)
 
 Name = TypeVar("Name", bound=Hashable)
 

@@ -16,14 +16,10 @@ from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import AmocrmStream, IncrementalStream
 from source_amocrm.walk.listing import Row, any_rows, key
 
-EXACT = 1.1
-"""Ratio of the bounds of a list's length at which it is known well enough."""
-OVERHEAD = 1.07
-"""Time of a sync as a multiple of its pages at the full rate, as `make bench` measures it."""
-LONGEST = 100_000
-"""Pages past which a list is not counted any further."""
-NAMED = 3
-"""Lists with the most pages that the sentence names."""
+EXACT = 1.1  # Ratio of the bounds of a list's length at which it is known well enough
+OVERHEAD = 1.07  # Time of a sync as a multiple of its pages at the full rate, as `make bench` measures it
+LONGEST = 100_000  # Pages past which a list is not counted any further
+NAMED = 3  # Lists with the most pages that the sentence names
 
 Rows = Callable[[int], Sequence[Row]]
 """Requests a list's row of that number. Returns the rows that came: none behind the end of the list."""

@@ -116,9 +116,9 @@ class Monitor:
             f"refused as too many (429); threads waited {self.api.budget.waited:,.1f} s for their turn to ask."
         )
 
-    def row(self, name: str) -> int:
-        """Counts a row of a table, and returns how many have come."""
-        self._rows[name] += 1
+    def count(self, name: str, rows: int) -> int:
+        """Counts further rows of a table, and returns how many have come."""
+        self._rows[name] += rows
         return self._rows[name]
 
     def ended(self, name: str) -> int:

@@ -1,6 +1,6 @@
-"""Packs rows as JSON text, queues messages within a bound of bytes, and writes many rows to stdout at once.
+"""Makes messages of rows, queues messages within a bound of bytes, and writes them to stdout.
 
-The CDK would decode, buffer, copy and encode the text of each row again, which is a fifth of a row's whole cost.
+The CDK would make, count, decode, buffer, copy and encode a message for each row, which is half of a row's whole cost.
 """
 
 from __future__ import annotations
@@ -8,35 +8,75 @@ from __future__ import annotations
 import json
 import queue
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import orjson
 from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
+from airbyte_protocol_dataclasses.models import AirbyteRecordMessageMeta, AirbyteRecordMessageMetaChange, Change, Reason
 
+from source_amocrm.streams.record import ChangedRow
 from source_amocrm.walk.listing import Row
-
-PACKED = "packed"
-"""The key of a row's JSON (UTF-8) in the data of its record, which the CDK wants to be a mapping."""
 
 MOST_QUEUED = 4 << 20
 """Bytes in the queue from which on a thread waits to put another message. A message itself may be of any size."""
 LEAST_COUNTED = 1 << 14  # bytes that every message counts at least, so that at most 256 messages wait
 
-WRITTEN_TOGETHER = 1 << 16  # as soon as so many bytes wait, they are written
-JOINED = 1 << 20  # bytes up to which rows are joined for one write: joining makes a second copy in memory
-LATE = 0.1  # seconds that a row may wait for more rows
+WRITTEN_TOGETHER = 1 << 16  # bytes of rows from which on a message is full
+JOINED = 1 << 17  # bytes up to which the rows of a message are joined for one write
+
+Pack = Callable[[str, Sequence[Row]], Iterable[AirbyteMessage]]
+"""Makes the messages of a stream's rows."""
 
 
-def packed(row: Row) -> dict[str, bytes]:
-    """Returns the data of a row's record.
+class Lines(AirbyteMessage):
+    """Several rows of one stream as a single message: `texts` are the lines of their RECORD messages (UTF-8)."""
 
-    The thread that makes a row packs it at once: in the processor's cache, the row takes a tenth of the time.
-    """
+    def __init__(self, stream: str, texts: list[bytes]) -> None:
+        super().__init__(Type.RECORD)
+        self.stream, self.texts, self.count, self.size = stream, texts, len(texts), sum(map(len, texts))
+
+
+def records(stream: str, rows: Sequence[Row]) -> Iterator[AirbyteMessage]:
+    """Yields the message of each row, as the CDK knows it."""
+    at = time.time_ns() // 1_000_000
+    for row in rows:
+        record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=at, meta=_meta(row))
+        yield AirbyteMessage(type=Type.RECORD, record=record)
+
+
+def lines(stream: str, rows: Sequence[Row]) -> Iterator[Lines]:
+    """Yields the rows as lines, WRITTEN_TOGETHER bytes in a message or one larger row."""
+    at, texts, size = time.time_ns() // 1_000_000, list[bytes](), 0
+    for row in rows:
+        record = {"stream": stream, "data": row, "emitted_at": at}
+        if meta := _meta(row):
+            record["meta"] = meta
+        texts.append(_line({"type": "RECORD", "record": record}))
+        size += len(texts[-1])
+        if size >= WRITTEN_TOGETHER:
+            yield Lines(stream, texts)
+            texts, size = [], 0
+    if texts:
+        yield Lines(stream, texts)
+
+
+def _line(message: Any) -> bytes:
     try:
-        return {PACKED: orjson.dumps(row)}
-    except TypeError:
-        return {PACKED: json.dumps(row).encode()}  # a number beyond 64 bits
+        return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+    except TypeError:  # a number beyond 64 bits
+        return json.dumps(message, default=vars).encode() + b"\n"
+
+
+def _meta(row: Row) -> AirbyteRecordMessageMeta | None:
+    """Returns the columns that do not hold all that amoCRM sent: nulled or shortened, because of their type."""
+    if not isinstance(row, ChangedRow):
+        return None
+    kinds = ((column, Change.NULLED if row[column] is None else Change.TRUNCATED) for column in row.changes)
+    return AirbyteRecordMessageMeta(
+        [AirbyteRecordMessageMetaChange(column, kind, Reason.SOURCE_SERIALIZATION_ERROR) for column, kind in kinds]
+    )
 
 
 class Closed(Exception):
@@ -84,53 +124,30 @@ class MessageQueue(queue.Queue[Any]):
 
 
 def _size(item: Any) -> int:
-    record = item.record if isinstance(item, AirbyteMessage) else None
-    text = record.data.get(PACKED) if record else None
-    return max(LEAST_COUNTED, len(text) if isinstance(text, bytes) else 0)
+    return max(LEAST_COUNTED, item.size if isinstance(item, Lines) else 0)
 
 
 class Output:
-    """Writes to stdout. At the end of a `with` block, however the block ends, everything is written.
+    """Writes to stdout. Raises BrokenPipeError if nobody reads.
 
     Every other thread prints through the CDK's PRINT_BUFFER. A write flushes that buffer first and holds its lock, so
-    that lines stay whole and in order. Raises BrokenPipeError if nobody reads.
+    that lines stay whole and in order.
     """
 
     def __init__(self, stdout: BinaryIO) -> None:
         self._stdout = stdout
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._written = time.monotonic()
 
-    def __enter__(self) -> Output:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._write()
-
-    def row(self, row: AirbyteRecordMessage) -> None:
-        """Writes a row that was `packed`. A large text is freed once it is written."""
-        text: bytes = row.data[PACKED]
-        before = b'{"type":"RECORD","record":{"stream":%s,"data":' % orjson.dumps(row.stream)
-        meta = b',"meta":%s' % orjson.dumps(row.meta) if row.meta else b""
-        after = b',"emitted_at":%d%s}}\n' % (row.emitted_at, meta)
-        self._pieces += (before, text, after)
-        self._size += len(before) + len(text) + len(after)
-        if self._size >= WRITTEN_TOGETHER or time.monotonic() >= self._written + LATE:
-            self._write()
-        if len(text) >= WRITTEN_TOGETHER:
-            row.data = {}
+    def rows(self, rows: Lines) -> None:
+        """Writes rows, and frees their texts. Large ones are not joined first, which would copy them."""
+        self._write(rows.texts if rows.size > JOINED else [b"".join(rows.texts)])
+        rows.texts.clear()
 
     def line(self, message: str) -> None:
-        """Writes a message at once, so that the output of a killed sync tells how far it came."""
-        self._pieces.append(f"{message}\n".encode())
-        self._write()
+        self._write([f"{message}\n".encode()])
 
-    def _write(self) -> None:
-        pieces, size, self._pieces, self._size = self._pieces, self._size, [], 0
+    def _write(self, pieces: list[bytes]) -> None:
         with PRINT_BUFFER.lock:
             PRINT_BUFFER.flush()
-            for piece in pieces if size > JOINED else [b"".join(pieces)]:
+            for piece in pieces:
                 self._stdout.write(piece)
             self._stdout.flush()
-        self._written = time.monotonic()

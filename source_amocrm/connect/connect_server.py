@@ -15,11 +15,9 @@ from source_amocrm.connect.connect_site import Request, Response, Site, message
 from source_amocrm.connect.connect_words import Texts
 from source_amocrm.errors import raised_at
 
-LARGEST_FORM = 64 * 1024
-"""Bytes of a form; a larger one is refused (413). `http.server` itself bounds the headers."""
+LARGEST_FORM = 64 * 1024  # Bytes of a form; a larger one is refused (413). `http.server` itself bounds the headers.
 
-_PATH = re.compile(r"/[!-\[\]-~]*")
-"""The only targets that a request may have: paths of this server."""
+_PATH = re.compile(r"/[!-\[\]-~]*")  # The only targets that a request may have: paths of this server
 _ONCE = ("host", "origin", "sec-fetch-site", "content-length", "content-type")
 """The headers that may come only once, because each of two could be taken for the one that counts."""
 

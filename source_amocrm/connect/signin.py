@@ -33,8 +33,7 @@ from source_amocrm.streams.chats import SCOPE
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
-LONGEST_KEY = 200
-"""Letters of a secret key; a longer one is refused. amoCRM's have 64."""
+LONGEST_KEY = 200  # Letters of a secret key; a longer one is refused. amoCRM's have 64.
 
 IMPATIENT = RetryPolicy(
     attempts=3,
@@ -64,10 +63,7 @@ def consent_url(domain: str, client_id: str, state: str, override: str | None = 
 
 
 def recognise(text: str) -> Mapping[str, str] | str:
-    """Returns a pasted code or long-lived token, or the parameters of a pasted redirect address.
-
-    Raises Problem.
-    """
+    """Returns a pasted code or long-lived token, or the parameters of a pasted redirect address. Raises Problem."""
     pasted = text.strip().strip("\"'").strip()
     if not pasted:
         raise Problem("nothing_pasted", at="pasted")

@@ -35,8 +35,7 @@ from source_amocrm.walk.page_size import with_smaller_pages
 
 _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
 _VALUE_FIELDS = frozenset({"value_before", "value_after"})
-_KINDS_WITH_VALUES = LINKED | {NOTE_DELETED}
-"""The kinds whose values name the other entity or the note."""
+_KINDS_WITH_VALUES = LINKED | {NOTE_DELETED}  # The kinds whose values name the other entity or the note
 _TOUCHING = ADDED | LINKED | TAGGED  # the kinds whose entity is read again
 
 

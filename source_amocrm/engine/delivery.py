@@ -18,6 +18,7 @@ from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import Key, key, numeric_id, seconds
 
 ROWS_BETWEEN_STATES = 1_000  # records after which the next possible checkpoint is delivered
+ROWS_AT_ONCE = 250  # rows from which on a list of them is handed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Checkpoint:
     state: Mapping[str, Any]
 
 
-Delivered = Iterator["Row | Checkpoint"]
+Delivered = Iterator["list[Row] | Checkpoint"]
 Wanted = tuple[Row, int]
 """A row, and the id in another list from which it takes a column."""
 
@@ -107,33 +108,57 @@ class Delivery:
         # events do not change, so no later version of an event is dated earlier
         answered = () if self.resource is EVENTS else page.answered
         read_at = min((one.earliest for one in answered), default=FOREVER)
-        wanted = [row for row in page.rows if self._needs(row, page.floor, now)]
-        dated = []
-        for row in wanted:
-            second, at_least = self._second(row), page.at_least.get(key(row), BEGINNING)
-            at = self.progress.date(self._list, key(row), second, (second or 0) > read_at, at_least)
-            dated.append(row if at == second else {**row, self._cursor: at})
+        wanted, dated, moments = list[Row](), list[Row](), list[int | None]()
+        for row in page.rows:
+            second = self._second(row)
+            if self._needs(row, second, page.floor, now):
+                wanted.append(row)
+                moments.append(second)
+                dated.append(self._dated(row, second, page, read_at))
         yield from self._checkpoint_of_dates()
-        for position, rows in enumerate(self._rows_by_record(dated)):
-            yield from rows
-            self._since_checkpoint += max(1, len(rows))
-            if self._since_checkpoint >= ROWS_BETWEEN_STATES and (part := self._part_up_to(page, wanted, position)):
-                self.progress.cover(self._list, part, page.floor)
-                yield self._checkpoint()
-        for row in wanted:
-            self.progress.note_newest(self._list, self._second(row))
+        made, failure = list[Row](), None
+        try:
+            for position, rows in enumerate(self._rows_by_record(dated)):
+                made += rows
+                self._since_checkpoint += max(1, len(rows))
+                due = self._since_checkpoint >= ROWS_BETWEEN_STATES
+                part = self._part_up_to(page, wanted, position) if due else None
+                if part or len(made) >= ROWS_AT_ONCE:
+                    yield made
+                    made = []
+                if part:
+                    self.progress.cover(self._list, part, page.floor)
+                    yield self._checkpoint()
+        except Exception as error:
+            failure = error
+        if made:
+            yield made
+        if failure:
+            raise failure
+        self.progress.note_newest(self._list, moments)
 
-    def _needs(self, row: Row, floor: int, now: int) -> bool:
+    def _dated(self, row: Row, second: int | None, page: Page, read_at: float) -> Row:
+        """Returns the row with the date to deliver."""
+        postdated = (second or 0) > read_at
+        if not (postdated or page.at_least or self.progress.ahead):
+            return row
+        at_least = page.at_least.get(key(row), BEGINNING)
+        at = self.progress.date(self._list, key(row), second, postdated, at_least)
+        return row if at == second else {**row, self._cursor: at}
+
+    def _needs(self, row: Row, second: int | None, floor: int, now: int) -> bool:
         """Whether the row is needed, and no later version of it was delivered in this sync from a newer page."""
-        second = self._second(row)
         if second is None:
             return True
         if second not in self._needed and second < floor:
             return False
         if second > now:
             return True
+        changed = second > (self.progress.watermark or BEGINNING)
+        if not changed and not self._latest:
+            return True
         known = self._latest.get(key(row), BEGINNING)
-        if second > (self.progress.watermark or BEGINNING):
+        if changed:
             self._latest[key(row)] = max(second, known)
         return second >= known
 
@@ -160,10 +185,12 @@ class Delivery:
         """Yields tombstones, each dated later than any delivered version of its row."""
         dated = [self.progress.date(self._list, gone.id, gone.at) or gone.at for gone in deletions]
         yield from self._checkpoint_of_dates()
-        for gone, at in zip(deletions, dated, strict=True):
-            if at >= self._latest.get(gone.id, BEGINNING):  # else the row came back during this sync and was delivered
-                yield self.stream.tombstone(replace(gone, at=at), self._context)
-                self._since_checkpoint += 1
+        pairs = zip(deletions, dated, strict=True)
+        # else the row came back during this sync and was delivered
+        last = [replace(gone, at=at) for gone, at in pairs if at >= self._latest.get(gone.id, BEGINNING)]
+        self._since_checkpoint += len(last)
+        if last:
+            yield [self.stream.tombstone(gone, self._context) for gone in last]
 
     def _checkpoint_of_dates(self) -> Delivered:
         """Yields a checkpoint before rows whose dates the next sync must know."""
@@ -189,8 +216,7 @@ class NewestFirst(Delivery):
         """The intervals between the needed ones (newest last), whose events an earlier sync delivered."""
         self._newer_gaps: list[Interval] = []
         """The gaps that are newer than the rows delivered next, and whose events were not read yet."""
-        self._met = set[int | None]()
-        """The lookup keys of newer rows."""
+        self._met = set[int | None]()  # The lookup keys of newer rows
         self._held: list[Row] = []
 
     def take(self, page: Page) -> Delivered:

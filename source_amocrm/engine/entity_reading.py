@@ -30,8 +30,7 @@ from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShu
 from source_amocrm.walk.server_order import ListTraits
 
 DELETIONS_AT_ONCE = 1_000  # in one page
-CLOCK_SLACK = 1
-"""Seconds by which the clock of the answers may differ from the clock that dates the records."""
+CLOCK_SLACK = 1  # Seconds by which the clock of the answers may differ from the clock that dates the records
 MOST_HELD, MOST_HELD_UNFILTERED = 500, 50
 """The most records held at a time; further ones are delivered at once. Each costs a reading by id."""
 MOST_REREADINGS = 4
@@ -66,8 +65,7 @@ class EntityReading:
         A first sync keeps only the first REMEMBERED_KEYS: they matter only if the server ignores the filter, which the
         first pages show.
         """
-        self.ids = array("q")
-        """The ids of all rows that came, of which there may be millions."""
+        self.ids = array("q")  # The ids of all rows that came, of which there may be millions
         self._trash: Callable[[], list[Deletion]] = list
 
     def pages(self) -> Generator[Page, None, None]:

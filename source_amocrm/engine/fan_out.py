@@ -15,7 +15,7 @@ from source_amocrm.account import Account
 from source_amocrm.account.availability import NONE_THERE
 from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.engine.deletions import EventLog
-from source_amocrm.engine.delivery import Checkpoint, Delivery, NewestFirst
+from source_amocrm.engine.delivery import ROWS_AT_ONCE, Checkpoint, Delivery, NewestFirst
 from source_amocrm.engine.entity_reading import EntityReading
 from source_amocrm.engine.event_reading import EventReading, events_between
 from source_amocrm.engine.lookup import Resolver
@@ -37,9 +37,9 @@ class End:
     failure: Exception | None
 
 
-Item = Row | Checkpoint | End
+Item = list[Row] | Checkpoint | End
 Items = Generator[tuple[str, Item], None, None]
-"""Rows, checkpoints and ends, each with the name of its stream."""
+"""Lists of rows, checkpoints and ends, each with the name of its stream."""
 
 
 @dataclass
@@ -107,12 +107,17 @@ class Sync:
         return self._read_list(part) if isinstance(part, Resource) else self._read_whole(part)
 
     def _read_whole(self, stream: Declaration) -> Items:
-        failure = None
+        rows, failure = list[Row](), None
         try:
             for row in stream.read_records(sync_mode=SyncMode.full_refresh):
-                yield stream.name, row
+                rows.append(row)
+                if len(rows) >= ROWS_AT_ONCE:
+                    yield stream.name, rows
+                    rows = []
         except Exception as error:
             failure = error
+        if rows:
+            yield stream.name, rows
         yield stream.name, End(failure)
 
     def _read_list(self, resource: Resource) -> Items:
@@ -223,4 +228,4 @@ def read_alone(account: Account, stream: Incremental, progress: Progress) -> Ite
                 if item.failure:
                     raise item.failure
             elif not isinstance(item, Checkpoint):
-                yield item
+                yield from item

@@ -29,15 +29,11 @@ class Resolver:
         self._account = account
         self.resource = lookup.resource
         self._value = lookup.value
-        self._known: dict[int, Any] = {}
-        """By id, the value of a record; None if it has none, or if there is no record."""
+        self._known: dict[int, Any] = {}  # By id, the value of a record; None if it has none, or if there is no record
         self._whole = False
-        self._requested = 0
-        """How many records were requested one by one."""
-        self._pages: float = 1
-        """How many pages the list has, at least."""
-        self._number = 1
-        """The number of the next page to request to learn that."""
+        self._requested = 0  # How many records were requested one by one
+        self._pages: float = 1  # How many pages the list has, at least
+        self._number = 1  # The number of the next page to request to learn that
         self._failure: AmocrmError | None = None
         self._ready = threading.Event()
         if not expected:

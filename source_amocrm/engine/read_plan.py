@@ -227,9 +227,11 @@ class Progress:
         if name not in self.newest and pending.seconds == IntervalSet(((self.start or BEGINNING, now),)):
             self.pending[name] = replace(pending, deletions_since=now, changes_since=now)
 
-    def note_newest(self, name: str, second: int | None) -> None:
-        if second is not None and self.newest.get(name, BEGINNING) < second <= (self.watermark or BEGINNING):
-            self.newest[name] = second
+    def note_newest(self, name: str, seconds: Iterable[int | None]) -> None:
+        latest, watermark = self.newest.get(name, BEGINNING), self.watermark or BEGINNING
+        newest = max((second for second in seconds if second is not None and second <= watermark), default=latest)
+        if newest > latest:
+            self.newest[name] = newest
 
     def date(
         self, name: str, row_key: Key, second: int | None, postdated: bool = False, at_least: int = BEGINNING

@@ -20,8 +20,7 @@ from source_amocrm.errors import ConfigError
 from source_amocrm.walk import PageCheckpoint
 from source_amocrm.walk.intervals import IntervalSet
 
-VERSION = 3
-"""A state of another version is refused: to start again would forget the dates that are `ahead`."""
+VERSION = 3  # A state of another version is refused: to start again would forget the dates that are `ahead`
 SAVED = "saved"
 PENDING = frozenset({"seconds", "resume", "within", "deletions_since", "changes_since"})
 NO_STATE = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})

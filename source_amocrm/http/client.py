@@ -88,8 +88,7 @@ class PagesRequested(NamedTuple):
 
 _OF_PAGE = re.compile(r"page|limit|order\[.*|.*\[(from|to)\]")
 """Parameters that differ from page to page of a list, or from one of its walks to the next."""
-LEAST_PAGE = 25
-"""Smallest page that counts as one of a list (rows). Smaller ones look at single rows."""
+LEAST_PAGE = 25  # Smallest page that counts as one of a list (rows). Smaller ones look at single rows.
 
 
 @dataclass(slots=True)

@@ -34,6 +34,7 @@ _ENCODINGS = ("", "identity", "gzip", "x-gzip", "deflate")
 _CONNECTIONS = 72  # kept open to one host, one a thread: the most workers, and threads that request now and then
 HEAVY_BODY = 4 << 20  # bytes; a larger answer is heavy, and refused where a smaller page can be requested
 HEAVY_VALUES = 32 << 20  # bytes of memory; an answer whose values cost more is heavy, too
+LIGHT_BODY = HEAVY_VALUES // 180  # bytes; no answer up to here is heavy, as no byte of one costs more than 180
 
 
 class TooLarge(Exception):
@@ -235,7 +236,7 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
             if len(data) <= HEAVY_BODY < len(data) + len(piece):
                 turn.enter_context(turn_of_heavy_answer(remaining))
             data += piece
-        values = cost(data)
+        values = cost(data) if len(data) > LIGHT_BODY else 0
         if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
             raise TooLarge
         if values > HEAVY_VALUES and len(data) <= HEAVY_BODY:

@@ -30,8 +30,7 @@ NOTE_TYPE_IDS = {
     "dropbox_attachment": 101, "ai_result": None, "chat": None, "lead_auto_created": 20,
 }  # fmt: skip
 """By its code in API v4, the number of a note type in API v2; None where it is not known."""
-CALLS = {"call_in": "in", "call_out": "out"}
-"""The direction of a call, by the type of its note."""
+CALLS = {"call_in": "in", "call_out": "out"}  # The direction of a call, by the type of its note
 
 
 def result_of(task: Json) -> Json:

@@ -30,8 +30,7 @@ from source_amocrm.walk.worker_pool import MOST_AHEAD, WorkerPool
 LOGGER = logging.getLogger("airbyte")
 T = TypeVar("T")
 
-SMS = {"sms_in": "in", "sms_out": "out"}
-"""The direction of an SMS, by the type of its note."""
+SMS = {"sms_in": "in", "sms_out": "out"}  # The direction of an SMS, by the type of its note
 
 SCOPE = "list_external_messages"
 MESSAGES_PER_PAGE = 250
@@ -42,8 +41,7 @@ MOST_SKIPPED = 10
 """Talks that a sync skips at most. If more fail, the fault is not one of single talks, and the stream ends with it."""
 FAILURES_OF_ONE_TALK = (Unavailable, BadRequest, MalformedList, NoList, Endless, TooLong)
 TALKS = "/api/v4/talks"
-TALKS_AT_ONCE = 50
-"""Ids of talks in one filtered request. amoCRM answers longer addresses with «HTTP URL too long»."""
+TALKS_AT_ONCE = 50  # Ids of talks in one filtered request. amoCRM answers longer addresses with «HTTP URL too long».
 
 _HOW = (
     "Where the texts of chats are wanted, tick «История внешних чатов» (History of external chats) in the integration "

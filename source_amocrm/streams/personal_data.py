@@ -75,8 +75,7 @@ _FIELD_NAMES = """
 _FIELD = KnownField(STAYS, plain=frozenset(_FIELD_NAMES.split()))
 """A custom field whose values are not personal, in a card or an event."""
 _NUMBERS_OF_PEOPLE = frozenset(("phone", "from", "to", "latitude", "longitude", "ip"))
-_LEAST_PHONE = 10**9
-"""A number of this size or more may be a phone, unless the name of its field ends as in `_COUNTED`."""
+_LEAST_PHONE = 10**9  # A number of this size or more may be a phone, unless the name of its field ends as in `_COUNTED`
 _COUNTED = ("_at", "timestamp", "id", "sale", "price", "ltv")
 
 

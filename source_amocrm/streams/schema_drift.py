@@ -20,13 +20,11 @@ from source_amocrm.streams.custom_fields import FIELD_TYPES, CustomFields
 from source_amocrm.streams.known_fields import KnownField
 from source_amocrm.streams.values import Json, as_list
 
-KNOWN = known_fields.by_list()
-"""By the path of a list without ids, the fields that its records are known to have."""
+KNOWN = known_fields.by_list()  # By the path of a list without ids, the fields that its records are known to have
 FIELD_NAME = re.compile(r"[a-z_]{1,40}(\.[a-z_]{1,40})*", re.ASCII)
 MOST_COUNTED = 1_000  # unknown fields and types; of further ones only their lists are counted
 MOST_NAMED = 40  # names in the warning; further ones are counted together
-OTHER = ""
-"""Stands for a name that is not shown."""
+OTHER = ""  # Stands for a name that is not shown
 _CATALOG = re.compile(r"catalog_\d{1,18}", re.ASCII)
 _Met = Counter[tuple[str | None, str]]
 
@@ -48,16 +46,16 @@ _TYPES: Mapping[str, Mapping[str, Callable[[str], bool]]] = {
 """By the path of a list and the name of a field whose values are types, the function that tells a known type."""
 
 
-def _compare(known: KnownField, record: dict[str, Json], met: _Met, prefix: str = "") -> None:
-    """Counts the record's unknown fields in `met`, by name behind the `prefix` of the objects around."""
-    if not record.keys() <= known.names:
+def _compare(known: KnownField, records: list[dict[str, Json]], met: _Met, prefix: str = "") -> None:
+    """Counts the unknown fields of records in `met`, by name behind the `prefix` of the objects around."""
+    if not set().union(*records) <= known.names:
         # a name with a point may be a domain that somebody typed
-        met.update((None, OTHER if "." in name else prefix + name) for name in record.keys() - known.names)
+        unknown = (name for record in records for name in record if name not in known.names)
+        met.update((None, OTHER if "." in name else prefix + name) for name in unknown)
     for name, inner in known.opened.items():
-        if value := record.get(name):
-            for part in value if type(value) is list else _objects(value):
-                if type(part) is dict:
-                    _compare(inner, part, met, f"{prefix}{name}.")
+        parts = [part for record in records if (value := record.get(name)) for part in _objects(value)]
+        if parts:
+            _compare(inner, parts, met, f"{prefix}{name}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +83,13 @@ class SchemaDrift:
             return
         met = _Met()
         types = _TYPES.get(bare, {})
-        for record in _objects(records):
-            _compare(known, record, met)
-            for name, is_known in types.items():
-                value = record.get(name)
-                if type(value) is str and not is_known(value):
-                    met[name, value if "." not in value else OTHER] += 1
+        objects = _objects(records)
+        _compare(known, objects, met)
+        for name, is_known in types.items():
+            kinds = Counter(kind for record in objects if type(kind := record.get(name)) is str)
+            for kind, times in kinds.items():
+                if not is_known(kind):
+                    met[name, kind if "." not in kind else OTHER] += times
         list_name = bare.removeprefix("/api/v4/").removeprefix("/v1.0/")
         with self._lock:
             for (typed, name), times in met.items():

@@ -24,10 +24,8 @@ Json = Any
 Row = dict[str, Any]
 T = TypeVar("T")
 
-INT64 = 2**63
-"""The bound of a row's integers (64 bits): no destination holds more."""
-FIRST_SECOND = -62_135_596_800
-"""0001-01-01T00:00:00Z in Unix seconds: RFC 3339 can write no earlier date."""
+INT64 = 2**63  # The bound of a row's integers (64 bits): no destination holds more
+FIRST_SECOND = -62_135_596_800  # 0001-01-01T00:00:00Z in Unix seconds: RFC 3339 can write no earlier date
 MAX_DEPTH = 200
 """Levels of nesting that a json column always keeps; a deeper value may become null. orjson writes at most 254."""
 
@@ -137,7 +135,7 @@ def as_list(value: Json) -> list[Json]:
         return value
     if value is None or value == {}:
         return []
-    if type(value) is dict and all(key.isdecimal() for key in value):
+    if type(value) is dict and next(iter(value)).isdecimal() and all(key.isdecimal() for key in value):
         return list(value.values())
     return [value]
 

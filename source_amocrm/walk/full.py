@@ -26,8 +26,7 @@ from source_amocrm.walk.progress_rule import Endless, PageProgress, TooLong
 
 MOST_QUIET_PASSES = 8
 """How many passes in a row without a new row are enough, if rows leave all the time or the list repeats some."""
-MOST_PASSES = 60
-"""How many passes `in_passes` makes before it raises Endless."""
+MOST_PASSES = 60  # How many passes `in_passes` makes before it raises Endless
 
 
 def full(listing: Listing) -> list[Row]:
@@ -51,14 +50,10 @@ class _WholeList:
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
         self._plan = WindowPlan(listing, share=2)
-        self._rows: dict[Key, Row] = {}
-        """Each row once, in the version that was seen last."""
-        self._keys: list[Key] = []
-        """The key that was last seen at each position."""
-        self._moved = False
-        """Whether a page did not show the rows that were last seen at its positions."""
-        self._orders = {1, -1}
-        """The orders of IDs (1 ascending, -1 descending) that no page has contradicted."""
+        self._rows: dict[Key, Row] = {}  # Each row once, in the version that was seen last
+        self._keys: list[Key] = []  # The key that was last seen at each position
+        self._moved = False  # Whether a page did not show the rows that were last seen at its positions
+        self._orders = {1, -1}  # The orders of IDs (1 ascending, -1 descending) that no page has contradicted
 
     def rows(self) -> list[Row]:
         """Every row of the list, each once. Raises PageTooLarge, TooLong and Endless."""

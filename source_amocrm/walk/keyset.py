@@ -42,8 +42,7 @@ from source_amocrm.walk.progress_rule import check_length
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
 
 AN_HOUR = 3_600
-MOST_STALLED = 12
-"""The most pages in a row without a new row. Past it the walk reads the second on its own."""
+MOST_STALLED = 12  # The most pages in a row without a new row. Past it the walk reads the second on its own.
 CROWDED_SHARE = 1 / 4
 """If rows of one second fill this share of a page, the next page begins with the last of them, not the first."""
 
@@ -162,12 +161,9 @@ class _Walk:
         self._traits = ordered.traits
         self._position = _Position(ordered.traits, ordered.first_rank)
         self._prefetcher = KeysetPrefetcher(ordered)
-        self._trusted: set[int] = set()
-        """Ranks at which two pages were joined by the order of ties alone."""
-        self._started_at = 0
-        """When the first page came (Unix seconds, the later clock)."""
-        self._caught_up_at = 0
-        """When the walk reached the second `_started_at` (Unix seconds, the later clock)."""
+        self._trusted: set[int] = set()  # Ranks at which two pages were joined by the order of ties alone
+        self._started_at = 0  # When the first page came (Unix seconds, the later clock)
+        self._caught_up_at = 0  # When the walk reached the second `_started_at` (Unix seconds, the later clock)
 
     def pages(self, raw: RawPage | None) -> Iterator[Page]:
         # the limit of a page that has come already is not known

@@ -31,8 +31,7 @@ MOST_OVERLAP = 1 / 8
 """The most that pages overlap (share of a page). A second with more rows says nothing of others, and adds one row."""
 OVERLAP_DECAY = 1 / 32
 """By how many rows the overlap shrinks with each page that joined. A page that did not join adds a row or more."""
-ESTIMATE_MARGIN = 1.2
-"""How many times the estimated rest of the list is requested at most."""
+ESTIMATE_MARGIN = 1.2  # How many times the estimated rest of the list is requested at most
 KEPT_PAGES = 10
 """How many pages back anchors are kept. Older ones are dropped, except for the last KEPT_ANCHORS of all."""
 KEPT_ANCHORS = 4
@@ -115,18 +114,15 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         # a prefetched window may lie behind the end of the list, so an empty response is not retried
         self._not_retrying = replace(ordered, listing=ordered.listing.retrying_empty(0))
         self._overlap = LEAST_OVERLAP
-        self._refused: KeysetWindow | None = None
-        """A window whose page did not follow on the rows read."""
+        self._refused: KeysetWindow | None = None  # A window whose page did not follow on the rows read
         self._bound_requested = False
         self._anchors: deque[Anchor] = deque()
         self._page: list[Ranked] = []
         self._index: dict[Key, int] = {}
         self._start = 0
         """Of the last page that was read: its rows, the index of each key, the first position."""
-        self._end = 0
-        """The position behind the last row that was read."""
-        self._reshuffled = False
-        """Whether rows of the last page came again in another order."""
+        self._end = 0  # The position behind the last row that was read
+        self._reshuffled = False  # Whether rows of the last page came again in another order
         self._pages = 0
         self._first_rank: int | None = None
         self._latest: int = 0
@@ -182,7 +178,7 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         if self._begins_at_anchor(window):
             # rows that left or entered have moved the anchor and the anchors before it
             moved, position = start - window.start, window.anchor.position
-            for anchor in self._anchors:
+            for anchor in self._anchors if moved else ():
                 anchor.position += moved * (anchor.position <= position)
         elif window.number == 1 and (not self._anchors or self._anchors[-1].position < start):
             self._anchors.append(Anchor(start, window.anchor.rank, window.bound))
@@ -263,11 +259,12 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
     def _add_anchors(self, ranks: Sequence[int], start: int) -> None:
         last = self._anchors[-1].position if self._anchors else -1
         for index in range(max(1, last + 1 - start), len(ranks)):
-            rank, before = ranks[index], ranks[max(0, index - MOST_REPEATED) : index]
-            if rank != before[-1]:
-                repeated = before.count(rank - 1)
+            rank, before, repeated = ranks[index], ranks[index - 1], 0
+            if before == rank - 1:
+                nearest = ranks[max(0, index - MOST_REPEATED) : index]
                 # if all of these rows are of one second, the page before may have more of them
-                repeated = MOST_REPEATED if repeated == len(before) else repeated
+                repeated = MOST_REPEATED if nearest[0] == before else nearest.count(before)
+            if before != rank:
                 self._anchors.append(Anchor(start + index, rank, None, repeated))
         oldest = start - KEPT_PAGES * self.limit
         while len(self._anchors) > KEPT_ANCHORS and self._anchors[1].position < oldest:

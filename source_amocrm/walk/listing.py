@@ -33,11 +33,9 @@ FULL_PAGES = (50, 100, 250)
 REMEMBERED_KEYS = 5_000
 """The most keys kept to dedupe rows. Beyond it the row order decides which row is a repeat; without a known order a
 row may come twice, which is harmless: destinations upsert."""
-RECENT_KEYS = 20_000
-"""How many keys are kept as objects. Past it they are packed into sorted arrays."""
+RECENT_KEYS = 20_000  # How many keys are kept as objects. Past it they are packed into sorted arrays.
 MOST_ID_DIGITS = 18
-LARGEST_ID = 2**63
-"""IDs from here on do not fit into an array of 8 bytes each."""
+LARGEST_ID = 2**63  # IDs from here on do not fit into an array of 8 bytes each
 
 
 class FilterIgnored(Exception):
@@ -235,14 +233,18 @@ def bounds(listing: Listing, low: int, high: int) -> dict[str, int | str]:
     return params
 
 
-def check_filter(listing: Listing, rows: list[Row], low: int, high: int) -> None:
-    """Raises FilterIgnored if a row lies outside of the seconds `low` to `high`, both included."""
-    if any(not low <= second <= high for second in listing.seconds_of(rows)):
+def check_filter(listing: Listing, rows: list[Row], low: int, high: int) -> list[int]:
+    """Returns the seconds of the rows. Raises FilterIgnored if one lies outside of `low` to `high`, both included."""
+    dated = listing.seconds_of(rows)
+    if dated and not low <= min(dated) <= max(dated) <= high:
         raise FilterIgnored
+    return dated
 
 
 def seconds(value: Any) -> int | None:
     """Reads a timestamp of the API (Unix seconds). None for 0, past LAST_SECOND, and for any other value."""
+    if type(value) is int:
+        return value if 0 < value <= LAST_SECOND else None
     try:
         second = int(value)
     except (TypeError, ValueError, OverflowError):
@@ -252,6 +254,8 @@ def seconds(value: Any) -> int | None:
 
 def key(row: Row) -> Key:
     """The key of a row in its list: its ID, whatever the list calls it."""
+    if type(row_id := row.get("id")) is int:
+        return row_id
     for name in ("id", "uid", "talk_id", "key", "uuid"):
         value = row.get(name)
         if isinstance(value, (int, str)):
@@ -273,8 +277,7 @@ class KeySet:
 
     def __init__(self) -> None:
         self._recent: set[int] = set()
-        self._packed: list[array[int]] = []
-        """Sorted runs, each longer than the next."""
+        self._packed: list[array[int]] = []  # Sorted runs, each longer than the next
 
     def __len__(self) -> int:
         return len(self._recent) + sum(map(len, self._packed))

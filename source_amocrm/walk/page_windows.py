@@ -65,8 +65,7 @@ class PagePlan(Generic[W]):
     def __init__(self, listing: Listing) -> None:
         self.pool = listing.pool
         self.sizer = PageSizer(listing.limit)
-        self.widest = listing.limit
-        """The largest page of this server (rows), as its pages have shown."""
+        self.widest = listing.limit  # The largest page of this server (rows), as its pages have shown
         self.requests: deque[tuple[W, Future[RawPage]]] = deque()
 
     @property
@@ -109,10 +108,8 @@ class WindowPlan(PagePlan[PageWindow]):
         self._read = 0
         self._steps_back = 0
         """How many windows in a row began behind the rows read, each of which led to an earlier one."""
-        self._empty_behind: PageWindow | None = None
-        """A window behind which the list was seen to be empty."""
-        self._restarts = 0
-        """How often steps back led to the beginning of the list and brought nothing new."""
+        self._empty_behind: PageWindow | None = None  # A window behind which the list was seen to be empty
+        self._restarts = 0  # How often steps back led to the beginning of the list and brought nothing new
 
     def ask(self) -> RawPage:
         """Requests the page of the window, and of smaller windows while the page is too large."""

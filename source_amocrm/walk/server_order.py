@@ -12,13 +12,12 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from source_amocrm.walk.intervals import Interval
-from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Row, bounds, check_filter, compare, key
+from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Row, bounds, check_filter, compare, key, seconds
 from source_amocrm.walk.page_size import PageSizer
 
 PAIRS_TO_KNOW = 20
 """How many pairs of neighbours must be in the order of their IDs before it is relied on: chance is 1 to 2**20."""
-ROWS_TO_PROVE = 25
-"""How many rows in the requested order, and in no other, prove that the server obeys the request."""
+ROWS_TO_PROVE = 25  # How many rows in the requested order, and in no other, prove that the server obeys the request
 
 
 class Ranked(NamedTuple):
@@ -97,8 +96,8 @@ class OrderedList:
         return (low, high) if first <= last else None
 
     def rank(self, row: Row) -> int | None:
-        second = self.listing.second_of(row)
-        return None if second is None else self.second(second)
+        second = seconds(row.get(self.listing.cursor))
+        return second if second is None or self.ascending else -second
 
     def params(self, bound: int, reverse: bool = False) -> dict[str, int | str]:
         """The parameters that request the rows from a rank on, in order; with `reverse` in the opposite order."""
@@ -112,8 +111,7 @@ class OrderedList:
 
     def check(self, rows: list[Row], bound: int) -> None:
         """Checks the filter of a page. Raises FilterIgnored."""
-        check_filter(self.listing, rows, *self.seconds_from(bound))
-        if any(self.rank(row) == bound for row in rows):
+        if self.second(bound) in check_filter(self.listing, rows, *self.seconds_from(bound)):
             self.traits.inclusive = True
 
     def bound_of(self, rank: int) -> int:
