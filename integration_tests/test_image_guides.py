@@ -89,7 +89,7 @@ def test_the_commands_of_the_guide(reader: Reader) -> None:
     assert [status["status"] for status in messages(said, "connectionStatus")] == ["SUCCEEDED"]
     [catalog] = messages(said, "catalog")
 
-    reader.types(reader.script("docker run --rm --user "))
+    reader.types(reader.script('docker run --rm --user "$(id -u)" -v "$PWD/secrets:/secrets:ro" '))
     configured = json.loads((secrets / "catalog.json").read_text(encoding="utf-8"))["streams"]
     assert [one["stream"] for one in configured] == catalog["streams"]
     modes = {one["stream"]["name"]: (one["sync_mode"], one["destination_sync_mode"]) for one in configured}

@@ -17,17 +17,23 @@ def connected(server: Server) -> socket.socket:
     return socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=600)
 
 
-def raw(server: Server, request: str | bytes) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of the answer; `HOST` in the request stands for the right one."""
-    host = f"localhost:{server.server_address[1]}"
-    data = request if isinstance(request, bytes) else request.replace("HOST", host).encode("latin-1")
+def answered(server: Server, data: bytes) -> bytes:
+    """Returns the answer. A connection with unread bytes in it is reset after the answer, which may be lost by that."""
     with connected(server) as connection:
         connection.sendall(data)
         answer = b""
-        # a connection with unread bytes in it is reset once the answer is out
-        with contextlib.suppress(ConnectionResetError):
+        try:
             while more := connection.recv(65536):
                 answer += more
+        except ConnectionResetError:
+            return answer or answered(server, data)
+    return answer
+
+
+def raw(server: Server, request: str | bytes) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the answer; `HOST` in the request stands for the right one."""
+    host = f"localhost:{server.server_address[1]}"
+    answer = answered(server, request if isinstance(request, bytes) else request.replace("HOST", host).encode("latin-1"))
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(": ") for line in lines)

@@ -297,10 +297,10 @@ def test_an_unreadable_value_is_reported_once_a_column_and_never_shown(
     ending = " that the column cannot hold; it is left empty in that row. Further ones in this column are not reported."
     assert warnings() == [
         "Table deals, column group_id: amoCRM sent a text" + ending,
-        "Table deals, column closed_at: amoCRM sent a number" + ending,
-        "Table deals, column is_deleted: amoCRM sent an object" + ending,
         "Table deals, column contacts: amoCRM sent null" + ending,
+        "Table deals, column closed_at: amoCRM sent a number" + ending,
         "Table deals, column tags: amoCRM sent null" + ending,
+        "Table deals, column is_deleted: amoCRM sent an object" + ending,
     ]
 
 

@@ -79,7 +79,7 @@ class SqlWarehouse:
         try:
             with self._one_writer(lock, names, folder) as transaction:
                 for schema, of_schema in schemas.items():
-                    with self._client(schema, folder) as client:
+                    with self._alone(schema, folder), self._client(schema, folder) as client:
                         self._agree(client, of_schema)
                 counts = dict[str, int]()
                 for table in tables:
