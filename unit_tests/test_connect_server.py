@@ -33,7 +33,8 @@ def answered(server: Server, data: bytes) -> bytes:
 def raw(server: Server, request: str | bytes) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of the answer; `HOST` in the request stands for the right one."""
     host = f"localhost:{server.server_address[1]}"
-    answer = answered(server, request if isinstance(request, bytes) else request.replace("HOST", host).encode("latin-1"))
+    data = request if isinstance(request, bytes) else request.replace("HOST", host).encode("latin-1")
+    answer = answered(server, data)
     head, _, body = answer.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(": ") for line in lines)

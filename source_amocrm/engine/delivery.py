@@ -123,7 +123,7 @@ class Delivery:
                 self._since_checkpoint += max(1, len(rows))
                 due = self._since_checkpoint >= ROWS_BETWEEN_STATES
                 part = self._part_up_to(page, wanted, position) if due else None
-                if part or len(made) >= ROWS_AT_ONCE:
+                if made and (part or len(made) >= ROWS_AT_ONCE):
                     yield made
                     made = []
                 if part:
