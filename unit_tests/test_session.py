@@ -4,7 +4,6 @@ import gzip
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -228,22 +227,28 @@ def test_no_connection_in_time_is_a_connect_timeout() -> None:
 
 def test_a_turn_counts_from_the_moment_the_request_leaves() -> None:
     """Not from the moment the turn was given: the first request on a connection leaves later than that."""
-    budget = Budget(1000)
-    times: list[float] = []
+    order: list[str] = []
+    left = threading.Event()
 
-    def slowly(*_: object, **__: object) -> socket.socket:
-        time.sleep(0.1)
-        return socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
+    def connect(*_: object, **__: object) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
+        order.append("connected")
+        return connection
 
-    with serve(lambda conn, _: (time.sleep(0.1), conn.json())[1]) as server, pytest.MonkeyPatch.context() as patch:  # type: ignore[func-returns-value]
-        patch.setattr("urllib3.util.connection.create_connection", slowly)
-        given = time.monotonic()
-        with pytest.MonkeyPatch.context() as spy:
-            spy.setattr("source_amocrm.http.rate_limit.Budget.departed", lambda *_: times.append(time.monotonic()))
-            exchange(session(budget), "GET", server.url)
-        over = time.monotonic()
-    assert times[0] - given >= 0.1
-    assert over - times[0] >= 0.1
+    def departed(*_: object) -> None:
+        order.append("departed")
+        left.set()
+
+    def answer(conn: Connection, _: str) -> bool:
+        left.wait(60)
+        order.append("answered")
+        return conn.json()
+
+    with serve(answer) as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("urllib3.util.connection.create_connection", connect)
+        patch.setattr("source_amocrm.http.rate_limit.Budget.departed", departed)
+        exchange(session(Budget(1000)), "GET", server.url)
+    assert order[:3] == ["connected", "departed", "answered"]
 
 
 @pytest.mark.parametrize(("text", "moment"), [(DATE, NOW), (None, None), ("", None), ("soon", None), ("9" * 50, None)])
