@@ -104,9 +104,10 @@ def published(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResul
     ready = [account for account in options.chosen() if status_of(account).succeeded]
     with folder_held(options.accounts, options.fleet):
         found = {account.name: one for account, one in options.publishing.publish_each(ready, AT_A_TIME)}
+    sentences = {name: one.sentence for name, one in sorted(found.items())}
     if failures := [f"{name}: {one.failure}" for name, one in sorted(found.items()) if one.failure]:
-        raise dg.Failure(" ".join(failures), metadata={name: one.sentence for name, one in sorted(found.items())})
-    yield dg.MaterializeResult(metadata={name: one.sentence for name, one in sorted(found.items())})
+        raise dg.Failure(" ".join(failures), metadata=sentences)
+    yield dg.MaterializeResult(metadata=sentences)
 
 
 @dg.asset_check(asset=tables, name="equals_the_account")

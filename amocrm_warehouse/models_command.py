@@ -71,8 +71,9 @@ def build(
     with TemporaryDirectory(prefix="amocrm-models-") as folder:
         os.environ.update(connection, AMOCRM_TARGET=folder, DBT_SEND_ANONYMOUS_USAGE_STATS="false")
         excluded: list[str] = []
+        seed = Path(folder) / f"{PLANS_SEED}.csv"
         if plans is not None:
-            write_plans(plans, Path(folder) / f"{PLANS_SEED}.csv")
+            write_plans(plans, seed)
         elif "amocrm_staging.plans" in tables(database):
             excluded = ["--exclude", "resource_type:seed"]
         quiet = ["--log-level", "none", "--log-level-file", "none", "--log-path", folder, "--no-write-json"]
@@ -84,10 +85,11 @@ def build(
         try:
             with redirect_stdout(output), redirect_stderr(output):
                 manifest = _parsed([*quiet, "parse", *project], connection["AMOCRM_TARGET_TYPE"], chosen)
+                name = _database_of(connection)
                 for node in manifest.nodes.values() if manifest else ():
-                    node.database = _database_of(connection)
+                    node.database = name
                     if node.name == PLANS_SEED and plans is not None:
-                        node.original_file_path = str(Path(folder) / f"{PLANS_SEED}.csv")
+                        node.original_file_path = str(seed)
                 runner = dbtRunner(manifest, callbacks=[partial(_count, line)])
                 result = runner.invoke([*quiet, "build", *excluded, *project])
         finally:

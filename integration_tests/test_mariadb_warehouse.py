@@ -16,8 +16,8 @@ import pytest
 
 from amocrm_warehouse.publish.sql_warehouse import _put as put
 from amocrm_warehouse.publish.warehouse_address import warehouse as warehouse_of
-from testing import forked, mariadb, small_marts
-from testing.publishing import killed, publish, refused, run
+from testing import mariadb, small_marts
+from testing.publishing import killed, publish, publish_together, refused, run
 from testing.small_marts import DEALS
 
 Row = tuple[Any, ...]
@@ -131,14 +131,7 @@ def test_killed_anywhere_it_changes_nothing_and_the_next_run_ends_right(source: 
 
 def test_accounts_publish_into_one_warehouse_at_the_same_time(warehouse: str, tmp_path: Path) -> None:
     names = ["1001", "1002"]
-    for number, name in enumerate(names):
-        small_marts.build(str(tmp_path / name), [name], extra=f", cf_{number}_size decimal(38,9) default {number}")
-    processes = [
-        forked.Forked(["publish", "--quiet", "--schema", "many"], {"DB": str(tmp_path / name), "PUBLISH_TO": warehouse})
-        for name in names
-    ]
-    said = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    publish_together(warehouse, "many", names, tmp_path)
     assert [deals(warehouse, name, "many_marts") for name in names] == [DEALS] * 2
 
 

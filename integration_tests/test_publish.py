@@ -21,8 +21,8 @@ import pytest
 from amocrm_warehouse.publish.sql_warehouse import _failed as failed
 from amocrm_warehouse.publish.sql_warehouse import _put as put
 from amocrm_warehouse.sync.table_lock import one_writer
-from testing import forked, postgres, small_marts
-from testing.publishing import killed, publish, refused, run
+from testing import postgres, small_marts
+from testing.publishing import killed, publish, publish_together, refused, run
 from testing.small_marts import DEALS, RAW
 
 Row = tuple[Any, ...]
@@ -222,14 +222,7 @@ def test_a_reader_sees_the_rows_before_or_the_rows_after_in_all_tables(source: s
 def test_accounts_publish_into_one_warehouse_at_the_same_time(warehouse: str, tmp_path: Path) -> None:
     """The first ones of all, which make the tables."""
     names = ["1001", "1002", "1003"]
-    for number, name in enumerate(names):
-        small_marts.build(str(tmp_path / name), [name], extra=f", cf_{number}_size decimal(38,9) default {number}")
-    processes = [
-        forked.Forked(["publish", "--quiet", "--schema", "many"], {"DB": str(tmp_path / name), "PUBLISH_TO": warehouse})
-        for name in names
-    ]
-    said = [process.communicate()[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], said
+    publish_together(warehouse, "many", names, tmp_path)
     assert [deals(warehouse, name, "many_marts") for name in names] == [DEALS] * 3
     sizes = "SELECT project_id, cf_0_size, cf_1_size, cf_2_size FROM many_marts.deals WHERE deal_id = 1 ORDER BY 1"
     assert fetch(warehouse, sizes) == [("1001", 0, None, None), ("1002", None, 1, None), ("1003", None, None, 2)]

@@ -139,6 +139,19 @@ def moved() -> str:
     """
 
 
+def won_of_created(group: str) -> str:
+    """Returns SQL of the deals that were created and how many of them are won, by a column of deals."""
+    return f"""
+        select
+            deals.project_id, chosen.currency, {group}, {total("created")} as deals,
+            {totals("won_of_created", "source_rate", "won_of_created_budget")}
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("created")}
+        group by 1, 2, 3
+        order by 1, 3 nulls last
+    """
+
+
 ANSWERS: dict[str, str] = {
     "money": f"""
         select
@@ -247,15 +260,7 @@ ANSWERS: dict[str, str] = {
         group by 1, 2, 3
         order by 1, 2, 3
     """,
-    "speed": f"""
-        select
-            deals.project_id, chosen.currency, {column("deals", "speed")} as speed, {total("created")} as deals,
-            {totals("won_of_created", "source_rate", "won_of_created_budget")}
-        from amocrm_marts.deals {of_chosen("deals")}
-        where {counts_in("created")}
-        group by 1, 2, 3
-        order by 1, 3 nulls last
-    """,
+    "speed": won_of_created(f"{column('deals', 'speed')} as speed"),
     "calls": f"""
         select
             calls.project_id, calls.manager_id as user_id,
@@ -266,15 +271,7 @@ ANSWERS: dict[str, str] = {
         group by 1, 2, case when calls.manager_id is null then calls.manager_name end
         order by 1, 4 desc, 5 desc, 3, 2
     """,
-    "repeat": f"""
-        select
-            deals.project_id, chosen.currency, deals.is_repeat, {total("created")} as deals,
-            {totals("won_of_created", "source_rate", "won_of_created_budget")}
-        from amocrm_marts.deals {of_chosen("deals")}
-        where {counts_in("created")}
-        group by 1, 2, 3
-        order by 1, 3 nulls last
-    """,
+    "repeat": won_of_created("deals.is_repeat"),
     "goods": f"""
         select
             goods.project_id, chosen.currency, goods.name as good, goods.entity_type = 'customer' as is_purchase,
