@@ -199,3 +199,14 @@ def test_the_same_failure_of_many_tables_is_said_once(tmp_path: Path) -> None:
     assert len(streams) == len(incomplete(told))
     assert sum(sentence in line for line in streams) == 3
     assert "did not sync successfully" not in told.said
+
+
+def test_a_refusal_that_is_cut_short_is_requested_again() -> None:
+    """An account without statuses of customers refuses their list (422): it has none, and nothing has failed."""
+    account = account_with(customers="segments")
+    faults = Faults(Fault("truncated", "/customers/statuses$", times=1))
+    sandbox, destination = Sandbox(account, faults=faults), Destination()
+    destination.take(messages(sandbox, ["customer_statuses", "customer_segments"]))
+    assert [seen.status for seen in sandbox.log if seen.path.endswith("/customers/statuses")] == [422, 422]
+    assert destination.rows["customer_statuses"] == {}
+    assert destination.rows["customer_segments"] == whole(account)["customer_segments"]

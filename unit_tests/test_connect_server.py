@@ -19,14 +19,14 @@ def connected(server: Server) -> socket.socket:
 
 def answered(server: Server, data: bytes) -> bytes:
     """Returns the answer. A connection with unread bytes in it is reset after the answer, which may be lost by that."""
-    with connected(server) as connection:
-        connection.sendall(data)
-        answer = b""
-        try:
+    answer = b""
+    for _ in range(10):
+        with connected(server) as connection, contextlib.suppress(ConnectionResetError):
+            connection.sendall(data)
             while more := connection.recv(65536):
                 answer += more
-        except ConnectionResetError:
-            return answer or answered(server, data)
+        if answer:
+            break
     return answer
 
 

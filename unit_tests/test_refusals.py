@@ -405,6 +405,18 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
         ]
         for rules in TABLES
     ),
+    *(
+        (
+            "a refusal that is cut short",
+            reply(status, kind=ReplyKind.BROKEN),
+            API,
+            Action.RETRY,
+            errors.Unavailable,
+            TRANSIENT,
+            f"amoCRM answered /api/v4/leads with an empty or broken body, again and again. {AGAIN}",
+        )
+        for status in (400, 422, 425)
+    ),
     (
         "a request that amoCRM does not understand",
         reply(400, INVALID),

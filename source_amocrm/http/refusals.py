@@ -76,6 +76,7 @@ _NO_RIGHTS = (
     "The token's user may not read {path}{detail}. Let an administrator of the account grant access, or leave the "
     "table out."
 )
+_BROKEN = "amoCRM answered {path} with an empty or broken body, again and again. " + _AGAIN
 _BAD_REQUEST = "amoCRM refused the request {path}{detail}. This is the connector's mistake: report it with this text."
 
 _SUCCESS = range(200, 300)
@@ -165,9 +166,7 @@ _ANY: dict[Rule, str] = {
         "amoCRM answered {path} with a web page instead of data, again and again; usually it is under maintenance. "
         + _AGAIN
     ),
-    _retries_in_doubt("an empty or broken body", _SUCCESS): (
-        "amoCRM answered {path} with an empty or broken body, again and again. " + _AGAIN
-    ),
+    _retries_in_doubt("an empty or broken body", _SUCCESS): _BROKEN,
     _fails("the address leads elsewhere", range(300, 400), errors.Moved): (
         "The address {host} leads elsewhere{detail}: the account may have been renamed or moved. Put the address that "
         "your browser shows when amoCRM is open into the account address (account_domain)."
@@ -209,6 +208,8 @@ _ANY: dict[Rule, str] = {
         "integrations of the account share its limit: lower the requests per second here, or sync at another time. "
         + _AGAIN
     ),
+    # The status alone does not say why: a body that came whole might name a part that is off, unpaid or not allowed
+    _retries("a refusal that is cut short", _REFUSED, kinds=(ReplyKind.BROKEN,)): _BROKEN,
     _misunderstood("a request that amoCRM does not understand", _REFUSED): _BAD_REQUEST,
     _retries_smaller("too much for the server", (504,)): (
         "amoCRM did not manage to answer {path} in time (504), again and again. " + _AGAIN
