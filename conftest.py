@@ -1,6 +1,7 @@
 """What pytest must know before it collects: the options and fixtures of the CDK's standard tests, and what no test may
 print or log."""
 
+import os
 import signal
 from collections.abc import Generator
 from typing import Any
@@ -13,11 +14,15 @@ from source_amocrm import secrecy
 
 pytest.register_assert_rewrite("testing")  # so that an assertion there, too, shows what differs
 
-from testing.leaks import leaks  # noqa: E402
+from amocrm_warehouse.report.notify import VARIABLE  # noqa: E402
+from testing.leaks import NOTIFIED, leaks  # noqa: E402
 
 # A shell that runs the tests in the background lets them, and whatever they start, ignore Ctrl-C.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# No output of any command may show it, and no test sends anything to a recipient of the machine's user.
+os.environ[VARIABLE] = NOTIFIED
 
 # How fast a machine is says nothing about the code.
 hypothesis.settings.register_profile("any machine", deadline=None)

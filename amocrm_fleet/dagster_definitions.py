@@ -70,6 +70,11 @@ def digests() -> dg.MaterializeResult[Any]:
     options = settings()
     if not options.notify:
         raise dg.Failure("There is nobody to send the digest to: name a file of recipients in NOTIFY.")
+    if "://" in options.notify:
+        raise dg.Failure(
+            "NOTIFY takes no address, because every user of this machine can see a command line: put the address into "
+            "a file that only its owner can read, and name the file in NOTIFY."
+        )
     ready = [account for account in options.chosen() if status_of(account).succeeded]
     databases = [database for database, _ in _databases(options, ready)]
     failures = []

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox import NOW, Account, Fault, Faults, ManualClock, Sandbox, Switches
+from source_amocrm.errors import SyncFailed
 from source_amocrm.streams import STREAMS
 from testing import comparison, expected
 from testing.command import Outcome, named, run, status
@@ -210,3 +211,14 @@ def test_a_refusal_that_is_cut_short_is_requested_again() -> None:
     assert [seen.status for seen in sandbox.log if seen.path.endswith("/customers/statuses")] == [422, 422]
     assert destination.rows["customer_statuses"] == {}
     assert destination.rows["customer_segments"] == whole(account)["customer_segments"]
+
+
+def test_one_refusal_that_is_cut_short_stops_nobody() -> None:
+    """A 403 whose body cannot be read is no block of the account."""
+    account = account_with(admin=False)
+    faults = Faults(Fault("truncated", "/users$", times=1))
+    sandbox, destination = Sandbox(account, faults=faults), Destination()
+    with pytest.raises(SyncFailed, match=r"may not read /api/v4/users .*Not read to the end: users\."):
+        destination.take(messages(sandbox, ["deals", "users"]))
+    assert [seen.status for seen in sandbox.log if seen.path.endswith("/users")] == [403, 403]
+    assert destination.rows["deals"] == whole(account)["deals"]

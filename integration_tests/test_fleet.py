@@ -21,7 +21,7 @@ from testing import forked
 from testing.connector import catalog, read_command
 from testing.forked import Forked
 from testing.guides import blocks
-from testing.leaks import leaks
+from testing.leaks import clean, leaks
 
 EXPIRED = "2020-01-01T00:00:00Z"
 
@@ -37,7 +37,7 @@ def settings(server: Server, **credentials: Any) -> dict[str, Any]:
 
 def fleet(verb: str, folder: Path, *arguments: str, **environment: str) -> tuple[int, list[str], str]:
     done = forked.run(["fleet", verb, "--accounts", folder, *arguments], environment, cwd=folder.parent)
-    return done.returncode, done.stdout.splitlines(), done.stderr
+    return done.returncode, clean(done.stdout).splitlines(), clean(done.stderr)
 
 
 def test_check_tells_of_each_account_by_name(tmp_path: Path) -> None:

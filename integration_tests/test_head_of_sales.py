@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import dagster as dg
 import pytest
 from selenium import webdriver
 
+from amocrm_fleet import dagster_definitions
+from amocrm_fleet.accounts_folder import accounts, add
+from amocrm_fleet.status import LastSync, record
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import first_screen
 from amocrm_warehouse.report.choice import last_months
@@ -223,6 +227,29 @@ def test_the_digest_and_the_picture_are_sent_to_each_recipient(database: str, tm
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     assert pictures[0] != pictures[1]
     assert [part for part in PARTS if part in done.stdout + done.stderr] == []
+
+
+def test_a_digest_that_a_fleet_could_not_send_is_named_in_dagster_without_its_address(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, file = tmp_path / "accounts", tmp_path / "notify.yaml"
+    folder.mkdir()
+    add(folder, {"account_domain": "north.amocrm.ru", "credentials": {}})
+    record(accounts(folder)[0], LastSync(5))
+    for name, value in {"ACCOUNTS": folder, "DB": f"duckdb:///{database}", "NOTIFY": file}.items():
+        monkeypatch.setenv(name, str(value))
+    with hook() as hooks, dg.instance_for_test() as instance:
+        hooks.status = 403
+        file.write_text(f"- url: '{hooks.address}'\n", encoding="utf-8")
+        file.chmod(0o600)
+        job = dagster_definitions.defs.resolve_job_def("send_digests")
+        done = job.execute_in_process(instance=instance, raise_on_error=False)
+        logged = "\n".join(entry.to_json() for entry in instance.all_logs(done.run_id))
+    assert len(hooks.found) == 1
+    assert (
+        "The digest over all accounts failed: The digest was not sent to recipient 1 (json): Failed to send " in logged
+    )
+    assert [part for part in PARTS if part in logged] == []
 
 
 @pytest.mark.xdist_group("browser")

@@ -69,8 +69,16 @@ def test_every_value_arrives_as_it_is(source: str, warehouse: str) -> None:
     assert {name: kind for name, kind, _ in kinds} == {
         "project_id": "varchar(64)", "deal_id": "bigint(20)", "name": "longtext", "budget": "decimal(38,2)",
         "is_deleted": "tinyint(1)", "day": "date", "seen_at": "datetime(6)", "labels": "longtext", "chance": "double",
-        "note": "longtext",
+        "note": "longtext", "_row": "bigint(20) unsigned",
     }  # fmt: skip
+    [first, *_] = fetch(warehouse, "SELECT * FROM vals_marts.deals")
+    assert len(first) == len(kinds) - 1  # none shows the column that only makes the key unique
+    keys = fetch(
+        warehouse,
+        "SELECT index_name, column_name FROM information_schema.statistics WHERE table_schema = 'vals_marts' "
+        "AND table_name = 'deals' ORDER BY seq_in_index",
+    )
+    assert keys == [("PRIMARY", "project_id"), ("PRIMARY", "_row")]
     assert {name: comment for name, _, comment in kinds if comment} == {"deal_id": "Id of the deal.", "name": "Name."}
 
 

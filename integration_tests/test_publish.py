@@ -164,6 +164,21 @@ def test_a_table_that_somebody_dropped_is_made_again(source: str, warehouse: str
     assert fetch(warehouse, "SELECT * FROM dropped_marts.funnel") == [("1001", 142, 3)]
 
 
+def test_rows_that_do_not_arrive_undo_the_publish(source: str, warehouse: str) -> None:
+    """As if a trigger of the warehouse drops rows."""
+    publish(source, warehouse, "--schema", "lossy", "--project", "1001")
+    execute(
+        warehouse,
+        "CREATE FUNCTION drop_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER lossy BEFORE INSERT ON lossy_marts.funnel FOR EACH ROW EXECUTE FUNCTION drop_row()",
+    )
+    small_marts.build(source, ["1001"], deals=DEALS[:1])
+    assert refused(source, warehouse, "--schema", "lossy", "--project", "1001") == (
+        "Of the 1 rows of lossy_marts.funnel 0 arrived. The warehouse is as before: run again.\n"
+    )
+    assert deals(warehouse, "1001", "lossy_marts") == DEALS
+
+
 def killed_after_first(transaction: Any, *rest: Any) -> None:
     put(transaction, *rest)
     killed()

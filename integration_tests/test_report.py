@@ -35,6 +35,7 @@ from amocrm_warehouse.report.answers import ANSWERS, answer
 from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
+from amocrm_warehouse.report.page_data import packed
 from sandbox import Account, ManualClock
 from testing import expected, models, report_page
 from testing.assistant import ask
@@ -1206,6 +1207,17 @@ def test_a_model_that_cannot_be_built_is_named_and_left_out(
     unknown = "It is not known: the last build made no sales_plan. Build the models: source-amocrm models."
     assert plan["covers"]["missing"] == dict.fromkeys(["pace", "months", "managers"], unknown)
     assert sold["covers"]["missing"] == {"rows": unknown}, "the table of the build before is there"
+
+
+def test_a_column_is_packed_by_its_values() -> None:
+    """Days as differences, few values as positions; 1 and True stay what they are."""
+    assert packed("closed", [date(1970, 1, 2), None, date(1970, 1, 5)]) == {"days": [1, None, 3]}
+    assert packed("deal_id", [7, 9, 8]) == {"numbers": [7, 2, -1]}
+    money = [Decimal("1.00"), Decimal("2.50"), None]
+    assert packed("budget", money) == [1, 2.5, None]
+    assert packed("budget", 9 * money) == {"of": [1, 2.5, None], "at": 9 * [0, 1, 2]}
+    assert packed("source", 9 * ["a", True, None]) == {"of": ["a", True, None], "at": 9 * [0, 1, 2]}
+    assert [type(value) for value in packed("mixed", 15 * [1, True])] == 15 * [int, bool]
 
 
 def test_a_large_account_has_fewer_months(

@@ -9,8 +9,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
 
-SECRET = "t0k3n-of-the-hook"
-PARTS = (SECRET, "pa%2Fss-w0rd", "pa/ss-w0rd", "w0rd", "ann:")
+from sandbox.credentials import MARK
+
+SECRET = f"{MARK}-of-the-hook"
+PASSWORD = f"pa%2Fss-{MARK}"
+PARTS = (MARK, "pa%2Fss", "pa/ss", "ann:")
 """What must not be shown of the address."""
 
 
@@ -24,7 +27,7 @@ class Hooks(HTTPServer):
 
     @property
     def address(self) -> str:
-        return f"json://ann:pa%2Fss-w0rd@127.0.0.1:{self.server_port}/hook/{SECRET}"
+        return f"json://ann:{PASSWORD}@127.0.0.1:{self.server_port}/hook/{SECRET}"
 
 
 class Hook(BaseHTTPRequestHandler):

@@ -1,5 +1,7 @@
 """Finds secrets of the sandbox in output, logs, traces and pages, by the MARK that each secret contains.
 
+So does NOTIFIED, the address of a recipient, which is in the environment of every test.
+
 Only the CONNECTOR_CONFIG control message may hold secrets: by the Airbyte protocol it hands the platform the config
 with renewed tokens.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 from sandbox.credentials import MARK
 
 CONTROL = '{"type":"CONTROL"'
+NOTIFIED = f"json://ann:pa%2Fss-{MARK}@127.0.0.1:1/hook/{MARK}"
 
 
 def leaks(text: str) -> list[str]:

@@ -20,6 +20,7 @@ from amocrm_warehouse.database import reading
 from amocrm_warehouse.report import page_data, report_page
 
 from . import forked
+from .leaks import clean
 
 READ = """
   const value = (cell) => cell.dataset.value === undefined ? null : cell.dataset.value;
@@ -131,16 +132,20 @@ def number(value: Any) -> Any:
 
 
 def run(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:
-    """Runs `source-amocrm report`."""
+    """Runs `source-amocrm report`. Fails if it shows a secret."""
     environment = {"DB": database, "CI": "true"}
-    return forked.run(["report", "--quiet", *arguments], environment)
+    done = forked.run(["report", "--quiet", *arguments], environment)
+    clean(done.stdout + done.stderr)
+    return done
 
 
 def contents(page: Path) -> dict[str, Any]:
     """What a page holds, packed."""
     found = re.search(r'id="data">([^<]+)<', page.read_text(encoding="utf-8"))
     assert found is not None
-    return dict(json.loads(zlib.decompress(base64.b64decode(found[1]))))
+    first: dict[str, Any]
+    first, *tables = map(json.loads, zlib.decompress(base64.b64decode(found[1])).splitlines())
+    return first | {"tables": dict(zip(first["tables"], tables, strict=True))}
 
 
 def unpacked(page: Path) -> dict[str, list[dict[str, Any]]]:

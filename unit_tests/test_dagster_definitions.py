@@ -26,6 +26,7 @@ from sandbox import OFF, Account, Server
 from sandbox.server import oauth_credentials
 from source_amocrm import atomic_file
 from testing.fake_loader import LOADER, PUBLISHER, VERIFIER
+from testing.leaks import NOTIFIED, leaks
 
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=timezone.utc)
 FOLDER = "accounts"
@@ -33,8 +34,11 @@ FOLDER = "accounts"
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
+    """Fails if its event log shows a secret."""
     with dg.instance_for_test() as made:
         yield made
+        logged = [entry.to_json() for run in made.get_runs() for entry in made.all_logs(run.run_id)]
+        assert [line for entry in logged for line in leaks(entry)] == []
 
 
 @pytest.fixture
@@ -288,6 +292,10 @@ def test_the_digest_goes_to_the_recipients_of_the_fleet(
     failed = job.execute_in_process(instance=instance, raise_on_error=False)
     assert not failed.success
     assert "There is nobody to send the digest to" in "".join(one.to_json() for one in instance.all_logs(failed.run_id))
+    monkeypatch.setenv("NOTIFY", NOTIFIED)
+    refused = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert project._first_cause(refused.get_step_failure_events()[0]).startswith("NOTIFY takes no address, because ")
+    assert not (tmp_path / "sent").exists(), "every user of the machine could see the address"
     monkeypatch.setenv("NOTIFY", "notify.yaml")
     assert job.execute_in_process(instance=instance).success
     told = "postgresql://user@host/crm --quiet --built --notify notify.yaml\n"

@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from amocrm_warehouse.report.notify import ENVIRONMENT, VARIABLE, Message, Recipient, masked, recipients, send
-from testing.hooks import PARTS, SECRET, Hooks, hook
+from testing.hooks import PARTS, PASSWORD, SECRET, Hooks, hook
+from testing.leaks import leaks
+from testing.mail_server import FROM, TO, MailServer, mail_server
+from testing.mail_server import PASSWORD as MAIL_PASSWORD
 
 TEXT = "Ромашка: sales, July\nThis month: 3 won\nQueue: 1 card"
 
@@ -42,7 +45,7 @@ def test_a_failure_is_one_sentence_and_the_others_get_theirs(
     hooks: Hooks, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    away = Recipient(1, f"json://ann:pa%2Fss-w0rd@127.0.0.1:1/{SECRET}")
+    away = Recipient(1, f"json://ann:{PASSWORD}@127.0.0.1:1/{SECRET}")
     [failed] = send([Message(away, TEXT, b"1"), Message(Recipient(2, hooks.address), TEXT, b"2")])
     assert len(hooks.found) == 1
     assert failed == (
@@ -57,9 +60,57 @@ def test_a_failure_is_one_sentence_and_the_others_get_theirs(
     assert not [part for part in PARTS if part in shown]
 
 
+@pytest.fixture
+def mails() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
+
+
+def test_a_mail_has_the_title_as_subject_the_digest_as_text_and_the_picture_as_attachment(mails: MailServer) -> None:
+    [one] = recipients(ENVIRONMENT, {VARIABLE: mails.address})
+    assert send([Message(one, TEXT, b"\x89PNG")]) == []
+    assert mails.logins == [("ann", MAIL_PASSWORD)]
+    [mail] = mails.mails
+    assert (mail["subject"], mail["from"], mail["to"]) == ("Ромашка: sales, July", FROM, TO)
+    [text, picture] = mail.iter_parts()
+    assert (text.get_content_type(), text.get_content().splitlines()) == (
+        "text/plain", ["This month: 3 won", "Queue: 1 card"]
+    )  # fmt: skip
+    assert (picture.get_content_type(), picture.get_filename()) == ("image/png", "month.png")
+    assert picture.get_content() == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("refusals", "reason"),
+    [
+        ({"AUTH": f"535-5.7.8 No login\r\n535 with {MAIL_PASSWORD}"}, "535 5.7.8 No login with …"),
+        ({"RCPT": f"550 no {TO} here, dear ann"}, "550 no …@… here, dear …"),
+        ({"DATA": "552 too large"}, "552 too large"),
+    ],
+)
+def test_what_a_mail_server_refuses_is_one_sentence_with_its_answer_and_without_the_password(
+    mails: MailServer,
+    hooks: Hooks,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    refusals: dict[str, str],
+    reason: str,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    mails.refusals = refusals
+    one, other = Recipient(1, mails.address), Recipient(2, hooks.address)
+    [refused] = send([Message(one, TEXT, b"1"), Message(other, TEXT, b"2")])
+    assert refused == (
+        f"The digest was not sent to recipient 1 (mailto): The mail server answered {reason}. Everything else was "
+        "written."
+    )
+    assert (len(mails.mails), len(hooks.found)) == (0, 1)
+    assert leaks("".join([*capfd.readouterr(), caplog.text, refused, repr(one)])) == []
+
+
 def test_a_reason_holds_no_part_of_the_address() -> None:
     url = "tgram://123456:AAbbCC-dd/4711?topic=my%20room"
-    assert masked("no bot 123456:AAbbCC-dd,\n chat 4711 of my room", url) == "no bot …:…, chat … of my …"
+    assert masked("no bot 123456:AAbbCC-dd,\n chat 4711 of my room", url) == "no bot …:…, chat … of …"
 
 
 def test_recipients_of_a_file_have_their_teams_managers_and_language(tmp_path: Path) -> None:

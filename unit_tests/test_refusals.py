@@ -334,7 +334,7 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
     ),
     *(
         ("blocked by the front server", reply(403, kind=kind), rules, STOP, errors.Blocked, CONFIG, BLOCKED)
-        for kind in (ReplyKind.HTML, ReplyKind.EMPTY, ReplyKind.BROKEN)
+        for kind in (ReplyKind.HTML, ReplyKind.EMPTY)
         for rules in (API, REFRESH, CODE)
     ),
     (
@@ -409,13 +409,14 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
         (
             "a refusal that is cut short",
             reply(status, kind=ReplyKind.BROKEN),
-            API,
+            rules,
             Action.RETRY,
             errors.Unavailable,
             TRANSIENT,
             f"amoCRM answered /api/v4/leads with an empty or broken body, again and again. {AGAIN}",
         )
-        for status in (400, 422, 425)
+        for status in (400, 403, 422, 425, 426)
+        for rules in TABLES
     ),
     (
         "a request that amoCRM does not understand",

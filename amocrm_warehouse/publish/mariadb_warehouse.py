@@ -16,11 +16,12 @@ from dlt.destinations.impl.sqlalchemy.type_mapper import MysqlVariantTypeMapper
 from sqlalchemy import URL, String
 from sqlalchemy.dialects.mysql import LONGTEXT
 
-from amocrm_warehouse.publish.published_tables import PublishError
+from amocrm_warehouse.publish.published_tables import PROJECT, PublishError
 from amocrm_warehouse.publish.sql_warehouse import SqlWarehouse
 
 LONGEST_COMMENT = 1024
 """Letters of a column's comment past which MariaDB refuses it."""
+ROW = "_row"
 LONGEST_WAIT = 86_400
 """Time for which a project waits until another one has been put into the tables (seconds)."""
 
@@ -84,16 +85,26 @@ class MariaWarehouse(SqlWarehouse):
             finally:
                 client.execute_sql("SELECT RELEASE_ALL_LOCKS()")
 
-    def _copy(self, transaction: Any, file: Path, table: str, columns: str) -> None:
+    def _copy(self, transaction: Any, file: Path, table: str, columns: str) -> int:
         """Raises PublishError if MariaDB took a value as another one, which is a mere warning where files are local."""
         place = str(file).replace("\\", "\\\\").replace("'", "\\'")
         run = transaction.native_connection.exec_driver_sql
-        run(
+        added: int = run(
             f"LOAD DATA LOCAL INFILE '{place}' INTO TABLE {table} CHARACTER SET utf8mb4 FIELDS TERMINATED BY ',' "
             f"OPTIONALLY ENCLOSED BY '\"' ESCAPED BY '' LINES TERMINATED BY '\\n' ({columns})"
-        )
+        ).rowcount
         if warnings := run("SHOW WARNINGS LIMIT 1").fetchall():
             raise PublishError(f"MariaDB does not hold a value of {table}: {warnings[0][2]}. Its tables are as before.")
+        return added
+
+    def _index(self, client: Any, table: str) -> None:
+        """InnoDB stores rows by their key: a project's stand together, and are deleted without a second index.
+
+        No query shows the column that makes the key unique, unless it is named.
+        """
+        name = client.make_qualified_table_name(table)
+        kind = "BIGINT UNSIGNED NOT NULL INVISIBLE DEFAULT (UUID_SHORT())"
+        client.execute_sql(f"ALTER TABLE {name} ADD COLUMN {ROW} {kind}, ADD PRIMARY KEY ({PROJECT}, {ROW})")
 
     def _take_turn(self, transaction: Any, schemas: list[str]) -> None:
         """Waits for other projects: their deleted rows lock the gaps into which this one inserts."""

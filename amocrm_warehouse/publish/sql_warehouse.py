@@ -109,12 +109,17 @@ class SqlWarehouse:
         """Keeps other projects from changing the tables of the schema in the block."""
         raise NotImplementedError
 
-    def _copy(self, transaction: Any, file: Path, table: str, columns: str) -> None:
-        """Adds the rows of a file to a table. `table`, `columns`: as they stand in SQL."""
+    def _copy(self, transaction: Any, file: Path, table: str, columns: str) -> int:
+        """Adds the rows of a file to a table. Returns how many. `table`, `columns`: as they stand in SQL."""
         raise NotImplementedError
 
     def _take_turn(self, transaction: Any, schemas: list[str]) -> None:
         """Waits, if the database needs that, until no other project is put into the tables of these schemas."""
+
+    def _index(self, client: Any, table: str) -> None:
+        """Lets a project's rows be found in a new table."""
+        index, column = (client.escape_column_name(one) for one in (f"{table}_{PROJECT}", PROJECT))
+        client.execute_sql(f"CREATE INDEX {index} ON {client.make_qualified_table_name(table)} ({column})")
 
     def _describe(self, client: Any, table: str, column: str, description: str) -> None:
         """Writes the description of a column, if that was not done when the column was made."""
@@ -140,8 +145,7 @@ class SqlWarehouse:
         sql = client.sql_client
         for name, table in (made or {}).items():
             if PROJECT in table["columns"]:
-                index, column = (sql.escape_column_name(one) for one in (f"{name}_{PROJECT}", PROJECT))
-                sql.execute_sql(f"CREATE INDEX {index} ON {sql.make_qualified_table_name(name)} ({column})")
+                self._index(sql, name)
         for table, column, description in new_words:
             self._describe(sql, table, column, description)
 
@@ -205,9 +209,11 @@ class PostgresWarehouse(SqlWarehouse):
         with self._pipeline(schema, folder).sql_client() as client, one_sync_at_a_time(client, schema):
             yield
 
-    def _copy(self, transaction: Any, file: Path, table: str, columns: str) -> None:
+    def _copy(self, transaction: Any, file: Path, table: str, columns: str) -> int:
         with file.open("rb") as rows, transaction.native_connection.cursor() as cursor:
             cursor.copy_expert(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)", rows)
+            added: int = cursor.rowcount
+        return added
 
     def _describe(self, client: Any, table: str, column: str, description: str) -> None:
         name = f"{client.make_qualified_table_name(table)}.{client.escape_column_name(column)}"
@@ -237,13 +243,12 @@ def _file(table: Table, folder: Path) -> Path:
     return folder / f"{table.full_name}.csv"
 
 
-def _put(transaction: Any, project: str, table: Table, count: int, copy: Callable[[str, str], None]) -> None:
+def _put(transaction: Any, project: str, table: Table, count: int, copy: Callable[[str, str], int]) -> None:
     """Replaces the project's rows of a shared table. `copy`: adds the new ones. `count`: how many these are."""
     shared = ".".join(transaction.make_qualified_table_name_path(table.name, dataset_name=table.schema))
     own_rows = f"{transaction.escape_column_name(PROJECT)} = %s"
     transaction.execute_sql(f"DELETE FROM {shared} WHERE {own_rows}", project)
-    copy(shared, ", ".join(transaction.escape_column_name(name) for name in table.arrow.names))
-    [(arrived,)] = transaction.execute_sql(f"SELECT count(*) FROM {shared} WHERE {own_rows}", project)
+    arrived = copy(shared, ", ".join(transaction.escape_column_name(name) for name in table.arrow.names))
     if arrived != count:
         raise PublishError(
             f"Of the {count:,} rows of {table.full_name} {arrived:,} arrived. The warehouse is as before: run again."

@@ -25,6 +25,8 @@ ENVIRONMENT = "the environment"
 """`--notify` without a file."""
 KEYS = ("url", "group", "manager", "language")
 PICTURE_NAME = "month.png"
+SMTP_REPLY = re.compile(r"""\((\d{3}), b(['"])(.*?)\2\)""")
+"""A mail server's refusal as smtplib writes it; apprise's own warning would name the wrong cause, or none."""
 SHORTEST_SECRET = 3
 """Shorter parts of an address are not masked in a reason: they would mask letters of ordinary words (characters)."""
 
@@ -130,17 +132,21 @@ def _sent(message: Message) -> str:
             is_sent = notifier.notify(body=body, title=title, body_format=NotifyFormat.TEXT, attach=picture)
         except TypeError as error:  # what apprise raises for a message that it cannot take
             is_sent = False
-            said.append(str(error))
+            said.warnings.append(str(error))
     if is_sent:
         return ""
-    why = masked(said[-1], message.recipient.url) if said else "the service did not take it"
+    replies = [
+        f"The mail server answered {reply[1]} {reply[3]}" for reply in map(SMTP_REPLY.search, said.details) if reply
+    ]
+    reasons = replies or said.warnings or ["the service did not take it"]
+    why = masked(reasons[-1].replace("\\n", " "), message.recipient.url)
     return f"The digest was not sent to {message.recipient.name}: {why.rstrip('.')}. Everything else was written."
 
 
 def masked(reason: str, url: str) -> str:
     """Returns a reason of apprise in one line, in which no part of the address is left."""
-    parts = {part for text in (url, unquote(url)) for part in re.split(r"[/:@?&=,#\s]+", text.partition("://")[2])}
-    for part in sorted(parts, key=len, reverse=True):
+    coded, plain = (re.split(r"[/:@?&=,#\s]+", text.partition("://")[2]) for text in (url, unquote(url)))
+    for part in sorted({*coded, *map(unquote, coded), *plain}, key=len, reverse=True):
         if len(part) >= SHORTEST_SECRET:
             reason = reason.replace(part, "…")
     return " ".join(reason.split())
@@ -153,24 +159,33 @@ def _apprise() -> Any:
     return Apprise(asset=AppriseAsset(app_id="source-amocrm", app_url="", storage_mode=PersistentStoreMode.MEMORY))
 
 
+class _Kept(logging.Handler):
+    """Keeps the lines of apprise: `warnings`, and the `details` below them, of which none may be shown as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.warnings: list[str] = []
+        self.details: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name.startswith("apprise"):
+            kept = self.warnings if record.levelno >= logging.WARNING else self.details
+            kept.append(record.getMessage())
+
+
 @contextmanager
-def _quiet() -> Iterator[list[str]]:
-    """Keeps log lines of apprise and of its libraries from the output. Yields apprise's warnings."""
-    said: list[str] = []
-
-    class Kept(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if record.name.startswith("apprise"):
-                said.append(record.getMessage())
-
-    handler, loggers = Kept(logging.WARNING), [logging.getLogger(name) for name in ("apprise", "urllib3", "requests")]
-    before = [(logger, logger.propagate) for logger in loggers]
+def _quiet() -> Iterator[_Kept]:
+    """Keeps log lines of apprise and of its libraries from the output. Yields those of apprise."""
+    said, loggers = _Kept(), [logging.getLogger(name) for name in ("apprise", "urllib3", "requests")]
+    before = [(logger, logger.propagate, logger.level) for logger in loggers]
     for logger in loggers:
-        logger.addHandler(handler)
+        logger.addHandler(said)
         logger.propagate = False
+    loggers[0].setLevel(logging.DEBUG)
     try:
         yield said
     finally:
-        for logger, propagates in before:
-            logger.removeHandler(handler)
+        for logger, propagates, level in before:
+            logger.removeHandler(said)
             logger.propagate = propagates
+            logger.setLevel(level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -74,6 +74,7 @@ def read(
         }  # fmt: skip
     if contents.only is not None:
         tables = of_people(tables, frozenset(contents.only))
+    pipelines, owners = pipelines_of(tables), owners_of(tables)
     filters: list[dict[str, Any]] = []
     if "deals" in tables:
         number = renumber(tables)
@@ -88,6 +89,8 @@ def read(
         "is_whole": since == first,
         "only": contents.only is not None,
         "marts": contents.marts,
+        "pipelines": pipelines,
+        "owners": owners,
         "filters": filters,
         "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},
         "tables": {
@@ -119,6 +122,38 @@ def of_people(tables: dict[str, Columns], only: frozenset[tuple[str, int]]) -> d
         if name == "deals":
             deals = set(zip(found[name]["project_id"], found[name]["deal_id"], strict=True))
     return found
+
+
+OWNERS = {
+    "deals": ("responsible_user_id", "closer_id"),
+    "tasks": ("responsible_user_id",),
+    "plans": ("responsible_user_id",),
+    "work": ("responsible_user_id",),
+}
+"""By table, the columns whose users can be chosen in the page."""
+
+
+def pipelines_of(tables: dict[str, Columns]) -> list[tuple[str, int]]:
+    """Returns each account's pipelines that deals are or were in (project, pipeline), the one with the most first."""
+    pairs = [
+        zip(tables[name]["project_id"], tables[name]["pipeline_id"], strict=True)
+        for name in ("deals", "ways")
+        if name in tables
+    ]
+    counts = Counter(pair for of in pairs for pair in of if pair[1] is not None)
+    return sorted(counts, key=lambda pair: (-counts[pair], -pair[1]))
+
+
+def owners_of(tables: dict[str, Columns]) -> list[tuple[str, int]]:
+    """Returns the users with deals, tasks, plans or work (project, user); 0, the robot, is none of them."""
+    found = {
+        pair
+        for name, columns in OWNERS.items()
+        if name in tables
+        for column in columns
+        for pair in zip(tables[name]["project_id"], tables[name][column], strict=True)
+    }
+    return sorted(pair for pair in found if pair[1])
 
 
 OPTIONS_SHOWN = 200
@@ -176,9 +211,9 @@ def renumber(tables: dict[str, Columns]) -> dict[Any, int]:
 def unite_seldom(table: Columns, column: str, most: int, kept: Collection[str] = ()) -> None:
     """Replaces the names of an account that are not among its `most` frequent ones, nor `kept`, by True."""
     names = [name and name[:80] for name in table[column]]
-    ranks: dict[str, Counter[str]] = {}
+    ranks: dict[str, Counter[str]] = defaultdict(Counter)
     for project, name in zip(table["project_id"], names, strict=True):
-        ranks.setdefault(project, Counter())[name] += name is not None
+        ranks[project][name] += name is not None
     named = {
         project: {*kept, *(name for name, _ in sorted(of.items(), key=lambda one: (-one[1], one[0] or ""))[:most])}
         for project, of in ranks.items()
@@ -191,19 +226,24 @@ def unite_seldom(table: Columns, column: str, most: int, kept: Collection[str] =
 
 def packed(column: str, values: list[Any]) -> Any:
     """Packs a column for JSON: days and ids as differences, few distinct values as a list and positions in it."""
-    found = [json_value(value) for value in values]
-    if any(isinstance(value, date) and not isinstance(value, datetime) for value in values):
-        days = [None if value is None else (value - EPOCH).days for value in values]
-        return {"days": differences(days)}
+    kinds = set(map(type, values))
+    if date in kinds:
+        return {"days": differences([value and value.toordinal() - EPOCH for value in values])}
+    if not kinds <= AS_THEY_ARE:
+        made = {value: json_value(value) for value in set(values)}
+        values = [made[value] for value in values]
     if column in ("deal", "deal_id", "user_id", "task_id"):
-        return {"numbers": differences(found)}
-    if len(found) > 24 and len(distinct := list(dict.fromkeys(found))) <= len(found) / 4:
-        positions = {(type(value), value): at for at, value in enumerate(distinct)}
-        return {"of": distinct, "at": [positions[type(value), value] for value in found]}
-    return found
+        return {"numbers": differences(values)}
+    # True equals 1, so a column of both would have one for the other
+    if len(values) > 24 and not kinds >= {bool, int} and len(distinct := dict.fromkeys(values)) <= len(values) / 4:
+        positions = {value: at for at, value in enumerate(distinct)}
+        return {"of": list(distinct), "at": [positions[value] for value in values]}
+    return values
 
 
-EPOCH = date(1970, 1, 1)
+EPOCH = date(1970, 1, 1).toordinal()
+AS_THEY_ARE = {bool, int, str, type(None)}
+"""Types that JSON holds."""
 
 
 def differences(numbers: list[int | None]) -> list[int | None]:

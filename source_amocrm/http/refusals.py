@@ -146,6 +146,10 @@ _EXCHANGE: dict[Rule, str] = {
         "redirect URI with the integration's settings. If they are right: {advice}"
     ),
 }
+_CUT_SHORT: dict[Rule, str] = {
+    # These statuses do not say why: the whole body might name a part that is off, unpaid, or closed to this user
+    _retries("a refusal that is cut short", (400, 403, 422, 425, 426), kinds=(ReplyKind.BROKEN,)): _BROKEN
+}
 _ACCEPTED: dict[Rule, str] = {
     Rule("an answer", range(200, 203), kinds=(ReplyKind.OBJECT,)): "",
     Rule("nothing found", (204,)): "",
@@ -185,9 +189,7 @@ _ANY: dict[Rule, str] = {
         "integration was switched off, or the token is another account's. {advice}"
     ),
     _fails("not paid", (402,), errors.Unpaid): _UNPAID,
-    _stops(
-        "blocked by the front server", (403,), errors.Blocked, (ReplyKind.HTML, ReplyKind.BROKEN, ReplyKind.EMPTY)
-    ): (
+    _stops("blocked by the front server", (403,), errors.Blocked, (ReplyKind.HTML, ReplyKind.EMPTY)): (
         "amoCRM blocks this connector: its front server refuses every request, as it does after too many of them. This "
         "does not pass by itself, so nothing more is sent. Write to amoCRM's support chat and give them the IP address "
         "of the machine where this connector runs, the subdomain {subdomain} and the account ID {account}. Afterwards "
@@ -208,8 +210,6 @@ _ANY: dict[Rule, str] = {
         "integrations of the account share its limit: lower the requests per second here, or sync at another time. "
         + _AGAIN
     ),
-    # The status alone does not say why: a body that came whole might name a part that is off, unpaid or not allowed
-    _retries("a refusal that is cut short", _REFUSED, kinds=(ReplyKind.BROKEN,)): _BROKEN,
     _misunderstood("a request that amoCRM does not understand", _REFUSED): _BAD_REQUEST,
     _retries_smaller("too much for the server", (504,)): (
         "amoCRM did not manage to answer {path} in time (504), again and again. " + _AGAIN
@@ -251,8 +251,8 @@ def _table(*parts: Mapping[Rule, str]) -> Rules:
     return tuple(replace(rule, message=message) for part in parts for rule, message in part.items())
 
 
-API = _table(_ACCEPTED, _ACCOUNT, _ANY)
-DRIVE = _table(_DRIVE, _ACCEPTED, _ANY)
+API = _table(_CUT_SHORT, _ACCEPTED, _ACCOUNT, _ANY)
+DRIVE = _table(_CUT_SHORT, _DRIVE, _ACCEPTED, _ANY)
 # The token endpoint, with a refresh token or with the code of a consent. Only a pair of tokens is a success
-REFRESH = _table(_PAIR, _REFRESH, _EXCHANGE, _ACCOUNT, _ANY)
-CODE = _table(_PAIR, _CODE, _EXCHANGE, _ACCOUNT, _ANY)
+REFRESH = _table(_CUT_SHORT, _PAIR, _REFRESH, _EXCHANGE, _ACCOUNT, _ANY)
+CODE = _table(_CUT_SHORT, _PAIR, _CODE, _EXCHANGE, _ACCOUNT, _ANY)
