@@ -137,10 +137,10 @@ def test_the_larger_the_rows_the_fewer_pages_wait_ahead(largest: int, most: int)
     things = FakeList({own: own * 100 for own in range(1, 6_001)}, Random(1), 250, now=700_000)
     ahead = list[int]()
 
-    def ask(path: str, params: Any, **how: Any) -> Answer:
+    def ask(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
         if params["limit"] > largest:
             raise PageTooLarge("too large")
-        return things.fetch(path, params, **how)
+        return things.fetch(path, params, shrinkable=shrinkable)
 
     class Noting(Prompt):
         def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
