@@ -146,10 +146,12 @@ TOOLS: dict[str, Tool] = {
     ),
     "what_moved": Tool(
         "What became of the open money between the start and the end of the days, by pipeline and manager: at_start + "
-        "came_new + came_back + grew + moved_in - shrank - moved_out - left_won - left_lost - left_deleted = at_end.",
+        "came_new + came_back + priced + grew + moved_in - shrank - moved_out - left_won - left_lost - left_deleted "
+        "= at_end.",
         {"moved": "moved"}, ("pipeline", *OF_PEOPLE), "the day of each change, by whole months that the days touch",
         notes=("left_won are deals that were won then, with their budgets of that moment, also if they were opened "
                "again later: it may differ from the sales.",
+               "priced are budgets given to open deals that had none; deals often come without one.",
                "moved_in and moved_out are deals that went from one pipeline or manager to another.",
                "A pipeline or manager without any open deal in these months is left out; null: changes of budgets were "
                "not read."),

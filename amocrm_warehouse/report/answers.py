@@ -112,7 +112,18 @@ def figures(names: tuple[str, ...] = FIGURES) -> str:
     """
 
 
-MOVES = ("came_new", "came_back", "grew", "moved_in", "shrank", "moved_out", "left_won", "left_lost", "left_deleted")
+MOVES = (
+    "came_new",
+    "came_back",
+    "priced",
+    "grew",
+    "moved_in",
+    "shrank",
+    "moved_out",
+    "left_won",
+    "left_lost",
+    "left_deleted",
+)
 """How open money comes, changes and goes."""
 
 

@@ -39,6 +39,8 @@ class Choice:
     users: frozenset[tuple[str, int]] | None = None
     """(project, user id): one person may be a user of several accounts, and chosen in one of them."""
     source: str | None = None
+    people: str = ""
+    """The names of the chosen teams and managers, for titles."""
 
     @property
     def since(self) -> date:
@@ -47,6 +49,10 @@ class Choice:
     @property
     def until(self) -> date:
         return max(days.until for days in self.days.values())
+
+    def title(self, account: str) -> str:
+        """Returns the name of what is counted: an account, or some people of it."""
+        return f"{account}, {self.people}" if self.people else account
 
     def of(self, project: str) -> Choice:
         return replace(self, days={project: self.days[project]})

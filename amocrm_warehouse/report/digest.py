@@ -66,7 +66,10 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     card = queue[0] if queue else None
     clean = {"dead": words.number(dead["dead"]), "dead_money": money(dead["dead_budget"])}
     return [
-        words("digest.head", account=account["account"] or account["project_id"], today=words.month(choice.since)),
+        words(
+            "digest.head", account=choice.title(account["account"] or account["project_id"]),
+            today=words.month(choice.since),
+        ),
         words(
             "digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0),
             first=words.day(found.first), last=words.day(found.until), then=money(then["won_budget"] or 0),

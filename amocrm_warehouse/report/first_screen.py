@@ -122,7 +122,7 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
         interval = words("month.interval", low=money(low), high=money(high))
         note = words("month.few") if expected is None else interval
         boxes.append(Box("expected", words("column.expected"), money(expected), note))
-    name = account["account"] or account["project_id"]
+    name = month.choice.title(account["account"] or account["project_id"])
     top = max(float(max(month.sold_by_day)), float(month.plan or 0))
     return Card(
         words("digest.head", account=name, today=words.month(month.choice.since)),

@@ -28,6 +28,8 @@ class Contents:
 
     only: Collection[tuple[str, int]] | None = None
     """(project, user id) of the only users whose rows the page shows, without figures of everybody. None: all rows."""
+    people: str = ""
+    """The names of these users' teams and managers."""
     costs: list[list[str]] | None = None
     """Rows of month, source and cost."""
     marts: str | None = None

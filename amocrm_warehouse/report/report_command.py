@@ -61,7 +61,8 @@ def report(
     try:
         with reading(database, marts=contents.marts) as run:
             unbuilt = built.unbuilt if built else {}
-            choice = replace(last_months(run), users=None if contents.only is None else frozenset(contents.only))
+            only = None if contents.only is None else frozenset(contents.only)
+            choice = replace(last_months(run), users=only, people=contents.people)
             html = first_screen.plain(run, choice, Words(contents.language, **days_of_build(run)), unbuilt)
             write(path, counted(run, line), unread or [], unbuilt, replace(contents, plain=html))
     except DATABASE_ERRORS as error:
@@ -190,7 +191,8 @@ def main(arguments: list[str] | None = None) -> int:
             projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
             with reading(options.db, marts=marts) as run:
                 only = people_of(run, options.group, options.manager) if options.group or options.manager else None
-                choice = replace(last_months(run), users=only)
+                people = ", ".join([*options.group, *options.manager])
+                choice = replace(last_months(run), users=only, people=people)
                 words = Words(options.language, **days_of_build(run))
                 if workbook_path:
                     line.step = lambda: Step("workbook")
@@ -201,7 +203,7 @@ def main(arguments: list[str] | None = None) -> int:
                 messages = [message(run, one, options, built.unbuilt) for one in recipients]
             if path:
                 unread = failures(options.db, projects, options.schema)
-                report(options.db, path, unread, built, Contents(only, costs, marts, options.language), line)
+                report(options.db, path, unread, built, Contents(only, people, costs, marts, options.language), line)
     except DATABASE_ERRORS as error:
         return exit_code(unreadable(error))
     except (ValueError, KeyboardInterrupt) as error:
@@ -226,7 +228,7 @@ def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuil
     """Returns what a recipient gets: the digest and the picture of their teams and managers, in their language."""
     groups, managers = (one.groups, one.managers) if one.groups or one.managers else (options.group, options.manager)
     users = people_of(run, list(groups), list(managers)) if groups or managers else None
-    choice = replace(last_months(run), users=users)
+    choice = replace(last_months(run), users=users, people=", ".join([*groups, *managers]))
     words = Words(one.language or options.language, **days_of_build(run))
     picture = first_screen.png(run, choice, words, unbuilt)
     return notify.Message(one, digest(run, choice, words, unbuilt), picture)

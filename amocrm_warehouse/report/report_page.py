@@ -79,7 +79,7 @@ def render(data: dict[str, Any], contents: Contents = EVERYTHING) -> str:
     accounts = data["tables"]["accounts"]
     names = [name or project for project, name in zip(accounts["project_id"], accounts["name"], strict=True)]
     return environment.get_template("page.html").render(
-        title=", ".join(names),
+        title=", ".join([*names, *([contents.people] if contents.people else [])]),
         language=contents.language,
         plain=contents.plain,
         data=compressed(by_line(data)),

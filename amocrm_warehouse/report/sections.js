@@ -212,12 +212,14 @@ function money(view) {
     if (first > view.last && !of.length) return [];
     const planned = plans.filter((row) => monthOf(row.month) === bucket);
     const plan = planned.length ? sum(planned, "plan") : null;
-    return { month: bucket, of, ...metrics(of, ...SALES), plan, plan_share: ratio(sum(planned, "won_budget"), plan) };
+    const of_plan = sum(planned, "won_budget");
+    return { month: bucket, of, ...metrics(of, ...SALES), plan, plan_share: ratio(of_plan, plan), others: plan === null ? 0 : metric("won_budget", of) - of_plan };
   });
+  const others = sum(rows, "others");
   const notes = !TABLES.plans ? [] : !TABLES.plans.length ? ["money.no_plan"] : view.planned ? [] : [view.isFiltered ? "money.plan_of_deals" : view.scope.pipeline === null ? "money.plan_of_months" : "money.plan_of_all"];
   const plan = [["plan", "money"], ["plan_share", "percent"]];
   return [{
-    chart: "money", opens: "won", rows, unit: ["won_budget", "plan"], notes, total: ["won", "won_budget", "lost", ...(plans.length ? ["plan"] : [])],
+    chart: "money", opens: "won", rows, insights: others > 0 ? [["money.others", { others: ["money", others] }]] : [], unit: ["won_budget", "plan"], notes, total: ["won", "won_budget", "lost", ...(plans.length ? ["plan"] : [])],
     columns: [["month", "bucket", "bucket"], ["won", "number"], ["won_budget", "money"], ...(plans.length ? plan : []), ["lost", "number"]],
   }];
 }
@@ -615,7 +617,7 @@ function incoming(view) {
   ];
 }
 
-const GAINS = ["came_new", "came_back", "grew", "moved_in"];
+const GAINS = ["came_new", "came_back", "priced", "grew", "moved_in"];
 const LOSSES = ["shrank", "moved_out", "left_won", "left_lost", "left_deleted"];
 
 // Open money at both ends of the months that the period touches, and how it came, changed and went.
@@ -629,14 +631,16 @@ function moved(view) {
   const all = counted(found);
   const shown = ["at_start", ...[...GAINS, ...LOSSES].filter((name) => all[name]), "at_end"];
   const unknown = TABLES.accounts.filter(({ project_id: project }) => (view.scope.project === null || project === view.scope.project) && !found.some((row) => row.project_id === project));
+  const ends = { first: ["month", monthOf(first)], last: ["month", monthOf(last)] };
+  const wider = view.period.whole ? [] : [[first === last ? "moved.month" : "moved.months", ends]];
   const block = (title, head, rows) => ({
-    title, cards: true, rows: rows.filter((row) => shown.some((name) => row[name])).sort(falling("at_end", "at_start")), total: shown,
+    title, cards: true, insights: wider, rows: rows.filter((row) => shown.some((name) => row[name])).sort(falling("at_end", "at_start")), total: shown,
     columns: [head, ...shown.map((name) => [name, "money"])],
   });
   return found.length ? [
     {
       ...block("moved.pipelines", ["pipeline_name", "text", null, "filter.scope"], grouped(found, "project_id", "pipeline_id").map((of) => ({ pipeline_name: pipelineName(of[0]), ...counted(of) }))),
-      notes: [...(view.period.whole ? [] : ["hours.by_month"]), ...(unknown.length ? [["moved.unknown", { names: ["text", unknown.map((row) => accountName(row.project_id)).join(", ")] }]] : [])],
+      notes: [...(unknown.length ? [["moved.unknown", { names: ["text", unknown.map((row) => accountName(row.project_id)).join(", ")] }]] : [])],
     },
     block("moved.managers", ["name", "text", "manager"], grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), missing: "moved.nobody", ...counted(of) }))),
   ] : [];

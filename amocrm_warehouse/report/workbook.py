@@ -100,7 +100,7 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
     for project, row in accounts.items():
         days = choice.days[project]
         period = f"{words.day(days.since)} – {words.day(min(days.until, days.today))}"
-        lines.append([row["account"] or project, period, row["currency"] or words("currency.unknown")])
+        lines.append([choice.title(row["account"] or project), period, row["currency"] or words("currency.unknown")])
     for name, columns in SHEETS.items():
         if name == "forecast" and choice.users is not None:
             continue

@@ -119,7 +119,7 @@ def queue(known: Known) -> list[Row]:
                 "reason": "task", "item_id": task["task_id"], "entity_type": "deal", "entity_id": task["entity_id"],
                 "text": task["text"], "responsible_user_id": task["responsible_user_id"],
                 "responsible_name": task["responsible_name"], "since_at_local": task["due_at_local"],
-                "days": max((known.now - task["due_at"]).days, 0), "usual_days": None,
+                "days": (known.now - task["due_at"]).days if known.now >= task["due_at"] else None, "usual_days": None,
             })  # fmt: skip
     named = entity_names(known)
     cards: dict[Any, list[Row]] = {}

@@ -429,7 +429,7 @@ def queue(choice: Choice) -> list[tuple[str, Table]]:
             first = sorted(of, key=lambda row: row["place"])[:10]
             shown = ("entity_name", "reasons", "status_name", "working_minutes", "days", "budget")
             table = [[row[name] for name in shown] for row in first]
-            found.append((f"{known.user(user) or 'nobody'}: {len(first)} of {len(of):,}", table))
+            found.append((f"{known.user(user) or 'nobody'}: shown {len(first)} of {len(of):,}", table))
     return found
 
 
@@ -605,7 +605,8 @@ def incoming_calls(choice: Choice) -> Table:
 
 
 MOVES = (
-    "came_new", "came_back", "grew", "moved_in", "shrank", "moved_out", "left_won", "left_lost", "left_deleted",
+    "came_new", "came_back", "priced", "grew", "moved_in", "shrank", "moved_out", "left_won", "left_lost",
+    "left_deleted",
 )  # fmt: skip
 
 

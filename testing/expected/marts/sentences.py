@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from math import floor
 from typing import Any
@@ -12,6 +12,7 @@ from . import ahead
 from . import page as oracle_page
 from .known import amount
 from .page import REASONS, Choice, middle, money, of_kind, ratio
+from .totals import ended
 
 SAID = {
     "lost": ("{count} lost", "проиграно: {count}"),
@@ -33,8 +34,8 @@ SAID = {
     "points": ("{points} pp", "{points} п. п."),
     "compared": ("▲▼ {now} against {then}", "▲▼ {now} в сравнении с {then}"),
     "same_days": (
-        "▲▼ {now} against the same days before: {then}",
-        "▲▼ {now} в сравнении с теми же днями до этого: {then}",
+        "▲▼ {now} against the same days before: {then}; today is not over yet",
+        "▲▼ {now} в сравнении с теми же днями до этого: {then}; сегодняшний день ещё не закончился",
     ),
     "today": (
         "Without a task: {no_task}; slow: {slow}; clients without an answer: {waiting}; overdue tasks: {overdue_task}. "
@@ -55,6 +56,18 @@ SAID = {
         "сделок, выигранных за год. Сделок с бюджетом больше, вероятно с опечаткой: {deals} ({names}).",
     ),
     "empty": ("Nobody waits.", "Никто не ждёт."),
+    "others": (
+        "In the months of the plan, people without one sold for {others}; “of the plan” does not count that.",
+        "За месяцы плана те, у кого плана нет, продали на {others}: в «от плана» это не входит.",
+    ),
+    "whole_month": (
+        "The whole of {first}: the period touches this month.",
+        "За весь месяц, который задевает период: {first}.",
+    ),
+    "whole_months": (
+        "Whole months, which the period touches: {first} – {last}.",
+        "За целые месяцы, которые задевает период: {first} – {last}.",
+    ),
     "sold": ("Sold so far this month: {sold}.", "Продано с начала месяца: {sold}."),
     "pace": (
         "Sold so far this month: {sold}. Those who have a plan sold {share} of the {plan} that it asks for by today.",
@@ -90,7 +103,8 @@ SAID = {
 }
 NAMED = {
     "won_budget": ("Sold for", "Продано на"), "created": ("Leads came", "Пришло сделок"),
-    "first_touch": ("First touch", "Первое касание"), "won": ("Won", "Выиграно"), "lost": ("Lost", "Проиграно"),
+    "first_touch": ("First touch (calendar time)", "Первое касание (календарное время)"),
+    "won": ("Won", "Выиграно"), "lost": ("Lost", "Проиграно"),
 }  # fmt: skip
 LANGUAGES = ("en", "ru")
 SIGNS = {"RUB": "₽", "JPY": "¥"}
@@ -101,6 +115,12 @@ MONTHS = (
     ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
     ("янв.", "февр.", "мар.", "апр.", "мая", "июн.", "июл.", "авг.", "сент.", "окт.", "нояб.", "дек."),
 )
+WHOLE_MONTHS = (
+    ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+     "December"),
+    ("январь", "февраль", "март", "апрель", "май", "июнь", "июль", "август", "сентябрь", "октябрь", "ноябрь",
+     "декабрь"),
+)  # fmt: skip
 
 
 def rounded(value: Any, digits: int) -> Decimal:
@@ -148,6 +168,10 @@ class Wording:
         month = MONTHS[self.language][value.month - 1]
         return f"{value.day} {month} {value.year} г." if self.language else f"{month} {value.day}, {value.year}"
 
+    def month(self, value: date) -> str:
+        name = WHOLE_MONTHS[self.language][value.month - 1]
+        return f"{name} {value.year} г." if self.language else f"{name} {value.year}"
+
     def period(self, choice: Choice) -> str:
         return f"{self.day(choice.first)} – {self.day(choice.last)}"
 
@@ -177,7 +201,8 @@ def sentences(choice: Choice, then: Choice | None, since: date, language: str) -
         "month": list(month(choice, since, say)), "figures": list(figures(choice, then, say)),
         "queue": [] if any(rows for name, rows in oracle_page.queue(choice)) else [say("empty")],
         "today": list(today(choice, say)), "forecast": list(forecast(choice, say)),
-        "funnel": list(funnel(choice, say)), "stale": list(stale(choice, say)), "talks": list(talks(choice, say)),
+        "funnel": list(funnel(choice, say)), "money": list(without_plan(choice, say)),
+        "moved": list(whole_months(choice, say)), "stale": list(stale(choice, say)), "talks": list(talks(choice, say)),
     }  # fmt: skip
 
 
@@ -294,6 +319,45 @@ def funnel(choice: Choice, say: Wording) -> Iterable[str]:
         elif slow:
             most = max(slow, key=lambda row: row[6])
             yield say("slow", stage=most[0], days=say.days(most[6]))
+
+
+def is_of_months(choice: Choice) -> bool:
+    """Whether the period consists of months; the present one may be going on."""
+    ends = choice.last >= oracle_page.day_of(choice) or (choice.last + timedelta(days=1)).day == 1
+    return choice.first.day == 1 and ends
+
+
+def without_plan(choice: Choice, say: Wording) -> Iterable[str]:
+    """Yields the sales of people without a plan in the months in which somebody chosen has one."""
+    if choice.pipeline is not None or choice.deals is not None or not is_of_months(choice):
+        return
+    planned = {
+        (known.project, month, user)
+        for known in choice.known
+        for month, user in known.plans
+        if f"{choice.first:%Y-%m}" <= month <= f"{min(choice.last, oracle_page.day_of(choice)):%Y-%m}"
+        and choice.fits(None, user)
+    }
+    months = {month for _, month, _ in planned}
+    others = [
+        deal
+        for known, deal in choice.closed()
+        if deal["stage_kind"] == "won"
+        and (end := ended(deal)) and f"{end:%Y-%m}" in months
+        and (known.project, f"{end:%Y-%m}", deal["closer_id"]) not in planned
+    ]  # fmt: skip
+    if sold := money(others):
+        yield say("others", others=say.money(sold))
+
+
+def whole_months(choice: Choice, say: Wording) -> Iterable[str]:
+    """Yields the months of the moves if the period is none of whole months."""
+    if is_of_months(choice) or not any(row[-1] is not None for row in oracle_page.moved(choice)):
+        return
+    first, last = choice.first, min(choice.last, oracle_page.day_of(choice))
+    text = say("whole_month" if (first.year, first.month) == (last.year, last.month) else "whole_months",
+               first=say.month(first), last=say.month(last))  # fmt: skip
+    yield from [text] * 2
 
 
 def stale(choice: Choice, say: Wording) -> Iterable[str]:

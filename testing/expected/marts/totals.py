@@ -289,7 +289,7 @@ def open_money(known: Known) -> list[Row]:
                     flow(moment, there, "out", of_before)
                     flow(moment, here, "in", of_before)
                 if money != of_before:
-                    name = "grew" if money > of_before else "shrank"
+                    name = "shrank" if money < of_before else "grew" if of_before else "priced"
                     flow(moment, here if is_open_now else there, name, abs(money - of_before))
                 if not is_open_now:
                     flow(moment, there, "won" if span["status_id"] == WON else "lost", money)
@@ -313,14 +313,14 @@ def open_money(known: Known) -> list[Row]:
                 open_then = [money for since, until, money in own if since < boundary and (until or after) >= boundary]
                 ends |= {f"deals_at_{name}": len(open_then), f"at_{name}": sum(open_then, Decimal(0))}
             counts = flows.get((f"{month_of:%Y-%m}", pipeline, user), Counter())
-            gained = sum(Decimal(counts[name]) for name in ("came_new", "came_back", "grew", "moved_in"))
+            gained = sum(Decimal(counts[name]) for name in ("came_new", "came_back", "priced", "grew", "moved_in"))
             lost = sum(
                 Decimal(counts[name]) for name in ("shrank", "moved_out", "left_won", "left_lost", "left_deleted")
             )
             assert ends["at_start"] + gained - lost == ends["at_end"], (known.project, month_of, pipeline, user)
             if ends["deals_at_start"] or ends["deals_at_end"] or counts:
                 amounts = {"at_start": ends["at_start"], "at_end": ends["at_end"]}
-                amounts |= {name: Decimal(counts[name]) for name in (*MONEY_OF.values(), "grew", "shrank")}
+                amounts |= {name: Decimal(counts[name]) for name in (*MONEY_OF.values(), "priced", "grew", "shrank")}
                 is_known = known.has_history("deal_sale_changes")
                 rows.append({
                     "month": f"{month_of:%Y-%m}-01", "pipeline_id": pipeline, "pipeline_name": named.get(pipeline),

@@ -1,7 +1,7 @@
 -- How the money of open deals came, changed and went, by month, pipeline and responsible user. A deal that is won, lost or deleted
 -- leaves the pipeline and the user that it was with before, with its budget of that moment; a change of its budget at the same
 -- moment is counted before.
-{% set gains, losses = ["came_new", "came_back", "grew", "moved_in"], ["shrank", "moved_out", "left_won", "left_lost", "left_deleted"] %}
+{% set gains, losses = ["came_new", "came_back", "priced", "grew", "moved_in"], ["shrank", "moved_out", "left_won", "left_lost", "left_deleted"] %}
 {% set counted = {"new": "came_new", "back": "came_back", "in": "moved_in", "out": "moved_out", "won": "left_won", "lost": "left_lost", "deleted": "left_deleted"} %}
 with spans as (
     select
@@ -67,7 +67,7 @@ changes as (
     select
         project_id, cast(date_trunc('month', from_at_local) as date),
         case when is_open then pipeline_id else pipeline_before end, case when is_open then responsible_user_id else user_before end,
-        case when budget > budget_before then 'grew' else 'shrank' end, abs(budget - budget_before)
+        case when budget < budget_before then 'shrank' when budget_before = 0 then 'priced' else 'grew' end, abs(budget - budget_before)
     from steps
     where was_open and budget <> budget_before
 ),

@@ -43,7 +43,7 @@ items as (
 
     select
         tasks.project_id, 'task', tasks.task_id, tasks.entity_type, tasks.entity_id, tasks.text, tasks.responsible_user_id,
-        tasks.responsible_name, tasks.due_at_local, greatest({{ days_between("tasks.due_at", now()) }}, 0), null, 3
+        tasks.responsible_name, tasks.due_at_local, {{ unless_negative(days_between("tasks.due_at", now())) }}, null, 3
     from {{ ref("amocrm__tasks_open") }} as tasks
     inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = tasks.project_id
     inner join {{ ref("amocrm__deals") }} as deals
