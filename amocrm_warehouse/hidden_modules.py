@@ -1,4 +1,4 @@
-"""Hides modules, of 70 MB, that dlt, pyarrow and duckdb import if they are installed, and do not need."""
+"""Hides modules, of 77 MB, that the CDK, dlt, pyarrow and duckdb import if they are installed, and do not need."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 
-HEAVY = ("pandas", "numpy", "sqlalchemy")
+HEAVY = ("boto3", "numpy", "pandas", "sqlalchemy")
 
 
 class _Hidden(MetaPathFinder):

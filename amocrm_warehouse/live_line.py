@@ -154,7 +154,7 @@ def _tick(line: LiveLine, over: threading.Event) -> None:
 
 
 class Watch:
-    """Takes every message of the connector, counts the rows (`received`), and prints the warnings for a person.
+    """Counts the connector's rows (`received`), takes its other messages, and prints the warnings for a person.
 
     `progress` gets the progress of the reading.
     """
@@ -165,11 +165,12 @@ class Watch:
         self._table = ""  # of the latest row
         self._progress: ReadingProgress | None = None
 
+    def count(self, stream: str, rows: int) -> None:
+        self._table = stream
+        self._received[stream] += rows
+
     def __call__(self, message: Any) -> None:
-        if message.record:
-            self._table = message.record.stream
-            self._received[self._table] += 1
-        elif message.log:
+        if message.log:
             self.log(message.log.level.value, message.log.message)
         elif message.trace and message.trace.stream_status and message.trace.stream_status.status.value == "COMPLETE":
             stream = message.trace.stream_status.stream_descriptor.name

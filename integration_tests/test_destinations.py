@@ -383,7 +383,7 @@ def test_a_dataset_may_have_any_other_name(dataset: str, tmp_path: Path) -> None
         rows = Rows(
             Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
         )
-        rows.add({"lead_id": 7}, 0)
+        rows.add(rows.table.batch([{"lead_id": 7}], 0))
         folder = tmp_path / f"packages of {len(states)}"
         loader = Loader(kind_of(address), address, project="user", dataset=dataset, folder=folder)
         assert loader.mend(loader.open()) == states
@@ -529,7 +529,7 @@ def test_large_json_is_taken(tmp_path: Path) -> None:
     schema = {"properties": {"lead_id": {"type": "integer"}, "raw": {"type": ["null", "object"]}}}
     rows = Rows(Table("deals", schema, ["lead_id"], whole=False), tmp_path)
     for own, text in texts.items():
-        rows.add({"lead_id": own, "raw": {"text": text}}, 0)
+        rows.add(rows.table.batch([{"lead_id": own, "raw": {"text": text}}], 0))
     loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
     loader.open()
     loader.load([rows.take()], {})
@@ -545,7 +545,7 @@ def test_a_sync_that_the_database_did_not_take_has_not_ended_well(tmp_path: Path
     loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
     loader.open()
     for own in (7, 2**40):
-        rows.add({"lead_id": own}, 0)
+        rows.add(rows.table.batch([{"lead_id": own}], 0))
         if own == 7:
             loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]", "{}"))
             loader.query("ALTER TABLE {deals} ALTER lead_id TYPE TINYINT", deals="amocrm_1_deals")
@@ -569,7 +569,7 @@ def test_a_full_disk_of_the_server_is_told_and_no_state_is_ahead_of_the_rows(tmp
             rows = Rows(
                 Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
             )
-            rows.add({"lead_id": number}, 0)
+            rows.add(rows.table.batch([{"lead_id": number}], 0))
             loader = Loader(kind_of(url), url, project="1", dataset="amocrm", folder=tmp_path / folder)
             states = loader.open()
             if folder == "full":
@@ -590,7 +590,7 @@ def test_a_full_disk_of_the_server_is_told_and_no_state_is_ahead_of_the_rows(tmp
 def test_a_sync_that_was_killed_while_it_made_a_table_again_makes_it_the_next_time(tmp_path: Path) -> None:
     address = f"duckdb:///{tmp_path}/crm.duckdb"
     rows = Rows(Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path)
-    rows.add({"lead_id": 7}, 0)
+    rows.add(rows.table.batch([{"lead_id": 7}], 0))
     loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
     loader.open()
     loader.load([rows.take()], {"deals": "{}"})
@@ -613,7 +613,7 @@ def test_without_the_table_of_states_every_project_is_read_anew(tmp_path: Path) 
         )
         loader = loader_of(project, 1)
         loader.open()
-        rows.add({"lead_id": 7}, 0)
+        rows.add(rows.table.batch([{"lead_id": 7}], 0))
         loader.load([rows.take()], {"deals": "before"})
         loader.close()
     execute(f"{tmp_path}/crm.duckdb", "DROP TABLE amocrm._dlt_pipeline_state")
@@ -621,7 +621,7 @@ def test_without_the_table_of_states_every_project_is_read_anew(tmp_path: Path) 
         loader = loader_of(project, 2)
         assert loader.open() == {}
         loader.check_tables(["deals"])
-        rows.add({"lead_id": 8}, 0)
+        rows.add(rows.table.batch([{"lead_id": 8}], 0))
         loader.load([rows.take()], {"deals": "after"})
         assert loader.query("SELECT lead_id FROM {deals} ORDER BY 1", deals=f"amocrm_{project}_deals") == [(7,), (8,)]
         loader.close()

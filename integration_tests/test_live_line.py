@@ -27,8 +27,8 @@ live_line.time = Of(monotonic=lambda: clock)
 live_line._tick = lambda line, over: None
 clock = 1000.0
 
-def message(record=None, log=None, trace=None):
-    return Of(record=record, log=log, trace=trace)
+def message(log=None, trace=None):
+    return Of(log=log, trace=trace)
 
 def complete(stream):
     status = Of(status=Of(value="COMPLETE"), stream_descriptor=Of(name=stream))
@@ -48,11 +48,10 @@ with live_line.live_line(tell=told.append) as line:
     watch = live_line.Watch(Counter(), line)
     line.step = watch.step
     show(2)
-    watch(message(record=Of(stream="users")))
+    watch.count("users", 1)
     show(3)
     watch(complete("users"))
-    for _ in range(1_000):
-        watch(message(record=Of(stream="deals")))
+    watch.count("deals", 1_000)
     watch.progress(Of(share=None, seconds_left=None, longest="leads up to 2024-03-11"))
     show(13)
     watch(message(log=Of(level=Of(value="INFO"), message="Reading: 1 rows")))

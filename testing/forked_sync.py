@@ -14,8 +14,7 @@ from .warehouse import query
 OF_FIFTEEN = ("--streams", ",".join(FIFTEEN))
 
 OFTEN = {
-    f"amocrm_warehouse.sync.load_packages.{name}": value
-    for name, value in {"ROWS": 1_000, "SECONDS": 1.0, "CHECK_EVERY": 20}.items()
+    f"amocrm_warehouse.sync.load_packages.{name}": value for name, value in {"ROWS": 1_000, "SECONDS": 1.0}.items()
 }
 """Loads as often as a long sync does."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import replace
 from random import Random
 from typing import Any, TypeVar
 
@@ -12,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.engine.event_reading import keyset_either_way
+from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Answer
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.keyset import _Position
+from source_amocrm.walk.keyset import _Position, _Walk
 from source_amocrm.walk.keyset_prefetch import Anchor, KeysetPrefetcher, KeysetWindow, best_window
 from source_amocrm.walk.listing import RawPage
 from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, Ranked, monotone
@@ -127,6 +129,30 @@ def test_a_long_list_takes_no_more_requests_than_one_page_at_a_time(most: int) -
     read(helped, pool)
     assert pool.given >= 40
     assert len(helped.asked) <= len(alone.asked) * 1.15 + most
+
+
+@pytest.mark.parametrize(("largest", "most"), [(250, 8), (125, 4), (50, 2), (25, 1)])
+def test_the_larger_the_rows_the_fewer_pages_wait_ahead(largest: int, most: int) -> None:
+    """`largest`: rows of the largest page that the server, or the memory, can take."""
+    things = FakeList({own: own * 100 for own in range(1, 6_001)}, Random(1), 250, now=700_000)
+    ahead = list[int]()
+
+    def ask(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
+        if params["limit"] > largest:
+            raise PageTooLarge("too large")
+        return things.fetch(path, params, shrinkable=shrinkable)
+
+    class Noting(Prompt):
+        def submit_if_free(self, task: Callable[[], T]) -> Future[T] | None:
+            if prefetcher.limit == largest:  # now and then the full size is tried again
+                ahead.append(len(prefetcher.requests) + 1)
+            return super().submit_if_free(task)
+
+    listing = replace(things.listing(Noting(20)), fetch=ask)
+    walk = _Walk(OrderedList(listing, ListTraits(), True, (0, FOREVER)))
+    prefetcher = walk._prefetcher
+    assert sum(len(page.rows) for page in walk.pages(None)) == 6_000
+    assert max(ahead) == most
 
 
 def test_rows_that_leave_in_between_cost_a_request_and_no_row() -> None:

@@ -44,8 +44,7 @@ def loader(tmp_path: Path, connections: list[Any]) -> Iterator[Loader]:
 
 def taken(folder: Path, *rows: tuple[str, int, str], whole: bool = False) -> list[TakenRows]:
     waiting = Rows(Table("things", SCHEMA, ["kind", "id"], whole=whole), folder)
-    for row in rows:
-        waiting.add(dict(zip(SCHEMA["properties"], row, strict=True)), 0)
+    waiting.add(waiting.table.batch([dict(zip(SCHEMA["properties"], row, strict=True)) for row in rows], 0))
     return [waiting.take()]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Context, Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any
@@ -23,6 +23,8 @@ CHANGES_SCHEMA = {
     "type": ["null", "array"],
     "description": "The columns that cannot hold what amoCRM sent: [{field, change, reason}], as Airbyte tells it.",
 }
+BATCH_BYTES = 1 << 20
+"""Bytes past which the rows of a list become several Arrow batches."""
 DECIMAL = pa.decimal128(38, 9)
 TIME = pa.timestamp("us", "UTC")
 ARROW = {"integer": pa.int64(), "number": DECIMAL, "boolean": pa.bool_()}
@@ -56,9 +58,9 @@ class Table:
         self.too_large = Counter[str]()
         columns = {**schema["properties"], CHANGES: CHANGES_SCHEMA}
         self._columns = {name: column_kind(column) for name, column in columns.items()}
-        self._texts = [name for name, kind in self._columns.items() if kind == "string"]
         self._numbers = [name for name, kind in self._columns.items() if kind == "number"]
         self._json = [name for name, kind in self._columns.items() if kind == "json"]
+        self._times = [at for at, kind in enumerate(self._columns.values()) if kind == "time"]
         self._descriptions = {name: column.get("description", "") for name, column in columns.items()}
 
     @cached_property
@@ -76,33 +78,45 @@ class Table:
         read_at = {**HINTS["time"], "nullable": False, "description": "When the row was read from amoCRM."}
         return {**columns, READ_AT: read_at}
 
-    def prepare(self, row: Row) -> int:
-        """Replaces numbers by decimals and the values of json columns by their text.
+    def batches(self, rows: Sequence[Row], read_at: int) -> Iterator[pa.RecordBatch]:
+        """Yields the rows as Arrow batches of BATCH_BYTES, or of one larger row. `read_at`: as that of `batch`."""
+        batch = self.batch(rows, read_at)
+        most = max(1, batch.num_rows * BATCH_BYTES // max(batch.nbytes, BATCH_BYTES))
+        for start in range(0, batch.num_rows, most):
+            yield batch.slice(start, most)
 
-        Returns the size of the row's texts (characters).
+    def batch(self, rows: Sequence[Row], read_at: int) -> pa.RecordBatch:
+        """Returns the rows as an Arrow batch, and uses them up. `read_at`: when they were read (milliseconds since
+        1970).
+
+        Arrow itself takes the values out of the rows, all but decimals and the texts of json columns.
         """
         for name in self._numbers:
-            if (value := row.get(name)) is None:
-                continue
-            row[name] = _decimal(value)
-            if row[name] is None:
-                self.too_large[name] += 1
-                row[CHANGES] = [*(row.get(CHANGES) or ()), {"field": name, **_TOO_LARGE}]
-        size = 0
+            for row in rows:
+                if (value := row.get(name)) is not None:
+                    row[name] = self._decimal(name, value, row)
         for name in self._json:
-            value = row.get(name)
-            if value is not None:
-                row[name] = text = _json_text(value)
-                size += len(text)
-        for name in self._texts:
-            size += len(row.get(name) or "")
-        return size
+            for row in rows:
+                if (value := row.get(name)) is not None:
+                    row[name] = _json_text(value)
+        arrays = pa.array(rows, self._of_values).flatten()
+        for at in self._times:
+            arrays[at] = arrays[at].cast(TIME)
+        moment = pa.scalar(read_at, pa.timestamp("ms", "UTC")).cast(TIME)
+        return pa.RecordBatch.from_arrays([*arrays, pa.repeat(moment, len(rows))], schema=self.schema)
 
-    def batch(self, rows: Sequence[Row], read_at: Sequence[int]) -> pa.RecordBatch:
-        """Returns prepared rows as an Arrow batch. `read_at`: when each row was read (milliseconds since 1970)."""
-        arrays = [_array(kind, [row.get(name) for row in rows]) for name, kind in self._columns.items()]
-        arrays.append(pa.array(read_at, pa.timestamp("ms", "UTC")).cast(TIME))
-        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
+    @cached_property
+    def _of_values(self) -> pa.DataType:
+        """The type of a row whose times are texts."""
+        kinds = self._columns.items()
+        return pa.struct([(name, pa.string() if kind == "time" else arrow_type(kind)) for name, kind in kinds])
+
+    def _decimal(self, name: str, value: float, row: Row) -> Decimal | None:
+        """Returns None for a number that the column does not hold, and lists it among the row's changes."""
+        if (number := _decimal(value)) is None:
+            self.too_large[name] += 1
+            row[CHANGES] = [*(row.get(CHANGES) or ()), {"field": name, **_TOO_LARGE}]
+        return number
 
     def left_out(self) -> list[str]:
         """Returns a sentence for each column in which numbers were left out."""
@@ -111,10 +125,6 @@ class Table:
             "holds; they are empty in the table."
             for column, count in self.too_large.items()
         ]
-
-
-def _array(kind: str, values: list[Any]) -> pa.Array:
-    return pa.array(values, pa.string()).cast(TIME) if kind == "time" else pa.array(values, arrow_type(kind))
 
 
 def arrow_type(kind: str) -> pa.DataType:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import logging
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from airbyte_cdk.models import (
     AirbyteMessage,
     AirbyteStateBlob,
@@ -23,9 +25,10 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from amocrm_warehouse.interrupt import UNINTERRUPTED
 from amocrm_warehouse.live_line import Watch
-from amocrm_warehouse.sync.arrow_table import CHANGES, Table
+from amocrm_warehouse.sync.arrow_table import CHANGES, Row, Table
 from amocrm_warehouse.sync.load_packages import Packages
 from source_amocrm.account.resources import CARDS
+from source_amocrm.airbyte.output import PackedRows, changes_of
 from source_amocrm.auth import FileKeeper
 from source_amocrm.catalog_command import chosen, configured
 from source_amocrm.config_file import ConfigFile
@@ -56,13 +59,14 @@ class Reading:
         self._first_settings = settings
         self._outcome = out
         self._failures: list[FailureType] = []  # of the streams that failed
-        self._source = SourceAmocrm(hand_over=FileKeeper(account, then=self._take_over))
+        self._source = SourceAmocrm(self._pack, hand_over=FileKeeper(account, then=self._take_over))
         try:
             found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
         except AirbyteTracedException as error:
             raise ValueError(error.message) from None
         self._streams = [found[name] for name in chosen(streams, without, list(found))]
         self.tables = [_table(one) for one in self._streams]
+        self._by_stream = {table.stream: table for table in self.tables}
 
     def refresh(self, names: Collection[str]) -> set[str]:
         """Makes the tables of these streams whole: their rows are replaced once all are read. Returns the streams.
@@ -87,12 +91,28 @@ class Reading:
         with _logs_go_to(watch), closing(messages):  # type: ignore[type-var] # it is a generator
             while (message := self._next(messages)) is not None:
                 with UNINTERRUPTED:  # Ctrl-C would leave a row half taken, or a line to be written twice
-                    _take(message, packages)
-                    watch(message)
+                    if isinstance(message, Batch):
+                        packages.add(message.stream, message.batch)
+                        watch.count(message.stream, message.count)
+                    else:
+                        _take(message, packages)
+                        watch(message)
                 if (status := message.trace and message.trace.stream_status) and status.status.value == "COMPLETE":
                     self._outcome.complete.add(status.stream_descriptor.name)
                 if message.trace and message.trace.error and message.trace.error.failure_type:
                     self._failures.append(message.trace.error.failure_type)
+
+    def _pack(self, stream: str, rows: Sequence[Row]) -> Iterator[Batch]:
+        """Yields the messages of a stream's rows. The thread that reads the list calls it, so that rows wait as Arrow,
+        which takes a tenth of their memory."""
+        for row in rows:
+            if changed := changes_of(row):
+                row[CHANGES] = [
+                    {"field": one.field, "change": one.change.value, "reason": one.reason.value}
+                    for one in changed.changes or ()
+                ]
+        for batch in self._by_stream[stream].batches(rows, time.time_ns() // 1_000_000):
+            yield Batch(stream, batch)
 
     def _next(self, messages: Iterator[AirbyteMessage]) -> AirbyteMessage | None:
         """Returns the next message; None after the last one, and after a failure of the connector."""
@@ -121,16 +141,16 @@ def _lists_of_cards(name: str) -> set[str]:
     return {card.path for card in getattr(STREAMS[name], "resources", ())} & {card.path for card in CARDS}
 
 
+class Batch(PackedRows):
+    """`batch`: the rows as Arrow."""
+
+    def __init__(self, stream: str, batch: pa.RecordBatch) -> None:
+        super().__init__(stream, batch.num_rows, batch.nbytes)
+        self.batch = batch
+
+
 def _take(message: AirbyteMessage, packages: Packages) -> None:
-    if record := message.record:
-        row = dict(record.data)
-        if record.meta and record.meta.changes:
-            row[CHANGES] = [
-                {"field": one.field, "change": one.change.value, "reason": one.reason.value}
-                for one in record.meta.changes
-            ]
-        packages.add(record.stream, row, record.emitted_at)
-    elif message.state and message.state.stream:
+    if message.state and message.state.stream:
         state = message.state.stream.stream_state
         packages.cover(message.state.stream.stream_descriptor.name, json.dumps(state.__dict__ if state else {}))
     elif (status := message.trace and message.trace.stream_status) and status.status.value == "COMPLETE":

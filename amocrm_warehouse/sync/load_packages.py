@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future
 from pathlib import Path
 
+import pyarrow as pa
+
 from amocrm_warehouse.live_line import Step
-from amocrm_warehouse.sync.arrow_table import Row, Table
+from amocrm_warehouse.sync.arrow_table import Table
 from amocrm_warehouse.sync.row_buffer import Rows, TakenRows
 
 ROWS = 100_000
@@ -16,8 +18,6 @@ BYTES = 24 << 20
 """A package past either is loaded. Reading goes on meanwhile, and waits once the next package is full."""
 SECONDS = 30.0
 """Longest time from a load's end to the next load if anything waits, checked at the connector's messages (seconds)."""
-CHECK_EVERY = 250
-"""Rows between two checks of whether a package is due. Another check follows each batch, which a large row may be."""
 
 Load = Callable[[list[TakenRows], dict[str, str]], None]
 
@@ -41,7 +41,6 @@ class Packages:
         self._failed = False
         """Whether a package was not loaded. Then none follows, because its states would cover the lost rows."""
         self._loaded_at = time.monotonic()
-        self._until_check = CHECK_EVERY
         self.waits = False
         """Whether the reading waits until a package is loaded."""
         self._loaded = self._loading = 0
@@ -52,14 +51,9 @@ class Packages:
         waiting = sum(rows.count for rows in self._rows.values())
         return Step("loading", self._loaded, self._loaded + self._loading + waiting, "rows")
 
-    def add(self, stream: str, row: Row, read_at: int) -> None:
-        """`read_at`: milliseconds."""
-        rows = self._rows[stream]
-        size = rows.size
-        rows.add(row, read_at)
-        self._until_check -= 1
-        if self._until_check <= 0 or rows.size > size:
-            self.send_if_due()
+    def add(self, stream: str, batch: pa.RecordBatch) -> None:
+        self._rows[stream].add(batch)
+        self.send_if_due()
 
     def cover(self, stream: str, state: str) -> None:
         """Notes the state (JSON) that covers the stream's rows so far."""
@@ -81,7 +75,6 @@ class Packages:
 
     def send_if_due(self) -> None:
         """Begins to load the waiting rows and states if they are many or have waited long."""
-        self._until_check = CHECK_EVERY
         ready = [rows for name, rows in self._rows.items() if name in self._complete or not rows.table.whole]
         late = time.monotonic() > self._loaded_at + SECONDS and (self._under_way is None or self._under_way.done())
         if (

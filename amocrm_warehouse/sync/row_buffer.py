@@ -12,12 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from amocrm_warehouse.sync.arrow_table import Row, Table
+from amocrm_warehouse.sync.arrow_table import Table
 from amocrm_warehouse.this_machine import HOME
 
-BATCH_ROWS = 250
-BATCH_CHARACTERS = 1 << 20
-"""Rows, and characters of their texts, past either of which the rows become an Arrow batch."""
 SLICE_ROWS = 10_000
 SLICE_BYTES = 4 << 20
 """Rows, and bytes, past either of which an Arrow table ends and the next one begins."""
@@ -48,7 +45,7 @@ def no_room(folder: Path | str, error: OSError) -> LoadError:
 
 
 class Rows:
-    """Collects the rows of a table as Arrow batches, until `take` returns all of them and starts again with none.
+    """Collects the Arrow batches of a table's rows, until `take` returns all of them and starts again with none.
 
     A whole table is taken when its list has ended. Past IN_MEMORY the rows wait in a file in `folder`. `count`: rows;
     `size`: bytes of the batches; `at_once`: bytes of the largest batches in a row with ROWS_AT_ONCE rows.
@@ -60,26 +57,31 @@ class Rows:
         self._begin()
 
     def _begin(self) -> None:
-        self._rows: list[Row] = []
-        self._read_at: list[int] = []
-        self._text = 0
         self._batches: list[pa.RecordBatch] = []
         self._file: pa.NativeFile | None = None
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
         self._latest = deque[tuple[int, int]]()  # rows and bytes of the latest batches
         self.count = self.size = self.at_once = 0
 
-    def add(self, row: Row, read_at: int) -> None:
-        """`read_at`: milliseconds."""
-        self._text += self.table.prepare(row)
-        self._rows.append(row)
-        self._read_at.append(read_at)
-        self.count += 1
-        if len(self._rows) >= BATCH_ROWS or self._text >= BATCH_CHARACTERS:
-            self._pack()
+    def add(self, batch: pa.RecordBatch) -> None:
+        self.count += batch.num_rows
+        self.size += batch.nbytes
+        self._latest.append((batch.num_rows, batch.nbytes))
+        while sum(rows for rows, _ in self._latest) - self._latest[0][0] >= ROWS_AT_ONCE:
+            self._latest.popleft()
+        self.at_once = max(self.at_once, sum(size for _, size in self._latest))
+        self._batches.append(batch)
+        if self.size <= IN_MEMORY:
+            return
+        with on_disk(self._path.parent):
+            if not self._writer:
+                self._file = pa.OSFile(str(self._path), "wb")
+                self._writer = pa.ipc.new_file(self._file, self.table.schema)
+            for held in self._batches:
+                self._writer.write(held)
+        self._batches = []
 
     def take(self) -> TakenRows:
-        self._pack()
         path: Path | None = None
         with on_disk(self._path.parent):
             if self._file and self._writer:
@@ -89,30 +91,6 @@ class Rows:
         taken = TakenRows(self.table, self.at_once, self._batches, path)
         self._begin()
         return taken
-
-    def _pack(self) -> None:
-        if not self._rows:
-            return
-        batch = self.table.batch(self._rows, self._read_at)
-        self._rows, self._read_at, self._text = [], [], 0
-        self._latest.append((batch.num_rows, batch.nbytes))
-        while sum(rows for rows, _ in self._latest) - self._latest[0][0] >= ROWS_AT_ONCE:
-            self._latest.popleft()
-        self.at_once = max(self.at_once, sum(size for _, size in self._latest))
-        with on_disk(self._path.parent):
-            self._keep(batch)
-
-    def _keep(self, batch: pa.RecordBatch) -> None:
-        self.size += batch.nbytes
-        self._batches.append(batch)
-        if self.size <= IN_MEMORY:
-            return
-        if not self._writer:
-            self._file = pa.OSFile(str(self._path), "wb")
-            self._writer = pa.ipc.new_file(self._file, self.table.schema)
-        for held in self._batches:
-            self._writer.write(held)
-        self._batches = []
 
 
 class TakenRows:

@@ -30,19 +30,27 @@ Pack = Callable[[str, Sequence[Row]], Iterable[AirbyteMessage]]
 """Makes the messages of a stream's rows."""
 
 
-class Lines(AirbyteMessage):
-    """Several rows of one stream as a single message: `texts` are the lines of their RECORD messages (UTF-8)."""
+class PackedRows(AirbyteMessage):
+    """Several rows of one stream as a single message. `count`: rows. `size`: bytes."""
+
+    def __init__(self, stream: str, count: int, size: int) -> None:
+        super().__init__(Type.RECORD)
+        self.stream, self.count, self.size = stream, count, size
+
+
+class Lines(PackedRows):
+    """`texts`: the lines of the rows' RECORD messages (UTF-8)."""
 
     def __init__(self, stream: str, texts: list[bytes]) -> None:
-        super().__init__(Type.RECORD)
-        self.stream, self.texts, self.count, self.size = stream, texts, len(texts), sum(map(len, texts))
+        super().__init__(stream, len(texts), sum(map(len, texts)))
+        self.texts = texts
 
 
 def records(stream: str, rows: Sequence[Row]) -> Iterator[AirbyteMessage]:
     """Yields the message of each row, as the CDK knows it."""
     at = time.time_ns() // 1_000_000
     for row in rows:
-        record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=at, meta=_meta(row))
+        record = AirbyteRecordMessage(stream=stream, data=row, emitted_at=at, meta=changes_of(row))
         yield AirbyteMessage(type=Type.RECORD, record=record)
 
 
@@ -51,7 +59,7 @@ def lines(stream: str, rows: Sequence[Row]) -> Iterator[Lines]:
     at, texts, size = time.time_ns() // 1_000_000, list[bytes](), 0
     for row in rows:
         record = {"stream": stream, "data": row, "emitted_at": at}
-        if meta := _meta(row):
+        if meta := changes_of(row):
             record["meta"] = meta
         texts.append(_line({"type": "RECORD", "record": record}))
         size += len(texts[-1])
@@ -69,7 +77,7 @@ def _line(message: Any) -> bytes:
         return json.dumps(message, default=vars).encode() + b"\n"
 
 
-def _meta(row: Row) -> AirbyteRecordMessageMeta | None:
+def changes_of(row: Row) -> AirbyteRecordMessageMeta | None:
     """Returns the columns that do not hold all that amoCRM sent: nulled or shortened, because of their type."""
     if not isinstance(row, ChangedRow):
         return None
@@ -124,7 +132,7 @@ class MessageQueue(queue.Queue[Any]):
 
 
 def _size(item: Any) -> int:
-    return max(LEAST_COUNTED, item.size if isinstance(item, Lines) else 0)
+    return max(LEAST_COUNTED, item.size if isinstance(item, PackedRows) else 0)
 
 
 class Output:

@@ -210,7 +210,9 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
     def fill(self) -> None:
         """Requests as many pages as the request budget has room for."""
         most = self._pages_left()
-        while self.pool and len(self.requests) < most and self.pool.may_go_ahead(len(self.requests)):
+        while (
+            self.pool and len(self.requests) < most and self.pool.may_go_ahead(len(self.requests) * self.sizer.weight)
+        ):
             end = max(self._end, self.requests[-1][0].end) if self.requests else self._end
             window = best_window(self._usable_anchors(), end - round(self._overlap), end, self.limit)
             page = window and self.pool.submit_if_free(partial(window.ask, self._not_retrying))

@@ -52,6 +52,11 @@ class PageSizer:
     def now(self) -> int:
         return self._reduced if self._cautious else self._full
 
+    @property
+    def weight(self) -> int:
+        """How many pages one counts as while rows are so large that pages have fewer of them."""
+        return self._full // self.now
+
     def ask(self, listing: Listing, params: Params) -> RawPage:
         while True:
             try:
