@@ -11,7 +11,8 @@ from statistics import median
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.mcp_arguments import Refused, nearest
+from amocrm_warehouse.known_names import nearest
+from amocrm_warehouse.mcp_arguments import Refused
 from amocrm_warehouse.mcp_queries import AGES, QUERIES
 from amocrm_warehouse.models_command import PACKAGE
 from amocrm_warehouse.report.answers import ANSWERS, FIGURES, select
