@@ -30,8 +30,8 @@ PATIENCE = 600.0
 ACCEPTED = {"en": "en-US,en;q=0.9", "ru": "ru-RU,ru;q=0.9,en;q=0.8"}
 
 
-def chromium() -> webdriver.Chrome:
-    """Starts a browser that reaches only this computer."""
+def chromium(trace: str = "") -> webdriver.Chrome:
+    """Starts a browser that reaches only this computer. `trace`: the categories of events for its log `performance`."""
     browser, driver = machine.browser()
     options = webdriver.ChromeOptions()
     options.binary_location = str(browser)
@@ -45,7 +45,10 @@ def chromium() -> webdriver.Chrome:
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
     ):
         options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"} | ({"performance": "ALL"} if trace else {}))
+    if trace:
+        traced = {"traceCategories": trace, "enableNetwork": False, "enablePage": False}
+        options.add_experimental_option("perfLoggingPrefs", traced)
     return webdriver.Chrome(options=options, service=Service(str(driver)))
 
 

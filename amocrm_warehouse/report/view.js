@@ -638,8 +638,6 @@ async function show() {
   for (const element of places) element.classList.add("old-numbers");
   find("main").replaceChildren(...[unbuilt()].filter(Boolean), month(tell), figures(view, tell), ...places);
   find(".contents").replaceChildren(...contents(sections));
-  const bar = find(".filters");
-  document.documentElement.style.setProperty("--filters", getComputedStyle(bar).position === "sticky" ? `${bar.offsetHeight}px` : "0px"); // what covers the top of the window
   explain("");
   delete document.documentElement.dataset.shown;
   state.shows += 1;
@@ -692,6 +690,10 @@ document.querySelectorAll("[data-language]").forEach((button) => {
 window.onhashchange = () => { readAddress(); show(); };
 document.documentElement.classList.add("scripted");
 find(".filters").open = !matchMedia("(max-width: 40rem)").matches; // on a phone the choice is one line until it is touched
+// What covers the top of the window: measured with the layout, because each choice would wait for a layout of its own.
+new ResizeObserver(([{ target: bar }]) => {
+  document.documentElement.style.setProperty("--filters", getComputedStyle(bar).position === "sticky" ? `${bar.offsetHeight}px` : "0px");
+}).observe(find(".filters"));
 find("#list").onclose = () => { state.list = null; writeAddress(); };
 document.onclick = () => explain("");
 document.onkeydown = (event) => { if (event.key === "Escape") explain(""); };
