@@ -205,3 +205,9 @@ def test_a_source_that_no_deal_has_is_named_with_the_nearest(tmp_path: Path) -> 
         f"{path}: no deal has the source “Авит”, so its costs stand alone. Did you mean Авито?",
         f"{path}: no deal has the source “Радио”, so its costs stand alone.",
     ]
+
+
+def test_a_file_that_is_not_there_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf"^There is no file {tmp_path}/nofile\.csv\. Correct its path\.$"):
+        read_costs(Path("nofile.csv"))
