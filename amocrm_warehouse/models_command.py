@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
 from importlib.metadata import version
@@ -20,12 +20,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from amocrm_warehouse.database import DATABASE_ERRORS, MEMORY, MOST_MEMORY, check_writable, tables, tables_of
+from amocrm_warehouse.database import DATABASE_ERRORS, MEMORY, MOST_MEMORY, check_writable, reading, tables, tables_of
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
 from amocrm_warehouse.database_errors import MORE_MEMORY, OUT_OF_MEMORY, why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
-from amocrm_warehouse.plans_and_costs import PLANS, read_plans, write_plans
+from amocrm_warehouse.plans_and_costs import PLANS, read_plans, strangers_of_plans, write_plans
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import own_folder
 from source_amocrm import atomic_file
@@ -44,6 +44,8 @@ class Built:
     """Models that failed, or whose test failed, or that are made of such models: the reason by model."""
     failure: str = ""
     """One sentence about the models that failed."""
+    notes: tuple[str, ...] = ()
+    """Sentences about plans of accounts and users that are not there."""
 
 
 def build(
@@ -286,8 +288,34 @@ def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]
     variables = {"time_zone": options.time_zone, "now": options.now, "raw_schema": options.schema}
     variables |= {"fields": fields, "by": options.by, "working_hours": options.working_hours}
     built = build(options.db, projects, plans=plans, line=line, **variables)
+    built = replace(built, notes=notes_on_plans(options.plans, options.db, projects, options.schema or SCHEMA))
     names, where = ", ".join(projects), without_password(options.db)
     return built, f"{built.count} models of the projects {names} are in {where}, the marts in the schema amocrm_marts."
+
+
+def print_notes(built: Built) -> None:
+    for note in built.notes:
+        print(note, file=sys.stderr)
+
+
+def notes_on_plans(path: Path | None, database: str, projects: list[str], schema: str) -> tuple[str, ...]:
+    """Returns a sentence for each account and user that the file plans for, and that is not in the tables."""
+    return tuple(strangers_of_plans(path, people_in(database, projects, schema))) if path else ()
+
+
+def people_in(database: str, projects: list[str], schema: str) -> dict[str, set[int] | None]:
+    """Returns the ids of each project's users, and of those who are gone but have deals. None: they were not read."""
+    present, found = tables_of(database), dict[str, set[int] | None]()
+    with reading(database) as run:
+        _, [(catalog,)] = run("SELECT current_database()")
+        for project in projects:
+            columns = {table_name(project, "users"): "user_id", table_name(project, "deals"): "responsible_user_id"}
+            if all(f"{schema}.{table}" in present for table in columns):
+                selects = [f'SELECT {name} FROM "{catalog}"."{schema}"."{table}"' for table, name in columns.items()]
+                found[project] = {user for (user,) in run(" UNION ".join(selects))[1]}
+            else:
+                found[project] = None
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -302,6 +330,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     print(sentence)
+    print_notes(built)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
     return 2 if built.unbuilt else 0

@@ -1,4 +1,4 @@
-"""The limit of DuckDB's memory: `--memory` sets it for the connections of the report and for those of dbt."""
+"""The limit of DuckDB's memory, for the report and for dbt; and what is said about a file of plans."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import duckdb
 import pytest
 import yaml
 
+from amocrm_warehouse import models_command
 from amocrm_warehouse.database import MEMORY, MOST_MEMORY, reading
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.models_command import PACKAGE, add_options, limit_memory, sentence_of
+from amocrm_warehouse.models_command import PACKAGE, Built, add_options, limit_memory, main, sentence_of
 
 
 @pytest.fixture
@@ -59,3 +60,25 @@ def test_too_little_memory_is_told_with_the_option_that_gives_more(file: Path) -
             connection.execute("CREATE TABLE t AS SELECT range AS id, repeat('x', 1000) AS name FROM range(100000)")
     said = "DuckDB needs more memory than it may take. Give it more, as with --memory 4GB."
     assert why(error.value) == sentence_of(f"Runtime Error in model deals\n  {error.value}") == said
+
+
+def test_plans_of_somebody_who_is_not_in_the_account_are_told(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A user who is gone and has deals is no stranger; of an account without a table of users nobody knows."""
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE SCHEMA amocrm")
+        for table, column, user in (("users", "user_id", 7), ("deals", "responsible_user_id", 8)):
+            connection.execute(f"CREATE TABLE amocrm.amocrm_1001_{table} AS SELECT {user} AS {column}")
+        connection.execute("CREATE TABLE amocrm.amocrm_1003_deals AS SELECT 8 AS responsible_user_id")
+    plans = tmp_path / "plans.csv"
+    lines = [f"{project},2026-11-01,{user},5" for project, user in ((1001, 999), (1001, 7), (1001, 8), (1003, 999))]
+    plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines]), encoding="utf-8")
+    monkeypatch.setattr(models_command, "build", lambda *_, **__: Built(5, {}))
+    assert main(["--to", str(file), "--plans", str(plans), "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"5 models of the projects 1001, 1003 are in {file}, the marts in the schema amocrm_marts.\n"
+    assert said.err == (
+        f"Line 2 of {plans}: the account 1001 has no user 999 and no deal of theirs, and this plan counts all the "
+        "same. Correct the id or remove the line.\n"
+    )

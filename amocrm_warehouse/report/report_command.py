@@ -32,11 +32,13 @@ from amocrm_warehouse.models_command import (
     build_from,
     environment,
     limit_memory,
+    notes_on_plans,
+    print_notes,
     projects_of,
 )
-from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
+from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans, sources_without_deals
 from amocrm_warehouse.report import first_screen, notify, workbook
-from amocrm_warehouse.report.answers import days_of_build, people_of
+from amocrm_warehouse.report.answers import days_of_build, people_of, sources_of
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
@@ -129,8 +131,10 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     projects = sorted(kept | {project.lower()})
     with live_line() as line:
         built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
+        built = replace(built, notes=notes_on_plans(plans, database, projects, schema))
         contents = Contents(language=user_language())
         path = report(database, None, failures(database, projects, schema), built, contents, line)
+    print_notes(built)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
     return path
@@ -161,10 +165,13 @@ def main(arguments: list[str] | None = None) -> int:
         help="language of the workbook, the digest and the picture",
     )
     parser.add_argument(
-        "--group", action="append", default=[], help="only the rows of a team, by its name; again for more"
+        "--group", action="append", default=[], help="only the rows of a team, by its name; again for more teams"
     )
     parser.add_argument(
-        "--manager", action="append", default=[], help="only the rows of a user, by name or id; again for more"
+        "--manager",
+        action="append",
+        default=[],
+        help="only the rows of a user, by name or id; again for more users. With --group: of them, those in the team",
     )
     parser.add_argument(
         "--built",
@@ -198,6 +205,9 @@ def main(arguments: list[str] | None = None) -> int:
                 if picture_path:
                     atomic_file.write(picture_path, first_screen.png(run, choice, words, built.unbuilt))
                 text = digest(run, choice, words, built.unbuilt) if options.digest else ""
+                if costs and "deals" not in built.unbuilt:
+                    sources = sources_without_deals(options.costs, costs, sources_of(run))
+                    built = replace(built, notes=(*built.notes, *sources))
                 messages = [message(run, one, options, built.unbuilt) for one in recipients]
             if path:
                 unread = failures(options.db, projects, options.schema)
@@ -206,6 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
         return exit_code(unreadable(error))
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
+    print_notes(built)
     if built.failure:
         print(built.failure, file=sys.stderr)
     if text:
@@ -225,7 +236,7 @@ NOT_SENT = 3
 def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuilt: Collection[str]) -> notify.Message:
     """Returns what a recipient gets: the digest and the picture of their teams and managers, in their language."""
     groups, managers = (one.groups, one.managers) if one.groups or one.managers else (options.group, options.manager)
-    users = people_of(run, list(groups), list(managers)) if groups or managers else None
+    users = people_of(run, groups, managers) if groups or managers else None
     choice = replace(last_months(run), users=users)
     words = Words(one.language or options.language, **days_of_build(run))
     picture = first_screen.png(run, choice, words, unbuilt)
