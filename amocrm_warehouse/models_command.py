@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -281,9 +281,13 @@ def projects_in(names: Iterable[str], schema: str) -> list[str]:
 
 def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]:
     """Builds the models as the options say. Returns the result, and a sentence about it."""
-    # a mistake in the plans is reported before the database is opened
+    # what the files and options tell is reported before the database is opened, and all of it before dbt begins
     plans = read_plans(options.plans) if options.plans else None
+    if options.working_hours is not None:
+        check_working_hours(options.working_hours)
     projects = projects_of(options)
+    if options.time_zone:
+        check_time_zone(options.db, options.time_zone)
     fields = None if options.fields is None else listed(options.fields)
     variables = {"time_zone": options.time_zone, "now": options.now, "raw_schema": options.schema}
     variables |= {"fields": fields, "by": options.by, "working_hours": options.working_hours}
@@ -305,17 +309,57 @@ def notes_on_plans(path: Path | None, database: str, projects: list[str], schema
 
 def people_in(database: str, projects: list[str], schema: str) -> dict[str, set[int] | None]:
     """Returns the ids of each project's users, and of those who are gone but have deals. None: they were not read."""
-    present, found = tables_of(database), dict[str, set[int] | None]()
-    with reading(database) as run:
-        _, [(catalog,)] = run("SELECT current_database()")
-        for project in projects:
-            columns = {table_name(project, "users"): "user_id", table_name(project, "deals"): "responsible_user_id"}
-            if all(f"{schema}.{table}" in present for table in columns):
-                selects = [f'SELECT {name} FROM "{catalog}"."{schema}"."{table}"' for table, name in columns.items()]
-                found[project] = {user for (user,) in run(" UNION ".join(selects))[1]}
-            else:
-                found[project] = None
-    return found
+    columns = {"users": "user_id", "deals": "responsible_user_id"}
+    selects = " UNION ".join(f"SELECT {column} FROM {{{table}}}" for table, column in columns.items())
+    found = {project: rows_of_tables(database, project, schema, selects, columns) for project in projects}
+    return {project: None if rows is None else {user for (user,) in rows} for project, rows in found.items()}
+
+
+def rows_of_tables(
+    database: str, project: str, schema: str, select: str, names: Collection[str]
+) -> list[tuple[Any, ...]] | None:
+    """Runs a SELECT over tables of a project, which it names as `{users}`. Returns None if they cannot be read."""
+    places = {name: table_name(project, name) for name in names}
+    try:
+        if not {f"{schema}.{table}" for table in places.values()} <= tables_of(database):
+            return None
+        with reading(database) as run:
+            _, [(catalog,)] = run("SELECT current_database()")
+            # with the database's name, because a DuckDB file may have the name of the schema
+            quoted = {name: f'"{catalog}"."{schema}"."{table}"' for name, table in places.items()}
+            return run(select.format(**quoted))[1]
+    except DATABASE_ERRORS:
+        return None
+
+
+WORKING_HOURS = re.compile(r"([1-7])(?:-([1-7]))? ([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
+
+
+def check_working_hours(text: str) -> None:
+    """Raises ValueError for working hours that the models would refuse after a third of a build."""
+    for part in text.split(","):
+        found = WORKING_HOURS.fullmatch(part.strip())
+        first, last, *clock = map(int, found.groups("0")) if found else (1, 0, 0, 0, 0, 0)
+        begun, ended = 60 * clock[0] + clock[1], 60 * clock[2] + clock[3]
+        if not begun < ended <= 1440 or 0 < last < first:
+            raise ValueError(
+                f"The working hours “{text}” are not known: write days from 1, which is Monday, to 7 and hours, as in "
+                "1-5 09:00-18:00, 6 10:00-15:00."
+            )
+
+
+def check_time_zone(database: str, zone: str) -> None:
+    """Raises ValueError for a time zone that the database does not know."""
+    try:
+        with reading(database) as run:
+            known = run("SELECT 1 FROM pg_timezone_names() WHERE name = $zone", zone=zone)[1]
+    except DATABASE_ERRORS as error:
+        raise ValueError(f"The database cannot be opened: {why(error)}") from None
+    if not known:
+        raise ValueError(
+            f"The time zone {zone} is not known: write its name as in Europe/Moscow, or leave it out, and the "
+            "account's own is taken."
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:

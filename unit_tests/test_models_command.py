@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -13,6 +14,7 @@ from amocrm_warehouse import models_command
 from amocrm_warehouse.database import MEMORY, MOST_MEMORY, reading
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.models_command import PACKAGE, Built, add_options, limit_memory, main, sentence_of
+from amocrm_warehouse.report import report_command
 
 
 @pytest.fixture
@@ -82,3 +84,66 @@ def test_plans_of_somebody_who_is_not_in_the_account_are_told(
         f"Line 2 of {plans}: the account 1001 has no user 999 and no deal of theirs, and this plan counts all the "
         "same. Correct the id or remove the line.\n"
     )
+
+
+@pytest.mark.parametrize("hours", ["9-18", "1-5 18:00-9:00", "5-1 9:00-18:00", "1-5 9:00-24:30", "8 9:00-10:00", ""])
+def test_working_hours_that_are_none_are_refused_before_anything_is_built(
+    hours: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--to", "nowhere.duckdb", "--working-hours", hours, "--quiet"]) == 2
+    assert capsys.readouterr().err == (
+        f"The working hours “{hours}” are not known: write days from 1, which is Monday, to 7 and hours, as in 1-5 "
+        "09:00-18:00, 6 10:00-15:00.\n"
+    )
+
+
+@pytest.mark.parametrize("hours", ["1-5 09:00-18:00, 6 10:00-15:00", "7 0:00-24:00", "1-1 9:00-9:01"])
+def test_working_hours_are_taken_as_the_models_take_them(hours: str) -> None:
+    models_command.check_working_hours(hours)
+
+
+@pytest.fixture
+def people(file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database of one user. To build models in it fails."""
+
+    def build(*_: Any, **__: Any) -> Built:
+        raise AssertionError("dbt has begun")
+
+    monkeypatch.setattr(models_command, "build", build)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE SCHEMA amocrm")
+        for table, row in {"users": "7 AS user_id, 'Анна Ким' AS name, 1", "groups": "'Розница' AS name, 1"}.items():
+            connection.execute(f"CREATE TABLE amocrm.amocrm_1001_{table} AS SELECT {row} AS group_id")
+    return file
+
+
+def test_an_unknown_time_zone_is_refused_before_anything_is_built(
+    people: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--to", str(people), "--time-zone", "Moscow", "--quiet"]) == 2
+    assert capsys.readouterr().err == (
+        "The time zone Moscow is not known: write its name as in Europe/Moscow, or leave it out, and the account's own "
+        "is taken.\n"
+    )
+    models_command.check_time_zone(str(people), "Europe/Moscow")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--manager", "Пётр Первый"], "There is no manager “Пётр Первый”. There are: Анна Ким.\n"),
+        (["--group", "Рознца"], "There is no group “Рознца”. Did you mean Розница? There are: Розница.\n"),
+    ],
+)
+def test_people_who_are_not_there_are_refused_before_anything_is_built(
+    options: list[str], sentence: str, people: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report_command.main(["--to", str(people), "--quiet", *options]) == 2
+    assert capsys.readouterr().err == sentence
+
+
+def test_people_whose_tables_were_not_read_are_left_to_the_marts(people: Path) -> None:
+    with duckdb.connect(str(people)) as connection:
+        connection.execute("DROP TABLE amocrm.amocrm_1001_groups")
+    with pytest.raises(AssertionError, match="dbt has begun"):
+        report_command.main(["--to", str(people), "--quiet", "--manager", "Пётр Первый"])

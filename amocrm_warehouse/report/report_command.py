@@ -24,6 +24,7 @@ from amocrm_warehouse.database import (
 from amocrm_warehouse.database_address import duckdb_file, is_file
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.known_names import people_named
 from amocrm_warehouse.live_line import SILENT, LiveLine, Step, live_line
 from amocrm_warehouse.models_command import (
     Built,
@@ -35,6 +36,7 @@ from amocrm_warehouse.models_command import (
     notes_on_plans,
     print_notes,
     projects_of,
+    rows_of_tables,
 )
 from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans, sources_without_deals
 from amocrm_warehouse.report import first_screen, notify, workbook
@@ -193,6 +195,8 @@ def main(arguments: list[str] | None = None) -> int:
         picture_path = writable_path(options.db, options.png) if options.png else None
         with live_line(sys.stderr, shown=not options.quiet) as line:
             marts = marts_built_before(options) if options.built else None
+            if not marts:
+                check_people(options, recipients)
             built = built_before(options.db, marts) if marts else build_from(options, line)[0]
             projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
             with reading(options.db, marts=marts) as run:
@@ -227,6 +231,31 @@ def main(arguments: list[str] | None = None) -> int:
     for sentence in not_sent:
         print(sentence, file=sys.stderr)
     return NOT_SENT if not_sent else 2 if built.failure else 0
+
+
+PEOPLE = """
+    SELECT users.user_id, users.name, teams.name FROM {users} AS users
+    LEFT JOIN {groups} AS teams ON teams.group_id = users.group_id
+"""
+
+
+def check_people(options: argparse.Namespace, recipients: Collection[notify.Recipient]) -> None:
+    """Raises ValueError for a group or manager that no account has, before the models are built.
+
+    Where a table of users or groups was not read, the marts decide.
+    """
+    asked = [(options.group, options.manager), *((one.groups, one.managers) for one in recipients)]
+    asked = [(groups, managers) for groups, managers in asked if groups or managers]
+    everybody: list[dict[str, Any]] = []
+    for project in projects_of(options) if asked else ():
+        rows = rows_of_tables(options.db, project, options.schema or SCHEMA, PEOPLE, ("users", "groups"))
+        if rows is None:
+            return
+        everybody += [
+            dict(zip(("project_id", "user_id", "manager", "team"), (project, *row), strict=True)) for row in rows
+        ]
+    for groups, managers in asked:
+        people_named(everybody, groups, managers, team="group")
 
 
 NOT_SENT = 3
