@@ -9,10 +9,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from difflib import get_close_matches
 from typing import Any
 
 from amocrm_warehouse.database import Run
+from amocrm_warehouse.known_names import named, nearest, people_named
 from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.report.answers import answer, select
 from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months
@@ -21,8 +21,6 @@ from amocrm_warehouse.report.page_data import shifted
 MOST_ROWS = 500
 """The most rows of a table in an answer."""
 MOST_KILOBYTES = 400
-NAMED = 60
-"""The most right names that a refusal lists."""
 NEVER = date(9000, 1, 1)
 """Past it a day has no month after it in every database."""
 
@@ -101,7 +99,7 @@ ARGUMENTS: dict[str, Argument] = {
     "project": of_text("One account: its name or its project_id. Without it: all accounts."),
     "pipeline": of_text("One pipeline: its name or its id."),
     "manager": of_text("One user: the name or the id."),
-    "team": of_text("The users of one team (group), by its name."),
+    "team": of_text("The users of one team (group), by its name. With manager: this manager, who must be in the team."),
     "source": of_text("Deals of one source, by its name: the source in amoCRM, or else the UTM source."),
     "period": of_text(
         f"The days to count, by name: {', '.join(PERIODS)}; or a year 2026, a quarter 2026-Q3, a month 2026-09. "
@@ -136,15 +134,6 @@ ARGUMENTS: dict[str, Argument] = {
         whole(1, MOST_KILOBYTES),
     ),
 }
-
-
-def nearest(given: str, names: Iterable[str]) -> str:
-    """Returns a sentence with the most similar name, or nothing."""
-    by_lower = {name.casefold(): name for name in names}
-    found = get_close_matches(given.casefold(), by_lower, 1, 0.6)
-    starts = [name for lower, name in by_lower.items() if given.casefold() in lower or lower in given.casefold()]
-    close = [by_lower[found[0]]] if found else starts[:1]
-    return f" Did you mean {close[0]}?" if close else ""
 
 
 def read_arguments(tool: str, takes: Iterable[str], needs: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,7 +185,7 @@ class Chosen:
 
 
 def chosen(run: Run, values: Mapping[str, Any]) -> Chosen:
-    """Returns the choice that the arguments name. Raises Refused for a name that no account has."""
+    """Returns the choice that the arguments name. Raises ValueError for a name that no account has."""
     everything = last_months(run)
     accounts = answer(run, "accounts", everything).dicts()
     if "project" in values:
@@ -209,32 +198,21 @@ def chosen(run: Run, values: Mapping[str, Any]) -> Chosen:
         own = named("pipeline", values["pipeline"], rows, ("pipeline_id", "pipeline_name"))
         pipelines = frozenset((row["project_id"], row["pipeline_id"]) for row in own)
         found.filters["pipeline"] = sorted({f"{row['pipeline_name']} ({row['pipeline_id']})" for row in own})
-    for kind, columns in (("manager", ("user_id", "manager")), ("team", ("team",))):
-        if kind in values:
-            rows = select(run, QUERIES["everybody"], found.choice).dicts()
-            rows = [row for row in rows if row[columns[-1]]]
-            own = named(kind, values[kind], rows, columns)
-            ids = frozenset((row["project_id"], row["user_id"]) for row in own)
-            users = ids if users is None else users & ids
-            shown = {f"{row['manager']} ({row['user_id']})" for row in own} if kind == "manager" else {own[0]["team"]}
-            found.filters[kind] = sorted(shown)
+    if "manager" in values or "team" in values:
+        rows = select(run, QUERIES["everybody"], found.choice).dicts()
+        teams, managers = ([values[name]] if name in values else [] for name in ("team", "manager"))
+        users = people_named(rows, teams, managers)
+        own = [row for row in rows if (row["project_id"], row["user_id"]) in users]
+        if managers:
+            found.filters["manager"] = sorted({f"{row['manager']} ({row['user_id']})" for row in own})
+        if teams:
+            found.filters["team"] = sorted({row["team"] for row in own})
     source = None
     if "source" in values:
         rows = select(run, QUERIES["source_names"], found.choice).dicts()
         source = found.filters["source"] = named("source", values["source"], rows, ("source",))[0]["source"]
     found.choice = Choice(days, pipelines, users, source)
     return found
-
-
-def named(kind: str, given: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Returns the rows with this id or name, whatever the case of its letters. Raises Refused if there is none."""
-    found = [row for row in rows if any(str(row[one]).casefold() == given.casefold() for one in columns if row[one])]
-    if found:
-        return found
-    names = list(dict.fromkeys(str(row[columns[-1]] or row[columns[0]]) for row in rows))
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    there = f"There are: {', '.join(names[:NAMED])}{more}." if names else "There is none at all."
-    raise Refused(f"There is no {kind} “{given}”.{nearest(given, names)} {there}")
 
 
 def one_period(values: Mapping[str, Any], usual: Days) -> Days:

@@ -29,8 +29,9 @@ from amocrm_warehouse.database import DATABASE_ERRORS, reading
 from amocrm_warehouse.database_address import add_database, without_password
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.mcp_answers import reply, text_of
-from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused, nearest
+from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused
 from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS, Tool, costs
 from amocrm_warehouse.models_command import environment
 from amocrm_warehouse.plans_and_costs import COSTS, read_costs

@@ -11,10 +11,11 @@ from statistics import median
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.mcp_arguments import Refused, nearest
+from amocrm_warehouse.known_names import nearest
+from amocrm_warehouse.mcp_arguments import Refused
 from amocrm_warehouse.mcp_queries import AGES, QUERIES
 from amocrm_warehouse.models_command import PACKAGE
-from amocrm_warehouse.report.answers import ANSWERS, FIGURES, select
+from amocrm_warehouse.report.answers import ANSWERS, FIGURES, MOVES, select
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import days_left, needed_a_day, rounded
 from amocrm_warehouse.report.metrics import METRICS
@@ -267,6 +268,12 @@ def causes(ask: Asking) -> list[Row]:
                 "of_number_of_sales": Decimal(round(of_number)), "of_average_sale": change - Decimal(round(of_number)),
             })  # fmt: skip
     return found
+
+
+def moved(ask: Asking) -> list[Row]:
+    """Returns the moves of the open money, without pipelines and managers that had none."""
+    names = (*MOVES, "at_start", "at_end")
+    return [row for row in ask.rows("moved") if any(row[name] for name in names) or row["at_start"] is None]
 
 
 def returns(costs: list[list[str]]) -> Callable[[Asking], list[Row]]:

@@ -148,7 +148,8 @@ TOOLS: dict[str, Tool] = {
         "What became of the open money between the start and the end of the days, by pipeline and manager: at_start + "
         "came_new + came_back + priced + grew + moved_in - shrank - moved_out - left_won - left_lost - left_deleted "
         "= at_end.",
-        {"moved": "moved"}, ("pipeline", *OF_PEOPLE), "the day of each change, by whole months that the days touch",
+        {"moved": shapes.moved}, ("pipeline", *OF_PEOPLE),
+        "the day of each change, by whole months that the days touch",
         notes=("left_won are deals that were won then, with their budgets of that moment, also if they were opened "
                "again later: it may differ from the sales.",
                "priced are budgets given to open deals that had none; deals often come without one.",
@@ -309,8 +310,10 @@ SQL_TOOLS: dict[str, Tool] = {
         {"tables": shapes.schema}, ("table",), rows=500,
     ),
     "sql": Tool(
-        "One SELECT over the schemas amocrm_marts and amocrm_staging, for what no other tool answers. It can write "
-        "nothing and takes twenty seconds at most. schema has the columns. Never add up money of several currencies.",
+        "One SELECT over the schemas amocrm_marts and amocrm_staging, and over any other table that this user of the "
+        "database may read, as amocrm.amocrm_1001_deals; for what no other tool answers. It can "
+        "write nothing, joins no texts and takes twenty seconds at most. schema has the columns of the marts and of "
+        "staging. Never add up money of several currencies.",
         {"rows": shapes.selected}, ("select",), needs=("select",), is_counted=False,
         notes=("These rows are of the whole statement: none of the rules of the other tools was applied. Deleted deals "
                "have is_deleted, sales belong to closer_id, months are by closed_at_local.",),

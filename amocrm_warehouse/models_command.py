@@ -10,9 +10,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
 from importlib.metadata import version
@@ -20,12 +20,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from amocrm_warehouse.database import DATABASE_ERRORS, MEMORY, MOST_MEMORY, check_writable, tables, tables_of
+from amocrm_warehouse.database import DATABASE_ERRORS, MEMORY, MOST_MEMORY, check_writable, reading, tables, tables_of
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
 from amocrm_warehouse.database_errors import MORE_MEMORY, OUT_OF_MEMORY, why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
-from amocrm_warehouse.plans_and_costs import PLANS, read_plans, write_plans
+from amocrm_warehouse.plans_and_costs import PLANS, read_plans, strangers_of_plans, write_plans
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import own_folder
 from source_amocrm import atomic_file
@@ -44,6 +44,8 @@ class Built:
     """Models that failed, or whose test failed, or that are made of such models: the reason by model."""
     failure: str = ""
     """One sentence about the models that failed."""
+    notes: tuple[str, ...] = ()
+    """Sentences about plans of accounts and users that are not there."""
 
 
 def build(
@@ -279,15 +281,85 @@ def projects_in(names: Iterable[str], schema: str) -> list[str]:
 
 def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]:
     """Builds the models as the options say. Returns the result, and a sentence about it."""
-    # a mistake in the plans is reported before the database is opened
+    # what the files and options tell is reported before the database is opened, and all of it before dbt begins
     plans = read_plans(options.plans) if options.plans else None
+    if options.working_hours is not None:
+        check_working_hours(options.working_hours)
     projects = projects_of(options)
+    if options.time_zone:
+        check_time_zone(options.db, options.time_zone)
     fields = None if options.fields is None else listed(options.fields)
     variables = {"time_zone": options.time_zone, "now": options.now, "raw_schema": options.schema}
     variables |= {"fields": fields, "by": options.by, "working_hours": options.working_hours}
     built = build(options.db, projects, plans=plans, line=line, **variables)
+    built = replace(built, notes=notes_on_plans(options.plans, options.db, projects, options.schema or SCHEMA))
     names, where = ", ".join(projects), without_password(options.db)
     return built, f"{built.count} models of the projects {names} are in {where}, the marts in the schema amocrm_marts."
+
+
+def print_notes(built: Built) -> None:
+    for note in built.notes:
+        print(note, file=sys.stderr)
+
+
+def notes_on_plans(path: Path | None, database: str, projects: list[str], schema: str) -> tuple[str, ...]:
+    """Returns a sentence for each account and user that the file plans for, and that is not in the tables."""
+    return tuple(strangers_of_plans(path, people_in(database, projects, schema))) if path else ()
+
+
+def people_in(database: str, projects: list[str], schema: str) -> dict[str, set[int] | None]:
+    """Returns the ids of each project's users, and of those who are gone but have deals. None: they were not read."""
+    columns = {"users": "user_id", "deals": "responsible_user_id"}
+    selects = " UNION ".join(f"SELECT {column} FROM {{{table}}}" for table, column in columns.items())
+    found = {project: rows_of_tables(database, project, schema, selects, columns) for project in projects}
+    return {project: None if rows is None else {user for (user,) in rows} for project, rows in found.items()}
+
+
+def rows_of_tables(
+    database: str, project: str, schema: str, select: str, names: Collection[str]
+) -> list[tuple[Any, ...]] | None:
+    """Runs a SELECT over tables of a project, which it names as `{users}`. Returns None if they cannot be read."""
+    places = {name: table_name(project, name) for name in names}
+    try:
+        if not {f"{schema}.{table}" for table in places.values()} <= tables_of(database):
+            return None
+        with reading(database) as run:
+            _, [(catalog,)] = run("SELECT current_database()")
+            # with the database's name, because a DuckDB file may have the name of the schema
+            quoted = {name: f'"{catalog}"."{schema}"."{table}"' for name, table in places.items()}
+            return run(select.format(**quoted))[1]
+    except DATABASE_ERRORS:
+        return None
+
+
+WORKING_HOURS = re.compile(r"([1-7])(?:-([1-7]))? ([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
+
+
+def check_working_hours(text: str) -> None:
+    """Raises ValueError for working hours that the models would refuse after a third of a build."""
+    for part in text.split(","):
+        found = WORKING_HOURS.fullmatch(part.strip())
+        first, last, *clock = map(int, found.groups("0")) if found else (1, 0, 0, 0, 0, 0)
+        begun, ended = 60 * clock[0] + clock[1], 60 * clock[2] + clock[3]
+        if not begun < ended <= 1440 or 0 < last < first:
+            raise ValueError(
+                f"The working hours “{text}” are not known: write days from 1, which is Monday, to 7 and hours, as in "
+                "1-5 09:00-18:00, 6 10:00-15:00."
+            )
+
+
+def check_time_zone(database: str, zone: str) -> None:
+    """Raises ValueError for a time zone that the database does not know."""
+    try:
+        with reading(database) as run:
+            known = run("SELECT 1 FROM pg_timezone_names() WHERE name = $zone", zone=zone)[1]
+    except DATABASE_ERRORS as error:
+        raise ValueError(f"The database cannot be opened: {why(error)}") from None
+    if not known:
+        raise ValueError(
+            f"The time zone {zone} is not known: write its name as in Europe/Moscow, or leave it out, and the "
+            "account's own is taken."
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -302,6 +374,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     print(sentence)
+    print_notes(built)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
     return 2 if built.unbuilt else 0

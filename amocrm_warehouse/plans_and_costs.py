@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.spreadsheet import SEPARATORS, lines
 
 AMOUNT = re.compile(r"(-?) ?(?:(\d+)|(\d{1,3}([ ',.])\d{3}(?:\4\d{3})*))(?:(?!\4)[.,](\d+))?", re.ASCII)
@@ -27,6 +28,35 @@ def read_plans(path: Path) -> list[list[str]]:
 def read_costs(path: Path) -> list[list[str]]:
     """Returns rows with the columns of COSTS. Raises ValueError as read_plans does."""
     return read_rows(path, COSTS, 2, "is of the same month and source")
+
+
+def strangers_of_plans(path: Path, people: Mapping[str, Collection[int] | None]) -> list[str]:
+    """Returns a sentence for each account, and for each user of an account, that a file plans for and nobody knows.
+
+    `people`: the ids of the users of each account whose models are built, by project; None if they were not read.
+    """
+    _, [_, *numbered] = lines(path)
+    first: dict[tuple[str, str], int] = {}
+    for (number, _), (project, _, user, _) in zip(numbered, read_plans(path), strict=True):
+        first.setdefault((project, user if project in people else ""), number)
+    return [
+        f"Line {number} of {path}: the account {project} has no user {user} and no deal of theirs, and this plan "
+        "counts all the same. Correct the id or remove the line."
+        if user
+        else f"Line {number} of {path}: the account {project} is not among those whose models are built "
+        f"({', '.join(people)}), so its plans are left out."
+        for (project, user), number in first.items()
+        if not user or ((known := people[project]) is not None and int(user) not in known)
+    ]
+
+
+def sources_without_deals(path: Path, costs: Iterable[list[str]], known: Collection[str]) -> list[str]:
+    """Returns a sentence for each source in the lines of a file of costs that is not `known` by a deal."""
+    return [
+        f"{path}: no deal has the source “{source}”, so its costs stand alone.{nearest(source, known)}"
+        for source in dict.fromkeys(source for _, source, _ in costs if source)
+        if source not in known
+    ]
 
 
 def read_rows(path: Path, columns: Mapping[str, Callable[[str], Any]], key: int, same: str) -> list[list[str]]:

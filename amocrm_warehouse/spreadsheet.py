@@ -25,6 +25,8 @@ def lines(path: Path) -> tuple[str, list[Line]]:
     try:
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise ValueError(f"There is no file {path.resolve()}. Correct its path.") from None
     except OSError as error:
         raise ValueError(f"The file {path} cannot be read: {error.strerror}.") from None
     workbook = content.startswith(WORKBOOKS)

@@ -137,6 +137,11 @@ def _check_tokens(tokens: list[Token]) -> None:
     """The token before each open parenthesis."""
     for earlier, before, token in zip([_NO, _NO, *tokens], [_NO, *tokens], tokens, strict=False):
         if token.kind == "sign" and token.text not in _SIGNS:
+            if token.text == "|":
+                raise RefusedStatement(
+                    "“|” is not taken: texts are not joined here, because each joining can double them. Select each "
+                    "text as a column."
+                )
             signs = " ".join(sorted(_SIGNS))
             raise RefusedStatement(f"“{token.text}” is not taken: there are names, numbers, 'texts' and {signs} only.")
         if token.kind == "name" and token.word.startswith("pg_"):

@@ -316,7 +316,12 @@ def test_no_row_of_another_is_in_the_report_of_one_manager_or_one_team(
     choice = expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 31), users=own)
     check_answers(tables_of(folder / f"{name}.xlsx"), choice)
     lines = (folder / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    assert lines[:9] == twelve_lines(known, own)
+    head, *rest = twelve_lines(known, own)
+    people = boss(known) if name == "manager" else TEAM
+    account, _, what = head.partition(": ")
+    assert lines[:9] == [f"{account}, {people}: {what}", *rest]
+    assert f"{account}, {people}" in {row[0] for row in sheets(folder / f"{name}.xlsx")["Definitions"] if row}
+    assert f"<h1>{account}, {people}</h1>" in (folder / f"{name}.html").read_text(encoding="utf-8")
     assert "forecast" not in tables_of(folder / f"{name}.xlsx")
 
     cells = [cell for sheet in sheets(folder / f"{name}.xlsx").values() for row in sheet for cell in row]

@@ -186,10 +186,10 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, bucket: dict[str, str
         "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL for another service than "
         "Amazon's.\n"
     )
-    for address in ("file://srv/lake", "s3:///lake", "s3://key:secret@bucket/lake", "s3://bucket/lake?region=x"):
+    for address in ("file:///srv/lake?x=1", "s3:///lake", "s3://key:secret@bucket/lake", "s3://bucket/lake?region=x"):
         assert refused(source, address) == how
     assert refused(source, "s4://lake") == (
-        "publish writes to no “s4”. It writes to postgresql, mysql, clickhouse, file, s3.\n"
+        "publish writes to no “s4”. It writes to postgresql://…, mysql://…, clickhouse://…, file://…, s3://….\n"
     )
     (tmp_path / "file").write_text("mine")
     assert refused(source, f"file://{tmp_path}/file/lake").startswith(f"The lake file://{tmp_path}/file/lake did not t")

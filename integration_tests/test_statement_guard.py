@@ -59,7 +59,8 @@ BAD = {
     "select string_agg(name, '') from public.sales": "The function string_agg is not offered here.",
     "select * from generate_series(1, 1000000000)": "The function generate_series is not offered here.",
     "select list(id) from public.sales": "The function list is not offered here.",
-    "select name || name from public.sales": "“|” is not taken",
+    "select name || name from public.sales": "“|” is not taken: texts are not joined here, because each joining can "
+    "double them. Select each text as a column.",
     "select [name, name] from public.sales": "“[” is not taken",
     "select sales::text from public.sales": "No value is cast to text here",
     "select cast(sales as varchar) from public.sales": "No value is cast to varchar here",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from amocrm_warehouse import mcp_shapes
 from amocrm_warehouse.mcp_answers import compared_with, coverage, fitted, plain_row, size
 from amocrm_warehouse.mcp_arguments import Chosen, Refused
-from amocrm_warehouse.mcp_tools import TOOLS
+from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS
+from amocrm_warehouse.report.answers import MOVES
 from amocrm_warehouse.report.choice import Choice, Days, last_months
 
 MIDNIGHT = datetime(2026, 12, 31, 20, 30)
@@ -87,3 +90,18 @@ def test_an_answer_fits_and_says_how_much_of_it_is_shown() -> None:
     assert answer["covers"]["cut"] == "Cut to 40 KB: ask for more kilobytes, or for less."
     assert answer["cards"] == rows[: len(answer["cards"])]
     assert "cut" not in fitted({}, {"managers": few}, {"managers": 1}, 40_000)["covers"]
+
+
+def test_who_had_no_open_money_is_not_among_the_moves() -> None:
+    """Where changes of budgets were not read, nobody knows what moved: such a row stays."""
+    nothing = dict.fromkeys((*MOVES, "at_start", "at_end"), Decimal(0)) | {"manager": None}
+    moved, unknown = nothing | {"left_lost": Decimal(5), "came_new": Decimal(5)}, dict.fromkeys(nothing)
+    ask: Any = SimpleNamespace(rows=lambda name: {"moved": [nothing, moved, unknown]}[name])
+    assert mcp_shapes.moved(ask) == [moved, unknown]
+
+
+def test_sql_says_all_that_it_reads() -> None:
+    assert SQL_TOOLS["sql"].about.startswith(
+        "One SELECT over the schemas amocrm_marts and amocrm_staging, and over any other table that this user of the "
+        "database may read, as amocrm.amocrm_1001_deals; "
+    )

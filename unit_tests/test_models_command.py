@@ -1,17 +1,20 @@
-"""The limit of DuckDB's memory: `--memory` sets it for the connections of the report and for those of dbt."""
+"""The limit of DuckDB's memory, for the report and for dbt; and what is said about a file of plans."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 import yaml
 
+from amocrm_warehouse import models_command
 from amocrm_warehouse.database import MEMORY, MOST_MEMORY, reading
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.models_command import PACKAGE, add_options, limit_memory, sentence_of
+from amocrm_warehouse.models_command import PACKAGE, Built, add_options, limit_memory, main, sentence_of
+from amocrm_warehouse.report import report_command
 
 
 @pytest.fixture
@@ -59,3 +62,88 @@ def test_too_little_memory_is_told_with_the_option_that_gives_more(file: Path) -
             connection.execute("CREATE TABLE t AS SELECT range AS id, repeat('x', 1000) AS name FROM range(100000)")
     said = "DuckDB needs more memory than it may take. Give it more, as with --memory 4GB."
     assert why(error.value) == sentence_of(f"Runtime Error in model deals\n  {error.value}") == said
+
+
+def test_plans_of_somebody_who_is_not_in_the_account_are_told(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A user who is gone and has deals is no stranger; of an account without a table of users nobody knows."""
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE SCHEMA amocrm")
+        for table, column, user in (("users", "user_id", 7), ("deals", "responsible_user_id", 8)):
+            connection.execute(f"CREATE TABLE amocrm.amocrm_1001_{table} AS SELECT {user} AS {column}")
+        connection.execute("CREATE TABLE amocrm.amocrm_1003_deals AS SELECT 8 AS responsible_user_id")
+    plans = tmp_path / "plans.csv"
+    lines = [f"{project},2026-11-01,{user},5" for project, user in ((1001, 999), (1001, 7), (1001, 8), (1003, 999))]
+    plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines]), encoding="utf-8")
+    monkeypatch.setattr(models_command, "build", lambda *_, **__: Built(5, {}))
+    assert main(["--to", str(file), "--plans", str(plans), "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"5 models of the projects 1001, 1003 are in {file}, the marts in the schema amocrm_marts.\n"
+    assert said.err == (
+        f"Line 2 of {plans}: the account 1001 has no user 999 and no deal of theirs, and this plan counts all the "
+        "same. Correct the id or remove the line.\n"
+    )
+
+
+@pytest.mark.parametrize("hours", ["9-18", "1-5 18:00-9:00", "5-1 9:00-18:00", "1-5 9:00-24:30", "8 9:00-10:00", ""])
+def test_working_hours_that_are_none_are_refused_before_anything_is_built(
+    hours: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--to", "nowhere.duckdb", "--working-hours", hours, "--quiet"]) == 2
+    assert capsys.readouterr().err == (
+        f"The working hours “{hours}” are not known: write days from 1, which is Monday, to 7 and hours, as in 1-5 "
+        "09:00-18:00, 6 10:00-15:00.\n"
+    )
+
+
+@pytest.mark.parametrize("hours", ["1-5 09:00-18:00, 6 10:00-15:00", "7 0:00-24:00", "1-1 9:00-9:01"])
+def test_working_hours_are_taken_as_the_models_take_them(hours: str) -> None:
+    models_command.check_working_hours(hours)
+
+
+@pytest.fixture
+def people(file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A database of one user. To build models in it fails."""
+
+    def build(*_: Any, **__: Any) -> Built:
+        raise AssertionError("dbt has begun")
+
+    monkeypatch.setattr(models_command, "build", build)
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("CREATE SCHEMA amocrm")
+        for table, row in {"users": "7 AS user_id, 'Анна Ким' AS name, 1", "groups": "'Розница' AS name, 1"}.items():
+            connection.execute(f"CREATE TABLE amocrm.amocrm_1001_{table} AS SELECT {row} AS group_id")
+    return file
+
+
+def test_an_unknown_time_zone_is_refused_before_anything_is_built(
+    people: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--to", str(people), "--time-zone", "Moscow", "--quiet"]) == 2
+    assert capsys.readouterr().err == (
+        "The time zone Moscow is not known: write its name as in Europe/Moscow, or leave it out, and the account's own "
+        "is taken.\n"
+    )
+    models_command.check_time_zone(str(people), "Europe/Moscow")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--manager", "Пётр Первый"], "There is no manager “Пётр Первый”. There are: Анна Ким.\n"),
+        (["--group", "Рознца"], "There is no group “Рознца”. Did you mean Розница? There are: Розница.\n"),
+    ],
+)
+def test_people_who_are_not_there_are_refused_before_anything_is_built(
+    options: list[str], sentence: str, people: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report_command.main(["--to", str(people), "--quiet", *options]) == 2
+    assert capsys.readouterr().err == sentence
+
+
+def test_people_whose_tables_were_not_read_are_left_to_the_marts(people: Path) -> None:
+    with duckdb.connect(str(people)) as connection:
+        connection.execute("DROP TABLE amocrm.amocrm_1001_groups")
+    with pytest.raises(AssertionError, match="dbt has begun"):
+        report_command.main(["--to", str(people), "--quiet", "--manager", "Пётр Первый"])

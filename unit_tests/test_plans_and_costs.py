@@ -13,7 +13,7 @@ import pytest
 import xlsxwriter
 
 from amocrm_warehouse import spreadsheet
-from amocrm_warehouse.plans_and_costs import read_costs, read_plans
+from amocrm_warehouse.plans_and_costs import read_costs, read_plans, sources_without_deals, strangers_of_plans
 
 HEAD = "project_id;month;responsible_user_id;plan"
 COSTS = "month,source,cost"
@@ -180,3 +180,34 @@ def test_a_large_file_is_one_sentence(tmp_path: Path, make: Callable[[Path], Non
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=rf"^The file {tmp_path} cannot be read: Is a directory\.$"):
         read_costs(tmp_path)
+
+
+def test_plans_of_accounts_and_users_that_are_not_there_are_named(tmp_path: Path) -> None:
+    """Each once, by its first line; where the users were not read, nobody knows."""
+    path = tmp_path / "plans.csv"
+    plans = ["1001;2026-11-01;999;5", "1001;2026-11-01;7;5", "", "1001;2026-12-01;999;5", "1003;2026-11-01;8;5",
+             "1002;2026-11-01;999;5", "1002;2026-12-01;999;5", "1003;2026-11-01;9;5"]  # fmt: skip
+    path.write_text("\n".join([HEAD, *plans]), encoding="utf-8")
+    assert strangers_of_plans(path, {"1001": {7}, "1003": None}) == [
+        f"Line 2 of {path}: the account 1001 has no user 999 and no deal of theirs, and this plan counts all the same. "
+        "Correct the id or remove the line.",
+        f"Line 7 of {path}: the account 1002 is not among those whose models are built (1001, 1003), so its plans are "
+        "left out.",
+    ]
+    assert strangers_of_plans(path, {"1001": {7, 999}, "1002": {999}, "1003": {8, 9}}) == []
+
+
+def test_a_source_that_no_deal_has_is_named_with_the_nearest(tmp_path: Path) -> None:
+    costs = [["2026-11-01", source, "5"] for source in ("Авит", "Сайт", "", "Радио")]
+    costs.append(["2026-12-01", "Авит", "5"])
+    path = tmp_path / "costs.csv"
+    assert sources_without_deals(path, costs, {"Авито", "Сайт"}) == [
+        f"{path}: no deal has the source “Авит”, so its costs stand alone. Did you mean Авито?",
+        f"{path}: no deal has the source “Радио”, so its costs stand alone.",
+    ]
+
+
+def test_a_file_that_is_not_there_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=rf"^There is no file {tmp_path}/nofile\.csv\. Correct its path\.$"):
+        read_costs(Path("nofile.csv"))

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm import errors
-from source_amocrm.http.error_handler import classify
+from source_amocrm.auth import SignIn
+from source_amocrm.http.backoff import RetryPolicy
+from source_amocrm.http.error_handler import AmocrmErrorHandler, classify
 from source_amocrm.http.refusals import API, CODE, DRIVE, REFRESH, Rules
 from source_amocrm.http.reply import Reply, ReplyKind
 from testing.http_tools import explained, reply
@@ -608,6 +610,14 @@ def test_the_internal_message_is_technical() -> None:
     assert explained(classify(lost), lost).internal_message == (
         "/api/v4/leads at example.amocrm.ru: connection lost. ConnectionError"
     )
+
+
+def test_a_connection_that_fails_names_the_host_that_was_asked() -> None:
+    """With api_base_url this is another host than the account's, which an answer is still about."""
+    handler = AmocrmErrorHandler(RetryPolicy(), SignIn("http://127.0.0.1:37185", "example.amocrm.ru"), API)
+    refused, unknown = reply(None, kind=ReplyKind.REFUSED), reply(401)
+    assert str(handler.error(classify(refused), refused)).startswith("127.0.0.1:37185 does not accept connections. ")
+    assert "at example.amocrm.ru" in str(handler.error(classify(unknown), unknown))
 
 
 def test_without_an_account_id_the_error_says_where_to_find_it() -> None:

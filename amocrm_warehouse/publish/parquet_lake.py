@@ -36,7 +36,12 @@ class ParquetLake:
     def __init__(self, address: str) -> None:
         self._shown = without_password(address)
         parts = urlsplit(address)
-        if parts.query or parts.fragment or "@" in parts.netloc or (parts.scheme == "file") == bool(parts.netloc):
+        if parts.scheme == "file" and parts.netloc:
+            raise ValueError(
+                f"The folder of a lake is written with three slashes, from the root. Did you mean file:///"
+                f"{without_password(parts.netloc + parts.path)}?"
+            )
+        if parts.query or parts.fragment or "@" in parts.netloc or (parts.scheme == "s3" and not parts.netloc):
             raise ValueError(
                 "A lake is written file:///folder or s3://bucket/folder. The keys of a bucket come by the environment: "
                 "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL for another service than "
@@ -48,7 +53,7 @@ class ParquetLake:
             if parts.scheme == "file"
             else fs.S3FileSystem(
                 region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1",
-                endpoint_override=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
+                endpoint_override=_endpoint(),
             )
         )
 
@@ -111,6 +116,11 @@ class ParquetLake:
         advice = known.get(getattr(error, "errno", None) or 0) or next(
             (advice for words, advice in S3_ADVICE.items() if words in said), f"{said}."
         )
+        if isinstance(self._files, fs.S3FileSystem):
+            if "NETWORK_CONNECTION" in said and not _endpoint():
+                advice = "Amazon does not answer. Set AWS_ENDPOINT_URL if the bucket is of another service."
+            if not os.environ.get("AWS_ACCESS_KEY_ID"):
+                advice += " The keys are not set: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         return f"The lake {self._shown} did not take the tables: {advice} Files that were there stay readable."
 
 
@@ -128,6 +138,10 @@ S3_ADVICE = {
     "NETWORK_CONNECTION": "The service does not answer. Correct AWS_ENDPOINT_URL, or try again later.",
 }
 """What is said about an error of S3, by words of its message."""
+
+
+def _endpoint() -> str | None:
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
 def _field(column: Column) -> pa.Field:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from amocrm_warehouse.database import DATABASE_ERRORS
-from amocrm_warehouse.database_address import DEFAULT, listed, remembered, without_password
+from amocrm_warehouse.database_address import DEFAULT, duckdb_file, listed, remembered, without_password
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.hidden_modules import without_heavy_modules
 from amocrm_warehouse.interrupt import exit_code, stopped_means
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         dest="source",
         type=remembered,
         metavar="URL",
-        default=os.environ.get("DB") or DEFAULT,
+        default=os.environ.get("DB"),
         help=f"the database in which the models are built; by default DB in the environment, then {DEFAULT}",
     )
     parser.add_argument(
@@ -88,7 +88,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--schema", default=SCHEMA, help=f"marts go into SCHEMA_marts, tables into SCHEMA; {SCHEMA} by default"
     )
-    parser.add_argument("--dataset", default=SCHEMA, help=f"the schema of the tables in --from; {SCHEMA} by default")
+    parser.add_argument(
+        "--dataset", help=f"with {TABLES} in --only: the schema of the tables in --from; {SCHEMA} by default"
+    )
     parser.add_argument("--language", choices=LANGUAGES, default=LANGUAGES[0], help="of the columns' descriptions")
     parser.add_argument("--quiet", action="store_true", help="say nothing about how far it is")
     options = parser.parse_args(arguments)
@@ -98,15 +100,26 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(
                 "Name the warehouse: --to postgresql://user@host:port/name, or PUBLISH_TO in the environment."
             )
+        only = listed(options.only) or [MARTS]
+        if options.dataset and TABLES not in only:
+            raise ValueError(
+                f"--dataset names the schema of the account's tables, and --only {','.join(only)} takes none of them. "
+                f"Leave out --dataset, or add {TABLES} to --only."
+            )
+        if not options.source and not (default := duckdb_file(DEFAULT)).exists():
+            raise ValueError(
+                f"There is no DuckDB file {default}, which publish reads by default. Name the database in which the "
+                "models are built: --from duckdb:///file.duckdb, or DB in the environment."
+            )
         needed = ["sqlalchemy"] if options.to.startswith(("mysql", "mariadb")) else []
         with without_heavy_modules(*needed), live_line(sys.stderr, shown=not options.quiet) as line:
             published = publish(
-                options.source,
+                options.source or DEFAULT,
                 options.to,
                 projects=listed(options.project),
-                only=listed(options.only) or [MARTS],
+                only=only,
                 schema=options.schema,
-                dataset=options.dataset,
+                dataset=options.dataset or SCHEMA,
                 language=options.language,
                 line=line,
             )

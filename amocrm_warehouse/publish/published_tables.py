@@ -159,7 +159,13 @@ class Source:
             if name == MARTS:
                 marts.update(self._marts)
             elif name == TABLES:
-                tables += self._connectors_tables(project, schema, language)
+                own = [*self._connectors_tables(project, schema, language)]
+                if not own:
+                    raise ValueError(
+                        f"There are no tables {table_name(project)}… in the schema {self._dataset} of this database. "
+                        "Name their schema with --dataset, or publish the marts alone."
+                    )
+                tables += own
             elif name in self._marts:
                 marts.add(name)
             else:

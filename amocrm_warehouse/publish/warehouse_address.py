@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amocrm_warehouse.database_address import postgres_url
@@ -43,5 +44,14 @@ def warehouse(address: str) -> SqlWarehouse | ClickhouseWarehouse | ParquetLake:
 
         return ParquetLake(address)
     nearest = get_close_matches(scheme, KINDS, 1)
-    hint = f" Did you mean {nearest[0]}://…?" if nearest else ""
-    raise ValueError(f"publish writes to no “{scheme or address}”.{hint} It writes to {', '.join(KINDS)}.")
+    hint = (
+        f"Did you mean {nearest[0]}://…?"
+        if nearest
+        else ""
+        if scheme
+        else f"A folder is written {Path(address).resolve().as_uri()}."
+    )
+    raise ValueError(
+        f"publish writes to no “{scheme or address}”. {f'{hint} ' if hint else ''}It writes to "
+        f"{', '.join(f'{kind}://…' for kind in KINDS)}."
+    )

@@ -8,11 +8,12 @@ the same marts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from amocrm_warehouse.database import Run
+from amocrm_warehouse.known_names import people_named
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.metrics import METRICS, ROWS, column, join_deals, total, totals
 from amocrm_warehouse.report.page_queries import REASONS
@@ -475,24 +476,14 @@ def days_of_build(run: Run) -> dict[str, int]:
     return dict(zip(names, map(int, found), strict=True))
 
 
-def people_of(run: Run, groups: Iterable[str], managers: Iterable[str]) -> frozenset[tuple[str, int]]:
-    """Returns (project, user id) of the users in the groups, and of the managers, who are named by name or id.
+def people_of(run: Run, groups: Collection[str], managers: Collection[str]) -> frozenset[tuple[str, int]]:
+    """Returns (project, user id) of the users who are in one of the groups and are one of the managers.
 
-    Raises ValueError for a group or a manager whom no account has.
+    An empty list limits nothing. Raises ValueError for a group or a manager whom no account has, and if nobody is left.
     """
-    found = set()
-    everybody = answer(run, "people", last_months(run)).dicts()
-    for kind, names in (("team", groups), ("manager", managers)):
-        for name in names:
-            own = {
-                (row["project_id"], row["user_id"])
-                for row in everybody
-                if row[kind] == name or (kind == "manager" and str(row["user_id"]) == name)
-            }
-            if not own:
-                known = ", ".join(sorted({row[kind] for row in everybody if row[kind]}))
-                raise ValueError(
-                    f"There is no {'group' if kind == 'team' else 'manager'} “{name}”. There are: {known}."
-                )
-            found |= own
-    return frozenset(found)
+    return people_named(answer(run, "people", last_months(run)).dicts(), groups, managers, team="group")
+
+
+def sources_of(run: Run) -> set[str]:
+    """Returns the sources that deals have."""
+    return {source for (source,) in run(f"select distinct {SOURCE} from amocrm_marts.deals as deals")[1] if source}

@@ -24,6 +24,7 @@ from amocrm_warehouse.database import (
 from amocrm_warehouse.database_address import duckdb_file, is_file
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.known_names import people_named
 from amocrm_warehouse.live_line import SILENT, LiveLine, Step, live_line
 from amocrm_warehouse.models_command import (
     Built,
@@ -32,11 +33,14 @@ from amocrm_warehouse.models_command import (
     build_from,
     environment,
     limit_memory,
+    notes_on_plans,
+    print_notes,
     projects_of,
+    rows_of_tables,
 )
-from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans
+from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans, sources_without_deals
 from amocrm_warehouse.report import first_screen, notify, workbook
-from amocrm_warehouse.report.answers import days_of_build, people_of
+from amocrm_warehouse.report.answers import days_of_build, people_of, sources_of
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
@@ -130,8 +134,10 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     projects = sorted(kept | {project.lower()})
     with live_line() as line:
         built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
+        built = replace(built, notes=notes_on_plans(plans, database, projects, schema))
         contents = Contents(language=user_language())
         path = report(database, None, failures(database, projects, schema), built, contents, line)
+    print_notes(built)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
     return path
@@ -162,10 +168,13 @@ def main(arguments: list[str] | None = None) -> int:
         help="language of the workbook, the digest and the picture",
     )
     parser.add_argument(
-        "--group", action="append", default=[], help="only the rows of a team, by its name; again for more"
+        "--group", action="append", default=[], help="only the rows of a team, by its name; again for more teams"
     )
     parser.add_argument(
-        "--manager", action="append", default=[], help="only the rows of a user, by name or id; again for more"
+        "--manager",
+        action="append",
+        default=[],
+        help="only the rows of a user, by name or id; again for more users. With --group: of them, those in the team",
     )
     parser.add_argument(
         "--built",
@@ -187,6 +196,8 @@ def main(arguments: list[str] | None = None) -> int:
         picture_path = writable_path(options.db, options.png) if options.png else None
         with live_line(sys.stderr, shown=not options.quiet) as line:
             marts = marts_built_before(options) if options.built else None
+            if not marts:
+                check_people(options, recipients)
             built = built_before(options.db, marts) if marts else build_from(options, line)[0]
             projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
             with reading(options.db, marts=marts) as run:
@@ -200,6 +211,9 @@ def main(arguments: list[str] | None = None) -> int:
                 if picture_path:
                     atomic_file.write(picture_path, first_screen.png(run, choice, words, built.unbuilt))
                 text = digest(run, choice, words, built.unbuilt) if options.digest else ""
+                if costs and "deals" not in built.unbuilt:
+                    sources = sources_without_deals(options.costs, costs, sources_of(run))
+                    built = replace(built, notes=(*built.notes, *sources))
                 messages = [message(run, one, options, built.unbuilt) for one in recipients]
             if path:
                 unread = failures(options.db, projects, options.schema)
@@ -208,6 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
         return exit_code(unreadable(error))
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
+    print_notes(built)
     if built.failure:
         print(built.failure, file=sys.stderr)
     if text:
@@ -220,6 +235,31 @@ def main(arguments: list[str] | None = None) -> int:
     return NOT_SENT if not_sent else 2 if built.failure else 0
 
 
+PEOPLE = """
+    SELECT users.user_id, users.name, teams.name FROM {users} AS users
+    LEFT JOIN {groups} AS teams ON teams.group_id = users.group_id
+"""
+
+
+def check_people(options: argparse.Namespace, recipients: Collection[notify.Recipient]) -> None:
+    """Raises ValueError for a group or manager that no account has, before the models are built.
+
+    Where a table of users or groups was not read, the marts decide.
+    """
+    asked = [(options.group, options.manager), *((one.groups, one.managers) for one in recipients)]
+    asked = [(groups, managers) for groups, managers in asked if groups or managers]
+    everybody: list[dict[str, Any]] = []
+    for project in projects_of(options) if asked else ():
+        rows = rows_of_tables(options.db, project, options.schema or SCHEMA, PEOPLE, ("users", "groups"))
+        if rows is None:
+            return
+        everybody += [
+            dict(zip(("project_id", "user_id", "manager", "team"), (project, *row), strict=True)) for row in rows
+        ]
+    for groups, managers in asked:
+        people_named(everybody, groups, managers, team="group")
+
+
 NOT_SENT = 3
 """The exit code if all was written, and a message was not sent."""
 
@@ -227,7 +267,7 @@ NOT_SENT = 3
 def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuilt: Collection[str]) -> notify.Message:
     """Returns what a recipient gets: the digest and the picture of their teams and managers, in their language."""
     groups, managers = (one.groups, one.managers) if one.groups or one.managers else (options.group, options.manager)
-    users = people_of(run, list(groups), list(managers)) if groups or managers else None
+    users = people_of(run, groups, managers) if groups or managers else None
     choice = replace(last_months(run), users=users, people=", ".join([*groups, *managers]))
     words = Words(one.language or options.language, **days_of_build(run))
     picture = first_screen.png(run, choice, words, unbuilt)

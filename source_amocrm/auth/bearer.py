@@ -24,7 +24,7 @@ class SignIn:
 
     def __init__(self, base_url: str, domain: str = "", token: str = "", claims: Claims | None = None) -> None:
         self.base_url = base_url
-        self.domain = domain or base_url.partition("://")[2]
+        self.domain = domain or self.server
         self._token = token
         self._claims = claims
 
@@ -32,6 +32,11 @@ class SignIn:
     def token(self) -> str:
         """The newest token so far; it may have expired."""
         return self._token
+
+    @property
+    def server(self) -> str:
+        """The host that requests go to: the account's, unless api_base_url names another."""
+        return self.base_url.partition("://")[2]
 
     @property
     def claims(self) -> Claims:

@@ -53,7 +53,7 @@ class AmocrmErrorHandler(ErrorHandler):
         """Makes the rule's error: its sentence, and the ids by which support finds the request."""
         sign_in, path = self._sign_in, path_of(reply.url, self._sign_in.base_url)
         sentence = rule.message.format(
-            host=sign_in.domain,
+            host=sign_in.domain if reply.status else sign_in.server,
             subdomain=sign_in.domain.partition(".")[0],
             account=sign_in.claims.account_id or "(see «Настройки» → «Общие настройки»)",
             path=path,

@@ -140,6 +140,8 @@ def one_pass(listing: Listing, number: int = 1) -> Iterator[RawPage]:
             raw = plan.take() or (listing if promised else not_retrying).ask({}, number)
             promised, goes_on = raw.more, progress.meet(raw)
             while goes_on and pool and len(plan.requests) < number and pool.may_go_ahead(len(plan.requests)):
+                if plan.end_in_sight:
+                    break
                 ahead = number + len(plan.requests) + 1
                 plan.requests.append((ahead, pool.submit(partial(not_retrying.ask, {}, ahead))))
             yield raw

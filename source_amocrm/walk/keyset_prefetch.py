@@ -208,11 +208,11 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         return best_window(self._usable_anchors(), wanted, wanted if back else self._end, self.limit)
 
     def fill(self) -> None:
-        """Requests as many pages as the request budget has room for."""
-        most = self._pages_left()
-        while (
-            self.pool and len(self.requests) < most and self.pool.may_go_ahead(len(self.requests) * self.sizer.weight)
-        ):
+        """Requests as many pages as the request budget has room for; none behind a page that has shown the end."""
+        most, weight = self._pages_left(), self.sizer.weight
+        while self.pool and len(self.requests) < most and self.pool.may_go_ahead(len(self.requests) * weight):
+            if self.end_in_sight:
+                return
             end = max(self._end, self.requests[-1][0].end) if self.requests else self._end
             window = best_window(self._usable_anchors(), end - round(self._overlap), end, self.limit)
             page = window and self.pool.submit_if_free(partial(window.ask, self._not_retrying))

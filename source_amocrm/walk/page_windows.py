@@ -73,6 +73,15 @@ class PagePlan(Generic[W]):
         """The largest page to request now (rows)."""
         return min(self.widest, self.sizer.now)
 
+    @property
+    def end_in_sight(self) -> bool:
+        """Whether a page that was requested ahead has come as the last one, or empty: none is requested behind it.
+
+        A false end costs time alone, because the walk doubts it when it comes there.
+        """
+        came = (page for _, page in self.requests if page.done() and not page.cancelled() and not page.exception())
+        return not all(page.result().may_go_on for page in came)
+
     def shrink(self, error: PageTooLarge) -> None:
         self.drop()
         self.sizer.shrink(error)
@@ -179,7 +188,7 @@ class WindowPlan(PagePlan[PageWindow]):
     def _room(self, pool: WorkerPool, share: int) -> bool:
         """Whether to request one more window; the window of the walk itself needs no free worker."""
         ahead = len(self.requests)
-        return not ahead or (ahead <= share and pool.may_go_ahead(ahead - 1))
+        return not ahead or (ahead <= share and pool.may_go_ahead(ahead - 1) and not self.end_in_sight)
 
     def _prefetch(self) -> None:
         """Requests the window and those behind it while workers are free."""

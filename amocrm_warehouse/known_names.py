@@ -1,0 +1,60 @@
+"""The names and ids of accounts, teams, people and sources as a person types them: who is meant, which name is near."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+from typing import Any
+
+NAMED = 60
+"""The most right names that a refusal lists."""
+NEAR = 0.75
+"""The least similarity of a suggested name (0 to 1): “Рознца” and “Розница” have 0.92, “person” and “period” 0.67."""
+
+Row = dict[str, Any]
+
+
+def nearest(given: str, names: Iterable[str]) -> str:
+    """Returns a sentence with the most similar name, or nothing."""
+    by_lower = {name.casefold(): name for name in names}
+    found = get_close_matches(given.casefold(), by_lower, 1, NEAR)
+    starts = [name for lower, name in by_lower.items() if given.casefold() in lower or lower in given.casefold()]
+    close = [by_lower[found[0]]] if found else starts[:1]
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def named(kind: str, given: str, rows: list[Row], columns: tuple[str, ...]) -> list[Row]:
+    """Returns the rows with this id or name, whatever the case of its letters. Raises ValueError if there is none."""
+    found = [row for row in rows if any(str(row[one]).casefold() == given.casefold() for one in columns if row[one])]
+    if found:
+        return found
+    names = list(dict.fromkeys(str(row[columns[-1]] or row[columns[0]]) for row in rows))
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    there = f"There are: {', '.join(names[:NAMED])}{more}." if names else "There is none at all."
+    raise ValueError(f"There is no {kind} “{given}”.{nearest(given, names)} {there}")
+
+
+def people_named(
+    everybody: list[Row], teams: Collection[str], managers: Collection[str], *, team: str = "team"
+) -> frozenset[tuple[str, int]]:
+    """Returns (project, user id) of the users who are in one of the teams and are one of the managers.
+
+    An empty list of teams or managers limits nothing. `everybody`: project_id, user_id, manager, team. `team`: the word
+    for a team in a sentence. Raises ValueError for a name that nobody has, and if nobody is left.
+    """
+    of_teams = [
+        row for name in teams for row in named(team, name, [one for one in everybody if one["team"]], ("team",))
+    ]
+    of_names = [row for name in managers for row in named("manager", name, everybody, ("user_id", "manager"))]
+    chosen = [
+        {(row["project_id"], row["user_id"]) for row in rows}
+        for rows, given in ((of_teams, teams), (of_names, managers))
+        if given
+    ]
+    found = frozenset(set.intersection(*chosen))
+    if not found:
+        raise ValueError(
+            f"{' or '.join(managers)} is not in the {team} {' or '.join(teams)}, and a {team} and a manager together "
+            f"mean the manager in that {team}. Leave out one of them."
+        )
+    return found
