@@ -156,7 +156,7 @@ def test_goes_on_where_it_was_killed(server: Server, database: str, config: Path
         while not _is_read(database, "1002", "deals") and time.monotonic() < deadline:
             time.sleep(0.5)
         kill(process, database)
-    assert process.returncode == -signal.SIGKILL
+    assert process.returncode == -signal.SIGKILL, process.stderr.read()
     read = sync(config, database, "1002", *OF_FIFTEEN)
     assert problems(server.account, database, "1002", FIFTEEN) == []
     assert read["deals"] < 300, "what was loaded before the kill is not read again"

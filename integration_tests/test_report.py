@@ -1155,7 +1155,7 @@ def test_an_account_with_nothing_says_what_there_is_none_of(
     assert absent.startswith(
         "Not read: calls, catalog_elements, companies, company_field_changes, company_responsible_changes, "
     )
-    assert empty == "The account has none of: deal_statuses, deals."
+    assert empty == "Empty, of the tables that the marts need: deal_statuses, deals."
     assert page.figures() == {
         "created": 0,
         "won": 0,

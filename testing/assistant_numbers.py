@@ -47,8 +47,13 @@ def told(columns: Iterable[str], row: Iterable[Any]) -> Row:
 
 
 def check_rows(rows: list[Row], name: str, choice: Choice, limit: int | None = None) -> None:
-    """Asserts that rows are those of a table of the workbook, in every column that both have."""
+    """Asserts that rows are those of a table of the workbook, in every column that both have.
+
+    Of what moved, without pipelines and managers whose numbers are all zero.
+    """
     columns, wanted = answers(choice)[name]
+    if name == "moved":
+        wanted = [row for row in wanted if any(row[4:]) or row[-1] is None]
     expected = [told(columns, row) for row in wanted]
     assert len(rows) == len(expected[:limit]), name
     if rows:

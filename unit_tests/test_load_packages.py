@@ -170,7 +170,7 @@ def test_the_bytes_at_once_are_of_rows_that_stand_together(
 
 
 @pytest.mark.parametrize(
-    ("sizes", "expected"), [([], 64_000_000), ([100, 50], 64_000_800), ([300_000_000], 1_000_000_000)]
+    ("sizes", "expected"), [([], 64_000_000), ([100, 50], 64_001_200), ([300_000_000], 1_000_000_000)]
 )
 def test_the_memory_of_duckdb_grows_with_the_rows_of_a_package(sizes: list[int], expected: int) -> None:
     """`sizes`: bytes of the rows at once, by table."""

@@ -421,7 +421,7 @@ function queue(view) {
     })),
     ...(deals ? [{
       summary: ["queue.dead", { deals: ["number", deals], money: ["money", sum(view.now("stale"), "dead_budget")] }], open: false, cards: true, rows: dead,
-      columns: [["name", "deal", "deal"], ["responsible_name", "text", "manager"], ["status_name", "text", "stage"], ["budget", "money"], ["days_without_activity", "number"]],
+      columns: [["name", "deal", "deal"], ["responsible_name", "text", "owner"], ["status_name", "text", "stage"], ["budget", "money"], ["days_without_activity", "number"]],
       after: deals > dead.length ? [["queue.dead_more", { shown: ["number", dead.length] }]] : [],
     }] : []),
   ];
@@ -445,11 +445,11 @@ function today(view) {
       chart: "open", rows: named(people, "name"), ages: REASONS.map((_, place) => place), words: "today.reason", total: REASONS,
       drawn: people.slice(0, TOP).flatMap((row) => REASONS.map((reason, place) => ({ key: row.key, age_order: place, deals: row[reason] })).filter((one) => one.deals)),
       insights: [["today.insight", { ...Object.fromEntries(REASONS.map((reason) => [reason, count(reason)])), money: ["money", sum(people, "budget") - sum(again, "budget")] }]],
-      columns: [["name", "text", "manager"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
+      columns: [["name", "text", "owner"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
     },
     {
       title: "today.cards", rows: found.slice(0, 20).map(linked),
-      columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["responsible_name", "text", "manager"], ["pipeline_name", "text", null, "filter.scope"],
+      columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["responsible_name", "text", "owner"], ["pipeline_name", "text", null, "filter.scope"],
         ["status_name", "text", "stage"], ["budget", "money"], ["days", "number"]],
     },
   ] : [];
@@ -514,7 +514,7 @@ function stale(view) {
   const rows = view.now("stale_deals").slice(0, 20).map(linked);
   return rows.length ? [{
     rows, insights: [["stale.insight", { deals: ["number", sum(found, "deals")], money: ["money", sum(found, "budget")] }]],
-    columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["status_name", "text", "stage"], ["responsible_name", "text", "manager"],
+    columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["status_name", "text", "stage"], ["responsible_name", "text", "owner"],
       ["budget", "money"], ["days_without_activity", "number"], ["open_tasks", "number"]],
   }] : [];
 }
@@ -547,7 +547,7 @@ function talks(view) {
         ...(all.first_response === null ? [] : [["talks.insight", { minutes: ["number", all.first_response] }]]),
         ["talks.waiting", { unanswered: ["number", metric("unanswered", waiting)] }],
       ],
-      total: both.total, columns: [["name", "text", "manager"], ...both.counts],
+      total: both.total, columns: [["name", "text", "owner"], ...both.counts],
     },
     { title: "talks.channels", total: both.total, rows: withWaiting("channel").map(({ row, ...own }) => ({ channel: row.channel, ...own })), columns: [["channel", "text"], ...both.counts] },
     ...(hours.length ? [{ title: "talks.hours", chart: all.first_response === null ? null : "talks", total, rows: hours, columns: [["hour", "text"], ...counts] }] : []),
@@ -612,7 +612,7 @@ function incoming(view) {
     ] : []),
     ...(calls.length ? [{
       title: "incoming.calls", cards: true, rows: calls, total: counts.filter((name) => name !== "missed_share"), notes: unread ? ["incoming.no_calls"] : [],
-      columns: [["name", "text", "manager"], ...counts.map((name) => [name, name === "missed_share" ? "percent" : "number"])],
+      columns: [["name", "text", "answerer"], ...counts.map((name) => [name, name === "missed_share" ? "percent" : "number"])],
     }] : created.length && view.isFiltered ? [{ rows: [], columns: [], notes: ["incoming.all_calls"] }] : created.length && unread ? [{ rows: [], columns: [], notes: ["incoming.no_calls"] }] : []),
   ];
 }
@@ -642,7 +642,7 @@ function moved(view) {
       ...block("moved.pipelines", ["pipeline_name", "text", null, "filter.scope"], grouped(found, "project_id", "pipeline_id").map((of) => ({ pipeline_name: pipelineName(of[0]), ...counted(of) }))),
       notes: [...(unknown.length ? [["moved.unknown", { names: ["text", unknown.map((row) => accountName(row.project_id)).join(", ")] }]] : [])],
     },
-    block("moved.managers", ["name", "text", "manager"], grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), missing: "moved.nobody", ...counted(of) }))),
+    block("moved.managers", ["name", "text", "owner_then"], grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), missing: "moved.nobody", ...counted(of) }))),
   ] : [];
 }
 
@@ -680,7 +680,7 @@ function work(view) {
     .sort(falling("calls_out", "stage_moves", "tasks_done"));
   return rows.length ? [{
     rows, total: counts,
-    columns: [["name", "text", "manager"], ...counts.map((column) => (column === "talk_seconds" ? [column, "hours", "talk_hours"] : [column, "number"]))],
+    columns: [["name", "text", "author"], ...counts.map((column) => (column === "talk_seconds" ? [column, "hours", "talk_hours"] : [column, "number"]))],
   }] : [];
 }
 

@@ -25,7 +25,7 @@ MEMORY, MOST_MEMORY = 64_000_000, 1_000_000_000
 
 Past it DuckDB spills into files beside the database; its default is most of the machine.
 """
-COPIES = 8
+COPIES = 12
 """How often DuckDB may need the size of the rows that it works on at a time, for JSON."""
 LOG = "1MB"
 """Size of the log past which DuckDB moves new rows into its file. Until then it keeps them in the log and in memory."""
