@@ -89,8 +89,8 @@ def test_pages_of_files(end: str, tmp_path: Path) -> None:
     told = run(sandbox, "read", tmp_path, ["files"])
     assert (told.code, told.rows()["files"]) == (0, comparison.by_key("files", expected.table(account, "files")))
     assert set(asked(sandbox)[1:]) == {LIST}
-    # the account, the first page, the second twice; two passes; and up to four requests ahead, which show that windows do
-    # not join: none is sent behind a page that has come as the last one
+    # the account, the first page, the second twice; two passes; and up to four requests ahead, which show that windows
+    # do not join: none is sent behind a page that has come as the last one
     least = 4 + 2 * math.ceil(len(account.files) / 2)
     assert least <= len(sandbox.log) <= least + 4
 
