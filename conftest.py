@@ -3,6 +3,7 @@ print or log."""
 
 import os
 import signal
+import sys
 from collections.abc import Generator
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 
 from source_amocrm import secrecy
+from source_amocrm.shutdown import READ_IS_KEPT
 
 pytest.register_assert_rewrite("testing")  # so that an assertion there, too, shows what differs
 
@@ -40,6 +42,13 @@ def _no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     update_secrets([])
     monkeypatch.setattr(secrecy, "_short", ())
     monkeypatch.setattr(secrecy, "_pieces", set())
+
+
+@pytest.fixture(autouse=True)
+def _no_interrupts_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    if module := sys.modules.get("amocrm_warehouse.interrupt"):  # its import would change Ctrl-C
+        monkeypatch.setattr(module.UNINTERRUPTED, "met", False)
+        monkeypatch.setattr(module.UNINTERRUPTED, "sentence", READ_IS_KEPT)
 
 
 @pytest.hookimpl(wrapper=True)

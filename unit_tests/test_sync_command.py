@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from amocrm_warehouse import interrupt
 from amocrm_warehouse.sync import Outcome, sync_command
 from source_amocrm.shutdown import INTERRUPTED, READ_IS_KEPT
 
@@ -37,8 +36,6 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     made = Clock()
     monkeypatch.setattr(sync_command, "time", made)
-    monkeypatch.setattr(interrupt._interrupt, "met", False)  # whatever a test before has met
-    monkeypatch.setattr(interrupt._interrupt, "sentence", READ_IS_KEPT)  # whatever command ran before in this process
     before = signal.getsignal(signal.SIGTERM)
     yield made
     signal.signal(signal.SIGTERM, before)
