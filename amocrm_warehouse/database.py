@@ -205,6 +205,12 @@ def tables_of(database: str) -> set[str]:
         return {name for (name,) in rows}
 
 
+def quoted_table(run: Run, schema: str, table: str) -> str:
+    """Returns a table's name for SQL, with the database's, because a DuckDB file may have the name of the schema."""
+    _, [(catalog,)] = run("SELECT current_database()")
+    return f'"{catalog}"."{schema}"."{table}"'
+
+
 def check_writable(database: str, *schemas: str) -> None:
     """Raises ValueError if the PostgreSQL user may not write into the schemas; a DuckDB file is its owner's."""
     if not is_file(database):

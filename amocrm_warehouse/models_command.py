@@ -20,7 +20,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from amocrm_warehouse.database import DATABASE_ERRORS, MEMORY, MOST_MEMORY, check_writable, reading, tables, tables_of
+from amocrm_warehouse.database import (
+    DATABASE_ERRORS,
+    MEMORY,
+    MOST_MEMORY,
+    check_writable,
+    quoted_table,
+    reading,
+    tables,
+    tables_of,
+)
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
 from amocrm_warehouse.database_errors import MORE_MEMORY, OUT_OF_MEMORY, why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
@@ -324,9 +333,7 @@ def rows_of_tables(
         if not {f"{schema}.{table}" for table in places.values()} <= tables_of(database):
             return None
         with reading(database) as run:
-            _, [(catalog,)] = run("SELECT current_database()")
-            # with the database's name, because a DuckDB file may have the name of the schema
-            quoted = {name: f'"{catalog}"."{schema}"."{table}"' for name, table in places.items()}
+            quoted = {name: quoted_table(run, schema, table) for name, table in places.items()}
             return run(select.format(**quoted))[1]
     except DATABASE_ERRORS:
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from source_amocrm.connect.connect_server import Server as PageServer
 from source_amocrm.connect.connect_site import COOKIE, Request, Response, Site
 from source_amocrm.connect.connect_words import Problem
 from source_amocrm.http.rate_limit import Budget
+
+from .http_server import serving
 
 PORT = 8765
 ORIGIN = f"http://localhost:{PORT}"
@@ -135,10 +136,5 @@ def served(folder: Path) -> Iterator[PageServer]:
     with PageServer(0) as server:
         port = server.server_address[1]
         server.site = Site(Flow(folder / "config.json", port), "en", server.finish)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
+        with serving(server):
             yield server
-        finally:
-            server.shutdown()
-            thread.join()

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
 from sandbox.credentials import MARK
+
+from .http_server import serving
 
 SECRET = f"{MARK}-of-the-hook"
 PASSWORD = f"pa%2Fss-{MARK}"
@@ -44,11 +45,5 @@ class Hook(BaseHTTPRequestHandler):
 
 @contextmanager
 def hook() -> Iterator[Hooks]:
-    with Hooks() as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with Hooks() as server, serving(server):
+        yield server

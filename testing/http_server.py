@@ -37,6 +37,18 @@ class Server:
 
 
 @contextmanager
+def serving(server: socketserver.BaseServer) -> Iterator[None]:
+    """Lets the server answer in a thread of its own, in the block."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
 def serve(answer: Answering) -> Iterator[Server]:
     held = Server("")
 
@@ -70,11 +82,8 @@ def serve(answer: Answering) -> Iterator[Server]:
 
     with Threaded(("127.0.0.1", 0), Handler) as server:
         held.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield held
-        finally:
-            held.stopping.set()
-            server.shutdown()
-            thread.join()
+        with serving(server):
+            try:
+                yield held
+            finally:
+                held.stopping.set()

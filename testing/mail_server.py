@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from email.message import EmailMessage
 from email.policy import default
 from socketserver import StreamRequestHandler, TCPServer
-from threading import Thread
 from urllib.parse import quote
 
 from sandbox.credentials import MARK
+
+from .http_server import serving
 
 PASSWORD = f"pa/ss-{MARK}"
 FROM, TO = "robot@example.com", "boss@example.com"
@@ -67,11 +68,5 @@ class Session(StreamRequestHandler):
 
 @contextmanager
 def mail_server() -> Iterator[MailServer]:
-    with MailServer() as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with MailServer() as server, serving(server):
+        yield server

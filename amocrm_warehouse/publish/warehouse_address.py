@@ -43,15 +43,10 @@ def warehouse(address: str) -> SqlWarehouse | ClickhouseWarehouse | ParquetLake:
         from amocrm_warehouse.publish.parquet_lake import ParquetLake
 
         return ParquetLake(address)
-    nearest = get_close_matches(scheme, KINDS, 1)
-    hint = (
-        f"Did you mean {nearest[0]}://…?"
-        if nearest
-        else ""
-        if scheme
-        else f"A folder is written {Path(address).resolve().as_uri()}."
-    )
-    raise ValueError(
-        f"publish writes to no “{scheme or address}”. {f'{hint} ' if hint else ''}It writes to "
-        f"{', '.join(f'{kind}://…' for kind in KINDS)}."
-    )
+    hint = ""
+    if nearest := get_close_matches(scheme, KINDS, 1):
+        hint = f" Did you mean {nearest[0]}://…?"
+    elif not scheme:
+        hint = f" A folder is written {Path(address).resolve().as_uri()}."
+    kinds = ", ".join(f"{kind}://…" for kind in KINDS)
+    raise ValueError(f"publish writes to no “{scheme or address}”.{hint} It writes to {kinds}.")

@@ -18,6 +18,7 @@ from amocrm_warehouse.database import (
     marts_to_read,
     models_of,
     projects_in_marts,
+    quoted_table,
     reading,
     tables,
 )
@@ -114,9 +115,7 @@ def failures(database: str, projects: list[str], schema: str | None) -> list[str
         if f"{schema}.{syncs}" not in present:
             continue
         with reading(database) as run:
-            _, [(catalog,)] = run("SELECT current_database()")
-            # with the database's name, because a DuckDB file may have the name of the schema
-            table = f'"{catalog}"."{schema}"."{syncs}"'
+            table = quoted_table(run, schema, syncs)
             _, [last] = run(f"SELECT failures FROM {table} ORDER BY started_at DESC LIMIT 1")
             _, [(ended_at,)] = run(f"SELECT max(ended_at) FROM {table} WHERE ended_well")
         sentences = json.loads(last[0]) if isinstance(last[0], str) else last[0]
