@@ -72,6 +72,11 @@ def existing(database: str) -> SplitResult | Path:
     """Returns the location of a database. Raises ValueError if it is a DuckDB file that is not there."""
     found = location(database)
     if isinstance(found, Path) and not found.exists():
+        if database == DEFAULT:
+            raise ValueError(
+                f"There is no DuckDB file {found}, which is read by default. Name the database into which an account "
+                "was read: --to duckdb:///file.duckdb, or DB in the environment."
+            )
         raise ValueError(f"There is no DuckDB file {found}. Read an account into it first: source-amocrm sync.")
     return found
 

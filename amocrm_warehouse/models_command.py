@@ -33,6 +33,7 @@ from amocrm_warehouse.database import (
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
 from amocrm_warehouse.database_errors import MORE_MEMORY, OUT_OF_MEMORY, why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.known_names import named
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.plans_and_costs import PLANS, read_plans, strangers_of_plans, write_plans
 from amocrm_warehouse.table_names import SCHEMA, table_name
@@ -298,6 +299,7 @@ def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]
     if options.time_zone:
         check_time_zone(options.db, options.time_zone)
     fields = None if options.fields is None else listed(options.fields)
+    check_fields(options.db, projects, options.schema or SCHEMA, fields or [], options.by)
     variables = {"time_zone": options.time_zone, "now": options.now, "raw_schema": options.schema}
     variables |= {"fields": fields, "by": options.by, "working_hours": options.working_hours}
     built = build(options.db, projects, plans=plans, line=line, **variables)
@@ -353,6 +355,47 @@ def check_working_hours(text: str) -> None:
                 f"The working hours “{text}” are not known: write days from 1, which is Monday, to 7 and hours, as in "
                 "1-5 09:00-18:00, 6 10:00-15:00."
             )
+
+
+LISTED_FIELDS = "SELECT entity_type, custom_field_id, code, trim(name) FROM {custom_fields}"
+MET_FIELDS = "SELECT DISTINCT '{0}', custom_field_id, field_code, trim(name) FROM {{{1}}}"
+"""Of one kind of cards, whose list of fields was not read, by the values of these fields."""
+VALUES = {"leads": "custom_fields_deals"} | {
+    kind: f"custom_fields_{kind}" for kind in ("contacts", "companies", "customers")
+}
+"""The tables of the fields' values, by the kind of cards."""
+LEFT_FIELDS = """
+    SELECT CASE entity_type WHEN 'deal' THEN 'leads' ELSE '' END, custom_field_id, field_code, trim(name_at_first)
+    FROM amocrm_staging.int_own_fields
+"""
+"""Those of the last build, whose first names stay good."""
+
+
+def check_fields(database: str, projects: list[str], schema: str, fields: list[str], by: str | None) -> None:
+    """Raises ValueError for a field that no account has, which dbt would find after half a minute.
+
+    Where neither fields nor their values were read, dbt decides.
+    """
+    if not fields and by is None:
+        return
+    rows: list[tuple[Any, ...]] = []
+    for project in projects:
+        of_all = rows_of_tables(database, project, schema, LISTED_FIELDS, ("custom_fields",)) or []
+        of_cards = [row for row in of_all if row[0] in VALUES]
+        for kind in VALUES.keys() - {kind for kind, *_ in of_cards}:
+            met = MET_FIELDS.format(kind, VALUES[kind])
+            of_cards += rows_of_tables(database, project, schema, met, (VALUES[kind],)) or []
+        rows += of_cards
+    if rows and "amocrm_staging.int_own_fields" in tables(database):
+        with reading(database) as run:
+            rows += run(LEFT_FIELDS)[1]
+    known = [dict(zip(("kind", "id", "code", "name"), row, strict=True)) for row in rows]
+    if not known:
+        return
+    for field in fields:
+        named("field", field, known, ("id", "code", "name"))
+    if by is not None:
+        named("field of deals", by.strip(), [one for one in known if one["kind"] == "leads"], ("id", "code", "name"))
 
 
 def check_time_zone(database: str, zone: str) -> None:

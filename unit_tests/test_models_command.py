@@ -142,6 +142,73 @@ def test_people_who_are_not_there_are_refused_before_anything_is_built(
     assert capsys.readouterr().err == sentence
 
 
+@pytest.fixture
+def fields(people: Path) -> Path:
+    """And of two fields of deals and one of contacts, which are listed or, if the list was not read, have values."""
+    with duckdb.connect(str(people)) as connection:
+        connection.execute(
+            "CREATE TABLE amocrm.amocrm_1001_custom_fields AS SELECT * FROM (VALUES "
+            "('leads', 11, NULL, 'Направление '), ('leads', 12, 'UTM_SOURCE', 'utm_source'), "
+            "('contacts', 13, 'PHONE', 'Телефон'), ('catalogs', 14, 'SKU', 'Артикул')) "
+            "AS fields (entity_type, custom_field_id, code, name)"
+        )
+        connection.execute(
+            "CREATE TABLE amocrm.amocrm_1001_custom_fields_deals AS "
+            "SELECT 15 AS custom_field_id, NULL AS field_code, 'Старое' AS name"
+        )
+    return people
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--by", "Напровление"], "There is no field of deals “Напровление”. Did you mean Направление? There are: "
+                                  "Направление, utm_source.\n"),
+        (["--by", "PHONE"], "There is no field of deals “PHONE”. There are: Направление, utm_source.\n"),
+        (["--fields", "phone, 11, SKU"], "There is no field “SKU”. There are: Направление, utm_source, Телефон.\n"),
+    ],
+)  # fmt: skip
+def test_a_field_that_is_not_there_is_refused_before_anything_is_built(
+    options: list[str], sentence: str, fields: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (main, report_command.main):
+        assert command(["--to", str(fields), "--quiet", *options]) == 2
+        assert capsys.readouterr().err == sentence
+
+
+def test_fields_that_are_there_were_there_or_are_not_known_go_on_to_the_models(fields: Path) -> None:
+    with duckdb.connect(str(fields)) as connection:
+        connection.execute("CREATE SCHEMA amocrm_staging")
+        connection.execute(
+            "CREATE TABLE amocrm_staging.int_own_fields AS SELECT 'deal' AS entity_type, 9 AS custom_field_id, "
+            "NULL AS field_code, 'Прежнее' AS name_at_first"
+        )
+    for by in ("направление", "12", "Utm_Source", " Прежнее"):
+        with pytest.raises(AssertionError, match="dbt has begun"):
+            main(["--to", str(fields), "--quiet", "--by", by])
+    with duckdb.connect(str(fields)) as connection:
+        connection.execute("DROP TABLE amocrm.amocrm_1001_custom_fields")
+    with pytest.raises(AssertionError, match="dbt has begun"):
+        main(["--to", str(fields), "--quiet", "--by", "Старое"])
+    with duckdb.connect(str(fields)) as connection:
+        connection.execute("DROP TABLE amocrm.amocrm_1001_custom_fields_deals")
+    with pytest.raises(AssertionError, match="dbt has begun"):
+        main(["--to", str(fields), "--quiet", "--by", "Луна"])
+
+
+def test_a_missing_default_file_is_told_with_the_option_that_names_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DB", raising=False)
+    for command in (main, report_command.main):
+        assert command(["--quiet"]) == 2
+        assert capsys.readouterr().err == (
+            f"There is no DuckDB file {tmp_path / 'amocrm.duckdb'}, which is read by default. Name the database into "
+            "which an account was read: --to duckdb:///file.duckdb, or DB in the environment.\n"
+        )
+
+
 def test_people_whose_tables_were_not_read_are_left_to_the_marts(people: Path) -> None:
     with duckdb.connect(str(people)) as connection:
         connection.execute("DROP TABLE amocrm.amocrm_1001_groups")
