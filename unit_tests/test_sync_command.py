@@ -82,6 +82,21 @@ def test_a_mistake_ends_the_first_round(
     assert capsys.readouterr().err == "There is no stream “deal”.\n"
 
 
+def test_plans_that_cannot_be_read_are_told_before_the_account_is_read(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = rounds(monkeypatch, clock)
+    plans = tmp_path / "plans.csv"
+    plans.write_text("month,plan\n", encoding="utf-8")
+    for path, sentence in (
+        (plans, f"The first line of {plans} must name the columns project_id,month,responsible_user_id,plan; it has"),
+        (tmp_path / "none.csv", f"There is no file {tmp_path}/none.csv. Correct its path."),
+    ):
+        assert sync_command.main([*SYNC, "--report", "--plans", str(path)]) == 2
+        assert capsys.readouterr().err.startswith(sentence)
+    assert calls == []
+
+
 @pytest.mark.parametrize("period", ["29", "0", "-60", "1.5", "x"])
 def test_a_period_is_at_least_half_a_minute(period: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

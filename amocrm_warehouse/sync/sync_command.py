@@ -13,6 +13,7 @@ from typing import NoReturn
 from amocrm_warehouse.database_address import add_database, listed
 from amocrm_warehouse.hidden_modules import without_heavy_modules
 from amocrm_warehouse.interrupt import end_as_by_ctrl_c, exit_code, interrupted
+from amocrm_warehouse.plans_and_costs import read_plans
 from amocrm_warehouse.sync.account_sync import Outcome, project_of, sync
 from amocrm_warehouse.table_names import SCHEMA, table_name
 
@@ -34,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--every", type=_period, metavar="SECONDS", help="sync again and again, 30 s apart or more")
     options = parser.parse_args(arguments)
     try:
+        if options.plans:
+            read_plans(options.plans)  # a mistake in the file is told before the account is read
         project = options.project or project_of(options.config)
         if options.every:
             end_as_by_ctrl_c(signal.SIGTERM)
