@@ -79,6 +79,8 @@ def reply(
     # the columns of a SELECT are its own
     row_of = plain_row if tool.is_counted else plain
     shown = {part: [row_of(row) for row in rows[: most[part]]] for part, rows in tables.items()}
+    if not missing:
+        tool = replace(tool, notes=(*tool.notes, *tool.warnings(ask)))
     covers = coverage(tool, of, before, run(BUILT)[1][0][0]) | not_read(tool, ask)
     if missing:
         covers["missing"] = missing

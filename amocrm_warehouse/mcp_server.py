@@ -34,7 +34,7 @@ from amocrm_warehouse.mcp_answers import reply, text_of
 from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused
 from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS, Tool, costs
 from amocrm_warehouse.models_command import environment
-from amocrm_warehouse.plans_and_costs import COSTS, read_costs
+from amocrm_warehouse.plans_and_costs import COSTS
 from amocrm_warehouse.report.answers import AnswerTable
 from amocrm_warehouse.statement_guard import rows_of
 
@@ -55,7 +55,7 @@ READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_
 
 def server(database: str, free_sql: bool = False, costs_file: Path | None = None) -> Server[Any]:
     """Returns a server with tools over the marts of a database, a file of costs and, with `free_sql`, SQL."""
-    tools = TOOLS | (SQL_TOOLS if free_sql else {}) | ({"costs": costs(read_costs(costs_file))} if costs_file else {})
+    tools = TOOLS | (SQL_TOOLS if free_sql else {}) | ({"costs": costs(costs_file)} if costs_file else {})
     listed = ListToolsResult(tools=[described(name, tool) for name, tool in tools.items()])
 
     async def list_tools(_: Any, __: PaginatedRequestParams | None) -> ListToolsResult:

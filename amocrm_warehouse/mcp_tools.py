@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from amocrm_warehouse import mcp_shapes as shapes
 from amocrm_warehouse.mcp_incoming import ENOUGH, incoming, worst
 from amocrm_warehouse.mcp_shapes import Asking, Row, compared, with_links
+from amocrm_warehouse.plans_and_costs import read_costs, sources_without_deals
+from amocrm_warehouse.report.answers import sources_of
 
 Part = str | Callable[[Asking], list[Row]]
 
@@ -28,6 +31,8 @@ class Tool:
     """Whether the answer stands beside a period before."""
     notes: tuple[str, ...] = ()
     """The notes of an answer that its columns do not hold."""
+    warnings: Callable[[Asking], list[str]] = lambda _: []
+    """Notes that depend on the marts."""
     reads: tuple[str, ...] = ()
     """Tables of the connector, of UNREAD, without which a part of the answer is unknown."""
     is_counted: bool = True
@@ -321,8 +326,9 @@ SQL_TOOLS: dict[str, Tool] = {
 }  # fmt: skip
 
 
-def costs(lines: list[list[str]]) -> Tool:
-    """Returns the tool that adds the lines of a file of costs to the sources of deals."""
+def costs(path: Path) -> Tool:
+    """Returns the tool that adds a file of costs to the sources of deals. Raises ValueError as read_costs does."""
+    lines = read_costs(path)
     return Tool(
         "What each source cost and brought: its costs by a file of the person who runs this server, cost of a deal and "
         "of a won deal, and the return (ROMI). The greatest costs first.",
@@ -331,4 +337,5 @@ def costs(lines: list[list[str]]) -> Tool:
                "them, whenever they were won. A source without costs in the days is not here.",
                "Costs are of all people and pipelines, and of the accounts asked for together: the file names no "
                "account."),
+        warnings=lambda ask: sources_without_deals(path, lines, sources_of(ask.run)),
     )  # fmt: skip
