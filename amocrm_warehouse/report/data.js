@@ -9,7 +9,8 @@ let TABLES; // rows by table; a table that could not be built is missing
 let SCOPES;
 let PEOPLE; // names and teams by "project/user"
 
-const sum = (rows, column) => Math.round(100 * rows.reduce((total, row) => total + (row[column] || 0), 0)) / 100;
+const inCents = (amount) => Math.round(100 * amount) / 100;
+const sum = (rows, column) => inCents(rows.reduce((total, row) => total + (row[column] || 0), 0));
 const ratio = (part, whole) => (whole ? part / whole : null);
 
 function median(values) {
@@ -34,9 +35,11 @@ function countsIn(name) {
 function metric(name, rows) {
   const { share, sum: summed, median: middle } = METRICS[name];
   if (share) return ratio(metric(share[0], rows), metric(share[1], rows));
-  const found = rows.filter(countsIn(name));
-  if (middle) return median(found.map((row) => row[middle]));
-  return summed ? sum(found, summed) : found.length;
+  const counts = countsIn(name);
+  if (middle) return median(rows.filter(counts).map((row) => row[middle]));
+  let total = 0; // without a list of the rows that count, which takes longer than the sum
+  for (const row of rows) if (counts(row)) total += summed ? row[summed] || 0 : 1;
+  return summed ? inCents(total) : total;
 }
 
 const metrics = (rows, ...names) => Object.fromEntries(names.map((name) => [name, metric(name, rows)]));

@@ -170,7 +170,7 @@ QUERIES = {
     "queue": f"""
         select
             project_id, pipeline_id, responsible_user_id, place, urgency, entity_type, entity_id, entity_name as name,
-            pipeline_name, status_name, reasons, text, working_minutes, days, budget, cards
+            pipeline_name, status_name, reason, reasons, text, working_minutes, days, usual_days, budget, cards
         from (
             select
                 queue.*, row_number() over (whose order by place) as nth, count(*) over whose as cards

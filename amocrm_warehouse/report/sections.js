@@ -1,7 +1,7 @@
 "use strict";
 
 // The sections of the page. Each returns blocks for a view (a choice's rows); a block is a table, with or without a chart of
-// its rows. `needs`: tables of the connector, one of which (with `needsAll` each of which) must have been read; `of`: tables of
+// its rows; `groups` of its columns: a key of texts and how many. `needs`: tables of the connector, one of which (with `needsAll` each of which) must have been read; `of`: tables of
 // the page.
 
 const TOP = 12;
@@ -171,7 +171,7 @@ function sides(view) {
   const shown = [["reached", "number"], ["from_previous", "percent"], ["lost_share", "percent"], ["median_days", "days"]];
   const every = [...new Set(funnels.flatMap((one) => [...one.keys()]))];
   return [
-    { title: "sides.figures", rows, cards: true, columns: [["name", "text", "manager"], ["created", "number"], ["first_touch", "minutes", null, "month.first_touch"], ["won", "number"], ["won_budget", "money"], ["lost", "number"], ["rate", "percent"], ["average", "money"], ["days_to_win", "days"]] },
+    { title: "sides.figures", rows, cards: true, groups: [["", 1], ["group.created", 2], ["group.closed", 6]], columns: [["name", "text", "manager"], ["created", "number"], ["first_touch", "minutes", null, "month.first_touch"], ["won", "number"], ["won_budget", "money"], ["lost", "number"], ["rate", "percent"], ["average", "money"], ["days_to_win", "days"]] },
     ...every.map((key) => {
       const both = funnels.map((one) => one.get(key));
       const stages = (both[0] || both[1]).rows.map(({ stage }, place) => {
@@ -180,7 +180,7 @@ function sides(view) {
         return { stage, ...Object.fromEntries(shown.flatMap(([name]) => [...put(name, 0), ...put(name, 1)])), opens: { reached0: of[0].opens.reached, reached1: of[1].opens.reached } };
       });
       return {
-        pipeline: (both[0] || both[1]).pipeline, rows: stages, cards: true,
+        pipeline: (both[0] || both[1]).pipeline, rows: stages, cards: true, notes: ["group.created"],
         columns: [["stage", "text"], ...shown.flatMap(([name, kind]) => pair.map((who, at) => [`${name}${at}`, kind, null, null, `${who.name}: ${said(`column.${name}`)}`]))],
       };
     }),
@@ -406,7 +406,7 @@ function queue(view) {
   const deals = sum(view.now("stale"), "dead");
   const dead = view.now("stale_deals").filter((row) => row.is_dead).slice(0, DEAD_SHOWN).map(linked);
   const people = grouped(view.now("queue"), "project_id", "responsible_user_id").map((of) => {
-    const rows = of.slice(0, QUEUE_SHOWN).map(linked);
+    const rows = of.slice(0, QUEUE_SHOWN).map((row) => ({ ...linked(row), days_missing: row.reason === "task" ? "queue.days.due" : null }));
     const cards = sum(grouped(of, "pipeline_id").map(([first]) => first), "cards"); // every card has the number of its pipeline and manager
     return { name: nameOf(of[0].project_id, of[0].responsible_user_id), rows, cards, urgency: of[0].urgency };
   }).sort((one, other) => one.urgency - other.urgency || other.cards - one.cards);
@@ -416,7 +416,7 @@ function queue(view) {
     { rows: [], columns: [], insights: people.length ? [] : [["queue.empty", {}]], notes: unread.size ? [["queue.unread", { tables: ["text", [...unread].sort().join(", ")] }]] : [] },
     ...people.map(({ name, rows, cards }, place) => ({
       summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }], open: place === 0, cards: true, rows,
-      columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["status_name", "text", "stage"], ["working_minutes", "working", "waits"], ["days", "number"], ["budget", "money"]],
+      columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["status_name", "text", "stage"], ["working_minutes", "working", "waits"], ["days", "waited", "of_days"], ["budget", "money"]],
       after: cards > rows.length ? [["queue.more", { rest: ["number", cards - rows.length] }]] : [],
     })),
     ...(deals ? [{
@@ -657,7 +657,7 @@ function repeat(view) {
     return { client: said(`repeat.${kind}`), deals, ...sold, ...metrics(won, "won", "won_budget", "average"), opens: { deals: () => came, won_of_created: () => came.filter(isWon), source_rate: () => came, won: () => won, won_budget: () => won, average: () => won } };
   });
   return rows.length ? [{
-    rows, total: ["deals", "won_of_created", "won", "won_budget"],
+    rows, total: ["deals", "won_of_created", "won", "won_budget"], groups: [["", 1], ["group.created", 3], ["group.closed", 3]],
     columns: [["client", "text"], ["deals", "number"], ["won_of_created", "number"], ["source_rate", "percent"], ["won", "number"], ["won_budget", "money"], ["average", "money"]],
   }] : [];
 }

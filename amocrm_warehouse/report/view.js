@@ -5,7 +5,7 @@
 const TEXTS = embedded("texts");
 const CHARTS = embedded("charts");
 const find = (css) => document.querySelector(css);
-const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), sorts: new Map(), at: null, list: null, sides: ["", ""], where: new Map(), shows: 0 };
+const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), sorts: new Map(), at: null, list: null, sides: ["", ""], where: new Map(), gone: [], shows: 0, width: null };
 const lists = new Map(); // functions that return the deals behind a number, by its place in the page
 const LANGUAGES = ["ru", "en"];
 const language = () => LANGUAGES[state.language];
@@ -13,25 +13,36 @@ const language = () => LANGUAGES[state.language];
 // The choice stands in the address, so that it can be kept and sent.
 function readAddress() {
   const params = new URLSearchParams(location.hash.slice(1));
+  const asked = (name) => params.get(name) || "";
   state.scope = SCOPES.find((one) => one.id === params.get("scope")) || SCOPES[0];
   choosePeriod(params.get("period") || "");
   const { teams, people } = whos(state.scope);
   state.who = [...teams, ...people].find((one) => one.id === params.get("who")) || null;
   state.folds = new Set((params.get("folds") || "").split(",").filter(Boolean));
   state.sorts = new Map((params.get("sort") || "").split(",").filter(Boolean).map((one) => one.split(":")));
-  state.where = readFilters(params.get("where"));
-  state.sides = [...(params.get("sides") || "").split(","), "", ""].slice(0, 2);
+  state.sides = [...asked("sides").split(","), "", ""].slice(0, 2);
   [state.at, state.list] = [params.get("at"), params.get("list")];
   if (LANGUAGES.includes(params.get("language"))) state.language = LANGUAGES.indexOf(params.get("language"));
+  const filters = new Map(filtersOf(state.scope).map((filter) => [filter.id, filter]));
+  const fits = ([id, option]) => filters.has(id) && (option === null || filters.get(id).options.includes(option));
+  const where = readFilters(asked("where"));
+  state.where = new Map(where.filter(fits));
+  const numbered = (id) => (PEOPLE.get(id) || {}).name || `№ ${id.split("/").pop()}`;
+  state.gone = [ // what the address names and this report does not have
+    ...(state.scope.id === asked("scope") || !asked("scope") ? [] : [asked("scope_name") || numbered(asked("scope"))]),
+    ...(state.who || !asked("who") ? [] : [asked("who_name") || numbered(asked("who"))]),
+    ...(!asked("period") || state.period.id === asked("period") || asked("period").includes("..") ? [] : [asked("period")]),
+    ...state.sides.filter((id) => id && ![...teams, ...people].some((one) => one.id === id)).map(numbered),
+    ...where.filter((pair) => !fits(pair)).map(([id, option]) => [filters.get(id), option === null ? id : option]),
+  ];
 }
 
-// The options that the address names by filter: JSON of pairs. What is no filter of the page is left out.
+// The options that the address names by filter: JSON of pairs.
 function readFilters(text) {
   try {
-    const known = new Map(filtersOf(state.scope).map((filter) => [filter.id, filter.options]));
-    return new Map(JSON.parse(text || "[]").filter(([id, option]) => known.has(id) && (option === null || known.get(id).includes(option))));
+    return [...new Map(JSON.parse(text || "[]"))];
   } catch {
-    return new Map();
+    return [];
   }
 }
 
@@ -42,13 +53,14 @@ function choosePeriod(id) {
 }
 
 function writeAddress() {
-  const choice = { scope: state.scope.id, period: state.period.id, who: state.who && state.who.id, language: language(), folds: [...state.folds].join(","), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list, sides: state.sides.some(Boolean) ? state.sides.join(",") : "", where: state.where.size ? JSON.stringify([...state.where]) : "" };
+  const choice = { scope: state.scope.id, scope_name: state.scope.name, period: state.period.id, who: state.who && state.who.id, who_name: state.who && state.who.name, language: language(), folds: [...state.folds].join(","), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list, sides: state.sides.some(Boolean) ? state.sides.join(",") : "", where: state.where.size ? JSON.stringify([...state.where]) : "" };
   const address = `#${new URLSearchParams(Object.entries(choice).filter(([, value]) => value))}`;
   if (location.hash !== address) history.replaceState(null, "", address);
 }
 
 function said(key, values = {}) {
   const text = TEXTS[key][language() === "en" ? 0 : 1];
+  if (!text.includes("{")) return text;
   const filled = { by: DATA.by, stale_days: TABLES.accounts[0].stale_days, dead_days: TABLES.accounts[0].dead_days, ...values };
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in filled ? filled[name] : whole));
 }
@@ -103,6 +115,7 @@ function teller(view) {
     minutes: (value) => duration(value, number),
     working: (value) => duration(value, number, false),
     days: (value) => number({ maximumFractionDigits: value < 10 ? 1 : 0 }).format(value),
+    waited: (value, row) => said(`queue.days.${row.reason}`, { days: value < 1 ? said("queue.less") : number().format(value), usual: row.usual_days === null ? "–" : number().format(row.usual_days) }),
     hours: (value) => number({ maximumFractionDigits: 1 }).format(value / 3600),
     month: (value) => month(value),
     brief: (value) => (value.length === 7 ? `${month(value, { month: "short", year: undefined }).replace(".", "")} ’${value.slice(2, 4)}` : date(value, { day: "numeric", month: "numeric" })),
@@ -214,12 +227,15 @@ function table(block, tell, caption, place) {
       writeAddress();
       const again = table(block, tell, caption, place);
       wrapped.replaceWith(again);
-      explain(means, again.querySelector(`th:nth-child(${1 + block.columns.findIndex((column) => column[0] === name)})`));
+      explain(means, again.querySelector(`thead tr:last-child th:nth-child(${1 + block.columns.findIndex((column) => column[0] === name)})`));
     };
     const head = made("th", null, { scope: "col", className: ofKind(kind), title: means }, button);
     if (by === name) head.setAttribute("aria-sort", direction === "-" ? "descending" : "ascending");
     return head;
   });
+  // the groups of columns, over their heads: of which deals their numbers are
+  const groups = (block.groups || []).flatMap(([key, count]) => [key && said(key), ...Array(count - 1).fill("")]);
+  const over = block.groups && made("tr", null, { className: "groups" }, ...block.groups.map(([key, count]) => made("th", key && said(key), { colSpan: count, scope: "colgroup" })));
   const cell = (row, [name, kind], at) => {
     const value = row[name];
     const empty = value === null || value === undefined;
@@ -231,14 +247,16 @@ function table(block, tell, caption, place) {
       : opens ? opener(text, () => [caption, rowName(row, block, tell), headOf(block, name)].join(" · "), `${place}/${at}/${name}`, opens) : null;
     const element = made("td", inside ? null : text, { className: ofKind(kind) }, inside);
     if (!empty) element.dataset.value = value;
-    if (block.cards) element.dataset.head = heads[block.columns.findIndex((column) => column[0] === name)].textContent; // on a phone, where each row is a card
+    const column = block.columns.findIndex((one) => one[0] === name);
+    if (block.cards) element.dataset.head = heads[column].textContent; // on a phone, where each row is a card
+    if (block.cards && groups[column]) element.dataset.group = groups[column];
     return element;
   };
   const body = made("tbody", null, {}, ...rows.map((row) => made("tr", null, {}, ...block.columns.map((column) => cell(row, column, block.rows.indexOf(row))))));
   const totals = block.total && block.rows.length > 1 && Object.fromEntries(block.total.map((name) => [name, block.rows.some((row) => Number.isFinite(row[name])) ? sum(block.rows, name) : null]));
   const foot = totals && made("tfoot", null, {}, made("tr", null, {}, made("th", said("total"), { scope: "row" }), ...block.columns.slice(1).map((column) => (
     column[0] in totals ? cell(totals, column) : made("td", "")))));
-  const grid = made("table", null, { className: block.narrow ? "narrow" : block.cards ? "cards" : "" }, made("caption", caption), made("thead", null, {}, made("tr", null, {}, ...heads)), body, foot);
+  const grid = made("table", null, { className: block.narrow ? "narrow" : block.cards ? "cards" : "" }, made("caption", caption), made("thead", null, {}, over, made("tr", null, {}, ...heads)), body, foot);
   const box = made("div", null, { className: "scroll", tabIndex: 0 }, grid);
   box.onscroll = () => box.classList.toggle("moved", box.scrollLeft > 0); // a shadow beside the first column, which stays
   box.setAttribute("role", "region");
@@ -291,7 +309,7 @@ function spec(block, tell, width) {
   });
   const chart = put(CHARTS[block.chart]);
   if (chart.height.each) chart.height = chart.height.each * new Set(values.map((value) => value[chart.encoding.y.field])).size;
-  return { ...chart, width: "container", data: { values }, config: CHARTS.config };
+  return { ...chart, width, autosize: { type: "fit-x", contains: "padding" }, data: { values }, config: CHARTS.config };
 }
 
 // Thousands or millions, so that the axis has short numbers.
@@ -315,9 +333,16 @@ const vegaLite = () => {
   return charting;
 };
 
+// The width of a chart, alike in all sections. It is measured at one that has a layout: far and folded sections would get theirs for it.
+function chartWidth() {
+  const { paddingLeft, paddingRight } = getComputedStyle(find("#month"));
+  return find("#month").clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+}
+
 async function draw(block, tell, place, caption, at) {
   await vegaLite();
-  const chart = await vegaEmbed(place, spec(block, tell, place.clientWidth), {
+  state.width = state.width || chartWidth();
+  const chart = await vegaEmbed(place, spec(block, tell, state.width), {
     ast: true, actions: false, renderer: "svg", formatLocale: marks(), defaultStyle: false, logLevel: 1, tooltip: { disableDefaultStyle: true },
   });
   place.querySelector("svg").setAttribute("aria-label", caption);
@@ -331,7 +356,14 @@ async function draw(block, tell, place, caption, at) {
 // The models that could not be built, each with the reason, once for the page.
 function unbuilt() {
   const reasons = Object.entries(DATA.unbuilt).map(([name, reason]) => made("li", `${name}: ${reason}`));
-  return reasons.length ? made("div", said("unbuilt"), { className: "warning wide unbuilt" }, made("ul", null, {}, ...reasons)) : null;
+  return reasons.length ? made("div", said("unbuilt"), { id: "unbuilt", className: "warning wide unbuilt" }, made("ul", null, {}, ...reasons)) : null;
+}
+
+// What the address has named and this report does not have, and what is shown instead.
+function goneFromLink(picked) {
+  const text = (one) => (Array.isArray(one) ? [one[0] && filterName(one[0]), one[1]].filter(Boolean).join(": ") : one);
+  const names = state.gone.map((one) => said("quoted", { name: text(one) })).join(", ");
+  return names ? made("p", said("link.gone", { names, shown: picked }), { id: "gone", className: "warning wide" }) : null;
 }
 
 function nothing(section) {
@@ -380,35 +412,95 @@ function notRead() {
   ];
 }
 
-function card(section, view, tell, drawings) {
-  const element = made("section", null, { id: section.id, className: section.wide ? "card wide" : "card" },
-    made("h2", null, {}, made("button", said(section.heading || `${section.id}.title`), { type: "button" })));
-  const inside = element.appendChild(made("div", null, { className: "inside" }, made("p", said(`${section.id}.lead`), { className: "lead" })));
-  const fold = (isFolded) => { element.classList.toggle("folded", isFolded); element.querySelector("h2 button").setAttribute("aria-expanded", !isFolded); };
-  fold(FOLDED.includes(section.id) !== state.folds.has(section.id));
+// A section with its name, which folds it, and no content yet.
+function frame({ id, wide }) {
+  const element = made("section", null, { id, className: wide ? "card wide" : "card" }, made("h2", null, {}, made("button", null, { type: "button" })), made("div", null, { className: "inside" }));
   element.querySelector("h2 button").onclick = () => {
-    if (!state.folds.delete(section.id)) state.folds.add(section.id);
-    fold(FOLDED.includes(section.id) !== state.folds.has(section.id));
+    if (!state.folds.delete(id)) state.folds.add(id);
+    fold(element);
+    finish(id);
     writeAddress();
   };
-  if (section.id === "freshness") inside.append(...notRead(), ...verified(tell));
-  if (view.isFiltered && !section.ofDeals) {
-    inside.append(made("p", said("filter.not_of_deals"), { className: "none" }));
-    return element;
-  }
-  if (section.of.some((name) => !TABLES[name])) {
-    inside.append(made("p", said("none.unbuilt"), { className: "none" }));
-    return element;
-  }
-  try {
-    if (section.controls) inside.append(section.controls(view));
-    const blocks = section.count(view);
-    if (!blocks.length) inside.append(made("p", nothing(section), { className: "none" }));
-    inside.append(...blocks.map((block, number) => shown(section, block, blocks.length > 1, tell, drawings, number)));
-  } catch (error) { // the other sections are shown whatever happens in this one
-    inside.append(made("p", said("none.failed", { reason: error.message }), { className: "warning failed" }));
-  }
+  sight.observe(element);
   return element;
+}
+
+const isFolded = (id) => FOLDED.includes(id) !== state.folds.has(id);
+
+function fold(element) {
+  element.classList.toggle("folded", isFolded(element.id));
+  element.querySelector("h2 button").setAttribute("aria-expanded", !isFolded(element.id));
+}
+
+// What a section says of a view; its charts wait in `drawings`.
+function content(section, view, tell, drawings) {
+  const lead = made("p", said(`${section.id}.lead`), { className: "lead" });
+  const inside = section.id === "freshness" ? [lead, ...notRead(), ...verified(tell)] : [lead];
+  if (view.isFiltered && !section.ofDeals) return [...inside, made("p", said("filter.not_of_deals"), { className: "none" })];
+  if (section.of.some((name) => !TABLES[name])) return [...inside, made("p", said("none.unbuilt"), { className: "none" })];
+  try {
+    const controls = section.controls ? [section.controls(view)] : [];
+    const blocks = section.count(view);
+    const all = blocks.map((block, number) => shown(section, block, blocks.length > 1, tell, drawings, number));
+    return [...inside, ...controls, ...(all.length ? all : [made("p", nothing(section), { className: "none" })])];
+  } catch (error) { // the other sections are shown whatever happens in this one
+    return [...inside, made("p", said("none.failed", { reason: error.message }), { className: "warning failed" })];
+  }
+}
+
+// What is still to be drawn for the choice: sections, and charts of sections. One is drawn in a task of its own, those in view first and
+// the others when the browser is idle. Until then a section has the numbers of the choice before, dimmed, and a touch of them draws it.
+let jobs = [];
+const near = new Set(); // ids of the sections in the window or half a window away from it
+let hurry = () => {};
+const sight = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) if (isIntersecting) near.add(target.id); else near.delete(target.id);
+  if (nextInView() >= 0) hurry();
+}, { rootMargin: "50% 0px" });
+const LONGEST_WAIT = 300; // milliseconds after which a section is drawn although the browser is busy
+
+const nextInView = () => jobs.findIndex(({ id }) => near.has(id) && !isFolded(id));
+
+// Resolves in the next task if something in view is to be drawn or comes into view, else when the browser is idle: then to true.
+const pause = () => new Promise((go) => {
+  hurry = () => setTimeout(go, 0, false);
+  if (nextInView() >= 0) hurry();
+  else if (window.requestIdleCallback) requestIdleCallback(() => go(true), { timeout: LONGEST_WAIT });
+  else setTimeout(go, 0, true);
+});
+
+// The job of a section: draws it, but for its charts, which become the next jobs.
+const drawn = (section, element, view, tell) => ({ id: section.id, run: () => {
+  const drawings = [];
+  element.querySelector(".inside").replaceChildren(...content(section, view, tell, drawings));
+  element.removeAttribute("aria-busy");
+  jobs.unshift(...drawings.map((run) => ({ id: section.id, run })));
+} });
+
+// Draws at once what is not drawn yet: of one section, or everywhere.
+function finish(id) {
+  const isMeant = (job) => id === undefined || job.id === id;
+  for (let at = jobs.findIndex(isMeant); at >= 0; at = jobs.findIndex(isMeant)) run(at);
+  hurry();
+}
+
+function run(at) {
+  const [job] = jobs.splice(at, 1);
+  const keep = held();
+  state.drawing = Promise.all([state.drawing, Promise.resolve(job.run()).then(keep)]);
+  keep();
+}
+
+// Returns a function that brings the section at the top of the window back to its place there, unless the page was scrolled meanwhile.
+function held() {
+  const under = 64 + (parseFloat(document.documentElement.style.getPropertyValue("--filters")) || 0); // below filters and contents
+  const section = scrollY ? [...find("main").children].find((element) => element.id && element.getBoundingClientRect().bottom > under) : null;
+  if (!section) return () => {};
+  const [{ top }, scrolled] = [section.getBoundingClientRect(), scrollY];
+  return () => {
+    const now = document.getElementById(section.id); // another element if it was replaced
+    if (now && scrollY === scrolled) scrollBy(0, now.getBoundingClientRect().top - top);
+  };
 }
 
 // The choice of the two people or teams that stand side by side.
@@ -611,16 +703,43 @@ function goTo(id) {
   const section = find(`#${CSS.escape(id)}`);
   if (!section) return;
   if (section.classList.contains("folded")) section.querySelector("h2 button").click();
+  finish(id);
   section.scrollIntoView();
 }
 
+// Puts elements into the page in this order, and no others; each replaces the one that had its id. None is moved that is where it belongs:
+// the browser lays out anew what is moved, and forgets its focus.
+function arrange(elements) {
+  const main = find("main");
+  const ids = new Set(elements.map(({ id }) => id));
+  for (const element of [...main.children]) if (!ids.has(element.id)) element.remove();
+  elements.forEach((element, at) => {
+    const before = document.getElementById(element.id);
+    if (before && before !== element) before.replaceWith(element);
+    if (main.children[at] !== element) main.insertBefore(element, main.children[at] || null);
+  });
+}
+
 async function show() {
+  const keep = held();
   lists.clear();
   DAYS.clear();
   const view = chosen(state.scope, state.period, state.who);
   const tell = teller(view);
   state.drawn.splice(0).forEach((chart) => chart.finalize());
   writeAddress();
+  delete document.documentElement.dataset.shown;
+  state.width = null;
+  state.shows += 1;
+  const turn = state.shows;
+  const sections = SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by));
+  const elements = sections.map((section) => document.getElementById(section.id) || frame(section));
+  sections.forEach((section, at) => {
+    elements[at].querySelector("h2 button").textContent = said(section.heading || `${section.id}.title`);
+    elements[at].setAttribute("aria-busy", "true");
+    fold(elements[at]);
+  });
+  jobs = sections.map((section, place) => drawn(section, elements[place], view, tell)).sort((one, other) => isFolded(one.id) - isFolded(other.id));
   document.documentElement.lang = language();
   document.querySelectorAll("[data-text]").forEach((element) => { element.textContent = said(element.dataset.text); });
   document.querySelectorAll("[data-language]").forEach((button) => button.setAttribute("aria-pressed", button.dataset.language === language()));
@@ -631,29 +750,23 @@ async function show() {
   const filters = [...state.where].map(([id, option]) => `${filterName(filtersOf(state.scope).find((one) => one.id === id))}: ${option === null ? said("filter.empty") : option}`);
   const picked = [...["#scope", "#who", "#period"].map((id) => find(id).selectedOptions[0].textContent), ...filters].join(" · ");
   document.querySelectorAll(".chosen").forEach((element) => { element.textContent = picked; });
-  const sections = SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by));
-  // the numbers before stay, dimmed, until their section is made anew, so that the page does not jump
-  const before = new Map([...find("main").children].map((element) => [element.id, element]));
-  const places = sections.map(({ id }) => before.get(id) || made("section", null, { id, className: "card wide" }));
-  for (const element of places) element.classList.add("old-numbers");
-  find("main").replaceChildren(...[unbuilt()].filter(Boolean), month(tell), figures(view, tell), ...places);
+  arrange([goneFromLink(picked), unbuilt(), month(tell), figures(view, tell), ...elements].filter(Boolean));
   find(".contents").replaceChildren(...contents(sections));
   explain("");
-  delete document.documentElement.dataset.shown;
-  state.shows += 1;
-  const turn = state.shows;
-  const isFolded = (section) => FOLDED.includes(section.id) !== state.folds.has(section.id);
-  for (const [place, section] of [...sections.entries()].sort(([, one], [, other]) => isFolded(one) - isFolded(other))) {
-    await new Promise((go) => { setTimeout(go); }); // so that the first screen is painted, and a new choice need not wait for this one
+  keep();
+  if (state.list) {
+    finish(state.list.split("/")[0]);
+    openList();
+  }
+  while (jobs.length) {
+    const isIdle = await pause();
     if (turn !== state.shows) return;
-    const drawings = [];
-    places[place].replaceWith(card(section, view, tell, drawings));
-    state.drawing = Promise.all([state.drawing, ...drawings.map((drawing) => drawing())]);
+    const at = nextInView();
+    if (at >= 0 || (isIdle && jobs.length)) run(Math.max(at, 0));
+    await state.drawing;
   }
   await state.drawing;
-  if (turn !== state.shows) return;
-  if (state.list) openList();
-  document.documentElement.dataset.shown = [language(), state.scope.id, state.period.id].join(" ");
+  if (turn === state.shows) document.documentElement.dataset.shown = [language(), state.scope.id, state.period.id].join(" ");
 }
 
 const isDark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
@@ -678,6 +791,7 @@ find("#who").onchange = (event) => {
   state.who = [...teams, ...people].find((one) => one.id === event.target.value) || null;
   show();
 };
+find(".filters").addEventListener("change", () => { state.gone = []; }, true);
 find("#from").onchange = chooseDays;
 find("#to").onchange = chooseDays;
 find(".theme").onclick = (event) => {
@@ -696,7 +810,27 @@ new ResizeObserver(([{ target: bar }]) => {
 }).observe(find(".filters"));
 find("#list").onclose = () => { state.list = null; writeAddress(); };
 document.onclick = () => explain("");
-document.onkeydown = (event) => { if (event.key === "Escape") explain(""); };
-load().then(() => { readAddress(); return show(); }).then(() => state.at && goTo(state.at)).catch((error) => {
+document.onkeydown = (event) => {
+  if (event.key === "Escape") explain("");
+  if (event.key === "f" && (event.ctrlKey || event.metaKey)) finish(); // the browser searches what is drawn
+};
+window.onbeforeprint = () => finish();
+window.onresize = () => {
+  state.width = chartWidth();
+  for (const { view } of state.drawn) view.width(state.width).runAsync();
+};
+find("main").addEventListener("click", (event) => {
+  const old = event.target.closest("[aria-busy] > .inside");
+  if (!old) return;
+  event.preventDefault();
+  event.stopPropagation();
+  finish(old.parentNode.id);
+}, true);
+load().then(() => {
+  readAddress();
+  const shown = show();
+  if (state.at) requestAnimationFrame(() => setTimeout(() => goTo(state.at))); // when it is known how much of the window the filters cover
+  return shown;
+}).catch((error) => {
   find("main").replaceChildren(made("p", said("none.browser", { reason: error.message }), { className: "warning failed" }));
 });
