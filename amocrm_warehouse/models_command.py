@@ -341,20 +341,9 @@ def rows_of_tables(
         return None
 
 
-WORKING_HOURS = re.compile(r"([1-7])(?:-([1-7]))? ([01]?\d|2[0-3]):([0-5]\d)-([01]?\d|2[0-4]):([0-5]\d)", re.ASCII)
-
-
 def check_working_hours(text: str) -> None:
     """Raises ValueError for working hours that the models would refuse after a third of a build."""
-    for part in text.split(","):
-        found = WORKING_HOURS.fullmatch(part.strip())
-        first, last, *clock = map(int, found.groups("0")) if found else (1, 0, 0, 0, 0, 0)
-        begun, ended = 60 * clock[0] + clock[1], 60 * clock[2] + clock[3]
-        if not begun < ended <= 1440 or 0 < last < first:
-            raise ValueError(
-                f"The working hours “{text}” are not known: write days from 1, which is Monday, to 7 and hours, as in "
-                "1-5 09:00-18:00, 6 10:00-15:00."
-            )
+    _macros("working_hours.sql", var=lambda _: text).working_hours()
 
 
 LISTED_FIELDS = "SELECT entity_type, custom_field_id, code, trim(name) FROM {custom_fields}"
@@ -406,10 +395,24 @@ def check_time_zone(database: str, zone: str) -> None:
     except DATABASE_ERRORS as error:
         raise ValueError(f"The database cannot be opened: {why(error)}") from None
     if not known:
-        raise ValueError(
-            f"The time zone {zone} is not known: write its name as in Europe/Moscow, or leave it out, and the "
-            "account's own is taken."
-        )
+        raise ValueError(_macros("raw.sql").unknown_time_zone(zone))
+
+
+def _macros(file: str, **names: Any) -> Any:
+    """Returns the macros of a file that need no database, with what dbt gives to them; an error that they raise is a
+    ValueError.
+    """
+    from jinja2 import Environment
+
+    def refuse(sentence: str) -> None:
+        raise ValueError(sentence)
+
+    dbt = {
+        "execute": True, "modules": {"re": re}, "return": lambda value: value,
+        "exceptions": {"raise_compiler_error": refuse},
+    }  # fmt: skip
+    template = Environment(extensions=["jinja2.ext.do"]).from_string((PACKAGE / "macros" / file).read_text("utf-8"))
+    return template.make_module(dbt | names)
 
 
 def main(arguments: list[str] | None = None) -> int:

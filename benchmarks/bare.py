@@ -1,6 +1,7 @@
-"""`python -m benchmarks.bare CONFIG`: the floor of `read`, a bare script for the fifteen tables.
+"""`python -m benchmarks.bare CONFIG [DATABASE]`: the floor of `read` or `sync`, a bare script for the fifteen tables.
 
 It requests each list page by page with urllib3, parses with orjson, makes a dict of each row and prints it as JSON.
+With a DATABASE it inserts the rows into that DuckDB file instead, by Arrow tables; objects and arrays as JSON.
 Nothing is deduplicated, resumed, converted, retried or guarded.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ LISTS: list[tuple[str, str, int, tuple[str, ...]]] = [
     *((f"{card}/custom_fields", "custom_fields", 250, ("custom_fields",)) for card in CARDS),
 ]
 """Each list's path, the key of its records, the rows of its page, and the tables that are made of it."""
+AT_ONCE = 10_000  # rows of an Arrow table
 
 
 def columns(table: str) -> dict[str, str]:
@@ -64,18 +67,71 @@ def rows(table: str, record: dict[str, Any], fields: dict[str, str]) -> Iterable
     return [{name: record.get(field) for name, field in fields.items()}]
 
 
-def main(config: str) -> None:
+class Prints:
+    """Prints rows as the connector's messages."""
+
+    def add(self, table: str, row: dict[str, Any]) -> None:
+        message = {"type": "RECORD", "record": {"stream": table, "data": row, "emitted_at": 0}}
+        sys.stdout.buffer.write(orjson.dumps(message) + b"\n")
+
+    def close(self) -> None:
+        sys.stdout.flush()
+
+
+class Inserts:
+    """Inserts the rows of each table into a DuckDB file, AT_ONCE at a time."""
+
+    def __init__(self, database: str) -> None:
+        import duckdb
+
+        self._connection = duckdb.connect(database, config={"threads": 1})
+        self._rows = defaultdict[str, list[dict[str, Any]]](list)
+        self._schemas: dict[str, Any] = {}
+
+    def add(self, table: str, row: dict[str, Any]) -> None:
+        rows = self._rows[table]
+        rows.append({name: orjson.dumps(v).decode() if type(v) in (dict, list) else v for name, v in row.items()})
+        if len(rows) >= AT_ONCE:
+            self._insert(table, rows)
+
+    def _insert(self, table: str, rows: list[dict[str, Any]]) -> None:
+        import pyarrow as pa
+
+        if table not in self._schemas:
+            kinds = {name: {type(row.get(name)) for row in rows} - {type(None)} for name in {**rows[0], **rows[-1]}}
+            types = {name: pa.int64() if kind == {int} else pa.string() for name, kind in kinds.items()}
+            self._schemas[table] = pa.schema(types.items())
+            self._connection.register("new_rows", self._schemas[table].empty_table())
+            self._connection.execute(f"CREATE TABLE {table} AS FROM new_rows")
+        schema = self._schemas[table]
+        texts = [name for name in schema.names if schema.field(name).type == pa.string()]
+        for row in rows:
+            for name in texts:
+                value = row.get(name)
+                row[name] = value if value is None or type(value) is str else str(value)
+        self._connection.register("new_rows", pa.Table.from_pylist(rows, schema))
+        self._connection.execute(f"INSERT INTO {table} FROM new_rows")
+        rows.clear()
+
+    def close(self) -> None:
+        for table, rows in self._rows.items():
+            if rows:
+                self._insert(table, rows)
+        self._connection.close()
+
+
+def main(config: str, database: str = "") -> None:
     settings = json.loads(Path(config).read_text(encoding="utf-8"))
     token = settings["credentials"]["access_token"]
     http = urllib3.PoolManager(headers={"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"})
-    write = sys.stdout.buffer.write
+    sink = Inserts(database) if database else Prints()
     for path, collection, limit, tables in LISTS:
         made = [(table, columns(table)) for table in tables]
         for record in records(http, settings["api_base_url"], path, collection, limit):
             for table, fields in made:
                 for row in rows(table, record, fields):
-                    write(orjson.dumps({"type": "RECORD", "record": {"stream": table, "data": row, "emitted_at": 0}}))
-                    write(b"\n")
+                    sink.add(table, row)
+    sink.close()
 
 
 if __name__ == "__main__":

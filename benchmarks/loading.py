@@ -31,13 +31,13 @@ def loaded(workspace: Workspace, quick: bool) -> Iterator[Line]:
             (folder / "crm.duckdb").unlink(missing_ok=True)
             to = stack.enter_context(postgres.server()) if kind == "PostgreSQL" else "duckdb:///crm.duckdb"
             with sandbox(path) as server:
-                first = _sync(server, folder, to, requests_per_second=FASTEST)
+                first = sync(server, folder, to, requests_per_second=FASTEST)
             name = f"{leads:,} leads, fifteen tables into {kind}"
             yield Line(name, first.figures, first.memory <= MOST_MEMORY)
             with sandbox(path, (0.3, 0.55), PER_SECOND) as server:
                 server.edit(EDITS)
                 before = len(server.log())
-                again = _sync(server, folder, to)
+                again = sync(server, folder, to)
                 requests = len(server.log()) - before
             limit = 1.2 * requests / PER_SECOND + 5
             figures = again.figures | {"requests": f"{requests}", "at most": f"{limit:.1f} s"}
@@ -48,11 +48,11 @@ def loaded(workspace: Workspace, quick: bool) -> Iterator[Line]:
     folder.mkdir(exist_ok=True)
     (folder / "crm.duckdb").unlink(missing_ok=True)
     with sandbox(path) as server:
-        every = _sync(server, folder, "duckdb:///crm.duckdb", (), requests_per_second=FASTEST, raw_records=True)
+        every = sync(server, folder, "duckdb:///crm.duckdb", (), requests_per_second=FASTEST, raw_records=True)
     yield Line(f"{wide:,} leads, all streams with `raw` into DuckDB", every.figures, every.memory <= MOST_MEMORY)
 
 
-def _sync(server: Server, folder: Path, to: str, streams: Sequence[str] = ALL, **settings: object) -> Process:
+def sync(server: Server, folder: Path, to: str, streams: Sequence[str] = ALL, **settings: object) -> Process:
     """Runs `source-amocrm sync`. `streams`: empty for all."""
     config = folder / "config.json"
     config.touch(mode=0o600)

@@ -135,5 +135,6 @@ def _run(arguments: list[str]) -> int:
     from source_amocrm.auth.handover import keeper_from_environment
     from source_amocrm.entrypoint import launch
 
+    gc.freeze()  # else the first search after the start would go through all of them once more
     gc.enable()
     return launch(arguments, keeper_from_environment())

@@ -36,5 +36,11 @@ def test_union_difference_and_membership(
     assert bool(IntervalSet.of(one)) == bool(members(one))
 
 
+@given(SPANS, SPAN)
+def test_a_span_is_covered_if_one_part_holds_it_whole(intervals: list[Interval], span: Interval) -> None:
+    first, last = sorted(span)
+    assert IntervalSet.of(intervals).covers((first, last)) == (members([(first, last)]) <= members(intervals))
+
+
 def test_a_span_without_end() -> None:
     assert (IntervalSet(((0, FOREVER),)) - (11, FOREVER)).intervals == ((0, 10),)

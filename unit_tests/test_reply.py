@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_amocrm.http.reply import ReplyKind, parse
+from source_amocrm.http.reply import ReplyKind, cost, costs_at_most, parse
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,11 @@ def test_a_body_that_is_no_object_has_a_kind_of_its_own(data: bytes, kind: Reply
 def test_any_bytes_have_a_kind(data: bytes) -> None:
     kind, value = parse(data)
     assert (kind is ReplyKind.OBJECT) == isinstance(value, dict)
+
+
+@given(
+    st.binary(max_size=60) | st.text(alphabet='{}[]:,"\\\\udж😀 a', max_size=60).map(str.encode), st.integers(0, 9_000)
+)
+def test_a_body_that_surely_costs_no_more_costs_no_more(data: bytes, most: int) -> None:
+    assert not costs_at_most(most, data) or cost(data) <= most
+    assert costs_at_most(180 * len(data), data)  # so that no light body is looked at twice

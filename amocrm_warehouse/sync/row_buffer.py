@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,9 @@ ROWS_AT_ONCE = 2_048
 """Rows that DuckDB works on at a time."""
 IN_MEMORY = 1 << 20
 """Bytes of a table's rows that wait in memory; past them they wait on the disk."""
+
+Size = tuple[int, int]
+"""The rows and the bytes of an Arrow batch."""
 
 
 class LoadError(ValueError):
@@ -60,13 +64,15 @@ class Rows:
         self._batches: list[pa.RecordBatch] = []
         self._file: pa.NativeFile | None = None
         self._writer: pa.ipc.RecordBatchFileWriter | None = None
-        self._latest = deque[tuple[int, int]]()  # rows and bytes of the latest batches
+        self._sizes = list[Size]()
+        self._latest = deque[Size]()  # of the latest batches
         self.count = self.size = self.at_once = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         self.count += batch.num_rows
         self.size += batch.nbytes
-        self._latest.append((batch.num_rows, batch.nbytes))
+        self._sizes.append((batch.num_rows, batch.nbytes))
+        self._latest.append(self._sizes[-1])
         while sum(rows for rows, _ in self._latest) - self._latest[0][0] >= ROWS_AT_ONCE:
             self._latest.popleft()
         self.at_once = max(self.at_once, sum(size for _, size in self._latest))
@@ -88,37 +94,54 @@ class Rows:
                 self._writer.close()
                 self._file.close()
                 path = self._path.replace(self._path.with_suffix(".taken"))  # the next rows may need a file meanwhile
-        taken = TakenRows(self.table, self.at_once, self._batches, path)
+        taken = TakenRows(self.table, self.at_once, self._sizes, self._batches, path)
         self._begin()
         return taken
 
 
 class TakenRows:
-    """Rows for a package, in memory or in the file at `path`. `at_once`: as that of `Rows`."""
+    """Rows for a package, in memory or in the file at `path`. `at_once`: as that of `Rows`. `sizes`: of the batches."""
 
-    def __init__(self, table: Table, at_once: int, batches: list[pa.RecordBatch], path: Path | None = None) -> None:
+    def __init__(
+        self, table: Table, at_once: int, sizes: list[Size], batches: list[pa.RecordBatch], path: Path | None = None
+    ) -> None:
         self.table = table
         self.at_once = at_once
+        self._sizes = sizes
         self._batches = batches
         self._path = path
 
     def __iter__(self) -> Iterator[pa.Table]:
-        """Yields the last row of each key, in one or more Arrow tables. Then frees the rows."""
-        with ExitStack() as opened:
-            batches = self._batches
-            if self._path:
-                file = pa.ipc.open_file(opened.enter_context(pa.memory_map(str(self._path))))
-                batches = [file.get_batch(number) for number in range(file.num_record_batches)]
-            whole = pa.Table.from_batches(batches, self.table.schema)
-            kept = last_of_each_key(whole, self.table.key)
-            for start, rows in slices((batch.num_rows, batch.nbytes) for batch in batches):
-                part = whole.slice(start, rows)
+        """Yields the last row of each key, in one or more Arrow tables. Then frees the rows.
+
+        Of a file only the keys and one of these tables are in memory at a time.
+        """
+        columns = sorted(self.table.schema.get_field_index(name) for name in self.table.key)
+        with self._opened(columns) as keys:
+            of_keys = pa.schema([self.table.schema.field(column) for column in columns])
+            kept = last_of_each_key(pa.Table.from_batches(keys, of_keys), self.table.key)
+        start = 0
+        with self._opened([*range(len(self.table.schema))]) as batches:
+            for number in slices(self._sizes):
+                part = pa.Table.from_batches(islice(batches, number), self.table.schema)
+                end = start + part.num_rows
                 if kept is None:
                     yield part
                 else:
-                    own = pc.and_(pc.greater_equal(kept, start), pc.less(kept, start + rows))
+                    own = pc.and_(pc.greater_equal(kept, start), pc.less(kept, end))
                     yield part.take(pc.subtract(kept.filter(own), start))
+                start = end
         self._batches = []
+
+    @contextmanager
+    def _opened(self, columns: list[int]) -> Iterator[Iterator[pa.RecordBatch]]:
+        """Lets these columns of the batches be read, by their numbers in order, one batch after another."""
+        if not self._path:
+            yield (batch.select(columns) for batch in self._batches)
+            return
+        with pa.OSFile(str(self._path)) as source:
+            file = pa.ipc.open_file(source, options=pa.ipc.IpcReadOptions(included_fields=columns))
+            yield map(file.get_batch, range(file.num_record_batches))
 
     def write_parquet(self, path: Path) -> int:
         """Writes the last row of each key into a Parquet file. Returns how many.
@@ -140,19 +163,15 @@ class TakenRows:
             self._path.unlink(missing_ok=True)
 
 
-def slices(batches: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """Yields the first row and the number of rows of each Arrow table. `batches`: rows and bytes of each batch.
-
-    Yields at least one, since a table without rows makes an empty table.
-    """
-    start = rows = size = 0
-    for more, its_size in batches:
+def slices(sizes: Iterable[Size]) -> Iterator[int]:
+    """Yields the number of batches of each Arrow table; at least one table, an empty one if there are no batches."""
+    number = rows = size = 0
+    for more, its_size in sizes:
         if rows and (rows + more > SLICE_ROWS or size + its_size > SLICE_BYTES):
-            yield start, rows
-            start, rows, size = start + rows, 0, 0
-        rows, size = rows + more, size + its_size
-    if rows or not start:
-        yield start, rows
+            yield number
+            number = rows = size = 0
+        number, rows, size = number + 1, rows + more, size + its_size
+    yield number
 
 
 def last_of_each_key(rows: pa.Table, key: list[str]) -> pa.Array | None:

@@ -56,12 +56,13 @@ def records(stream: str, rows: Sequence[Row]) -> Iterator[AirbyteMessage]:
 
 def lines(stream: str, rows: Sequence[Row]) -> Iterator[Lines]:
     """Yields the rows as lines, WRITTEN_TOGETHER bytes in a message or one larger row."""
-    at, texts, size = time.time_ns() // 1_000_000, list[bytes](), 0
+    # all but the row is written once: orjson would take a third of its time for that
+    head = b'{"type":"RECORD","record":{"stream":%b,"data":' % orjson.dumps(stream)
+    end = b',"emitted_at":%d}}\n' % (time.time_ns() // 1_000_000)
+    texts, size = list[bytes](), 0
     for row in rows:
-        record = {"stream": stream, "data": row, "emitted_at": at}
-        if meta := changes_of(row):
-            record["meta"] = meta
-        texts.append(_line({"type": "RECORD", "record": record}))
+        meta = b',"meta":%b' % orjson.dumps(changes_of(row)) if isinstance(row, ChangedRow) else b""
+        texts.append(b"%b%b%b%b" % (head, _json(row), meta, end))
         size += len(texts[-1])
         if size >= WRITTEN_TOGETHER:
             yield Lines(stream, texts)
@@ -70,11 +71,11 @@ def lines(stream: str, rows: Sequence[Row]) -> Iterator[Lines]:
         yield Lines(stream, texts)
 
 
-def _line(message: Any) -> bytes:
+def _json(row: Row) -> bytes:
     try:
-        return orjson.dumps(message, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(row)
     except TypeError:  # a number beyond 64 bits
-        return json.dumps(message, default=vars).encode() + b"\n"
+        return json.dumps(row).encode()
 
 
 def changes_of(row: Row) -> AirbyteRecordMessageMeta | None:

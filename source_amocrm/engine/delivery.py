@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -108,13 +108,16 @@ class Delivery:
         # events do not change, so no later version of an event is dated earlier
         answered = () if self.resource is EVENTS else page.answered
         read_at = min((one.earliest for one in answered), default=FOREVER)
-        wanted, dated, moments = list[Row](), list[Row](), list[int | None]()
-        for row in page.rows:
-            second = self._second(row)
-            if self._needs(row, second, page.floor, now):
-                wanted.append(row)
-                moments.append(second)
-                dated.append(self._dated(row, second, page, read_at))
+        wanted = dated = page.rows
+        moments = [seconds(row.get(self._cursor)) for row in wanted]
+        if page.at_least or self.progress.ahead or not self._all_needed(moments, min(now, read_at)):
+            needs = [
+                (row, second)
+                for row, second in zip(page.rows, moments, strict=True)
+                if self._needs(row, second, page.floor, now)
+            ]
+            wanted, moments = [row for row, _ in needs], [second for _, second in needs]
+            dated = [self._dated(row, second, page, read_at) for row, second in needs]
         yield from self._checkpoint_of_dates()
         made, failure = list[Row](), None
         try:
@@ -145,6 +148,14 @@ class Delivery:
         at_least = page.at_least.get(key(row), BEGINNING)
         at = self.progress.date(self._list, key(row), second, postdated, at_least)
         return row if at == second else {**row, self._cursor: at}
+
+    def _all_needed(self, moments: Collection[int | None], latest: float) -> bool:
+        """Whether rows of these seconds are surely all needed: none changed after `latest` or during this sync."""
+        known = [second for second in moments if second is not None]
+        if self._latest or not known or len(known) < len(moments):
+            return False
+        first, last = min(known), max(known)
+        return last <= min(latest, self.progress.watermark or BEGINNING) and self._needed.covers((first, last))
 
     def _needs(self, row: Row, second: int | None, floor: int, now: int) -> bool:
         """Whether the row is needed, and no later version of it was delivered in this sync from a newer page."""

@@ -121,7 +121,7 @@ def parse(data: bytes | bytearray, values: int | None = None) -> tuple[ReplyKind
     if values > MOST_OF_VALUES:
         return ReplyKind.TOO_LARGE, None
     try:
-        value = None if _NUL in data else orjson.loads(data)
+        value = None if b"\\" in data and _NUL in data else orjson.loads(data)
     except orjson.JSONDecodeError:
         value = None
     if value is None:
@@ -153,6 +153,15 @@ def cost(data: bytes | bytearray) -> int:
     narrow = data.isascii() and rb"\u" not in data
     width = 1 if narrow else 4 if any(start in data for start in _WIDE) else 2
     return len(data) * width + values
+
+
+def costs_at_most(most: int, data: bytes | bytearray) -> bool:
+    """Whether the `cost` of a body is surely no more. Counts all signs at once, in a quarter of the time of `cost`."""
+    texts = 4 * len(data)
+    if texts > most:
+        return False
+    signs = len(data) - len(data.translate(None, b'"' + b"".join(_COST)))
+    return texts + max(_COST.values()) * signs <= most
 
 
 def _finite(text: str) -> float | None:

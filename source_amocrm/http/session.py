@@ -24,7 +24,16 @@ from requests.adapters import HTTPAdapter
 
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.rate_limit import Budget
-from source_amocrm.http.reply import LARGEST_BODY, MOST_OF_VALUES, AmocrmResponse, Reply, ReplyKind, cost, parse
+from source_amocrm.http.reply import (
+    LARGEST_BODY,
+    MOST_OF_VALUES,
+    AmocrmResponse,
+    Reply,
+    ReplyKind,
+    cost,
+    costs_at_most,
+    parse,
+)
 
 LARGEST_HEAD = 1 << 17  # bytes of the status, the headers, and what the server says before them
 _LARGEST_REFUSAL = 1 << 20  # the largest body of an answer that is no success (bytes)
@@ -236,7 +245,7 @@ def _read_body(response: requests.Response, shrinkable: bool) -> tuple[ReplyKind
             if len(data) <= HEAVY_BODY < len(data) + len(piece):
                 turn.enter_context(turn_of_heavy_answer(remaining))
             data += piece
-        values = cost(data) if len(data) > LIGHT_BODY else 0
+        values = 0 if len(data) <= LIGHT_BODY or costs_at_most(HEAVY_VALUES, data) else cost(data)
         if values > (HEAVY_VALUES if shrinkable else MOST_OF_VALUES):
             raise TooLarge
         if values > HEAVY_VALUES and len(data) <= HEAVY_BODY:

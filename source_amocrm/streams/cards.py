@@ -19,8 +19,10 @@ _COMMUNICATION = ("communication_id", "communication_ids")
 
 def is_communication(field: dict[str, Json]) -> bool:
     """Whether telephony integrations keep their ids in this field, which only its code or its name shows."""
-    labels = field.get("field_code"), field.get("field_name")
-    return any(type(label) is str and label.strip().lower() in _COMMUNICATION for label in labels)
+    code, name = field.get("field_code"), field.get("field_name")
+    if type(code) is str and code.strip().lower() in _COMMUNICATION:
+        return True
+    return type(name) is str and name.strip().lower() in _COMMUNICATION
 
 
 def name_of(company: Row) -> str | None:

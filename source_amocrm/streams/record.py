@@ -35,8 +35,9 @@ _USUAL: Mapping[Convert, str] = {
     values.as_text: "value if type(value) is str else",
     values.as_code: "value if type(value) is str and value else",
     values.as_boolean: "value if type(value) is bool else",
-    as_integer: "value if type(value) is int and -INT64 <= value < INT64 else",
+    **dict.fromkeys((as_integer, values.as_number), "value if type(value) is int and -INT64 <= value < INT64 else"),
     as_timestamp: "utc_text(value) if type(value) is int and 0 < value <= LAST_SECOND else",
+    **dict.fromkeys((values.as_array, values.as_ids, values.as_tags, values.as_texts), "[] if value == [] else"),
 }
 """By conversion, how `Record` writes it for values of the usual type, which need no call."""
 _CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
@@ -63,29 +64,28 @@ class Record:
     def __init__(self, table: str, found: Mapping[str, Find] | None = None) -> None:
         self.table = table
         self.blank: Row = {}  # The row of an empty record
-        self._fields: dict[str, str] = {}  # by column, the field that holds its value
-        self._finds: dict[str, Find] = {}  # by column, the function that finds its value elsewhere
+        self._places: dict[str, str] = {}  # by column, the expression that finds its value in a `record`
+        self._finds = dict[str, Find]()  # by column, the functions that such expressions call
         self._converts: dict[str, Convert] = {}
         self._keys: list[tuple[str, Find]] = []
         self._reported: dict[str, str] = {}
         for column in schema.columns(table):
-            name, own_find = column.name, (found or {}).get(column.name)
-            find = own_find or _finder(column.fields)
+            name, find = column.name, (found or {}).get(column.name)
             convert = _CONVERTS[column.type, column.items.get("type") or column.schema.get("format")]
+            if find:
+                self._finds[name], self._places[name] = find, f"finds[{name!r}](record)"
+            elif column.fields:
+                self._places[name] = _place(column.fields)
             if column.in_key:
                 convert = values.as_code if convert is values.as_text else convert
-                self._keys.append((name, find))
+                self._keys.append((name, find or _compiled(self._places.get(name, "None"), "record")))
             self.blank[name], self._converts[name] = column.default, convert
-            if not own_find and len(column.fields) == 1 and "." not in column.fields[0]:
-                self._fields[name] = column.fields[0]
-            elif own_find or column.fields:
-                self._finds[name] = find
 
     def add(self, column: str, convert: Convert | None = None) -> None:
         """Adds a column. `convert` makes its value of the whole record; without `convert` the caller passes it."""
         self.blank[column] = None
         if convert:
-            self._finds[column], self._converts[column] = lambda record: record, convert
+            self._places[column], self._converts[column] = "record", convert
 
     def __call__(self, record: Json, odd: Row | None = None, **elsewhere: Json) -> Row:
         """Returns the row of a record. `elsewhere`: by column, values that are not in the record itself.
@@ -109,20 +109,15 @@ class Record:
 
         It is compiled as one dict display, because a loop over the columns takes twice the time.
         """
-        names = {"read": read, "utc_text": values.utc_text, "INT64": INT64, "LAST_SECOND": LAST_SECOND}
-        names |= {"finds": self._finds, "converts": self._converts}
         columns = []
         for column, default in self.blank.items():
             value = repr(default)
-            if column in self._fields or column in self._finds:
-                found = f"get({self._fields[column]!r})" if column in self._fields else f"finds[{column!r}](record)"
+            if column in self._places:
                 usual = _USUAL.get(self._converts[column], "")
-                value += (
-                    f" if (value := {found}) is None else {usual} read(converts[{column!r}], value, odd, {column!r})"
-                )
+                unusual = f"read(converts[{column!r}], value, odd, {column!r})"
+                value += f" if (value := {self._places[column]}) is None else {usual} {unusual}"
             columns.append(f"{column!r}: {value}")
-        make: Callable[..., Row] = eval(f"lambda record, get, odd: {{{', '.join(columns)}}}", names)
-        return lambda record, odd: make(record, record.get, odd)
+        return _compiled(f"{{{', '.join(columns)}}}", "record, odd", finds=self._finds, converts=self._converts)
 
     def tombstone(self, key: str, element_id: Json, account_id: Json, updated_by: Json, updated_at: Json) -> Row:
         """Returns the row of a deleted entity: its key, `is_deleted`, who deleted it and when. Nothing else is known.
@@ -182,16 +177,19 @@ class Record:
         return changed
 
 
-def _finder(fields: tuple[str, ...]) -> Find:
-    paths = [field.split(".") for field in fields]
+def _place(fields: tuple[str, ...]) -> str:
+    """Returns the expression that finds in a `record` the value of the first of these fields that is not null."""
+    [first, *others] = fields
+    [name, *inner] = first.split(".")
+    if not inner and not others:
+        return f"record.get({name!r})"
+    place = "record"
+    for name in first.split("."):
+        place = f"(at[{name!r}] if type(at := {place}) is dict and {name!r} in at else child(at, {name!r}))"
+    return f"({_place(tuple(others))} if (value := {place}) is None else value)" if others else place
 
-    def find(record: dict[str, Json]) -> Json:
-        for path in paths:
-            value: Json = record
-            for name in path:
-                value = value[name] if type(value) is dict and name in value else child(value, name)
-            if value is not None:
-                return value
-        return None
 
-    return find
+def _compiled(expression: str, parameters: str, **names: Any) -> Callable[..., Any]:
+    known = {"read": read, "child": child, "utc_text": values.utc_text, "INT64": INT64, "LAST_SECOND": LAST_SECOND}
+    function: Callable[..., Any] = eval(f"lambda {parameters}: {expression}", known | names)
+    return function

@@ -86,10 +86,10 @@ class SchemaDrift:
         objects = _objects(records)
         _compare(known, objects, met)
         for name, is_known in types.items():
-            kinds = Counter(kind for record in objects if type(kind := record.get(name)) is str)
-            for kind, times in kinds.items():
+            kinds = [kind for record in objects if type(kind := record.get(name)) is str]
+            for kind in set(kinds):
                 if not is_known(kind):
-                    met[name, kind if "." not in kind else OTHER] += times
+                    met[name, kind if "." not in kind else OTHER] += kinds.count(kind)
         list_name = bare.removeprefix("/api/v4/").removeprefix("/v1.0/")
         with self._lock:
             for (typed, name), times in met.items():
@@ -124,5 +124,7 @@ def drift_warning(found: Collection[Unknown]) -> str | None:
 
 def _objects(value: Json) -> list[dict[str, Json]]:
     """Returns the objects of what should be one, or an array of them; PHP also writes an array as `{"0": …}`."""
+    if type(value) is dict and value and not next(iter(value)).isdecimal():
+        return [value]
     parts = [part for part in as_list(value) if type(part) is dict]
     return parts or ([value] if type(value) is dict else [])

@@ -49,3 +49,7 @@ class IntervalSet:
             if start <= second <= end:
                 return True
         return False
+
+    def covers(self, interval: Interval) -> bool:
+        """Whether one interval of the set holds this one whole."""
+        return any(start <= interval[0] and interval[1] <= end for start, end in self.intervals)

@@ -194,13 +194,15 @@
         {% if zone %}
             {% set known = run_query(known_zone(zone)) %}
             {% if known.rows | length == 0 %}
-                {% do exceptions.raise_compiler_error(
-                    "The time zone " ~ zone ~ " is not known: write its name as in Europe/Moscow, or leave it out, and the account's own is taken."
-                ) %}
+                {% do exceptions.raise_compiler_error(unknown_time_zone(zone)) %}
             {% endif %}
         {% endif %}
     {% endif %}
 {% endmacro %}
+
+{% macro unknown_time_zone(zone) -%}
+    The time zone {{ zone }} is not known: write its name as in Europe/Moscow, or leave it out, and the account's own is taken.
+{%- endmacro %}
 
 {% macro known_zone(zone) %}{{ return(adapter.dispatch("known_zone", "amocrm")(zone)) }}{% endmacro %}
 {% macro default__known_zone(zone) %}select 1 from pg_timezone_names where name = '{{ zone | replace("'", "''") }}'{% endmacro %}
