@@ -341,7 +341,7 @@ function chartWidth() {
 
 async function draw(block, tell, place, caption, at) {
   await vegaLite();
-  state.width = state.width || chartWidth();
+  state.width ||= chartWidth();
   const chart = await vegaEmbed(place, spec(block, tell, state.width), {
     ast: true, actions: false, renderer: "svg", formatLocale: marks(), defaultStyle: false, logLevel: 1, tooltip: { disableDefaultStyle: true },
   });
@@ -451,15 +451,15 @@ function content(section, view, tell, drawings) {
 // What is still to be drawn for the choice: sections, and charts of sections. One is drawn in a task of its own, those in view first and
 // the others when the browser is idle. Until then a section has the numbers of the choice before, dimmed, and a touch of them draws it.
 let jobs = [];
-const near = new Set(); // ids of the sections in the window or half a window away from it
+const inView = new Set(); // ids of the sections that have a part in the window
 let hurry = () => {};
 const sight = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) if (isIntersecting) near.add(target.id); else near.delete(target.id);
+  for (const { target, isIntersecting } of entries) if (isIntersecting) inView.add(target.id); else inView.delete(target.id);
   if (nextInView() >= 0) hurry();
-}, { rootMargin: "50% 0px" });
+});
 const LONGEST_WAIT = 300; // milliseconds after which a section is drawn although the browser is busy
 
-const nextInView = () => jobs.findIndex(({ id }) => near.has(id) && !isFolded(id));
+const nextInView = () => jobs.findIndex(({ id }) => inView.has(id) && !isFolded(id));
 
 // Resolves in the next task if something in view is to be drawn or comes into view, else when the browser is idle: then to true.
 const pause = () => new Promise((go) => {
@@ -812,12 +812,12 @@ find("#list").onclose = () => { state.list = null; writeAddress(); };
 document.onclick = () => explain("");
 document.onkeydown = (event) => {
   if (event.key === "Escape") explain("");
-  if (event.key === "f" && (event.ctrlKey || event.metaKey)) finish(); // the browser searches what is drawn
+  if (event.code === "KeyF" && (event.ctrlKey || event.metaKey)) finish(); // the browser searches what is drawn
 };
 window.onbeforeprint = () => finish();
 window.onresize = () => {
-  state.width = chartWidth();
-  for (const { view } of state.drawn) view.width(state.width).runAsync();
+  state.width = null;
+  for (const { view } of state.drawn) view.width(state.width ||= chartWidth()).runAsync();
 };
 find("main").addEventListener("click", (event) => {
   const old = event.target.closest("[aria-busy] > .inside");
