@@ -9,6 +9,7 @@ import importlib
 import json
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from source_amocrm import shutdown
@@ -92,6 +93,20 @@ def unknown(verb: str) -> str:
     return f"There is no command `{shown}`.{meant} `source-amocrm --help` shows them all."
 
 
+@contextlib.contextmanager
+def importing() -> Iterator[None]:
+    """Lets modules be imported without a search for garbage among them, then or later: they stay.
+
+    Such searches take a tenth of the start of `read`, and a quarter of that of `sync`.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _run_verb(verb: str, arguments: list[str]) -> int:
     module, extra = VERBS[verb]
     try:
@@ -131,10 +146,7 @@ def _run(arguments: list[str]) -> int:
         spec = yaml.safe_load(Path(__file__).with_name("spec.yaml").read_bytes())
         print(orjson.dumps({"type": "SPEC", "spec": spec}).decode())
         return 0
-    gc.disable()  # the modules of the CDK stay, and a search among them for garbage takes a tenth of the start
-    from source_amocrm.auth.handover import keeper_from_environment
-    from source_amocrm.entrypoint import launch
-
-    gc.freeze()  # else the first search after the start would go through all of them once more
-    gc.enable()
+    with importing():
+        from source_amocrm.auth.handover import keeper_from_environment
+        from source_amocrm.entrypoint import launch
     return launch(arguments, keeper_from_environment())

@@ -1,14 +1,15 @@
-"""The command that adds an extra to what is installed."""
+"""The command that adds an extra to what is installed, and how modules are imported."""
 
 from __future__ import annotations
 
+import gc
 import importlib.metadata
 import json
 from typing import Any
 
 import pytest
 
-from source_amocrm.run import install_command
+from source_amocrm.run import importing, install_command
 
 
 class _Installed:
@@ -40,3 +41,14 @@ def test_an_extra_is_installed_from_where_the_package_came(
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "distribution", lambda _: _Installed(origin))
     assert install_command("mcp") == command
+
+
+def test_modules_are_imported_without_a_search_for_garbage() -> None:
+    before = gc.get_freeze_count()
+    try:
+        with importing():
+            assert not gc.isenabled()
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > before, "no later search goes through the modules either"
+    finally:
+        gc.unfreeze()

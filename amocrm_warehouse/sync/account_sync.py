@@ -24,6 +24,7 @@ from amocrm_warehouse.sync.destination import kind_of
 from amocrm_warehouse.sync.table_lock import table_set
 from amocrm_warehouse.table_names import SCHEMA
 from source_amocrm.config_file import ConfigFile, subdomain
+from source_amocrm.run import importing
 
 if TYPE_CHECKING:
     from amocrm_warehouse.sync.loader import EndedSync, HeldAccount, Loader
@@ -83,10 +84,11 @@ def sync(
     outcome = Outcome()
     with files_for_their_owner(), table_set(to, project.lower(), dataset) as folder:
         # dlt and the CDK take seconds to import, so mistakes are looked for before
-        from amocrm_warehouse.sync.connector import Reading
-        from amocrm_warehouse.sync.load_packages import Packages
-        from amocrm_warehouse.sync.loader import Loader
-        from amocrm_warehouse.sync.row_buffer import LoadError
+        with importing():
+            from amocrm_warehouse.sync.connector import Reading
+            from amocrm_warehouse.sync.load_packages import Packages
+            from amocrm_warehouse.sync.loader import Loader
+            from amocrm_warehouse.sync.row_buffer import LoadError
 
         reading = Reading(account, settings, streams, without, outcome)
         names = [table.stream for table in reading.tables]
