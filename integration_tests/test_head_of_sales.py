@@ -321,10 +321,10 @@ class Hand:
         self.page.wait()
 
     def table(self, css: str) -> list[list[str]]:
-        """Returns the texts of the table's rows. They are not asked for as shown: what is not in view has no layout."""
+        """Returns the texts of the table's rows, as a person sees them."""
         rows = "[...document.querySelector(arguments[0]).tBodies[0].rows]"
         found: list[list[str]] = self.page.script(
-            f"return {rows}.map((row) => [...row.cells].map((cell) => cell.textContent))", f"{css} table"
+            f"return {rows}.map((row) => [...row.cells].map((cell) => cell.innerText))", f"{css} table"
         )
         return found
 
