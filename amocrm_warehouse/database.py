@@ -201,8 +201,13 @@ def tables(database: str) -> set[str]:
 def tables_of(database: str) -> set[str]:
     """Returns the names of all tables, as schema.table. Raises one of DATABASE_ERRORS."""
     with reading(database) as run:
-        _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
-        return {name for (name,) in rows}
+        return tables_seen(run)
+
+
+def tables_seen(run: Run) -> set[str]:
+    """Returns the names of all tables, as schema.table."""
+    _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
+    return {name for (name,) in rows}
 
 
 def quoted_table(run: Run, schema: str, table: str) -> str:

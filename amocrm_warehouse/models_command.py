@@ -29,6 +29,7 @@ from amocrm_warehouse.database import (
     reading,
     tables,
     tables_of,
+    tables_seen,
 )
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
 from amocrm_warehouse.database_errors import MORE_MEMORY, OUT_OF_MEMORY, why
@@ -332,9 +333,9 @@ def rows_of_tables(
     """Runs a SELECT over tables of a project, which it names as `{users}`. Returns None if they cannot be read."""
     places = {name: table_name(project, name) for name in names}
     try:
-        if not {f"{schema}.{table}" for table in places.values()} <= tables_of(database):
-            return None
         with reading(database) as run:
+            if not {f"{schema}.{table}" for table in places.values()} <= tables_seen(run):
+                return None
             quoted = {name: quoted_table(run, schema, table) for name, table in places.items()}
             return run(select.format(**quoted))[1]
     except DATABASE_ERRORS:

@@ -1,4 +1,4 @@
-"""The command that adds an extra to what is installed, and how modules are imported."""
+"""The command that installs an extra; imports without a search for garbage."""
 
 from __future__ import annotations
 
