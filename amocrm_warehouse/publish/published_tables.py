@@ -231,7 +231,7 @@ class Source:
         return there
 
     def _of_duckdb(self, table: Table) -> Iterator[pa.RecordBatch]:
-        for batch in self._connection.execute(table.rows).fetch_record_batch(ROWS):
+        for batch in self._connection.execute(table.rows).to_arrow_reader(ROWS):
             yield batch.cast(table.arrow)
 
     def _of_postgres(self, table: Table) -> Iterator[pa.RecordBatch]:
