@@ -87,7 +87,7 @@ class Report:
     def choose(self, scope: str, period: str, who: str = "") -> None:
         for name, value in (("scope", scope), ("period", period), ("who", who)):
             self.script(CHOOSE, name, value)
-            self.wait()
+        self.wait()
 
     def chosen(self) -> tuple[date, date]:
         """Returns the first and the last day of the chosen period, which ends today at the latest."""
