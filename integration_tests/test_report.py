@@ -26,6 +26,7 @@ from xml.etree import ElementTree
 import duckdb
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from amocrm_warehouse import models_command, this_machine
@@ -502,6 +503,53 @@ def test_the_periods_begin_with_those_of_now_and_reversed_days_are_turned_round(
     assert page.chosen() == (date(2025, 11, 5), date(2025, 11, 20))
     assert page.script("return [find('#from').value, find('#to').value]") == ["2025-11-05", "2025-11-20"]
     assert "period=2025-11-05..2025-11-20" in page.script("return location.hash")
+
+
+def test_own_days_are_typed_in_peace(page: Report) -> None:
+    """Until both are right, or left, nothing is chosen; a sentence tells of a day outside the report."""
+    month_first = page.script("return new Intl.DateTimeFormat().format(Date.UTC(2025, 10, 16))").startswith("11")
+
+    def typed(field: str, day: date, *then: str) -> None:
+        for name in ({"from", "to"} - {field}).pop(), field:  # from outside, so that its first part has the focus
+            page.script("document.getElementById(arguments[0]).focus()", name)
+        page.browser.switch_to.active_element.send_keys(f"{day:%m%d%Y}" if month_first else f"{day:%d%m%Y}", *then)
+
+    def shown() -> list[str]:
+        page.wait()
+        said = "return [find('#from').value, find('#to').value, state.period.id, find('#no-days').textContent]"
+        address = page.script("return location.hash")
+        found: list[str] = page.script(said)
+        assert f"period={found[2]}" in address
+        return found
+
+    since = page.script("return DATA.since")
+    page.script("location.hash = `scope=1001&period=${DATA.since}..${DATA.since}&language=en`")
+    page.wait()
+    typed("from", date(2025, 11, 23))
+    assert shown() == ["2025-11-23", since, f"{since}..{since}", ""]
+    typed("to", date(2025, 11, 27))
+    assert shown() == ["2025-11-23", "2025-11-27", "2025-11-23..2025-11-27", ""]
+    typed("to", date(2025, 11, 16), Keys.ENTER)
+    assert shown() == ["2025-11-16", "2025-11-23", "2025-11-16..2025-11-23", ""]
+    typed("to", date(2025, 11, 5))
+    page.press("h1")
+    assert shown() == ["2025-11-05", "2025-11-16", "2025-11-05..2025-11-16", ""]
+    page.script("find('#from').focus()")
+    page.browser.switch_to.active_element.send_keys(Keys.DELETE)
+    assert shown() == ["", "2025-11-16", "2025-11-05..2025-11-16", ""]
+    for language, before, after in (
+        ("en", "The report has no days before {}", "The report has no days after Jan 1, 2026"),
+        ("ru", "Даты раньше {} нет в отчёте", "Даты позже 1 янв. 2026 г. нет в отчёте"),
+    ):
+        page.press(f"[data-language={language}]")
+        typed("from", date(2005, 11, 5))
+        said = before.format(page.script("return teller({}).bucket(DATA.since)"))
+        assert shown()[1:] == ["2025-11-16", "2025-11-05..2025-11-16", said]
+        page.press("h1")
+        assert shown() == ["2025-11-05", "2025-11-16", "2025-11-05..2025-11-16", said]
+        typed("to", date(2026, 1, 2))
+        assert shown()[1:] == ["2026-01-02", "2025-11-05..2025-11-16", after]
+        page.press("h1")
 
 
 def test_names_are_never_markup_and_nothing_reaches_the_network(page: Report, file: Path) -> None:

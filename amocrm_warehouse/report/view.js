@@ -655,9 +655,15 @@ function choices(tell) {
   find("#who").replaceChildren(option(said("who.all"), "", state.who === null), ...[group("who.teams", teams.map(who)), group("who.people", people.map(who))].filter(Boolean));
   find("#more").replaceChildren(...filtersOf(state.scope).filter((filter) => filter.options.length).map((filter) => filterChoice(filter, among, option)));
   find(".more summary").textContent = said("filter.more", { count: state.where.size ? `: ${state.where.size}` : "" });
-  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) {
-    Object.assign(find(id), { value: textOf(day), min: DATA.since, max: id === "#to" ? "" : textOf(today) });
-  }
+  showDays();
+}
+
+// The days of the chosen period in the two date fields. A field that has its day already is left alone: to write it would end the typing.
+function showDays(sentence = "") {
+  const today = todayOf(state.scope.project);
+  const put = (element, values) => Object.entries(values).filter(([name, value]) => element[name] !== value).forEach(([name, value]) => { element[name] = value; });
+  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) put(find(id), { value: textOf(day), min: DATA.since, max: textOf(today) });
+  find("#no-days").textContent = sentence;
 }
 
 const filterName = (filter) => filter.name || said(`filter.${filter.id}`);
@@ -771,10 +777,21 @@ async function show() {
 
 const isDark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 
-function chooseDays() {
-  const [first, last] = [find("#from").value, find("#to").value];
-  const period = first && last && periodOf(`${first}..${last}`, todayOf(state.scope.project));
-  if (period) { state.period = period; show(); }
+// Chooses the days of the two date fields. While somebody is in a field, only a right pair is chosen and no field is changed;
+// afterwards (`isDone`) a reversed pair is turned round, and fields without a right pair have the days of the period again.
+function chooseDays(isDone = !find(".days").matches(":focus-within")) {
+  const fields = [find("#from"), find("#to")];
+  const days = fields.map((field) => field.value);
+  const outside = (name) => fields.some((field) => field.validity[name] && (isDone || field.value >= "1000")); // a year of fewer digits is not typed to its end
+  const day = (text) => teller({}).bucket(text);
+  const sentence = outside("rangeUnderflow") ? said("days.before", { day: day(fields[0].min) }) : outside("rangeOverflow") ? said("days.after", { day: day(fields[0].max) }) : "";
+  const isRight = fields.every((field) => field.value && field.validity.valid) && (isDone || days[0] <= days[1]);
+  const isNew = days.join() !== [state.period.first, Math.min(state.period.last, todayOf(state.scope.project))].map(textOf).join();
+  if (isRight && isNew) {
+    state.period = periodOf(days.join(".."), todayOf(state.scope.project));
+    show();
+  } else if (isDone && (isNew || sentence)) showDays(sentence);
+  else if (!isDone) find("#no-days").textContent = sentence;
 }
 
 find("#scope").onchange = (event) => {
@@ -792,8 +809,15 @@ find("#who").onchange = (event) => {
   show();
 };
 find(".filters").addEventListener("change", () => { state.gone = []; }, true);
-find("#from").onchange = chooseDays;
-find("#to").onchange = chooseDays;
+for (const id of ["#from", "#to"]) {
+  find(id).onchange = () => chooseDays();
+  find(id).onkeydown = (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    chooseDays(true);
+  };
+}
+find(".days").addEventListener("focusout", (event) => { if (!find(".days").contains(event.relatedTarget)) chooseDays(true); });
 find(".theme").onclick = (event) => {
   document.documentElement.dataset.theme = isDark() ? "light" : "dark";
   event.target.textContent = said(isDark() ? "theme.light" : "theme.dark");
