@@ -250,9 +250,47 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
     assert plan[4] == round(sum(sold.get(row[0], 0) for row in planned) / total, 4)
 
 
+AT = """
+  const of = (kind) => [...document.querySelectorAll(`.chart.managers svg .mark-${kind}.role-mark > *`)];
+  const x = (one) => one.getBoundingClientRect();
+  return { bars: of("rect").filter((one) => one.ariaRoleDescription === "bar").map((one) => x(one).right),
+    labels: of("text").map((one) => x(one).left), ticks: of("rect").filter((one) => one.ariaRoleDescription === "tick").length };
+"""
+OF_PLAN = "“Of the plan” takes only the sales of those who have a plan, in its months, up to this one."
+
+
+@CHOOSING
+def test_a_plan_is_shown_beside_the_sales_that_it_is_of(page: Report, known: dict[str, oracle.Known]) -> None:
+    """Neither the sales of other months nor those of people without a plan stand beside it unsaid."""
+    choice = choose(page, known, "1001", "last12")
+    in_part = (
+        "Some months of the period have no plan: the column “Plan” is of the others alone, and the chart has no mark "
+        "of it."
+    )
+    notes = {name: section["notes"] for name, section in page.sections().items()}
+    assert {OF_PLAN, in_part} <= set(notes["managers"])
+    assert OF_PLAN in notes["money"]
+    found = page.script(AT)
+    assert (found["ticks"], len(found["labels"])) == (0, len(found["bars"]))
+    assert all(6 < label - bar < 10 for label, bar in zip(found["labels"], found["bars"], strict=True))
+    user = known["1001"].all("users")[0]
+    assert "those who have one: ₽" in page.script("return find('[data-id=plan_share] .beside').textContent")
+    page.choose("1001", "2025-12")
+    assert page.script(AT)["ticks"] == 1
+    assert {OF_PLAN, in_part} & set(page.sections()["managers"]["notes"]) == set()
+    other = next(
+        id for id in page.options("who") if re.match(r"1001/\d", id) and not id.endswith(f"/{user['user_id']}")
+    )
+    page.choose("1001", "this_month", other)
+    without = f"{page.options('who')[other]}: no plan for this period."
+    assert page.script("return find('#month .note').textContent") == without
+    page.choose("1001", "last12", other)
+    assert without in page.sections()["money"]["notes"]
+
+
 @CHOOSING
 def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, oracle.Known]) -> None:
-    """In its months that have costs, also if it brought no deal; a week, or some people alone, have no costs."""
+    """In its months that have costs, also if it brought no deal; what has no costs says why."""
     choice = choose(page, known, "1001", "last12")
     found = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}
     assert found["Радио"] == [0, 0, None, 0, 3300, 3, None, None, -1]
@@ -264,8 +302,11 @@ def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, or
     told = [3300, 3, 3300 / deals_of, 3300 / won if won else None, (float(money) - 3300) / 3300]
     assert plain(found[source][4:]) == plain(told)
     assert "count only the months that have costs for the source" in str(page.sections()["sources"]["notes"])
-    choose(page, known, "1001", "week")
-    assert {len(row) for row in page.sections()["sources"]["tables"][0]} <= {5}
+    general = "Costs are by months and of everybody, so they are not shown for this choice."
+    for period, why in (("2025-12-22", general), ("2025-09", "The file has no costs for these months.")):
+        page.choose("1001", period)
+        assert {len(row) for row in page.sections()["sources"]["tables"][0]} <= {5}
+        assert why in page.sections()["sources"]["notes"]
 
 
 def test_the_assistant_says_what_a_source_cost_as_the_page_does(database: str, known: dict[str, oracle.Known]) -> None:
@@ -839,7 +880,7 @@ def test_the_widest_table_fits_a_printed_page(page: Report) -> None:
         page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     [plan] = page.script("return managers(chosen(state.scope, state.period, null))[0].rows.filter((row) => row.plan)")
-    assert plan["label_at"] == max(plan["won_budget"], plan["plan"])
+    assert plan["mark"] is None  # the period has months without a plan
     total = "return Number(document.querySelector('#managers tfoot').rows[0].cells[3].dataset.value)"
     assert page.script(total) == plan["plan"]
 

@@ -591,7 +591,7 @@ function month(tell) {
   const compared = (id) => (found.then[id] && found.now[id] !== null ? change(found.now[id], found.then[id], METRICS[id].unit, tell, FEWER_IS_BETTER.includes(id)) : null);
   const small = (key, values) => made("p", sentence([key, values], tell), { className: "beside" });
   const plan = found.plan === null ? [] : [
-    box("plan_share", "percent", found.plan_share, { label: said("month.plan_share") }, small("month.plan", { plan: ["short", found.plan] })),
+    box("plan_share", "percent", found.plan_share, { label: said("month.plan_share") }, small(found.of_plan < found.all.won_budget ? "month.plan_of_some" : "month.plan", { plan: ["short", found.plan], sold: ["short", found.of_plan] })),
     box("needed", "short", found.needed, { label: said("month.needed"), means: "means.needed" }, small(found.needed ? "month.days" : "month.done", { days: ["number", found.days] })),
   ];
   const forecast = found.has_forecast ? [box("expected", "short", found.expected, {}, found.expected === null ? small("month.few", {}) : small("month.interval", { low: ["short", found.low], high: ["short", found.high] }))] : [];
@@ -602,7 +602,7 @@ function month(tell) {
     ...(found.plan ? [bar(found)] : []),
     made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], { label: said(`month.${id}`) }, compared(id)))),
     ...found.insights.map((one) => made("p", sentence(one, tell), { className: "insight" })),
-    ...(found.plan === null && found.why_no_plan ? [made("p", said(found.why_no_plan), { className: "note" })] : []),
+    ...(found.why_no_plan ? [made("p", sentence(found.why_no_plan, tell), { className: "note" })] : []),
     ...(found.before ? [made("p", `▲▼ ${said("month.compared", { first: tell.bucket(textOf(found.before[0])), last: tell.bucket(textOf(found.before[1])) })}`, { className: "note" })] : []),
   );
   return element;
