@@ -107,7 +107,8 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
     plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines, ""]), encoding="utf-8")
     costs = folder / "costs.csv"
     costs.write_text(
-        "month;source;cost\n" + "".join(f"01.{month:02}.2025;{source};{100 * month}\n" for month in (10, 11, 12)
+        "month;source;cost;project_id\n01.12.2025;Газета;500;1002\n"
+        + "".join(f"01.{month:02}.2025;{source};{100 * month}\n" for month in (10, 11, 12)
                                         for source in (first_source(known["1001"]), "Радио")), encoding="cp1251",
     )  # fmt: skip
     models.store_syncs(file, "1001", [("2025-12-30 09:00", "2025-12-30 09:01", []), LATER])
@@ -263,6 +264,12 @@ def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, or
     told = [3300, 3, 3300 / deals_of, 3300 / won if won else None, (float(money) - 3300) / 3300]
     assert plain(found[source][4:]) == plain(told)
     assert "count only the months that have costs for the source" in str(page.sections()["sources"]["notes"])
+    whole = "Costs for which the file names no account count whole here, and in each other account."
+    assert whole in page.sections()["sources"]["notes"]
+    assert "Газета" not in found
+    choose(page, known, "1002", "last12")
+    of_one_account = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}["Газета"]
+    assert of_one_account == [0, 0, None, 0, 500, 1, None, None, -1]
     choose(page, known, "1001", "week")
     assert {len(row) for row in page.sections()["sources"]["tables"][0]} <= {5}
 
