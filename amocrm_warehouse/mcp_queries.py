@@ -94,11 +94,11 @@ QUERIES: dict[str, str] = {
     """,
     "sources_by_month": f"""
         select
-            chosen.purse, chosen.currency, {SOURCE} as source, {month("created")} as month,
+            chosen.purse, chosen.currency, deals.project_id, {SOURCE} as source, {month("created")} as month,
             {totals("created", "won_of_created", "won_of_created_budget")}
         from amocrm_marts.deals {of_chosen("deals")}
         where {counts_in("created")}
-        group by 1, 2, 3, 4
+        group by 1, 2, 3, 4, 5
     """,
     "teams": f"""
         select

@@ -34,7 +34,7 @@ from amocrm_warehouse.mcp_answers import reply, text_of
 from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused
 from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS, Tool, costs
 from amocrm_warehouse.models_command import environment
-from amocrm_warehouse.plans_and_costs import COSTS
+from amocrm_warehouse.plans_and_costs import COLUMNS_OF_COSTS
 from amocrm_warehouse.report.answers import AnswerTable
 from amocrm_warehouse.statement_guard import rows_of
 
@@ -132,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="source-amocrm mcp", description=__doc__)
     add_database(parser)
     parser.add_argument("--sql", action="store_true", help="also offer a tool that takes one SELECT")
-    parser.add_argument("--costs", type=Path, help=f"a CSV file or workbook with the columns {','.join(COSTS)}")
+    parser.add_argument("--costs", type=Path, help=f"a CSV file or workbook with the columns {COLUMNS_OF_COSTS}")
     parser.add_argument(
         "--http", type=int, metavar="PORT", help=f"serve by HTTP, with the token in {TOKEN}; else by stdio"
     )

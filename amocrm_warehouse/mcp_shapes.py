@@ -277,9 +277,9 @@ def moved(ask: Asking) -> list[Row]:
 
 
 def returns(costs: list[list[str]]) -> Callable[[Asking], list[Row]]:
-    """Returns a function of what each source cost and brought, by the lines of a file of costs: month, source, cost.
+    """Returns a function of what each source cost and brought, by the rows of read_costs.
 
-    As on the page, the deals of a source count that were created in the months that have costs for it.
+    As on the page, the deals of a source count that were created in the accounts and months that have costs for it.
     """
 
     def rows(ask: Asking) -> list[Row]:
@@ -290,13 +290,14 @@ def returns(costs: list[list[str]]) -> Callable[[Asking], list[Row]]:
         deals = ask.rows("sources_by_month")
         if len({row["purse"] for row in deals}) > 1:
             raise Refused("The file of costs names no currency, and these accounts have several: give one project.")
-        paid: dict[str | None, dict[date, Decimal]] = {}
-        for month, paid_to, amount in costs:
-            if first <= (day := date.fromisoformat(month)) <= last:
-                paid.setdefault(paid_to or None, {})[day] = Decimal(amount)
+        paid: dict[str | None, dict[tuple[str, date], Decimal]] = {}
+        for project, month, paid_to, amount in costs:
+            if project in ("", *ask.choice.days) and first <= (day := date.fromisoformat(month)) <= last:
+                paid.setdefault(paid_to or None, {})[project, day] = Decimal(amount)
         found = []
         for source, own in paid.items():
-            of = [row for row in deals if row["source"] == source and row["month"] in own]
+            months = {(row["project_id"], row["month"]): row for row in deals if row["source"] == source}
+            of = [row for (project, day), row in months.items() if own.keys() & {(project, day), ("", day)}]
             cost, won_budget = (
                 sum(own.values(), Decimal(0)),
                 sum((row["won_of_created_budget"] for row in of), Decimal(0)),
@@ -304,7 +305,7 @@ def returns(costs: list[list[str]]) -> Callable[[Asking], list[Row]]:
             created, won = (sum(row[name] for row in of) for name in ("created", "won_of_created"))
             found.append({
                 "currency": next((row["currency"] for row in deals), None), "source": source, "cost": cost,
-                "cost_months": [f"{day:%Y-%m}" for day in sorted(own)], "created": created, "won_of_created": won,
+                "cost_months": sorted({f"{day:%Y-%m}" for _, day in own}), "created": created, "won_of_created": won,
                 "won_of_created_budget": won_budget, "cost_of_deal": per_deal(cost, created),
                 "cost_of_won": per_deal(cost, won), "romi_share": share(won_budget - cost, cost),
             })  # fmt: skip

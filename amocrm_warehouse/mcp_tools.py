@@ -9,7 +9,7 @@ from pathlib import Path
 from amocrm_warehouse import mcp_shapes as shapes
 from amocrm_warehouse.mcp_incoming import ENOUGH, incoming, worst
 from amocrm_warehouse.mcp_shapes import Asking, Row, compared, with_links
-from amocrm_warehouse.plans_and_costs import read_costs, sources_without_deals
+from amocrm_warehouse.plans_and_costs import notes_on_costs, read_costs
 from amocrm_warehouse.report.answers import sources_of
 
 Part = str | Callable[[Asking], list[Row]]
@@ -335,7 +335,7 @@ def costs(path: Path) -> Tool:
         {"sources": shapes.returns(lines)}, (), CREATION,
         notes=("Of each source only the months that have costs for it count (cost_months), and the deals created in "
                "them, whenever they were won. A source without costs in the days is not here.",
-               "Costs are of all people and pipelines, and of the accounts asked for together: the file names no "
-               "account."),
-        warnings=lambda ask: sources_without_deals(path, lines, sources_of(ask.run)),
+               "Costs are of all people and pipelines, and those without an account of the accounts asked for "
+               "together."),
+        warnings=lambda ask: notes_on_costs(path, lines, sources_of(ask.run), [*ask.domains]),
     )  # fmt: skip

@@ -36,7 +36,7 @@ from amocrm_warehouse.database_errors import MORE_MEMORY, OUT_OF_MEMORY, why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.known_names import named
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
-from amocrm_warehouse.plans_and_costs import PLANS, read_plans, strangers_of_plans, write_plans
+from amocrm_warehouse.plans_and_costs import PLANS, check_currencies, read_plans, strangers_of_plans, write_plans
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import own_folder
 from source_amocrm import atomic_file
@@ -301,6 +301,8 @@ def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]
         check_time_zone(options.db, options.time_zone)
     fields = None if options.fields is None else listed(options.fields)
     check_fields(options.db, projects, options.schema or SCHEMA, fields or [], options.by)
+    if plans:
+        check_currencies(options.plans, currencies_in(options.db, projects, options.schema or SCHEMA))
     variables = {"time_zone": options.time_zone, "now": options.now, "raw_schema": options.schema}
     variables |= {"fields": fields, "by": options.by, "working_hours": options.working_hours}
     built = build(options.db, projects, plans=plans, line=line, **variables)
@@ -325,6 +327,14 @@ def people_in(database: str, projects: list[str], schema: str) -> dict[str, set[
     selects = " UNION ".join(f"SELECT {column} FROM {{{table}}}" for table, column in columns.items())
     found = {project: rows_of_tables(database, project, schema, selects, columns) for project in projects}
     return {project: None if rows is None else {user for (user,) in rows} for project, rows in found.items()}
+
+
+def currencies_in(database: str, projects: list[str], schema: str) -> dict[str, str | None]:
+    """Returns the currency of each project's account. None: it was not read."""
+    found = {
+        one: rows_of_tables(database, one, schema, "SELECT currency FROM {account}", ("account",)) for one in projects
+    }
+    return {project: rows[0][0] if rows else None for project, rows in found.items()}
 
 
 def rows_of_tables(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +18,8 @@ AMOUNT = re.compile(r"(-?) ?(?:(\d+)|(\d{1,3}([ ',.])\d{3}(?:\4\d{3})*))(?:(?!\4
 TWO_READINGS = re.compile(r"-?[1-9]\d?\d?[.,]\d{3}", re.ASCII)
 """1,000 is a thousand or one."""
 CURRENCY = re.compile(r"[₽$€₸]|руб\.?|р\.")
+CODES = {"₽": "RUB", "р": "RUB", "$": "USD", "€": "EUR", "₸": "KZT"}
+"""Currencies by the first letter of their signs; $ is also the sign of currencies that are not among these."""
 
 
 def read_plans(path: Path) -> list[list[str]]:
@@ -27,7 +29,7 @@ def read_plans(path: Path) -> list[list[str]]:
 
 def read_costs(path: Path) -> list[list[str]]:
     """Returns rows with the columns of COSTS. Raises ValueError as read_plans does."""
-    return read_rows(path, COSTS, 2, "is of the same month and source")
+    return read_rows(path, COSTS, 3, "is of the same month and source", {"project_id"})
 
 
 def strangers_of_plans(path: Path, people: Mapping[str, Collection[int] | None]) -> list[str]:
@@ -50,29 +52,67 @@ def strangers_of_plans(path: Path, people: Mapping[str, Collection[int] | None])
     ]
 
 
-def sources_without_deals(path: Path, costs: Iterable[list[str]], known: Collection[str]) -> list[str]:
-    """Returns a sentence for each source in the lines of a file of costs that is not `known` by a deal."""
-    return [
-        f"{path}: no deal has the source “{source}”, so its costs stand alone.{nearest(source, known)}"
-        for source in dict.fromkeys(source for _, source, _ in costs if source)
-        if source not in known
+def check_currencies(path: Path, currencies: Mapping[str, str | None]) -> None:
+    """Raises ValueError for an amount with the sign of another currency than its account's.
+
+    `path`: a file that read_plans or read_costs has read. `currencies`: the code of each account's, by project.
+    """
+    _, [(_, names), *numbered] = lines(path)
+    for line, cells in numbered:
+        row = dict(zip(names, cells, strict=False))
+        amount, project = row.get("plan") or row.get("cost") or "", row.get("project_id")
+        sign = CURRENCY.search(amount)
+        for account in [project] if project else currencies:
+            code = currencies.get(account)
+            if sign and code in CODES.values() and CODES[sign[0][0]] != code:
+                raise ValueError(
+                    f"Line {line} of {path}: “{amount[:80]}” is no amount in {code}, the currency of the account "
+                    f"{account}. Write it in {code}."
+                )
+
+
+def notes_on_costs(
+    path: Path, costs: Sequence[list[str]], sources: Collection[str], projects: Collection[str]
+) -> list[str]:
+    """Returns a sentence for each account and source of a file of costs that is not among those of the marts.
+
+    And one for costs of no account, if there are several.
+    """
+    found = [
+        f"{path}: the account {project} is not among those of the marts ({', '.join(projects)}), so its costs are left "
+        "out."
+        for project in dict.fromkeys(project for project, *_ in costs)
+        if project and project not in projects
+    ]
+    if len(projects) > 1 and any(not project for project, *_ in costs):
+        found.append(f"{path}: costs without an account count whole in each. Name it in a column project_id.")
+    return found + [
+        f"{path}: no deal has the source “{source}”, so its costs stand alone.{nearest(source, sources)}"
+        for source in dict.fromkeys(source for _, _, source, _ in costs if source)
+        if source not in sources
     ]
 
 
-def read_rows(path: Path, columns: Mapping[str, Callable[[str], Any]], key: int, same: str) -> list[list[str]]:
-    """Reads a file whose first `key` columns are its key. `same`: the effect of a line with the key of another line."""
+def read_rows(
+    path: Path, columns: Mapping[str, Callable[[str], Any]], key: int, same: str, optional: Collection[str] = ()
+) -> list[list[str]]:
+    """Reads a file whose first `key` columns are its key. `same`: the effect of a line with the key of another line.
+
+    `optional`: columns that a file may lack, and which are then empty.
+    """
     separator, [*rows] = lines(path)
     names = rows.pop(0)[1] if rows else []
-    if sorted(names) != sorted(columns):
+    needed = [name for name in columns if name not in optional]
+    if sorted({*names, *optional}) != sorted(columns) or len({*names}) < len(names):
         found = ",".join(names)[:200] or "nothing"
         how = f", separated by {SEPARATORS[separator]}" if names and separator in (";", "\t") else ""
-        raise ValueError(f"The first line of {path} must name the columns {','.join(columns)}; it has {found}{how}.")
+        raise ValueError(f"The first line of {path} must name the columns {','.join(needed)}; it has {found}{how}.")
     found_rows, seen = [], dict[tuple[str, ...], int]()
     for line, cells in rows:
         if len(cells) > len(names):
             how = f" Put a cell with {SEPARATORS[separator]} in it into quotation marks." if separator else ""
             raise ValueError(f"Line {line} of {path} has {len(cells)} cells for {len(names)} columns.{how}")
-        row = dict.fromkeys(names, "") | dict(zip(names, cells, strict=False))
+        row = dict.fromkeys(columns, "") | dict(zip(names, cells, strict=False))
         values = [value_of(path, line, name, row[name], read) for name, read in columns.items()]
         own = tuple(values[:key])
         if own in seen:
@@ -87,11 +127,15 @@ def write_plans(rows: list[list[str]], path: Path) -> None:
         csv.writer(file).writerows([list(PLANS), *rows])
 
 
+FIRST_YEAR = 2000
+"""Excel takes 26 for 1926 in some settings."""
+
+
 def month(text: str) -> date:
     """Parses the first day of a month, 2026-01-01 or, as a spreadsheet shows it, 01.01.2026."""
     parts = re.fullmatch(r"(\d\d?)\.(\d\d?)\.(\d{4})", text)
     found = date(int(parts[3]), int(parts[2]), int(parts[1])) if parts else date.fromisoformat(text)
-    if found.day != 1:
+    if found.day != 1 or found.year < FIRST_YEAR:
         raise ValueError
     return found
 
@@ -120,8 +164,9 @@ PLANS: dict[str, Callable[[str], Any]] = {
     "project_id": str, "month": month, "responsible_user_id": whole, "plan": money,
 }  # fmt: skip
 """The columns of a file of plans in order, each with the parser of its values."""
-COSTS: dict[str, Callable[[str], Any]] = {"month": month, "source": str, "cost": money}
-"""The same of a file of costs; its key is month and source."""
+COLUMNS_OF_COSTS = "month,source,cost, and project_id for costs of one account"
+COSTS: dict[str, Callable[[str], Any]] = {"project_id": str, "month": month, "source": str, "cost": money}
+"""The same of a file of costs, whose key is all but the cost. Costs without a project are those of every account."""
 
 
 def value_of(path: Path, line: int, name: str, text: str, read: Callable[[str], Any]) -> str:

@@ -394,7 +394,7 @@ def test_a_source_that_costs_something_keeps_its_name(
     [(rare, count), *_] = sorted((row[:2] for row in expected_page.sources(choice) if row[0]), key=lambda row: row[1])
     monkeypatch.setattr(page_data, "SOURCES_SHOWN", 1)
     with reading(str(folder / "crm.duckdb")) as ask:
-        told = page_data.read(ask, contents=page_data.Contents(costs=[["2025-12-01", rare, "100"]]))
+        told = page_data.read(ask, contents=page_data.Contents(costs=[["1001", "2025-12-01", rare, "100"]]))
     sources = unfolded(told["tables"]["deals"]["source"])
     assert (sources.count(rare), len({*sources} - {None, True})) == (count, 2)
 

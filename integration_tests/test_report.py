@@ -108,7 +108,8 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
     plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines, ""]), encoding="utf-8")
     costs = folder / "costs.csv"
     costs.write_text(
-        "month;source;cost\n" + "".join(f"01.{month:02}.2025;{source};{100 * month}\n" for month in (10, 11, 12)
+        "month;source;cost;project_id\n01.12.2025;Газета;500;1002\n"
+        + "".join(f"01.{month:02}.2025;{source};{100 * month}\n" for month in (10, 11, 12)
                                         for source in (first_source(known["1001"]), "Радио")), encoding="cp1251",
     )  # fmt: skip
     models.store_syncs(file, "1001", [("2025-12-30 09:00", "2025-12-30 09:01", []), LATER])
@@ -253,8 +254,9 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
 AT = """
   const of = (kind) => [...document.querySelectorAll(`.chart.managers svg .mark-${kind}.role-mark > *`)];
   const x = (one) => one.getBoundingClientRect();
-  return { bars: of("rect").filter((one) => one.ariaRoleDescription === "bar").map((one) => x(one).right),
-    labels: of("text").map((one) => x(one).left), ticks: of("rect").filter((one) => one.ariaRoleDescription === "tick").length };
+  const drawn = (kind) => of("rect").filter((one) => one.ariaRoleDescription === kind);
+  const [bars, labels] = [drawn("bar").map((one) => x(one).right), of("text").map((one) => x(one).left)];
+  return { bars, labels, ticks: drawn("tick").length };
 """
 OF_PLAN = "“Of the plan” takes only the sales of those who have a plan, in its months, up to this one."
 
@@ -262,7 +264,7 @@ OF_PLAN = "“Of the plan” takes only the sales of those who have a plan, in i
 @CHOOSING
 def test_a_plan_is_shown_beside_the_sales_that_it_is_of(page: Report, known: dict[str, oracle.Known]) -> None:
     """Neither the sales of other months nor those of people without a plan stand beside it unsaid."""
-    choice = choose(page, known, "1001", "last12")
+    choose(page, known, "1001", "last12")
     in_part = (
         "Some months of the period have no plan: the column “Plan” is of the others alone, and the chart has no mark "
         "of it."
@@ -278,9 +280,8 @@ def test_a_plan_is_shown_beside_the_sales_that_it_is_of(page: Report, known: dic
     page.choose("1001", "2025-12")
     assert page.script(AT)["ticks"] == 1
     assert {OF_PLAN, in_part} & set(page.sections()["managers"]["notes"]) == set()
-    other = next(
-        id for id in page.options("who") if re.match(r"1001/\d", id) and not id.endswith(f"/{user['user_id']}")
-    )
+    people = [one for one in page.options("who") if re.match(r"1001/\d", one)]
+    other = next(one for one in people if not one.endswith(f"/{user['user_id']}"))
     page.choose("1001", "this_month", other)
     without = f"{page.options('who')[other]}: no plan for this period."
     assert page.script("return find('#month .note').textContent") == without
@@ -302,6 +303,12 @@ def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, or
     told = [3300, 3, 3300 / deals_of, 3300 / won if won else None, (float(money) - 3300) / 3300]
     assert plain(found[source][4:]) == plain(told)
     assert "count only the months that have costs for the source" in str(page.sections()["sources"]["notes"])
+    whole = "Costs for which the file names no account count whole here, and in each other account."
+    assert whole in page.sections()["sources"]["notes"]
+    assert "Газета" not in found
+    choose(page, known, "1002", "last12")
+    of_one_account = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}["Газета"]
+    assert of_one_account == [0, 0, None, 0, 500, 1, None, None, -1]
     general = "Costs are by months and of everybody, so they are not shown for this choice."
     for period, why in (("2025-12-22", general), ("2025-09", "The file has no costs for these months.")):
         page.choose("1001", period)

@@ -13,7 +13,13 @@ import pytest
 import xlsxwriter
 
 from amocrm_warehouse import spreadsheet
-from amocrm_warehouse.plans_and_costs import read_costs, read_plans, sources_without_deals, strangers_of_plans
+from amocrm_warehouse.plans_and_costs import (
+    check_currencies,
+    notes_on_costs,
+    read_costs,
+    read_plans,
+    strangers_of_plans,
+)
 
 HEAD = "project_id;month;responsible_user_id;plan"
 COSTS = "month,source,cost"
@@ -72,7 +78,58 @@ def test_an_id_is_whole(tmp_path: Path) -> None:
 def test_lines_end_as_any_system_ends_them(tmp_path: Path, end: str) -> None:
     path = tmp_path / "costs.csv"
     path.write_bytes(end.join([COSTS, '2026-01-01,"Сайт, почта",5', "", "2026-02-01,Сайт,6,,"]).encode())
-    assert read_costs(path) == [["2026-01-01", "Сайт, почта", "5"], ["2026-02-01", "Сайт", "6"]]
+    assert read_costs(path) == [["", "2026-01-01", "Сайт, почта", "5"], ["", "2026-02-01", "Сайт", "6"]]
+
+
+def test_costs_may_name_their_account(tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text("month;source;project_id;cost\n01.01.2026;Сайт;1001;5\n01.01.2026;Сайт;;6\n", encoding="utf-8")
+    assert read_costs(path) == [["1001", "2026-01-01", "Сайт", "5"], ["", "2026-01-01", "Сайт", "6"]]
+
+
+def test_a_month_of_another_century_is_refused(tmp_path: Path) -> None:
+    """Excel takes 26 for 1926 in some settings."""
+    path = tmp_path / "costs.csv"
+    path.write_text(f"{COSTS}\n1926-11-01,Сайт,5\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="1926") as caught:
+        read_costs(path)
+    assert str(caught.value) == (
+        f"Line 2 of {path}: month must be the first day of a month, as 2026-01-01, and is “1926-11-01”."
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [
+        ("50 000 ₽", "RUB"), ("50 000 руб.", "RUB"), ("$50", "USD"), ("$50", "MXN"), ("50 000", "EUR"), ("50 €", "EUR"),
+        ("50 ₽", None),
+    ],
+)  # fmt: skip
+def test_an_amount_may_have_the_sign_of_its_accounts_currency(tmp_path: Path, amount: str, currency: str) -> None:
+    plan_of(tmp_path, amount)
+    check_currencies(tmp_path / "plans.csv", {"1001": currency, "1002": "KZT"})
+
+
+@pytest.mark.parametrize(("amount", "currency"), [("50 000 €", "RUB"), ("100 000 руб.", "KZT"), ("$50", "EUR")])
+def test_an_amount_in_another_currency_is_refused(tmp_path: Path, amount: str, currency: str) -> None:
+    plan_of(tmp_path, amount)
+    path = tmp_path / "plans.csv"
+    with pytest.raises(ValueError, match="1001") as caught:
+        check_currencies(path, {"1001": currency})
+    assert str(caught.value) == (
+        f"Line 2 of {path}: “{amount}” is no amount in {currency}, the currency of the account 1001. Write it in "
+        f"{currency}."
+    )
+
+
+def test_costs_of_every_account_have_no_sign_that_one_of_them_has_not(tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text(f"{COSTS}\n2026-01-01,Сайт,5\n2026-02-01,Сайт,5 ₽\n", encoding="utf-8")
+    check_currencies(path, {"1001": "RUB"})
+    with pytest.raises(
+        ValueError, match=r"^Line 3 of \S+ “5 ₽” is no amount in USD, the currency of the account 1002\."
+    ):
+        check_currencies(path, {"1001": "RUB", "1002": "USD"})
 
 
 @pytest.mark.parametrize(
@@ -198,12 +255,23 @@ def test_plans_of_accounts_and_users_that_are_not_there_are_named(tmp_path: Path
 
 
 def test_a_source_that_no_deal_has_is_named_with_the_nearest(tmp_path: Path) -> None:
-    costs = [["2026-11-01", source, "5"] for source in ("Авит", "Сайт", "", "Радио")]
-    costs.append(["2026-12-01", "Авит", "5"])
+    costs = [["", "2026-11-01", source, "5"] for source in ("Авит", "Сайт", "", "Радио")]
+    costs.append(["", "2026-12-01", "Авит", "5"])
     path = tmp_path / "costs.csv"
-    assert sources_without_deals(path, costs, {"Авито", "Сайт"}) == [
+    assert notes_on_costs(path, costs, {"Авито", "Сайт"}, ["1001"]) == [
         f"{path}: no deal has the source “Авит”, so its costs stand alone. Did you mean Авито?",
         f"{path}: no deal has the source “Радио”, so its costs stand alone.",
+    ]
+
+
+def test_costs_that_are_counted_in_no_account_or_in_several_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    costs = [[project, "2026-11-01", "Сайт", "5"] for project in ("1001", "1003", "1003")]
+    left_out = f"{path}: the account 1003 is not among those of the marts (1001, 1002), so its costs are left out."
+    assert notes_on_costs(path, costs, {"Сайт"}, ["1001", "1002"]) == [left_out]
+    assert notes_on_costs(path, [*costs, ["", "2026-11-01", "Сайт", "5"]], {"Сайт"}, ["1001", "1002"]) == [
+        left_out,
+        f"{path}: costs without an account count whole in each. Name it in a column project_id.",
     ]
 
 

@@ -69,9 +69,9 @@ def read(
             found = list(zip(*rows, strict=True)) or [()] * len(columns)
             tables[name] = dict(zip(columns, map(list, found), strict=True))
     if contents.costs is not None:
-        months, sources, costs = zip(*contents.costs, strict=True) if contents.costs else ((), (), ())
+        of, months, sources, costs = zip(*contents.costs, strict=True) if contents.costs else ((), (), (), ())
         tables["costs"] = {
-            "project_id": [None] * len(months), "month": list(map(date.fromisoformat, months)),
+            "project_id": [project or None for project in of], "month": list(map(date.fromisoformat, months)),
             "source": [source[:80] or None for source in sources], "cost": list(map(Decimal, costs)),
         }  # fmt: skip
     if contents.only is not None:

@@ -32,6 +32,7 @@ from amocrm_warehouse.models_command import (
     add_options,
     build,
     build_from,
+    currencies_in,
     environment,
     limit_memory,
     notes_on_plans,
@@ -39,7 +40,7 @@ from amocrm_warehouse.models_command import (
     projects_of,
     rows_of_tables,
 )
-from amocrm_warehouse.plans_and_costs import COSTS, read_costs, read_plans, sources_without_deals
+from amocrm_warehouse.plans_and_costs import COLUMNS_OF_COSTS, check_currencies, notes_on_costs, read_costs, read_plans
 from amocrm_warehouse.report import first_screen, notify, workbook
 from amocrm_warehouse.report.answers import days_of_build, people_of, sources_of
 from amocrm_warehouse.report.choice import last_months
@@ -132,6 +133,8 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
     kept = {known for known in others if {table_name(known, "deals"), table_name(known, "account")} & present}
     projects = sorted(kept | {project.lower()})
     with live_line() as line:
+        if plans:
+            check_currencies(plans, currencies_in(database, projects, schema))
         built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
         built = replace(built, notes=notes_on_plans(plans, database, projects, schema))
         contents = Contents(language=user_language())
@@ -147,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     parser.add_argument("--out", type=Path, help="the file to write; by default beside the DuckDB file")
     parser.add_argument("--xlsx", type=Path, help="write the tables of the last twelve months into this Excel workbook")
-    parser.add_argument("--costs", type=Path, help=f"a CSV file or workbook with the columns {','.join(COSTS)}")
+    parser.add_argument("--costs", type=Path, help=f"a CSV file or workbook with the columns {COLUMNS_OF_COSTS}")
     parser.add_argument(
         "--png", type=Path, help="write the first screen, the present month, as a picture into this file"
     )
@@ -210,9 +213,11 @@ def main(arguments: list[str] | None = None) -> int:
                 if picture_path:
                     atomic_file.write(picture_path, first_screen.png(run, choice, words, built.unbuilt))
                 text = digest(run, choice, words, built.unbuilt) if options.digest else ""
+                if costs:
+                    check_currencies(options.costs, dict(run(CURRENCIES)[1]))
                 if costs and "deals" not in built.unbuilt:
-                    sources = sources_without_deals(options.costs, costs, sources_of(run))
-                    built = replace(built, notes=(*built.notes, *sources))
+                    notes = notes_on_costs(options.costs, costs, sources_of(run), projects)
+                    built = replace(built, notes=(*built.notes, *notes))
                 messages = [message(run, one, options, built.unbuilt) for one in recipients]
             if path:
                 unread = failures(options.db, projects, options.schema)
@@ -234,6 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
     return NOT_SENT if not_sent else 2 if built.failure else 0
 
 
+CURRENCIES = "SELECT project_id, currency FROM amocrm_staging.int_accounts"
 PEOPLE = """
     SELECT users.user_id, users.name, teams.name FROM {users} AS users
     LEFT JOIN {groups} AS teams ON teams.group_id = users.group_id

@@ -325,7 +325,7 @@ function reasonsByPart(view, lost, reasons) {
 // Deals created in the period by `column`, their source or the field that `by` names. Costs are those of sources.
 function bySource(view, column) {
   const named_as = (name) => ({ source: name === true ? null : name, missing: name === true ? "sources.other" : `${column}.unknown` }); // true: one that the page does not name
-  const paid = new Map(column === "source" ? grouped(view.costs(), "source").map((of) => [of[0].source, { cost: sum(of, "cost"), months: new Set(of.map((row) => monthOf(row.month))) }]) : []);
+  const paid = new Map(column === "source" ? grouped(view.costs(), "source").map((of) => [of[0].source, of]) : []);
   const found = new Map(grouped(view.created(), column).map((of) => [of[0][column], of]));
   const rows = [...new Set([...found.keys(), ...paid.keys()])].map((name) => {
     const of = found.get(name) || [];
@@ -339,6 +339,7 @@ function bySource(view, column) {
     chart: "sources", opens: "deals", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "won_of_created", "won_of_created_budget", ...(paid.size ? ["cost"] : [])],
     notes: [
       ...(TABLES.deals.some((row) => row[column] !== null) ? [] : [`${column}.none`]), ...(paid.size ? ["sources.costs"] : []),
+      ...(view.scope.project !== null && TABLES.accounts.length > 1 && view.costs().some((row) => row.project_id === null) ? ["sources.costs_of_no_account"] : []),
       ...(TABLES.costs && column === "source" && !paid.size ? [view.hasCosts ? "sources.no_costs" : "sources.costs_of_months"] : []),
     ],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.source_rate)}`,
@@ -353,10 +354,12 @@ function bySource(view, column) {
 const sources = (view) => bySource(view, "source");
 const by = (view) => bySource(view, "by_value");
 
-// What the deals of the months that have costs cost and brought.
-function returns({ cost, months }, deals) {
-  const { created, won_of_created, won_of_created_budget } = metrics(deals.filter((row) => months.has(monthOf(row.created))), "created", "won_of_created", "won_of_created_budget");
-  return { cost, cost_months: months.size, cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, won_of_created), romi: cost ? (won_of_created_budget - cost) / cost : null };
+// What the deals of the accounts and months that have costs cost and brought. Costs without an account are those of each.
+function returns(costs, deals) {
+  const cost = sum(costs, "cost");
+  const paid = (deal) => costs.some((row) => monthOf(row.month) === monthOf(deal.created) && (row.project_id === null || row.project_id === deal.project_id));
+  const { created, won_of_created, won_of_created_budget } = metrics(deals.filter(paid), "created", "won_of_created", "won_of_created_budget");
+  return { cost, cost_months: new Set(costs.map((row) => monthOf(row.month))).size, cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, won_of_created), romi: cost ? (won_of_created_budget - cost) / cost : null };
 }
 
 // Deals of an earlier period that were won as early as those of this one had to be.
