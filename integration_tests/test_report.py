@@ -873,6 +873,41 @@ def test_large_numbers_have_room_and_the_marks_of_the_language(page: Report) -> 
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+OF_MILLIONS = """
+  const [deals, moved] = [TABLES.deals, TABLES.moved];
+  const times = (rows, column, factor) => rows.forEach((row) => { if (row[column]) row[column] *= factor; });
+  times(deals, "budget", 137e6 / sum(deals.filter(isWon), "budget"));
+  const largest = Math.max(...moved.map((row) => row.at_end || 0));
+  for (const column of ["at_start", ...GAINS, ...LOSSES, "at_end"]) times(moved, column, 19e6 / largest);
+  return show();
+"""
+CUT = """
+  const all = (css) => [...document.querySelectorAll(`section:not(.folded) ${css}`)];
+  const wide = all(".scroll").filter((one) => one.scrollWidth > one.clientWidth);
+  const told = all(".sideways").filter((one) => one.offsetHeight);
+  return [wide.map((one) => one.ariaLabel), told.map((one) => one.nextSibling.ariaLabel)];
+"""
+
+
+def test_no_table_is_cut_on_a_desk_and_a_cut_one_says_so(page: Report) -> None:
+    """In Russian, with sales of 137 million in a year."""
+    desk = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", desk)
+    try:
+        page.choose("1001", "last12")
+        page.press("[data-language=ru]")
+        page.script(OF_MILLIONS)
+        page.wait()
+        assert page.script(CUT) == [[], []]
+        page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", desk | {"width": 390, "mobile": True})
+        wait = WebDriverWait(page.browser, 20, 0.05)
+        wide, told = wait.until(lambda _: (found := page.script(CUT))[0] and found[0] == found[1] and found)
+        assert "Менеджеры" in wide
+        assert wide == told
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_the_widest_table_fits_a_printed_page(page: Report) -> None:
     """The managers with their plans; and a plan that is missed is not drawn over what was sold."""
     page.script(LARGE)

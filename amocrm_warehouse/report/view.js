@@ -213,6 +213,11 @@ const byColumn = (name, down) => (one, other) => {
   return (down ? -1 : 1) * (typeof a === "string" ? a.localeCompare(b) : a - b);
 };
 
+// Tells of each table whether it is wider than its place, so that a sentence says that it scrolls.
+const widths = new ResizeObserver((entries) => {
+  for (const { target } of entries) target.parentNode.classList.toggle("wider", target.scrollWidth > target.clientWidth);
+});
+
 // `place` of a table: its section and its number there. A touch of a head sorts it, and says what the head means.
 function table(block, tell, caption, place) {
   const [, by, direction] = (state.sorts.get(place) || "").match(/^(.+)([+-])$/) || [];
@@ -261,7 +266,8 @@ function table(block, tell, caption, place) {
   box.onscroll = () => box.classList.toggle("moved", box.scrollLeft > 0); // a shadow beside the first column, which stays
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", caption);
-  const wrapped = made("div", null, {}, box);
+  const wrapped = made("div", null, {}, made("p", said("sideways"), { className: "sideways" }), box);
+  widths.observe(box);
   if (block.rows.length <= 14 || block.whole) return wrapped;
   grid.classList.add("long");
   const all = made("button", said("show_all", { count: block.rows.length }), { type: "button", className: "all" });
