@@ -64,9 +64,9 @@ def reply(
     before = compared_with(of.choice, values) if tool.is_compared else None
     limit = values.get("limit", tool.rows)
     most = dict.fromkeys(tool.parts, limit) | dict.fromkeys(WHOLE, 1_000)
-    domains = {one["project_id"]: one["domain"] for one in of.accounts}
+    accounts = {one["project_id"]: one for one in of.accounts}
     present = frozenset(models_of(run).tables({f"{schema}.{table}" for schema, table in run(TABLES)[1]}))
-    ask = Asking(run, of.choice, before, domains, present, values, limit, free_select)
+    ask = Asking(run, of.choice, before, accounts, present, values, limit, free_select)
     tables, missing = {}, {}
     for part, query in tool.parts.items():
         try:

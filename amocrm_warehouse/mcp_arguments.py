@@ -56,10 +56,14 @@ def day(name: str, value: Any) -> date:
 
 
 def moment(name: str, value: Any) -> datetime:
+    """Returns a moment with the zone that it was given with, if any."""
     try:
-        return datetime.fromisoformat(value).replace(tzinfo=None)
+        found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value))
     except (TypeError, ValueError):
-        raise Refused(f"{name} must be a moment, as 2026-01-31T18:00, and is {value!r}.") from None
+        found = None
+    if found is None or not 1 < found.year < NEVER.year:
+        raise Refused(f"{name} must be a moment, as 2026-01-31T18:00, and is {value!r}.")
+    return found
 
 
 def whole(least: int, most: int) -> Callable[[str, Any], int]:
@@ -115,7 +119,11 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "deal_id": Argument({"type": "integer", "description": "The id of the deal."}, whole(1, 10**18)),
     "at": Argument(
-        {"type": "string", "description": "A moment by the account's clock, as 2026-01-31T18:00; else all times."},
+        {
+            "type": "string",
+            "description": "A moment by the account's clock, as 2026-01-31T18:00, or with its zone, as "
+            "2026-01-31T15:00Z. Without it: all times.",
+        },
         moment,
     ),
     "select": Argument({"type": "string", "description": "One SELECT."}, text),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from statistics import median
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import nearest
@@ -38,7 +39,8 @@ class Asking:
     run: Run
     choice: Choice
     before: Choice | None
-    domains: dict[str, str | None]
+    accounts: dict[str, Row]
+    """Domain, time zone and other facts of each account, by project."""
     present: frozenset[str]
     values: dict[str, Any]
     limit: int
@@ -56,7 +58,17 @@ class Asking:
             raise Missing(", ".join(sorted(absent)))
 
     def link(self, row: Row, kind: str | None = "deal", number: str = "deal_id") -> str | None:
-        return link(self.domains.get(row["project_id"]), kind, row[number])
+        return link(self.accounts[row["project_id"]]["domain"], kind, row[number])
+
+    def moments(self) -> dict[str, datetime]:
+        """Returns the moment asked for by each account's clock, without its zone; empty for all times."""
+        at = self.values.get("at")
+        return {project: local_moment(at, one["time_zone"]) for project, one in self.accounts.items()} if at else {}
+
+
+def local_moment(at: datetime, zone: str) -> datetime:
+    """Returns a moment by the clock of a time zone. One without a zone already is by this clock."""
+    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) if at.tzinfo else at
 
 
 def cards(ask: Asking) -> list[Row]:
@@ -436,7 +448,13 @@ def deal(ask: Asking) -> list[Row]:
     """Returns the history of one deal. Raises ValueError if no account has it."""
     if not ask.rows("deal_card", deal=ask.values["deal_id"]):
         raise ValueError(f"There is no deal {ask.values['deal_id']} in {', '.join(ask.choice.days)}.")
-    found = ask.rows("deal", deal=ask.values["deal_id"], at=ask.values.get("at"))
+    moments = ask.moments()
+    found = [
+        row
+        for row in ask.rows("deal", deal=ask.values["deal_id"])
+        for at in [moments.get(row["project_id"])]
+        if at is None or row["from_at_local"] <= at and (row["to_at_local"] is None or at < row["to_at_local"])
+    ]
     by_utc = ("from_at", "to_at")
     return [{name: row[name] for name in row if name not in by_utc} | {"link": ask.link(row)} for row in found]
 

@@ -337,5 +337,5 @@ def costs(path: Path) -> Tool:
                "them, whenever they were won. A source without costs in the days is not here.",
                "Costs are of all people and pipelines, and those without an account of the accounts asked for "
                "together."),
-        warnings=lambda ask: notes_on_costs(path, lines, sources_of(ask.run), [*ask.domains]),
+        warnings=lambda ask: notes_on_costs(path, lines, sources_of(ask.run), [*ask.accounts]),
     )  # fmt: skip

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -215,6 +215,27 @@ def test_a_day_is_that_day_alone_and_both_ends_count(database: str, known: oracl
         [since, until] = [answer["covers"]["period"][name] for name in ("since", "until")]
         wanted = sum(row["stage_moves"] for row in acts if since <= row["day"] <= until)
         assert sum(row["stage_moves"] for row in answer["managers"]) == wanted, arguments
+
+
+def deal_that_moved(known: oracle.Known) -> list[dict[str, Any]]:
+    """The history of the deal that changed most often."""
+    spans = grouped(deal_history(known), lambda row: (row["deal_id"],)).values()
+    return max(spans, key=len)
+
+
+def test_a_moment_with_a_zone_is_converted_to_the_clock_of_the_account(database: str, known: oracle.Known) -> None:
+    last = deal_that_moved(known)[-1]
+    began = last["from_at_local"].replace(tzinfo=known.zone)
+    moments = [began, began - timedelta(seconds=1)]
+    forms = [
+        [at.replace(tzinfo=None).isoformat(), at.isoformat(), f"{at.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
+         at.astimezone(ZoneInfo("America/Sao_Paulo")).isoformat()]
+        for at in moments
+    ]  # fmt: skip
+    answers = iter(ask(database, *(("deal_as_of", {"deal_id": last["deal_id"], "at": at}) for of in forms for at in of)))
+    found = [[next(answers)["history"] for _ in of] for of in forms]
+    assert [len({json.dumps(history) for history in of}) for of in found] == [1, 1]
+    assert [datetime.fromisoformat(of[0][0]["from_at_local"]) == last["from_at_local"] for of in found] == [True, False]
 
 
 def test_a_mart_that_is_missing_leaves_the_rest_of_an_answer(database: str, tmp_path: Path) -> None:
