@@ -147,11 +147,14 @@ ARGUMENTS: dict[str, Argument] = {
 def read_arguments(tool: str, takes: Iterable[str], needs: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the values of the passed arguments. Raises Refused for an argument that the tool does not take."""
     takes = list(takes)
-    for name in given:
+    for name, value in given.items():
         if name not in takes:
-            of_now = " It is as of now." if name in ("since", "until", "period") and "period" not in takes else ""
+            why = " It is as of now." if name in ("since", "until", "period") and "period" not in takes else ""
+            if name == "project":
+                project = str(value).replace("'", "''")
+                why = f" It is of all accounts: in sql, write where project_id = '{project}' (directory has the ids)."
             there = f"It takes: {', '.join(takes)}."
-            raise Refused(f"{tool} takes no argument {name}.{of_now}{nearest(name, takes)} {there}")
+            raise Refused(f"{tool} takes no argument {name}.{why}{nearest(name, takes)} {there}")
     values = {name: ARGUMENTS[name].read(name, value) for name, value in given.items() if value is not None}
     for name in needs:
         if name not in values:

@@ -22,7 +22,7 @@ class Tool:
     parts: Mapping[str, Part]
     """The tables of the answer by name: a query, or a function of its rows."""
     takes: tuple[str, ...]
-    """ARGUMENTS, beside `project`, `limit` and `kilobytes`, which every tool takes."""
+    """ARGUMENTS, beside `limit` and `kilobytes`, which every tool takes, and `project` (see `of_all`)."""
     dated: str | None = None
     """What puts a row into the days asked for. None: the tool is as of now, and takes no days."""
     needs: tuple[str, ...] = ()
@@ -37,6 +37,8 @@ class Tool:
     """Tables of the connector, of UNREAD, without which a part of the answer is unknown."""
     is_counted: bool = True
     """Whether the answer says of how many rows it shows the first."""
+    of_all: bool = False
+    """Whether the tool is of all accounts, so that it takes no `project`."""
     rows: int = 50
     """The most rows of each table, unless `limit` names another number."""
 
@@ -44,7 +46,8 @@ class Tool:
     def arguments(self) -> tuple[str, ...]:
         days = ("period", "since", "until") if self.dated else ()
         before = ("before_since", "before_until") if self.is_compared else ()
-        return ("project", *self.takes, *days, *before, "limit", "kilobytes")
+        project = () if self.of_all else ("project",)
+        return (*project, *self.takes, *days, *before, "limit", "kilobytes")
 
 
 OF_PEOPLE = ("manager", "team")
@@ -312,16 +315,17 @@ TOOLS: dict[str, Tool] = {
 SQL_TOOLS: dict[str, Tool] = {
     "schema": Tool(
         "The tables and columns that sql may read; with `table` the columns of one table, with their meaning.",
-        {"tables": shapes.schema}, ("table",), rows=500,
+        {"tables": shapes.schema}, ("table",), of_all=True, rows=500,
     ),
     "sql": Tool(
         "One SELECT over the schemas amocrm_marts and amocrm_staging, and over any other table that this user of the "
         "database may read, as amocrm.amocrm_1001_deals; for what no other tool answers. It can "
         "write nothing, joins no texts and takes twenty seconds at most. schema has the columns of the marts and of "
         "staging. Never add up money of several currencies.",
-        {"rows": shapes.selected}, ("select",), needs=("select",), is_counted=False,
-        notes=("These rows are of the whole statement: none of the rules of the other tools was applied. Deleted deals "
-               "have is_deleted, sales belong to closer_id, months are by closed_at_local.",),
+        {"rows": shapes.selected}, ("select",), of_all=True, needs=("select",), is_counted=False,
+        notes=("These rows are of the whole statement: none of the rules of the other tools was applied, and the "
+               "tables of the marts hold all accounts. Deleted deals have is_deleted, sales belong to closer_id, "
+               "months are by closed_at_local.",),
     ),
 }  # fmt: skip
 
