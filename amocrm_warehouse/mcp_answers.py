@@ -60,7 +60,7 @@ def reply(
     if values.get("state") == "open":
         tool = replace(tool, dated=None)
         read_arguments(f"{name} with state=open", tool.arguments, tool.needs, given)
-    of = chosen(run, values)
+    of = chosen(run, values, tool.by_months)
     before = compared_with(of.choice, values) if tool.is_compared else None
     limit = values.get("limit", tool.rows)
     most = dict.fromkeys(tool.parts, limit) | dict.fromkeys(WHOLE, 1_000)

@@ -15,7 +15,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import named, nearest, people_named
 from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.report.answers import answer, select
-from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months
+from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months, whole_months
 from amocrm_warehouse.report.page_data import shifted
 
 MOST_ROWS = 500
@@ -195,13 +195,18 @@ class Chosen:
     filters: dict[str, Any] = field(default_factory=dict)
 
 
-def chosen(run: Run, values: Mapping[str, Any]) -> Chosen:
-    """Returns the choice that the arguments name. Raises ValueError for a name that no account has."""
+def chosen(run: Run, values: Mapping[str, Any], by_months: bool = False) -> Chosen:
+    """Returns the choice that the arguments name, its days widened to whole months if `by_months`.
+
+    Raises ValueError for a name that no account has.
+    """
     everything = last_months(run)
     accounts = answer(run, "accounts", everything).dicts()
     if "project" in values:
         accounts = named("account", values["project"], accounts, ("project_id", "account"))
     days = {one["project_id"]: one_period(values, everything.days[one["project_id"]]) for one in accounts}
+    if by_months:
+        days = {project: whole_months(own.today, own.since, own.until) for project, own in days.items()}
     found = Chosen(Choice(days), accounts)
     pipelines = users = None
     if "pipeline" in values:

@@ -39,6 +39,8 @@ class Tool:
     """Whether the answer says of how many rows it shows the first."""
     of_all: bool = False
     """Whether the tool is of all accounts, so that it takes no `project`."""
+    by_months: bool = False
+    """Whether the tool counts whole months, so that its days are widened to them."""
     rows: int = 50
     """The most rows of each table, unless `limit` names another number."""
 
@@ -55,6 +57,7 @@ OF_DEALS = ("pipeline", *OF_PEOPLE, "source")
 CLOSING = "the day of closing; a sale belongs to the user who was responsible then"
 CREATION = "the day of creation; the responsible user is the present one"
 NOW = "overdue and stale are as of now, whatever the days."
+WIDENED = "Days are widened to whole months, which covers names."
 PLAN = "Plans are of whole months, people and all pipelines together."
 
 UNREAD = {
@@ -119,9 +122,9 @@ TOOLS: dict[str, Tool] = {
     ),
     "plan": Tool(
         "Plan and pace: the plan, sales and share done by month and by manager, and for the present month what the "
-        "plan asks for by today and what is left to sell (* is everybody with a plan).",
+        f"plan asks for by today and what is left to sell (* is everybody with a plan). {WIDENED}",
         {"pace": shapes.pace, "months": shapes.plan_months, "managers": shapes.plan_managers}, OF_PEOPLE,
-        "the month of the plan; sales by the day of closing",
+        "the month of the plan; sales by the day of closing", by_months=True,
         notes=(PLAN, "won_budget and plan_won_budget are the sales of those who have a plan for the month.",
                "pace is of the present month, whatever the days; it gives every day the same part of the plan."),
         reads=CLOSER,
@@ -153,11 +156,11 @@ TOOLS: dict[str, Tool] = {
         reads=("loss_reasons", *CLOSER),
     ),
     "what_moved": Tool(
-        "What became of the open money between the start and the end of the days, by pipeline and manager: at_start + "
-        "came_new + came_back + priced + grew + moved_in - shrank - moved_out - left_won - left_lost - left_deleted "
-        "= at_end.",
+        "What became of the open money between the start and the end of whole months, by pipeline and manager: "
+        "at_start + came_new + came_back + priced + grew + moved_in - shrank - moved_out - left_won - left_lost "
+        f"- left_deleted = at_end. {WIDENED}",
         {"moved": shapes.moved}, ("pipeline", *OF_PEOPLE),
-        "the day of each change, by whole months that the days touch",
+        "the day of each change", by_months=True,
         notes=("left_won are deals that were won then, with their budgets of that moment, also if they were opened "
                "again later: it may differ from the sales.",
                "priced are budgets given to open deals that had none; deals often come without one.",
