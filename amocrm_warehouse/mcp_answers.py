@@ -66,7 +66,8 @@ def reply(
     most = dict.fromkeys(tool.parts, limit) | dict.fromkeys(WHOLE, 1_000)
     accounts = {one["project_id"]: one for one in of.accounts}
     present = frozenset(models_of(run).tables({f"{schema}.{table}" for schema, table in run(TABLES)[1]}))
-    ask = Asking(run, of.choice, before, accounts, present, values, limit, free_select)
+    built_at = run(BUILT)[1][0][0]
+    ask = Asking(run, of.choice, before, accounts, present, values, limit, built_at, free_select)
     tables, missing = {}, {}
     for part, query in tool.parts.items():
         try:
@@ -81,7 +82,9 @@ def reply(
     shown = {part: [row_of(row) for row in rows[: most[part]]] for part, rows in tables.items()}
     if not missing:
         tool = replace(tool, notes=(*tool.notes, *tool.warnings(ask)))
-    covers = coverage(tool, of, before, run(BUILT)[1][0][0]) | not_read(tool, ask)
+    covers = coverage(tool, of, before, built_at) | not_read(tool, ask)
+    if "at" in tool.takes:
+        covers["period"] = moments_in_words(ask)
     if missing:
         covers["missing"] = missing
     covers |= meanings(shown, Words("en", **days_of_build(run)))
@@ -140,10 +143,24 @@ def not_read(tool: Tool, ask: Asking) -> dict[str, Any]:
 
 def period(choice: Choice, dated: str | None) -> Any:
     """Returns the days of a choice; of each account, where accounts differ."""
-    each = {project: days_in_words(days) for project, days in choice.days.items()}
-    same = len({json.dumps(one) for one in each.values()}) == 1
-    found: dict[str, Any] = next(iter(each.values())) if same else {"by_project": each}
+    found = once({project: days_in_words(days) for project, days in choice.days.items()})
     return found | ({"counted_by": dated} if dated else {})
+
+
+def once(each: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Returns what all accounts have; of each account by its project, where accounts differ."""
+    same = len({json.dumps(one) for one in each.values()}) == 1
+    return next(iter(each.values())) if same else {"by_project": each}
+
+
+def moments_in_words(ask: Asking) -> Any:
+    """Returns the moment that an answer is of, by the clock of each account."""
+    moments = ask.moments()
+    if not moments:
+        return "all times"
+    return once({
+        project: {"at": in_words(at, ask.accounts[project]["time_zone"])} for project, at in moments.items()
+    })  # fmt: skip
 
 
 def days_in_words(days: Days) -> dict[str, Any]:
@@ -156,8 +173,11 @@ def days_in_words(days: Days) -> dict[str, Any]:
 
 def local(moment: datetime, zone: str) -> str:
     """Returns a moment (UTC) by an account's clock, with its zone."""
-    at = moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone))
-    return f"{at.isoformat(timespec='seconds')} {zone}"
+    return in_words(moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone)), zone)
+
+
+def in_words(at: datetime, zone: str) -> str:
+    return f"{at.replace(tzinfo=ZoneInfo(zone)).isoformat(timespec='seconds')} {zone}"
 
 
 def meanings(shown: Mapping[str, list[Row]], words: Words) -> dict[str, Any]:

@@ -122,7 +122,7 @@ ARGUMENTS: dict[str, Argument] = {
         {
             "type": "string",
             "description": "A moment by the account's clock, as 2026-01-31T18:00, or with its zone, as "
-            "2026-01-31T15:00Z. Without it: all times.",
+            "2026-01-31T15:00Z; a day means its first second. Without it: all times.",
         },
         moment,
     ),

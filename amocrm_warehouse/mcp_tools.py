@@ -296,6 +296,7 @@ TOOLS: dict[str, Tool] = {
         "One deal's stage, responsible user and budget at a moment, or at all times.",
         {"history": shapes.deal}, ("deal_id", "at"), needs=("deal_id",), rows=500,
         notes=("from_at_local and to_at_local are by the account's clock; a null to_at_local lasts until now.",),
+        warnings=shapes.without_history,
         reads=("deal_statuses", "deal_responsible_changes", "deal_sale_changes"),
     ),
     "what_was_read": Tool(
