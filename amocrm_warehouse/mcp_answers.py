@@ -87,7 +87,7 @@ def reply(
         covers["period"] = moments_in_words(ask)
     if missing:
         covers["missing"] = missing
-    covers |= meanings(shown, Words("en", **days_of_build(run)))
+    covers |= meanings(shown, Words("en", **days_of_build(run)), tool.means)
     return fitted(covers, shown, counts, 1_000 * values.get("kilobytes", KILOBYTES))
 
 
@@ -141,7 +141,7 @@ def not_read(tool: Tool, ask: Asking) -> dict[str, Any]:
     return {"not_read": found} if found else {}
 
 
-def period(choice: Choice, dated: str | None) -> Any:
+def period(choice: Choice, dated: str | Mapping[str, str] | None) -> Any:
     """Returns the days of a choice; of each account, where accounts differ."""
     found = once({project: days_in_words(days) for project, days in choice.days.items()})
     return found | ({"counted_by": dated} if dated else {})
@@ -180,11 +180,12 @@ def in_words(at: datetime, zone: str) -> str:
     return f"{at.replace(tzinfo=ZoneInfo(zone)).isoformat(timespec='seconds')} {zone}"
 
 
-def meanings(shown: Mapping[str, list[Row]], words: Words) -> dict[str, Any]:
-    """Returns the definition of each metric among the columns and the figures of an answer."""
+def meanings(shown: Mapping[str, list[Row]], words: Words, own: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the meaning of each column and figure that has one. `own`: meanings of the tool alone."""
     columns = {name.removesuffix("_percent"): None for rows in shown.values() for row in rows[:1] for name in row}
     columns |= {row["figure"]: None for row in shown.get("figures", ()) if "figure" in row}
-    found = {name: MEANS.get(name) or words(f"means.{name}") for name in columns if name in MEANS or name in METRICS}
+    known = {**MEANS, **own}
+    found = {name: known.get(name) or words(f"means.{name}") for name in columns if name in known or name in METRICS}
     return {"means": found} if found else {}
 
 

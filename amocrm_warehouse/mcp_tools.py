@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from amocrm_warehouse import mcp_shapes as shapes
@@ -23,12 +23,14 @@ class Tool:
     """The tables of the answer by name: a query, or a function of its rows."""
     takes: tuple[str, ...]
     """ARGUMENTS, beside `limit` and `kilobytes`, which every tool takes, and `project` (see `of_all`)."""
-    dated: str | None = None
-    """What puts a row into the days asked for. None: the tool is as of now, and takes no days."""
+    dated: str | Mapping[str, str] | None = None
+    """What puts a row into the days asked for, of each table where they differ. None: the tool takes no days."""
     needs: tuple[str, ...] = ()
     """Arguments without which the tool cannot answer."""
     is_compared: bool = False
     """Whether the answer stands beside a period before."""
+    means: Mapping[str, str] = field(default_factory=dict)
+    """The meanings of columns that have another one in other answers."""
     notes: tuple[str, ...] = ()
     """The notes of an answer that its columns do not hold."""
     warnings: Callable[[Asking], list[str]] = lambda _: []
@@ -56,6 +58,9 @@ OF_PEOPLE = ("manager", "team")
 OF_DEALS = ("pipeline", *OF_PEOPLE, "source")
 CLOSING = "the day of closing; a sale belongs to the user who was responsible then"
 CREATION = "the day of creation; the responsible user is the present one"
+COMING = "chats: the day they began; calls: the day of the call; deals: the day of creation"
+ACT = "the day of the act"
+OF_PLAN = "the month of the plan; sales by the day of closing"
 NOW = "overdue and stale are as of now, whatever the days."
 WIDENED = "Days are widened to whole months, which covers names."
 PLAN = "Plans are of whole months, people and all pipelines together."
@@ -124,7 +129,7 @@ TOOLS: dict[str, Tool] = {
         "Plan and pace: the plan, sales and share done by month and by manager, and for the present month what the "
         f"plan asks for by today and what is left to sell (* is everybody with a plan). {WIDENED}",
         {"pace": shapes.pace, "months": shapes.plan_months, "managers": shapes.plan_managers}, OF_PEOPLE,
-        "the month of the plan; sales by the day of closing", by_months=True,
+        OF_PLAN, by_months=True,
         notes=(PLAN, "won_budget and plan_won_budget are the sales of those who have a plan for the month.",
                "pace is of the present month, whatever the days; it gives every day the same part of the plan."),
         reads=CLOSER,
@@ -256,7 +261,7 @@ TOOLS: dict[str, Tool] = {
         f"with at least {ENOUGH} cases, beside the median of people.",
         {"worst": worst, "managers": incoming, "calls": "calls", "speed": shapes.speed,
          "new_deals": shapes.by_hour("created_by_hour", "deals")}, ("pipeline", *OF_PEOPLE),
-        "chats: the day they began; calls: the day of the call; deals: the day of creation", rows=30,
+        COMING, rows=30,
         notes=("speed is the working time from a deal's creation to a person's first call or message, beside what is "
                "won of these deals now. It is no proof of a cause: who wants to buy may also be touched earlier.",
                f"worst compares present users with at least {ENOUGH} cases; robots and removed users are left "
@@ -274,14 +279,14 @@ TOOLS: dict[str, Tool] = {
     ),
     "activity": Tool(
         "What people did: calls, seconds of talk, messages, notes, moves of deals and tasks done, by user.",
-        {"managers": "work"}, OF_PEOPLE, "the day of the act",
+        {"managers": "work"}, OF_PEOPLE, ACT,
         notes=("Robots' calls count too. Activity has no pipelines.",),
         reads=ACTS,
     ),
     "working_hours": Tool(
         "When people work: what they did (calls, messages, notes, moves, tasks done) by weekday and hour of the "
         "account's clock.",
-        {"weekdays": shapes.by_hour("hours", "actions")}, ("pipeline", *OF_PEOPLE), "the day of the act",
+        {"weekdays": shapes.by_hour("hours", "actions")}, ("pipeline", *OF_PEOPLE), ACT,
         reads=ACTS,
     ),
     "manager_card": Tool(
@@ -289,7 +294,10 @@ TOOLS: dict[str, Tool] = {
         "waits now, the cards with the highest budgets first.",
         {"sales": "managers", "plan": shapes.pace, "activity": "work", "incoming": incoming,
          "queue": shapes.queue, "waiting": shapes.waiting, "cards": shapes.cards},
-        ("manager",), CLOSING, needs=("manager",), rows=10, notes=(NOW, "waiting and cards are as of now."),
+        ("manager",),
+        {"sales": CLOSING, "activity": ACT, "incoming": COMING, "plan": f"the present month; {OF_PLAN}",
+         **dict.fromkeys(("queue", "waiting", "cards"), "as of now, whatever the days")},
+        needs=("manager",), rows=10, notes=(NOW,),
         reads=(*CLOSER, *WAITS),
     ),
     "deal_as_of": Tool(
@@ -308,10 +316,16 @@ TOOLS: dict[str, Tool] = {
         "Whether the tables equal the account: what the last `source-amocrm verify` found in each table and when, the "
         "tables that differ first; and which cards of the last list of what exists are missing.",
         {"tables": "completeness"}, (), rows=100,
+        means={"missing": "Rows that are live in the account, and in the database not there or deleted.",
+               "extra": "Rows that are live in the database, and not in the account.",
+               "stale": "Rows that are older in the database, although the account's change is older than the last "
+               "sync.",
+               "changed_since": "Rows that differ because of a change after the last sync began; the next sync brings "
+               "it.",
+               "unequal": "Rows that were compared in every column, and are different in one of unequal_columns."},
         notes=("A row is the last verification of its table, at verified_at_utc; null: no verification has looked at "
                "the table, so nothing proves it. If looked_at_whole is false, only looked_at rows drawn at random were "
                "compared: say so.",
-               "changed_since are no faults: they changed after the last sync began, and the next one brings them.",
                "listed_missing and listed_extra compare the ids of deals, contacts, companies and customers with the "
                "last list of what exists; listed_extra are mostly merged cards, which the other tools leave out."),
     ),
