@@ -317,12 +317,14 @@ TOOLS: dict[str, Tool] = {
         "tables that differ first; and which cards of the last list of what exists are missing.",
         {"tables": "completeness"}, (), rows=100,
         means={"missing": "Rows that are live in the account, and in the database not there or deleted.",
-               "extra": "Rows that are live in the database, and not in the account.",
+               "extra": "Rows that are live in the database, and not in the account; or there once more under the same "
+               "key.",
                "stale": "Rows that are older in the database, although the account's change is older than the last "
                "sync.",
                "changed_since": "Rows that differ because of a change after the last sync began; the next sync brings "
                "it.",
-               "unequal": "Rows that were compared in every column, and are different in one of unequal_columns."},
+               "unequal": "Rows that were compared in every column, and are different in one of unequal_columns; "
+               "all rows, where the table lacks the column."},
         notes=("A row is the last verification of its table, at verified_at_utc; null: no verification has looked at "
                "the table, so nothing proves it. If looked_at_whole is false, only looked_at rows drawn at random were "
                "compared: say so.",
