@@ -71,13 +71,18 @@ class Syncing:
         return replace(self, seconds=min(self.seconds or seconds, seconds))
 
     def check(self) -> None:
-        """Raises FleetError when the loader is not installed or does not support this database."""
+        """Raises FleetError if the loader is not installed, or the kind of database or a stream is unknown."""
         if importlib.util.find_spec("dlt") is None:
             raise FleetError(f"A sync needs more than the connector: {install_command('fleet')}")
         from amocrm_warehouse.sync.destination import kind_of
 
         try:
             kind_of(self.to.replace("{name}", "name"))
+            if self.streams or self.without:
+                from source_amocrm.catalog_command import chosen  # the CDK takes a second to import
+                from source_amocrm.streams import STREAMS
+
+                chosen(list(self.streams) or None, self.without, list(STREAMS))
         except ValueError as error:
             raise FleetError(str(error)) from None
 

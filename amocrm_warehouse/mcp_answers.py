@@ -60,13 +60,14 @@ def reply(
     if values.get("state") == "open":
         tool = replace(tool, dated=None)
         read_arguments(f"{name} with state=open", tool.arguments, tool.needs, given)
-    of = chosen(run, values)
+    of = chosen(run, values, tool.by_months)
     before = compared_with(of.choice, values) if tool.is_compared else None
     limit = values.get("limit", tool.rows)
     most = dict.fromkeys(tool.parts, limit) | dict.fromkeys(WHOLE, 1_000)
-    domains = {one["project_id"]: one["domain"] for one in of.accounts}
+    accounts = {one["project_id"]: one for one in of.accounts}
     present = frozenset(models_of(run).tables({f"{schema}.{table}" for schema, table in run(TABLES)[1]}))
-    ask = Asking(run, of.choice, before, domains, present, values, limit, free_select)
+    built_at = run(BUILT)[1][0][0]
+    ask = Asking(run, of.choice, before, accounts, present, values, limit, built_at, free_select)
     tables, missing = {}, {}
     for part, query in tool.parts.items():
         try:
@@ -81,10 +82,12 @@ def reply(
     shown = {part: [row_of(row) for row in rows[: most[part]]] for part, rows in tables.items()}
     if not missing:
         tool = replace(tool, notes=(*tool.notes, *tool.warnings(ask)))
-    covers = coverage(tool, of, before, run(BUILT)[1][0][0]) | not_read(tool, ask)
+    covers = coverage(tool, of, before, built_at) | not_read(tool, ask)
+    if "at" in tool.takes:
+        covers["period"] = moments_in_words(ask)
     if missing:
         covers["missing"] = missing
-    covers |= meanings(shown, Words("en", **days_of_build(run)))
+    covers |= meanings(shown, Words("en", **days_of_build(run)), tool.means)
     return fitted(covers, shown, counts, 1_000 * values.get("kilobytes", KILOBYTES))
 
 
@@ -138,12 +141,26 @@ def not_read(tool: Tool, ask: Asking) -> dict[str, Any]:
     return {"not_read": found} if found else {}
 
 
-def period(choice: Choice, dated: str | None) -> Any:
+def period(choice: Choice, dated: str | Mapping[str, str] | None) -> Any:
     """Returns the days of a choice; of each account, where accounts differ."""
-    each = {project: days_in_words(days) for project, days in choice.days.items()}
-    same = len({json.dumps(one) for one in each.values()}) == 1
-    found: dict[str, Any] = next(iter(each.values())) if same else {"by_project": each}
+    found = once({project: days_in_words(days) for project, days in choice.days.items()})
     return found | ({"counted_by": dated} if dated else {})
+
+
+def once(each: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Returns what all accounts have; of each account by its project, where accounts differ."""
+    same = len({json.dumps(one) for one in each.values()}) == 1
+    return next(iter(each.values())) if same else {"by_project": each}
+
+
+def moments_in_words(ask: Asking) -> Any:
+    """Returns the moment that an answer is of, by the clock of each account."""
+    moments = ask.moments()
+    if not moments:
+        return "all times"
+    return once({
+        project: {"at": in_words(at, ask.accounts[project]["time_zone"])} for project, at in moments.items()
+    })  # fmt: skip
 
 
 def days_in_words(days: Days) -> dict[str, Any]:
@@ -156,15 +173,19 @@ def days_in_words(days: Days) -> dict[str, Any]:
 
 def local(moment: datetime, zone: str) -> str:
     """Returns a moment (UTC) by an account's clock, with its zone."""
-    at = moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone))
-    return f"{at.isoformat(timespec='seconds')} {zone}"
+    return in_words(moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(zone)), zone)
 
 
-def meanings(shown: Mapping[str, list[Row]], words: Words) -> dict[str, Any]:
-    """Returns the definition of each metric among the columns and the figures of an answer."""
+def in_words(at: datetime, zone: str) -> str:
+    return f"{at.replace(tzinfo=ZoneInfo(zone)).isoformat(timespec='seconds')} {zone}"
+
+
+def meanings(shown: Mapping[str, list[Row]], words: Words, own: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the meaning of each column and figure that has one. `own`: meanings of the tool alone."""
     columns = {name.removesuffix("_percent"): None for rows in shown.values() for row in rows[:1] for name in row}
     columns |= {row["figure"]: None for row in shown.get("figures", ()) if "figure" in row}
-    found = {name: MEANS.get(name) or words(f"means.{name}") for name in columns if name in MEANS or name in METRICS}
+    known = {**MEANS, **own}
+    found = {name: known.get(name) or words(f"means.{name}") for name in columns if name in known or name in METRICS}
     return {"means": found} if found else {}
 
 

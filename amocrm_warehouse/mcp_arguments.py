@@ -15,7 +15,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import named, nearest, people_named
 from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.report.answers import answer, select
-from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months
+from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months, whole_months
 from amocrm_warehouse.report.page_data import shifted
 
 MOST_ROWS = 500
@@ -56,10 +56,14 @@ def day(name: str, value: Any) -> date:
 
 
 def moment(name: str, value: Any) -> datetime:
+    """Returns a moment with the zone that it was given with, if any."""
     try:
-        return datetime.fromisoformat(value).replace(tzinfo=None)
+        found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value))
     except (TypeError, ValueError):
-        raise Refused(f"{name} must be a moment, as 2026-01-31T18:00, and is {value!r}.") from None
+        found = None
+    if found is None or not 1 < found.year < NEVER.year:
+        raise Refused(f"{name} must be a moment, as 2026-01-31T18:00, and is {value!r}.")
+    return found
 
 
 def whole(least: int, most: int) -> Callable[[str, Any], int]:
@@ -115,7 +119,11 @@ ARGUMENTS: dict[str, Argument] = {
     ),
     "deal_id": Argument({"type": "integer", "description": "The id of the deal."}, whole(1, 10**18)),
     "at": Argument(
-        {"type": "string", "description": "A moment by the account's clock, as 2026-01-31T18:00; else all times."},
+        {
+            "type": "string",
+            "description": "A moment by the account's clock, as 2026-01-31T18:00, or with its zone, as "
+            "2026-01-31T15:00Z; a day means its first second. Without it: all times.",
+        },
         moment,
     ),
     "select": Argument({"type": "string", "description": "One SELECT."}, text),
@@ -139,11 +147,14 @@ ARGUMENTS: dict[str, Argument] = {
 def read_arguments(tool: str, takes: Iterable[str], needs: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the values of the passed arguments. Raises Refused for an argument that the tool does not take."""
     takes = list(takes)
-    for name in given:
+    for name, value in given.items():
         if name not in takes:
-            of_now = " It is as of now." if name in ("since", "until", "period") and "period" not in takes else ""
+            why = " It is as of now." if name in ("since", "until", "period") and "period" not in takes else ""
+            if name == "project":
+                project = str(value).replace("'", "''")
+                why = f" It is of all accounts: in sql, write where project_id = '{project}' (directory has the ids)."
             there = f"It takes: {', '.join(takes)}."
-            raise Refused(f"{tool} takes no argument {name}.{of_now}{nearest(name, takes)} {there}")
+            raise Refused(f"{tool} takes no argument {name}.{why}{nearest(name, takes)} {there}")
     values = {name: ARGUMENTS[name].read(name, value) for name, value in given.items() if value is not None}
     for name in needs:
         if name not in values:
@@ -184,13 +195,18 @@ class Chosen:
     filters: dict[str, Any] = field(default_factory=dict)
 
 
-def chosen(run: Run, values: Mapping[str, Any]) -> Chosen:
-    """Returns the choice that the arguments name. Raises ValueError for a name that no account has."""
+def chosen(run: Run, values: Mapping[str, Any], by_months: bool = False) -> Chosen:
+    """Returns the choice that the arguments name, its days widened to whole months if `by_months`.
+
+    Raises ValueError for a name that no account has.
+    """
     everything = last_months(run)
     accounts = answer(run, "accounts", everything).dicts()
     if "project" in values:
         accounts = named("account", values["project"], accounts, ("project_id", "account"))
     days = {one["project_id"]: one_period(values, everything.days[one["project_id"]]) for one in accounts}
+    if by_months:
+        days = {project: whole_months(own.today, own.since, own.until) for project, own in days.items()}
     found = Chosen(Choice(days), accounts)
     pipelines = users = None
     if "pipeline" in values:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from calendar import monthrange
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from statistics import median
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import nearest
@@ -38,10 +39,13 @@ class Asking:
     run: Run
     choice: Choice
     before: Choice | None
-    domains: dict[str, str | None]
+    accounts: dict[str, Row]
+    """Domain, time zone and other facts of each account, by project."""
     present: frozenset[str]
     values: dict[str, Any]
     limit: int
+    built_at: datetime
+    """When the marts were built (UTC)."""
     free_select: Callable[[str, int], list[Row]]
     """Runs one SELECT that an assistant wrote."""
 
@@ -56,7 +60,17 @@ class Asking:
             raise Missing(", ".join(sorted(absent)))
 
     def link(self, row: Row, kind: str | None = "deal", number: str = "deal_id") -> str | None:
-        return link(self.domains.get(row["project_id"]), kind, row[number])
+        return link(self.accounts[row["project_id"]]["domain"], kind, row[number])
+
+    def moments(self) -> dict[str, datetime]:
+        """Returns the moment asked for by each account's clock, without its zone; empty for all times."""
+        at = self.values.get("at")
+        return {project: local_moment(at, one["time_zone"]) for project, one in self.accounts.items()} if at else {}
+
+
+def local_moment(at: datetime, zone: str) -> datetime:
+    """Returns a moment by the clock of a time zone. One without a zone already is by this clock."""
+    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) if at.tzinfo else at
 
 
 def cards(ask: Asking) -> list[Row]:
@@ -433,12 +447,52 @@ def beside_median(ask: Asking) -> list[Row]:
 
 
 def deal(ask: Asking) -> list[Row]:
-    """Returns the history of one deal. Raises ValueError if no account has it."""
-    if not ask.rows("deal_card", deal=ask.values["deal_id"]):
-        raise ValueError(f"There is no deal {ask.values['deal_id']} in {', '.join(ask.choice.days)}.")
-    found = ask.rows("deal", deal=ask.values["deal_id"], at=ask.values.get("at"))
+    """Returns the history of one deal. Raises ValueError if no account has it, or if the moment is to come."""
+    moments, found = ask.moments(), spans(ask)
+    for project in found:
+        now = local_moment(ask.built_at.replace(tzinfo=timezone.utc), ask.accounts[project]["time_zone"])
+        if moments and moments[project] > now:
+            raise Refused(
+                f"The moment {moments[project]} had not come yet when the marts were built, at {now} by the account's "
+                "clock. Give an earlier one; without at the answer ends with the present state."
+            )
     by_utc = ("from_at", "to_at")
-    return [{name: row[name] for name in row if name not in by_utc} | {"link": ask.link(row)} for row in found]
+    return [
+        {name: row[name] for name in row if name not in by_utc} | {"link": ask.link(row)}
+        for project, rows in found.items()
+        for row in rows
+        if not moments or is_within(moments[project], row)
+    ]
+
+
+def spans(ask: Asking) -> dict[str, list[Row]]:
+    """Returns the history of one deal by account, the earliest first. Raises ValueError if no account has it."""
+    number = ask.values["deal_id"]
+    found: dict[str, list[Row]] = {row["project_id"]: [] for row in ask.rows("deal_card", deal=number)}
+    if not found:
+        raise ValueError(f"There is no deal {number} in {', '.join(ask.choice.days)}.")
+    for row in ask.rows("deal", deal=number):
+        found[row["project_id"]].append(row)
+    return found
+
+
+def is_within(at: datetime, span: Row) -> bool:
+    """Returns whether a moment by the account's clock is in a span of a deal's history."""
+    return span["from_at_local"] <= at and (span["to_at_local"] is None or at < span["to_at_local"])
+
+
+def without_history(ask: Asking) -> list[str]:
+    """Returns a sentence for each account's deal that has no history at the moment asked for, or none at all."""
+    moments, found = ask.moments(), []
+    for project, rows in spans(ask).items():
+        deal = f"Deal {ask.values['deal_id']} of {project}"
+        if not rows:
+            found.append(f"{deal} has no history: when it was created is unknown.")
+        elif moments and moments[project] < rows[0]["from_at_local"]:
+            found.append(f"{deal} was not there yet: it was created at {rows[0]['from_at_local']}.")
+        elif moments and not any(is_within(moments[project], row) for row in rows):
+            found.append(f"{deal} was not there any more: it was deleted at {rows[-1]['to_at_local']}.")
+    return found
 
 
 def selected(ask: Asking) -> list[Row]:

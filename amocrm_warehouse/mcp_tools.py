@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from amocrm_warehouse import mcp_shapes as shapes
@@ -22,13 +22,15 @@ class Tool:
     parts: Mapping[str, Part]
     """The tables of the answer by name: a query, or a function of its rows."""
     takes: tuple[str, ...]
-    """ARGUMENTS, beside `project`, `limit` and `kilobytes`, which every tool takes."""
-    dated: str | None = None
-    """What puts a row into the days asked for. None: the tool is as of now, and takes no days."""
+    """ARGUMENTS, beside `limit` and `kilobytes`, which every tool takes, and `project` (see `of_all`)."""
+    dated: str | Mapping[str, str] | None = None
+    """What puts a row into the days asked for, of each table where they differ. None: the tool takes no days."""
     needs: tuple[str, ...] = ()
     """Arguments without which the tool cannot answer."""
     is_compared: bool = False
     """Whether the answer stands beside a period before."""
+    means: Mapping[str, str] = field(default_factory=dict)
+    """The meanings of columns that have another one in other answers."""
     notes: tuple[str, ...] = ()
     """The notes of an answer that its columns do not hold."""
     warnings: Callable[[Asking], list[str]] = lambda _: []
@@ -37,6 +39,10 @@ class Tool:
     """Tables of the connector, of UNREAD, without which a part of the answer is unknown."""
     is_counted: bool = True
     """Whether the answer says of how many rows it shows the first."""
+    of_all: bool = False
+    """Whether the tool is of all accounts, so that it takes no `project`."""
+    by_months: bool = False
+    """Whether the tool counts whole months, so that its days are widened to them."""
     rows: int = 50
     """The most rows of each table, unless `limit` names another number."""
 
@@ -44,14 +50,19 @@ class Tool:
     def arguments(self) -> tuple[str, ...]:
         days = ("period", "since", "until") if self.dated else ()
         before = ("before_since", "before_until") if self.is_compared else ()
-        return ("project", *self.takes, *days, *before, "limit", "kilobytes")
+        project = () if self.of_all else ("project",)
+        return (*project, *self.takes, *days, *before, "limit", "kilobytes")
 
 
 OF_PEOPLE = ("manager", "team")
 OF_DEALS = ("pipeline", *OF_PEOPLE, "source")
 CLOSING = "the day of closing; a sale belongs to the user who was responsible then"
 CREATION = "the day of creation; the responsible user is the present one"
+COMING = "chats: the day they began; calls: the day of the call; deals: the day of creation"
+ACT = "the day of the act"
+OF_PLAN = "the month of the plan; sales by the day of closing"
 NOW = "overdue and stale are as of now, whatever the days."
+WIDENED = "Days are widened to whole months, which covers names."
 PLAN = "Plans are of whole months, people and all pipelines together."
 
 UNREAD = {
@@ -116,9 +127,9 @@ TOOLS: dict[str, Tool] = {
     ),
     "plan": Tool(
         "Plan and pace: the plan, sales and share done by month and by manager, and for the present month what the "
-        "plan asks for by today and what is left to sell (* is everybody with a plan).",
+        f"plan asks for by today and what is left to sell (* is everybody with a plan). {WIDENED}",
         {"pace": shapes.pace, "months": shapes.plan_months, "managers": shapes.plan_managers}, OF_PEOPLE,
-        "the month of the plan; sales by the day of closing",
+        OF_PLAN, by_months=True,
         notes=(PLAN, "won_budget and plan_won_budget are the sales of those who have a plan for the month.",
                "pace is of the present month, whatever the days; it gives every day the same part of the plan."),
         reads=CLOSER,
@@ -150,11 +161,11 @@ TOOLS: dict[str, Tool] = {
         reads=("loss_reasons", *CLOSER),
     ),
     "what_moved": Tool(
-        "What became of the open money between the start and the end of the days, by pipeline and manager: at_start + "
-        "came_new + came_back + priced + grew + moved_in - shrank - moved_out - left_won - left_lost - left_deleted "
-        "= at_end.",
+        "What became of the open money between the start and the end of whole months, by pipeline and manager: "
+        "at_start + came_new + came_back + priced + grew + moved_in - shrank - moved_out - left_won - left_lost "
+        f"- left_deleted = at_end. {WIDENED}",
         {"moved": shapes.moved}, ("pipeline", *OF_PEOPLE),
-        "the day of each change, by whole months that the days touch",
+        "the day of each change", by_months=True,
         notes=("left_won are deals that were won then, with their budgets of that moment, also if they were opened "
                "again later: it may differ from the sales.",
                "priced are budgets given to open deals that had none; deals often come without one.",
@@ -250,7 +261,7 @@ TOOLS: dict[str, Tool] = {
         f"with at least {ENOUGH} cases, beside the median of people.",
         {"worst": worst, "managers": incoming, "calls": "calls", "speed": shapes.speed,
          "new_deals": shapes.by_hour("created_by_hour", "deals")}, ("pipeline", *OF_PEOPLE),
-        "chats: the day they began; calls: the day of the call; deals: the day of creation", rows=30,
+        COMING, rows=30,
         notes=("speed is the working time from a deal's creation to a person's first call or message, beside what is "
                "won of these deals now. It is no proof of a cause: who wants to buy may also be touched earlier.",
                f"worst compares present users with at least {ENOUGH} cases; robots and removed users are left "
@@ -268,14 +279,14 @@ TOOLS: dict[str, Tool] = {
     ),
     "activity": Tool(
         "What people did: calls, seconds of talk, messages, notes, moves of deals and tasks done, by user.",
-        {"managers": "work"}, OF_PEOPLE, "the day of the act",
+        {"managers": "work"}, OF_PEOPLE, ACT,
         notes=("Robots' calls count too. Activity has no pipelines.",),
         reads=ACTS,
     ),
     "working_hours": Tool(
         "When people work: what they did (calls, messages, notes, moves, tasks done) by weekday and hour of the "
         "account's clock.",
-        {"weekdays": shapes.by_hour("hours", "actions")}, ("pipeline", *OF_PEOPLE), "the day of the act",
+        {"weekdays": shapes.by_hour("hours", "actions")}, ("pipeline", *OF_PEOPLE), ACT,
         reads=ACTS,
     ),
     "manager_card": Tool(
@@ -283,13 +294,17 @@ TOOLS: dict[str, Tool] = {
         "waits now, the cards with the highest budgets first.",
         {"sales": "managers", "plan": shapes.pace, "activity": "work", "incoming": incoming,
          "queue": shapes.queue, "waiting": shapes.waiting, "cards": shapes.cards},
-        ("manager",), CLOSING, needs=("manager",), rows=10, notes=(NOW, "waiting and cards are as of now."),
+        ("manager",),
+        {"sales": CLOSING, "activity": ACT, "incoming": COMING, "plan": f"the present month; {OF_PLAN}",
+         **dict.fromkeys(("queue", "waiting", "cards"), "as of now, whatever the days")},
+        needs=("manager",), rows=10, notes=(NOW,),
         reads=(*CLOSER, *WAITS),
     ),
     "deal_as_of": Tool(
         "One deal's stage, responsible user and budget at a moment, or at all times.",
         {"history": shapes.deal}, ("deal_id", "at"), needs=("deal_id",), rows=500,
         notes=("from_at_local and to_at_local are by the account's clock; a null to_at_local lasts until now.",),
+        warnings=shapes.without_history,
         reads=("deal_statuses", "deal_responsible_changes", "deal_sale_changes"),
     ),
     "what_was_read": Tool(
@@ -301,10 +316,18 @@ TOOLS: dict[str, Tool] = {
         "Whether the tables equal the account: what the last `source-amocrm verify` found in each table and when, the "
         "tables that differ first; and which cards of the last list of what exists are missing.",
         {"tables": "completeness"}, (), rows=100,
+        means={"missing": "Rows that are live in the account, and in the database not there or deleted.",
+               "extra": "Rows that are live in the database, and not in the account; or there once more under the same "
+               "key.",
+               "stale": "Rows that are older in the database, although the account's change is older than the last "
+               "sync.",
+               "changed_since": "Rows that differ because of a change after the last sync began; the next sync brings "
+               "it.",
+               "unequal": "Rows that were compared in every column, and are different in one of unequal_columns; "
+               "all rows, where the table lacks the column."},
         notes=("A row is the last verification of its table, at verified_at_utc; null: no verification has looked at "
                "the table, so nothing proves it. If looked_at_whole is false, only looked_at rows drawn at random were "
                "compared: say so.",
-               "changed_since are no faults: they changed after the last sync began, and the next one brings them.",
                "listed_missing and listed_extra compare the ids of deals, contacts, companies and customers with the "
                "last list of what exists; listed_extra are mostly merged cards, which the other tools leave out."),
     ),
@@ -312,16 +335,17 @@ TOOLS: dict[str, Tool] = {
 SQL_TOOLS: dict[str, Tool] = {
     "schema": Tool(
         "The tables and columns that sql may read; with `table` the columns of one table, with their meaning.",
-        {"tables": shapes.schema}, ("table",), rows=500,
+        {"tables": shapes.schema}, ("table",), of_all=True, rows=500,
     ),
     "sql": Tool(
         "One SELECT over the schemas amocrm_marts and amocrm_staging, and over any other table that this user of the "
         "database may read, as amocrm.amocrm_1001_deals; for what no other tool answers. It can "
         "write nothing, joins no texts and takes twenty seconds at most. schema has the columns of the marts and of "
         "staging. Never add up money of several currencies.",
-        {"rows": shapes.selected}, ("select",), needs=("select",), is_counted=False,
-        notes=("These rows are of the whole statement: none of the rules of the other tools was applied. Deleted deals "
-               "have is_deleted, sales belong to closer_id, months are by closed_at_local.",),
+        {"rows": shapes.selected}, ("select",), of_all=True, needs=("select",), is_counted=False,
+        notes=("These rows are of the whole statement: none of the rules of the other tools was applied, and the "
+               "tables of the marts hold all accounts. Deleted deals have is_deleted, sales belong to closer_id, "
+               "months are by closed_at_local.",),
     ),
 }  # fmt: skip
 
@@ -337,5 +361,5 @@ def costs(path: Path) -> Tool:
                "them, whenever they were won. A source without costs in the days is not here.",
                "Costs are of all people and pipelines, and those without an account of the accounts asked for "
                "together."),
-        warnings=lambda ask: notes_on_costs(path, lines, sources_of(ask.run), [*ask.domains]),
+        warnings=lambda ask: notes_on_costs(path, lines, sources_of(ask.run), [*ask.accounts]),
     )  # fmt: skip

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -217,6 +217,66 @@ def test_a_day_is_that_day_alone_and_both_ends_count(database: str, known: oracl
         assert sum(row["stage_moves"] for row in answer["managers"]) == wanted, arguments
 
 
+@pytest.mark.parametrize("tool", ["what_moved", "plan"])
+def test_days_of_a_tool_that_counts_months_are_widened_to_them_and_it_says_so(database: str, tool: str) -> None:
+    days = [{"since": "2025-11-05", "until": "2025-12-20"}, {"since": "2025-11-01", "until": "2025-12-31"}]
+    [some, whole] = ask(database, *((tool, one) for one in days))
+    assert some == whole
+    period = some["covers"]["period"]
+    assert (period["since"], period["until"], "is_over" in period) == ("2025-11-01", "2025-12-31", False)
+    [now] = ask(database, (tool, {"period": "today"}))
+    assert {name: value for name, value in now["covers"]["period"].items() if name != "counted_by"} == {
+        "since": "2026-01-01", "until": "2026-01-31", "is_over": False, "so_far_until": "2026-01-01"
+    }  # fmt: skip
+
+
+def deal_that_moved(known: oracle.Known) -> list[dict[str, Any]]:
+    """The history of the deal that changed most often."""
+    spans = grouped(deal_history(known), lambda row: (row["deal_id"],)).values()
+    return max(spans, key=len)
+
+
+def test_a_moment_with_a_zone_is_converted_to_the_clock_of_the_account(database: str, known: oracle.Known) -> None:
+    last = deal_that_moved(known)[-1]
+    began = last["from_at_local"].replace(tzinfo=known.zone)
+    moments = [began, began - timedelta(seconds=1)]
+    forms = [
+        [at.replace(tzinfo=None).isoformat(), at.isoformat(), f"{at.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
+         at.astimezone(ZoneInfo("America/Sao_Paulo")).isoformat()]
+        for at in moments
+    ]  # fmt: skip
+    answers = iter(
+        ask(database, *(("deal_as_of", {"deal_id": last["deal_id"], "at": at}) for of in forms for at in of))
+    )
+    found = [[next(answers)["history"] for _ in of] for of in forms]
+    assert [len({json.dumps(history) for history in of}) for of in found] == [1, 1]
+    assert [datetime.fromisoformat(of[0][0]["from_at_local"]) == last["from_at_local"] for of in found] == [True, False]
+
+
+def test_a_deal_is_of_the_moment_that_covers_names(database: str, known: oracle.Known) -> None:
+    """A moment to come is refused; at a moment before the deal's creation a sentence says that it was not there."""
+    history = deal_that_moved(known)
+    deal, first, last = history[0]["deal_id"], history[0]["from_at_local"], history[-1]["from_at_local"]
+    ends = [rows[-1] for rows in grouped(deal_history(known), lambda row: (row["deal_id"],)).values()]
+    gone = next(row for row in ends if row["to_at_local"])
+    asked = [(deal, last.isoformat()), (deal, None), (deal, f"{first:%Y-%m-%d}"),
+             (gone["deal_id"], gone["to_at_local"].isoformat()), (deal, "2026-01-01T21:00:01")]  # fmt: skip
+    then, always, before, after, to_come = ask(
+        database, *(("deal_as_of", {"deal_id": number, **({"at": at} if at else {})}) for number, at in asked)
+    )
+    assert then["covers"]["period"] == {"at": f"{last.isoformat()}+03:00 Europe/Moscow"}
+    assert always["covers"]["period"] == "all times"
+    assert (before["history"], before["covers"]["period"]) == ([], {"at": f"{first:%F}T00:00:00+03:00 Europe/Moscow"})
+    assert before["covers"]["notes"][-1] == f"Deal {deal} of 1001 was not there yet: it was created at {first}."
+    assert (after["history"], after["covers"]["notes"][-1]) == (
+        [], f"Deal {gone['deal_id']} of 1001 was not there any more: it was deleted at {gone['to_at_local']}."
+    )  # fmt: skip
+    assert to_come == (
+        "The moment 2026-01-01 21:00:01 had not come yet when the marts were built, at 2026-01-01 21:00:00 by the "
+        "account's clock. Give an earlier one; without at the answer ends with the present state."
+    )
+
+
 def test_a_mart_that_is_missing_leaves_the_rest_of_an_answer(database: str, tmp_path: Path) -> None:
     file = tmp_path / "crm.duckdb"
     file.write_bytes(Path(database).read_bytes())
@@ -263,6 +323,7 @@ def test_without_a_token_there_is_no_server(database: str) -> None:
 
 def test_the_workbook_has_every_word_in_russian(folder: Path, known: oracle.Known) -> None:
     told = sheets(folder / "ru.xlsx")
+    assert "Бюджет карточки, в каждой её строке" in told["Что сделать сегодня"][0]
     words = [*told, *(head for name, rows in told.items() if name != "Определения" for head in rows[0])]
     assert [word for word in words if not re.search("[а-яё]", word)] == []
     meant = [row for row in told["Определения"] if len(row) == 3]

@@ -154,6 +154,14 @@ def test_a_thousand_forged_posts_and_the_page_lives(tmp_path: Path) -> None:
         assert world.process.poll() is None
 
 
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "inf", "x"])
+def test_a_link_works_for_some_time(tmp_path: Path, days: str) -> None:
+    command = ["invite", "--links-only", "--public-url", "http://localhost:1", "--accounts", str(tmp_path / "accounts")]
+    done = forked.run([*command, f"--days={days}"])
+    assert done.returncode == 2
+    assert done.stderr.endswith("argument --days: a number of days above 0\n")
+
+
 def test_links_for_a_page_that_is_served_already(tmp_path: Path) -> None:
     with invited(tmp_path / "accounts", "--count", "0") as world:
         assert world.links == []

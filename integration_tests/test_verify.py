@@ -77,7 +77,8 @@ def change(database: str, *statements: str) -> None:
             connection.execute(statement.format(**names))
 
 
-TABLES = ("deals", "contacts", "companies", "tasks", "notes", "users", "events", "deal_contacts", "custom_fields_deals")
+TABLES = ("deals", "contacts", "companies", "tasks", "notes", "users", "events", "deal_contacts", "custom_fields_deals",
+          "tags", "pipelines", "account")  # fmt: skip
 
 
 def differences(found: Verification) -> dict[str, dict[str, Any]]:
@@ -195,6 +196,54 @@ def test_every_damage_is_found_and_nothing_else_while_people_work(server: Server
     assert found.as_json()["tables"]["deals"]["changed_since"] > 0
 
 
+def test_a_row_that_is_there_twice_a_table_and_a_column_that_are_gone_are_found(
+    server: Server, config: Path, crm: str
+) -> None:
+    """Whatever a table is compared by: IDs and dates, pages, windows, drawn cards or whole."""
+    deal = next(i for i in _ids(server.account, "leads") if server.account.row("leads", i)["custom_fields_values"])
+    first = {"tasks": "task_id", "notes": "note_id", "events": "event_id", "users": "user_id"}
+    change(
+        crm,
+        f"INSERT INTO {{deals}} SELECT * FROM {{deals}} WHERE lead_id = {deal}",
+        f"INSERT INTO {{custom_fields_deals}} SELECT * FROM {{custom_fields_deals}} WHERE lead_id = {deal} LIMIT 1",
+        *(
+            f"INSERT INTO {{{name}}} SELECT * FROM {{{name}}} WHERE {key} = (SELECT min({key}) FROM {{{name}}})"
+            for name, key in first.items()
+        ),
+        "DROP TABLE {tags}",
+        "ALTER TABLE {pipelines} DROP COLUMN name",
+    )
+    found = verify(config, crm, PROJECT, kept=False)
+    pipelines = found.tables["pipelines"].database
+    twice = ("deals", "custom_fields_deals", *first)
+    assert differences(found) == {name: {"extra": 1} for name in twice} | {
+        "pipelines": {"unequal": {"name": pipelines}}
+    }
+    assert found.tables["deals"].examples == {"twice": [str(deal)]}
+    assert found.tables["pipelines"].examples == {"without the column": ["name"]}
+    assert {name: found.tables[name].failure for name in found.failed} == {
+        "tags": "the table is not there, though a sync has filled it. The next sync makes it anew."
+    }
+    assert found.exit_code == 1
+    in_tables = {name: (finding.account or 0, finding.database or 0) for name, finding in found.tables.items()}
+    assert all(rows == of_account + 1 for of_account, rows in map(in_tables.__getitem__, ("deals", "users")))
+
+    sync(config, crm)
+    found = verify(config, crm, PROJECT, kept=False)
+    assert not found.failed
+    assert {"tags", "pipelines", "users"}.isdisjoint(differences(found))
+
+
+def test_the_config_of_another_account_is_refused(server: Server, config: Path, crm: str) -> None:
+    change(crm, "UPDATE {account} SET account_id = 7")
+    with pytest.raises(ValueError, match="hold the account 7") as caught:
+        verify(config, crm, PROJECT, kept=False)
+    assert str(caught.value) == (
+        f"The tables amocrm_{PROJECT}_… hold the account 7, and the config is of the account {server.account.id}. Give "
+        "that account's --config, or the --project of this one."
+    )
+
+
 def test_the_command_says_it_in_a_table_and_in_a_file_and_keeps_it(config: Path, crm: str, tmp_path: Path) -> None:
     change(crm, "DELETE FROM {deals} WHERE NOT is_deleted")
     before = tables_in(crm)
@@ -287,6 +336,23 @@ def test_a_refresh_that_is_killed_leaves_the_rows_and_the_next_sync_ends_it(
 
     sync(config, crm)
     assert differences(verify(config, crm, PROJECT, kept=False)) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--refresh", "deal"], "There is no stream “deal”: the nearest name is “deals”.\n"),
+        (
+            ["--refresh", "deals,users", "--without", "deals"],
+            "This sync leaves out deals, which --refresh names. Name it in --streams, too, and not in --without.\n",
+        ),
+    ],
+)
+def test_what_cannot_be_refreshed_is_refused(config: Path, tmp_path: Path, options: list[str], sentence: str) -> None:
+    file = tmp_path / "new.duckdb"
+    done = forked.run(["sync", "--config", config, "--project", PROJECT, *options], {"DB": f"duckdb:///{file}"})
+    assert (done.returncode, done.stderr) == (2, sentence)
+    assert not file.exists()
 
 
 def test_without_an_ended_sync_there_is_nothing_to_verify(config: Path, tmp_path: Path) -> None:

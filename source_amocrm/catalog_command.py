@@ -36,13 +36,13 @@ def chosen(streams: Iterable[str] | None, without: Iterable[str], known: list[st
     """
     names = list(dict.fromkeys(streams or known))
     left_out = set(without)
-    _check_names([*names, *left_out], known)
+    check_names([*names, *left_out], known)
     if not (left := [name for name in names if name not in left_out]):
         raise ValueError("All chosen streams are left out (--without), so there is nothing to read.")
     return left
 
 
-def _check_names(names: Iterable[str], known: list[str]) -> None:
+def check_names(names: Iterable[str], known: list[str]) -> None:
     for name in names:
         if name not in known:
             closest = difflib.get_close_matches(name, known, n=1)

@@ -319,6 +319,15 @@ def test_what_the_server_imports_is_there() -> None:
     assert [name for name in (fleet_sync.WORK, *fleet_sync.IMPORTED) if importlib.util.find_spec(name) is None] == []
 
 
+def test_a_stream_that_is_none_is_no_failure_of_an_account(tmp_path: Path) -> None:
+    one = account(tmp_path, "fine")
+    with pytest.raises(ConfigFileError, match=r"^There is no stream “delas”: the nearest name is “deals”\.$"):
+        sync(one, Syncing("duckdb:///{name}.duckdb", ("users", "delas"), loader=LOADER))
+    with pytest.raises(ConfigFileError, match=r"^All chosen streams are left out \(--without\)"):
+        sync(one, Syncing("duckdb:///{name}.duckdb", ("users",), ("users",), loader=LOADER))
+    assert not one.beside("status.json").exists()
+
+
 def test_an_address_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigFileError, match=r"There is no kind of database “postgress”. The nearest name is"):
         sync(account(tmp_path, "fine"), Syncing("postgress://user@host/crm", loader=LOADER))

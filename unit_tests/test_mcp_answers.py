@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from amocrm_warehouse import mcp_shapes
-from amocrm_warehouse.mcp_answers import compared_with, coverage, fitted, plain_row, size
+from amocrm_warehouse.mcp_answers import compared_with, coverage, fitted, meanings, plain_row, size
 from amocrm_warehouse.mcp_arguments import Chosen, Refused
 from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS
 from amocrm_warehouse.report.answers import MOVES
 from amocrm_warehouse.report.choice import Choice, Days, last_months
+from amocrm_warehouse.report.report_words import Words
 
 MIDNIGHT = datetime(2026, 12, 31, 20, 30)
 """UTC: in Vladivostok it is the first of January already."""
@@ -57,6 +60,30 @@ def test_an_answer_says_what_it_covers() -> None:
     }  # fmt: skip
     assert (found["filters"], found["currency"]) == ({"team": ["Опт"]}, ["BRL", "unknown (2)"])
     assert found["currencies"].startswith("Sums are by currency")
+
+
+def test_completeness_explains_its_columns_as_the_page_of_verify_does() -> None:
+    """A stale row is no stale deal."""
+    page = (Path(__file__).resolve().parents[1] / "docs" / "verify.md").read_text(encoding="utf-8")
+    tool = TOOLS["completeness"]
+    rows: dict[str, list[dict[str, Any]]] = {"tables": [dict.fromkeys((*tool.means, "listed_missing"), 0)]}
+    found = meanings(rows, Words("en", stale_days=14, dead_days=90), tool.means)["means"]
+    assert found.keys() == {"missing", "extra", "stale", "changed_since", "unequal"}
+    for name in ("missing", "extra", "stale", "changed_since"):
+        means = re.sub(r"^Rows that (are )?|\.$", "", found[name])
+        assert f"| `{name.replace('_', ' ')}` | {means} |" in page
+
+
+def test_each_part_of_a_managers_card_says_by_which_day_it_is_counted() -> None:
+    """As the tool of the same rows says it."""
+    card = TOOLS["manager_card"]
+    assert isinstance(card.dated, dict)
+    assert card.dated.keys() == card.parts.keys()
+    for part, tool in (("sales", "managers"), ("activity", "activity"), ("incoming", "incoming")):
+        assert card.dated[part] == TOOLS[tool].dated
+    days = {"1": Days(date(2026, 12, 1), date(2026, 12, 5), date(2026, 12, 31))}
+    covered = coverage(card, Chosen(Choice(days), [account("1", "BRL", "UTC", date(2026, 12, 31))]), None, MIDNIGHT)
+    assert covered["period"]["counted_by"] == card.dated
 
 
 def test_nothing_is_before_all_times() -> None:

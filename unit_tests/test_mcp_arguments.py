@@ -31,6 +31,15 @@ def test_an_unknown_argument_is_refused_with_the_nearest_right_one() -> None:
     assert refusal("directory", zzz=1) == "directory takes no argument zzz. It takes: project, limit, kilobytes."
 
 
+@pytest.mark.parametrize(("tool", "takes"), [("sql", "select"), ("schema", "table")])
+def test_sql_and_schema_are_of_all_accounts_and_refuse_one(tool: str, takes: str) -> None:
+    assert refusal(tool, project="1002") == (
+        f"{tool} takes no argument project. It is of all accounts: in sql, write where project_id = '1002' (directory "
+        f"has the ids). It takes: {takes}, limit, kilobytes."
+    )
+    assert "where project_id = 'o''k'" in refusal(tool, project="o'k")
+
+
 @pytest.mark.parametrize("tool", TOOLS | SQL_TOOLS)
 def test_every_argument_of_a_tool_has_a_type_and_no_other_is_taken(tool: str) -> None:
     of = (TOOLS | SQL_TOOLS)[tool]

@@ -73,6 +73,14 @@ def test_rounds_begin_a_period_apart_and_errors_end_none(
     assert told.err == f"\namoCRM failed.\nThe database cannot be opened: no.\n{READ_IS_KEPT}\n"
 
 
+def test_a_sync_that_is_told_to_end_says_what_is_kept(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rounds(monkeypatch, clock)
+    assert sync_command.main(SYNC) == INTERRUPTED
+    assert capsys.readouterr().err == f"{READ_IS_KEPT}\n"
+
+
 def test_a_mistake_ends_the_first_round(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -162,7 +163,7 @@ def _parser() -> argparse.ArgumentParser:
         "--label", type=_words, default="", help="who is invited, as the page says it: a company's name"
     )
     parser.add_argument("--from", type=_words, default="", dest="sender", metavar="NAME", help="who invites: your name")
-    parser.add_argument("--days", type=float, default=7, help="how long a link works (default: 7)")
+    parser.add_argument("--days", type=_days, default=7, help="how long a link works (default: 7)")
     parser.add_argument("--links-only", action="store_true", help="print links for a page that is served already")
     parser.add_argument("--list", action="store_true", help="print the invitations and what became of each")
     parser.add_argument(
@@ -181,6 +182,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--consent-url", metavar="URL", help=argparse.SUPPRESS)
     parser.add_argument("--api-base-url", metavar="URL", help="for tests and proxies: requests go there")
     return parser
+
+
+def _days(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError("a number of days above 0")
 
 
 def _words(text: str) -> str:

@@ -440,7 +440,6 @@ ANSWERS: dict[str, str] = {
         inner join amocrm_marts.deals as deals
             on deals.project_id = history.project_id and deals.deal_id = history.deal_id
         where history.deal_id = $deal
-            and ($at is null or (from_at_local <= $at and (to_at_local > $at or to_at_local is null)))
         order by history.project_id, from_at
     """,
 }

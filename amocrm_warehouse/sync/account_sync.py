@@ -90,7 +90,7 @@ def sync(
             from amocrm_warehouse.sync.loader import Loader
             from amocrm_warehouse.sync.row_buffer import LoadError
 
-        reading = Reading(account, settings, streams, without, outcome)
+        reading = Reading(account, settings, streams, without, refresh, outcome)
         names = [table.stream for table in reading.tables]
         # dlt keeps its settings by thread, and in the main thread it would handle signals
         with (

@@ -30,7 +30,7 @@ from amocrm_warehouse.sync.load_packages import Packages
 from source_amocrm.account.resources import CARDS
 from source_amocrm.airbyte.output import PackedRows, changes_of
 from source_amocrm.auth import FileKeeper
-from source_amocrm.catalog_command import chosen, configured
+from source_amocrm.catalog_command import check_names, chosen, configured
 from source_amocrm.config_file import ConfigFile
 from source_amocrm.errors import SyncFailed
 from source_amocrm.secrecy import hide_in_record
@@ -52,6 +52,7 @@ class Reading:
         settings: dict[str, Any],
         streams: list[str] | None,
         without: Collection[str],
+        refresh: Collection[str],
         out: Outcome,
     ) -> None:
         self.settings = settings
@@ -64,7 +65,14 @@ class Reading:
             found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
         except AirbyteTracedException as error:
             raise ValueError(error.message) from None
-        self._streams = [found[name] for name in chosen(streams, without, list(found))]
+        names = chosen(streams, without, list(found))
+        check_names(refresh, list(found))
+        if left_out := sorted({*refresh} - {*names}):
+            raise ValueError(
+                f"This sync leaves out {', '.join(left_out)}, which --refresh names. Name it in --streams, too, and "
+                "not in --without."
+            )
+        self._streams = [found[name] for name in names]
         self.tables = [_table(one) for one in self._streams]
         self._by_stream = {table.stream: table for table in self.tables}
 

@@ -38,8 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.plans:
             read_plans(options.plans)  # a mistake in the file is told before the account is read
         project = options.project or project_of(options.config)
-        if options.every:
-            end_as_by_ctrl_c(signal.SIGTERM)
+        end_as_by_ctrl_c(signal.SIGTERM)
         began = time.monotonic()
         code = _sync(options, project)
         if options.every:

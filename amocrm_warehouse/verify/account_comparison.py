@@ -165,11 +165,13 @@ class Comparison:
         self._step = Step("looking at the account", 0, unit="lists")
         self._met = defaultdict[str, set[Key]](set)
         """The keys of rows of events that were looked at: windows may overlap."""
+        self._repeated = defaultdict[str, set[Key]](set)
+        """The keys that a table has more than once."""
         names = [name for name in STREAMS if name in began and name not in REPEATED]
         self._streams = {name: _stream(name, self._account) for name in names}
         self._kinds = {name: _kinds(stream) for name, stream in self._streams.items()}
         self.found = {name: Finding(whole=True) for name in names}
-        self._account.facts()
+        self._check_account()
         ahead = self._account.api.wall() - self._account.clocks.moment().server_time
         self._began = {name: int(began[name] - ahead) - SLACK for name in names}
         # an event that is listed late reaches the sync whose look-back covers it
@@ -177,6 +179,17 @@ class Comparison:
         self._since, self._events_until = Since(), self._told
         self._pages = 0
         """Pages that hold the IDs of all cards."""
+
+    def _check_account(self) -> None:
+        """Raises ValueError if the tables hold another account."""
+        own = self._account.facts().id
+        of_tables = self._held.columns.get("account", ())
+        held = [row["account_id"] for row in self._held.rows("account", {"account_id": "integer"})] if of_tables else []
+        if held and own is not None and own not in held:
+            raise ValueError(
+                f"The tables {self._held.prefix}… hold the account {held[0]}, and the config is of the account {own}. "
+                "Give that account's --config, or the --project of this one."
+            )
 
     def step(self) -> Step:
         """Returns the list that is looked at, and how many there are."""
@@ -210,6 +223,9 @@ class Comparison:
         for name, finding in self.found.items():
             if finding.whole and finding.account is None and not isinstance(self._streams[name], PartsStream):
                 finding.account, finding.database = finding.looked_at, self._held.count(name)
+            for column in sorted(self._kinds[name].keys() - self._held.columns[name] - REPEATED):
+                finding.unequal[column] = max(1, finding.database or 0)
+                finding.note("without the column", (column,))
         return self.found
 
     def _looked_in_part(self, names: Iterable[str]) -> None:
@@ -269,9 +285,10 @@ class Comparison:
         else:
             made = stream.read_records()
         rows = self._by_key(name, made)
-        held = {self._key(name, row): row for row in self._held.rows(name, self._kinds[name])}
+        there = self._held.rows(name, self._kinds[name])
+        held = self._each_once(name, there)
         finding = self.found[name]
-        finding.account, finding.database, finding.looked_at = (None if parts else len(rows)), len(held), len(rows)
+        finding.account, finding.database, finding.looked_at = (None if parts else len(rows)), len(there), len(rows)
         return list(self._compared(name, rows, held, extra=not parts))
 
     # Cards
@@ -297,8 +314,7 @@ class Comparison:
             return
         finding = self.found[name]
         finding.account, finding.database = len(ids), 0
-        held = self._held.dated(name, self._id_column(name), self._incremental(name).cursor_field)
-        for entity_id, updated, row in _joined(((ids[at], dates[at]) for at in order), held):
+        for entity_id, updated, row in _joined(((ids[at], dates[at]) for at in order), self._dated(name)):
             live = row is not None and not row[2]
             finding.database += live
             kind = (
@@ -316,6 +332,17 @@ class Comparison:
                 met += 1
         finding.looked_at = finding.account
         self._settle_again(resource, differing)
+
+    def _dated(self, name: str) -> Iterator[tuple[int, int, bool]]:
+        """Yields what HeldTables.dated does, each ID once."""
+        before = None
+        for row in self._held.dated(name, self._id_column(name), self._incremental(name).cursor_field):
+            if row[0] == before:
+                self._met_again(name, row[:1])
+                self.found[name].database = (self.found[name].database or 0) + (not row[2])
+            else:
+                yield row
+            before = row[0]
 
     def _keep(self, drawn: array[int], met: int, entity_id: int) -> None:
         """Keeps MOST_DRAWN of the IDs met, each with the same chance."""
@@ -453,7 +480,7 @@ class Comparison:
             else:
                 dates = f"{cursor} >= {moment(begins)} AND {cursor} < {moment(ends + 1)}"
                 held = self._held.rows(name, self._kinds[name], dates)
-            by_key = {self._key(name, row): row for row in held}
+            by_key = self._each_once(name, held)
             found += self._compared(name, rows, by_key, extra=whole and not also_made_of_others)
             fresh = rows.keys() - self._met[name]
             self._met[name] |= fresh
@@ -482,6 +509,23 @@ class Comparison:
         kinds = self._kinds[name]
         made = ({column: normal(kinds[column], row.get(column)) for column in kinds} for row in rows)
         return {self._key(name, row): row for row in made}
+
+    def _each_once(self, name: str, rows: Iterable[Row]) -> dict[Key, Row]:
+        """Returns the table's rows by key."""
+        found = dict[Key, Row]()
+        for row in rows:
+            key = self._key(name, row)
+            if key in found:
+                self._met_again(name, key)
+            found[key] = row
+        return found
+
+    def _met_again(self, name: str, key: Key) -> None:
+        """Counts, once, a key that a table has more than once: no moment of a sync explains it."""
+        if key not in self._repeated[name]:
+            self._repeated[name].add(key)
+            self.found[name].extra += 1
+            self.found[name].note("twice", key)
 
     def _key(self, name: str, row: Row) -> Key:
         return tuple(row[column] for column in self._streams[name].primary_key)
@@ -516,7 +560,8 @@ class Comparison:
         main = self._main(resource)
         if main:
             column, also = self._id_column(main), self._of(resource)
-            held = {row[column]: row for row in self._held.rows_with(main, self._kinds[main], column, scope, also)}
+            there = self._each_once(main, self._held.rows_with(main, self._kinds[main], column, scope, also))
+            held = {row[column]: row for row in there.values()}
             live = {number: row for number, row in held.items() if not row.get("is_deleted")}
             found += self._compared_entities(main, resource, known, live)
         for name in self._made_of(resource):
@@ -583,7 +628,7 @@ class Comparison:
         rows = self._by_key(name, self._rows(name, resource, (known[number] for number in dates)))
         held = self._held.rows_with(name, kinds, column, [*dates], self._of(resource)) if dates else []
         current = [row for row in held if not of_cards or _second(row.get(cursor)) == dates[row[column]]]
-        by_key = {self._key(name, row): row for row in current}
+        by_key = self._each_once(name, current)
         finding = self.found[name]
         finding.looked_at += len(rows)
         finding.sampled += len(rows.keys() & by_key.keys())

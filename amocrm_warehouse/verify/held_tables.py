@@ -79,17 +79,24 @@ class HeldTables:
 
         Airbyte keeps no such table: the row of `account`, the first that a sync reads, tells it of all streams.
         """
-        if "tables" in self.columns.get("syncs", ()):
-            rows = self._query(
-                f"SELECT {_second('started_at')}, tables FROM {self._table('syncs')} ORDER BY started_at"
-            )
-            return {
-                stream: int(at) for at, tables in rows for stream in _parsed(tables) or () if stream in self.columns
-            }
+        if syncs := self._syncs():
+            return {stream: at for at, tables in syncs for stream in tables if stream in self.columns}
         if "_airbyte_extracted_at" not in self.columns.get("account", ()):
             return {}
         [[at]] = self._query(f"SELECT {_second('max(_airbyte_extracted_at)')} FROM {self._table('account')}")
         return {} if at is None else dict.fromkeys(self.columns, int(at) - AIRBYTE_START)
+
+    def gone(self) -> list[str]:
+        """Returns the streams of which a sync has brought rows, and whose table is not there."""
+        brought = {stream for _, tables in self._syncs() for stream, rows in tables.items() if rows}
+        return sorted(brought - self.columns.keys())
+
+    def _syncs(self) -> list[tuple[int, dict[str, int]]]:
+        """Returns when each sync began (Unix seconds), and its rows by stream; none if Airbyte wrote the tables."""
+        if "tables" not in self.columns.get("syncs", ()):
+            return []
+        rows = self._query(f"SELECT {_second('started_at')}, tables FROM {self._table('syncs')} ORDER BY started_at")
+        return [(int(at), _parsed(tables) or {}) for at, tables in rows]
 
     def dated(self, stream: str, key: str, cursor: str) -> Iterator[tuple[int, int, bool]]:
         """Yields the ID, the date (Unix seconds) and whether it is deleted of each row, in the order of IDs."""

@@ -17,7 +17,7 @@ from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.live_line import Step, Tell, live_line, untold
 from amocrm_warehouse.sync.account_sync import project_of
 from amocrm_warehouse.table_names import SCHEMA, table_name
-from amocrm_warehouse.verify.findings import Verification
+from amocrm_warehouse.verify.findings import Finding, Verification
 from amocrm_warehouse.verify.held_tables import HeldTables
 from amocrm_warehouse.verify.kept_results import keep
 from source_amocrm.account import Account
@@ -26,6 +26,7 @@ from source_amocrm.config_file import ConfigFile
 from source_amocrm.errors import AmocrmError
 from source_amocrm.source import open_account
 
+GONE = "the table is not there, though a sync has filled it. The next sync makes it anew."
 REQUESTS = 500
 """Requests besides the requests for the IDs of cards: at the account's pace, 70 seconds."""
 
@@ -71,6 +72,7 @@ def verify(
         except AmocrmError as error:
             raise ValueError(str(error)) from None
         synced_at = datetime.fromtimestamp(min(syncs[stream] for stream in tables), timezone.utc)
+        tables |= {stream: Finding(failure=GONE) for stream in held.gone()}
         found = Verification(datetime.now(timezone.utc), synced_at, counted.count, tables)
         if kept:
             line.step = lambda: Step("keeping the result")
