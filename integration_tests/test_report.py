@@ -110,7 +110,8 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
     costs.write_text(
         "month;source;cost;project_id\n01.12.2025;Газета;500;1002\n"
         + "".join(f"01.{month:02}.2025;{source};{100 * month}\n" for month in (10, 11, 12)
-                                        for source in (first_source(known["1001"]), "Радио")), encoding="cp1251",
+                  for source in (first_source(known["1001"]).upper() if month == 12 else first_source(known["1001"]),
+                                 "Радио")), encoding="cp1251",
     )  # fmt: skip
     models.store_syncs(file, "1001", [("2025-12-30 09:00", "2025-12-30 09:01", []), LATER])
     models.store_syncs(file, "1002", [("2025-12-30 09:00", "2025-12-30 09:01", [REVOKED]), (*LATER[:2], [])])
