@@ -32,12 +32,14 @@ from selenium.webdriver.support.ui import WebDriverWait
 from amocrm_warehouse import models_command, this_machine
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_answers import plain as plain_value
+from amocrm_warehouse.report import first_screen
 from amocrm_warehouse.report import report_command as report
 from amocrm_warehouse.report.answers import ANSWERS, answer
 from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_data import packed
+from amocrm_warehouse.report.report_words import Words
 from sandbox import Account, ManualClock
 from testing import expected, models, report_page
 from testing.assistant import ask
@@ -517,6 +519,11 @@ def test_no_arrow_at_zero_and_months_in_their_case(page: Report) -> None:
     assert page.script(NOTHING_SOLD).endswith("off by – (median), “the same as last month” by –.")
     page.press("[data-language=ru]")
     assert page.script("return said('period.clipped', {month: since('2023-12')})") == "Начиная с декабря 2023 г."
+    page.choose("1001", "yesterday")
+    assert page.script("return said('moved.month', {first: teller({}).month('2025-12')})").endswith(": декабрь 2025 г.")
+    assert page.script("return find('#figures h2').textContent + periodName(ownPeriod(20423, 20423), teller({}))") == (
+        "Вчера1 дек. 2025 г."
+    )
 
 
 def test_what_fails_in_one_section_leaves_the_others(page: Report) -> None:
@@ -666,6 +673,26 @@ def test_the_first_screen_is_a_picture(database: str, tmp_path: Path) -> None:
     assert height > 2 * 300 * 3
     assert stat.S_IMODE(picture.stat().st_mode) == 0o600
     assert sorted(path.name for path in tmp_path.iterdir()) == ["month.png"]
+
+
+@pytest.mark.parametrize(("language", "as_of"), [
+    ("en", "As of the sync of 2025-12-30, 12:01"), ("ru", "Данные синхронизации 30.12.2025, 12:01"),
+])  # fmt: skip
+def test_the_words_of_the_picture_have_room_and_say_as_of_when_they_are(
+    database: str, language: str, as_of: str
+) -> None:
+    """A figure has 178 units; two lines of one stand apart. The sales of those who have a plan stand beside it."""
+    with reading(database) as run:
+        found = first_screen.cards(run, last_months(run), Words(language))
+    texts = list(ElementTree.fromstring(first_screen.svg(found)).iter("{http://www.w3.org/2000/svg}text"))
+    figures = [one for one in texts if one.get("font-size") in ("11", "12") and int(one.get("y", "")) < 270]
+    assert len(figures) > 2 * 3 * 4
+    assert [one.text for one in figures if len(one.text or "") * 0.6 * int(one.get("font-size", "")) > 190] == []
+    assert max(len(box.labels) for card in found for box in card.counts) == 2
+    assert found[0].as_of == as_of
+    assert as_of in [one.text for one in texts]
+    [share] = [box for box in found[0].money if box.name == "plan_share"]
+    assert share.notes[0].startswith(("those who have one:", "те, у кого есть план:"))
 
 
 def test_a_link_to_what_the_report_does_not_have_says_so_by_name(page: Report) -> None:
@@ -856,6 +883,17 @@ VALUES = """
   const all = [...document.querySelectorAll("#figures .value")];
   return all.map((value) => [value.textContent, value.scrollWidth - value.clientWidth]);
 """
+FEW_OPEN = """
+  const open = TABLES.deals.filter((row) => row.closed === null).slice(0, 2);
+  const [{ project_id, pipeline_id, status_id }] = open;
+  TABLES.today = [];
+  TABLES.deals = open.map((row) => ({ ...row, project_id, pipeline_id, status_id, age: 3 }));
+  TABLES.ways = [];
+  TABLES.stays = [];
+  state.folds = new Set(["stuck"]);
+  DAYS.clear();
+  return show();
+"""
 TICKS = "return [...document.querySelectorAll('.chart.open svg .role-axis-label text')].map((tick) => tick.textContent)"
 
 
@@ -870,6 +908,9 @@ def test_large_numbers_have_room_and_the_marks_of_the_language(page: Report) -> 
         assert set(values.values()) == {0}
         ticks = page.script(TICKS)
         assert any(re.fullmatch(r"\d+\u00a0000", tick) for tick in ticks), ticks
+        page.script(FEW_OPEN)
+        page.wait()
+        assert [tick for tick in page.script(TICKS) if tick[0] in "0123456789"] == ["0", "1", "2"]
     finally:
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
@@ -950,6 +991,8 @@ def test_an_unfinished_period_is_compared_with_the_same_days(page: Report, known
     assert [same_days in sections[name]["notes"] for name in ("managers", "sources")] == [True, True]
     choose(page, known, "1001/", "month")
     assert page.script(said) == "▲▼ Dec 1, 2025 – Dec 31, 2025 against Nov 1, 2025 – Nov 30, 2025"
+    page.choose("1001", "yesterday")
+    assert page.script(said) == "▲▼ Dec 31, 2025 against Dec 30, 2025"
     choose(page, known, "1001/", "week")
     assert page.script(said) == "▲▼ Dec 22, 2025 – Dec 28, 2025 against Dec 15, 2025 – Dec 21, 2025"
 
@@ -1104,8 +1147,25 @@ def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: d
             assert plain([stage, *values]) == plain([of[0][0], *(one[column] for column in (1, 2, 5, 6) for one in of)])
     assert {caption.partition(": ")[2] for caption in shown["captions"][1:]} == {name for of in funnels for name in of}
     assert f"sides={'%2C'.join(one.replace('/', '%2F') for one in pair)}" in page.script("return location.hash")
+    page.script("state.sides = ['', '']")
+    page.script("for (const row of TABLES.deals) if (isWon(row)) row.closed = dayOf('2025-03-01'); return show()")
+    page.choose("1001", "2025-12")
+    assert page.sections()["sides"]["notes"] == ["No sales: choose two."]
+    selects = "return [...document.querySelectorAll('.sides select')].map((one) => one.selectedOptions[0].text)"
+    assert page.script(selects) == ["–", "–"]
+    page.script(CHOOSE_SIDES, pair)
+    page.wait()
+    assert [row[0] for row in page.sections()["sides"]["tables"][0]] == [page.options("who")[one] for one in pair]
 
 
+CHOOSE_SIDES = """
+  arguments[0].forEach((id, at) => {
+    const select = document.querySelectorAll(".sides select")[at];
+    select.value = id;
+    select.onchange();
+    finish("sides");
+  });
+"""
 BESIDE = [
     ("1001", "last12", ""), ("1001/", "quarter", ""), ("1001", "year", "team"), ("1001", "last3", "9"),
     ("1001/", "2025-03-05..2025-11-17", "9"), ("1003", "all", ""), ("1001", "2025-11-03..2025-11-29", ""),

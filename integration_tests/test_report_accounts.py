@@ -97,6 +97,27 @@ def test_names_of_objects_are_names_like_others(page: Report) -> None:
     assert {"constructor", "__proto__"} <= names <= set(OF_OBJECTS)
 
 
+def test_namesakes_of_several_accounts_are_told_apart(page: Report) -> None:
+    """By the account, while several are in view. Accounts of one currency are, together."""
+    names = page.script("""
+      for (const row of TABLES.accounts) Object.assign(row, { currency: "RUB", name: `Account ${row.project_id}` });
+      SCOPES = scopes();
+      state.scope = SCOPES[0];
+      state.period = periodOf("all", todayOf(null));
+      WHOS.clear();
+      return show().then(() => managers(chosen(state.scope, state.period, null))[0].rows.map((row) => row.name));
+    """)
+    page.wait()
+    names = [name for name in names if not name.startswith("№") and name != "robot"]
+    assert len(set(names)) == len(names)
+    own = page.script("return [...PEOPLE].filter(([id]) => id.startsWith('10/')).map(([, { name }]) => name)")
+    account = page.script("return accountName('10')")
+    assert {f"{name} · {account}" for name in own} & set(names)
+    assert all(text.count(account) == 1 for text in page.options("who").values() if text.endswith(f" · {account}"))
+    page.choose("10", "all")
+    assert {mark["Manager"] for mark in page.marks("managers")} <= {*own, "robot"}
+
+
 def test_each_account_has_its_own_today(page: Report) -> None:
     for project, first, last in (("10", "2025-02-01", "2026-01-01"), ("30", "2025-01-01", "2025-12-31")):
         page.choose(project, "last12")
@@ -112,6 +133,9 @@ def test_currencies_are_never_added_up(page: Report, folder: Path) -> None:
     assert periods == [
         ["2025-02-01 – 2026-01-01", "RUB"], ["2025-02-01 – 2026-01-01", "RUB"], ["2025-01-01 – 2025-12-31", "KZT"],
     ]  # fmt: skip
+    as_of = ["Built 2026-01-01, 04:00; the database does not tell when it was synced"] * 2
+    as_of.append("Built 2025-12-31, 22:00; the database does not tell when it was synced")
+    assert [row[1] for row in told["Definitions"][4:7]] == as_of
     rows = tables_of(folder / "report.xlsx")["money"]
     with reading(str(folder / "crm.duckdb")) as asked:
         wanted = answer(asked, "money", last_months(asked)).dicts()

@@ -8,6 +8,7 @@ let DATA; // what page.py packed
 let TABLES; // rows by table; a table that could not be built is missing
 let SCOPES;
 let PEOPLE; // names and teams by "project/user"
+let NAMESAKES; // names that users of several accounts have
 
 const inCents = (amount) => Math.round(100 * amount) / 100;
 const sum = (rows, column) => inCents(rows.reduce((total, row) => total + (row[column] || 0), 0));
@@ -144,6 +145,7 @@ async function load() {
       return Object.assign(row, { project_id, created, responsible_user_id });
     }));
   }
+  NAMESAKES = new Set(grouped(TABLES.people || [], "name").filter((of) => new Set(of.map((row) => row.project_id)).size > 1).map(([{ name }]) => name));
   PEOPLE = new Map((TABLES.people || []).map((row) => [`${row.project_id}/${row.user_id}`, row]));
   SCOPES = scopes();
 }
@@ -212,9 +214,12 @@ function daysBefore({ first, last, whole }, today) {
   return { first: then(first), last: last < today ? first - 1 : then(today), today: then(today) };
 }
 
+// A user's name; with the account if several are in view and two of them have a user of this name.
 const nameOf = (project, user) => {
   if (user === null || user === undefined) return null;
-  return user === 0 ? said("user.robot") : (PEOPLE.get(`${project}/${user}`) || {}).name || `№ ${user}`;
+  if (user === 0) return said("user.robot");
+  const name = (PEOPLE.get(`${project}/${user}`) || {}).name || `№ ${user}`;
+  return state.scope.project === null && NAMESAKES.has(name) ? `${name} · ${accountName(project)}` : name;
 };
 // Users whom amoCRM still lists. Robots and removed users are no part of a median of people.
 const isPerson = (project, user) => PEOPLE.has(`${project}/${user}`);

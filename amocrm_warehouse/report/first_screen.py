@@ -21,7 +21,7 @@ from amocrm_warehouse.report.answers import ANSWERS, answer
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import days_left
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
-from amocrm_warehouse.report.page_queries import QUEUE_SHOWN, needs
+from amocrm_warehouse.report.page_queries import QUEUE_SHOWN, built_at, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import NAMELESS, SHARES, head, link
 
@@ -35,6 +35,8 @@ TABLES = {
 """The tables of the page without scripts, each with its columns."""
 LINE, CHART, LONGEST_LINE = 20, 150, 78
 """Heights of a line and of the chart (units of the picture), and the longest line (characters)."""
+LONGEST_LABEL, LONGEST_NOTE = 20, 28
+"""The longest lines of a figure's name and of the note below it (characters). A figure has room for two of each."""
 PICTURE_SCALE = 2
 """Pixels of the picture for each of its units."""
 
@@ -45,6 +47,14 @@ class Box:
     label: str
     value: str
     note: str = ""
+
+    @property
+    def labels(self) -> list[str]:
+        return wrap(self.label, LONGEST_LABEL)
+
+    @property
+    def notes(self) -> list[str]:
+        return wrap(self.note, LONGEST_NOTE)
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class Card:
     even: float
     """How much of the month is over."""
     compared: str
+    as_of: str
     insights: list[str]
     """Lines about what is unusual."""
     chart: str
@@ -71,7 +82,7 @@ class Card:
 
     @property
     def height(self) -> int:
-        return 300 + LINE * len(self.insights) + (CHART if self.chart else 0)
+        return 360 + LINE * len(self.insights) + (CHART if self.chart else 0)
 
 
 @cache
@@ -113,7 +124,8 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
     share = None
     if month.plan:
         share = float(month.of_plan) / float(month.plan)
-        of = words("month.plan", plan=money(month.plan))
+        key = "month.plan_of_some" if month.is_plan_of_some else "month.plan"
+        of = words(key, plan=money(month.plan), sold=money(month.of_plan))
         left = words("month.days", days=days_left(today)) if month.needed else words("month.done")
         boxes.append(Box("plan_share", words("month.plan_share"), words.percent(share), of))
         boxes.append(Box("needed", words("month.needed"), money(month.needed), left))
@@ -133,7 +145,8 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
         ],
         None if share is None else min(share, 1.0),
         today.day / last.day,
-        words("month.compared", first=words.day(month.first), last=words.day(month.until)),
+        words("month.compared", days=words.days_between(month.first, month.until)),
+        words.as_of(account, built_at(run)),
         [line for one in insights(month, words, money, minutes) for line in wrap(one, LONGEST_LINE)],
         words("pace.title") if top else "", [float(sold) / top for sold in month.sold_by_day] if top else [],
         float(month.plan or 0) / top if top else 0, last.day,

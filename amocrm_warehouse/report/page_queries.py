@@ -7,7 +7,9 @@ tenth of a day, the page's unit of durations.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
+from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
 
 CLOCK = """
@@ -16,6 +18,14 @@ CLOCK = """
     inner join amocrm_staging.int_accounts using (project_id)
 """
 """The moment of the build, the earliest of the accounts' days then, and the oldest of their last syncs."""
+
+
+def built_at(run: Run) -> datetime:
+    """Returns the moment of the build (UTC)."""
+    _, [(moment, _, _)] = run(CLOCK)
+    found: datetime = moment
+    return found
+
 
 BY = "select distinct name from amocrm_marts.own_fields where is_by order by name"
 """Names of the field of deals that `--by` chose; accounts may name it differently."""

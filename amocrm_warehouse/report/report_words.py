@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timezone
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import yaml
 
@@ -76,6 +78,17 @@ class Words:
 
     def day(self, value: date) -> str:
         return value.isoformat() if self.language == "en" else f"{value:%d.%m.%Y}"
+
+    def days_between(self, first: date, last: date) -> str:
+        if first == last:
+            return self.day(first)
+        return self("period.days", first=self.day(first), last=self.day(last))
+
+    def as_of(self, account: dict[str, Any], built_at: datetime) -> str:
+        """Returns the sentence about the moment of an account's data: its last successful sync, or the build (UTC)."""
+        key, moment = ("as_of", account["synced_at"]) if account["synced_at"] else ("built", built_at)
+        local = moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(account["time_zone"]))
+        return self(key, time=f"{self.day(local.date())}, {local:%H:%M}")
 
     def month(self, value: date) -> str:
         return f"{MONTH_NAMES[self.language][value.month - 1]} {value.year}"

@@ -108,7 +108,7 @@ function thisMonth(view) {
 
 // The sentence about the days that are compared: of a period that is not over, those up to today.
 const comparedDays = (view, before) => [view.period.last < view.today ? "compared" : "compared.so_far", {
-  first: ["bucket", textOf(view.period.first)], last: ["bucket", textOf(view.last)], first_then: ["bucket", textOf(before.first)], last_then: ["bucket", textOf(before.last)],
+  now: ["span", [view.period.first, view.last]], then: ["span", [before.first, before.last]],
 }];
 
 function funnel(view) {
@@ -159,20 +159,21 @@ function funnel(view) {
   }).filter((block) => block.size).sort(falling("size"));
 }
 
-// The two people or teams of the choice `ids`; whoever is missing in it is a manager with the highest sales of the period.
+// The two people or teams of the choice `ids`; whoever is missing in it is a manager with the highest sales of the period, undefined
+// if nobody else sold.
 function pairOf(view, ids) {
   const { teams, people } = whos(view.scope);
   const all = [...teams, ...people];
   const sold = new Map(grouped(view.closed().filter(isWon), "project_id", "closer_id").map((of) => [`${of[0].project_id}/${of[0].closer_id}`, metric("won_budget", of)]));
-  const best = people.filter((one) => isPerson(one.project, one.users[0])).sort((one, other) => (sold.get(other.id) || 0) - (sold.get(one.id) || 0));
+  const best = people.filter((one) => isPerson(one.project, one.users[0]) && sold.get(one.id) > 0).sort((one, other) => sold.get(other.id) - sold.get(one.id));
   const named = ids.map((id) => all.find((one) => one.id === id));
-  return named.map((one) => one || best.find((other) => !named.includes(other) && named.push(other))).filter(Boolean);
+  return named.map((one) => one || best.find((other) => !named.includes(other) && named.push(other)));
 }
 
 // Two people or teams side by side: what they sold, and their deals through the funnel of each pipeline.
 function sides(view) {
   const pair = pairOf(view, state.sides);
-  if (pair.length < 2) return [];
+  if (pair.includes(undefined)) return [{ rows: [], columns: [], notes: [pair.some(Boolean) ? "sides.one" : "sides.nobody"] }];
   const views = pair.map((who) => chosen(view.scope, view.period, who));
   const funnels = views.map((one) => new Map(funnel(one).map((block) => [`${block.pipeline.project_id}/${block.pipeline.pipeline_id}`, block])));
   const rows = views.map((one, at) => ({ name: pair[at].name, ...metrics(one.created(), "created", "first_touch"), ...metrics(one.closed(), "won", "won_budget", "lost", "rate", "average", "days_to_win"),

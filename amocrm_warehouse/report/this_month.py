@@ -65,6 +65,11 @@ class ThisMonth:
         return self.figures["plan_won_budget"] or Decimal(0)
 
     @property
+    def is_plan_of_some(self) -> bool:
+        """Whether people without a plan sold something, which counts in no share of the plan."""
+        return self.of_plan < (self.figures["won_budget"] or 0)
+
+    @property
     def needed(self) -> Decimal | None:
         today = next(iter(self.choice.days.values())).today
         return None if self.plan is None else needed_a_day(self.plan, self.of_plan, today)

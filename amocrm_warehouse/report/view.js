@@ -62,7 +62,8 @@ function said(key, values = {}) {
   const text = TEXTS[key][language() === "en" ? 0 : 1];
   if (!text.includes("{")) return text;
   const filled = { by: DATA.by, stale_days: TABLES.accounts[0].stale_days, dead_days: TABLES.accounts[0].dead_days, ...values };
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in filled ? filled[name] : whole));
+  const stopped = (value, stop) => (String(value).endsWith(".") ? value : value + stop); // «2026 г.» ends a sentence without a second stop
+  return text.replace(/\{(\w+)\}(\.?)/g, (whole, name, stop) => (name in filled ? stopped(filled[name], stop) : whole));
 }
 
 // Makes an element with a text, never with markup: texts of the account are shown as they are.
@@ -106,6 +107,8 @@ function teller(view) {
     day: (value) => date(value, { day: "numeric", month: "long", year: "numeric" }),
     bucket: (value) => (value.length === 7 ? month(value) : date(value, { day: "numeric", month: "short", year: "numeric" })),
     since: (value) => since(value),
+    days: (value) => number({ maximumFractionDigits: value < 10 ? 1 : 0 }).format(value),
+    span([first, last]) { return first === last ? this.bucket(textOf(first)) : said("period.days", { first: this.bucket(textOf(first)), last: this.bucket(textOf(last)) }); },
     number: (value) => number({ maximumFractionDigits: 2 }).format(value),
     money: (value) => money().format(value),
     short: (value) => money({ notation: "compact", maximumFractionDigits: 1 }).format(value),
@@ -114,7 +117,6 @@ function teller(view) {
     name: (id) => said(`month.${id}`),
     minutes: (value) => duration(value, number),
     working: (value) => duration(value, number, false),
-    days: (value) => number({ maximumFractionDigits: value < 10 ? 1 : 0 }).format(value),
     waited: (value, row) => said(`queue.days.${row.reason}`, { days: value < 1 ? said("queue.less") : number().format(value), usual: row.usual_days === null ? "–" : number().format(row.usual_days) }),
     hours: (value) => number({ maximumFractionDigits: 1 }).format(value / 3600),
     month: (value) => month(value),
@@ -289,6 +291,7 @@ function spec(block, tell, width) {
   const unit = block.unit && unitOf(found, block.unit);
   const [ages, words, heads] = [block.ages || [], block.words || "stuck.age", new Map(block.heads)];
   const filled = {
+    ticks: Math.min(5, Math.max(...grouped(found, "key").map((of) => sum(of, "deals")), 1)), // no fractions of a deal
     domain: [0, (most * bars) / Math.max(bars - room, 1)], unit: unit && unit.title(tell), hours: [...Array(24).keys()], levels: [0, LEVELS],
     title: safe(said(`column.${block.columns[0][2] || block.columns[0][0]}`)), legend: said(block.words ? "column.why" : "stuck.legend"),
     ages: ages.map((age) => said(`${words}.${age}`)), age_colors: ages.map((age) => `var(--${age === 4 ? "line" : `age-${age}`})`),
@@ -514,11 +517,11 @@ function sideChoices(view) {
   const { teams, people } = whos(view.scope);
   const pair = pairOf(view, state.sides);
   const selects = pair.map((one, at) => {
-    const option = (who) => made("option", who.name, { value: who.id, selected: who.id === one.id });
+    const option = (who) => made("option", who.name, { value: who.id, selected: one && who.id === one.id });
     const group = (key, of) => of.length && made("optgroup", null, { label: said(key) }, ...of.map(option));
-    const select = made("select", null, {}, ...[group("who.teams", teams), group("who.people", people)].filter(Boolean));
+    const select = made("select", null, {}, ...[!one && made("option", "–", { value: "", selected: true }), group("who.teams", teams), group("who.people", people)].filter(Boolean));
     select.setAttribute("aria-label", said("filter.who"));
-    select.onchange = () => { state.sides = pair.map((who, place) => (place === at ? select.value : who.id)); show(); };
+    select.onchange = () => { state.sides = pair.map((who, place) => (place === at ? select.value : who ? who.id : "")); show(); };
     return select;
   });
   return made("p", null, { className: "sides" }, ...selects);
@@ -609,7 +612,7 @@ function month(tell) {
     made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], { label: said(`month.${id}`) }, compared(id)))),
     ...found.insights.map((one) => made("p", sentence(one, tell), { className: "insight" })),
     ...(found.why_no_plan ? [made("p", sentence(found.why_no_plan, tell), { className: "note" })] : []),
-    ...(found.before ? [made("p", `▲▼ ${said("month.compared", { first: tell.bucket(textOf(found.before[0])), last: tell.bucket(textOf(found.before[1])) })}`, { className: "note" })] : []),
+    ...(found.before ? [made("p", `▲▼ ${said("month.compared", { days: tell.span(found.before) })}`, { className: "note" })] : []),
   );
   return element;
 }
@@ -637,7 +640,7 @@ function change(value, before, kind, tell, fewerIsBetter = kind === "days") {
 function periodName(period, tell) {
   if (period.kind === "all") return DATA.is_whole ? said("period.all") : said("period.clipped", { month: tell.since(DATA.since.slice(0, 7)) });
   if (period.kind === "month") return tell.month(monthOf(period.first));
-  if (["week", "own"].includes(period.kind)) return said("period.days", { first: tell.bucket(textOf(period.first)), last: tell.bucket(textOf(period.last)) });
+  if (["week", "own"].includes(period.kind)) return tell.span([period.first, period.last]);
   const [year, month] = textOf(period.first).split("-").map(Number);
   return said(`period.${period.kind}`, { year, quarter: Math.floor((month - 1) / 3) + 1 });
 }
@@ -657,7 +660,7 @@ function choices(tell) {
   const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : NOW.includes(one.kind) ? "now" : "long" })), "group");
   find("#period").replaceChildren(...groups.map((of) => group(`period.group.${of[0].group}`, of.map((period) => option(periodName(period, tell), period.id, period.id === state.period.id)))));
   const { teams, people } = whos(state.scope);
-  const who = (one) => option(among(one.project) + one.name, one.id, state.who !== null && one.id === state.who.id);
+  const who = (one) => option((one.name.endsWith(` · ${accountName(one.project)}`) ? "" : among(one.project)) + one.name, one.id, state.who !== null && one.id === state.who.id);
   find("#who").replaceChildren(option(said("who.all"), "", state.who === null), ...[group("who.teams", teams.map(who)), group("who.people", people.map(who))].filter(Boolean));
   find("#more").replaceChildren(...filtersOf(state.scope).filter((filter) => filter.options.length).map((filter) => filterChoice(filter, among, option)));
   find(".more summary").textContent = said("filter.more", { count: state.where.size ? `: ${state.where.size}` : "" });

@@ -17,7 +17,7 @@ from amocrm_warehouse.report.answers import ANSWERS, MOVES, AnswerTable, answer
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
-from amocrm_warehouse.report.page_queries import needs
+from amocrm_warehouse.report.page_queries import built_at, needs
 from amocrm_warehouse.report.report_words import Words
 from source_amocrm import atomic_file
 
@@ -103,6 +103,8 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
         days = choice.days[project]
         period = f"{words.day(days.since)} – {words.day(min(days.until, days.today))}"
         lines.append([choice.title(row["account"] or project), period, row["currency"] or words("currency.unknown")])
+    built = built_at(run)
+    lines += [[row["account"] or project, words.as_of(row, built)] for project, row in accounts.items()]
     for name, columns in SHEETS.items():
         if name == "forecast" and choice.users is not None:
             continue
@@ -112,7 +114,9 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
         table = Sheet(name, answer(run, name, choice), accounts, words)
         table.write(book)
         lines += [[], [words(f"{name}.title"), words(f"{name}.lead")]]
-        lines += [["", words(head(column)), meaning] for column in columns if (meaning := words.of_column(column))]
+        lines += [
+            ["", words(head(column, name)), meaning] for column in columns if (meaning := words.of_column(column))
+        ]
     wrap = book.add_format({"text_wrap": True, "valign": "top"})
     for column, width in enumerate((28, 60, 80)):
         front.set_column(column, column, width, wrap)
@@ -124,8 +128,8 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
     return file.getvalue()
 
 
-def head(column: str) -> str:
-    return HEADS.get(column, f"column.{column}")
+def head(column: str, sheet: str = "") -> str:
+    return OWN_HEADS.get(sheet, {}).get(column) or HEADS.get(column, f"column.{column}")
 
 
 def set_up_print(page: Any) -> None:
@@ -161,8 +165,7 @@ class Sheet:
             }.items()
         } | {"link": book.get_default_url_format(), "bold": book.add_format({"bold": True})}  # fmt: skip
         last = max(len(self.rows), 1)
-        own = OWN_HEADS.get(self.name, {})
-        heads = [{"header": self.words(own.get(column) or head(column))} for column in self.columns]
+        heads = [{"header": self.words(head(column, self.name))} for column in self.columns]
         page.add_table(0, 0, last, len(self.columns) - 1, {"columns": heads, "name": f"t_{self.name}"})
         page.freeze_panes(1, 1)
         for at, row in enumerate(self.rows, 1):

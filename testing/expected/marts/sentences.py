@@ -135,7 +135,7 @@ class Wording:
         self.sign = SIGNS.get(currency or "", "")
 
     def __call__(self, key: str, **values: Any) -> str:
-        return SAID[key][self.language].format(**values)
+        return SAID[key][self.language].format(**values).replace("г..", "г.")
 
     def number(self, value: Any, digits: int = 2) -> str:
         text = f"{rounded(value, digits):,}"
@@ -173,7 +173,8 @@ class Wording:
         return f"{name} {value.year} г." if self.language else f"{name} {value.year}"
 
     def period(self, choice: Choice) -> str:
-        return f"{self.day(choice.first)} – {self.day(choice.last)}"
+        is_one_day = choice.first == choice.last
+        return self.day(choice.first) if is_one_day else f"{self.day(choice.first)} – {self.day(choice.last)}"
 
     def minutes(self, value: float) -> str:
         """Formats minutes in the largest unit of which there is one."""
