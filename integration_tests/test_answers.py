@@ -267,7 +267,7 @@ def test_a_deal_is_of_the_moment_that_covers_names(database: str, known: oracle.
     assert then["covers"]["period"] == {"at": f"{last.isoformat()}+03:00 Europe/Moscow"}
     assert always["covers"]["period"] == "all times"
     assert (before["history"], before["covers"]["period"]) == ([], {"at": f"{first:%F}T00:00:00+03:00 Europe/Moscow"})
-    assert before["covers"]["notes"][-1] == f"Deal {deal} of 1001 was not there yet: it was created at {first}."
+    assert before["covers"]["notes"][-1] == f"Deal {deal} of 1001 was not there yet: its history begins at {first}."
     assert (after["history"], after["covers"]["notes"][-1]) == (
         [], f"Deal {gone['deal_id']} of 1001 was not there any more: it was deleted at {gone['to_at_local']}."
     )  # fmt: skip
