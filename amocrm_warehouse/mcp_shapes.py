@@ -16,7 +16,8 @@ from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.mcp_arguments import Refused
 from amocrm_warehouse.mcp_queries import AGES, QUERIES
 from amocrm_warehouse.models_command import PACKAGE
-from amocrm_warehouse.report.answers import ACTIVITY, ANSWERS, FIGURES, MOVES, select
+from amocrm_warehouse.plans_and_costs import named_as_in_deals
+from amocrm_warehouse.report.answers import ACTIVITY, ANSWERS, FIGURES, MOVES, select, sources_of
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import days_left, needed_a_day, rounded
 from amocrm_warehouse.report.metrics import METRICS
@@ -345,9 +346,10 @@ def returns(costs: list[list[str]]) -> Callable[[Asking], list[Row]]:
         if len({row["purse"] for row in deals}) > 1:
             raise Refused("The file of costs names no currency, and these accounts have several: give one project.")
         paid: dict[str | None, dict[tuple[str, date], Decimal]] = {}
-        for project, month, paid_to, amount in costs:
+        for project, month, paid_to, amount in named_as_in_deals(costs, sources_of(ask.run)):
             if project in ("", *ask.choice.days) and first <= (day := date.fromisoformat(month)) <= last:
-                paid.setdefault(paid_to or None, {})[project, day] = Decimal(amount)
+                of_source = paid.setdefault(paid_to or None, {})
+                of_source[project, day] = of_source.get((project, day), Decimal(0)) + Decimal(amount)
         found = []
         for source, own in paid.items():
             months = {(row["project_id"], row["month"]): row for row in deals if row["source"] == source}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -71,6 +71,16 @@ def check_currencies(path: Path, currencies: Mapping[str, str | None]) -> None:
                 )
 
 
+def named_as_in_deals(costs: Sequence[list[str]], sources: Iterable[str]) -> list[list[str]]:
+    """Returns the rows of read_costs with the names that sources of deals have; the case of letters does not matter."""
+    own = {name.casefold(): name for name in sorted(sources)}
+    own |= {name: name for name in sources}
+    return [
+        [project, month, own.get(source, own.get(source.casefold(), source)), cost]
+        for project, month, source, cost in costs
+    ]
+
+
 def notes_on_costs(
     path: Path, costs: Sequence[list[str]], sources: Collection[str], projects: Collection[str]
 ) -> list[str]:
@@ -88,7 +98,7 @@ def notes_on_costs(
         found.append(f"{path}: costs without an account count whole in each. Name it in a column project_id.")
     return found + [
         f"{path}: no deal has the source “{source}”, so its costs stand alone.{nearest(source, sources)}"
-        for source in dict.fromkeys(source for _, _, source, _ in costs if source)
+        for source in dict.fromkeys(source for _, _, source, _ in named_as_in_deals(costs, sources) if source)
         if source not in sources
     ]
 

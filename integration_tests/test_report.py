@@ -26,6 +26,7 @@ from xml.etree import ElementTree
 import duckdb
 import pytest
 from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from amocrm_warehouse import models_command, this_machine
@@ -109,7 +110,8 @@ def database(tmp_path_factory: pytest.TempPathFactory, known: dict[str, oracle.K
     costs.write_text(
         "month;source;cost;project_id\n01.12.2025;Газета;500;1002\n"
         + "".join(f"01.{month:02}.2025;{source};{100 * month}\n" for month in (10, 11, 12)
-                                        for source in (first_source(known["1001"]), "Радио")), encoding="cp1251",
+                  for source in (first_source(known["1001"]).upper() if month == 12 else first_source(known["1001"]),
+                                 "Радио")), encoding="cp1251",
     )  # fmt: skip
     models.store_syncs(file, "1001", [("2025-12-30 09:00", "2025-12-30 09:01", []), LATER])
     models.store_syncs(file, "1002", [("2025-12-30 09:00", "2025-12-30 09:01", [REVOKED]), (*LATER[:2], [])])
@@ -250,9 +252,47 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
     assert plan[4] == round(sum(sold.get(row[0], 0) for row in planned) / total, 4)
 
 
+AT = """
+  const of = (kind) => [...document.querySelectorAll(`.chart.managers svg .mark-${kind}.role-mark > *`)];
+  const x = (one) => one.getBoundingClientRect();
+  const drawn = (kind) => of("rect").filter((one) => one.ariaRoleDescription === kind);
+  const [bars, labels] = [drawn("bar").map((one) => x(one).right), of("text").map((one) => x(one).left)];
+  return { bars, labels, ticks: drawn("tick").length };
+"""
+OF_PLAN = "“Of the plan” takes only the sales of those who have a plan, in its months, up to this one."
+
+
+@CHOOSING
+def test_a_plan_is_shown_beside_the_sales_that_it_is_of(page: Report, known: dict[str, oracle.Known]) -> None:
+    """Neither the sales of other months nor those of people without a plan stand beside it unsaid."""
+    choose(page, known, "1001", "last12")
+    in_part = (
+        "Some months of the period have no plan: the column “Plan” is of the others alone, and the chart has no mark "
+        "of it."
+    )
+    notes = {name: section["notes"] for name, section in page.sections().items()}
+    assert {OF_PLAN, in_part} <= set(notes["managers"])
+    assert OF_PLAN in notes["money"]
+    found = page.script(AT)
+    assert (found["ticks"], len(found["labels"])) == (0, len(found["bars"]))
+    assert all(6 < label - bar < 10 for label, bar in zip(found["labels"], found["bars"], strict=True))
+    user = known["1001"].all("users")[0]
+    assert "those who have one: ₽" in page.script("return find('[data-id=plan_share] .beside').textContent")
+    page.choose("1001", "2025-12")
+    assert page.script(AT)["ticks"] == 1
+    assert {OF_PLAN, in_part} & set(page.sections()["managers"]["notes"]) == set()
+    people = [one for one in page.options("who") if re.match(r"1001/\d", one)]
+    other = next(one for one in people if not one.endswith(f"/{user['user_id']}"))
+    page.choose("1001", "this_month", other)
+    without = f"{page.options('who')[other]}: no plan for this period."
+    assert page.script("return find('#month .note').textContent") == without
+    page.choose("1001", "last12", other)
+    assert without in page.sections()["money"]["notes"]
+
+
 @CHOOSING
 def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, oracle.Known]) -> None:
-    """In its months that have costs, also if it brought no deal; a week, or some people alone, have no costs."""
+    """In its months that have costs, also if it brought no deal; what has no costs says why."""
     choice = choose(page, known, "1001", "last12")
     found = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}
     assert found["Радио"] == [0, 0, None, 0, 3300, 3, None, None, -1]
@@ -270,8 +310,11 @@ def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, or
     choose(page, known, "1002", "last12")
     of_one_account = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}["Газета"]
     assert of_one_account == [0, 0, None, 0, 500, 1, None, None, -1]
-    choose(page, known, "1001", "week")
-    assert {len(row) for row in page.sections()["sources"]["tables"][0]} <= {5}
+    general = "Costs are by months and of everybody, so they are not shown for this choice."
+    for period, why in (("2025-12-22", general), ("2025-09", "The file has no costs for these months.")):
+        page.choose("1001", period)
+        assert {len(row) for row in page.sections()["sources"]["tables"][0]} <= {5}
+        assert why in page.sections()["sources"]["notes"]
 
 
 def test_the_assistant_says_what_a_source_cost_as_the_page_does(database: str, known: dict[str, oracle.Known]) -> None:
@@ -509,6 +552,53 @@ def test_the_periods_begin_with_those_of_now_and_reversed_days_are_turned_round(
     assert page.chosen() == (date(2025, 11, 5), date(2025, 11, 20))
     assert page.script("return [find('#from').value, find('#to').value]") == ["2025-11-05", "2025-11-20"]
     assert "period=2025-11-05..2025-11-20" in page.script("return location.hash")
+
+
+def test_own_days_are_typed_in_peace(page: Report) -> None:
+    """Until both are right, or left, nothing is chosen; a sentence tells of a day outside the report."""
+    month_first = page.script("return new Intl.DateTimeFormat().format(Date.UTC(2025, 10, 16))").startswith("11")
+
+    def typed(field: str, day: date, *then: str) -> None:
+        for name in ({"from", "to"} - {field}).pop(), field:  # from outside, so that its first part has the focus
+            page.script("document.getElementById(arguments[0]).focus()", name)
+        page.browser.switch_to.active_element.send_keys(f"{day:%m%d%Y}" if month_first else f"{day:%d%m%Y}", *then)
+
+    def shown() -> list[str]:
+        page.wait()
+        said = "return [find('#from').value, find('#to').value, state.period.id, find('#no-days').textContent]"
+        address = page.script("return location.hash")
+        found: list[str] = page.script(said)
+        assert f"period={found[2]}" in address
+        return found
+
+    since = page.script("return DATA.since")
+    page.script("location.hash = `scope=1001&period=${DATA.since}..${DATA.since}&language=en`")
+    page.wait()
+    typed("from", date(2025, 11, 23))
+    assert shown() == ["2025-11-23", since, f"{since}..{since}", ""]
+    typed("to", date(2025, 11, 27))
+    assert shown() == ["2025-11-23", "2025-11-27", "2025-11-23..2025-11-27", ""]
+    typed("to", date(2025, 11, 16), Keys.ENTER)
+    assert shown() == ["2025-11-16", "2025-11-23", "2025-11-16..2025-11-23", ""]
+    typed("to", date(2025, 11, 5))
+    page.press("h1")
+    assert shown() == ["2025-11-05", "2025-11-16", "2025-11-05..2025-11-16", ""]
+    page.script("find('#from').focus()")
+    page.browser.switch_to.active_element.send_keys(Keys.DELETE)
+    assert shown() == ["", "2025-11-16", "2025-11-05..2025-11-16", ""]
+    for language, before, after in (
+        ("en", "The report has no days before {}", "The report has no days after Jan 1, 2026"),
+        ("ru", "Даты раньше {} нет в отчёте", "Даты позже 1 янв. 2026 г. нет в отчёте"),
+    ):
+        page.press(f"[data-language={language}]")
+        typed("from", date(2005, 11, 5))
+        said = before.format(page.script("return teller({}).bucket(DATA.since)"))
+        assert shown()[1:] == ["2025-11-16", "2025-11-05..2025-11-16", said]
+        page.press("h1")
+        assert shown() == ["2025-11-05", "2025-11-16", "2025-11-05..2025-11-16", said]
+        typed("to", date(2026, 1, 2))
+        assert shown()[1:] == ["2026-01-02", "2025-11-05..2025-11-16", after]
+        page.press("h1")
 
 
 def test_names_are_never_markup_and_nothing_reaches_the_network(page: Report, file: Path) -> None:
@@ -784,6 +874,41 @@ def test_large_numbers_have_room_and_the_marks_of_the_language(page: Report) -> 
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+OF_MILLIONS = """
+  const [deals, moved] = [TABLES.deals, TABLES.moved];
+  const times = (rows, column, factor) => rows.forEach((row) => { if (row[column]) row[column] *= factor; });
+  times(deals, "budget", 137e6 / sum(deals.filter(isWon), "budget"));
+  const largest = Math.max(...moved.map((row) => row.at_end || 0));
+  for (const column of ["at_start", ...GAINS, ...LOSSES, "at_end"]) times(moved, column, 19e6 / largest);
+  return show();
+"""
+CUT = """
+  const all = (css) => [...document.querySelectorAll(`section:not(.folded) ${css}`)];
+  const wide = all(".scroll").filter((one) => one.scrollWidth > one.clientWidth);
+  const told = all(".sideways").filter((one) => one.offsetHeight);
+  return [wide.map((one) => one.ariaLabel), told.map((one) => one.nextSibling.ariaLabel)];
+"""
+
+
+def test_no_table_is_cut_on_a_desk_and_a_cut_one_says_so(page: Report) -> None:
+    """In Russian, with sales of 137 million in a year."""
+    desk = {"width": 1280, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", desk)
+    try:
+        page.choose("1001", "last12")
+        page.press("[data-language=ru]")
+        page.script(OF_MILLIONS)
+        page.wait()
+        assert page.script(CUT) == [[], []]
+        page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", desk | {"width": 390, "mobile": True})
+        wait = WebDriverWait(page.browser, 20, 0.05)
+        wide, told = wait.until(lambda _: (found := page.script(CUT))[0] and found[0] == found[1] and found)
+        assert "Менеджеры" in wide
+        assert wide == told
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 def test_the_widest_table_fits_a_printed_page(page: Report) -> None:
     """The managers with their plans; and a plan that is missed is not drawn over what was sold."""
     page.script(LARGE)
@@ -798,7 +923,7 @@ def test_the_widest_table_fits_a_printed_page(page: Report) -> None:
         page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     [plan] = page.script("return managers(chosen(state.scope, state.period, null))[0].rows.filter((row) => row.plan)")
-    assert plan["label_at"] == max(plan["won_budget"], plan["plan"])
+    assert plan["mark"] is None  # the period has months without a plan
     total = "return Number(document.querySelector('#managers tfoot').rows[0].cells[3].dataset.value)"
     assert page.script(total) == plan["plan"]
 

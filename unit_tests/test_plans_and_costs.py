@@ -15,6 +15,7 @@ import xlsxwriter
 from amocrm_warehouse import spreadsheet
 from amocrm_warehouse.plans_and_costs import (
     check_currencies,
+    named_as_in_deals,
     notes_on_costs,
     read_costs,
     read_plans,
@@ -262,6 +263,12 @@ def test_a_source_that_no_deal_has_is_named_with_the_nearest(tmp_path: Path) -> 
         f"{path}: no deal has the source “Авит”, so its costs stand alone. Did you mean Авито?",
         f"{path}: no deal has the source “Радио”, so its costs stand alone.",
     ]
+
+
+def test_a_source_is_named_as_deals_name_it_whatever_the_case_of_letters(tmp_path: Path) -> None:
+    costs = [["", "2026-11-01", source, "5"] for source in ("яндекс", "САЙТ", "сайт", "")]
+    assert [row[2] for row in named_as_in_deals(costs, ["Яндекс", "Сайт", "сайт"])] == ["Яндекс", "сайт", "сайт", ""]
+    assert notes_on_costs(tmp_path, costs, {"Яндекс", "Сайт"}, ["1001"]) == []
 
 
 def test_costs_that_are_counted_in_no_account_or_in_several_are_named(tmp_path: Path) -> None:

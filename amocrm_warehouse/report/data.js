@@ -322,6 +322,7 @@ function chosen(scope, period, who) {
     isFiltered,
     month_plans: () => (scope.pipeline === null && !isFiltered && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
     // costs are of all people and pipelines, by month
+    hasCosts: !users && planned,
     costs: () => (!users && planned && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (scope.project === null || row.project_id === null || row.project_id === scope.project)) : []),
     open: once(() => of("deals").filter(countsIn("open"))),
     planned,

@@ -40,7 +40,14 @@ from amocrm_warehouse.models_command import (
     projects_of,
     rows_of_tables,
 )
-from amocrm_warehouse.plans_and_costs import COLUMNS_OF_COSTS, check_currencies, notes_on_costs, read_costs, read_plans
+from amocrm_warehouse.plans_and_costs import (
+    COLUMNS_OF_COSTS,
+    check_currencies,
+    named_as_in_deals,
+    notes_on_costs,
+    read_costs,
+    read_plans,
+)
 from amocrm_warehouse.report import first_screen, notify, workbook
 from amocrm_warehouse.report.answers import days_of_build, people_of, sources_of
 from amocrm_warehouse.report.choice import last_months
@@ -216,7 +223,9 @@ def main(arguments: list[str] | None = None) -> int:
                 if costs:
                     check_currencies(options.costs, dict(run(CURRENCIES)[1]))
                 if costs and "deals" not in built.unbuilt:
-                    notes = notes_on_costs(options.costs, costs, sources_of(run), projects)
+                    sources = sources_of(run)
+                    notes = notes_on_costs(options.costs, costs, sources, projects)
+                    costs = named_as_in_deals(costs, sources)
                     built = replace(built, notes=(*built.notes, *notes))
                 messages = [message(run, one, options, built.unbuilt) for one in recipients]
             if path:

@@ -66,6 +66,15 @@ const UNUSUAL = 0.2; // the least difference from their median that is unusual
 const OF_MONTH = ["created", "first_touch", "won", "lost"];
 const FEWER_IS_BETTER = ["lost", "first_touch", "days_to_win"];
 
+// Why a view has no plan, as a sentence.
+function noPlan(view) {
+  if (!TABLES.plans.length) return ["money.no_plan", {}];
+  if (view.isFiltered) return ["money.plan_of_deals", {}];
+  if (view.scope.pipeline !== null) return ["money.plan_of_all", {}];
+  if (!view.planned) return ["money.plan_of_months", {}];
+  return view.who ? ["money.no_plan_of_who", { name: ["text", view.who.name] }] : ["money.no_plan_of_period", {}];
+}
+
 // The present month: sales, plan and forecast; leads and what became of them; and a sentence for each number that is unusual: it
 // lies outside those of the same days of each of the last six months, and is a fifth or more away from their median.
 function thisMonth(view) {
@@ -91,9 +100,9 @@ function thisMonth(view) {
   });
   const short = plan !== null && high !== null && high < plan ? [["month.short", { high: ["short", high], lack: ["short", plan - high] }]] : [];
   return {
-    view, all, now, then, plan, plan_share: ratio(of_plan, plan), needed, days, expected, low, high, insights: [...short, ...unusual],
+    view, all, now, then, plan, of_plan, plan_share: ratio(of_plan, plan), needed, days, expected, low, high, insights: [...short, ...unusual],
     has_forecast: ahead.length === 1, month: monthOf(today), before: usual.length ? monthsAgo(1) : null,
-    why_no_plan: !TABLES.plans ? null : view.isFiltered ? "money.plan_of_deals" : view.scope.pipeline === null ? "money.no_plan" : "money.plan_of_all",
+    why_no_plan: plan === null && TABLES.plans ? noPlan(view) : null,
   };
 }
 
@@ -216,7 +225,7 @@ function money(view) {
     return { month: bucket, of, ...metrics(of, ...SALES), plan, plan_share: ratio(of_plan, plan), others: plan === null ? 0 : metric("won_budget", of) - of_plan };
   });
   const others = sum(rows, "others");
-  const notes = !TABLES.plans ? [] : !TABLES.plans.length ? ["money.no_plan"] : view.planned ? [] : [view.isFiltered ? "money.plan_of_deals" : view.scope.pipeline === null ? "money.plan_of_months" : "money.plan_of_all"];
+  const notes = plans.length ? ["money.of_plan"] : TABLES.plans ? [noPlan(view)] : [];
   const plan = [["plan", "money"], ["plan_share", "percent"]];
   return [{
     chart: "money", opens: "won", rows, insights: others > 0 ? [["money.others", { others: ["money", others] }]] : [], unit: ["won_budget", "plan"], notes, total: ["won", "won_budget", "lost", ...(plans.length ? ["plan"] : [])],
@@ -238,13 +247,14 @@ function managers(view) {
     }
   }
   const planned = found.plans.length > 0;
+  const months = monthsBetween(view.period.first, Math.max(view.last, view.period.first)).length;
   const reads = new Map(TABLES.accounts.map((row) => [row.project_id, !view.isFiltered && TABLES.tasks && row.knows_overdue_task]));
   const rows = [...people.values()].map(({ project, name, sales, plans, stale, tasks }) => {
     const sold = metrics(sales, ...SALES, "rate", "average");
     const plan = plans.length ? sum(plans, "plan") : null;
     return {
       name, of: sales, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: reads.get(project) ? sum(tasks, "overdue") : null, stale: TABLES.stale && !view.isFiltered ? sum(stale, "deals") : null,
-      label_at: Math.max(sold.won_budget, plan || 0),
+      mark: new Set(plans.map((row) => row.month)).size === months ? plan : null, // a plan of fewer months would look missed or met beside the sales of all
     };
   }).sort(falling("won_budget", "won", "lost"));
   const present = TABLES.accounts.some((row) => !row.owners_known && (view.scope.project === null || row.project_id === view.scope.project));
@@ -252,8 +262,8 @@ function managers(view) {
   const compared = beside(view.so_far.closed(), before && before.closed(), (row) => isPerson(row.project_id, row.closer_id), "project_id", "closer_id")
     .map(({ row, ...own }) => ({ name: nameOf(row.project_id, row.closer_id), ...own }));
   return rows.length ? [{
-    chart: "managers", opens: "won", rows, drawn: named(rows, "name").filter((row) => row.won_budget || row.plan).slice(0, TOP), longest: "won_budget", also: "plan",
-    notes: present ? ["managers.present"] : [],
+    chart: "managers", opens: "won", rows, drawn: named(rows, "name").filter((row) => row.won_budget || row.plan).slice(0, TOP), longest: "won_budget", also: "mark",
+    notes: [...(present ? ["managers.present"] : []), ...(rows.some((row) => row.plan !== null && row.mark === null) ? ["money.of_plan", "managers.plan_in_part"] : [])],
     label: (row, tell) => tell.short(row.won_budget), total: ["won", "won_budget", "lost", "overdue", "stale", ...(planned ? ["plan"] : [])],
     columns: [["name", "text", "manager"], ["won", "number"], ["won_budget", "money"], ...(planned ? [["plan", "money"], ["plan_share", "percent"]] : []),
       ["lost", "number"], ["rate", "percent"], ["average", "money"], ["overdue", "number"], ["stale", "number"]],
@@ -330,7 +340,7 @@ function bySource(view, column) {
     notes: [
       ...(TABLES.deals.some((row) => row[column] !== null) ? [] : [`${column}.none`]), ...(paid.size ? ["sources.costs"] : []),
       ...(view.scope.project !== null && TABLES.accounts.length > 1 && view.costs().some((row) => row.project_id === null) ? ["sources.costs_of_no_account"] : []),
-      ...(TABLES.costs && column === "source" && !paid.size ? ["sources.costs_of_months"] : []),
+      ...(TABLES.costs && column === "source" && !paid.size ? [view.hasCosts ? "sources.no_costs" : "sources.costs_of_months"] : []),
     ],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.source_rate)}`,
     columns: [head, ["deals", "number"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"],

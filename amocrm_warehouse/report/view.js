@@ -213,6 +213,11 @@ const byColumn = (name, down) => (one, other) => {
   return (down ? -1 : 1) * (typeof a === "string" ? a.localeCompare(b) : a - b);
 };
 
+// Tells of each table whether it is wider than its place, so that a sentence says that it scrolls.
+const widths = new ResizeObserver((entries) => {
+  for (const { target } of entries) target.parentNode.classList.toggle("wider", target.scrollWidth > target.clientWidth);
+});
+
 // `place` of a table: its section and its number there. A touch of a head sorts it, and says what the head means.
 function table(block, tell, caption, place) {
   const [, by, direction] = (state.sorts.get(place) || "").match(/^(.+)([+-])$/) || [];
@@ -261,7 +266,8 @@ function table(block, tell, caption, place) {
   box.onscroll = () => box.classList.toggle("moved", box.scrollLeft > 0); // a shadow beside the first column, which stays
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", caption);
-  const wrapped = made("div", null, {}, box);
+  const wrapped = made("div", null, {}, made("p", said("sideways"), { className: "sideways" }), box);
+  widths.observe(box);
   if (block.rows.length <= 14 || block.whole) return wrapped;
   grid.classList.add("long");
   const all = made("button", said("show_all", { count: block.rows.length }), { type: "button", className: "all" });
@@ -591,7 +597,7 @@ function month(tell) {
   const compared = (id) => (found.then[id] && found.now[id] !== null ? change(found.now[id], found.then[id], METRICS[id].unit, tell, FEWER_IS_BETTER.includes(id)) : null);
   const small = (key, values) => made("p", sentence([key, values], tell), { className: "beside" });
   const plan = found.plan === null ? [] : [
-    box("plan_share", "percent", found.plan_share, { label: said("month.plan_share") }, small("month.plan", { plan: ["short", found.plan] })),
+    box("plan_share", "percent", found.plan_share, { label: said("month.plan_share") }, small(found.of_plan < found.all.won_budget ? "month.plan_of_some" : "month.plan", { plan: ["short", found.plan], sold: ["short", found.of_plan] })),
     box("needed", "short", found.needed, { label: said("month.needed"), means: "means.needed" }, small(found.needed ? "month.days" : "month.done", { days: ["number", found.days] })),
   ];
   const forecast = found.has_forecast ? [box("expected", "short", found.expected, {}, found.expected === null ? small("month.few", {}) : small("month.interval", { low: ["short", found.low], high: ["short", found.high] }))] : [];
@@ -602,7 +608,7 @@ function month(tell) {
     ...(found.plan ? [bar(found)] : []),
     made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], { label: said(`month.${id}`) }, compared(id)))),
     ...found.insights.map((one) => made("p", sentence(one, tell), { className: "insight" })),
-    ...(found.plan === null && found.why_no_plan ? [made("p", said(found.why_no_plan), { className: "note" })] : []),
+    ...(found.why_no_plan ? [made("p", sentence(found.why_no_plan, tell), { className: "note" })] : []),
     ...(found.before ? [made("p", `▲▼ ${said("month.compared", { first: tell.bucket(textOf(found.before[0])), last: tell.bucket(textOf(found.before[1])) })}`, { className: "note" })] : []),
   );
   return element;
@@ -655,9 +661,15 @@ function choices(tell) {
   find("#who").replaceChildren(option(said("who.all"), "", state.who === null), ...[group("who.teams", teams.map(who)), group("who.people", people.map(who))].filter(Boolean));
   find("#more").replaceChildren(...filtersOf(state.scope).filter((filter) => filter.options.length).map((filter) => filterChoice(filter, among, option)));
   find(".more summary").textContent = said("filter.more", { count: state.where.size ? `: ${state.where.size}` : "" });
-  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) {
-    Object.assign(find(id), { value: textOf(day), min: DATA.since, max: id === "#to" ? "" : textOf(today) });
-  }
+  showDays();
+}
+
+// The days of the chosen period in the two date fields. A field that has its day already is left alone: to write it would end the typing.
+function showDays(sentence = "") {
+  const today = todayOf(state.scope.project);
+  const put = (element, values) => Object.entries(values).filter(([name, value]) => element[name] !== value).forEach(([name, value]) => { element[name] = value; });
+  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) put(find(id), { value: textOf(day), min: DATA.since, max: textOf(today) });
+  find("#no-days").textContent = sentence;
 }
 
 const filterName = (filter) => filter.name || said(`filter.${filter.id}`);
@@ -771,10 +783,21 @@ async function show() {
 
 const isDark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 
-function chooseDays() {
-  const [first, last] = [find("#from").value, find("#to").value];
-  const period = first && last && periodOf(`${first}..${last}`, todayOf(state.scope.project));
-  if (period) { state.period = period; show(); }
+// Chooses the days of the two date fields. While somebody is in a field, only a right pair is chosen and no field is changed;
+// afterwards (`isDone`) a reversed pair is turned round, and fields without a right pair have the days of the period again.
+function chooseDays(isDone = !find(".days").matches(":focus-within")) {
+  const fields = [find("#from"), find("#to")];
+  const days = fields.map((field) => field.value);
+  const outside = (name) => fields.some((field) => field.validity[name] && (isDone || field.value >= "1000")); // a year of fewer digits is not typed to its end
+  const day = (text) => teller({}).bucket(text);
+  const sentence = outside("rangeUnderflow") ? said("days.before", { day: day(fields[0].min) }) : outside("rangeOverflow") ? said("days.after", { day: day(fields[0].max) }) : "";
+  const isRight = fields.every((field) => field.value && field.validity.valid) && (isDone || days[0] <= days[1]);
+  const isNew = days.join() !== [state.period.first, Math.min(state.period.last, todayOf(state.scope.project))].map(textOf).join();
+  if (isRight && isNew) {
+    state.period = periodOf(days.join(".."), todayOf(state.scope.project));
+    show();
+  } else if (isDone && (isNew || sentence)) showDays(sentence);
+  else if (!isDone) find("#no-days").textContent = sentence;
 }
 
 find("#scope").onchange = (event) => {
@@ -792,8 +815,15 @@ find("#who").onchange = (event) => {
   show();
 };
 find(".filters").addEventListener("change", () => { state.gone = []; }, true);
-find("#from").onchange = chooseDays;
-find("#to").onchange = chooseDays;
+for (const id of ["#from", "#to"]) {
+  find(id).onchange = () => chooseDays();
+  find(id).onkeydown = (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    chooseDays(true);
+  };
+}
+find(".days").addEventListener("focusout", (event) => { if (!find(".days").contains(event.relatedTarget)) chooseDays(true); });
 find(".theme").onclick = (event) => {
   document.documentElement.dataset.theme = isDark() ? "light" : "dark";
   event.target.textContent = said(isDark() ? "theme.light" : "theme.dark");

@@ -65,6 +65,8 @@ TOTALS = {
 }  # fmt: skip
 SHARES = {"plan_share"} | metrics_in("percent")
 HEADS = {"pipeline_name": "filter.scope", "project_id": "column.account"}
+OWN_HEADS = {"today": {"budget": "column.budget_of_each_line"}}
+"""Heads of one sheet. A card stands in a line for each reason why it waits."""
 NAMELESS = {
     "manager": "user.nobody", "reason": "reasons.none_given", "source": "source.unknown", "card": "card.nameless",
     "deal": "card.nameless", "good": "card.nameless",
@@ -159,7 +161,8 @@ class Sheet:
             }.items()
         } | {"link": book.get_default_url_format(), "bold": book.add_format({"bold": True})}  # fmt: skip
         last = max(len(self.rows), 1)
-        heads = [{"header": self.words(head(column))} for column in self.columns]
+        own = OWN_HEADS.get(self.name, {})
+        heads = [{"header": self.words(own.get(column) or head(column))} for column in self.columns]
         page.add_table(0, 0, last, len(self.columns) - 1, {"columns": heads, "name": f"t_{self.name}"})
         page.freeze_panes(1, 1)
         for at, row in enumerate(self.rows, 1):
