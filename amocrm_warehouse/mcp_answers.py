@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from amocrm_warehouse.database import Run, models_of
-from amocrm_warehouse.mcp_arguments import Chosen, Refused, chosen, read_arguments
+from amocrm_warehouse.mcp_arguments import ALL_DAYS, Chosen, Refused, chosen, read_arguments
 from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
@@ -169,6 +169,8 @@ def moments_in_words(ask: Asking) -> Any:
 
 
 def days_in_words(days: Days) -> dict[str, Any]:
+    if (days.since, days.until) == ALL_DAYS:
+        return {"days": "all days", "so_far_until": days.today.isoformat()}
     found: dict[str, Any] = {"since": days.since.isoformat(), "until": days.until.isoformat()}
     if days.until >= days.today:
         found["is_over"] = False
