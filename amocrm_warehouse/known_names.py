@@ -23,15 +23,25 @@ def nearest(given: str, names: Iterable[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def named(kind: str, given: str, rows: list[Row], columns: tuple[str, ...]) -> list[Row]:
-    """Returns the rows with this id or name, whatever the case of its letters. Raises ValueError if there is none."""
+def named(kind: str, given: str, rows: list[Row], columns: tuple[str, ...], *, with_ids: bool = False) -> list[Row]:
+    """Returns the rows with this id or name, whatever the case of its letters.
+
+    `columns`: the id, then the name. Raises ValueError if there is none, with the list of names, each with its id if
+    `with_ids`: two accounts may have one name.
+    """
     found = [row for row in rows if any(str(row[one]).casefold() == given.casefold() for one in columns if row[one])]
     if found:
         return found
-    names = list(dict.fromkeys(str(row[columns[-1]] or row[columns[0]]) for row in rows))
+    near = nearest(given, [name_of(row, columns, False) for row in rows])
+    names = list(dict.fromkeys(name_of(row, columns, with_ids) for row in rows))
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     there = f"There are: {', '.join(names[:NAMED])}{more}." if names else "There is none at all."
-    raise ValueError(f"There is no {kind} “{given}”.{nearest(given, names)} {there}")
+    raise ValueError(f"There is no {kind} “{given}”.{near} {there}")
+
+
+def name_of(row: Row, columns: tuple[str, ...], with_id: bool) -> str:
+    number, name = row[columns[0]], row[columns[-1]]
+    return f"{name} ({number})" if name and with_id else str(name or number)
 
 
 def people_named(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -11,10 +11,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from amocrm_warehouse.database import Run, models_of
-from amocrm_warehouse.mcp_arguments import Chosen, Refused, chosen, read_arguments
+from amocrm_warehouse.mcp_arguments import ALL_DAYS, Chosen, Refused, chosen, read_arguments
+from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
-from amocrm_warehouse.report.answers import days_of_build
+from amocrm_warehouse.report.answers import days_of_build, select
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
@@ -67,13 +68,16 @@ def reply(
     accounts = {one["project_id"]: one for one in of.accounts}
     present = frozenset(models_of(run).tables({f"{schema}.{table}" for schema, table in run(TABLES)[1]}))
     built_at = run(BUILT)[1][0][0]
-    ask = Asking(run, of.choice, before, accounts, present, values, limit, built_at, free_select)
+    absent = not_read(run, of.choice, tool.reads)
+    unread = frozenset(absent)
+    ask = Asking(run, of.choice, before, accounts, present, unread, values, limit, built_at, free_select)
     tables, missing = {}, {}
     for part, query in tool.parts.items():
         try:
-            tables[part] = ask.rows(query) if isinstance(query, str) else query(ask)
-        except Missing as models:
-            missing[part] = f"It is not known: the last build made no {models}. Build the models: source-amocrm models."
+            rows = ask.rows(query) if isinstance(query, str) else query(ask)
+            tables[part] = [ask.with_unknown(row) for row in rows] if unread else rows
+        except Missing as lack:
+            missing[part] = f"It is not known: {lack}"
     counts: dict[str, int | str] = {
         part: len(rows) if tool.is_counted or len(rows) <= limit else "more" for part, rows in tables.items()
     }
@@ -82,7 +86,9 @@ def reply(
     shown = {part: [row_of(row) for row in rows[: most[part]]] for part, rows in tables.items()}
     if not missing:
         tool = replace(tool, notes=(*tool.notes, *tool.warnings(ask)))
-    covers = coverage(tool, of, before, built_at) | not_read(tool, ask)
+    covers = coverage(tool, of, before, built_at)
+    if absent:
+        covers["not_read"] = [{"project_id": project, "table": table, "so": UNREAD[table]} for project, table in absent]
     if "at" in tool.takes:
         covers["period"] = moments_in_words(ask)
     if missing:
@@ -134,11 +140,10 @@ def coverage(tool: Tool, of: Chosen, before: Choice | None, built_at: datetime) 
     return found
 
 
-def not_read(tool: Tool, ask: Asking) -> dict[str, Any]:
-    """Returns the tables without which a part of the answer is unknown: silence would be taken for zero."""
-    absent = [row for row in ask.rows("freshness") if row["table"] in tool.reads and not row["was_read"]]
-    found = [{"project_id": row["project_id"], "table": row["table"], "so": UNREAD[row["table"]]} for row in absent]
-    return {"not_read": found} if found else {}
+def not_read(run: Run, choice: Choice, reads: Collection[str]) -> list[tuple[str, str]]:
+    """Returns (project, table) of each table without which a part of the answer is unknown."""
+    rows = select(run, QUERIES["freshness"], choice).dicts()
+    return [(row["project_id"], row["table"]) for row in rows if row["table"] in reads and not row["was_read"]]
 
 
 def period(choice: Choice, dated: str | Mapping[str, str] | None) -> Any:
@@ -164,6 +169,8 @@ def moments_in_words(ask: Asking) -> Any:
 
 
 def days_in_words(days: Days) -> dict[str, Any]:
+    if (days.since, days.until) == ALL_DAYS:
+        return {"days": "all days", "so_far_until": days.today.isoformat()}
     found: dict[str, Any] = {"since": days.since.isoformat(), "until": days.until.isoformat()}
     if days.until >= days.today:
         found["is_over"] = False

@@ -24,6 +24,9 @@ MOST_KILOBYTES = 400
 NEVER = date(9000, 1, 1)
 """Past it a day has no month after it in every database."""
 
+ALL_DAYS = (date(1970, 1, 1), date(8999, 12, 31))
+"""The first and the last day of the period `all`."""
+
 
 class Refused(ValueError):
     """A sentence about an argument that cannot be used."""
@@ -40,8 +43,10 @@ class Argument:
 def text(name: str, value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str):
         raise Refused(f"{name} must be a text, and is {value!r}.")
+    if not value.strip():
+        raise Refused(f"{name} is empty. Give it a value, or leave it out.")
     return value.strip()
 
 
@@ -178,7 +183,7 @@ def days_of(name: str, today: date) -> tuple[date, date] | None:
         "this_year": months(year, 12), "last_year": months(shifted(year, -12), 12),
         "last_7_days": (today - 6 * ONE_DAY, today), "last_30_days": (today - 29 * ONE_DAY, today),
         "last_3_months": months(shifted(month, -2), 3), "last_12_months": months(shifted(month, -11), 12),
-        "all": (date(1970, 1, 1), date(8999, 12, 31)),
+        "all": ALL_DAYS,
     }  # fmt: skip
     if found := re.fullmatch(r"([12]\d{3})(?:-(?:Q([1-4])|(0[1-9]|1[0-2])))?", name):
         number = 3 * int(found[2]) - 2 if found[2] else int(found[3] or 1)
@@ -203,7 +208,7 @@ def chosen(run: Run, values: Mapping[str, Any], by_months: bool = False) -> Chos
     everything = last_months(run)
     accounts = answer(run, "accounts", everything).dicts()
     if "project" in values:
-        accounts = named("account", values["project"], accounts, ("project_id", "account"))
+        accounts = named("account", values["project"], accounts, ("project_id", "account"), with_ids=True)
     days = {one["project_id"]: one_period(values, everything.days[one["project_id"]]) for one in accounts}
     if by_months:
         days = {project: whole_months(own.today, own.since, own.until) for project, own in days.items()}
@@ -244,6 +249,11 @@ def one_period(values: Mapping[str, Any], usual: Days) -> Days:
         raise Refused(
             f"There is no period “{given}”.{nearest(given, PERIODS)} There are: {', '.join(PERIODS)}; a year 2026, a "
             "quarter 2026-Q3, a month 2026-09; or give since and until."
+        )
+    if since > until and "since" not in values:
+        raise Refused(
+            f"Without since the days begin on {since}, the first of the last twelve months, which is after until, "
+            f"{until}. Give since as well."
         )
     if since > until:
         raise Refused(f"The first day, {since}, is after the last, {until}.")

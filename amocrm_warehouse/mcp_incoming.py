@@ -9,18 +9,17 @@ from amocrm_warehouse.mcp_shapes import Asking, Row, middle, share
 ENOUGH = 5
 """Fewer cases than so many say nothing about a manager."""
 PARTS = {
-    "incoming_chats": ("messages", ("talks", "answered", "not_answered")),
-    "incoming_calls": ("calls", ("calls_in", "missed_calls", "missed_and_left")),
-    "incoming_deals": ("deals", ("new_deals", "touched", "untouched_and_open")),
-    "incoming_waiting": ("messages", ("waiting_now",)),
+    "incoming_chats": ("talks", "answered", "not_answered"),
+    "incoming_calls": ("calls_in", "missed_calls", "missed_and_left"),
+    "incoming_deals": ("new_deals", "touched", "untouched_and_open"),
+    "incoming_waiting": ("waiting_now",),
 }
-"""Queries, each with the table without which its counts are unknown."""
+"""Queries, each with its counts."""
 
 
 def incoming(ask: Asking) -> list[Row]:
     """Returns what each person did with the clients who wrote, called or became a deal."""
     people = {(row["project_id"], row["user_id"]): row for row in ask.rows("everybody")}
-    unread = {(row["project_id"], row["table"]) for row in ask.rows("freshness") if not row["was_read"]}
     found: dict[Any, Row] = {}
     for name in PARTS:
         for row in ask.rows(name):
@@ -31,14 +30,15 @@ def incoming(ask: Asking) -> list[Row]:
                 "manager": known["manager"] if known else "robot" if user == 0 else f"№ {user}" if user else caller,
                 "is_present_user": bool(known and known["is_present_user"]),
             }  # fmt: skip
-            for table, counts in PARTS.values():
-                person |= dict.fromkeys(counts, None if (project, table) in unread else 0)
+            for counts in PARTS.values():
+                person |= dict.fromkeys(counts, 0)
             found.setdefault((project, user, None if user else caller), person).update(row)
-    for row in found.values():
+    rows = [ask.with_unknown(row) for row in found.values()]
+    for row in rows:
         row["missed_share"] = share(row["missed_calls"], row["calls_in"])
         row["not_answered_share"] = share(row["not_answered"], row["talks"])
     most = ("talks", "calls_in", "new_deals")
-    return sorted(found.values(), key=lambda row: (-sum(row[one] or 0 for one in most), str(row["manager"])))
+    return sorted(rows, key=lambda row: (-sum(row[one] or 0 for one in most), str(row["manager"])))
 
 
 MEASURES = {

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import hmac
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,10 @@ TOKEN = "SOURCE_AMOCRM_MCP_TOKEN"
 SHORTEST_TOKEN = 16
 SECONDS = 20.0
 """Deadline of a statement of the tool `sql`; past it the database ends the statement (seconds)."""
+UNKNOWN_TABLE = re.compile(
+    r'Table with name (?P<duckdb>\S+) does not exist|(?:relation|отношение) "(?P<postgresql>[^"]+)" (?:does not|не) '
+)
+"""A database's error about a table that is not there; DuckDB adds a guess among its own tables."""
 INSTRUCTIONS = """\
 Sales of amoCRM or Kommo accounts. Each answer begins with covers: the accounts, the days counted and by which date, the
 filters, the currency, as of when the data is, how many rows are shown of how many, and what the columns mean. Repeat a
@@ -94,6 +99,9 @@ def run_select(database: str, select: str, limit: int) -> list[dict[str, Any]]:
     try:
         return AnswerTable(*rows_of(database, select, limit + 1, SECONDS)).dicts()
     except DATABASE_ERRORS as error:
+        if unknown := UNKNOWN_TABLE.search(str(error)):
+            name = unknown["duckdb"] or unknown["postgresql"]
+            raise ValueError(f"There is no table {name} here. The tool schema lists the tables.") from None
         raise ValueError(without_password(" ".join(str(error).split()))[:500]) from None
 
 

@@ -17,7 +17,7 @@ from amocrm_warehouse.mcp_arguments import Refused
 from amocrm_warehouse.mcp_queries import AGES, QUERIES
 from amocrm_warehouse.models_command import PACKAGE
 from amocrm_warehouse.plans_and_costs import named_as_in_deals
-from amocrm_warehouse.report.answers import ANSWERS, FIGURES, MOVES, select, sources_of
+from amocrm_warehouse.report.answers import ACTIVITY, ANSWERS, FIGURES, MOVES, select, sources_of
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import days_left, needed_a_day, rounded
 from amocrm_warehouse.report.metrics import METRICS
@@ -29,8 +29,21 @@ Row = dict[str, Any]
 ALL = ANSWERS | QUERIES
 
 
+TOUCHES = ("calls", "messages")
+DEFINED_BY: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("calls",): ("calls_in", "calls_out", "talk_seconds", "incoming_calls", "missed_calls"),
+    ("messages",): ("messages", "talks", "answered", "not_answered", "waiting_now"),
+    ("notes",): ("notes",),
+    ("tasks",): ("tasks_done",),
+    ("deal_statuses",): ("stage_moves",),
+    TOUCHES: ("first_touch", "touched", "untouched_and_open", "missed_and_left", "called_back", "back_within_hour"),
+    ACTIVITY: ("stale", "dead", "dead_budget"),
+}
+"""Columns that are unknown where one of these tables was not read."""
+
+
 class Missing(Exception):
-    """The models that a query needs and the last build did not make."""
+    """A sentence about what a table of the answer needs and the marts do not have."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,8 @@ class Asking:
     accounts: dict[str, Row]
     """Domain, time zone and other facts of each account, by project."""
     present: frozenset[str]
+    unread: frozenset[tuple[str, str]]
+    """(project, table) of the connector's tables that the tool needs and the account does not have."""
     values: dict[str, Any]
     limit: int
     built_at: datetime
@@ -58,7 +73,32 @@ class Asking:
     def check(self, models: set[str]) -> None:
         """Raises Missing for models that the last build did not make."""
         if absent := models - self.present:
-            raise Missing(", ".join(sorted(absent)))
+            raise Missing(
+                f"the last build made no {', '.join(sorted(absent))}. Build the models: source-amocrm models."
+            )
+
+    def with_unknown(self, row: Row) -> Row:
+        """Returns a row with null for what its accounts' tables do not show: those of its project, or its currency."""
+        projects = [row["project_id"]] if "project_id" in row else [
+            project for project, one in self.accounts.items() if one["currency"] == row.get("currency")
+        ]  # fmt: skip
+        unknown = {
+            name
+            for tables, names in DEFINED_BY.items()
+            if any((project, table) in self.unread for project in projects for table in tables)
+            for name in names
+        }
+        if row.get("figure") in unknown:
+            return {name: value if name in ("currency", "figure") else None for name, value in row.items()}
+        return {name: None if name in unknown else value for name, value in row.items()}
+
+    def known(self, rows: list[Row], *tables: str) -> list[Row]:
+        """Returns the rows of the accounts that have these tables. Raises Missing if no account has them."""
+        lacking = {project: [table for table in tables if (project, table) in self.unread] for project in self.accounts}
+        if all(lacking.values()):
+            absent = "; ".join(f"{', '.join(names)} of {project}" for project, names in lacking.items())
+            raise Missing(f"these tables were not read: {absent}. Read them, and build the models anew.")
+        return [row for row in rows if not lacking[row["project_id"]]]
 
     def link(self, row: Row, kind: str | None = "deal", number: str = "deal_id") -> str | None:
         return link(self.accounts[row["project_id"]]["domain"], kind, row[number])
@@ -428,8 +468,13 @@ def speed(ask: Asking) -> list[Row]:
     """Returns deals by the working time until a person's first touch, and what is won of them."""
     return [
         row | {"speed": "not_touched_yet" if row["speed"] is None else SPEEDS[row["speed"]]}
-        for row in ask.rows("speed")
+        for row in ask.known(ask.rows("speed"), *TOUCHES)
     ]
+
+
+def stale(ask: Asking) -> list[Row]:
+    """Returns the deals in which nothing has happened for long, of accounts of which it is known."""
+    return ask.known(with_links("stale")(ask), *ACTIVITY)
 
 
 def beside_median(ask: Asking) -> list[Row]:
@@ -489,9 +534,9 @@ def without_history(ask: Asking) -> list[str]:
     for project, rows in spans(ask).items():
         deal = f"Deal {ask.values['deal_id']} of {project}"
         if not rows:
-            found.append(f"{deal} has no history: when it was created is unknown.")
+            found.append(f"{deal} has no history: its creation is unknown.")
         elif moments and moments[project] < rows[0]["from_at_local"]:
-            found.append(f"{deal} was not there yet: it was created at {rows[0]['from_at_local']}.")
+            found.append(f"{deal} was not there yet: its history begins at {rows[0]['from_at_local']}.")
         elif moments and not any(is_within(moments[project], row) for row in rows):
             found.append(f"{deal} was not there any more: it was deleted at {rows[-1]['to_at_local']}.")
     return found

@@ -10,7 +10,7 @@ from amocrm_warehouse import mcp_shapes as shapes
 from amocrm_warehouse.mcp_incoming import ENOUGH, incoming, worst
 from amocrm_warehouse.mcp_shapes import Asking, Row, compared, with_links
 from amocrm_warehouse.plans_and_costs import notes_on_costs, read_costs
-from amocrm_warehouse.report.answers import sources_of
+from amocrm_warehouse.report.answers import ACTIVITY, sources_of
 
 Part = str | Callable[[Asking], list[Row]]
 
@@ -66,11 +66,15 @@ WIDENED = "Days are widened to whole months, which covers names."
 PLAN = "Plans are of whole months, people and all pipelines together."
 
 UNREAD = {
-    "calls": "Calls are unknown, not zero.",
-    "messages": "Chats, answers and waiting clients are unknown, not zero.",
-    "notes": "Notes are unknown, not zero.",
-    "tasks": "Tasks are unknown: none is counted as overdue or done, and no deal as one without a task.",
-    "deal_statuses": "Moves of deals are unknown: so are slow deals, forecasts, and the stages of losses.",
+    "calls": "Calls, calls back, first touches, stale and dead deals are unknown, not zero.",
+    "messages": "Chats, answers, waiting clients, calls back, first touches, stale and dead deals are unknown, not "
+    "zero.",
+    "notes": "Notes, stale and dead deals are unknown, not zero.",
+    "tasks": "Tasks, stale and dead deals are unknown: no task counts as overdue or done, and no deal as one without "
+    "a task.",
+    "deal_statuses": "Moves of deals are unknown: so are slow, stale and dead deals, forecasts, and the stages of "
+    "losses.",
+    "events": "Changes of deals by people are unknown: so are stale and dead deals.",
     "deal_responsible_changes": "It is unknown who was responsible at closing: the present responsible user stands in.",
     "deal_sale_changes": "Former budgets are unknown: the present one stands in.",
     "loss_reasons": "Names of reasons are unknown.",
@@ -82,7 +86,7 @@ UNREAD = {
 }
 """The sentence of an answer about a table that was not read."""
 CLOSER = ("deal_responsible_changes", "users")
-WAITS = ("tasks", "messages", "calls", "deal_statuses", "users", "statuses")
+WAITS = (*ACTIVITY, "users", "statuses")
 ACTS = ("calls", "messages", "notes", "tasks", "deal_statuses", "users")
 
 TOOLS: dict[str, Tool] = {
@@ -102,7 +106,7 @@ TOOLS: dict[str, Tool] = {
         notes=("open and open_budget are as of now, whatever the days.",
                "plan is null unless the days are whole months of all pipelines; plan_won_budget are the sales of those "
                "who have a plan, in its months: compare the plan with this, never with won_budget."),
-        reads=CLOSER,
+        reads=(*CLOSER, *shapes.TOUCHES),
     ),
     "compare_periods": Tool(
         "Why sales rose or fell: two periods side by side, in total, by manager, team, pipeline and source, with deals "
@@ -123,7 +127,7 @@ TOOLS: dict[str, Tool] = {
                "share.",
                "causes: of_number_of_sales + of_average_sale = won_budget_change.",
                "of_median: a manager's sales against the median of the account's present users among them."),
-        reads=(*CLOSER, "groups", "loss_reasons"),
+        reads=(*CLOSER, "groups", "loss_reasons", *shapes.TOUCHES),
     ),
     "plan": Tool(
         "Plan and pace: the plan, sales and share done by month and by manager, and for the present month what the "
@@ -138,13 +142,13 @@ TOOLS: dict[str, Tool] = {
         "Sales by manager: won, money, lost, share won, average; overdue tasks and stale deals now. Highest sales "
         "first.",
         {"managers": "managers"}, ("pipeline", *OF_PEOPLE), CLOSING, notes=(NOW,),
-        reads=(*CLOSER, "tasks"),
+        reads=(*CLOSER, *ACTIVITY),
     ),
     "teams": Tool(
         "Sales by team (group of users): won, money, lost, share won, average; overdue tasks and stale deals now.",
         {"teams": "teams"}, ("pipeline", *OF_PEOPLE), CLOSING,
         notes=(NOW, "A user's team is the present one; null is everybody without a team, removed users too."),
-        reads=(*CLOSER, "tasks", "groups"),
+        reads=(*CLOSER, *ACTIVITY, "groups"),
     ),
     "funnel": Tool(
         "Where deals are lost: of the deals created in the days, how many reached each stage, share of the stage "
@@ -230,14 +234,14 @@ TOOLS: dict[str, Tool] = {
         ("pipeline", *OF_PEOPLE),
         rows=20,
         notes=("budget is that of open deals alone; a card that is won, lost or no deal has none and comes last.",
-               "A number of a reason is null if the account's tasks, messages or moves were not read."),
+               "A number is null if a table that it is counted from was not read: not_read names it."),
         reads=WAITS,
     ),
     "stale_deals": Tool(
         "Open deals in which nothing has happened for a long time and that have no task to come, with links; the "
         "highest budgets first.",
-        {"deals": with_links("stale")}, ("pipeline", *OF_PEOPLE), rows=20,
-        reads=ACTS,
+        {"deals": shapes.stale}, ("pipeline", *OF_PEOPLE), rows=20,
+        reads=(*ACTIVITY, "users"),
     ),
     "forecast": Tool(
         "Expected sales of the present month and the next two, by pipeline (* is all pipelines), with the interval in "

@@ -175,6 +175,8 @@ def test_free_sql_is_there_only_if_asked_for_and_has_limits(database: str, monke
     )
     assert (len(some["rows"]), some["covers"]["rows"]) == (3, {"rows": "3 of more"})
     assert [{name: plain(value) for name, value in row.items()} for row in rows(database, count)] == counted["rows"]
+    none = ask(database, *(("sql", {"select": f"select * from {name}"}) for name in ("nope", "amocrm_marts.nope")))
+    assert none == ["There is no table nope here. The tool schema lists the tables."] * 2
     monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
     [late] = ask(
         database,
@@ -201,7 +203,7 @@ def test_names_work_as_well_as_ids_and_an_unknown_one_is_refused_with_the_right_
     assert wrong.startswith(f"There is no manager “{name}а”. Did you mean {name}? There are: ")
     assert no_pipeline.startswith("There is no pipeline “Прдажи”. Did you mean Продажи? There are: Продажи, Опт, ")
     assert no_source.startswith("There is no source “Радио”. There are: ")
-    assert no_project.startswith("There is no account “1002”. There are: ООО «Северный ветер».")
+    assert no_project.startswith("There is no account “1002”. There are: ООО «Северный ветер» (1001).")
 
 
 def test_a_day_is_that_day_alone_and_both_ends_count(database: str, known: oracle.Known) -> None:
@@ -267,7 +269,7 @@ def test_a_deal_is_of_the_moment_that_covers_names(database: str, known: oracle.
     assert then["covers"]["period"] == {"at": f"{last.isoformat()}+03:00 Europe/Moscow"}
     assert always["covers"]["period"] == "all times"
     assert (before["history"], before["covers"]["period"]) == ([], {"at": f"{first:%F}T00:00:00+03:00 Europe/Moscow"})
-    assert before["covers"]["notes"][-1] == f"Deal {deal} of 1001 was not there yet: it was created at {first}."
+    assert before["covers"]["notes"][-1] == f"Deal {deal} of 1001 was not there yet: its history begins at {first}."
     assert (after["history"], after["covers"]["notes"][-1]) == (
         [], f"Deal {gone['deal_id']} of 1001 was not there any more: it was deleted at {gone['to_at_local']}."
     )  # fmt: skip

@@ -589,6 +589,8 @@ def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.
         owner, ("sql", {"select": "select 1 as one"})
     )
     assert (len(some["rows"]), some["covers"]["rows"]) == (3, {"rows": "3 of more"})
+    [none] = ask(reader, ("sql", {"select": "select * from amocrm_marts.nope"}))
+    assert none == "There is no table amocrm_marts.nope here. The tool schema lists the tables."
     assert "--sql takes a PostgreSQL user who can only read. This one is, or can become, " in mighty
     monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
     [late] = ask(

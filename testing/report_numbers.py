@@ -216,6 +216,11 @@ def check_filtered(page: Report, choice: Choice) -> None:
         assert (tables[name], str(shown[name]["none"])[:31]) == ([], "Tags, sources and fields do not"), name
 
 
+def is_activity_known(known: oracle.Known) -> bool:
+    """Whether every table was read that shows what has happened in a deal."""
+    return all(map(known.was_read, ("calls", "messages", "notes", "tasks", "deal_statuses", "events")))
+
+
 def stale_of(choice: Choice) -> list[Row]:
     return [row for row in expected_page.stale_rows(choice) if row["is_dead"]]
 
@@ -420,7 +425,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         ),
         "dead": (
             ("dead", "dead_budget"),
-            [[len(stale_of(one)), expected_page.money(stale_of(one))]
+            [[len(stale_of(one)), expected_page.money(stale_of(one))] if is_activity_known(one.known[0]) else [None] * 2
              for one in (replace(choice, known=(known,)) for known in choice.known)],
         ),
         "forecast": (foreseen, [[row[name] for name in foreseen] for row in expected_sales]),
@@ -645,7 +650,7 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     waiting = [dict(zip(tables["queue"][0], row, strict=True)) for row in tables["queue"][1]]
     card = next(iter(waiting), None)
     [[dead, of_dead]] = tables["dead"][1]
-    clean = {"dead": number(dead), "money": money(of_dead)}
+    clean = {"dead": "–", "money": "–"} if dead is None else {"dead": number(dead), "money": money(of_dead)}
     counts = dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))
     touch = expected_page.first_touch(this)
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))

@@ -29,6 +29,15 @@ def test_only_a_near_name_is_suggested(given: str, names: list[str], said: str) 
     assert nearest(given, names) == said
 
 
+def test_accounts_of_one_name_are_listed_with_their_ids() -> None:
+    rows = [{"project_id": one, "account": "Север" if one != "1003" else None} for one in ("1001", "1002", "1003")]
+    with pytest.raises(ValueError, match="There is no account") as refused:
+        named("account", "Севр", rows, ("project_id", "account"), with_ids=True)
+    assert str(refused.value) == (
+        "There is no account “Севр”. Did you mean Север? There are: Север (1001), Север (1002), 1003."
+    )
+
+
 @pytest.mark.parametrize(
     ("teams", "managers", "found"),
     [

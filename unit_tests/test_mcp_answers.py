@@ -13,7 +13,7 @@ import pytest
 
 from amocrm_warehouse import mcp_shapes
 from amocrm_warehouse.mcp_answers import compared_with, coverage, fitted, meanings, plain_row, size
-from amocrm_warehouse.mcp_arguments import Chosen, Refused
+from amocrm_warehouse.mcp_arguments import ALL_DAYS, Chosen, Refused
 from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS
 from amocrm_warehouse.report.answers import MOVES
 from amocrm_warehouse.report.choice import Choice, Days, last_months
@@ -86,8 +86,16 @@ def test_each_part_of_a_managers_card_says_by_which_day_it_is_counted() -> None:
     assert covered["period"]["counted_by"] == card.dated
 
 
+def test_all_times_are_no_days_that_nobody_lived() -> None:
+    today = date(2026, 11, 29)
+    of = Chosen(Choice({"1": Days(*ALL_DAYS, today)}), [account("1", "BRL", "UTC", today)])
+    assert coverage(TOOLS["managers"], of, None, MIDNIGHT)["period"] == {
+        "days": "all days", "so_far_until": "2026-11-29", "counted_by": TOOLS["managers"].dated
+    }  # fmt: skip
+
+
 def test_nothing_is_before_all_times() -> None:
-    choice = Choice({"1": Days(date(1970, 1, 1), date(8999, 12, 31), date(2026, 11, 29))})
+    choice = Choice({"1": Days(*ALL_DAYS, date(2026, 11, 29))})
     with pytest.raises(Refused, match="Nothing is before these days"):
         compared_with(choice, {})
 

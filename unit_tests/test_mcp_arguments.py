@@ -59,6 +59,7 @@ def test_every_argument_of_a_tool_has_a_type_and_no_other_is_taken(tool: str) ->
         ({"limit": 10**9}, "limit must be a whole number from 1 to 500, and is 1000000000."),
         ({"limit": True}, "limit must be a whole number from 1 to 500, and is True."),
         ({"manager": ["Анна"]}, "manager must be a text, and is ['Анна']."),
+        ({"manager": " "}, "manager is empty. Give it a value, or leave it out."),
     ],
 )
 def test_a_value_of_another_type_is_refused(given: dict[str, Any], sentence: str) -> None:
@@ -104,6 +105,9 @@ def test_days_are_included_at_both_ends_and_stand_as_they_were_given() -> None:
     [
         ({"since": date(2026, 5, 2), "until": date(2026, 5, 1)},
          "The first day, 2026-05-02, is after the last, 2026-05-01."),
+        ({"until": date(2025, 5, 31)},
+         "Without since the days begin on 2025-12-01, the first of the last twelve months, which is after until, "
+         "2025-05-31. Give since as well."),
         ({"since": date(2026, 12, 1), "until": date(2026, 12, 2)},
          "The first day, 2026-12-01, has not come yet: the account's today is 2026-11-29."),
         ({"period": "today", "since": date(2026, 5, 2)}, "Give either period, or since and until."),

@@ -45,12 +45,17 @@ SOURCE = "coalesce(deals.source_name, deals.utm_source)"
 USER_NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '№ ' || cast({id} as varchar)) end"
 
 
-def is_read(project: str, table: str) -> str:
-    """Returns SQL of whether the account has a table of the connector."""
+def is_read(project: str, *tables: str) -> str:
+    """Returns SQL of whether the account has each of these tables of the connector."""
+    listed = ", ".join(f"'{table}'" for table in tables)
     return (
-        f"exists (select 1 from amocrm_marts.freshness as known where known.project_id = {project} "
-        f"and known.source_table = '{table}' and known.is_there)"
+        f"(select count(*) from amocrm_marts.freshness as known where known.project_id = {project} "
+        f"and known.source_table in ({listed}) and known.is_there) = {len(tables)}"
     )
+
+
+ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
+"""The tables that show whether something has happened in a deal."""
 
 
 def counts_in(metric: str, pipeline: str | None = "pipeline_id") -> str:
@@ -337,7 +342,12 @@ ANSWERS: dict[str, str] = {
             coalesce(entity_id, -item_id), item_id, responsible_user_id
     """,
     "dead": f"""
-        select chosen.project_id, chosen.currency, {totals("dead", "dead_budget")}
+        select chosen.project_id, chosen.currency, {
+        ", ".join(
+            f"case when {is_read('chosen.project_id', *ACTIVITY)} then {total(name)} end as {name}"
+            for name in ("dead", "dead_budget")
+        )
+    }
         from chosen left join amocrm_marts.stale_deals on stale_deals.project_id = chosen.project_id
             and {in_choice("stale_deals")}
         group by chosen.project_id, chosen.currency
