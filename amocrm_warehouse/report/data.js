@@ -221,6 +221,8 @@ const nameOf = (project, user) => {
   const name = (PEOPLE.get(`${project}/${user}`) || {}).name || `№ ${user}`;
   return state.scope.project === null && NAMESAKES.has(name) ? `${name} · ${accountName(project)}` : name;
 };
+// A name without the account that nameOf adds.
+const withoutAccount = (name) => [...NAMESAKES].find((own) => name.startsWith(`${own} · `)) || name;
 // Users whom amoCRM still lists. Robots and removed users are no part of a median of people.
 const isPerson = (project, user) => PEOPLE.has(`${project}/${user}`);
 

@@ -173,6 +173,8 @@ function pairOf(view, ids) {
 // Two people or teams side by side: what they sold, and their deals through the funnel of each pipeline.
 function sides(view) {
   const pair = pairOf(view, state.sides);
+  const { teams, people } = whos(view.scope);
+  if (teams.length + people.length < 2) return [];
   if (pair.includes(undefined)) return [{ rows: [], columns: [], notes: [pair.some(Boolean) ? "sides.one" : "sides.nobody"] }];
   const views = pair.map((who) => chosen(view.scope, view.period, who));
   const funnels = views.map((one) => new Map(funnel(one).map((block) => [`${block.pipeline.project_id}/${block.pipeline.pipeline_id}`, block])));
