@@ -46,9 +46,21 @@ KINDS = {
 }  # fmt: skip
 
 
+def without_accounts(shown: Any, choice: Choice) -> Any:
+    """Returns what sections show, with the bare names of people who have namesakes in other accounts of the choice."""
+    if isinstance(shown, dict):
+        return {name: without_accounts(part, choice) for name, part in shown.items()}
+    if isinstance(shown, list):
+        return [without_accounts(part, choice) for part in shown]
+    accounts = [next(iter(known.all("account")), {}).get("name") or known.project for known in choice.known]
+    for account in sorted(accounts if len(accounts) > 1 and isinstance(shown, str) else [], key=len, reverse=True):
+        shown = shown.replace(f" · {account}", "")
+    return shown
+
+
 def check_numbers(page: Report, choice: Choice) -> None:
     """Asserts that each figure and table of the page is what the accounts hold."""
-    shown = page.sections()
+    shown = without_accounts(page.sections(), choice)
     tables = {name: section["tables"] for name, section in shown.items()}
     for section in shown.values():
         for rows, foot in zip(section["tables"], section["totals"], strict=True):
