@@ -61,7 +61,7 @@ def day(name: str, value: Any) -> date:
 
 
 def moment(name: str, value: Any) -> datetime:
-    """Returns a moment with the zone that it was given with, if any."""
+    """Parses a moment, and keeps its zone if the text names one."""
     try:
         found = datetime.fromisoformat(re.sub("[zZ]$", "+00:00", value))
     except (TypeError, ValueError):

@@ -562,7 +562,7 @@ def test_the_periods_begin_with_those_of_now_and_reversed_days_are_turned_round(
 
 
 def test_own_days_are_typed_in_peace(page: Report) -> None:
-    """Until both are right, or left, nothing is chosen; a sentence tells of a day outside the report."""
+    """Nothing is chosen before both days are right or the focus leaves them. A sentence names a day outside."""
     month_first = page.script("return new Intl.DateTimeFormat().format(Date.UTC(2025, 10, 16))").startswith("11")
 
     def typed(field: str, day: date, *then: str) -> None:
