@@ -321,6 +321,7 @@ function chosen(scope, period, who) {
   });
   const isFiltered = ofFilters !== null;
   const planned = scope.pipeline === null && period.whole && !isFiltered;
+  const hasCosts = !users && planned; // costs are of all people and pipelines, by month
   return {
     scope, period, who, today, account, currency: account && account.currency, between, ...between(period.first, period.last),
     so_far: between(period.first, Math.min(period.last, today)), // what is compared
@@ -328,9 +329,8 @@ function chosen(scope, period, who) {
     month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),
     isFiltered,
     month_plans: () => (scope.pipeline === null && !isFiltered && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
-    // costs are of all people and pipelines, by month
-    hasCosts: !users && planned,
-    costs: () => (!users && planned && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (scope.project === null || row.project_id === null || row.project_id === scope.project)) : []),
+    hasCosts,
+    costs: () => (hasCosts && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (scope.project === null || row.project_id === null || row.project_id === scope.project)) : []),
     open: once(() => of("deals").filter(countsIn("open"))),
     planned,
     plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),
