@@ -19,6 +19,7 @@ from amocrm_warehouse.report.answers import days_of_build, select
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
+from amocrm_warehouse.report.page_queries import FIRST_DAYS, first_months, needs
 from amocrm_warehouse.report.report_words import Words
 
 WHOLE = ("total", "figures", "causes", "worst", "record")
@@ -86,7 +87,7 @@ def reply(
     shown = {part: [row_of(row) for row in rows[: most[part]]] for part, rows in tables.items()}
     if not missing:
         tool = replace(tool, notes=(*tool.notes, *tool.warnings(ask)))
-    covers = coverage(tool, of, before, built_at)
+    covers = coverage(tool, of, before, built_at, first_months(run, set().union(*map(needs, FIRST_DAYS)) - present))
     if absent:
         covers["not_read"] = [{"project_id": project, "table": table, "so": UNREAD[table]} for project, table in absent]
     if "at" in tool.takes:
@@ -114,7 +115,9 @@ def compared_with(choice: Choice, values: Mapping[str, Any]) -> Choice:
     return replace(choice, days=days)
 
 
-def coverage(tool: Tool, of: Chosen, before: Choice | None, built_at: datetime) -> dict[str, Any]:
+def coverage(
+    tool: Tool, of: Chosen, before: Choice | None, built_at: datetime, begins: Mapping[str, date]
+) -> dict[str, Any]:
     """Returns the coverage of an answer: accounts, days, filters, currency, and the time of its data."""
     currencies = list(dict.fromkeys(one["currency"] or f"unknown ({one['project_id']})" for one in of.accounts))
     found: dict[str, Any] = {
@@ -127,14 +130,14 @@ def coverage(tool: Tool, of: Chosen, before: Choice | None, built_at: datetime) 
             }
             for one in of.accounts
         ],
-        "period": period(of.choice, tool.dated) if tool.dated else "now",
+        "period": period(of.choice, begins, tool.dated) if tool.dated else "now",
         "filters": of.filters or "none",
         "currency": currencies[0] if len(currencies) == 1 else currencies,
     }  # fmt: skip
     if len(currencies) > 1:
         found["currencies"] = "Sums are by currency; lists by money are ordered within one. Never add them up."
     if before:
-        found["compared_with"] = period(before, None)
+        found["compared_with"] = period(before, begins)
     if tool.notes:
         found["notes"] = list(tool.notes)
     return found
@@ -146,9 +149,9 @@ def not_read(run: Run, choice: Choice, reads: Collection[str]) -> list[tuple[str
     return [(row["project_id"], row["table"]) for row in rows if row["table"] in reads and not row["was_read"]]
 
 
-def period(choice: Choice, dated: str | Mapping[str, str] | None) -> Any:
-    """Returns the days of a choice; of each account, where accounts differ."""
-    found = once({project: days_in_words(days) for project, days in choice.days.items()})
+def period(choice: Choice, begins: Mapping[str, date], dated: str | Mapping[str, str] | None = None) -> Any:
+    """Returns the days of a choice; of each account, where accounts differ. `begins`: first months with data."""
+    found = once({project: days_in_words(days, begins.get(project)) for project, days in choice.days.items()})
     return found | ({"counted_by": dated} if dated else {})
 
 
@@ -168,10 +171,13 @@ def moments_in_words(ask: Asking) -> Any:
     })  # fmt: skip
 
 
-def days_in_words(days: Days) -> dict[str, Any]:
+def days_in_words(days: Days, begin: date | None = None) -> dict[str, Any]:
+    """Returns the days as an answer names them. `begin`: the first day of the account's first month with data."""
     if (days.since, days.until) == ALL_DAYS:
         return {"days": "all days", "so_far_until": days.today.isoformat()}
     found: dict[str, Any] = {"since": days.since.isoformat(), "until": days.until.isoformat()}
+    if begin and days.since < begin:
+        found["no_data_before"] = begin.isoformat()
     if days.until >= days.today:
         found["is_over"] = False
         found["so_far_until"] = days.today.isoformat()

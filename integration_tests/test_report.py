@@ -32,7 +32,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from amocrm_warehouse import models_command, this_machine
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_answers import plain as plain_value
-from amocrm_warehouse.report import first_screen
+from amocrm_warehouse.report import first_screen, this_month
 from amocrm_warehouse.report import report_command as report
 from amocrm_warehouse.report.answers import ANSWERS, answer
 from amocrm_warehouse.report.choice import Choice, Days, last_months
@@ -48,6 +48,7 @@ from testing.expected.marts import ahead
 from testing.expected.marts import page as expected_page
 from testing.expected.marts.deals import deals
 from testing.expected.marts.sentences import Wording, sentences
+from testing.expected.marts.totals import ended
 from testing.models import DEALS, LATE_COLUMNS, MARTS
 from testing.page_and_answers import BOTH, OF_THEIR_OWN
 from testing.report_numbers import check_filtered, check_numbers, choose, known_of, link_to, plain, same, stale_of
@@ -424,7 +425,7 @@ def test_it_says_as_of_which_sync_it_is(page: Report, known: dict[str, oracle.Kn
 
 LEVELS = """
   TABLES.hours.find((row) => row.project_id === "1001").touches = 1e6;
-  const view = chosen(SCOPES.find((one) => one.id === "1001"), periodOf("all", 0), null);
+  const view = chosen(SCOPES.find((one) => one.id === "1001"), periodOf("all", null), null);
   return hours(view)[0].drawn.map((one) => one.level);
 """
 
@@ -435,7 +436,7 @@ def test_one_act_on_many_cards_does_not_whiten_the_hours(page: Report) -> None:
 
 
 COLORS = """
-  const view = chosen(SCOPES[0], periodOf("all", 0), null);
+  const view = chosen(SCOPES[0], periodOf("all", null), null);
   const found = stuck(view)[0];
   found.ages = [3];
   found.drawn = found.drawn.filter((one) => one.age_order === 3);
@@ -559,6 +560,44 @@ def test_the_periods_begin_with_those_of_now_and_reversed_days_are_turned_round(
     assert page.chosen() == (date(2025, 11, 5), date(2025, 11, 20))
     assert page.script("return [find('#from').value, find('#to').value]") == ["2025-11-05", "2025-11-20"]
     assert "period=2025-11-05..2025-11-20" in page.script("return location.hash")
+
+
+def test_a_period_that_is_older_than_the_data_begins_with_them_and_says_so(
+    page: Report, database: str, known: dict[str, oracle.Known]
+) -> None:
+    """In the list, the figures and the table of months, and in each account by its own data. Days before are named."""
+    begins: dict[str, str] = {}
+    for project, own in known.items():
+        there = [deal for deal in deals(own) if not deal["is_deleted"]]
+        days = [day for deal in there for day in (deal["created_at_local"], ended(deal)) if day]
+        months = [f"{day:%Y-%m}" for day in days] + [month for month, _ in own.plans]
+        begins |= {project: max(f"{min(months)}-01", page.script("return DATA.since"))} if months else {}
+    assert page.script("return DATA.begins") == begins
+    page.script("DATA.begins['1001'] = '2025-03-01'; return show()")
+    for language, names in (
+        ("en", ["2025 (from Mar 1)", "Q1 2025 (from Mar 1)", "Q2 2025"]),
+        ("ru", ["2025 год (с 1 мар.)", "1 кв. 2025 (с 1 мар.)", "2 кв. 2025"]),
+    ):
+        page.press(f"[data-language={language}]")
+        page.choose("1001", "2025")
+        shown = page.options("period")
+        assert [shown[name] for name in ("2025", "2025-Q1", "2025-Q2")] == names
+        assert shown.keys() & {"2024", "2024-Q4", "2025-02"} == set()
+        assert page.script("return [find('#figures h2').textContent, find('#from').min]") == [names[0], "2025-03-01"]
+    choice = expected_page.Choice((known["1001"],), date(2025, 3, 1), date(2025, 12, 31))
+    assert page.chosen() == (choice.first, choice.last)
+    assert plain(page.figures()) == plain(expected_page.figures(choice))
+    assert page.sections()["money"]["tables"][0][0][0] == "2025-03"
+    for asked, left in (("2025-02-01..2025-02-20", "all"), ("2025-02-01..2025-03-20", "2025-03-01..2025-03-20")):
+        page.script(FOLLOW, f"#scope=1001&period={asked}&language=en")
+        gone = page.script("return find('#gone').textContent")
+        assert gone.startswith(f"This report does not have “{asked}”, which the link names.")
+        assert page.script("return state.period.id") == left
+    with reading(database) as run:
+        old = Choice({"1001": Days(date(2019, 1, 1), date(2019, 3, 31), date(2026, 1, 1))})
+        assert set(this_month.figures(run, old, "1001").values()) == {None}
+    [told] = ask(database, ("managers", {"project": "1001", "period": "2019"}))
+    assert told["covers"]["period"]["no_data_before"] == "2023-01-01"
 
 
 def test_own_days_are_typed_in_peace(page: Report) -> None:
@@ -827,7 +866,7 @@ def test_what_is_in_view_is_drawn_first_and_no_old_number_looks_finished(
         assert page.script(OPACITY) == ["0.45", "1"]
         early = {name: section for name, section in page.sections().items() if name not in left}
         assert same(early["managers"]["tables"][1], expected_page.managers_beside(
-            choice, expected_page.before(choice, date.fromisoformat(page.script("return DATA.since")))))  # fmt: skip
+            choice, expected_page.before(choice, page.since())))  # fmt: skip
     assert page.script(TOUCH_AN_OLD_NUMBER) == [False, False, 0]
     assert "sources" not in page.script(NOT_DRAWN)
     page.browser.execute_cdp_cmd("Page.printToPDF", {})
@@ -1006,7 +1045,7 @@ AS_OF = """
 def test_what_is_unusual_in_the_month_has_a_sentence(page: Report, known: dict[str, oracle.Known]) -> None:
     """As it was on some days of an account of 220 deals; what is as usual has none."""
     choose(page, known, "1001", "all")
-    since = date.fromisoformat(page.script("return DATA.since"))
+    since = page.since()
     found = set()
     for day in (date(2025, 12, 12), date(2025, 12, 21), date(2025, 11, 8), date(2025, 10, 20)):
         page.script(AS_OF, f"{day}")
@@ -1124,7 +1163,7 @@ def test_a_bar_opens_its_deals(page: Report) -> None:
 def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: dict[str, oracle.Known]) -> None:
     """By default the two with the highest sales; whom somebody chooses stays in the address."""
     choice = choose(page, known, "1001", "last12")
-    listed = {row["user_id"] for row in known["1001"].all("users")}
+    listed = {row["user_id"] for row in known["1001"].all("users") if row["is_active"]}
     sales = {user: row[2] for (_, user), row in expected_page.managers_by_id(choice).items() if user in listed}
     best = sorted((amount for amount in sales.values()), reverse=True)[:2]
     [figures, *_] = page.sections()["sides"]["tables"]

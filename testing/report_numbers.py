@@ -68,7 +68,7 @@ def check_numbers(page: Report, choice: Choice) -> None:
                 known_values = [row[index] for row in rows if row[index] is not None]
                 assert not isinstance(total, float) or (known_values and total == pytest.approx(sum(known_values)))
     assert plain(page.figures()) == plain(expected_page.figures(choice))
-    since = date.fromisoformat(page.script("return DATA.since"))
+    since = page.since()
     then = expected_page.before(choice, since)
     check_sentences(page, choice)
     shown_of_month = {name: value for name, value in page.figures("month").items() if value is not None}
@@ -227,7 +227,7 @@ def stale_of(choice: Choice) -> list[Row]:
 
 def check_sentences(page: Report, choice: Choice, sections: Collection[str] | None = None) -> None:
     """Asserts that each sentence of the page, in both languages, is what the accounts hold."""
-    since = date.fromisoformat(page.script("return DATA.since"))
+    since = page.since()
     then = expected_page.before(choice, since)
     for language, shown in zip(LANGUAGES, page.script(SENTENCES), strict=True):
         wanted = sentences(choice, then, since, language)

@@ -95,6 +95,10 @@ class Report:
         first, last = map(date.fromisoformat, self.script(f"return {days}"))
         return first, last
 
+    def since(self) -> date:
+        """Returns the first day with data of the chosen account."""
+        return date.fromisoformat(self.script("return textOf(sinceOf(state.scope.project))"))
+
     def script(self, code: str, *arguments: Any) -> Any:
         return self.browser.execute_script(code, *arguments)
 

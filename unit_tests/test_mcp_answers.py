@@ -46,7 +46,7 @@ def test_an_answer_says_what_it_covers() -> None:
     days = {"1": Days(date(2026, 12, 1), west, west), "2": Days(date(2027, 1, 1), date(2027, 1, 31), east)}
     choice = Choice(days)
     of = Chosen(choice, accounts, {"team": ["Опт"]})
-    found = coverage(TOOLS["compare_periods"], of, compared_with(choice, {}), MIDNIGHT)
+    found = coverage(TOOLS["compare_periods"], of, compared_with(choice, {}), MIDNIGHT, {"2": date(2027, 1, 1)})
     assert [one["as_of"] for one in found["accounts"]] == [
         "2026-12-31T17:30:00-03:00 America/Sao_Paulo",
         "unknown; the marts were built 2027-01-01T06:30:00+10:00 Asia/Vladivostok",
@@ -56,7 +56,8 @@ def test_an_answer_says_what_it_covers() -> None:
         "2": {"since": "2027-01-01", "until": "2027-01-31", "is_over": False, "so_far_until": "2027-01-01"},
     }
     assert found["compared_with"]["by_project"] == {
-        "1": {"since": "2026-11-01", "until": "2026-11-30"}, "2": {"since": "2026-12-01", "until": "2026-12-01"},
+        "1": {"since": "2026-11-01", "until": "2026-11-30"},
+        "2": {"since": "2026-12-01", "until": "2026-12-01", "no_data_before": "2027-01-01"},
     }  # fmt: skip
     assert (found["filters"], found["currency"]) == ({"team": ["Опт"]}, ["BRL", "unknown (2)"])
     assert found["currencies"].startswith("Sums are by currency")
@@ -82,14 +83,14 @@ def test_each_part_of_a_managers_card_says_by_which_day_it_is_counted() -> None:
     for part, tool in (("sales", "managers"), ("activity", "activity"), ("incoming", "incoming")):
         assert card.dated[part] == TOOLS[tool].dated
     days = {"1": Days(date(2026, 12, 1), date(2026, 12, 5), date(2026, 12, 31))}
-    covered = coverage(card, Chosen(Choice(days), [account("1", "BRL", "UTC", date(2026, 12, 31))]), None, MIDNIGHT)
+    covered = coverage(card, Chosen(Choice(days), [account("1", "BRL", "UTC", date(2026, 12, 31))]), None, MIDNIGHT, {})
     assert covered["period"]["counted_by"] == card.dated
 
 
 def test_all_times_are_no_days_that_nobody_lived() -> None:
     today = date(2026, 11, 29)
     of = Chosen(Choice({"1": Days(*ALL_DAYS, today)}), [account("1", "BRL", "UTC", today)])
-    assert coverage(TOOLS["managers"], of, None, MIDNIGHT)["period"] == {
+    assert coverage(TOOLS["managers"], of, None, MIDNIGHT, {})["period"] == {
         "days": "all days", "so_far_until": "2026-11-29", "counted_by": TOOLS["managers"].dated
     }  # fmt: skip
 

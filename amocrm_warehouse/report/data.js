@@ -173,9 +173,13 @@ function pipelinesOf(project) {
 
 const ofMonths = (id, kind, first, last) => ({ id, kind, first: firstOf(first), last: lastOf(last), whole: true });
 
+// The first day of the account's first month with data; of all accounts the earliest.
+const sinceOf = (project) => dayOf((project !== null && DATA.begins[project]) || DATA.since);
+
 // The periods to choose from: this month, this week, yesterday, everything, the last months, and each week, month, quarter and year with data.
-function periods(today) {
-  const since = dayOf(DATA.since);
+// One that is older than the data begins with them, and has `since`.
+function periods(project) {
+  const [since, today] = [sinceOf(project), todayOf(project)];
   const [first, now] = [monthOf(since), monthOf(today)];
   const months = monthsBetween(since, today).reverse();
   const monday = today - ((today + 3) % 7);
@@ -191,7 +195,7 @@ function periods(today) {
     ...months.map((month) => ofMonths(month, "month", month, month)),
     ...starts(3).map((month) => ofMonths(`${month.slice(0, 4)}-Q${(Number(month.slice(5)) + 2) / 3}`, "quarter", month, shifted(month, 2))),
     ...starts(12).map((month) => ofMonths(month.slice(0, 4), "year", month, shifted(month, 11))),
-  ];
+  ].filter((period) => period.last >= since).map((period) => (period.first < since ? { ...period, first: since, since } : period));
 }
 
 // A period between two chosen days. If it consists of whole months, it has plans, which are monthly.
@@ -200,11 +204,13 @@ function ownPeriod(first, last, today) {
   return { id: `${textOf(first)}..${textOf(last)}`, kind: "own", first, last, whole };
 }
 
-function periodOf(id, today) {
-  const [first, last] = id.split("..");
-  const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text) && Number.isFinite(dayOf(text));
-  if (last !== undefined) return isDay(first) && isDay(last) ? ownPeriod(...[dayOf(first), dayOf(last)].sort((one, other) => one - other), today) : null; // reversed days are turned round
-  return periods(today).find((one) => one.id === id) || null;
+// The period of an id. Own days are turned round if they are reversed, and begin with the data; null if none of them is in the report.
+function periodOf(id, project) {
+  const texts = id.split("..");
+  if (texts.length === 1) return periods(project).find((one) => one.id === id) || null;
+  const [since, today, [first, last]] = [sinceOf(project), todayOf(project), texts.map(dayOf).sort((one, other) => one - other)];
+  const isDays = texts.length === 2 && texts.every((text) => /^\d{4}-\d\d-\d\d$/.test(text) && Number.isFinite(dayOf(text)));
+  return isDays && last >= since && first <= today ? ownPeriod(Math.max(first, since), last, today) : null;
 }
 
 // The days with which a period is compared, and the day of then that is as today is now; like_with_like.py has the rule.
@@ -339,7 +345,7 @@ function chosen(scope, period, who) {
     before: () => {
       if (period.kind === "all") return null;
       const days = daysBefore(period, today);
-      return days.first < dayOf(DATA.since) ? null : { ...days, ...between(days.first, days.last) };
+      return days.first < sinceOf(scope.project) ? null : { ...days, ...between(days.first, days.last) };
     },
   };
 }

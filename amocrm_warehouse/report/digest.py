@@ -37,7 +37,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     found = this_month.this_month(run, choice, project)
     choice, last, before_last = found.choice, choice.month_of(project, -1), choice.month_of(project, -2)
     month, then = found.figures, found.then
-    [before], [earlier] = (answer(run, "figures", one).dicts() for one in (last, before_last))
+    before, earlier = (this_month.figures(run, one, project) for one in (last, before_last))
     [waiting] = answer(run, "reasons_today", choice).dicts()
     queue, [dead] = answer(run, "queue", choice).dicts(), answer(run, "dead", choice).dicts()
     reasons = answer(run, "reasons", choice).dicts()
@@ -72,7 +72,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         ),
         words(
             "digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0),
-            first=words.day(found.first), last=words.day(found.until), then=money(then["won_budget"] or 0),
+            first=words.day(found.first), last=words.day(found.until), then=money(then["won_budget"]),
         ),
         words(
             "digest.plan", plan=money(plan), share=words.percent(float(found.of_plan) / float(plan)),
@@ -83,8 +83,8 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record"),
         ] if choice.users is None else []),
         words(
-            "digest.month", month=words.month(last.since).capitalize(), won=words.number(before["won"] or 0),
-            money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
+            "digest.month", month=words.month(last.since).capitalize(), won=words.number(before["won"]),
+            money=money(before["won_budget"]), before=money(earlier["won_budget"]),
         ),
         words(
             "digest.deals", created=words.number(month["created"] or 0), touch=words.number(month["first_touch"]),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.page_queries import BY, CLOCK, FIRST_DAYS, OPTIONS, QUERIES, needs
+from amocrm_warehouse.report.page_queries import BY, CLOCK, OPTIONS, QUERIES, first_months, needs
 
 MOST_MONTHS = 36
 """The most months that the report goes back."""
@@ -56,8 +56,8 @@ def read(
     unbuilt = unbuilt or {}
     _, [(built_at, today, synced_at)] = run(CLOCK)
     this_month = today.replace(day=1)
-    days = [run(sql)[1][0][0] for sql in FIRST_DAYS if not needs(sql) & unbuilt.keys()]
-    first = min([this_month, *(day.replace(day=1) for day in days if day)])
+    begins = first_months(run, unbuilt)
+    first = min([this_month, *begins.values()])
     since = max(first, shifted(this_month, 1 - most_months))
     values = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
     by = [] if needs(BY) & unbuilt.keys() else [name for (name,) in run(BY)[1]]
@@ -87,6 +87,7 @@ def read(
         "built_at": json_value(built_at),
         "synced_at": json_value(synced_at),
         "since": json_value(since),
+        "begins": {project: json_value(max(month, since)) for project, month in begins.items()},
         "by": ", ".join(by),
         "is_whole": since == first,
         "only": contents.only is not None,

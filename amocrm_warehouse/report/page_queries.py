@@ -7,7 +7,8 @@ tenth of a day, the page's unit of durations.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from collections.abc import Collection
+from datetime import date, datetime
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
@@ -30,11 +31,22 @@ def built_at(run: Run) -> datetime:
 BY = "select distinct name from amocrm_marts.own_fields where is_by order by name"
 """Names of the field of deals that `--by` chose; accounts may name it differently."""
 FIRST_DAYS = (
-    "select cast(least(min(created_at_local), min(closed_at_local)) as date) from amocrm_marts.deals "
-    "where not is_deleted",
-    "select min(month) from amocrm_marts.sales_plan where plan is not null",
+    "select project_id, cast(least(min(created_at_local), min(closed_at_local)) as date) from amocrm_marts.deals "
+    "where not is_deleted group by project_id",
+    "select project_id, min(month) from amocrm_marts.sales_plan where plan is not null group by project_id",
 )
-"""The first day of deals, and the first month of plans."""
+"""Each account's first day of deals, and its first month of plans."""
+
+
+def first_months(run: Run, unbuilt: Collection[str] = ()) -> dict[str, date]:
+    """Returns the first day of each account's first month with deals or plans. `unbuilt`: missing models."""
+    found: dict[str, date] = {}
+    for sql in FIRST_DAYS:
+        for project, day in [] if needs(sql) & set(unbuilt) else run(sql)[1]:
+            if day:
+                found[project] = min(day.replace(day=1), found.get(project, day))
+    return found
+
 
 STALE_SHOWN = 20
 """The most stale deals that the page holds for each pipeline and manager: so many dead ones, and so many others."""

@@ -81,7 +81,7 @@ function thisMonth(view) {
   const counted = (of) => ({ ...metrics(of.created(), "created", "first_touch"), ...metrics(of.closed(), "won_budget", "won", "lost") });
   const { today, period } = view;
   const monthsAgo = (months) => [firstOf(shifted(monthOf(today), -months)), monthsLater(today, -months)];
-  const usual = [...Array(USUAL_MONTHS).keys()].map((place) => monthsAgo(place + 1)).filter(([first]) => first >= dayOf(DATA.since)).map((days) => counted(view.between(...days)));
+  const usual = [...Array(USUAL_MONTHS).keys()].map((place) => monthsAgo(place + 1)).filter(([first]) => first >= sinceOf(view.scope.project)).map((days) => counted(view.between(...days)));
   const [all, now, then] = [counted(view), counted(view.so_far), usual[0] || {}];
   const plans = TABLES.plans ? view.plans() : [];
   const plan = plans.length ? sum(plans, "plan") : null;

@@ -12,7 +12,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import days_before, months_later, needed_a_day
-from amocrm_warehouse.report.page_queries import FIRST_DAYS
+from amocrm_warehouse.report.page_queries import first_months
 
 TABLES = ("figures", "forecast", "days")
 """The answers of which the month is made."""
@@ -86,7 +86,7 @@ def this_month(run: Run, choice: Choice, project: str) -> ThisMonth:
     first, until = days_before(days.since, days.until, days.today)
     same_days = replace(month, days={project: replace(days, since=first, until=until)})
     so_far = replace(month, days={project: replace(days, until=min(days.until, days.today))})
-    [now], [then], [now_so_far] = (answer(run, "figures", one).dicts() for one in (month, same_days, so_far))
+    now, then, now_so_far = (figures(run, one, project) for one in (month, same_days, so_far))
     ahead = [row for row in answer(run, "forecast", month).dicts() if row["pipeline_id"] is None]
     sold = {row["day"]: row["won_budget"] or Decimal(0) for row in answer(run, "days", so_far).dicts()}
     by_day = [
@@ -96,12 +96,18 @@ def this_month(run: Run, choice: Choice, project: str) -> ThisMonth:
     return ThisMonth(month, now, then, first, until, ahead, by_day, unusual(now_so_far, usual(run, month, project)))
 
 
+def figures(run: Run, choice: Choice, project: str) -> dict[str, Any]:
+    """Returns the figures of one account; of days that end before its first month with data each is None."""
+    [found] = answer(run, "figures", choice).dicts()
+    is_known = choice.until >= first_months(run).get(project, date.min)
+    return found if is_known else dict.fromkeys(found)
+
+
 def usual(run: Run, month: Choice, project: str) -> list[dict[str, Any]]:
     """Returns the figures of the same days of each of the months before; none if the deals do not reach so far back."""
     days = month.days[project]
     past = [(months_later(days.since, -back), months_later(days.today, -back)) for back in range(1, USUAL_MONTHS + 1)]
-    _, [(first_day,)] = run(FIRST_DAYS[0])
-    if first_day is None or past[-1][0] < first_day.replace(day=1):
+    if past[-1][0] < first_months(run).get(project, days.today):
         return []
     choices = (replace(month, days={project: replace(days, since=since, until=until)}) for since, until in past)
     return [row for one in choices for row in answer(run, "figures", one).dicts()]

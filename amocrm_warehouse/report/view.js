@@ -31,7 +31,7 @@ function readAddress() {
   state.gone = [ // what the address names and this report does not have
     ...(state.scope.id === asked("scope") || !asked("scope") ? [] : [asked("scope_name") || numbered(asked("scope"))]),
     ...(state.who || !asked("who") ? [] : [asked("who_name") || numbered(asked("who"))]),
-    ...(!asked("period") || state.period.id === asked("period") || asked("period").includes("..") ? [] : [asked("period")]),
+    ...(!asked("period") || state.period.id === asked("period").split("..").sort().join("..") ? [] : [asked("period")]),
     ...state.sides.filter((id) => id && ![...teams, ...people].some((one) => one.id === id)).map(numbered),
     ...where.filter((pair) => !fits(pair)).map(([id, option]) => [filters.get(id), option === null ? id : option]),
   ];
@@ -48,8 +48,7 @@ function readFilters(text) {
 
 // Chooses a period by its id, by the clock of the chosen account; else the last twelve months, or all time.
 function choosePeriod(id) {
-  const today = todayOf(state.scope.project);
-  state.period = [id, "last12", "all"].map((one) => periodOf(one, today)).find(Boolean);
+  state.period = [id, "last12", "all"].map((one) => periodOf(one, state.scope.project)).find(Boolean);
 }
 
 function writeAddress() {
@@ -105,6 +104,7 @@ function teller(view) {
     reasons: (value) => value.split(" ").map((reason) => said(`today.${reason}`)).join(", "),
     age: (value) => said(`stuck.age.${value}`),
     day: (value) => date(value, { day: "numeric", month: "long", year: "numeric" }),
+    date: (value) => date(value, { day: "numeric", month: "short" }),
     bucket: (value) => (value.length === 7 ? month(value) : date(value, { day: "numeric", month: "short", year: "numeric" })),
     since: (value) => since(value),
     days: (value) => number({ maximumFractionDigits: value < 10 ? 1 : 0 }).format(value),
@@ -642,7 +642,8 @@ function periodName(period, tell) {
   if (period.kind === "month") return tell.month(monthOf(period.first));
   if (["week", "own"].includes(period.kind)) return tell.span([period.first, period.last]);
   const [year, month] = textOf(period.first).split("-").map(Number);
-  return said(`period.${period.kind}`, { year, quarter: Math.floor((month - 1) / 3) + 1 });
+  const name = said(`period.${period.kind}`, { year, quarter: Math.floor((month - 1) / 3) + 1 });
+  return period.since ? said("period.since", { period: name, day: tell.date(textOf(period.since)) }) : name;
 }
 
 const NOW = ["this_month", "this_week", "yesterday"];
@@ -655,12 +656,12 @@ function choices(tell) {
     scope.pipeline !== null ? (TABLES.accounts.length > 1 ? `${accountName(scope.project)}: ` : "") + (scope.name || `#${scope.pipeline}`)
       : scope.project === null ? said("scope.all") : said("scope.account", { name: accountName(scope.project) }),
     scope.id, scope.id === state.scope.id)));
-  const today = todayOf(state.scope.project);
-  const known = periods(today).some((one) => one.id === state.period.id) ? periods(today) : [state.period, ...periods(today)];
+  const all = periods(state.scope.project);
+  const known = all.some((one) => one.id === state.period.id) ? all : [state.period, ...all];
   const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : NOW.includes(one.kind) ? "now" : "long" })), "group");
   find("#period").replaceChildren(...groups.map((of) => group(`period.group.${of[0].group}`, of.map((period) => option(periodName(period, tell), period.id, period.id === state.period.id)))));
   const { teams, people } = whos(state.scope);
-  const who = (one) => option((one.name.endsWith(` · ${accountName(one.project)}`) ? "" : among(one.project)) + one.name, one.id, state.who !== null && one.id === state.who.id);
+  const who = (one) => option((one.name.includes(` · ${accountName(one.project)}`) ? "" : among(one.project)) + one.name, one.id, state.who !== null && one.id === state.who.id);
   find("#who").replaceChildren(option(said("who.all"), "", state.who === null), ...[group("who.teams", teams.map(who)), group("who.people", people.map(who))].filter(Boolean));
   find("#more").replaceChildren(...filtersOf(state.scope).filter((filter) => filter.options.length).map((filter) => filterChoice(filter, among, option)));
   find(".more summary").textContent = said("filter.more", { count: state.where.size ? `: ${state.where.size}` : "" });
@@ -671,7 +672,7 @@ function choices(tell) {
 function showDays(sentence = "") {
   const today = todayOf(state.scope.project);
   const put = (element, values) => Object.entries(values).filter(([name, value]) => element[name] !== value).forEach(([name, value]) => { element[name] = value; });
-  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) put(find(id), { value: textOf(day), min: DATA.since, max: textOf(today) });
+  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) put(find(id), { value: textOf(day), min: textOf(sinceOf(state.scope.project)), max: textOf(today) });
   find("#no-days").textContent = sentence;
 }
 
@@ -797,7 +798,7 @@ function chooseDays(isDone = !find(".days").matches(":focus-within")) {
   const isRight = fields.every((field) => field.value && field.validity.valid) && (isDone || days[0] <= days[1]);
   const isNew = days.join() !== [state.period.first, Math.min(state.period.last, todayOf(state.scope.project))].map(textOf).join();
   if (isRight && isNew) {
-    state.period = periodOf(days.join(".."), todayOf(state.scope.project));
+    state.period = periodOf(days.join(".."), state.scope.project);
     show();
   } else if (isDone && (isNew || sentence)) showDays(sentence);
   else if (!isDone) find("#no-days").textContent = sentence;
