@@ -15,7 +15,7 @@ from amocrm_warehouse.mcp_arguments import ALL_DAYS, Chosen, Refused, chosen, re
 from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
-from amocrm_warehouse.report.answers import days_of_build, select
+from amocrm_warehouse.report.answers import days_of_build, deactivated, select
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
@@ -31,6 +31,7 @@ BUILT = "select max(built_at) from amocrm_marts.freshness"
 MEANS = {
     "missed_calls": "Incoming calls that lasted 0 seconds.",
     "missed_and_left": "Missed calls that nobody has called back until now, and whose client has not got through.",
+    "is_deactivated": "Whether the user's access to the account is switched off.",
     "place": "Place in the queue of the manager: 1 is the most urgent card.",
     "working_minutes": "Working minutes for which the client has waited.",
     "untouched_and_open": "Deals created in the days that are open and that no person has called or written to yet.",
@@ -71,7 +72,9 @@ def reply(
     built_at = run(BUILT)[1][0][0]
     absent = not_read(run, of.choice, tool.reads)
     unread = frozenset(absent)
-    ask = Asking(run, of.choice, before, accounts, present, unread, values, limit, built_at, free_select)
+    ask = Asking(
+        run, of.choice, before, accounts, present, unread, values, limit, built_at, deactivated(run), free_select
+    )
     tables, missing = {}, {}
     for part, query in tool.parts.items():
         try:
@@ -195,7 +198,7 @@ def in_words(at: datetime, zone: str) -> str:
 
 def meanings(shown: Mapping[str, list[Row]], words: Words, own: Mapping[str, str]) -> dict[str, Any]:
     """Returns the meaning of each column and figure that has one. `own`: meanings of the tool alone."""
-    columns = {name.removesuffix("_percent"): None for rows in shown.values() for row in rows[:1] for name in row}
+    columns = {name.removesuffix("_percent"): None for rows in shown.values() for row in rows for name in row}
     columns |= {row["figure"]: None for row in shown.get("figures", ()) if "figure" in row}
     known = {**MEANS, **own}
     found = {name: known.get(name) or words(f"means.{name}") for name in columns if name in known or name in METRICS}

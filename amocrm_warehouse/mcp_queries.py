@@ -14,6 +14,7 @@ from amocrm_warehouse.report.answers import (
     of_chosen,
 )
 from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
+from amocrm_warehouse.report.page_queries import IS_DEACTIVATED
 
 COHORT_MONTHS = (0, 1, 2, 3, 6, 12)
 AGES = {"under_7_days": (0, 7), "7_to_30_days": (7, 30), "30_to_90_days": (30, 90), "over_90_days": (90, 10**9)}
@@ -266,7 +267,8 @@ QUERIES: dict[str, str] = {
         order by 1, 3 desc, 2
     """,
     "everybody": f"""
-        select users.project_id, users.user_id, users.name as manager, teams.name as team, true as is_present_user
+        select users.project_id, users.user_id, users.name as manager, teams.name as team,
+            not {IS_DEACTIVATED} as is_present_user
         from amocrm_staging.stg_users as users {of_chosen("users")}
         left join amocrm_staging.stg_groups as teams
             on teams.project_id = users.project_id and teams.group_id = users.group_id

@@ -62,13 +62,18 @@ class Asking:
     limit: int
     built_at: datetime
     """When the marts were built (UTC)."""
+    deactivated: frozenset[tuple[str, int]]
+    """(project, user id) of the users whose access is switched off."""
     free_select: Callable[[str, int], list[Row]]
     """Runs one SELECT that an assistant wrote."""
 
     def rows(self, name: str, choice: Choice | None = None, **others: Any) -> list[Row]:
-        """Returns the rows of a query. Raises Missing."""
+        """Returns the rows of a query, those of deactivated users with `is_deactivated`. Raises Missing."""
         self.check(needs(ALL[name]))
-        return select(self.run, ALL[name], choice or self.choice, **others).dicts()
+        return [
+            row | {"is_deactivated": True} if (row.get("project_id"), row.get("user_id")) in self.deactivated else row
+            for row in select(self.run, ALL[name], choice or self.choice, **others).dicts()
+        ]
 
     def check(self, models: set[str]) -> None:
         """Raises Missing for models that the last build did not make."""
@@ -127,7 +132,8 @@ def cards(ask: Asking) -> list[Row]:
             },
         )  # fmt: skip
         reason = {
-            "why": row["why"], "manager": row["manager"], "days": row["days"], "since": row["since_at_local"],
+            "why": row["why"], "manager": row["manager"], "is_deactivated": row.get("is_deactivated"),
+            "days": row["days"], "since": row["since_at_local"],
             "usual_days": row["usual_days"], "channel" if row["why"] == "waiting" else "task": row["text"],
         }  # fmt: skip
         card["reasons"].append({name: value for name, value in reason.items() if value is not None})
@@ -170,6 +176,7 @@ def waiting_by_manager(ask: Asking) -> list[Row]:
                 "project_id": key[0],
                 "user_id": key[1],
                 "manager": row["manager"],
+                **({"is_deactivated": True} if "is_deactivated" in row else {}),
                 **reasons,
                 "currency": row["currency"],
             },
@@ -478,9 +485,9 @@ def stale(ask: Asking) -> list[Row]:
 
 
 def beside_median(ask: Asking) -> list[Row]:
-    """Returns the sales of each manager of both periods, and beside the median of present users."""
+    """Returns the sales of each manager of both periods, and those of present users beside their median."""
     rows = both(ask, "by_manager", "manager", "won_budget", "won", "lost")
-    present = {(row["project_id"], row["manager"]) for row in ask.rows("people")}
+    present = {(row["project_id"], row["manager"]) for row in ask.rows("people") if not row["is_deactivated"]}
     for project in {row["project_id"] for row in rows}:
         usual = middle(
             float(row["won_budget"])
@@ -489,7 +496,8 @@ def beside_median(ask: Asking) -> list[Row]:
         )
         for row in rows:
             if row["project_id"] == project:
-                row["of_median_share"] = share(row["won_budget"], usual)
+                is_present = (project, row["manager"]) in present
+                row["of_median_share"] = share(row["won_budget"], usual) if is_present else None
     return rows
 
 

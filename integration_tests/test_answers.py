@@ -343,6 +343,10 @@ def test_the_workbook_and_the_digest_tell_what_the_account_holds(
         said = digest(run_sql, last_months(run_sql), Words("en"))
     choice = expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 31))
     check_answers(tables_of(tmp_path / "en.xlsx"), choice)
+    names = {cell for rows in sheets(tmp_path / "en.xlsx").values() for row in rows for cell in row if cell}
+    off = {row["name"] for row in known.all("users") if not row["is_active"]}
+    assert off & names == set()
+    assert {f"{name} · deactivated" for name in off} == {one for one in names if str(one).endswith(" · deactivated")}
     assert said.splitlines()[:12] == twelve_lines(known)
     told = {cell for row in sheets(tmp_path / "en.xlsx")["Definitions"] for cell in row}
     shown = {column for columns in workbook.SHEETS.values() for column in columns}

@@ -1357,7 +1357,7 @@ def test_a_field_is_shown_beside_the_sources_which_keep_their_costs(
 
 PEOPLE = """
   const row = (closer_id, budget) => ({ project_id: "1001", closer_id, budget, stage_kind: "won", closed: 1 });
-  const people = TABLES.people.filter((one) => one.project_id === "1001").slice(0, 3);
+  const people = TABLES.people.filter((one) => one.project_id === "1001").slice(0, 4);
   const rows = [...people.map((one, place) => row(one.user_id, 100 * (place + 1))), row(0, 9000), row(1, 8000)];
   const found = beside(rows, null, (one) => isPerson(one.project_id, one.closer_id), "project_id", "closer_id");
   return found.map((one) => [nameOf("1001", one.row.closer_id), one.of_median]);
@@ -1367,12 +1367,29 @@ PEOPLE = """
 def test_robots_and_removed_users_are_no_part_of_a_median_of_people(
     page: Report, known: dict[str, oracle.Known]
 ) -> None:
-    names = sorted(row["name"] for row in known["1001"].all("users"))[:3]
+    """Whose access is switched off is marked wherever the name stands, in the language of the page."""
+    first, off, third, fourth = sorted(known["1001"].all("users"), key=lambda row: str(row["name"]))[:4]
+    assert [row["is_active"] for row in (first, off, third, fourth)] == [True, False, True, True]
     told = [["robot", None], ["№ 1", None]]
     page.choose("1001", "last12")
-    assert page.script(PEOPLE) == [*told, [names[2], 1.5], [names[1], 1], [names[0], 0.5]]
+    assert page.script(PEOPLE) == [
+        *told, [fourth["name"], 400 / 300], [third["name"], 1], [f"{off['name']} · deactivated", None],
+        [first["name"], 100 / 300],
+    ]  # fmt: skip
+    seller = page.script(SELLER)
+    page.script("PEOPLE.get(arguments[0]).is_deactivated = true; return show()", seller)
+    names = "finish(); return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent)"
+    lists = ("#who option", ".sides select:first-child option", "#managers figure:first-of-type tbody td:first-child")
+    for language, word in (("en", "deactivated"), ("ru", "без доступа")):
+        page.press(f"[data-language={language}]")
+        marked = [f"{page.script('return PEOPLE.get(arguments[0]).name', seller)} · {word}"]
+        assert [[one for one in page.script(names, css) if " · " in one] for css in lists] == [marked] * 3
 
 
+SELLER = """
+  const sellers = chosen(state.scope, state.period, null).closed().filter(isWon);
+  return sellers.map((row) => `${row.project_id}/${row.closer_id}`).find((key) => PEOPLE.has(key));
+"""
 MEANT = "return [...document.querySelectorAll(`#${arguments[0]} th`)].map((one) => [one.textContent, one.title])"
 
 

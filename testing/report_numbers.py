@@ -47,11 +47,12 @@ KINDS = {
 
 
 def without_accounts(shown: Any, choice: Choice) -> Any:
-    """Returns what sections show, with the bare names of people who have namesakes in other accounts of the choice."""
+    """Returns what sections show, with the bare names of deactivated people and of namesakes in other accounts."""
     if isinstance(shown, dict):
         return {name: without_accounts(part, choice) for name, part in shown.items()}
     if isinstance(shown, list):
         return [without_accounts(part, choice) for part in shown]
+    shown = shown.replace(" · deactivated", "") if isinstance(shown, str) else shown
     accounts = [next(iter(known.all("account")), {}).get("name") or known.project for known in choice.known]
     for account in sorted(accounts if len(accounts) > 1 and isinstance(shown, str) else [], key=len, reverse=True):
         shown = shown.replace(f" · {account}", "")
@@ -497,7 +498,8 @@ def directory(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         today = expected_page.day_of(Choice((known,), date.min, date.min))
         accounts.append([account.get("name"), domain or None, known.currency, known.zone.key, known.synced_at, today])
         teams = known.by("groups", "group_id")
-        people += [[row["user_id"], row["name"], teams.get(row["group_id"])] for row in known.all("users")
+        people += [[row["user_id"], row["name"], teams.get(row["group_id"]), row["is_active"] is False]
+                   for row in known.all("users")
                    if choice.users is None or row["user_id"] in choice.users]  # fmt: skip
         stages += [
             [row["pipeline_id"], row["pipeline_name"], row["status_id"], row["status_name"],
@@ -506,7 +508,7 @@ def directory(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         ]  # fmt: skip
     return {
         "accounts": (("account", "domain", "currency", "time_zone", "synced_at", "today"), accounts),
-        "people": (("user_id", "manager", "team"), people),
+        "people": (("user_id", "manager", "team", "is_deactivated"), people),
         "pipelines": (("pipeline_id", "pipeline_name", "status_id", "stage", "stage_kind"), stages),
     }
 
@@ -624,8 +626,11 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     def share(value: float | None) -> str:
         return Wording(language, None).percent(value)
 
+    off = {row["name"] for row in known.all("users") if not expected_page.is_at_work(row)}
+
     def who(name: str | None) -> str:
-        return "робот" if russian and name == "robot" else name or "–"
+        word = (" · без доступа" if russian else " · deactivated") if name in off else ""
+        return "робот" if russian and name == "robot" else f"{name or '–'}{word}"
 
     def dated(day: date) -> str:
         return f"{day:%d.%m.%Y}" if russian else f"{day:%Y-%m-%d}"

@@ -59,6 +59,11 @@ def links(path: Path) -> dict[str, dict[str, str]]:
     return found
 
 
+def bare(value: Any, words: Words) -> Any:
+    """Returns a name without the word for a deactivated user, and any other value as it is."""
+    return value.removesuffix(f" · {words('user.deactivated')}") if isinstance(value, str) else value
+
+
 def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
     """Returns the rows of each table of `report --xlsx` by the names of ANSWERS, a card's row with the card's link.
 
@@ -99,7 +104,7 @@ def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
             {
                 column: kinds[value]
                 if column in ("speed", "is_repeat")
-                else typed(column, missing.get(str(value), value), reasons)
+                else typed(column, missing.get(bare(value, words), bare(value, words)), reasons)
                 for column, value in zip(columns, row, strict=True)
             }
             for row in rows

@@ -16,7 +16,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import people_named
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.metrics import METRICS, ROWS, column, join_deals, total, totals
-from amocrm_warehouse.report.page_queries import REASONS
+from amocrm_warehouse.report.page_queries import IS_DEACTIVATED, REASONS
 
 
 def of_chosen(rows: str) -> str:
@@ -431,7 +431,9 @@ ANSWERS: dict[str, str] = {
         order by 1
     """,
     "people": f"""
-        select users.project_id, users.user_id, users.name as manager, teams.name as team
+        select
+            users.project_id, users.user_id, users.name as manager, teams.name as team,
+            {IS_DEACTIVATED} as is_deactivated
         from amocrm_staging.stg_users as users {of_chosen("users")}
         left join amocrm_staging.stg_groups as teams
             on teams.project_id = users.project_id and teams.group_id = users.group_id
@@ -491,6 +493,12 @@ def people_of(run: Run, groups: Collection[str], managers: Collection[str]) -> f
     An empty list limits nothing. Raises ValueError for a group or a manager whom no account has, and if nobody is left.
     """
     return people_named(answer(run, "people", last_months(run)).dicts(), groups, managers, team="group")
+
+
+def deactivated(run: Run) -> frozenset[tuple[str, int]]:
+    """Returns (project, user id) of the users whose access is switched off."""
+    sql = f"select project_id, user_id from amocrm_staging.stg_users as users where {IS_DEACTIVATED}"
+    return frozenset((project, user) for project, user in run(sql)[1])
 
 
 def sources_of(run: Run) -> set[str]:

@@ -220,17 +220,18 @@ function daysBefore({ first, last, whole }, today) {
   return { first: then(first), last: last < today ? first - 1 : then(today), today: then(today) };
 }
 
-// A user's name; with the account if several are in view and two of them have a user of this name.
+// A user's name; with the account if several are in view and two of them have a user of this name, and with a word if the access is switched off.
 const nameOf = (project, user) => {
   if (user === null || user === undefined) return null;
   if (user === 0) return said("user.robot");
-  const name = (PEOPLE.get(`${project}/${user}`) || {}).name || `№ ${user}`;
-  return state.scope.project === null && NAMESAKES.has(name) ? `${name} · ${accountName(project)}` : name;
+  const { name = `№ ${user}`, is_deactivated } = PEOPLE.get(`${project}/${user}`) || {};
+  const shown = [name, state.scope.project === null && NAMESAKES.has(name) && accountName(project), is_deactivated && said("user.deactivated")].filter(Boolean).join(" · ");
+  BARE.set(shown, name);
+  return shown;
 };
-// A name without the account that nameOf adds.
-const withoutAccount = (name) => [...NAMESAKES].find((own) => name.startsWith(`${own} · `)) || name;
-// Users whom amoCRM still lists. Robots and removed users are no part of a median of people.
-const isPerson = (project, user) => PEOPLE.has(`${project}/${user}`);
+const BARE = new Map(); // names without what nameOf adds to them
+// Users whom amoCRM lists with access to the account. Robots, removed and deactivated users are no part of a median of people.
+const isPerson = (project, user) => (PEOPLE.get(`${project}/${user}`) || { is_deactivated: true }).is_deactivated === false;
 
 const WHOS = new Map(); // by scope
 
@@ -243,7 +244,7 @@ function whos(scope) {
 function whosOf(scope) {
   const inScope = (row) => scope.project === null || row.project_id === scope.project;
   const people = DATA.owners.filter(([project]) => scope.project === null || project === scope.project).map(([project, user]) => (
-    { id: `${project}/${user}`, project, users: [user], name: nameOf(project, user) }));
+    { id: `${project}/${user}`, project, users: [user], get name() { return nameOf(project, user); } })); // in the present language
   const teams = grouped((TABLES.people || []).filter((row) => inScope(row) && row.team), "project_id", "group_id").map((of) => (
     { id: `${of[0].project_id}/team/${of[0].group_id}`, project: of[0].project_id, users: of.map((row) => row.user_id), name: of[0].team }));
   const byName = (one, other) => one.name.localeCompare(other.name);

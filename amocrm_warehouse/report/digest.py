@@ -8,7 +8,7 @@ from typing import Any
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report import this_month
-from amocrm_warehouse.report.answers import ANSWERS, answer
+from amocrm_warehouse.report.answers import ANSWERS, answer, deactivated
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.page_data import shifted
 from amocrm_warehouse.report.page_queries import REASONS, needs
@@ -41,7 +41,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     [waiting] = answer(run, "reasons_today", choice).dicts()
     queue, [dead] = answer(run, "queue", choice).dicts(), answer(run, "dead", choice).dicts()
     reasons = answer(run, "reasons", choice).dicts()
-    best = answer(run, "managers", choice).dicts()
+    best, off = answer(run, "managers", choice).dicts(), deactivated(run)
     by_month = {row["months_ahead"]: row for row in found.forecast if not row["months_back"]}
     past = [row for row in found.forecast if row["months_back"] and row["expected"] is not None]
 
@@ -49,7 +49,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         return words.money(value, account["currency"])
 
     def name_of(row: dict[str, Any]) -> str:
-        return words("user.robot") if row["user_id"] == 0 else row["manager"] or "–"
+        return words.manager(row, off) or "–"
 
     def forecast(months: int) -> str:
         name = words.month(shifted(choice.since, months))
@@ -60,8 +60,8 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
 
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
     plan = found.plan
-    top: dict[str, Any] = next(
-        (row for row in best if row["won_budget"]), {"user_id": None, "manager": None, "won_budget": None}
+    top = next(
+        (row for row in best if row["won_budget"]), dict.fromkeys(("project_id", "user_id", "manager", "won_budget"))
     )
     card = queue[0] if queue else None
     clean = {"dead": words.number(dead["dead"]), "dead_money": money(dead["dead_budget"])}

@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report import this_month
-from amocrm_warehouse.report.answers import ANSWERS, answer
+from amocrm_warehouse.report.answers import ANSWERS, answer, deactivated
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import days_left
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
@@ -209,17 +209,20 @@ def table(run: Run, choice: Choice, name: str, words: Words) -> PlainTable:
     if name == "queue":
         rows = [row for row in rows if row["place"] <= QUEUE_SHOWN]
         rows.sort(key=lambda row: (str(row["manager"]), row["place"]))
-    columns = TABLES[name]
+    columns, off = TABLES[name], deactivated(run)
     return PlainTable(
         words(f"{name}.title"), [words(head(column)) for column in columns],
-        [[cell(row, column, accounts[row["project_id"]], words) for column in columns] for row in rows],
+        [[cell(row, column, accounts[row["project_id"]], words, off) for column in columns] for row in rows],
     )  # fmt: skip
 
 
-def cell(row: dict[str, Any], column: str, account: dict[str, Any], words: Words) -> tuple[str, str | None]:
+def cell(
+    row: dict[str, Any], column: str, account: dict[str, Any], words: Words, off: frozenset[tuple[str, int]]
+) -> tuple[str, str | None]:
+    """Returns the text of a cell, and where it leads. `off`: the deactivated users."""
     value = row[column]
-    if column == "manager" and row["user_id"] == 0:
-        return words("user.robot"), None
+    if column == "manager" and (name := words.manager(row, off)):
+        return name, None
     if value is None:
         return words(NAMELESS[column]) if column in NAMELESS else "–", None
     if column == "card":

@@ -28,6 +28,8 @@ def built_at(run: Run) -> datetime:
     return found
 
 
+IS_DEACTIVATED = "coalesce(not users.is_active, false)"
+"""SQL of whether a user's access to the account is switched off. The name says so; medians of people leave it out."""
 BY = "select distinct name from amocrm_marts.own_fields where is_by order by name"
 """Names of the field of deals that `--by` chose; accounts may name it differently."""
 FIRST_DAYS = (
@@ -99,8 +101,10 @@ QUERIES = {
         group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
         order by 1
     """,
-    "people": """
-        select users.project_id, users.user_id, users.name, users.group_id, teams.name as team
+    "people": f"""
+        select
+            users.project_id, users.user_id, users.name, users.group_id, teams.name as team,
+            {IS_DEACTIVATED} as is_deactivated
         from amocrm_staging.stg_users as users
         left join amocrm_staging.stg_groups as teams
             on teams.project_id = users.project_id and teams.group_id = users.group_id
@@ -311,8 +315,8 @@ QUERIES = {
     """,
     "work": """
         select
-            project_id, day, user_id as responsible_user_id, user_name, calls_in, calls_out, talk_seconds, messages,
-            notes, stage_moves, tasks_done
+            project_id, day, user_id as responsible_user_id, case when user_id is null then user_name end as name_alone,
+            calls_in, calls_out, talk_seconds, messages, notes, stage_moves, tasks_done
         from amocrm_marts.manager_activity
         where day >= date '{since}'
             and calls_in + calls_out + talk_seconds + messages + notes + stage_moves + tasks_done > 0

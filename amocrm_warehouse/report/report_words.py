@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from functools import cache
@@ -89,6 +90,13 @@ class Words:
         key, moment = ("as_of", account["synced_at"]) if account["synced_at"] else ("built", built_at)
         local = moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(account["time_zone"]))
         return self(key, time=f"{self.day(local.date())}, {local:%H:%M}")
+
+    def manager(self, row: dict[str, Any], deactivated: Collection[tuple[str, int]]) -> str | None:
+        """Returns the name of a row's user, with a word for the robot and for one of the `deactivated`."""
+        if row["user_id"] == 0:
+            return self("user.robot")
+        is_off = (row["project_id"], row["user_id"]) in deactivated
+        return f"{row['manager']} · {self('user.deactivated')}" if is_off else row["manager"]
 
     def month(self, value: date) -> str:
         return f"{MONTH_NAMES[self.language][value.month - 1]} {value.year}"

@@ -691,8 +691,8 @@ function goods(view) {
 
 function work(view) {
   const counts = ["calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"];
-  const rows = grouped(view.work(), "project_id", "responsible_user_id", "user_name").map((of) => (
-    { name: of[0].user_name, ...Object.fromEntries(counts.map((column) => [column, sum(of, column)])) }))
+  const rows = grouped(view.work(), "project_id", "responsible_user_id", "name_alone").map((of) => (
+    { name: nameOf(of[0].project_id, of[0].responsible_user_id) || of[0].name_alone, ...Object.fromEntries(counts.map((column) => [column, sum(of, column)])) }))
     .sort(falling("calls_out", "stage_moves", "tasks_done"));
   return rows.length ? [{
     rows, total: counts,

@@ -253,7 +253,7 @@ function table(block, tell, caption, place) {
     const inside = isLink ? made("a", text, { href: row.href, target: "_blank", rel: "noopener noreferrer" })
       : opens ? opener(text, () => [caption, rowName(row, block, tell), headOf(block, name)].join(" · "), `${place}/${at}/${name}`, opens) : null;
     const element = made("td", inside ? null : text, { className: ofKind(kind) }, inside);
-    if (!empty) element.dataset.value = kind === "text" ? withoutAccount(String(value)) : value;
+    if (!empty) element.dataset.value = kind === "text" ? BARE.get(value) || value : value;
     const column = block.columns.findIndex((one) => one[0] === name);
     if (block.cards) element.dataset.head = heads[column].textContent; // on a phone, where each row is a card
     if (block.cards && groups[column]) element.dataset.group = groups[column];

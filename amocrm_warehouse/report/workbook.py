@@ -95,6 +95,7 @@ def write(path: Path, run: Run, choice: Choice, words: Words, unbuilt: Collectio
 
 def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) -> bytes:
     accounts = {row["project_id"]: row for row in answer(run, "accounts", choice).dicts()}
+    off = deactivated(run)
     file = BytesIO()
     book = xlsxwriter.Workbook(file, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
     front = book.add_worksheet(words("xlsx.definitions"))
@@ -111,7 +112,7 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
         if needs(ANSWERS[name]) & set(unbuilt):
             lines += [[], [words(f"{name}.title"), words("none.unbuilt")]]
             continue
-        table = Sheet(name, answer(run, name, choice), accounts, words)
+        table = Sheet(name, answer(run, name, choice), accounts, words, off)
         table.write(book)
         lines += [[], [words(f"{name}.title"), words(f"{name}.lead")]]
         lines += [
@@ -142,8 +143,11 @@ def set_up_print(page: Any) -> None:
 class Sheet:
     """One table of Excel, under the names of the page, with a filter at each column and the sums of each currency."""
 
-    def __init__(self, name: str, table: AnswerTable, accounts: dict[str, dict[str, Any]], words: Words) -> None:
-        self.name, self.accounts, self.words = name, accounts, words
+    def __init__(
+        self, name: str, table: AnswerTable, accounts: dict[str, dict[str, Any]], words: Words,
+        deactivated: frozenset[tuple[str, int]],
+    ) -> None:  # fmt: skip
+        self.name, self.accounts, self.words, self.deactivated = name, accounts, words, deactivated
         self.rows = table.dicts()[:SHEET_ROWS]
         purses = set(map(self.purse, accounts.values()))
         self.by_currency = len(purses) > 1 and "currency" in table.columns
@@ -206,6 +210,8 @@ class Sheet:
 
     def put(self, page: Any, at: int, position: int, column: str, row: dict[str, Any]) -> None:
         domain, value = self.accounts[row["project_id"]]["domain"], row[column]
+        if column == "manager":
+            value = self.words.manager(row, self.deactivated)
         url = link(domain, row.get("entity_type", "deal"), row.get("entity_id") or row.get("deal_id"))
         if column == "why":
             value = ", ".join(self.words(f"today.{reason}") for reason in value.split(" "))
@@ -215,8 +221,6 @@ class Sheet:
             value = self.words(f"repeat.{json.dumps(value)}")
         elif column == "currency":
             value = self.purse(row)
-        elif column == "manager" and row["user_id"] == 0:
-            value = self.words("user.robot")
         elif value is None and column in NAMELESS:
             value = self.words(NAMELESS[column])
         elif column == "pipeline_name" and self.name == "forecast" and row["pipeline_id"] is None:

@@ -720,12 +720,17 @@ def beside(now: list[tuple[Any, Row]], then: list[tuple[Any, Row]] | None, left_
     return rows
 
 
+def is_at_work(user: Row) -> bool:
+    """Returns whether a user has access to the account; one of whom amoCRM does not tell has."""
+    return user["is_active"] is not False
+
+
 def managers_beside(choice: Choice, then: Choice | None) -> Table:
     def closed(one: Choice) -> list[tuple[Any, Row]]:
         return [((known.project, known.user(deal["closer_id"])), deal) for known, deal in one.closed()]
 
     found = closed(choice) + (closed(then) if then else [])
-    people = {(known.project, row["name"]) for known in choice.known for row in known.all("users")}
+    people = {(known.project, row["name"]) for known in choice.known for row in known.all("users") if is_at_work(row)}
     rows = beside(closed(choice), closed(then) if then else None, {name for name, _ in found} - people)
     return [[row[0][1], *row[1:]] for row in rows]
 
