@@ -126,7 +126,8 @@ TOOLS: dict[str, Tool] = {
         notes=("The columns …_before are of compared_with; …_change is now minus before; a change from nothing has no "
                "share.",
                "causes: of_number_of_sales + of_average_sale = won_budget_change.",
-               "of_median: a manager's sales against the median of the account's present users among them."),
+               "of_median: a manager's sales against the median of the account's present users among them; null for "
+               "robots, removed and deactivated users."),
         reads=(*CLOSER, "groups", "loss_reasons", *shapes.TOUCHES),
     ),
     "plan": Tool(
@@ -173,7 +174,9 @@ TOOLS: dict[str, Tool] = {
         notes=("left_won are deals that were won then, with their budgets of that moment, also if they were opened "
                "again later: it may differ from the sales.",
                "priced are budgets given to open deals that had none; deals often come without one.",
-               "moved_in and moved_out are deals that went from one pipeline or manager to another.",
+               "moved_in and moved_out are deals that went from one pipeline or manager to another. In sums by "
+               "pipeline take from_other_pipelines and to_other_pipelines instead, in sums by manager "
+               "from_other_managers and to_other_managers: the equation holds with them, too.",
                "A pipeline or manager without any open deal in these months is left out; null: changes of budgets were "
                "not read."),
         rows=100,
@@ -268,8 +271,8 @@ TOOLS: dict[str, Tool] = {
         COMING, rows=30,
         notes=("speed is the working time from a deal's creation to a person's first call or message, beside what is "
                "won of these deals now. It is no proof of a cause: who wants to buy may also be touched earlier.",
-               f"worst compares present users with at least {ENOUGH} cases; robots and removed users are left "
-                "out. No single measure says who is worst of all: name the measure.",
+               f"worst compares present users with at least {ENOUGH} cases; robots, removed and deactivated users "
+               "are left out. No single measure says who is worst of all: name the measure.",
                "waiting_now is as of now, whatever the days."),
         reads=("messages", "calls", "users"),
     ),

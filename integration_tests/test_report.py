@@ -1364,7 +1364,7 @@ PEOPLE = """
 """
 
 
-def test_robots_and_removed_users_are_no_part_of_a_median_of_people(
+def test_robots_removed_and_deactivated_users_are_no_part_of_a_median_of_people(
     page: Report, known: dict[str, oracle.Known]
 ) -> None:
     """Whose access is switched off is marked wherever the name stands, in the language of the page."""

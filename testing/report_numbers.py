@@ -19,7 +19,7 @@ from .expected.marts.deals import deals, kind
 from .expected.marts.known import PARTS, amount
 from .expected.marts.page import REASONS, Choice
 from .expected.marts.sentences import LANGUAGES, Wording, sentences
-from .expected.marts.totals import ended
+from .expected.marts.totals import CROSSED, ended
 from .models import Row
 from .report_page import Report
 
@@ -149,12 +149,12 @@ def check_new_sections(shown: Mapping[str, Any], choice: Choice, by_day: bool) -
         [[key and key[1], one, one - missed, missed, missed / one, back, soon]
          for key, (one, missed, back, soon) in calls.items()],
     )  # fmt: skip
-    known = [row for row in expected_page.moved(choice) if row[-1] is not None]
-    sums = [sum(row[4 + place] for row in known) for place in range(len(expected_page.MOVES))]
     for title, column in (("By pipeline", 1), ("By manager", 3)):
+        by = expected_page.moved_by(choice, column)
+        sums = [sum(row[2 + place] for row in by) for place in range(len(expected_page.MOVES))]
         wanted = [
             [name, start, *(value for value, total in zip(moves, sums, strict=True) if total), end]
-            for name, start, *moves, end in expected_page.moved_by(choice, column)
+            for name, start, *moves, end in by
         ]
         found = tables["moved"].get(title, [])
         assert same(found, [row for row in wanted if any(row[1:])])
@@ -400,7 +400,8 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             expected_page.incoming_calls(choice),
         ),
         "moved": (
-            ("pipeline_id", "pipeline_name", "user_id", "manager", *expected_page.MOVES, "at_start", "at_end"),
+            ("pipeline_id", "pipeline_name", "user_id", "manager", *expected_page.MOVES, *CROSSED, "at_start",
+             "at_end"),
             expected_page.moved(choice),
         ),
         "goods": (("good", "is_purchase", "sales", "quantity", "amount_now"), expected_page.goods(choice)),

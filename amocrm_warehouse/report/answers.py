@@ -131,6 +131,8 @@ MOVES = (
     "left_deleted",
 )
 """How open money comes, changes and goes."""
+CROSSED = ("from_other_pipelines", "to_other_pipelines", "from_other_managers", "to_other_managers")
+"""The parts of `moved_in` and `moved_out` that are of another pipeline, and those of another user."""
 
 
 def moved() -> str:
@@ -147,7 +149,7 @@ def moved() -> str:
             moves.project_id, chosen.currency, moves.pipeline_id,
             coalesce(moves.pipeline_name, '#' || cast(moves.pipeline_id as varchar)) as pipeline_name,
             moves.responsible_user_id as user_id, moves.responsible_name as manager,
-            {", ".join(f"sum(moves.{name}) as {name}" for name in MOVES)}, {ends}
+            {", ".join(f"sum(moves.{name}) as {name}" for name in (*MOVES, *CROSSED))}, {ends}
         from amocrm_marts.open_money as moves {of_chosen("moves")}
         inner join amocrm_staging.int_accounts as accounts on accounts.project_id = moves.project_id
         where moves.month >= {first} and moves.month <= {last} and {in_choice("moves")}

@@ -274,7 +274,8 @@ QUERIES = {
     "moved": """
         select
             project_id, month, pipeline_id, responsible_user_id, at_start, came_new, came_back, priced, grew, moved_in,
-            shrank, moved_out, left_won, left_lost, left_deleted, at_end
+            shrank, moved_out, left_won, left_lost, left_deleted, at_end, from_other_pipelines, to_other_pipelines,
+            from_other_managers, to_other_managers
         from amocrm_marts.open_money
         where month >= date '{since}'
         order by project_id, month, pipeline_id, responsible_user_id

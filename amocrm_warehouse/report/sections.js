@@ -635,30 +635,35 @@ function incoming(view) {
 
 const GAINS = ["came_new", "came_back", "priced", "grew", "moved_in"];
 const LOSSES = ["shrank", "moved_out", "left_won", "left_lost", "left_deleted"];
+const CROSSED = ["from_other_pipelines", "to_other_pipelines", "from_other_managers", "to_other_managers"]; // parts of moved_in and moved_out
 
-// Open money at both ends of the months that the period touches, and how it came, changed and went.
+// Open money at both ends of the months that the period touches, and how it came, changed and went. Between the rows of a table only
+// what left one for the other has moved; in a choice of people, what comes to a pipeline may come from others, and of a pipeline likewise.
 function moved(view) {
   const found = view.moved().filter((row) => row.at_end !== null); // null: the changes of budgets were not read
   const [first, last] = [firstOf(monthOf(view.period.first)), firstOf(monthOf(view.last))];
   const counted = (of) => ({
     at_start: sum(of.filter((row) => row.month === first), "at_start"), at_end: sum(of.filter((row) => row.month === last), "at_end"),
-    ...Object.fromEntries([...GAINS, ...LOSSES].map((name) => [name, sum(of, name)])),
+    ...Object.fromEntries([...GAINS, ...LOSSES, ...CROSSED].map((name) => [name, sum(of, name)])),
   });
   const all = counted(found);
-  const shown = ["at_start", ...[...GAINS, ...LOSSES].filter((name) => all[name]), "at_end"];
   const unknown = TABLES.accounts.filter(({ project_id: project }) => (view.scope.project === null || project === view.scope.project) && !found.some((row) => row.project_id === project));
   const ends = { first: ["month", monthOf(first)], last: ["month", monthOf(last)] };
   const wider = view.period.whole ? [] : [[first === last ? "moved.month" : "moved.months", ends]];
-  const block = (title, head, rows) => ({
-    title, cards: true, insights: wider, rows: rows.filter((row) => shown.some((name) => row[name])).sort(falling("at_end", "at_start")), total: shown,
-    columns: [head, ...shown.map((name) => [name, "money"])],
-  });
+  const block = (title, head, isPart, crossed, rows) => {
+    const names = [...GAINS, ...LOSSES].map((name) => (isPart ? name : { moved_in: crossed[0], moved_out: crossed[1] }[name] || name));
+    const shown = ["at_start", ...names.filter((name) => all[name]), "at_end"];
+    return {
+      title, cards: true, insights: wider, rows: rows.filter((row) => shown.some((name) => row[name])).sort(falling("at_end", "at_start")), total: shown,
+      columns: [head, ...shown.map((name) => [name, "money"])],
+    };
+  };
   return found.length ? [
     {
-      ...block("moved.pipelines", ["pipeline_name", "text", null, "filter.scope"], grouped(found, "project_id", "pipeline_id").map((of) => ({ pipeline_name: pipelineName(of[0]), ...counted(of) }))),
+      ...block("moved.pipelines", ["pipeline_name", "text", null, "filter.scope"], view.who || DATA.only, CROSSED.slice(0, 2), grouped(found, "project_id", "pipeline_id").map((of) => ({ pipeline_name: pipelineName(of[0]), ...counted(of) }))),
       notes: [...(unknown.length ? [["moved.unknown", { names: ["text", unknown.map((row) => accountName(row.project_id)).join(", ")] }]] : [])],
     },
-    block("moved.managers", ["name", "text", "owner_then"], grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), missing: "moved.nobody", ...counted(of) }))),
+    block("moved.managers", ["name", "text", "owner_then"], view.scope.pipeline !== null, CROSSED.slice(2), grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), missing: "moved.nobody", ...counted(of) }))),
   ] : [];
 }
 

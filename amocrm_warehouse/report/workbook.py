@@ -13,7 +13,7 @@ import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.answers import ANSWERS, MOVES, AnswerTable, answer
+from amocrm_warehouse.report.answers import ANSWERS, CROSSED, MOVES, AnswerTable, answer, deactivated
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
@@ -40,7 +40,7 @@ SHEETS: dict[str, list[str]] = {
     "reasons_by_month": ["month", "reason", "deals", "lost_budget"],
     "speed": ["speed", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
     "calls": ["manager", "incoming_calls", "missed_calls", "called_back", "back_within_hour"],
-    "moved": ["pipeline_name", "manager", "at_start", *MOVES, "at_end"],
+    "moved": ["pipeline_name", "manager", "at_start", *MOVES, "at_end", *CROSSED],
     "repeat": ["is_repeat", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
     "goods": ["good", "is_purchase", "sales", "quantity", "amount_now"],
     "sources": ["source", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
@@ -60,7 +60,7 @@ TOTALS = {
     "speed": {"deals", "won_of_created", "won_of_created_budget"}, "goods": {"amount_now"},
     "repeat": {"deals", "won_of_created", "won_of_created_budget"},
     "calls": {"incoming_calls", "missed_calls", "called_back", "back_within_hour"},
-    "moved": {"at_start", *MOVES, "at_end"},
+    "moved": {"at_start", *MOVES, "at_end", *CROSSED},
     "work": {"calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"},
 }  # fmt: skip
 SHARES = {"plan_share"} | metrics_in("percent")

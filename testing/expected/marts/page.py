@@ -16,7 +16,7 @@ from .conversations import conversations
 from .deals import LOST, WON, began, deal_stage_history, deals
 from .known import Known, amount, at, grouped
 from .people import calls, manager_activity, tasks_open, touches
-from .totals import ended, goods_sold, half_left, lost_from, open_money, stale_deals, stays_of
+from .totals import CROSSED, ended, goods_sold, half_left, lost_from, open_money, stale_deals, stays_of
 
 Table = list[list[Any]]
 COUNTS = ("calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done")
@@ -627,7 +627,7 @@ def moved(choice: Choice) -> Table:
                 name: sum((amount(row[f"at_{name}"]) for row in of if row["month"] == f"{day:%Y-%m}-01"), Decimal(0))
                 for name, day in (("start", choice.first), ("end", last))
             }
-            sums = [sum((amount(row[name]) for row in of), Decimal(0)) for name in MOVES]
+            sums = [sum((amount(row[name]) for row in of), Decimal(0)) for name in (*MOVES, *CROSSED)]
             name = pipeline_names(known).get(pipeline) or f"#{pipeline}"
             amounts = [*sums, at["start"], at["end"]]
             rows.append([pipeline, name, user, known.user(user), *(amounts if is_known else [None] * len(amounts))])
@@ -635,13 +635,22 @@ def moved(choice: Choice) -> Table:
 
 
 def moved_by(choice: Choice, column: int) -> Table:
-    """Returns the same of each pipeline or user with both ends, in the order of the page, without what is zero."""
-    sums: dict[Any, list[Decimal]] = {}
+    """Returns the same of each pipeline (column 1) or user (3), both ends and the moves between, in the page's order.
+
+    Between two rows of a table only what left one of them for the other has moved. In a choice of users, what comes to
+    a pipeline may come from a user outside the choice, and of a pipeline likewise.
+    """
+    names = {name: name for name in MOVES}
+    if (choice.users if column == 1 else choice.pipeline) is None:
+        kind = "pipelines" if column == 1 else "managers"
+        names |= {"moved_in": f"from_other_{kind}", "moved_out": f"to_other_{kind}"}
+    sums: dict[Any, dict[str, Decimal]] = {}
     for row in moved(choice):
         if row[-1] is not None:
-            own = sums.setdefault(row[column], [Decimal(0)] * (len(MOVES) + 2))
-            sums[row[column]] = [one + other for one, other in zip(own, row[4:], strict=True)]
-    return [[key, of[-2], *of[:-2], of[-1]] for key, of in sums.items()]
+            own = sums.setdefault(row[column], {})
+            for name, value in zip((*MOVES, *CROSSED, "at_start", "at_end"), row[4:], strict=True):
+                own[name] = own.get(name, Decimal(0)) + value
+    return [[key, of["at_start"], *(of[names[name]] for name in MOVES), of["at_end"]] for key, of in sums.items()]
 
 
 def goods(choice: Choice) -> Table:

@@ -256,6 +256,8 @@ MONEY_OF = {
     "new": "came_new", "back": "came_back", "in": "moved_in", "out": "moved_out", "won": "left_won",
     "lost": "left_lost", "deleted": "left_deleted",
 }  # fmt: skip
+CROSSED = ("from_other_pipelines", "to_other_pipelines", "from_other_managers", "to_other_managers")
+"""The parts of "moved_in" and "moved_out" that are of another pipeline, and those of another user."""
 
 
 @memoized
@@ -288,6 +290,10 @@ def open_money(known: Known) -> list[Row]:
                 if is_open_now and here != there:
                     flow(moment, there, "out", of_before)
                     flow(moment, here, "in", of_before)
+                    for place, name in enumerate(("pipelines", "managers")):
+                        if here[place] != there[place]:
+                            flow(moment, there, f"to_other_{name}", of_before)
+                            flow(moment, here, f"from_other_{name}", of_before)
                 if money != of_before:
                     name = "shrank" if money < of_before else "grew" if of_before else "priced"
                     flow(moment, here if is_open_now else there, name, abs(money - of_before))
@@ -320,7 +326,9 @@ def open_money(known: Known) -> list[Row]:
             assert ends["at_start"] + gained - lost == ends["at_end"], (known.project, month_of, pipeline, user)
             if ends["deals_at_start"] or ends["deals_at_end"] or counts:
                 amounts = {"at_start": ends["at_start"], "at_end": ends["at_end"]}
-                amounts |= {name: Decimal(counts[name]) for name in (*MONEY_OF.values(), "priced", "grew", "shrank")}
+                amounts |= {
+                    name: Decimal(counts[name]) for name in (*MONEY_OF.values(), *CROSSED, "priced", "grew", "shrank")
+                }
                 is_known = known.has_history("deal_sale_changes")
                 rows.append({
                     "month": f"{month_of:%Y-%m}-01", "pipeline_id": pipeline, "pipeline_name": named.get(pipeline),

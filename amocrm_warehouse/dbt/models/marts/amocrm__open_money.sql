@@ -2,6 +2,12 @@
 -- leaves the pipeline and the user that it was with before, with its budget of that moment; a change of its budget at the same
 -- moment is counted before.
 {% set gains, losses = ["came_new", "came_back", "priced", "grew", "moved_in"], ["shrank", "moved_out", "left_won", "left_lost", "left_deleted"] %}
+{% set other_pipeline, other_user = "pipeline_before is distinct from pipeline_id", "user_before is distinct from responsible_user_id" %}
+{% set moves = [
+    ("moved_in", "moved_out", other_pipeline ~ " or " ~ other_user), ("from_other_pipelines", "to_other_pipelines", other_pipeline),
+    ("from_other_managers", "to_other_managers", other_user),
+] %}
+{% set parts = ["from_other_pipelines", "to_other_pipelines", "from_other_managers", "to_other_managers"] %}
 {% set counted = {"new": "came_new", "back": "came_back", "in": "moved_in", "out": "moved_out", "won": "left_won", "lost": "left_lost", "deleted": "left_deleted"} %}
 with spans as (
     select
@@ -53,14 +59,15 @@ changes as (
     union all
 
     -- goes over to another pipeline or user
-    {% for change, pipeline, user in [("moved_out", "pipeline_before", "user_before"), ("moved_in", "pipeline_id", "responsible_user_id")] %}
+    {% for into, out_of, condition in moves %}
+    {% for change, pipeline, user in [(out_of, "pipeline_before", "user_before"), (into, "pipeline_id", "responsible_user_id")] %}
     select
         project_id, cast(date_trunc('month', from_at_local) as date), {{ pipeline }}, {{ user }}, '{{ change }}', budget_before
     from steps
-    where was_open and is_open
-        and (pipeline_before is distinct from pipeline_id or user_before is distinct from responsible_user_id)
+    where was_open and is_open and ({{ condition }})
 
     union all
+    {% endfor %}
     {% endfor %}
 
     -- has another budget; of a deal that goes at that moment, where it was before
@@ -75,7 +82,7 @@ changes as (
 monthly as (
     select
         project_id, month, pipeline_id, responsible_user_id
-        {%- for change in gains + losses %},
+        {%- for change in gains + losses + parts %},
         coalesce(sum(amount) filter (where change = '{{ change }}'), 0) as {{ change }}
         {%- endfor %}
         {%- for name, change in counted.items() %},
@@ -101,7 +108,7 @@ months as (
 running as (
     select
         months.*
-        {%- for change in gains + losses %},
+        {%- for change in gains + losses + parts %},
         coalesce(monthly.{{ change }}, 0) as {{ change }}
         {%- endfor %}
         {%- for name in counted %},
@@ -150,7 +157,7 @@ select
     {%- for name in ["at_start", "new", "back", "in", "out", "won", "lost", "deleted", "at_end"] %},
     cast(moves.deals_{{ name }} as bigint) as deals_{{ name }}
     {%- endfor %}
-    {%- for name in ["at_start"] + gains + losses + ["at_end"] %},
+    {%- for name in ["at_start"] + gains + losses + parts + ["at_end"] %},
     cast(case when accounts.budgets_known then moves.{{ name }} end as numeric(38, 2)) as {{ name }}
     {%- endfor %},
     accounts.currency
