@@ -15,7 +15,7 @@ from amocrm_warehouse.mcp_arguments import ALL_DAYS, Chosen, Refused, chosen, re
 from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
-from amocrm_warehouse.report.answers import days_of_build, deactivated, select
+from amocrm_warehouse.report.answers import CASES, days_of_build, deactivated, select
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
@@ -48,6 +48,8 @@ MEANS = {
     "cost_of_deal": "Costs divided by created.",
     "cost_of_won": "Costs divided by won_of_created.",
     "romi": "won_of_created_budget less the costs, divided by the costs.",
+    "cases": "How many deals the figure is of.",
+    **{f"{name}_of": f"How many deals {name} is of." for name in CASES if METRICS[name].is_average},
     "days": "Days for which the card has waited for this reason.",
     "usual_days": "Days within which three quarters of the stays of won deals in this stage ended.",
     "sold_month_before": "Sales of the month before that month: what “the same as last month” would have forecast.",

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from amocrm_warehouse.mcp_shapes import Asking, Row, middle, share
+from amocrm_warehouse.report.like_with_like import FEW
 
-ENOUGH = 5
-"""Fewer cases than so many say nothing about a manager."""
 PARTS = {
     "incoming_chats": ("talks", "answered", "not_answered"),
     "incoming_calls": ("calls_in", "missed_calls", "missed_and_left"),
@@ -42,10 +41,10 @@ def incoming(ask: Asking) -> list[Row]:
 
 
 MEASURES = {
-    "first_response": ("answered", ENOUGH, "median minutes until a person first answered a chat"),
-    "not_answered_share": ("talks", ENOUGH, "chats of the days that no person has answered"),
-    "missed_share": ("calls_in", ENOUGH, "incoming calls of the days that lasted 0 seconds"),
-    "first_touch": ("touched", ENOUGH, "median minutes from a deal's creation to a person's first call or message"),
+    "first_response": ("answered", FEW, "median minutes until a person first answered a chat"),
+    "not_answered_share": ("talks", FEW, "chats of the days that no person has answered"),
+    "missed_share": ("calls_in", FEW, "incoming calls of the days that lasted 0 seconds"),
+    "first_touch": ("touched", FEW, "median minutes from a deal's creation to a person's first call or message"),
     "waiting_now": ("waiting_now", 0, "clients who wait for a person's answer in a chat now"),
 }
 """The measure of incoming: the number of cases, the least number that counts, and the name of the measure."""

@@ -17,9 +17,9 @@ from amocrm_warehouse.mcp_arguments import Refused
 from amocrm_warehouse.mcp_queries import AGES, QUERIES
 from amocrm_warehouse.models_command import PACKAGE
 from amocrm_warehouse.plans_and_costs import named_as_in_deals
-from amocrm_warehouse.report.answers import ACTIVITY, ANSWERS, FIGURES, MOVES, select, sources_of
+from amocrm_warehouse.report.answers import ACTIVITY, ANSWERS, CASES, FIGURES, MOVES, select, sources_of
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.like_with_like import days_left, needed_a_day, rounded
+from amocrm_warehouse.report.like_with_like import FEW, days_left, is_comparable, needed_a_day, rounded
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_queries import REASONS, needs
 from amocrm_warehouse.report.report_words import Words
@@ -36,7 +36,15 @@ DEFINED_BY: dict[tuple[str, ...], tuple[str, ...]] = {
     ("notes",): ("notes",),
     ("tasks",): ("tasks_done",),
     ("deal_statuses",): ("stage_moves",),
-    TOUCHES: ("first_touch", "touched", "untouched_and_open", "missed_and_left", "called_back", "back_within_hour"),
+    TOUCHES: (
+        "first_touch",
+        "first_touch_of",
+        "touched",
+        "untouched_and_open",
+        "missed_and_left",
+        "called_back",
+        "back_within_hour",
+    ),
     ACTIVITY: ("stale", "dead", "dead_budget"),
 }
 """Columns that are unknown where one of these tables was not read."""
@@ -260,6 +268,7 @@ def reasons(ask: Asking) -> list[Row]:
 def both(ask: Asking, name: str, column: str, *shown: str) -> list[Row]:
     """Returns the rows of both periods side by side, the greatest changes of the first column first."""
     assert ask.before
+    cases = "won" if "won" in shown else shown[0]
     found: dict[Any, Row] = {}
     for suffix, choice in (("", ask.choice), ("_before", ask.before)):
         for row in ask.rows(name, choice):
@@ -274,7 +283,8 @@ def both(ask: Asking, name: str, column: str, *shown: str) -> list[Row]:
             own |= {f"{one}{suffix}": row[one] for one in shown}
     for row in found.values():
         row[f"{shown[0]}_change"] = row[shown[0]] - row[f"{shown[0]}_before"]
-        row[f"{shown[0]}_change_share"] = change_share(row[shown[0]], row[f"{shown[0]}_before"])
+        is_told = is_comparable(row[cases], row[f"{cases}_before"], is_average=False)
+        row[f"{shown[0]}_change_share"] = change_share(row[shown[0]], row[f"{shown[0]}_before"]) if is_told else None
     by = f"{shown[0]}_change"
     return sorted(found.values(), key=lambda row: (str(row.get("currency")), -abs(row[by]), str(row[column])))
 
@@ -296,13 +306,15 @@ def figures(ask: Asking) -> list[Row]:
         then = before.get(row["currency"], {})
         for name in (name for name in FIGURES if METRICS[name].day or METRICS[name].share):
             now, was = row[name], then.get(name)
-            shown: Row = {"currency": row["currency"], "figure": name}
+            cases, cases_before = row[CASES[name]], then.get(CASES[name])
+            is_told = is_comparable(cases, cases_before, is_average=METRICS[name].is_average)
+            shown: Row = {"currency": row["currency"], "figure": name, "cases": cases, "cases_before": cases_before}
             if METRICS[name].unit == "percent":
-                points = None if now is None or was is None else 100 * (now - was)
+                points = None if now is None or was is None or not is_told else 100 * (now - was)
                 shown |= {"now_share": now, "before_share": was, "change_points": points}
             else:
                 shown |= {"now": value_of(name, now), "before": value_of(name, was)}
-                shown["change_share"] = change_share(now, was)
+                shown["change_share"] = change_share(now, was) if is_told else None
             found.append(shown)
     return found
 
@@ -489,15 +501,12 @@ def beside_median(ask: Asking) -> list[Row]:
     rows = both(ask, "by_manager", "manager", "won_budget", "won", "lost")
     present = {(row["project_id"], row["manager"]) for row in ask.rows("people") if not row["is_deactivated"]}
     for project in {row["project_id"] for row in rows}:
-        usual = middle(
-            float(row["won_budget"])
-            for row in rows
-            if row["project_id"] == project and (project, row["manager"]) in present
-        )
-        for row in rows:
-            if row["project_id"] == project:
-                is_present = (project, row["manager"]) in present
-                row["of_median_share"] = share(row["won_budget"], usual) if is_present else None
+        own = [row for row in rows if row["project_id"] == project]
+        people = [row for row in own if (project, row["manager"]) in present]
+        usual = middle(float(row["won_budget"]) for row in people)
+        is_told = (middle(row["won"] for row in people) or 0) >= FEW
+        for row in own:
+            row["of_median_share"] = share(row["won_budget"], usual) if row in people and is_told else None
     return rows
 
 

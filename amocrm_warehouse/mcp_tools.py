@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amocrm_warehouse import mcp_shapes as shapes
-from amocrm_warehouse.mcp_incoming import ENOUGH, incoming, worst
+from amocrm_warehouse.mcp_incoming import incoming, worst
 from amocrm_warehouse.mcp_shapes import Asking, Row, compared, with_links
 from amocrm_warehouse.plans_and_costs import notes_on_costs, read_costs
 from amocrm_warehouse.report.answers import ACTIVITY, sources_of
+from amocrm_warehouse.report.like_with_like import FEW
 
 Part = str | Callable[[Asking], list[Row]]
 
@@ -124,10 +125,11 @@ TOOLS: dict[str, Tool] = {
         "won, lost, money, reasons: the day of closing; created: the day of creation",
         is_compared=True, rows=10,
         notes=("The columns …_before are of compared_with; …_change is now minus before; a change from nothing has no "
-               "share.",
+               f"share, nor has one from fewer than {FEW} deals: name the numbers instead. A share, a median or an "
+               f"average of fewer than {FEW} deals (cases) has no change.",
                "causes: of_number_of_sales + of_average_sale = won_budget_change.",
                "of_median: a manager's sales against the median of the account's present users among them; null for "
-               "robots, removed and deactivated users."),
+               f"robots, removed and deactivated users, and if half of the users sold fewer than {FEW} deals."),
         reads=(*CLOSER, "groups", "loss_reasons", *shapes.TOUCHES),
     ),
     "plan": Tool(
@@ -265,13 +267,13 @@ TOOLS: dict[str, Tool] = {
         "How people handle incoming chats, calls and new deals, by manager: first answer, unanswered chats, missed "
         "calls and calls back within an hour, clients who wait now, first touch of new deals and what is won by its "
         "speed, new deals by weekday and hour. worst names who is worst by each measure among people "
-        f"with at least {ENOUGH} cases, beside the median of people.",
+        f"with at least {FEW} cases, beside the median of people.",
         {"worst": worst, "managers": incoming, "calls": "calls", "speed": shapes.speed,
          "new_deals": shapes.by_hour("created_by_hour", "deals")}, ("pipeline", *OF_PEOPLE),
         COMING, rows=30,
         notes=("speed is the working time from a deal's creation to a person's first call or message, beside what is "
                "won of these deals now. It is no proof of a cause: who wants to buy may also be touched earlier.",
-               f"worst compares present users with at least {ENOUGH} cases; robots, removed and deactivated users "
+               f"worst compares present users with at least {FEW} cases; robots, removed and deactivated users "
                "are left out. No single measure says who is worst of all: name the measure.",
                "waiting_now is as of now, whatever the days."),
         reads=("messages", "calls", "users"),

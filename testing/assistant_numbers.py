@@ -273,6 +273,15 @@ def check_comparison(answer: Row, choice: Choice) -> None:
     assert [rows["rate"]["now_percent"], rows["rate"]["before_percent"]] == [
         percent(now["rate"]), percent(before["rate"])
     ]  # fmt: skip
+    cases, cases_before = expected_page.cases(choice), expected_page.cases(then)
+    for name, row in rows.items():
+        assert (row["cases"], row["cases_before"]) == (cases[name], cases_before[name]), name
+        told = expected_page.is_comparable(name, cases[name], cases_before[name])
+        assert told or (row.get("change_percent"), row.get("change_points")) == (None, None), name
+        assert not told or not row.get("before") or row["change_percent"] is not None, name
+    for row in answer["managers"]:
+        told = row["won_before"] >= expected_page.FEW and row["won_budget_before"]
+        assert (row["won_budget_change_percent"] is not None) == bool(told)
     for row in answer["causes"]:
         assert row["of_number_of_sales"] + row["of_average_sale"] == pytest.approx(row["won_budget_change"])
     both = [sum(row[one] for row in answer["managers"]) for one in ("won_budget", "won_budget_before")]

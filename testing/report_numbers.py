@@ -357,6 +357,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         if won or lost
     ]
     figures = expected_page.figures(choice) | {
+        **{f"{name}_of": expected_page.cases(choice)[name] for name in expected_page.AVERAGES},
         "lost": len(expected_page.of_kind(choice.closed(), "lost")), "plan": plan_of(choice),
         "plan_won_budget": sold_of_plan(choice), "first_touch": expected_page.first_touch(choice),
         "open_budget": expected_page.money(deal for _, deal in choice.open()),
@@ -556,8 +557,10 @@ LINES = {
         "{month}: выиграно {won} на {money}, месяцем раньше {before}",
     ),
     "created": (
-        "Created this month: {count}, first touch after {touch} min (median); won of closed: {rate}",
-        "Создано в этом месяце: {count}, первое касание через {touch} мин. (медиана); выиграно из закрытых: {rate}",
+        "Created this month: {count}, first touch after {touch} min (median; deals: {touched}); won of closed: {rate} "
+        "(closed: {closed})",
+        "Создано в этом месяце: {count}, первое касание через {touch} мин. (медиана; сделок: {touched}); выиграно из "
+        "закрытых: {rate} (закрыто: {closed})",
     ),
     "best": ("Most this month: {who}, {money}", "Больше всех в этом месяце: {who}, {money}"),
     "lost": (
@@ -658,7 +661,7 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     [[dead, of_dead]] = tables["dead"][1]
     clean = {"dead": "–", "money": "–"} if dead is None else {"dead": number(dead), "money": money(of_dead)}
     counts = dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))
-    touch = expected_page.first_touch(this)
+    touch, cases = expected_page.first_touch(this), expected_page.cases(this)
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     return [
         line("head", account=account.get("name") or known.project, month=named(this.first)),
@@ -675,7 +678,7 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
              before=money(then["won_budget"])),
         line("created", count=sold["created"], touch="–" if touch is None else number(touch),
-             rate=share(sold["rate"])),
+             touched=cases["first_touch"], rate=share(sold["rate"]), closed=cases["rate"]),
         line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
         line("waiting", **{reason: "–" if count is None else count for reason, count in counts.items()}),

@@ -15,7 +15,7 @@ from typing import Any
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import people_named
 from amocrm_warehouse.report.choice import Choice, last_months
-from amocrm_warehouse.report.metrics import METRICS, ROWS, column, join_deals, total, totals
+from amocrm_warehouse.report.metrics import METRICS, ROWS, cases, column, join_deals, total, totals
 from amocrm_warehouse.report.page_queries import IS_DEACTIVATED, REASONS
 
 
@@ -88,6 +88,12 @@ FIGURES = (
     "open_budget",
 )
 """The metrics of deals in the overview."""
+CASES = {
+    name: f"{name}_of" if METRICS[name].is_average else "won" if METRICS[name].sum else name
+    for name in FIGURES
+    if METRICS[name].share or METRICS[name].day
+}
+"""By metric of the days: the column of the overview that says how many deals the metric is of."""
 
 
 def figures(names: tuple[str, ...] = FIGURES) -> str:
@@ -96,13 +102,14 @@ def figures(names: tuple[str, ...] = FIGURES) -> str:
     for name in names:
         together.setdefault(counts_in(name), []).append(name)
     parts = [
-        f"left join (select chosen.purse, {totals(*of)} from amocrm_marts.deals {of_chosen('deals')} "
+        f"left join (select chosen.purse, {totals(*of)}{cases_of(of)} from amocrm_marts.deals {of_chosen('deals')} "
         f"where {where} group by 1) as part_{at} on part_{at}.purse = purses.purse"
         for at, (where, of) in enumerate(together.items())
     ]
     part_of = {name: f"part_{at}" for at, of in enumerate(together.values()) for name in of}
     counts = {name for name in names if not (METRICS[name].share or METRICS[name].median)}
     shown = [f"coalesce({part_of[n]}.{n}, 0) as {n}" if n in counts else f"{part_of[n]}.{n}" for n in names]
+    shown += [f"coalesce({part_of[n]}.{n}_of, 0) as {n}_of" for n in names if n not in counts]
     return f"""
         select purses.currency, {", ".join(shown)}, planned.plan, planned.plan_won_budget
         from (select distinct purse, currency from chosen) as purses
@@ -116,6 +123,11 @@ def figures(names: tuple[str, ...] = FIGURES) -> str:
         ) as planned on planned.purse = purses.purse
         order by purses.currency, purses.purse
     """
+
+
+def cases_of(names: list[str]) -> str:
+    """Returns SQL of how many deals each average of these metrics is of, as further columns of a select."""
+    return "".join(f", {cases(name)} as {name}_of" for name in names if METRICS[name].is_average)
 
 
 MOVES = (

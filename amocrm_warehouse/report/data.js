@@ -43,6 +43,20 @@ function metric(name, rows) {
   return summed ? inCents(total) : total;
 }
 
+// How many deals a metric is of, among those that `of` has created and closed; of a share those of its whole.
+function casesOf(name, of) {
+  const { share, median: middle, day } = METRICS[name];
+  if (share) return casesOf(share[1], of);
+  const counts = countsIn(name);
+  let total = 0;
+  for (const row of of[day]()) if (counts(row) && (!middle || row[middle] !== null)) total += 1;
+  return total;
+}
+
+const isAverage = (name) => Boolean(METRICS[name].share || METRICS[name].median);
+// Whether a metric may be compared in percent, by the deals that it is of now and before; like_with_like.py has the rule.
+const isComparable = (name, cases, before) => before >= DATA.few && (!isAverage(name) || cases >= DATA.few);
+
 const metrics = (rows, ...names) => Object.fromEntries(names.map((name) => [name, metric(name, rows)]));
 const falling = (...columns) => (one, other) => {
   const column = columns.find((name) => one[name] !== other[name]);

@@ -88,7 +88,8 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         ),
         words(
             "digest.deals", created=words.number(month["created"] or 0), touch=words.number(month["first_touch"]),
-            rate=words.percent(month["rate"]),
+            touched=words.number(month["first_touch_of"]), rate=words.percent(month["rate"]),
+            closed=words.number(month["rate_of"]),
         ),
         words("digest.best", manager=name_of(top), money=money(top["won_budget"])),
         words(

@@ -17,10 +17,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report import this_month
-from amocrm_warehouse.report.answers import ANSWERS, answer, deactivated
+from amocrm_warehouse.report.answers import ANSWERS, CASES, answer, deactivated
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.like_with_like import days_left
-from amocrm_warehouse.report.metrics import MONEY, metrics_in
+from amocrm_warehouse.report.like_with_like import FEW, days_left
+from amocrm_warehouse.report.metrics import METRICS, MONEY, metrics_in
 from amocrm_warehouse.report.page_queries import QUEUE_SHOWN, built_at, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import NAMELESS, SHARES, head, link
@@ -118,7 +118,9 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
         return words("picture.before", value=value)
 
     def box(name: str, write: Callable[[Any], str]) -> Box:
-        return Box(name, words(f"month.{name}"), write(figures[name]), before(write(then[name])))
+        cases = figures[CASES[name]]
+        few = [words("few.now", count=cases)] if METRICS[name].is_average and 0 < cases < FEW else []
+        return Box(name, words(f"month.{name}"), write(figures[name]), "; ".join([*few, before(write(then[name]))]))
 
     boxes = [box("won_budget", money)]
     share = None

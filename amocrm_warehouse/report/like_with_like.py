@@ -12,6 +12,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 ONE_DAY = timedelta(days=1)
 EXACT = Context(prec=100)
 """More digits than any sum has."""
+FEW = 5
+"""The fewest deals (calls, chats) of which a number is compared in percent, or called unusual or worst."""
 
 
 def months_later(day: date, months: int) -> date:
@@ -33,6 +35,14 @@ def days_before(first: date, last: date, today: date) -> tuple[date, date]:
         return months_later(first, -months), first - ONE_DAY if last < today else months_later(until, -months)
     length = last - first + ONE_DAY
     return first - length, until - length
+
+
+def is_comparable(cases: int | None, cases_before: float | None, *, is_average: bool) -> bool:
+    """Returns whether a number may be compared in percent with one before, by the deals that each is of.
+
+    A count or a sum may fall from many deals to none. A share, a median or an average needs enough deals on both sides.
+    """
+    return (cases_before or 0) >= FEW and (not is_average or (cases or 0) >= FEW)
 
 
 def days_left(today: date) -> int:

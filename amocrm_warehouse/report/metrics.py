@@ -30,6 +30,11 @@ class Metric:
     share: tuple[str, str] | None = None
     unit: str = "number"
 
+    @property
+    def is_average(self) -> bool:
+        """Whether the metric is a share, an average or a median: then its value does not say of how many rows it is."""
+        return bool(self.share or self.median)
+
 
 _FILE = yaml.safe_load(FILE.read_text(encoding="utf-8"))
 ROWS: Mapping[str, Mapping[str, str]] = _FILE["rows"]
@@ -56,6 +61,17 @@ def total(name: str) -> str:
         return f"percentile_cont(0.5) within group (order by cast({value} as double precision))"
     rows = f" filter (where {condition})" if condition else ""
     return f"coalesce(sum({column(metric.of, metric.sum)}){rows}, 0)" if metric.sum else f"count(*){rows}"
+
+
+def cases(name: str) -> str:
+    """Returns SQL of how many rows a metric is of: those of its whole if it is a share."""
+    metric = METRICS[name]
+    if metric.share:
+        return cases(metric.share[1])
+    conditions = [_condition(metric.of, key, values) for key, values in metric.when.items()]
+    if metric.median:
+        conditions.append(f"{column(metric.of, metric.median)} is not null")
+    return f"count(*) filter (where {' and '.join(conditions)})" if conditions else "count(*)"
 
 
 def totals(*names: str) -> str:

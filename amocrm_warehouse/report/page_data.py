@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from amocrm_warehouse.database import Run
+from amocrm_warehouse.report.like_with_like import FEW
 from amocrm_warehouse.report.page_queries import BY, CLOCK, OPTIONS, QUERIES, first_months, needs
 
 MOST_MONTHS = 36
@@ -87,6 +88,7 @@ def read(
         "built_at": json_value(built_at),
         "synced_at": json_value(synced_at),
         "since": json_value(since),
+        "few": FEW,
         "begins": {project: json_value(max(month, since)) for project, month in begins.items()},
         "by": ", ".join(by),
         "is_whole": since == first,

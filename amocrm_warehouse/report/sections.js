@@ -56,9 +56,10 @@ function keyFigures(view) {
   const all = { ...figures(view), ...metrics(view.open(), "open", "open_budget") };
   const before = view.before();
   const [now, then] = before ? [figures(view.so_far), figures(before)] : [{}, {}];
+  const cases = (id) => (METRICS[id].share || METRICS[id].day ? [casesOf(id, view), before ? casesOf(id, before) : 0] : []);
   const notes = { won: ["kpi.lost", { count: ["number", all.lost] }], open: ["kpi.open_budget", { money: ["short", all.open_budget] }] };
   return ["created", "won", "won_budget", "rate", "average", "days_to_win", "open"].map((id) => (
-    { id, kind: METRICS[id].unit, value: all[id], now: now[id], then: then[id], note: notes[id], deals: ofFigure(view, id) }));
+    { id, kind: METRICS[id].unit, value: all[id], now: now[id], then: then[id], cases: cases(id), note: notes[id], deals: ofFigure(view, id) }));
 }
 
 const USUAL_MONTHS = 6; // months whose same days say what is usual
@@ -81,7 +82,8 @@ function thisMonth(view) {
   const counted = (of) => ({ ...metrics(of.created(), "created", "first_touch"), ...metrics(of.closed(), "won_budget", "won", "lost") });
   const { today, period } = view;
   const monthsAgo = (months) => [firstOf(shifted(monthOf(today), -months)), monthsLater(today, -months)];
-  const usual = [...Array(USUAL_MONTHS).keys()].map((place) => monthsAgo(place + 1)).filter(([first]) => first >= sinceOf(view.scope.project)).map((days) => counted(view.between(...days)));
+  const past = [...Array(USUAL_MONTHS).keys()].map((place) => monthsAgo(place + 1)).filter(([first]) => first >= sinceOf(view.scope.project)).map((days) => view.between(...days));
+  const usual = past.map(counted);
   const [all, now, then] = [counted(view), counted(view.so_far), usual[0] || {}];
   const plans = TABLES.plans ? view.plans() : [];
   const plan = plans.length ? sum(plans, "plan") : null;
@@ -95,12 +97,13 @@ function thisMonth(view) {
     const middle = median(known);
     const isOutside = now[id] > Math.max(...known) || now[id] < Math.min(...known);
     if (now[id] === null || known.length < USUAL_MONTHS || !middle || !isOutside || Math.abs(now[id] / middle - 1) < UNUSUAL) return [];
+    if (!isComparable(id, casesOf(id, view.so_far), median(past.map((of) => casesOf(id, of))))) return [];
     const kind = METRICS[id].unit === "money" ? "short" : METRICS[id].unit;
     return [[now[id] > middle ? "month.more" : "month.less", { name: ["name", id], value: [kind, now[id]], usual: [kind, middle] }]];
   });
   const short = plan !== null && high !== null && high < plan ? [["month.short", { high: ["short", high], lack: ["short", plan - high] }]] : [];
   return {
-    view, all, now, then, plan, of_plan, plan_share: ratio(of_plan, plan), needed, days, expected, low, high, insights: [...short, ...unusual],
+    view, all, now, then, cases: (id) => [casesOf(id, view), past.length ? casesOf(id, past[0]) : 0], plan, of_plan, plan_share: ratio(of_plan, plan), needed, days, expected, low, high, insights: [...short, ...unusual],
     has_forecast: ahead.length === 1, month: monthOf(today), before: usual.length ? monthsAgo(1) : null,
     why_no_plan: plan === null && TABLES.plans ? noPlan(view) : null,
   };
@@ -279,13 +282,19 @@ function managers(view) {
 // The won budgets of each manager or source, beside those of the days before and beside the median of those that are compared.
 function beside(now, before, isCompared, ...columns) {
   const key = (row) => JSON.stringify(columns.map((column) => row[column]));
-  const sold = (rows) => new Map(grouped(rows.filter(isWon), ...columns).map((of) => [key(of[0]), metric("won_budget", of)]));
+  const sold = (rows) => new Map(grouped(rows.filter(isWon), ...columns).map((of) => [key(of[0]), of]));
   const [then, present] = [before && sold(before), sold(now)];
   const firsts = new Map([...(before || []), ...now].filter(isWon).map((row) => [key(row), row]));
-  const middle = median([...firsts].filter(([, row]) => isCompared(row)).map(([one]) => present.get(one) || 0));
+  const people = [...firsts].filter(([, row]) => isCompared(row)).map(([one]) => present.get(one) || []);
+  const [middle, enough] = [median(people.map((of) => metric("won_budget", of))), median(people.map((of) => of.length)) >= DATA.few];
   return [...firsts].map(([one, row]) => {
-    const [won_budget, was] = [present.get(one) || 0, then ? then.get(one) || 0 : null];
-    return { row, won_budget, was, change: was ? won_budget / was - 1 : null, of_median: isCompared(row) ? ratio(won_budget, middle) : null };
+    const [own, old] = [present.get(one) || [], then ? then.get(one) || [] : null];
+    const [won_budget, was] = [metric("won_budget", own), old && metric("won_budget", old)];
+    const isFew = !old || old.length < DATA.few;
+    return {
+      row, won_budget, was, change: was && !isFew ? won_budget / was - 1 : null, change_missing: was && isFew ? "few.cell" : null,
+      of_median: isCompared(row) && enough ? ratio(won_budget, middle) : null, of_median_missing: isCompared(row) && !enough ? "few.cell" : null,
+    };
   }).sort(falling("won_budget", "was"));
 }
 

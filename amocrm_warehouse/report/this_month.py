@@ -9,9 +9,10 @@ from statistics import median
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.answers import answer
+from amocrm_warehouse.report.answers import CASES, answer
 from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.like_with_like import days_before, months_later, needed_a_day
+from amocrm_warehouse.report.like_with_like import days_before, is_comparable, months_later, needed_a_day
+from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_queries import first_months
 
 TABLES = ("figures", "forecast", "days")
@@ -114,12 +115,16 @@ def usual(run: Run, month: Choice, project: str) -> list[dict[str, Any]]:
 
 
 def unusual(now: dict[str, Any], usual: list[dict[str, Any]]) -> list[Unusual]:
+    """Returns the metrics outside of all usual values, if enough deals are behind both."""
     found = []
     for name in OF_MONTH:
         known = [row[name] for row in usual if row[name] is not None]
         if now[name] is None or len(known) < USUAL_MONTHS or not (middle := median(known)):
             continue
         is_outside = not min(known) <= now[name] <= max(known)
+        before = median(row[CASES[name]] for row in usual)
+        if not is_comparable(now[CASES[name]], before, is_average=METRICS[name].is_average):
+            continue
         if is_outside and abs(float(now[name]) / float(middle) - 1) >= UNUSUAL:
             found.append(Unusual(name, now[name], middle))
     return found

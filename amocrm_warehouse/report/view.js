@@ -60,7 +60,7 @@ function writeAddress() {
 function said(key, values = {}) {
   const text = TEXTS[key][language() === "en" ? 0 : 1];
   if (!text.includes("{")) return text;
-  const filled = { by: DATA.by, stale_days: TABLES.accounts[0].stale_days, dead_days: TABLES.accounts[0].dead_days, ...values };
+  const filled = { by: DATA.by, few: DATA.few, stale_days: TABLES.accounts[0].stale_days, dead_days: TABLES.accounts[0].dead_days, ...values };
   const stopped = (value, stop) => (String(value).endsWith(".") ? value : value + stop); // «2026 г.» ends a sentence without a second stop
   return text.replace(/\{(\w+)\}(\.?)/g, (whole, name, stop) => (name in filled ? stopped(filled[name], stop) : whole));
 }
@@ -571,13 +571,13 @@ function number(text, value, what, place, deals, properties) {
 function figures(view, tell) {
   if (!TABLES.deals) return made("section", null, { id: "figures" });
   const before = view.before();
-  const boxes = keyFigures(view).map(({ id, kind, value, now, then, note, deals }) => {
+  const boxes = keyFigures(view).map(({ id, kind, value, now, then, cases, note, deals }) => {
     const isKnown = value !== null && value !== undefined;
     const text = !isKnown ? "–" : (kind === "money" && value >= 1e6 ? tell.short : tell[kind])(value);
     const box = made("div", null, { className: "figure" }, defined("p", said(`column.${id}`), said(`means.${id}`), "label"), number(text, isKnown && value, said(`column.${id}`), `figures/${id}`, deals, { className: text.length > 12 ? "value long" : "value", title: isKnown ? tell[kind](value) : "" }));
     box.dataset.id = id;
     if (isKnown) box.dataset.value = value;
-    if (then && now !== null) box.append(change(now, then, kind, tell));
+    box.append(...compared(id, value, now, then, cases, tell));
     if (note) box.append(made("p", sentence(note, tell), { className: "beside" }));
     return box;
   });
@@ -597,7 +597,7 @@ function month(tell) {
     if (isKnown) figure.dataset.value = value;
     return figure;
   };
-  const compared = (id) => (found.then[id] && found.now[id] !== null ? change(found.now[id], found.then[id], METRICS[id].unit, tell, FEWER_IS_BETTER.includes(id)) : null);
+  const beside = (id) => compared(id, found.all[id], found.now[id], found.then[id], found.cases(id), tell);
   const small = (key, values) => made("p", sentence([key, values], tell), { className: "beside" });
   const plan = found.plan === null ? [] : [
     box("plan_share", "percent", found.plan_share, { label: said("month.plan_share") }, small(found.of_plan < found.all.won_budget ? "month.plan_of_some" : "month.plan", { plan: ["short", found.plan], sold: ["short", found.of_plan] })),
@@ -607,9 +607,9 @@ function month(tell) {
   const then = found.before && small("month.then", { money: ["short", found.then.won_budget] });
   element.append(
     made("h2", said("month.title", { month: tell.month(found.month) })),
-    made("div", null, { className: "boxes money" }, box("won_budget", "short", found.all.won_budget, { className: "main" }, compared("won_budget"), then), ...plan, ...forecast),
+    made("div", null, { className: "boxes money" }, box("won_budget", "short", found.all.won_budget, { className: "main" }, ...beside("won_budget"), then), ...plan, ...forecast),
     ...(found.plan ? [bar(found)] : []),
-    made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], { label: said(`month.${id}`) }, compared(id)))),
+    made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], { label: said(`month.${id}`) }, ...beside(id)))),
     ...found.insights.map((one) => made("p", sentence(one, tell), { className: "insight" })),
     ...(found.why_no_plan ? [made("p", sentence(found.why_no_plan, tell), { className: "note" })] : []),
     ...(found.before ? [made("p", `▲▼ ${said("month.compared", { days: tell.span(found.before) })}`, { className: "note" })] : []),
@@ -625,6 +625,14 @@ function bar({ plan_share: share, days, month: of }) {
   line.style.setProperty("--even", `${100 * (1 - (days - 1) / length)}%`);
   line.title = said("month.bar");
   return line;
+}
+
+// The change of a metric, or of how few deals it is; nothing if there is nothing to compare with.
+function compared(id, value, now, then, [cases, before], tell) {
+  const few = (key, count) => [made("p", said(key, { count: tell.number(count) }), { className: "change" })];
+  if (isAverage(id) && typeof value === "number" && cases < DATA.few) return few("few.now", cases);
+  if (!then || now === null) return [];
+  return isComparable(id, cases, before) ? [change(now, then, METRICS[id].unit, tell, FEWER_IS_BETTER.includes(id))] : few("few.before", before);
 }
 
 function change(value, before, kind, tell, fewerIsBetter = kind === "days") {

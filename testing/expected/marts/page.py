@@ -112,6 +112,27 @@ def figures(choice: Choice) -> Row:
 
 
 USUAL_MONTHS = 6
+FEW = 5
+"""The fewest deals of which a number is compared in percent, or called unusual."""
+
+
+def cases(choice: Choice) -> dict[str, int]:
+    """Returns how many deals each figure is of."""
+    won, closed = of_kind(choice.closed(), "won"), choice.closed()
+    return {
+        "created": len(choice.created()), "won": len(won), "won_budget": len(won), "average": len(won),
+        "rate": len(closed), "lost": len(closed) - len(won),
+        "days_to_win": sum(deal["seconds_to_close"] is not None for deal in won),
+        "first_touch": sum(deal["seconds_to_first_response"] is not None for _, deal in choice.created()),
+    }  # fmt: skip
+
+
+AVERAGES = ("rate", "average", "days_to_win", "first_touch")
+
+
+def is_comparable(name: str, now: float, before: float) -> bool:
+    """Returns whether a figure of so many deals may be compared with one of so many before."""
+    return before >= FEW and (now >= FEW or name not in AVERAGES)
 
 
 def first_touch(choice: Choice) -> float | None:
@@ -161,17 +182,19 @@ def this_month(choice: Choice, since: date) -> tuple[Row, list[tuple[str, Any, f
     ]
     if len(forecasts) == 1 and (expected := forecasts[0]["expected"]) is not None:
         figures["expected"] = expected
-    usual = []
+    usual, past, present = [], [], cases(replace(whole, last=today))
     for months in range(1, USUAL_MONTHS + 1):
         then = ahead.months_earlier(first, months).date()
         last = ahead.months_earlier(datetime(today.year, today.month, today.day), months).date()
         if then >= since:
             usual.append(of_month(replace(choice, first=then, last=last)))
+            past.append(cases(replace(choice, first=then, last=last)))
     unusual = []
     for name, now in of_month(replace(whole, last=today)).items():
         before = [float(one[name]) for one in usual if one[name] is not None]
         if len(before) == USUAL_MONTHS and now is not None and (half := middle(before)):
             is_outside = not min(before) <= float(now) <= max(before)
+            is_outside &= is_comparable(name, present[name], middle([one[name] for one in past]) or 0)
             if is_outside and abs(float(now) / half - 1) >= 0.2:
                 unusual.append((name, now, half))
     return figures, unusual
@@ -714,18 +737,22 @@ def before(choice: Choice, first: date) -> Choice | None:
 def beside(now: list[tuple[Any, Row]], then: list[tuple[Any, Row]] | None, left_out: Iterable[Any] = ()) -> Table:
     """Returns for each name the sales now and then, the change, and the ratio of the sales now to their median.
 
+    Neither of fewer than FEW deals: a change by those of then, the ratio by the median of their numbers.
     `left_out`: names that are no part of the median, and are not held against it.
     """
     names = {name for name, deal in (*now, *(then or [])) if deal["stage_kind"] == "won"}
     rows: Table = []
-    sold = {
-        name: money([deal for seller, deal in now if seller == name and deal["stage_kind"] == "won"]) for name in names
-    }
+    won = {name: [deal for seller, deal in now if seller == name and deal["stage_kind"] == "won"] for name in names}
+    sold = {name: money(deals_of) for name, deals_of in won.items()}
+    is_told = (middle([len(won[name]) for name in names if name not in left_out]) or 0) >= FEW
     for name in names if len(names) > 1 else ():
-        was = None if then is None else money([d for seller, d in then if seller == name and d["stage_kind"] == "won"])
-        change = float(sold[name]) / float(was) - 1 if was else None
+        old = [deal for seller, deal in then or [] if seller == name and deal["stage_kind"] == "won"]
+        was = None if then is None else money(old)
+        change = float(sold[name]) / float(was) - 1 if was and len(old) >= FEW else None
         usual = middle([float(amount) for one, amount in sold.items() if one not in left_out]) or 0
-        rows.append([name, sold[name], was, change, None if name in left_out else ratio(sold[name], usual)])
+        rows.append(
+            [name, sold[name], was, change, ratio(sold[name], usual) if is_told and name not in left_out else None]
+        )
     return rows
 
 

@@ -30,6 +30,8 @@ SAID = {
     ),
     "open": ("for {money}", "на {money}"),
     "unchanged": ("as before", "без изменений"),
+    "few": ("few deals: {count}", "мало сделок: {count}"),
+    "few_before": ("few deals before: {count}", "раньше мало сделок: {count}"),
     "tenfold": ("over {share}", "больше {share}"),
     "points": ("{points} pp", "{points} п. п."),
     "compared": ("▲▼ {now} against {then}", "▲▼ {now} в сравнении с {then}"),
@@ -210,6 +212,7 @@ def sentences(choice: Choice, then: Choice | None, since: date, language: str) -
 def figures(choice: Choice, then: Choice | None, say: Wording) -> Iterable[str]:
     """Yields each figure's value, change and line below. The last text names the period before."""
     now, was = oracle_page.figures(choice), oracle_page.figures(then) if then else {}
+    cases, before = oracle_page.cases(choice), oracle_page.cases(then) if then else {}
     below = {
         "won": say("lost", count=say.number(len(of_kind(choice.closed(), "lost")))),
         "open": say("open", money=say.short(money(deal for _, deal in choice.open()))),
@@ -218,8 +221,12 @@ def figures(choice: Choice, then: Choice | None, say: Wording) -> Iterable[str]:
     for name, value in now.items():
         is_large = name in ("won_budget", "average") and value is not None and value >= 1_000_000
         yield "–" if value is None else (say.short if is_large else write.get(name, say.number))(value)
-        if was.get(name) and value is not None and name != "open":
-            yield change(float(value), float(was[name]), name == "rate", say)
+        if name in oracle_page.AVERAGES and value is not None and cases[name] < oracle_page.FEW:
+            yield say("few", count=cases[name])
+        elif was.get(name) and value is not None and name != "open":
+            told = oracle_page.is_comparable(name, cases[name], before[name])
+            of_few = say("few_before", count=before[name])
+            yield change(float(value), float(was[name]), name == "rate", say) if told else of_few
         if name in below:
             yield below[name]
     if then:
