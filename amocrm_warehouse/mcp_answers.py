@@ -47,6 +47,7 @@ MEANS = {
     "cost_months": "Months of the days that have costs for the source.",
     "cost_of_deal": "Costs divided by created.",
     "cost_of_won": "Costs divided by won_of_created.",
+    "still_open": "Of these created deals, those that are neither won nor lost yet: romi lacks what they will bring.",
     "romi": "won_of_created_budget less the costs, divided by the costs.",
     "cases": "How many deals the figure is of.",
     **{f"{name}_of": f"How many deals {name} is of." for name in CASES if METRICS[name].is_average},

@@ -96,7 +96,7 @@ QUERIES: dict[str, str] = {
     "sources_by_month": f"""
         select
             chosen.purse, chosen.currency, deals.project_id, {SOURCE} as source, {month("created")} as month,
-            {totals("created", "won_of_created", "won_of_created_budget")}
+            {totals("created", "won_of_created", "won_of_created_budget")}, {total("open")} as still_open
         from amocrm_marts.deals {of_chosen("deals")}
         where {counts_in("created")}
         group by 1, 2, 3, 4, 5

@@ -43,6 +43,7 @@ DEFINED_BY: dict[tuple[str, ...], tuple[str, ...]] = {
         "untouched_and_open",
         "missed_and_left",
         "called_back",
+        "back_after",
         "back_within_hour",
     ),
     ACTIVITY: ("stale", "dead", "dead_budget"),
@@ -377,10 +378,13 @@ def returns(costs: list[list[str]]) -> Callable[[Asking], list[Row]]:
                 sum(own.values(), Decimal(0)),
                 sum((row["won_of_created_budget"] for row in of), Decimal(0)),
             )
-            created, won = (sum(row[name] for row in of) for name in ("created", "won_of_created"))
+            created, won, still_open = (
+                sum(row[name] for row in of) for name in ("created", "won_of_created", "still_open")
+            )
             found.append({
                 "currency": next((row["currency"] for row in deals), None), "source": source, "cost": cost,
                 "cost_months": sorted({f"{day:%Y-%m}" for _, day in own}), "created": created, "won_of_created": won,
+                "still_open": still_open,
                 "won_of_created_budget": won_budget, "cost_of_deal": per_deal(cost, created),
                 "cost_of_won": per_deal(cost, won), "romi_share": share(won_budget - cost, cost),
             })  # fmt: skip

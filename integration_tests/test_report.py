@@ -193,7 +193,7 @@ COUNTED = """
     ...metrics(view.closed(), "lost", "lost_budget", "closed"),
     ...metrics(view.created(), "first_touch", "won_of_created", "won_of_created_budget", "source_rate"),
     ...metrics(view.open(), "open_budget"), ...metrics(view.talks(), "talks", "first_response"),
-    ...metrics(view.now("talks"), "unanswered"),
+    ...metrics(view.now("talks"), "unanswered"), ...metrics(view.callbacks(), "back_after"),
     ...Object.fromEntries(arguments[0].map((name) => [name, sum(view.calls(), name)])),
   };
 """
@@ -213,7 +213,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
     lost, created = expected_page.of_kind(choice.closed(), "lost"), choice.created()
     talks, first_response, *_ = expected_page.answered([talk for _, talk in expected_page.talks(choice)])
     won_of_created = expected_page.of_kind(created, "won")
-    calls = [sum(counts) for counts in zip(*(row[2:] for row in expected_page.incoming_calls(choice)), strict=True)]
+    *calls, waits = [list(of) for of in zip(*(row[2:] for row in expected_page.incoming_calls(choice)), strict=True)]
     wanted = expected_page.figures(choice) | {
         "lost": len(lost), "lost_budget": expected_page.money(lost), "closed": len(choice.closed()),
         "won_of_created": len(won_of_created), "won_of_created_budget": expected_page.money(won_of_created),
@@ -223,7 +223,8 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
         "unanswered": len(expected_page.waiting_talks(choice)),
         "overdue": sum(row[-2] for row in expected_page.managers(choice)),
         "stale": len(expected_page.stale_rows(choice)),
-        **dict(zip(OF_CALLS, calls, strict=True)),
+        **dict(zip(OF_CALLS, map(sum, calls), strict=True)),
+        "back_after": expected_page.middle([wait for of in waits for wait in of]),
         "dead": len(stale_of(choice)), "dead_budget": expected_page.money(stale_of(choice)),
     }  # fmt: skip
     assert wanted.keys() == METRICS.keys()
@@ -298,13 +299,17 @@ def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, or
     """In its months that have costs, also if it brought no deal; what has no costs says why."""
     choice = choose(page, known, "1001", "last12")
     found = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}
-    assert found["Радио"] == [0, 0, None, 0, 3300, 3, None, None, -1]
+    assert found["Радио"] == [0, 0, None, 0, 3300, 3, None, None, -1, None]
     source = first_source(known["1001"])
     paid = replace(choice, first=date(2025, 10, 1), last=date(2025, 12, 31))
     [(all_deals, *_)] = [row[1:] for row in expected_page.sources(choice) if row[0] == source]
     [(deals_of, won, _, money)] = [row[1:] for row in expected_page.sources(paid) if row[0] == source]
     assert 0 < deals_of < all_deals
-    told = [3300, 3, 3300 / deals_of, 3300 / won if won else None, (float(money) - 3300) / 3300]
+    still_open = [deal for _, deal in paid.created() if deal["stage_kind"] not in ("won", "lost")]
+    still_open = [deal for deal in still_open if expected_page.source_of(deal) == source]
+    told = [3300, 3, 3300 / deals_of, 3300 / won if won else None, (float(money) - 3300) / 3300, len(still_open)]
+    texts = "return [...find('#sources table').tBodies[0].rows].map((row) => [...row.cells].at(-1).textContent)"
+    assert {f"{len(still_open)} of {deals_of}", "–"} <= set(page.script(texts))
     assert plain(found[source][4:]) == plain(told)
     assert "count only the months that have costs for the source" in str(page.sections()["sources"]["notes"])
     whole = "Costs for which the file names no account count whole here, and in each other account."
@@ -312,7 +317,7 @@ def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, or
     assert "Газета" not in found
     choose(page, known, "1002", "last12")
     of_one_account = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}["Газета"]
-    assert of_one_account == [0, 0, None, 0, 500, 1, None, None, -1]
+    assert of_one_account == [0, 0, None, 0, 500, 1, None, None, -1, None]
     general = "Costs are by months and of everybody, so they are not shown for this choice."
     for period, why in (("2025-12-22", general), ("2025-09", "The file has no costs for these months.")):
         page.choose("1001", period)
@@ -327,12 +332,15 @@ def test_the_assistant_says_what_a_source_cost_as_the_page_does(database: str, k
     assert week == "Costs are of whole months: give whole months, as period=last_month or period=last_3_months."
     choice = expected_page.Choice((known["1001"],), date(2025, 11, 1), date(2025, 12, 31))
     deals = {row[0]: row[1:] for row in expected_page.sources(choice)}
-    rows = []
+    rows, created_then = [], [deal for _, deal in choice.created()]
     for source in sorted([first_source(known["1001"]), "Радио"]):
         created, won, _, money = deals.get(source, [0, 0, None, Decimal(0)])
         rows.append({
             "currency": "RUB", "source": source, "cost": 2300, "cost_months": ["2025-11", "2025-12"],
-            "created": created, "won_of_created": won, "won_of_created_budget": plain_value(money),
+            "created": created, "won_of_created": won, "still_open": sum(
+                deal["stage_kind"] not in ("won", "lost") for deal in created_then
+                if expected_page.source_of(deal) == source
+            ), "won_of_created_budget": plain_value(money),
             "cost_of_deal": plain_value(rounded(Decimal(2300) / created)) if created else None,
             "cost_of_won": plain_value(rounded(Decimal(2300) / won)) if won else None,
             "romi_percent": plain_value(percents((money - 2300) / 2300)),

@@ -95,7 +95,7 @@ BOTH: dict[str, tuple[Callable[[Sequence[Row]], Rows], Callable[[Page], Rows]]] 
         # who has no id is one in the page
         lambda rows: summed([[None if row["user_id"] is None else row["manager"], *(row[name] for name in CALLS)]
                              for row in rows]),
-        lambda page: summed([[row[0], row[1], row[3], *row[5:]]
+        lambda page: summed([[row[0], row[1], row[3], row[5], row[7]]
                              for row in named(page, "incoming").get("Incoming calls", [])]),
     ),
     "moved": (

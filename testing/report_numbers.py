@@ -140,14 +140,14 @@ def check_new_sections(shown: Mapping[str, Any], choice: Choice, by_day: bool) -
     """Asserts the tables of incoming, of what moved, of losses by month, of new and repeat customers and of goods."""
     tables = {name: dict(by_pipeline(section)) for name, section in shown.items()}
     check_deals_that_came(shown, tables, choice, by_day)
-    calls: dict[Any, list[int]] = {}
+    calls: dict[Any, list[Any]] = {}
     for user, name, *counts in expected_page.incoming_calls(choice):  # who has no id is one in the page
-        own = calls.setdefault(None if user is None else (user, name), [0] * 4)
+        own = calls.setdefault(None if user is None else (user, name), [0, 0, 0, 0, []])
         calls[None if user is None else (user, name)] = [one + other for one, other in zip(own, counts, strict=True)]
     assert same(
         tables["incoming"].get("Incoming calls", []),
-        [[key and key[1], one, one - missed, missed, missed / one, back, soon]
-         for key, (one, missed, back, soon) in calls.items()],
+        [[key and key[1], one, one - missed, missed, missed / one, back, expected_page.middle(minutes), soon]
+         for key, (one, missed, back, soon, minutes) in calls.items()],
     )  # fmt: skip
     for title, column in (("By pipeline", 1), ("By manager", 3)):
         by = expected_page.moved_by(choice, column)
@@ -397,8 +397,8 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             expected_page.repeat(choice),
         ),
         "calls": (
-            ("user_id", "manager", "incoming_calls", "missed_calls", "called_back", "back_within_hour"),
-            expected_page.incoming_calls(choice),
+            ("user_id", "manager", "incoming_calls", "missed_calls", "called_back", "back_within_hour", "back_after"),
+            [[*row[:-1], expected_page.middle(row[-1])] for row in expected_page.incoming_calls(choice)],
         ),
         "moved": (
             ("pipeline_id", "pipeline_name", "user_id", "manager", *expected_page.MOVES, *CROSSED, "at_start",

@@ -296,7 +296,7 @@ ANSWERS: dict[str, str] = {
         select
             calls.project_id, calls.manager_id as user_id,
             case when calls.manager_id = 0 then 'robot' else max(calls.manager_name) end as manager,
-            {totals("incoming_calls", "missed_calls", "called_back", "back_within_hour")}
+            {totals("incoming_calls", "missed_calls", "called_back", "back_after", "back_within_hour")}
         from amocrm_marts.calls {of_chosen("calls")} {join_deals("calls")}
         where calls.direction = 'in' and {counts_in("incoming_calls", None)} and {OF_DEALS}
         group by 1, 2, case when calls.manager_id is null then calls.manager_name end

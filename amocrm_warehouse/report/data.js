@@ -336,6 +336,7 @@ function chosen(scope, period, who) {
     work: () => of("work", first, last, "day"),
     talks: () => of("talks", first, last, "began"),
     calls: () => of("calls", first, last, "day"),
+    callbacks: () => of("callbacks", first, last, "day"),
     goods: () => of("goods", first, last, "day"),
     moved: () => of("moved", firstOf(monthOf(first)), Math.min(last, today), "month"), // by month, likewise
     hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // by month: all months that the period touches

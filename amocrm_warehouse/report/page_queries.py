@@ -271,6 +271,14 @@ QUERIES = {
         group by 1, 2, 3, 4
         order by 1, 3, 2, 4
     """,
+    "callbacks": f"""
+        select
+            calls.project_id, deals.pipeline_id, {column("calls", "called")} as day,
+            calls.manager_id as responsible_user_id, {column("calls", "back_minutes")} as back_minutes
+        from amocrm_marts.calls {join_deals("calls")}
+        where calls.called_back_at is not null and calls.created_at_local >= date '{{since}}'
+        order by 1, 3, 2, 4, 5
+    """,
     "moved": """
         select
             project_id, month, pipeline_id, responsible_user_id, at_start, came_new, came_back, priced, grew, moved_in,

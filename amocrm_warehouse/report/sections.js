@@ -356,7 +356,7 @@ function bySource(view, column) {
     ],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.source_rate)}`,
     columns: [head, ["deals", "number"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"],
-      ...(paid.size ? [["cost", "money"], ["cost_months", "number"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"]] : [])],
+      ...(paid.size ? [["cost", "money"], ["cost_months", "number"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"], ["still_open", "open_of"]] : [])],
   }, ...(compared.length > 1 ? [{
     title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [head, ["won_budget", "money", "won_of_created_budget"], ...BESIDE.slice(1)],
     notes: before ? [comparedDays(view, before), ["sources.won_by", { day: ["bucket", textOf(before.today)] }]] : [],
@@ -370,8 +370,8 @@ const by = (view) => bySource(view, "by_value");
 function returns(costs, deals) {
   const cost = sum(costs, "cost");
   const paid = (deal) => costs.some((row) => monthOf(row.month) === monthOf(deal.created) && (row.project_id === null || row.project_id === deal.project_id));
-  const { created, won_of_created, won_of_created_budget } = metrics(deals.filter(paid), "created", "won_of_created", "won_of_created_budget");
-  return { cost, cost_months: new Set(costs.map((row) => monthOf(row.month))).size, cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, won_of_created), romi: cost ? (won_of_created_budget - cost) / cost : null };
+  const { created, won_of_created, won_of_created_budget, open } = metrics(deals.filter(paid), "created", "won_of_created", "won_of_created_budget", "open");
+  return { cost, paid_deals: created, still_open: created ? open : null, cost_months: new Set(costs.map((row) => monthOf(row.month))).size, cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, won_of_created), romi: cost ? (won_of_created_budget - cost) / cost : null };
 }
 
 // Deals of an earlier period that were won as early as those of this one had to be.
@@ -615,12 +615,14 @@ function incoming(view) {
     const { created: deals, ...sold } = metrics(speeds.get(speed), "created", "won_of_created", "source_rate", "won_of_created_budget");
     return { speed: said(speed === null ? "speed.none" : `speed.${speed}`), of: speeds.get(speed), deals, share: ratio(deals, created.length), ...sold };
   });
-  const counts = ["incoming_calls", "answered", "missed_calls", "missed_share", "called_back", "back_within_hour"];
+  const counts = ["incoming_calls", "answered", "missed_calls", "missed_share", "called_back", "back_after", "back_within_hour"];
+  const whose = (row) => `${row.project_id}/${row.responsible_user_id}`;
+  const callbacks = new Map(grouped(view.callbacks(), "project_id", "responsible_user_id").map((of) => [whose(of[0]), of]));
   const calls = grouped(view.isFiltered ? [] : view.calls(), "project_id", "responsible_user_id").map((of) => {
     const [all, missed] = [sum(of, "incoming_calls"), sum(of, "missed_calls")];
     return {
       name: nameOf(of[0].project_id, of[0].responsible_user_id), incoming_calls: all, answered: all - missed, missed_calls: missed, missed_share: ratio(missed, all),
-      called_back: sum(of, "called_back"), back_within_hour: sum(of, "back_within_hour"), missing: "incoming.by_name",
+      called_back: sum(of, "called_back"), ...metrics(callbacks.get(whose(of[0])) || [], "back_after"), back_within_hour: sum(of, "back_within_hour"), missing: "incoming.by_name",
     };
   }).sort(falling("incoming_calls", "missed_calls"));
   const unread = (TABLES.freshness || []).some((row) => row.source_table === "calls" && !row.is_there && (view.scope.project === null || row.project_id === view.scope.project));
@@ -636,8 +638,8 @@ function incoming(view) {
       },
     ] : []),
     ...(calls.length ? [{
-      title: "incoming.calls", cards: true, rows: calls, total: counts.filter((name) => name !== "missed_share"), notes: unread ? ["incoming.no_calls"] : [],
-      columns: [["name", "text", "answerer"], ...counts.map((name) => [name, name === "missed_share" ? "percent" : "number"])],
+      title: "incoming.calls", cards: true, rows: calls, total: counts.filter((name) => METRICS[name]?.unit !== "minutes" && name !== "missed_share"), notes: unread ? ["incoming.no_calls"] : [],
+      columns: [["name", "text", "answerer"], ...counts.map((name) => [name, name === "missed_share" ? "percent" : name === "back_after" ? "minutes" : "number"])],
     }] : created.length && view.isFiltered ? [{ rows: [], columns: [], notes: ["incoming.all_calls"] }] : created.length && unread ? [{ rows: [], columns: [], notes: ["incoming.no_calls"] }] : []),
   ];
 }
@@ -737,7 +739,7 @@ const SECTIONS = [
   { id: "sides", ofDeals: true, count: sides, controls: sideChoices, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
   { id: "money", ofDeals: true, count: money, needs: ["deals"], of: ["deals"], wide: true },
   { id: "managers", ofDeals: true, count: managers, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "incoming", ofDeals: true, count: incoming, needs: ["deals"], of: ["deals", "calls"], wide: true },
+  { id: "incoming", ofDeals: true, count: incoming, needs: ["deals"], of: ["deals", "calls", "callbacks"], wide: true },
   { id: "moved", count: moved, needs: ["deals", "deal_statuses", "deal_sale_changes"], needsAll: true, of: ["moved"], wide: true },
   { id: "reasons", ofDeals: true, count: reasons, needs: ["deals"], of: ["deals"], wide: true },
   { id: "sources", ofDeals: true, count: sources, needs: ["deals"], of: ["deals"], wide: true },

@@ -116,6 +116,7 @@ function teller(view) {
     change: (value) => percent(value, { signDisplay: "exceptZero" }),
     name: (id) => said(`month.${id}`),
     minutes: (value) => duration(value, number),
+    open_of: (value, row) => said("sources.open_of", { open: number().format(value), deals: number().format(row.paid_deals) }),
     working: (value) => duration(value, number, false),
     waited: (value, row) => said(`queue.days.${row.reason}`, { days: value < 1 ? said("queue.less") : number().format(value), usual: row.usual_days === null ? "–" : number().format(row.usual_days) }),
     hours: (value) => number({ maximumFractionDigits: 1 }).format(value / 3600),

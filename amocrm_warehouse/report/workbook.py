@@ -39,7 +39,7 @@ SHEETS: dict[str, list[str]] = {
     "reasons": ["reason", "deals", "lost_budget"],
     "reasons_by_month": ["month", "reason", "deals", "lost_budget"],
     "speed": ["speed", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
-    "calls": ["manager", "incoming_calls", "missed_calls", "called_back", "back_within_hour"],
+    "calls": ["manager", "incoming_calls", "missed_calls", "called_back", "back_after", "back_within_hour"],
     "moved": ["pipeline_name", "manager", "at_start", *MOVES, "at_end", *CROSSED],
     "repeat": ["is_repeat", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
     "goods": ["good", "is_purchase", "sales", "quantity", "amount_now"],

@@ -608,8 +608,9 @@ def created_by_hour(choice: Choice) -> Table:
 
 
 def incoming_calls(choice: Choice) -> Table:
-    """Returns the incoming calls of each user: id, name, all, missed, called back, and within an hour."""
+    """Returns the incoming calls of each user: id, name, all, missed, called back, within an hour, and waits."""
     counted: dict[tuple[str, Any, Any], list[int]] = {}
+    waits: dict[tuple[str, Any, Any], list[float]] = {}
     for known in choice.known:
         pipelines = known.by("deals", "lead_id", "pipeline_id")
         for call in calls(known):
@@ -624,7 +625,9 @@ def incoming_calls(choice: Choice) -> Table:
                 back = call["is_missed"] and call["called_back_at"] is not None
                 for place, counts in enumerate((True, call["is_missed"], back, call["is_called_back_in_hour"])):
                     own[place] += bool(counts)
-    return [[user, name, *of] for (_, user, name), of in counted.items()]
+                minutes = waits.setdefault((known.project, user, name), [])
+                minutes += [(call["called_back_at"] - call["created_at"]).total_seconds() // 60] if back else []
+    return [[*key[1:], *of, waits[key]] for key, of in counted.items()]
 
 
 MOVES = (
