@@ -146,7 +146,7 @@ def test_currencies_are_never_added_up(page: Report, folder: Path) -> None:
         "Total, KZT",
         "Total, RUB",
     ]
-    for name in ("Managers", "Today’s list", "Stale deals", "Sources"):
+    for name in ("Managers", "All that waits", "Stale deals", "Sources"):
         assert told[name][0][:2] == ["Account", "Currency"]
         currencies = [row[1] for row in told[name][1:] if len(row) > 1 and isinstance(row[1], str)]
         assert currencies == sorted(currencies), name  # a list ordered by money is ordered within a currency
@@ -160,7 +160,7 @@ def test_the_workbook_is_ready_to_print_and_names_what_has_no_name(folder: Path)
     assert defined.count("_xlnm.Print_Titles") == len(parts) - 1
     told = sheets(folder / "report.xlsx")
     assert "no source" in {row[2] for row in told["Sources"][1:]}
-    for name, column in (("Sources", 2), ("Managers", 2), ("Stale deals", 2), ("Today’s list", 5)):
+    for name, column in (("Sources", 2), ("Managers", 2), ("Stale deals", 2), ("All that waits", 5)):
         assert all(row[column] for row in told[name][1:] if not str(row[0]).startswith("Total")), name
 
 

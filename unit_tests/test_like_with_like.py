@@ -7,7 +7,14 @@ from decimal import Decimal
 
 import pytest
 
-from amocrm_warehouse.report.like_with_like import days_before, days_left, needed_a_day, percents, rounded
+from amocrm_warehouse.report.like_with_like import (
+    days_before,
+    days_left,
+    is_comparable,
+    needed_a_day,
+    percents,
+    rounded,
+)
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import share_format
 
@@ -57,6 +64,17 @@ def test_a_share_below_the_whole_is_never_shown_as_the_whole() -> None:
     assert Words("ru").percent(0.035) == "3,5\u00a0%"
     formats = [share_format(share) for share in (0.998, 1, 0.5, 0.05, -0.05, -0.998)]
     assert formats == ["almost", "share", "share", "small share", "small share", "share"]
+
+
+def test_a_number_of_few_deals_is_not_compared_in_percent() -> None:
+    """A count may fall from many deals to none; an average of few says nothing, whatever it was before."""
+    numbers = [(5, 5), (0, 5), (4, 5), (5, 4), (900, 0), (5, None), (None, 5)]
+    assert [is_comparable(now, before, is_average=False) for now, before in numbers] == [
+        True, True, True, False, False, False, True,
+    ]  # fmt: skip
+    assert [is_comparable(now, before, is_average=True) for now, before in numbers] == [
+        True, False, False, False, False, False, False,
+    ]  # fmt: skip
 
 
 def test_a_half_is_rounded_up() -> None:

@@ -43,13 +43,19 @@ function metric(name, rows) {
   return summed ? inCents(total) : total;
 }
 
+// Whether a row is one of those that the value of a metric is of.
+function isCase(name) {
+  const [{ median: middle }, counts] = [METRICS[name], countsIn(name)];
+  return middle ? (row) => counts(row) && row[middle] !== null : counts;
+}
+
 // How many deals a metric is of, among those that `of` has created and closed; of a share those of its whole.
 function casesOf(name, of) {
-  const { share, median: middle, day } = METRICS[name];
+  const { share, day } = METRICS[name];
   if (share) return casesOf(share[1], of);
-  const counts = countsIn(name);
+  const counts = isCase(name);
   let total = 0;
-  for (const row of of[day]()) if (counts(row) && (!middle || row[middle] !== null)) total += 1;
+  for (const row of of[day]()) if (counts(row)) total += 1;
   return total;
 }
 

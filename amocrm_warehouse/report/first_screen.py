@@ -120,7 +120,7 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
     def box(name: str, write: Callable[[Any], str]) -> Box:
         cases = figures[CASES[name]]
         few = [words("few.now", count=cases)] if METRICS[name].is_average and 0 < cases < FEW else []
-        return Box(name, words(f"month.{name}"), write(figures[name]), "; ".join([*few, before(write(then[name]))]))
+        return Box(name, words(f"column.{name}"), write(figures[name]), "; ".join([*few, before(write(then[name]))]))
 
     boxes = [box("won_budget", money)]
     share = None
@@ -166,7 +166,7 @@ def insights(
     for one in month.unusual:
         write = {"won_budget": money, "first_touch": minutes}.get(one.metric, words.number)
         key = "month.more" if one.is_more else "month.less"
-        found.append(words(key, name=words(f"month.{one.metric}"), value=write(one.value), usual=write(one.usual)))
+        found.append(words(key, name=words(f"column.{one.metric}"), value=write(one.value), usual=write(one.usual)))
     return found
 
 

@@ -16,7 +16,7 @@ function dealsOf(row, column) {
   if (!row.of) return null;
   const { of, share } = METRICS[column] || {};
   if (share) return dealsOf(row, share[1]);
-  return of === "deals" ? () => row.of.filter(countsIn(column)) : ["deals", "share", "budget"].includes(column) ? () => row.of : null;
+  return of === "deals" ? () => row.of.filter(isCase(column)) : ["deals", "share", "budget"].includes(column) ? () => row.of : null;
 }
 
 // Gives each row its key in the chart: its name, made unique, because a chart unites rows with one key.
@@ -48,7 +48,7 @@ function ofFigure(view, id) {
   const { share, day } = METRICS[id];
   if (share) return ofFigure(view, share[1]);
   const of = { created: view.created, closed: view.closed }[day] || view.open;
-  return () => of().filter(countsIn(id));
+  return () => of().filter(isCase(id));
 }
 
 function keyFigures(view) {
@@ -186,7 +186,7 @@ function sides(view) {
   const shown = [["reached", "number"], ["from_previous", "percent"], ["lost_share", "percent"], ["median_days", "days"]];
   const every = [...new Set(funnels.flatMap((one) => [...one.keys()]))];
   return [
-    { title: "sides.figures", rows, cards: true, groups: [["", 1], ["group.created", 2], ["group.closed", 6]], columns: [["name", "text", "manager"], ["created", "number"], ["first_touch", "minutes", null, "month.first_touch"], ["won", "number"], ["won_budget", "money"], ["lost", "number"], ["rate", "percent"], ["average", "money"], ["days_to_win", "days"]] },
+    { title: "sides.figures", rows, cards: true, groups: [["", 1], ["group.created", 2], ["group.closed", 6]], columns: [["name", "text", "manager"], ["created", "number"], ["first_touch", "minutes"], ["won", "number"], ["won_budget", "money"], ["lost", "number"], ["rate", "percent"], ["average", "money"], ["days_to_win", "days"]] },
     ...every.map((key) => {
       const both = funnels.map((one) => one.get(key));
       const stages = (both[0] || both[1]).rows.map(({ stage }, place) => {
@@ -358,7 +358,7 @@ function bySource(view, column) {
     columns: [head, ["deals", "number"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"],
       ...(paid.size ? [["cost", "money"], ["cost_months", "number"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"], ["still_open", "open_of"]] : [])],
   }, ...(compared.length > 1 ? [{
-    title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [head, ["won_budget", "money", "won_of_created_budget"], ...BESIDE.slice(1)],
+    title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [head, ["won_budget", "money", "won_of_created_budget"], ...BESIDE.slice(1).map(([name, kind]) => [name, kind, `source_${name}`])],
     notes: before ? [comparedDays(view, before), ["sources.won_by", { day: ["bucket", textOf(before.today)] }]] : [],
   }] : [])] : [];
 }
@@ -467,8 +467,7 @@ function today(view) {
   const again = grouped(view.now("today_shared"), "project_id", "card").map((of) => ({ budget: (of.length - 1) * of[0].budget })); // budgets that count once for each further person
   return people.length ? [
     {
-      chart: "open", rows: named(people, "name"), ages: REASONS.map((_, place) => place), words: "today.reason", total: REASONS,
-      drawn: people.slice(0, TOP).flatMap((row) => REASONS.map((reason, place) => ({ key: row.key, age_order: place, deals: row[reason] })).filter((one) => one.deals)),
+      chart: "today", rows: named(people, "name"), drawn: people.slice(0, TOP), longest: "cards", label: (row, tell) => tell.number(row.cards), total: REASONS, // a card may have several reasons
       insights: [["today.insight", { ...Object.fromEntries(REASONS.map((reason) => [reason, count(reason)])), money: ["money", sum(people, "budget") - sum(again, "budget")] }]],
       columns: [["name", "text", "owner"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
     },
@@ -733,7 +732,7 @@ const ACTS = ["calls", "messages", "notes", "tasks", "deal_statuses"];
 // `ofDeals`: filters by tag, source and field apply, because the section is of deals alone; or they cannot concern it.
 const SECTIONS = [
   { id: "queue", count: queue, needs: ["deals", "tasks", "messages", "calls"], of: ["queue", "stale", "stale_deals"], wide: true },
-  { id: "today", heading: "today.all", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
+  { id: "today", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
   { id: "forecast", count: forecast, needs: ["deals", "deal_statuses"], needsAll: true, of: ["deals", "forecast", "forecast_stages"], wide: true },
   { id: "funnel", ofDeals: true, count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
   { id: "sides", ofDeals: true, count: sides, controls: sideChoices, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },

@@ -107,14 +107,14 @@ function teller(view) {
     date: (value) => date(value, { day: "numeric", month: "short" }),
     bucket: (value) => (value.length === 7 ? month(value) : date(value, { day: "numeric", month: "short", year: "numeric" })),
     since: (value) => since(value),
-    days: (value) => number({ maximumFractionDigits: value < 10 ? 1 : 0 }).format(value),
+    days: (value) => number({ maximumFractionDigits: 1 }).format(value),
     span([first, last]) { return first === last ? this.bucket(textOf(first)) : said("period.days", { first: this.bucket(textOf(first)), last: this.bucket(textOf(last)) }); },
     number: (value) => number({ maximumFractionDigits: 2 }).format(value),
     money: (value) => money().format(value),
     short: (value) => money({ notation: "compact", maximumFractionDigits: 1 }).format(value),
     percent: (value) => percent(value),
     change: (value) => percent(value, { signDisplay: "exceptZero" }),
-    name: (id) => said(`month.${id}`),
+    name: (id) => said(`column.${id}`),
     minutes: (value) => duration(value, number),
     open_of: (value, row) => said("sources.open_of", { open: number().format(value), deals: number().format(row.paid_deals) }),
     working: (value) => duration(value, number, false),
@@ -182,7 +182,9 @@ function openList() {
   const found = [...deals()].sort((one, other) => (other.budget || 0) - (one.budget || 0));
   // a closed deal is of whoever was responsible then
   const rows = found.slice(0, LISTED).map((row) => linked({ ...row, responsible_user_id: row.closed === null ? row.responsible_user_id : row.closer_id, name: `#${row.deal_id}`, stage: stageName(row), pipeline_name: pipelineName(row) }));
-  const block = { rows, cards: true, whole: true, columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["stage", "text"], ["responsible_name", "text", "manager"], ["budget", "money"]] };
+  const id = state.list.split("/").pop();
+  const { median: middle, unit } = METRICS[id] || {}; // each deal of a median has its own value
+  const block = { rows, cards: true, whole: true, columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["stage", "text"], ["responsible_name", "text", "manager"], ...(middle ? [[middle, unit, id]] : []), ["budget", "money"]] };
   const dialog = find("#list");
   const close = made("button", said("list.close"), { type: "button", className: "close" });
   close.onclick = () => dialog.close();
@@ -290,12 +292,12 @@ function spec(block, tell, width) {
   const room = 16 + 6.5 * Math.max(...labels.map((label) => label.length)); // pixels that the longest label takes
   const bars = width - (width < 480 ? 140 : 210);
   const unit = block.unit && unitOf(found, block.unit);
-  const [ages, words, heads] = [block.ages || [], block.words || "stuck.age", new Map(block.heads)];
+  const [ages, heads] = [block.ages || [], new Map(block.heads)];
   const filled = {
     ticks: Math.min(5, Math.max(...grouped(found, "key").map((of) => sum(of, "deals")), 1)), // no fractions of a deal
     domain: [0, (most * bars) / Math.max(bars - room, 1)], unit: unit && unit.title(tell), hours: [...Array(24).keys()], levels: [0, LEVELS],
-    title: safe(said(`column.${block.columns[0][2] || block.columns[0][0]}`)), legend: said(block.words ? "column.why" : "stuck.legend"),
-    ages: ages.map((age) => said(`${words}.${age}`)), age_colors: ages.map((age) => `var(--${age === 4 ? "line" : `age-${age}`})`),
+    title: safe(said(`column.${block.columns[0][2] || block.columns[0][0]}`)),
+    ages: ages.map((age) => said(`stuck.age.${age}`)), age_colors: ages.map((age) => `var(--${age === 4 ? "line" : `age-${age}`})`),
   };
   const put = (part, key) => {
     if (typeof part === "string" && part.startsWith("@@")) return filled[part.slice(2)];
@@ -314,7 +316,7 @@ function spec(block, tell, width) {
     if ("key" in row) value.key = safe(row.key === null ? (row.missing ? said(row.missing) : "–") : row.key);
     if ("month" in row) value.month = tell.brief(row.month);
     if ("weekday" in row) value.weekday = tell.weekday(row.weekday);
-    if ("age_order" in row) value.age = said(`${words}.${row.age_order}`);
+    if ("age_order" in row) value.age = said(`stuck.age.${row.age_order}`);
     return value;
   });
   const chart = put(CHARTS[block.chart]);
@@ -536,7 +538,7 @@ function shown(section, block, several, tell, drawings, number) {
   const figure = block.summary ? made("details", null, { open: block.open }, made("summary", summary)) : made("figure", null, {}, several && name && made("h3", name));
   for (const one of block.insights || []) figure.append(made("p", sentence(one, tell), { className: "insight" }));
   if (block.ages) {
-    figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`${block.words || "stuck.age"}.${age}`), { className: `age-${age}` }))));
+    figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`stuck.age.${age}`), { className: `age-${age}` }))));
   }
   if (block.chart && (block.drawn || block.rows).length) {
     const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}` }));
@@ -610,7 +612,7 @@ function month(tell) {
     made("h2", said("month.title", { month: tell.month(found.month) })),
     made("div", null, { className: "boxes money" }, box("won_budget", "short", found.all.won_budget, { className: "main" }, ...beside("won_budget"), then), ...plan, ...forecast),
     ...(found.plan ? [bar(found)] : []),
-    made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], { label: said(`month.${id}`) }, ...beside(id)))),
+    made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], {}, ...beside(id)))),
     ...found.insights.map((one) => made("p", sentence(one, tell), { className: "insight" })),
     ...(found.why_no_plan ? [made("p", sentence(found.why_no_plan, tell), { className: "note" })] : []),
     ...(found.before ? [made("p", `▲▼ ${said("month.compared", { days: tell.span(found.before) })}`, { className: "note" })] : []),

@@ -104,7 +104,7 @@ SAID = {
     ),
 }
 NAMED = {
-    "won_budget": ("Sold for", "Продано на"), "created": ("Leads came", "Пришло сделок"),
+    "won_budget": ("Sold for", "Продано на"), "created": ("Deals created", "Создано сделок"),
     "first_touch": ("First touch (calendar time)", "Первое касание (календарное время)"),
     "won": ("Won", "Выиграно"), "lost": ("Lost", "Проиграно"),
 }  # fmt: skip
@@ -183,15 +183,15 @@ class Wording:
         minute, hour, day = ("min", "hr", "day") if not self.language else ("мин", "ч", "дн.")
         space = "\u00a0" if self.language else " "
         if value < 60:
-            return self.days(value) + space + minute
+            return self.number(value, 1 if value < 10 else 0) + space + minute
         if value >= 1440:
-            shown = self.days(value / 1440)
+            shown = self.number(value / 1440, 1 if value < 14_400 else 0)
             return shown + space + day + ("s" if not self.language and shown != "1" else "")
         hours, rest = divmod(int(value), 60)
         return f"{hours}{space}{hour}" + (f" {rest}{space}{minute}" if rest else "")
 
     def days(self, value: float) -> str:
-        return self.number(value, 1 if value < 10 else 0)
+        return self.number(value, 1)
 
 
 def sentences(choice: Choice, then: Choice | None, since: date, language: str) -> dict[str, list[str]]:
