@@ -593,7 +593,7 @@ def test_a_period_that_is_older_than_the_data_begins_with_them_and_says_so(
     for asked, left in (("2025-02-01..2025-02-20", "all"), ("2025-02-01..2025-03-20", "2025-03-01..2025-03-20")):
         page.script(FOLLOW, f"#scope=1001&period={asked}&language=en")
         gone = page.script("return find('#gone').textContent")
-        assert gone.startswith(f"This report does not have “{asked}”, which the link names.")
+        assert gone.startswith(f"The link names “{asked}”, which this report ")
         assert page.script("return state.period.id") == left
     with reading(database) as run:
         old = Choice({"1001": Days(date(2019, 1, 1), date(2019, 3, 31), date(2026, 1, 1))})
@@ -739,10 +739,10 @@ def test_the_words_of_the_picture_have_room_and_say_as_of_when_they_are(
 def test_a_link_to_what_the_report_does_not_have_says_so_by_name(page: Report) -> None:
     """Until the next choice. A name that the link does not give is that of the account's list, or the id."""
     gone = "return (find('#gone') || {}).textContent"
-    who = next(value for value in page.options("who") if re.match(r"1001/\d", value))
+    who = page.script("return DATA.owners.map((one) => one.join('/')).find((one) => PEOPLE.has(one))")
     for address, names in {
         "who=1001/77&who_name=Анна Ким": "“Анна Ким”",
-        f"scope=1003&who={who}": f"“{page.options('who')[who].rpartition(': ')[2]}”",
+        f"scope=1003&who={who}&who_name=Ким": "“{} · {}”".format(*page.script(OF_ACCOUNT, who)),
         "who=1001/team/78": "“№ 78”",
         "scope=1001/5&scope_name=Опт": "“Опт”",
         "sides=1001/79": "“№ 79”",
@@ -751,10 +751,14 @@ def test_a_link_to_what_the_report_does_not_have_says_so_by_name(page: Report) -
     }.items():
         page.script(FOLLOW, f"#{address}&language=en")
         said = str(page.script(gone))
-        assert said.startswith(f"This report does not have {names}, which the link names. Shown without that: "), said
+        assert said.startswith(
+            f"The link names {names}, which this report or the chosen account does not have. Shown without that: "
+        ), said
         assert said.endswith(f": {page.script(PICKED)}."), said
     page.press("[data-language=ru]")
-    assert page.script(gone).startswith("В этом отчёте нет «Тег: Луна», «Марс» из ссылки. Показано без этого: ")
+    assert page.script(gone).startswith(
+        "В отчёте или в выбранном аккаунте нет «Тег: Луна», «Марс» из ссылки. Показано без этого: "
+    )
     page.script(CHANGE)
     page.wait()
     assert page.script(gone) is None
@@ -765,6 +769,7 @@ def test_a_link_to_what_the_report_does_not_have_says_so_by_name(page: Report) -
     assert "who_name=" in page.script("return location.hash")
 
 
+OF_ACCOUNT = "const {name, project_id} = PEOPLE.get(arguments[0]); return [name, accountName(project_id)]"
 FOLLOW = "history.replaceState(null, '', arguments[0]); readAddress(); return show();"
 CHANGE = "find('#period').value = 'all'; find('#period').dispatchEvent(new Event('change', { bubbles: true }))"
 PICKED = "return find('p.chosen').textContent"

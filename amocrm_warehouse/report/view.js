@@ -27,10 +27,10 @@ function readAddress() {
   const fits = ([id, option]) => filters.has(id) && (option === null || filters.get(id).options.includes(option));
   const where = readFilters(asked("where"));
   state.where = new Map(where.filter(fits));
-  const numbered = (id) => (PEOPLE.get(id) || {}).name || `№ ${id.split("/").pop()}`;
+  const numbered = (id) => (PEOPLE.has(id) ? `${PEOPLE.get(id).name} · ${accountName(PEOPLE.get(id).project_id)}` : `№ ${id.split("/").pop()}`);
   state.gone = [ // what the address names and this report does not have
     ...(state.scope.id === asked("scope") || !asked("scope") ? [] : [asked("scope_name") || numbered(asked("scope"))]),
-    ...(state.who || !asked("who") ? [] : [asked("who_name") || numbered(asked("who"))]),
+    ...(state.who || !asked("who") ? [] : [(!PEOPLE.has(asked("who")) && asked("who_name")) || numbered(asked("who"))]),
     ...(!asked("period") || state.period.id === asked("period").split("..").sort().join("..") ? [] : [asked("period")]),
     ...state.sides.filter((id) => id && ![...teams, ...people].some((one) => one.id === id)).map(numbered),
     ...where.filter((pair) => !fits(pair)).map(([id, option]) => [filters.get(id), option === null ? id : option]),
