@@ -28,7 +28,7 @@ ALL_ROWS_FROM = {"speed": TOUCHES, "stale": ACTIVITY}
 """The tables without which all rows of an answer are unknown."""
 SOME_ROWS_FROM = {
     "today": ("deal_statuses", "messages", "tasks"), "queue": ("calls", "deal_statuses", "messages", "tasks"),
-    "forecast": ("deal_statuses",), "goods": ("deal_catalog_elements",),
+    "forecast": ("deal_statuses",), "goods": ("customer_transactions", "deal_catalog_elements"),
 }  # fmt: skip
 """The tables of each of which an answer has rows that it lacks without it."""
 Unread = frozenset[tuple[str, str]]
