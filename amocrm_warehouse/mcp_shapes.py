@@ -23,7 +23,7 @@ from amocrm_warehouse.report.like_with_like import days_left, needed_a_day, roun
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_queries import REASONS, needs
 from amocrm_warehouse.report.report_words import Words
-from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, is_listed, unknown_columns, with_unknown
+from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, unknown_columns, with_unknown
 from amocrm_warehouse.report.workbook import link
 
 Row = dict[str, Any]
@@ -83,7 +83,7 @@ class Asking:
         if all(lacking.values()):
             absent = "; ".join(f"{', '.join(names)} of {project}" for project, names in lacking.items())
             raise Missing(f"these tables were not read: {absent}. Read them, and build the models anew.")
-        return [row for row in rows if is_listed(name, self.unread, row["project_id"])]
+        return [row for row in rows if not lacking[row["project_id"]]]
 
     def link(self, row: Row, kind: str | None = "deal", number: str = "deal_id") -> str | None:
         return link(self.accounts[row["project_id"]]["domain"], kind, row[number])

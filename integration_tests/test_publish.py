@@ -321,6 +321,11 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, tmp_p
     assert refused(source, warehouse) == (
         "There are no marts in this database. Build them first: source-amocrm models.\n"
     )
+    with closing(duckdb.connect(source)) as connection:
+        connection.execute("DROP SCHEMA amocrm CASCADE")
+    assert refused(source, warehouse) == (
+        "No account was read into this database. Read it first: source-amocrm sync.\n"
+    )
 
 
 def test_a_disk_that_is_full_is_told_in_a_sentence(tmp_path: Path) -> None:
