@@ -103,10 +103,12 @@ def _function(place: str) -> Callable[..., Any]:
 
 
 def received(rows: Counter[str]) -> int:
-    """Counts the rows that came from amoCRM. Rows of built-in dictionaries come from the connector itself."""
-    return sum(
-        count for name, count in rows.items() if name not in STREAMS or not issubclass(STREAMS[name], FixedStream)
-    )
+    """Counts the rows as a sync does. If only built-in dictionaries came, which amoCRM does not answer, there are 0."""
+    return rows.total() if any(rows[name] for name in rows if not is_built_in(name)) else 0
+
+
+def is_built_in(stream: str) -> bool:
+    return stream in STREAMS and issubclass(STREAMS[stream], FixedStream)
 
 
 def _prepare(account: FleetAccount) -> None:

@@ -53,12 +53,8 @@ class Publishing:
         imported = (WORK, self.publisher.partition(":")[0], *IMPORTED)
         for account, ended in call_each_in_turn(self, chosen, parallel, imported=imported, watch=watch):
             done = _outcome(ended)
-            if not ended.held:
-                try:
-                    record_publication(account, done)
-                except OSError as error:
-                    reason = f"{account.beside('status.json')} cannot be written: {error.strerror}."
-                    done = replace(done, failure=done.failure or reason)
+            if not ended.held and (reason := record_publication(account, done)):
+                done = replace(done, failure=done.failure or reason)
             yield account, done
 
 

@@ -99,11 +99,8 @@ class Syncing:
         imported = (WORK, self.loader.partition(":")[0], *IMPORTED)
         for account, ended in call_each(self, chosen, parallel, self.seconds, imported=imported, watch=watch):
             done = self._outcome(ended)
-            if not ended.held:
-                try:
-                    record(account, done)
-                except OSError as error:
-                    done.failures.append(f"{account.beside('status.json')} cannot be written: {error.strerror}.")
+            if not ended.held and (reason := record(account, done)):
+                done.failures.append(reason)
             yield account, done
 
     def _outcome(self, ended: ProcessEnd) -> LastSync:

@@ -42,11 +42,8 @@ class Verifying:
         parallel = 1 if is_file(self.to) and "{name}" not in self.to else parallel
         for account, ended in call_each_in_turn(self, chosen, parallel, imported=(WORK,), watch=watch):
             found = _result(ended)
-            if not ended.held:
-                try:
-                    record_verification(account, found)
-                except OSError as error:
-                    found.notices.append(f"{account.beside('status.json')} cannot be written: {error.strerror}.")
+            if not ended.held and (reason := record_verification(account, found)):
+                found.notices.append(reason)
             yield account, found
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from amocrm_fleet.accounts_folder import FleetAccount, make_private
+from amocrm_warehouse.table_names import rows_of_tables
 from source_amocrm import atomic_file
 from source_amocrm.dates import iso
 
@@ -61,7 +62,7 @@ class LastPublication:
 
     @property
     def sentence(self) -> str:
-        return self.failure or f"{self.rows:,} rows of {self.tables} tables are in the warehouse."
+        return self.failure or f"{rows_of_tables(self.rows, self.tables)} in the warehouse."
 
 
 @dataclass(frozen=True)
@@ -106,27 +107,31 @@ def status_of(account: FleetAccount) -> Status:
         return Status()
 
 
-def record(account: FleetAccount, sync: LastSync) -> None:
-    """Writes the account's status after `sync`. Raises OSError."""
-    _write(account, status_of(account).after(sync, datetime.now(timezone.utc)))
+def record(account: FleetAccount, sync: LastSync) -> str:
+    """Writes the account's status after `sync`. Returns why it cannot be written, "" if it is."""
+    return _written(account, status_of(account).after(sync, datetime.now(timezone.utc)))
 
 
-def record_verification(account: FleetAccount, verification: LastVerification) -> None:
-    """Writes the account's status after a verification. Raises OSError."""
+def record_verification(account: FleetAccount, verification: LastVerification) -> str:
+    """Writes the account's status after a verification. Returns as `record`."""
     verified = replace(verification, ended=iso(int(datetime.now(timezone.utc).timestamp())))
-    _write(account, replace(status_of(account), verified=verified))
+    return _written(account, replace(status_of(account), verified=verified))
 
 
-def record_publication(account: FleetAccount, publication: LastPublication) -> None:
-    """Writes the account's status after a publication. Raises OSError."""
+def record_publication(account: FleetAccount, publication: LastPublication) -> str:
+    """Writes the account's status after a publication. Returns as `record`."""
     published = replace(publication, ended=iso(int(datetime.now(timezone.utc).timestamp())))
-    _write(account, replace(status_of(account), published=published))
+    return _written(account, replace(status_of(account), published=published))
 
 
-def _write(account: FleetAccount, status: Status) -> None:
+def _written(account: FleetAccount, status: Status) -> str:
     path = account.beside("status.json")
-    make_private(path.parent)
-    atomic_file.write(path, atomic_file.json_text(asdict(status)))
+    try:
+        make_private(path.parent)
+        atomic_file.write(path, atomic_file.json_text(asdict(status)))
+    except OSError as error:
+        return f"{path} cannot be written: {error.strerror}."
+    return ""
 
 
 def worst_first(chosen: Iterable[FleetAccount]) -> list[tuple[FleetAccount, Status]]:

@@ -15,7 +15,7 @@ _LOCKED = re.compile(
 _ADVICE = {
     "no password supplied": "Put the user's password into the environment variable PGPASSWORD.",
     "password authentication failed|не прош[её]л проверку подлинности": (
-        "Correct the user in --to, or the password in the environment variable PGPASSWORD."
+        "Correct the user in --to, or the password: in --to, or else in the environment variable PGPASSWORD."
     ),
     'database ("[^"]+") does not exist|база данных ("[^"]+") не существует': (
         "Create it (CREATE DATABASE {name}), or correct the name at the end of --to."
@@ -34,7 +34,9 @@ _ADVICE = {
     "Access denied for user .* to database|command denied to user": (
         "Let the server's administrator run GRANT ALL ON `amocrm%`.* TO this user."
     ),
-    "Access denied for user": "Correct the user in --to, or the password in the environment variable MYSQL_PWD.",
+    "Access denied for user": (
+        "Correct the user in --to, or the password: in --to, or else in the environment variable MYSQL_PWD."
+    ),
     "disabled the local infile|Loading local data is disabled": (
         "Let the server's administrator run SET GLOBAL local_infile = ON."
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import NoReturn
 
@@ -35,6 +36,8 @@ class _Interrupt:
             self._interrupt()
 
     def tell(self) -> None:
+        with suppress(OSError, ValueError):  # what the command has said before stands before it, also in a file
+            sys.stdout.flush()
         print(self.sentence, file=sys.stderr)
 
     def _interrupt(self) -> NoReturn:

@@ -12,6 +12,7 @@ NEAR = 0.75
 """The least similarity of a suggested name (0 to 1): “Рознца” and “Розница” have 0.92, “person” and “period” 0.67."""
 
 Row = dict[str, Any]
+WHO = ("user_id", "manager")
 
 
 def nearest(given: str, names: Iterable[str]) -> str:
@@ -44,6 +45,13 @@ def name_of(row: Row, columns: tuple[str, ...], with_id: bool) -> str:
     return f"{name} ({number})" if name and with_id else str(name or number)
 
 
+def names_of_people(everybody: list[Row], teams: Collection[str], managers: Collection[str]) -> str:
+    """Returns the names that amoCRM has for these teams and managers, who are there."""
+    of_teams = (named("team", name, everybody, ("team",))[0]["team"] for name in teams)
+    of_managers = (name_of(named("manager", name, everybody, WHO)[0], WHO, False) for name in managers)
+    return ", ".join(dict.fromkeys([*of_teams, *of_managers]))
+
+
 def people_named(
     everybody: list[Row], teams: Collection[str], managers: Collection[str], *, team: str = "team"
 ) -> frozenset[tuple[str, int]]:
@@ -55,7 +63,7 @@ def people_named(
     of_teams = [
         row for name in teams for row in named(team, name, [one for one in everybody if one["team"]], ("team",))
     ]
-    of_names = [row for name in managers for row in named("manager", name, everybody, ("user_id", "manager"))]
+    of_names = [row for name in managers for row in named("manager", name, everybody, WHO)]
     chosen = [
         {(row["project_id"], row["user_id"]) for row in rows}
         for rows, given in ((of_teams, teams), (of_names, managers))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo
 
 from amocrm_warehouse.database import Run, models_of
 from amocrm_warehouse.mcp_arguments import ALL_DAYS, Chosen, Refused, chosen, read_arguments
-from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
-from amocrm_warehouse.report.answers import CASES, days_of_build, deactivated, select
+from amocrm_warehouse.report.answers import CASES, days_of_build, deactivated
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
 from amocrm_warehouse.report.page_queries import FIRST_DAYS, first_months, needs
 from amocrm_warehouse.report.report_words import Words
+from amocrm_warehouse.report.unread_tables import unread_tables
 
 WHOLE = ("total", "figures", "causes", "worst", "record")
 """Tables that `limit` does not cut: few rows that are the answer itself."""
@@ -73,8 +73,7 @@ def reply(
     accounts = {one["project_id"]: one for one in of.accounts}
     present = frozenset(models_of(run).tables({f"{schema}.{table}" for schema, table in run(TABLES)[1]}))
     built_at = run(BUILT)[1][0][0]
-    absent = not_read(run, of.choice, tool.reads)
-    unread = frozenset(absent)
+    unread = frozenset((project, table) for project, table in unread_tables(run, of.choice.days) if table in tool.reads)
     ask = Asking(
         run, of.choice, before, accounts, present, unread, values, limit, built_at, deactivated(run), free_select
     )
@@ -94,8 +93,10 @@ def reply(
     if not missing:
         tool = replace(tool, notes=(*tool.notes, *tool.warnings(ask)))
     covers = coverage(tool, of, before, built_at, first_months(run, set().union(*map(needs, FIRST_DAYS)) - present))
-    if absent:
-        covers["not_read"] = [{"project_id": project, "table": table, "so": UNREAD[table]} for project, table in absent]
+    if unread:
+        covers["not_read"] = [
+            {"project_id": project, "table": table, "so": UNREAD[table]} for project, table in sorted(unread)
+        ]
     if "at" in tool.takes:
         covers["period"] = moments_in_words(ask)
     if missing:
@@ -147,12 +148,6 @@ def coverage(
     if tool.notes:
         found["notes"] = list(tool.notes)
     return found
-
-
-def not_read(run: Run, choice: Choice, reads: Collection[str]) -> list[tuple[str, str]]:
-    """Returns (project, table) of each table without which a part of the answer is unknown."""
-    rows = select(run, QUERIES["freshness"], choice).dicts()
-    return [(row["project_id"], row["table"]) for row in rows if row["table"] in reads and not row["was_read"]]
 
 
 def period(choice: Choice, begins: Mapping[str, date], dated: str | Mapping[str, str] | None = None) -> Any:

@@ -9,7 +9,6 @@ from amocrm_warehouse.report.answers import (
     counts_in,
     in_choice,
     in_period,
-    is_read,
     month,
     of_chosen,
 )
@@ -105,7 +104,7 @@ QUERIES: dict[str, str] = {
         select
             facts.project_id, chosen.currency, facts.team, sum(won) as won, sum(won_budget) as won_budget,
             sum(lost) as lost, max(rate) as rate, max(average) as average,
-            case when {is_read("facts.project_id", "tasks")} then sum(overdue) end as overdue, sum(stale) as stale
+            sum(overdue) as overdue, sum(stale) as stale
         from (
             select
                 deals.project_id, {team("deals", "closer_id")} as team,

@@ -17,38 +17,17 @@ from amocrm_warehouse.mcp_arguments import Refused
 from amocrm_warehouse.mcp_queries import AGES, QUERIES
 from amocrm_warehouse.models_command import PACKAGE
 from amocrm_warehouse.plans_and_costs import named_as_in_deals
-from amocrm_warehouse.report.answers import ACTIVITY, ANSWERS, CASES, FIGURES, MOVES, select, sources_of
+from amocrm_warehouse.report.answers import ANSWERS, CASES, FIGURES, MOVES, select, sources_of
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import FEW, days_left, is_comparable, needed_a_day, rounded
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_queries import REASONS, needs
 from amocrm_warehouse.report.report_words import Words
+from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, unknown_columns, with_unknown
 from amocrm_warehouse.report.workbook import link
 
 Row = dict[str, Any]
 ALL = ANSWERS | QUERIES
-
-
-TOUCHES = ("calls", "messages")
-DEFINED_BY: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("calls",): ("calls_in", "calls_out", "talk_seconds", "incoming_calls", "missed_calls"),
-    ("messages",): ("messages", "talks", "answered", "not_answered", "waiting_now"),
-    ("notes",): ("notes",),
-    ("tasks",): ("tasks_done",),
-    ("deal_statuses",): ("stage_moves",),
-    TOUCHES: (
-        "first_touch",
-        "first_touch_of",
-        "touched",
-        "untouched_and_open",
-        "missed_and_left",
-        "called_back",
-        "back_after",
-        "back_within_hour",
-    ),
-    ACTIVITY: ("stale", "dead", "dead_budget"),
-}
-"""Columns that are unknown where one of these tables was not read."""
 
 
 class Missing(Exception):
@@ -96,19 +75,16 @@ class Asking:
         projects = [row["project_id"]] if "project_id" in row else [
             project for project, one in self.accounts.items() if one["currency"] == row.get("currency")
         ]  # fmt: skip
-        unknown = {
-            name
-            for tables, names in DEFINED_BY.items()
-            if any((project, table) in self.unread for project in projects for table in tables)
-            for name in names
-        }
-        if row.get("figure") in unknown:
+        if row.get("figure") in unknown_columns(self.unread, projects):
             return {name: value if name in ("currency", "figure") else None for name, value in row.items()}
-        return {name: None if name in unknown else value for name, value in row.items()}
+        return with_unknown(row, self.unread, projects)
 
-    def known(self, rows: list[Row], *tables: str) -> list[Row]:
-        """Returns the rows of the accounts that have these tables. Raises Missing if no account has them."""
-        lacking = {project: [table for table in tables if (project, table) in self.unread] for project in self.accounts}
+    def known(self, name: str, rows: list[Row]) -> list[Row]:
+        """Returns the rows of an answer about accounts of which they are known. Raises Missing if there is no such."""
+        lacking = {
+            project: [table for table in ALL_ROWS_FROM[name] if (project, table) in self.unread]
+            for project in self.accounts
+        }
         if all(lacking.values()):
             absent = "; ".join(f"{', '.join(names)} of {project}" for project, names in lacking.items())
             raise Missing(f"these tables were not read: {absent}. Read them, and build the models anew.")
@@ -173,12 +149,10 @@ def waiting(ask: Asking) -> list[Row]:
 
 
 def waiting_by_manager(ask: Asking) -> list[Row]:
-    known = {row["project_id"]: row for row in ask.rows("reasons_today")}
     found: dict[Any, Row] = {}
     budgets: dict[Any, dict[Any, Any]] = {}
     for row in ask.rows("today"):
         key = row["project_id"], row["user_id"]
-        reasons = {one: None if known[row["project_id"]][one] is None else 0 for one in REASONS}
         person = found.setdefault(
             key,
             {
@@ -186,12 +160,11 @@ def waiting_by_manager(ask: Asking) -> list[Row]:
                 "user_id": key[1],
                 "manager": row["manager"],
                 **({"is_deactivated": True} if "is_deactivated" in row else {}),
-                **reasons,
+                **dict.fromkeys(REASONS, 0),
                 "currency": row["currency"],
             },
         )
-        if person[row["why"]] is not None:
-            person[row["why"]] += 1
+        person[row["why"]] += 1
         budgets.setdefault(key, {})[row["entity_type"], row["entity_id"] or -row["item_id"]] = row["budget"] or 0
     for key, own in budgets.items():
         found[key] |= {"cards": len(own), "budget": sum(own.values(), Decimal(0))}
@@ -491,13 +464,13 @@ def speed(ask: Asking) -> list[Row]:
     """Returns deals by the working time until a person's first touch, and what is won of them."""
     return [
         row | {"speed": "not_touched_yet" if row["speed"] is None else SPEEDS[row["speed"]]}
-        for row in ask.known(ask.rows("speed"), *TOUCHES)
+        for row in ask.known("speed", ask.rows("speed"))
     ]
 
 
 def stale(ask: Asking) -> list[Row]:
     """Returns the deals in which nothing has happened for long, of accounts of which it is known."""
-    return ask.known(with_links("stale")(ask), *ACTIVITY)
+    return ask.known("stale", with_links("stale")(ask))
 
 
 def beside_median(ask: Asking) -> list[Row]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from amocrm_warehouse import mcp_shapes as shapes
 from amocrm_warehouse.mcp_incoming import incoming, worst
 from amocrm_warehouse.mcp_shapes import Asking, Row, compared, with_links
-from amocrm_warehouse.plans_and_costs import notes_on_costs, read_costs
-from amocrm_warehouse.report.answers import ACTIVITY, sources_of
+from amocrm_warehouse.plans_and_costs import named_as_in_deals, notes_on_costs, read_costs
+from amocrm_warehouse.report.answers import sources_of
 from amocrm_warehouse.report.like_with_like import FEW
+from amocrm_warehouse.report.unread_tables import ACTIVITY, TOUCHES
 
 Part = str | Callable[[Asking], list[Row]]
 
@@ -107,7 +108,7 @@ TOOLS: dict[str, Tool] = {
         notes=("open and open_budget are as of now, whatever the days.",
                "plan is null unless the days are whole months of all pipelines; plan_won_budget are the sales of those "
                "who have a plan, in its months: compare the plan with this, never with won_budget."),
-        reads=(*CLOSER, *shapes.TOUCHES),
+        reads=(*CLOSER, *TOUCHES),
     ),
     "compare_periods": Tool(
         "Why sales rose or fell: two periods side by side, in total, by manager, team, pipeline and source, with deals "
@@ -130,7 +131,7 @@ TOOLS: dict[str, Tool] = {
                "causes: of_number_of_sales + of_average_sale = won_budget_change.",
                "of_median: a manager's sales against the median of the account's present users among them; null for "
                f"robots, removed and deactivated users, and if half of the users sold fewer than {FEW} deals."),
-        reads=(*CLOSER, "groups", "loss_reasons", *shapes.TOUCHES),
+        reads=(*CLOSER, "groups", "loss_reasons", *TOUCHES),
     ),
     "plan": Tool(
         "Plan and pace: the plan, sales and share done by month and by manager, and for the present month what the "
@@ -362,6 +363,11 @@ SQL_TOOLS: dict[str, Tool] = {
 def costs(path: Path) -> Tool:
     """Returns the tool that adds a file of costs to the sources of deals. Raises ValueError as read_costs does."""
     lines = read_costs(path)
+
+    def warnings(ask: Asking) -> list[str]:
+        sources = sources_of(ask.run)
+        return notes_on_costs(path, named_as_in_deals(lines, sources), sources, [*ask.accounts])
+
     return Tool(
         "What each source cost and brought: its costs by a file of the person who runs this server, cost of a deal and "
         "of a won deal, and the return (ROMI). The greatest costs first.",
@@ -370,5 +376,5 @@ def costs(path: Path) -> Tool:
                "them, whenever they were won. A source without costs in the days is not here.",
                "Costs are of all people and pipelines, and those without an account of the accounts asked for "
                "together."),
-        warnings=lambda ask: notes_on_costs(path, lines, sources_of(ask.run), [*ask.accounts]),
+        warnings=warnings,
     )  # fmt: skip

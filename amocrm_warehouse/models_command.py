@@ -308,7 +308,8 @@ def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]
     built = build(options.db, projects, plans=plans, line=line, **variables)
     built = replace(built, notes=notes_on_plans(options.plans, options.db, projects, options.schema or SCHEMA))
     names, where = ", ".join(projects), without_password(options.db)
-    return built, f"{built.count} models of the projects {names} are in {where}, the marts in the schema amocrm_marts."
+    of = f"project{'s' if len(projects) > 1 else ''} {names}"
+    return built, f"{built.count} models of the {of} are in {where}, the marts in the schema amocrm_marts."
 
 
 def print_notes(built: Built) -> None:

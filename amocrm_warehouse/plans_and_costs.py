@@ -17,6 +17,10 @@ AMOUNT = re.compile(r"(-?) ?(?:(\d+)|(\d{1,3}([ ',.])\d{3}(?:\4\d{3})*))(?:(?!\4
 """An amount: its sign, the digits before the point (or groups of three with one separator), the digits after it."""
 TWO_READINGS = re.compile(r"-?[1-9]\d?\d?[.,]\d{3}", re.ASCII)
 """1,000 is a thousand or one."""
+TOTAL = re.compile(r"(?:grand )?total\b|итог|всего\b", re.IGNORECASE)
+"""How a cell of a line of totals begins."""
+MOST_WRONG = 10
+"""Wrong lines of a file that an error names. It only counts further ones."""
 CURRENCY = re.compile(r"[₽$€₸]|руб\.?|р\.")
 CODES = {"₽": "RUB", "р": "RUB", "$": "USD", "€": "EUR", "₸": "KZT"}
 """Currencies by the first letter of their signs; $ is also the sign of currencies that are not among these."""
@@ -57,6 +61,7 @@ def check_currencies(path: Path, currencies: Mapping[str, str | None]) -> None:
 
     `path`: a file that read_plans or read_costs has read. `currencies`: the code of each account's, by project.
     """
+    wrong = []
     _, [(_, names), *numbered] = lines(path)
     for line, cells in numbered:
         row = dict(zip(names, cells, strict=False))
@@ -65,10 +70,12 @@ def check_currencies(path: Path, currencies: Mapping[str, str | None]) -> None:
         for account in [project] if project else currencies:
             code = currencies.get(account)
             if sign and code in CODES.values() and CODES[sign[0][0]] != code:
-                raise ValueError(
+                wrong.append(
                     f"Line {line} of {path}: “{amount[:80]}” is no amount in {code}, the currency of the account "
                     f"{account}. Write it in {code}."
                 )
+                break
+    refuse(wrong)
 
 
 def named_as_in_deals(costs: Sequence[list[str]], sources: Iterable[str]) -> list[list[str]]:
@@ -86,7 +93,7 @@ def notes_on_costs(
 ) -> list[str]:
     """Returns a sentence for each account and source of a file of costs that is not among those of the marts.
 
-    And one for costs of no account, if there are several.
+    And one for costs of no account, if there are several. `costs`: rows of `named_as_in_deals`.
     """
     found = [
         f"{path}: the account {project} is not among those of the marts ({', '.join(projects)}), so its costs are left "
@@ -98,7 +105,7 @@ def notes_on_costs(
         found.append(f"{path}: costs without an account count whole in each. Name it in a column project_id.")
     return found + [
         f"{path}: no deal has the source “{source}”, so its costs stand alone.{nearest(source, sources)}"
-        for source in dict.fromkeys(source for _, _, source, _ in named_as_in_deals(costs, sources) if source)
+        for source in dict.fromkeys(source for _, _, source, _ in costs if source)
         if source not in sources
     ]
 
@@ -117,19 +124,33 @@ def read_rows(
         found = ",".join(names)[:200] or "nothing"
         how = f", separated by {SEPARATORS[separator]}" if names and separator in (";", "\t") else ""
         raise ValueError(f"The first line of {path} must name the columns {','.join(needed)}; it has {found}{how}.")
-    found_rows, seen = [], dict[tuple[str, ...], int]()
+    found_rows, wrong, seen = [], list[str](), dict[tuple[str, ...], int]()
     for line, cells in rows:
+        row = dict.fromkeys(columns, "") | dict(zip(names, cells, strict=False))
+        read = [value_of(name, row[name], parse) for name, parse in columns.items()]
+        own = tuple(value for value, _ in read[:key])
+        errors = [error for _, error in read if error]
         if len(cells) > len(names):
             how = f" Put a cell with {SEPARATORS[separator]} in it into quotation marks." if separator else ""
-            raise ValueError(f"Line {line} of {path} has {len(cells)} cells for {len(names)} columns.{how}")
-        row = dict.fromkeys(columns, "") | dict(zip(names, cells, strict=False))
-        values = [value_of(path, line, name, row[name], read) for name, read in columns.items()]
-        own = tuple(values[:key])
-        if own in seen:
-            raise ValueError(f"Line {line} of {path} {same} as line {seen[own]}.")
-        seen[own] = line
-        found_rows.append(values)
+            wrong.append(f"Line {line} of {path} has {len(cells)} cells for {len(names)} columns.{how}")
+        elif errors and (total := next(filter(TOTAL.match, cells), None)):
+            wrong.append(f"Line {line} of {path}: “{total[:80]}” is a line of totals. Remove it.")
+        elif errors:
+            wrong.append(f"Line {line} of {path}: {' '.join(errors)}")
+        elif own in seen:
+            wrong.append(f"Line {line} of {path} {same} as line {seen[own]}.")
+        else:
+            seen[own] = line
+            found_rows.append([value for value, _ in read])
+    refuse(wrong)
     return found_rows
+
+
+def refuse(wrong: Sequence[str]) -> None:
+    """Raises ValueError if lines of a file are wrong. `wrong`: a sentence about each."""
+    more = len(wrong) - MOST_WRONG
+    if wrong:
+        raise ValueError("\n".join([*wrong[:MOST_WRONG], *([f"And {more} more lines are wrong."] if more > 0 else [])]))
 
 
 def write_plans(rows: list[list[str]], path: Path) -> None:
@@ -179,10 +200,11 @@ COSTS: dict[str, Callable[[str], Any]] = {"project_id": str, "month": month, "so
 """The same of a file of costs, whose key is all but the cost. Costs without a project are those of every account."""
 
 
-def value_of(path: Path, line: int, name: str, text: str, read: Callable[[str], Any]) -> str:
+def value_of(name: str, text: str, parse: Callable[[str], Any]) -> tuple[str, str]:
+    """Returns a cell's value, or a sentence about what is wrong with it."""
     try:
-        return str(read(text))
+        return str(parse(text)), ""
     except (ValueError, ArithmeticError):
         shown = "the first day of a month, as 2026-01-01" if name == "month" else "a number"
         hint = " Write a thousand as 1000, and one as 1.0." if TWO_READINGS.fullmatch(text) else ""
-        raise ValueError(f"Line {line} of {path}: {name} must be {shown}, and is “{text[:80]}”.{hint}") from None
+        return "", f"{name} must be {shown}, and is “{text[:80]}”.{hint}"

@@ -27,7 +27,7 @@ from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_answers import plain
 from amocrm_warehouse.mcp_server import TOKEN, server
 from amocrm_warehouse.report import page_data, workbook
-from amocrm_warehouse.report.answers import in_choice, people_of
+from amocrm_warehouse.report.answers import choice_of_people, in_choice
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS
@@ -81,7 +81,10 @@ def known() -> oracle.Known:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, known: oracle.Known) -> Path:
-    """The database; the page, the workbook and the digest of one manager and of one team; the workbook in Russian."""
+    """The database; the page, the workbook and the digest of one manager and of one team; the workbook in Russian.
+
+    The names are not given in amoCRM's letters, and are shown in these all the same.
+    """
     made = tmp_path_factory.mktemp("answers")
     file = str(made / "crm.duckdb")
     models.store(file, "1001", {name: list(rows.values()) for name, rows in known.rows.items()}, "duckdb")
@@ -91,9 +94,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory, known: oracle.Known) -> Pat
     for name, given in {
         "manager": [
             "--now", "2026-01-01T18:00:00", "--working-hours", "1-5 9:00-18:00, 6 10:00-14:30",
-            "--plans", str(plans), "--manager", boss(known),
+            "--plans", str(plans), "--manager", boss(known).upper(),
         ],
-        "team": ["--built", "--group", TEAM],
+        "team": ["--built", "--group", TEAM.lower()],
     }.items():  # fmt: skip
         files = ["--xlsx", str(made / f"{name}.xlsx"), "--out", str(made / f"{name}.html")]
         done = run(*given, *files, "--digest", "--language", "en", database=file)
@@ -481,4 +484,4 @@ def test_an_unknown_group_is_told_with_those_that_are_there(folder: Path) -> Non
         reading(str(folder / "crm.duckdb")) as ask,
         pytest.raises(ValueError, match="There is no group “Nobody”"),
     ):
-        people_of(ask, ["Nobody"], [])
+        choice_of_people(ask, ["Nobody"], [])

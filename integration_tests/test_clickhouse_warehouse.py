@@ -142,7 +142,10 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, monke
         "with --schema.\n"
     )
     for name, advice in (
-        ("AUTHENTICATION_FAILED", "Correct the user in --to, or the password in CLICKHOUSE_PASSWORD."),
+        (
+            "AUTHENTICATION_FAILED",
+            "Correct the user in --to, or the password: in --to, or else in CLICKHOUSE_PASSWORD.",
+        ),
         ("ACCESS_DENIED", "Let an administrator run GRANT CREATE, DROP, ALTER, INSERT, SELECT ON amocrm*.* TO this"),
         ("NOT_ENOUGH_SPACE", "The disk of the warehouse is full. Make room on it and publish again."),
     ):
@@ -151,9 +154,12 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, monke
         assert f"({name})" in said
         assert advice in said
     wrong = refused(source, warehouse, environment={"CLICKHOUSE_PASSWORD": "wr0ngPassword"})
-    assert "Correct the user in --to, or the password in CLICKHOUSE_PASSWORD." in wrong
+    assert "Correct the user in --to, or the password: in --to, or else in CLICKHOUSE_PASSWORD." in wrong
     assert "wr0ngPassword" not in wrong
-    assert "Start the server, or correct the host and the port in --to." in refused(source, "clickhouse://127.0.0.1:1")
+    assert refused(source, "clickhouse://127.0.0.1:1") == (
+        "clickhouse://127.0.0.1:1 did not take the tables: Connection refused. Start the server, or correct the host "
+        "and the port in --to.\n"
+    )
     for address in ("clickhouse://u:p4[ss@h", "clickhouse://u@h/name", "clickhouse://u@h?x=1", "clickhouse://"):
         assert refused(source, address) == (
             "ClickHouse is written clickhouse://user@host:8123, with the password in the environment variable "

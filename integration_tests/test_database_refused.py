@@ -60,7 +60,7 @@ CAUSES = {
         "guarded@",
         "wrong",
         'The database cannot be opened: password authentication failed for user "guarded". Correct the user in --to, '
-        "or the password in the environment variable PGPASSWORD.\n",
+        "or the password: in --to, or else in the environment variable PGPASSWORD.\n",
     ),
     "no such user": (
         "nobody@",

@@ -221,7 +221,10 @@ def test_the_digest_and_the_picture_are_sent_to_each_recipient(database: str, tm
     )
     [everybody, own] = [body for _, body in hooks.found]
     assert f"{everybody['title']}\n{everybody['message']}\n" == done.stdout
-    assert everybody["title"] == "ООО «Северный ветер»: продажи, сентябрь 2026"
+    assert everybody["title"] == (
+        "ООО «Северный ветер»: продажи, сентябрь 2026. Построено 21.09.2026, 17:13; время синхронизации в базе не "
+        "указано"
+    )
     assert (len(everybody["message"].split("\n")), len(own["message"].split("\n"))) == (11, 8)
     pictures = [base64.b64decode(body["attachments"][0]["base64"]) for body in (everybody, own)]
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)

@@ -100,6 +100,18 @@ def test_one_account_is_replaced_and_the_others_stay(source: str, warehouse: str
     )
 
 
+def test_a_column_whose_type_somebody_changed_is_named_before_anything_is_written(source: str, warehouse: str) -> None:
+    publish(source, warehouse, "--schema", "typed")
+    small_marts.build(source, ["1001"], deals=DEALS[:1])
+    for kind, there in (("text", "text"), ("double", "double"), ("decimal(38,4)", "decimal(38,4)")):
+        fetch(warehouse, f"ALTER TABLE typed_marts.deals MODIFY budget {kind}")
+        assert refused(source, warehouse, "--schema", "typed") == (
+            f"The column budget of typed_marts.deals is decimal(38,2) here and {there} in the warehouse. Drop the "
+            "table typed_marts.deals there and publish every account again, or leave this table out with --only.\n"
+        )
+    assert fetch(warehouse, "SELECT count(*) FROM typed_marts.deals WHERE project_id = '1001'") == [(len(DEALS),)]
+
+
 def killed_after_first(transaction: Any, *rest: Any) -> None:
     put(transaction, *rest)
     killed()
@@ -149,7 +161,8 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, monke
     wrong = refused(source, reader, environment={"MYSQL_PWD": "wr0ngPassword"})
     assert "Access denied for user 'reader'@" in wrong
     assert wrong.endswith(
-        "Correct the user in --to, or the password in the environment variable MYSQL_PWD. Its tables are as before.\n"
+        "Correct the user in --to, or the password: in --to, or else in the environment variable MYSQL_PWD. Its tables "
+        "are as before.\n"
     )
     denied = refused(source, reader.replace("/mysql", ""), environment={"MYSQL_PWD": "s3cretOfReader"})
     assert denied.endswith("run GRANT ALL ON `amocrm%`.* TO this user. Its tables are as before.\n"), denied

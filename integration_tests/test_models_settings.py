@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from testing.assistant import ask
 from testing.connector import messages
 from testing.destination import Destination, Key, Row
 from testing.models import DEALS, LATE_COLUMNS, MARTS
-from testing.sheets import tables_of
+from testing.sheets import sheets, tables_of
 
 PACKAGE = SCHEMA.parents[1]
 
@@ -383,6 +383,36 @@ def test_of_managers_whose_tasks_were_not_read_nobody_knows_what_is_overdue(duck
     assert {row["overdue"] for row in tables_of(tmp_path / "crm.xlsx")["managers"]} == {None}
 
 
+def test_the_workbook_leaves_empty_what_tables_that_were_not_read_would_tell(
+    duckdb_file: str, tables: dict[str, list[Row]], tmp_path: Path
+) -> None:
+    """No zero, and no list of forgotten deals or of speeds; below each sheet stands which tables were not read."""
+    with reading(duckdb_file) as run:
+        choice = last_months(run, 120)
+        two = replace(choice, days={project: choice.days[project] for project in ("1002", "1003")})
+        workbook.write(tmp_path / "one.xlsx", run, choice.of("1003"), Words("en"))
+        workbook.write(tmp_path / "two.xlsx", run, two, Words("ru"))
+    told, shown = tables_of(tmp_path / "one.xlsx"), sheets(tmp_path / "one.xlsx")
+    assert len(told["managers"]) > 3
+    assert {row["stale"] for row in told["managers"]} == {None}
+    assert (told["speed"], told["stale"], told["work"]) == ([], [], [])
+    of_all = "calls, deal_statuses, events, messages, notes, tasks"
+    unread = {
+        "queue": "calls, deal_statuses, messages, tasks", "today": "deal_statuses, messages, tasks",
+        "forecast": "deal_statuses", "managers": of_all, "funnel": "deal_statuses", "speed": "calls, messages",
+        "calls": "calls, messages", "goods": "customer_transactions, deal_catalog_elements", "stale": of_all,
+        "talks": "messages", "work": "calls, deal_statuses, messages, notes, tasks",
+    }  # fmt: skip
+    assert {name: rows[-1][0] for name, rows in shown.items() if rows and str(rows[-1][0]).startswith("Not read")} == {
+        Words("en")(f"{name}.title"): f"Not read, so what they tell is left out or empty here, and not zero: {of}"
+        for name, of in unread.items()
+    }
+    assert sheets(tmp_path / "two.xlsx")["Забытые сделки"][-1][0] == (
+        "Не прочитано, поэтому то, что по этим таблицам видно, здесь пропущено или пусто, а не ноль: "
+        f"{tables['account'][0]['name']}: calls, events, messages, notes, tasks; 1003: {of_all}"
+    )
+
+
 def test_the_assistant_counts_nothing_from_tables_that_were_not_read(duckdb_file: str) -> None:
     """No zero, no advice: null where a number is known by a table that is not there, and not_read names the table."""
     tools = ("incoming", "managers", "teams", "queue", "today", "sales_overview", "stale_deals", "activity")
@@ -410,7 +440,7 @@ def test_the_assistant_counts_nothing_from_tables_that_were_not_read(duckdb_file
     assert stale == {"deals": sentence.format("calls, messages, notes, tasks, deal_statuses, events")}
     with reading(duckdb_file) as run:
         said = digest(run, last_months(run).of("1003"), Words("en"))
-    assert said.endswith("to clean up: – deals for –")
+    assert said.endswith("; deals to clean up: –, for –")
 
 
 def test_the_page_begins_with_the_first_plan_where_no_deal_is_older(duckdb_file: str) -> None:
@@ -446,7 +476,7 @@ def test_the_digest_holds_a_plan_against_those_who_have_it_and_names_no_reason_o
                 for words in map(Words, LANGUAGES)}  # fmt: skip
     assert said["en"][1:6] == [
         "This month: 2 won for 1,300; in the same days before (2026-10-01 – 2026-10-01): 0",
-        "Plan of the month: 600, done 50%; needed a day from today: 10",
+        "Plan of the month: 600, done 50%: those who have a plan sold 300; needed a day from today: 10",
         "Forecast of November 2026: too little is known to tell",
         "Forecast of December 2026: too little is known to tell", "How such forecasts did: too little is known to tell",
     ]  # fmt: skip

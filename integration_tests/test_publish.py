@@ -142,6 +142,36 @@ def test_a_new_column_is_added_and_one_that_is_gone_stays_null(source: str, ware
     assert deals(warehouse, "1001", "wide_marts") == deals(warehouse, "1002", "wide_marts") == DEALS
 
 
+def test_a_column_whose_type_somebody_changed_is_named_before_anything_is_written(source: str, warehouse: str) -> None:
+    """And it is made again, in the type of here, once its table is dropped as the message says."""
+    publish(source, warehouse, "--schema", "typed")
+    small_marts.build(source, ["1001"], deals=DEALS[:1])
+    for kind, there in (("text", "text"), ("bigint USING 1", "bigint"), ("numeric(38,4)", "decimal(38,4)")):
+        execute(warehouse, f"ALTER TABLE typed_marts.deals ALTER COLUMN budget TYPE {kind}")
+        assert refused(source, warehouse, "--schema", "typed") == (
+            f"The column budget of typed_marts.deals is decimal(38,2) here and {there} in the warehouse. Drop the "
+            "table typed_marts.deals there and publish every account again, or leave this table out with --only.\n"
+        )
+    execute(warehouse, "ALTER TABLE typed_marts.deals ALTER COLUMN budget TYPE numeric(38,2)",
+            "ALTER TABLE typed_marts.freshness ALTER COLUMN built_at TYPE timestamptz")  # fmt: skip
+    assert refused(source, warehouse, "--schema", "typed").startswith(
+        "The column built_at of typed_marts.freshness is timestamp without time zone here and timestamp with time zone "
+    )
+    execute(warehouse, "ALTER TABLE typed_marts.freshness ALTER COLUMN built_at TYPE timestamp")
+    count = "SELECT count(*) FROM typed_marts.deals WHERE project_id = '1001'"
+    assert fetch(warehouse, count) == [(len(DEALS),)]
+    publish(source, warehouse, "--schema", "typed", "--only", "funnel")
+    execute(warehouse, "DROP TABLE typed_marts.deals")
+    publish(source, warehouse, "--schema", "typed")
+    assert deals(warehouse, "1001", "typed_marts") == DEALS[:1]
+    small_marts.build(source, ["1001"], extra=", cf_1_size decimal(38,9) default 1.5")
+    publish(source, warehouse, "--schema", "typed", "--only", "deals")
+    small_marts.build(source, ["1001"], extra=", cf_1_size varchar default 'large'")
+    execute(warehouse, "DROP TABLE typed_marts.deals")
+    publish(source, warehouse, "--schema", "typed", "--only", "deals")
+    assert fetch(warehouse, "SELECT DISTINCT cf_1_size FROM typed_marts.deals") == [("large",)]
+
+
 def test_a_table_that_something_else_has_made_is_left_alone(source: str, warehouse: str) -> None:
     execute(warehouse, "CREATE SCHEMA own_marts", "CREATE TABLE own_marts.deals (mine int)")
     sentence = (
@@ -290,6 +320,11 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, tmp_p
         connection.execute("DROP SCHEMA amocrm_marts CASCADE")
     assert refused(source, warehouse) == (
         "There are no marts in this database. Build them first: source-amocrm models.\n"
+    )
+    with closing(duckdb.connect(source)) as connection:
+        connection.execute("DROP SCHEMA amocrm CASCADE")
+    assert refused(source, warehouse) == (
+        "No account was read into this database. Read it first: source-amocrm sync.\n"
     )
 
 

@@ -1714,6 +1714,15 @@ def test_one_sentence_and_the_report_that_was_there(database: str, tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["plans.csv", "report.html"]
 
 
+@pytest.mark.parametrize(("option", "name"), [("xlsx", "z.csv"), ("png", "month.jpg")])
+def test_a_file_whose_name_promises_something_else_is_not_written(
+    option: str, name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert report.main(["--to", f"duckdb:///{tmp_path}/crm.duckdb", f"--{option}", str(tmp_path / name)]) == 2
+    assert capsys.readouterr().err == f"The name of the file in --{option} must end with .{option}, and is {name}.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_sync_keeps_the_accounts_that_were_united_and_their_plans(
     monkeypatch: pytest.MonkeyPatch, database: str, tmp_path: Path
 ) -> None:

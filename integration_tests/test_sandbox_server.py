@@ -123,6 +123,18 @@ def test_a_file_that_is_no_probe_is_refused(capsys: pytest.CaptureFixture[str], 
     assert f"{tmp_path / 'probe.json'} is no probe.json" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("given", "sentence"), [
+    ("x=1", "there is no switch “x”. There are: from_inclusive, to_inclusive, filter_enabled, "),
+    ("end=empty", "“empty” is no JSON: write page_max=50, or 'end=\"empty\"'"),
+])  # fmt: skip
+def test_a_switch_that_is_not_there_is_refused_with_the_names(
+    capsys: pytest.CaptureFixture[str], given: str, sentence: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--switch", given])
+    assert f"argument --switch: {sentence}" in capsys.readouterr().err
+
+
 def test_command_line_prints_the_address_and_a_config() -> None:
     command = [sys.executable, "-m", "sandbox", "--leads", "20", "--rate", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:

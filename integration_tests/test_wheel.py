@@ -95,7 +95,7 @@ def test_sync_models_and_report(installed: Path, tmp_path: Path) -> None:
     assert "amocrm_1001_deals" in said
     if installed.parent.name in (PYTHONS[0], PYTHONS[-1]):
         built = run(installed, tmp_path, "models", "--to", "duckdb:///crm.duckdb")
-        assert "models of the projects 1001 are in duckdb:///crm.duckdb" in built
+        assert "models of the project 1001 are in duckdb:///crm.duckdb" in built
         said = run(installed, tmp_path, "report", "--built", "--to", "duckdb:///crm.duckdb")
         assert said.startswith("\nThe report: ")
         assert (tmp_path / "crm-report.html").stat().st_size > 100_000

@@ -8,9 +8,10 @@ import json
 import signal
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from . import business
 from .account import Account
@@ -19,6 +20,8 @@ from .like import switches_like
 from .limits import OFF, Rate
 from .server import Server
 from .switches import Switches
+
+EXAMPLE, EXAMPLE_OF_TEXT = "page_max=50", """'end="empty"'"""
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -37,13 +40,29 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--token", choices=("long-lived", "oauth"), default="long-lived", help="of the printed config")
     parser.add_argument("--no-filter", action="store_true", help="the paid filter is off")
     parser.add_argument(
-        "--switch", action="append", default=[], metavar="NAME=VALUE", help="an answer of `Switches`, as JSON"
+        "--switch",
+        type=_switch,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"an answer as JSON, as {EXAMPLE}; the names, with what they mean, are in switches.py",
     )
     parser.add_argument("--like", type=_probe, metavar="PROBE", help="answer as the account of that probe.json did")
     parser.add_argument("--faults", action="store_true", help="ten kinds of failure, and false ends of lists")
     parser.add_argument("--state", type=Path, help="keep the account in that file and go on with it next time")
     parser.add_argument("--config", type=Path, help="write the config there instead of printing it")
     return parser
+
+
+def _switch(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
+    names = [one.name for one in fields(Switches)]
+    if name not in names:
+        raise argparse.ArgumentTypeError(f"there is no switch “{name}”. There are: {', '.join(names)}")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"“{value}” is no JSON: write {EXAMPLE}, or {EXAMPLE_OF_TEXT}") from None
 
 
 def _probe(path: str) -> Switches:
@@ -66,8 +85,7 @@ def main(argv: list[str] | None = None) -> int:
         now = options.now or int(time.time())
         make = business.account if options.business else Account.generate
         account = make(options.seed, options.leads, now, switches=switches, timezone=options.timezone)
-    for name, value in (text.split("=", 1) for text in options.switch):
-        account.switches = replace(account.switches, **{name: json.loads(value)})
+    account.switches = replace(account.switches, **dict(options.switch))
     server = Server(
         account,
         latency=tuple(options.latency),

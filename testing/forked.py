@@ -13,13 +13,16 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib import import_module
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TextIO
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload([f"{__package__}.fork_server"])
+ROOT = Path(__file__).resolve().parents[1]
 SOURCE_AMOCRM, DBT = "source_amocrm.run.run", "dbt.cli.main.cli"
 Environment = Mapping[str, str | None]
 """Environment variables added to those of the tests. None removes a variable."""
@@ -47,6 +50,7 @@ class Forked:
         variables = {name: text for name, text in {**os.environ, **environment}.items() if text is not None}
         pipes = [CONTEXT.Pipe(duplex=False) for _ in range(1 + stderr_apart)] if terminal is None else []
         outputs = [writer for _, writer in pipes] or [Connection(os.dup(terminal or 0))]
+        _start_server()
         target_arguments = (list(map(str, arguments)), variables, constants or {}, outputs, cwd or Path.cwd(), program)
         self._process = CONTEXT.Process(target=_run, args=target_arguments)
         self._process.start()
@@ -133,13 +137,22 @@ UNPACED = {"source_amocrm.http.api.Budget": _unpaced}
 """Constants of a command without a rate limit, for tests in which it does not matter."""
 
 
+@cache
+def _start_server() -> None:
+    """Starts the server in ROOT, which it imports from: the folder of a test would leave it without its module."""
+    folder = Path.cwd()
+    os.chdir(ROOT)
+    forkserver.ensure_running()
+    os.chdir(folder)
+
+
 def _run(
     arguments: list[str], environment: Mapping[str, str], constants: Mapping[str, object], outputs: list[Connection],
     cwd: Path, program: str,
 ) -> None:  # fmt: skip
     os.setsid()
     os.chdir(cwd)
-    before = import_module(f"{__package__}.fork_server").BEFORE
+    before = sys.modules[f"{__package__}.fork_server"].BEFORE  # which no fork imports: it takes seconds
     imported = {name: text for name, text in os.environ.items() if name not in before}
     os.environ.clear()
     os.environ.update({**imported, **environment})

@@ -217,9 +217,37 @@ def check_filtered(page: Report, choice: Choice) -> None:
         assert (tables[name], str(shown[name]["none"])[:31]) == ([], "Tags, sources and fields do not"), name
 
 
+ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
+"""The tables that show what has happened in a deal."""
+COUNTED = {
+    "stale": ACTIVITY, "dead": ACTIVITY, "dead_budget": ACTIVITY, "overdue": ("tasks",),
+    "first_touch": ("calls", "messages"), "called_back": ("calls", "messages"), "messages": ("messages",),
+    **dict.fromkeys(("back_within_hour", "back_after", "first_touch_of"), ("calls", "messages")), "notes": ("notes",),
+    "tasks_done": ("tasks",), "talks": ("messages",),
+    "stage_moves": ("deal_statuses",),
+    **dict.fromkeys(("calls_in", "calls_out", "talk_seconds", "incoming_calls", "missed_calls"), ("calls",)),
+}  # fmt: skip
+"""The tables without which a column is null."""
+LISTED = {"speed": ("calls", "messages"), "stale": ACTIVITY}
+"""The tables without which a table has no rows."""
+
+
 def is_activity_known(known: oracle.Known) -> bool:
-    """Whether every table was read that shows what has happened in a deal."""
-    return all(map(known.was_read, ("calls", "messages", "notes", "tasks", "deal_statuses", "events")))
+    return all(map(known.was_read, ACTIVITY))
+
+
+def with_unknown(name: str, columns: Sequence[str], rows: list[Any], choice: Choice) -> list[Any]:
+    """Returns the rows of a table as they are told of accounts that lack tables."""
+
+    def is_read(tables: Sequence[str]) -> bool:
+        return all(known.was_read(table) for known in choice.known for table in tables)
+
+    shown = [is_read(COUNTED.get(column, ())) for column in columns]
+    return [
+        [value if is_known else None for value, is_known in zip(row, shown, strict=True)]
+        for row in rows
+        if is_read(LISTED.get(name, ()))
+    ]
 
 
 def stale_of(choice: Choice) -> list[Row]:
@@ -363,7 +391,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         "open_budget": expected_page.money(deal for _, deal in choice.open()),
     }  # fmt: skip
     funnels, open_deals = expected_page.funnel(choice), expected_page.stuck(choice)
-    return {
+    found: dict[str, tuple[Sequence[str], list[Any]]] = {
         "money": (("month", *sold), months),
         "managers": (
             ("user_id", "manager", *sold, "overdue", "stale"),
@@ -428,7 +456,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         ),
         "dead": (
             ("dead", "dead_budget"),
-            [[len(stale_of(one)), expected_page.money(stale_of(one))] if is_activity_known(one.known[0]) else [None] * 2
+            [[len(stale_of(one)), expected_page.money(stale_of(one))]
              for one in (replace(choice, known=(known,)) for known in choice.known)],
         ),
         "forecast": (foreseen, [[row[name] for name in foreseen] for row in expected_sales]),
@@ -448,6 +476,7 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
         ),
         **directory(choice),
     }  # fmt: skip
+    return {name: (columns, with_unknown(name, columns, rows, choice)) for name, (columns, rows) in found.items()}
 
 
 PLACES = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
@@ -529,7 +558,12 @@ def of_fifteen_digits(lines: Sequence[str]) -> list[str]:
 
 
 LINES = {
-    "head": ("{account}: sales, {month}", "{account}: продажи, {month}"),
+    "head": ("{account}: sales, {month}. {as_of}", "{account}: продажи, {month}. {as_of}"),
+    "synced": ("As of the sync of {time}", "Данные синхронизации {time}"),
+    "built": (
+        "Built {time}; the database does not tell when it was synced",
+        "Построено {time}; время синхронизации в базе не указано",
+    ),
     "sold": (
         "This month: {won} won for {money}; in the same days before ({first} – {last}): {then}",
         "В этом месяце: выиграно {won} на {money}; за те же дни до этого ({first} – {last}): {then}",
@@ -537,6 +571,11 @@ LINES = {
     "plan": (
         "Plan of the month: {plan}, done {share}; needed a day from today: {needed}",
         "План месяца: {plan}, выполнено {share}; нужно в день с сегодняшнего: {needed}",
+    ),
+    "plan_of_some": (
+        "Plan of the month: {plan}, done {share}: those who have a plan sold {sold}; needed a day from today: {needed}",
+        "План месяца: {plan}, выполнено {share}: те, у кого он есть, продали на {sold}; нужно в день с сегодняшнего: "
+        "{needed}",
     ),
     "no_plan": ("Plan of the month: none", "План месяца: не задан"),
     "forecast": ("Forecast of {month}: {expected} ({low} – {high})", "Прогноз на {month}: {expected} ({low} – {high})"),
@@ -569,17 +608,17 @@ LINES = {
     "none_lost": ("Lost this month: 0", "Проиграно в этом месяце: 0"),
     "no_reason": ("no reason given", "причина не указана"),
     "waiting": (
-        "Waiting: {no_task} deals without a task, {slow} slow, {waiting} clients without an answer, {overdue_task} "
-        "overdue tasks",
+        "Waiting: deals without a task {no_task}, slow deals {slow}, clients without an answer {waiting}, overdue "
+        "tasks {overdue_task}",
         "Ждут: сделок без задач {no_task}, долго на этапе {slow}, клиентов без ответа {waiting}, просроченных задач "
         "{overdue_task}",
     ),
     "queue": (
-        "Queue: {cards} cards, first {card} ({why}), {who} {link}; to clean up: {dead} deals for {money}",
+        "Cards in the queue: {cards}, first {card} ({why}), {who} {link}; deals to clean up: {dead}, for {money}",
         "В очереди карточек: {cards}, первая — {card} ({why}), {who} {link}; пора почистить сделок: {dead}, на {money}",
     ),
     "nothing": (
-        "The queue is empty; to clean up: {dead} deals for {money}",
+        "The queue is empty; deals to clean up: {dead}, for {money}",
         "Очередь пуста; пора почистить сделок: {dead}, на {money}",
     ),
     "of_waiting": ("client waits", "клиент ждёт ответа"), "of_missed_call": ("missed call", "пропущенный звонок"),
@@ -661,15 +700,21 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     [[dead, of_dead]] = tables["dead"][1]
     clean = {"dead": "–", "money": "–"} if dead is None else {"dead": number(dead), "money": money(of_dead)}
     counts = dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))
-    touch, cases = expected_page.first_touch(this), expected_page.cases(this)
+    of_month = dict(zip(tables["figures"][0], tables["figures"][1][0], strict=True))
+    touch, touched = of_month["first_touch"], of_month["first_touch_of"]
+    as_of = known.local(known.synced_at or known.now)
+    assert as_of
+    dated_as_of = line("synced" if known.synced_at else "built", time=f"{dated(as_of.date())}, {as_of:%H:%M}")
+    of_plan = sold_of_plan(this)
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     return [
-        line("head", account=account.get("name") or known.project, month=named(this.first)),
+        line("head", account=account.get("name") or known.project, month=named(this.first), as_of=dated_as_of),
         line(
             "sold", won=sold["won"], money=money(sold["won_budget"]), first=dated(same_days.first),
             last=dated(same_days.last), then=money(expected_page.figures(same_days)["won_budget"]),
         ),
-        line("plan", plan=money(plan), share=share(float(sold_of_plan(this)) / float(plan)),
+        line("plan_of_some" if of_plan < amount(sold["won_budget"]) else "plan", plan=money(plan),
+             share=share(float(of_plan) / float(plan)), sold=money(of_plan),
              needed=money(expected_page.this_month(this, date.min)[0]["needed"])) if plan else line("no_plan"),
         *([
             foreseen(0), foreseen(1),
@@ -678,7 +723,8 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
              before=money(then["won_budget"])),
         line("created", count=sold["created"], touch="–" if touch is None else number(touch),
-             touched=cases["first_touch"], rate=share(sold["rate"]), closed=cases["rate"]),
+             touched="–" if touched is None else number(touched), rate=share(sold["rate"]),
+             closed=number(of_month["rate_of"])),
         line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
         line("waiting", **{reason: "–" if count is None else count for reason, count in counts.items()}),

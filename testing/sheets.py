@@ -88,6 +88,8 @@ def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
         ]  # fmt: skip
         assert len(heads) == len(columns), name
         rows = [row + [None] * (len(columns) - len(row)) for row in rows if any(cell is not None for cell in row)]
+        unread = words("xlsx.unread", tables="")
+        rows = [row for row in rows if not str(row[0]).startswith(unread)]
         totals = [row for row in rows if str(row[0]).startswith(words("total"))]
         rows = [row for row in rows if row not in totals]
         assert bool(totals) == (name in TOTALS and bool(rows)), name

@@ -21,13 +21,13 @@ SERVER = 'connection to server at "127.0.0.1", port 5432 failed: '
     [
         (
             f'{SERVER}FATAL:  password authentication failed for user "ann"\n',
-            'password authentication failed for user "ann". Correct the user in --to, or the password in the '
-            "environment variable PGPASSWORD.",
+            'password authentication failed for user "ann". Correct the user in --to, or the password: in '
+            "--to, or else in the environment variable PGPASSWORD.",
         ),
         (
             f'{SERVER}ВАЖНО:  пользователь "ann" не прошёл проверку подлинности (по паролю)',
-            'пользователь "ann" не прошёл проверку подлинности (по паролю). Correct the user in --to, or the password '
-            "in the environment variable PGPASSWORD.",
+            'пользователь "ann" не прошёл проверку подлинности (по паролю). Correct the user in --to, or the '
+            "password: in --to, or else in the environment variable PGPASSWORD.",
         ),
         (
             f"{SERVER}fe_sendauth: no password supplied",

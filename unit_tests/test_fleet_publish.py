@@ -85,7 +85,7 @@ def test_the_marts_of_two_accounts_lie_in_one_lake(
     ]
     assert parquet.read_metadata(tmp_path / "lake" / files[0]).num_rows == 3
     assert fleet_command.main([*options, "--only", "north", "--publish-only", "funnel"]) == 0
-    assert "north: 1 rows of 1 tables are in the warehouse." in capsys.readouterr().out
+    assert "north: 1 row of 1 table is in the warehouse." in capsys.readouterr().out
 
 
 def test_a_fleet_without_a_warehouse_is_told_to_name_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

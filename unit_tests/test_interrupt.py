@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,3 +34,14 @@ def test_a_stopped_command_says_what_is_left(
     monkeypatch.setattr(interrupt.UNINTERRUPTED, "sentence", "")
     assert command.main(["--to", f"duckdb:///{tmp_path}/crm.duckdb"]) == INTERRUPTED
     assert capsys.readouterr().err == f"\nStopped. {sentence}\n"
+
+
+def test_what_was_said_before_stands_before_it_also_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    with path.open("w") as out, path.open("a") as errors:
+        monkeypatch.setattr(sys, "stdout", out)
+        monkeypatch.setattr(sys, "stderr", errors)
+        monkeypatch.setattr(interrupt.UNINTERRUPTED, "sentence", "Stopped.")
+        print("31 rows in 11.0 s")
+        interrupt.UNINTERRUPTED.tell()
+    assert path.read_text() == "31 rows in 11.0 s\nStopped.\n"

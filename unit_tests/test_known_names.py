@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from amocrm_warehouse.known_names import named, nearest, people_named
+from amocrm_warehouse.known_names import named, names_of_people, nearest, people_named
 
 EVERYBODY: list[dict[str, Any]] = [
     {"project_id": "1001", "user_id": 1, "manager": "Анна Ким", "team": "Опт"},
@@ -52,6 +52,10 @@ def test_a_team_and_a_manager_mean_who_is_both(
     teams: list[str], managers: list[str], found: set[tuple[str, int]]
 ) -> None:
     assert people_named(EVERYBODY, teams, managers) == found
+
+
+def test_people_are_shown_by_the_names_that_amocrm_has() -> None:
+    assert names_of_people(EVERYBODY, ["розница"], ["3", "олег шмидт", "АННА КИМ"]) == "Розница, Анна Ким, Олег Шмидт"
 
 
 @pytest.mark.parametrize(

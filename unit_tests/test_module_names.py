@@ -22,6 +22,7 @@ PROVED_BY = {
     "integration_tests/test_exact_moments.py": "by_ids",
     "integration_tests/test_known_fields.py": "per_entity",
     "integration_tests/test_models.py": "database report_words",
+    "integration_tests/test_models_settings.py": "unread_tables",
     "integration_tests/test_probe.py": (
         "answer changes filters json_parts lists orders pages parts probe_requests probe_run question shapes trash "
         "without_requests"

@@ -165,6 +165,54 @@ def test_what_is_wrong_with_a_file_is_one_sentence(tmp_path: Path, text: str, se
     assert str(caught.value) == sentence.format(path=path)
 
 
+def test_every_wrong_line_is_said_with_every_wrong_cell(tmp_path: Path) -> None:
+    """Up to ten; of further ones the number."""
+    path = tmp_path / "plans.csv"
+    month, user = (
+        "must be the first day of a month, as 2026-01-01, and is",
+        "responsible_user_id must be a number, and is",
+    )
+    lines = [
+        "1001;ноябрь 2026;Анна Ким;5",
+        "1001;2026-01-01;7;5",
+        "1001;2026-01-01;7;6",
+        "1001;2026-02-01;7;5;5",
+        "Итого;;;10",
+    ]
+    path.write_text("\n".join([HEAD, *lines]), encoding="utf-8")
+    said = [
+        f"Line 2 of {path}: month {month} “ноябрь 2026”. {user} “Анна Ким”.",
+        f"Line 4 of {path} plans the same month of the same user as line 3.",
+        f"Line 5 of {path} has 5 cells for 4 columns. Put a cell with a semicolon in it into quotation marks.",
+        f"Line 6 of {path}: “Итого” is a line of totals. Remove it.",
+    ]
+    with pytest.raises(ValueError, match="Line 2") as caught:
+        read_plans(path)
+    assert str(caught.value).splitlines() == said
+    path.write_text("\n".join([HEAD, *lines, *["1001;11.2026;7;5"] * 8]), encoding="utf-8")
+    with pytest.raises(ValueError, match="Line 2") as caught:
+        read_plans(path)
+    assert str(caught.value).splitlines() == [
+        *said, *(f"Line {line} of {path}: month {month} “11.2026”." for line in range(7, 13)),
+        "And 2 more lines are wrong.",
+    ]  # fmt: skip
+    path.write_text(f"{HEAD}\n1001;2026-01-01;7;5 €\n1001;2026-02-01;7;5 ₽\n1002;2026-03-01;7;5 $\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="Line 2") as caught:
+        check_currencies(path, {"1001": "RUB", "1002": "EUR"})
+    assert [line[:6] for line in str(caught.value).splitlines()] == ["Line 2", "Line 4"]
+
+
+@pytest.mark.parametrize("label", ["ИТОГО:", "Итог", "Всего за месяц", "Total", "Grand total"])
+def test_a_line_of_totals_is_to_be_removed_and_a_source_of_such_a_name_is_none(tmp_path: Path, label: str) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text(f"{COSTS}\n2026-01-01,Сайт,5\n,{label},5\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="Line 3") as caught:
+        read_costs(path)
+    assert str(caught.value) == f"Line 3 of {path}: “{label}” is a line of totals. Remove it."
+    path.write_text(f"{COSTS}\n2026-01-01,{label},5\n", encoding="utf-8")
+    assert read_costs(path) == [["", "2026-01-01", label, "5"]]
+
+
 def workbook(path: Path, *rows: list[Any]) -> Path:
     with xlsxwriter.Workbook(path) as book:
         sheet = book.add_worksheet("План")
@@ -268,7 +316,8 @@ def test_a_source_that_no_deal_has_is_named_with_the_nearest(tmp_path: Path) -> 
 def test_a_source_is_named_as_deals_name_it_whatever_the_case_of_letters(tmp_path: Path) -> None:
     costs = [["", "2026-11-01", source, "5"] for source in ("яндекс", "САЙТ", "сайт", "")]
     assert [row[2] for row in named_as_in_deals(costs, ["Яндекс", "Сайт", "сайт"])] == ["Яндекс", "сайт", "сайт", ""]
-    assert notes_on_costs(tmp_path, costs, {"Яндекс", "Сайт"}, ["1001"]) == []
+    known = {"Яндекс", "Сайт"}
+    assert notes_on_costs(tmp_path, named_as_in_deals(costs, known), known, ["1001"]) == []
 
 
 def test_costs_that_are_counted_in_no_account_or_in_several_are_named(tmp_path: Path) -> None:

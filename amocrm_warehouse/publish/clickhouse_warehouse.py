@@ -50,7 +50,7 @@ TYPES = {
     JSON: "String",
 }
 ADVICE = {
-    "AUTHENTICATION_FAILED": "Correct the user in --to, or the password in CLICKHOUSE_PASSWORD.",
+    "AUTHENTICATION_FAILED": "Correct the user in --to, or the password: in --to, or else in CLICKHOUSE_PASSWORD.",
     "REQUIRED_PASSWORD": "Put the password into CLICKHOUSE_PASSWORD.",
     "ACCESS_DENIED": "Let an administrator run GRANT CREATE, DROP, ALTER, INSERT, SELECT ON amocrm*.* TO this user.",
     "NOT_ENOUGH_SPACE": "The disk of the warehouse is full. Make room on it and publish again.",
@@ -89,8 +89,20 @@ class ClickhouseWarehouse:
         except ClickHouseError as error:
             said = " ".join(without_password(str(error)).split()).rstrip(".")
             advice = next((advice for words, advice in ADVICE.items() if words in said), "Publish again.")
-            raise PublishError(f"{self._shown} did not take the tables: {said}. {advice}") from None
+            raise PublishError(
+                f"{self._shown} did not take the tables: {_of_network(error) or said}. {advice}"
+            ) from None
         return counts
+
+
+def _of_network(error: BaseException) -> str:
+    """Returns what the network said if the server was not reached, else ""."""
+    step: BaseException | None = error
+    while step:
+        if isinstance(step, OSError) and step.strerror:
+            return step.strerror
+        step = step.__cause__ or step.__context__
+    return ""
 
 
 def _check(client: Any, tables: list[Table]) -> None:

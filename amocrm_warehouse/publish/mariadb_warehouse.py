@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from dlt.destinations.impl.sqlalchemy.dialect import MysqlDialectCapabilities, register_dialect_capabilities
@@ -61,6 +61,10 @@ class mariadb(factory):  # noqa: N801 - dlt stores a destination by the name of 
 class MariaWarehouse(SqlWarehouse):
     null = "NULL"
     plain = True
+    kinds: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("varchar", "longtext", "json"), "text"), **dict.fromkeys(("tinyint", "bool"), "bigint"),
+        **dict.fromkeys(("timestamp with time zone", "timestamp without time zone"), "datetime"),
+    }  # fmt: skip
 
     def __init__(self, address: str) -> None:
         super().__init__(mariadb(_url(address)))

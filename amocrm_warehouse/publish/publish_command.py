@@ -17,7 +17,7 @@ from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.publish.published_tables import LANGUAGES, MARTS, TABLES, opened_source
 from amocrm_warehouse.publish.warehouse_address import warehouse
 from amocrm_warehouse.sync.table_lock import one_writer
-from amocrm_warehouse.table_names import SCHEMA
+from amocrm_warehouse.table_names import SCHEMA, rows_of_tables
 
 
 def publish(
@@ -129,9 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     for project, counts in published.items():
-        print(
-            f"{project}: {sum(counts.values()):,} rows of {len(counts)} tables are in {without_password(options.to)}."
-        )
+        print(f"{project}: {rows_of_tables(sum(counts.values()), len(counts))} in {without_password(options.to)}.")
     return 0
 
 

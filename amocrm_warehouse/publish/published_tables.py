@@ -148,6 +148,8 @@ class Source:
                 )
             return found
         if not self._marts:
+            if not projects_in((f"{schema}.{table}" for schema, table in self._columns), self._dataset):
+                raise ValueError("No account was read into this database. Read it first: source-amocrm sync.")
             raise ValueError("There are no marts in this database. Build them first: source-amocrm models.")
         return [name for (name,) in self._run(f'SELECT project_id FROM "{self._staging}".int_accounts ORDER BY 1')[1]]
 

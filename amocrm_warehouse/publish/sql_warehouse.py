@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import duckdb
 import pyarrow as pa
@@ -57,10 +57,15 @@ OF_TYPE = ("data_type", "precision", "scale", "timezone")
 
 
 class SqlWarehouse:
-    """`null`, `plain`: how its files of rows are written, as of Source.write_csv. Methods raise PublishError."""
+    """Methods raise PublishError.
+
+    `null`, `plain`: how its files of rows are written, as of Source.write_csv. `kinds`: types of the database, and of
+    dlt, each with the name of a type that holds the same; a type that is not in it has its own.
+    """
 
     null = ""
     plain = False
+    kinds: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, made: Any) -> None:
         """`made`: dlt's destination."""
@@ -153,28 +158,48 @@ class SqlWarehouse:
         """Lets dlt's schema of the client hold all that publish has made there, and these tables.
 
         Returns the tables and columns whose descriptions are new. Raises PublishError if something else has made one
-        of the tables, or if a column has another type.
+        of the tables, or if a column has another type, by dlt's schema or in the database.
         """
+        there = dict[str, dict[str, str]]()
         if client.is_storage_initialized():
             if stored := client.get_stored_schema(NAME):
                 client.schema = dlt.Schema.from_stored_schema(json.loads(stored.schema))
-            self._check_owner(client, [table for table in tables if table.name not in client.schema.tables])
+            there = self._columns_there(client.sql_client)
+            self._check_owner(client, there, [table for table in tables if table.name not in client.schema.tables])
         new_words = []
         for table in tables:
+            if table.name not in there and table.name in client.schema.tables:
+                client.schema.drop_tables([table.name])  # somebody has dropped it, so its types count no more
             made = client.schema.tables.get(table.name, {}).get("columns", {})
             for name, hints in _columns(table).items():
-                before = made.get(name, {})
+                before, held = made.get(name, {}), there.get(table.name, {}).get(name)
                 if before and any(before.get(key) != hints.get(key) for key in OF_TYPE):
                     raise other_type(table.full_name, name, _type(hints), _type(before))
+                if held and self.kinds.get(held, held) != self.kinds.get(_type(hints), _type(hints)):
+                    raise other_type(table.full_name, name, _type(hints), held)
                 if hints["description"] != before.get("description", ""):
                     new_words.append((table.name, name, hints["description"]))
             client.schema.update_table({"name": table.name, "columns": _columns(table), "write_disposition": "append"})
         return new_words
 
-    def _check_owner(self, client: Any, tables: list[Table]) -> None:
-        """Raises PublishError if one of the tables is there. An empty one was left behind by a run that was killed."""
+    def _columns_there(self, sql: Any) -> dict[str, dict[str, str]]:
+        """Returns the types of the columns of each table of a schema, as the database has them."""
+        found: dict[str, dict[str, str]] = {}
+        columns = (
+            "SELECT table_name, column_name, data_type, numeric_precision, numeric_scale "
+            "FROM information_schema.columns WHERE table_schema = %s"
+        )
+        for table, name, kind, precision, scale in sql.execute_sql(columns, sql.dataset_name):
+            is_decimal = kind in ("numeric", "decimal")
+            found.setdefault(table, {})[name] = f"decimal({precision},{scale})" if is_decimal else kind
+        return found
+
+    def _check_owner(self, client: Any, there: Mapping[str, Any], tables: list[Table]) -> None:
+        """Raises PublishError if one of the tables is there. An empty one was left behind by a run that was killed.
+
+        `there`: the columns of each table in the database.
+        """
         sql = client.sql_client
-        there = {name: columns for name, columns in client.get_storage_tables([one.name for one in tables]) if columns}
         foreign = [
             table.full_name
             for table in tables
@@ -189,6 +214,10 @@ class SqlWarehouse:
 
 
 class PostgresWarehouse(SqlWarehouse):
+    kinds: ClassVar[Mapping[str, str]] = {
+        "character varying": "text", "double precision": "double", "boolean": "bool", "jsonb": "json",
+    }  # fmt: skip
+
     def __init__(self, address: str) -> None:
         super().__init__(destination(KINDS["postgresql"], address))
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.known_names import people_named
+from amocrm_warehouse.known_names import names_of_people, people_named
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.metrics import METRICS, ROWS, cases, column, join_deals, total, totals
 from amocrm_warehouse.report.page_queries import IS_DEACTIVATED, REASONS
+from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, COUNTED_FROM, is_listed, unread_tables, with_unknown
 
 
 def of_chosen(rows: str) -> str:
@@ -43,19 +44,6 @@ def in_period(day: str) -> str:
 
 SOURCE = "coalesce(deals.source_name, deals.utm_source)"
 USER_NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '№ ' || cast({id} as varchar)) end"
-
-
-def is_read(project: str, *tables: str) -> str:
-    """Returns SQL of whether the account has each of these tables of the connector."""
-    listed = ", ".join(f"'{table}'" for table in tables)
-    return (
-        f"(select count(*) from amocrm_marts.freshness as known where known.project_id = {project} "
-        f"and known.source_table in ({listed}) and known.is_there) = {len(tables)}"
-    )
-
-
-ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
-"""The tables that show whether something has happened in a deal."""
 
 
 def counts_in(metric: str, pipeline: str | None = "pipeline_id") -> str:
@@ -206,9 +194,7 @@ ANSWERS: dict[str, str] = {
         select
             facts.project_id, chosen.currency, facts.user_id, max({USER_NAME.format(id="facts.user_id")}) as manager,
             sum(won) as won, sum(won_budget) as won_budget, sum(lost) as lost, max(rate) as rate,
-            max(average) as average,
-            case when {is_read("facts.project_id", "tasks")} then sum(overdue) end as overdue,
-            sum(stale) as stale
+            max(average) as average, sum(overdue) as overdue, sum(stale) as stale
         from (
             select
                 deals.project_id, deals.closer_id as user_id, {totals("won", "won_budget", "lost", "rate", "average")},
@@ -356,12 +342,7 @@ ANSWERS: dict[str, str] = {
             coalesce(entity_id, -item_id), item_id, responsible_user_id
     """,
     "dead": f"""
-        select chosen.project_id, chosen.currency, {
-        ", ".join(
-            f"case when {is_read('chosen.project_id', *ACTIVITY)} then {total(name)} end as {name}"
-            for name in ("dead", "dead_budget")
-        )
-    }
+        select chosen.project_id, chosen.currency, {totals("dead", "dead_budget")}
         from chosen left join amocrm_marts.stale_deals on stale_deals.project_id = chosen.project_id
             and {in_choice("stale_deals")}
         group by chosen.project_id, chosen.currency
@@ -423,11 +404,7 @@ ANSWERS: dict[str, str] = {
     "figures": figures(),
     "reasons_today": f"""
         select chosen.project_id, {
-        ", ".join(
-            f"case when {is_read('chosen.project_id', table)} then count(*) filter (where reason = '{reason}') end "
-            f"as {reason}"
-            for reason, table in REASONS.items()
-        )
+        ", ".join(f"count(*) filter (where reason = '{reason}') as {reason}" for reason in REASONS)
     }
         from chosen left join amocrm_marts.today as today on today.project_id = chosen.project_id
             and {in_choice("today")}
@@ -481,8 +458,16 @@ class AnswerTable:
 
 
 def answer(run: Run, name: str, choice: Choice, **others: Any) -> AnswerTable:
-    """Runs one of ANSWERS. Raises one of DATABASE_ERRORS if its marts are missing."""
-    return select(run, ANSWERS[name], choice, **others)
+    """Runs one of ANSWERS, with null for numbers of tables that were not read, and without rows that are unknown then.
+
+    Raises one of DATABASE_ERRORS if its marts are missing.
+    """
+    found = select(run, ANSWERS[name], choice, **others)
+    if name not in ALL_ROWS_FROM and COUNTED_FROM.keys().isdisjoint(found.columns):
+        return found
+    unread = unread_tables(run, choice.days)
+    known = [row for row in found.dicts() if name not in ALL_ROWS_FROM or is_listed(name, unread, row["project_id"])]
+    return AnswerTable(found.columns, [tuple(with_unknown(row, unread, choice.days).values()) for row in known])
 
 
 def select(run: Run, sql: str, choice: Choice, **others: Any) -> AnswerTable:
@@ -501,12 +486,17 @@ def days_of_build(run: Run) -> dict[str, int]:
     return dict(zip(names, map(int, found), strict=True))
 
 
-def people_of(run: Run, groups: Collection[str], managers: Collection[str]) -> frozenset[tuple[str, int]]:
-    """Returns (project, user id) of the users who are in one of the groups and are one of the managers.
+def choice_of_people(run: Run, groups: Collection[str], managers: Collection[str]) -> Choice:
+    """Returns the last twelve months of the users who are in one of the groups and are one of the managers.
 
     An empty list limits nothing. Raises ValueError for a group or a manager whom no account has, and if nobody is left.
     """
-    return people_named(answer(run, "people", last_months(run)).dicts(), groups, managers, team="group")
+    choice = last_months(run)
+    if not (groups or managers):
+        return choice
+    everybody = answer(run, "people", choice).dicts()
+    users = people_named(everybody, groups, managers, team="group")
+    return replace(choice, users=users, people=names_of_people(everybody, groups, managers))
 
 
 def deactivated(run: Run) -> frozenset[tuple[str, int]]:

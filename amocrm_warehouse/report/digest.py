@@ -11,11 +11,11 @@ from amocrm_warehouse.report import this_month
 from amocrm_warehouse.report.answers import ANSWERS, answer, deactivated
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.page_data import shifted
-from amocrm_warehouse.report.page_queries import REASONS, needs
+from amocrm_warehouse.report.page_queries import REASONS, built_at, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
-TABLES = (*this_month.TABLES, "reasons_today", "queue", "dead", "reasons", "managers")
+TABLES = ("accounts", *this_month.TABLES, "reasons_today", "queue", "dead", "reasons", "managers")
 """The answers of which the digest is made."""
 
 
@@ -65,17 +65,17 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     )
     card = queue[0] if queue else None
     clean = {"dead": words.number(dead["dead"]), "dead_money": money(dead["dead_budget"])}
+    title = choice.title(account["account"] or account["project_id"])
     return [
-        words(
-            "digest.head", account=choice.title(account["account"] or account["project_id"]),
-            today=words.month(choice.since),
-        ),
+        words("digest.head", account=title, today=words.month(choice.since))
+        + f". {words.as_of(account, built_at(run))}",
         words(
             "digest.sold", won=words.number(month["won"] or 0), money=money(month["won_budget"] or 0),
             first=words.day(found.first), last=words.day(found.until), then=money(then["won_budget"]),
         ),
         words(
-            "digest.plan", plan=money(plan), share=words.percent(float(found.of_plan) / float(plan)),
+            "digest.plan_of_some" if found.is_plan_of_some else "digest.plan", plan=money(plan),
+            share=words.percent(float(found.of_plan) / float(plan)), sold=money(found.of_plan),
             needed=money(found.needed),
         ) if plan else words("digest.no_plan"),
         *([

@@ -119,7 +119,7 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
 
     def box(name: str, write: Callable[[Any], str]) -> Box:
         cases = figures[CASES[name]]
-        few = [words("few.now", count=cases)] if METRICS[name].is_average and 0 < cases < FEW else []
+        few = [words("few.now", count=cases)] if METRICS[name].is_average and 0 < (cases or 0) < FEW else []
         return Box(name, words(f"column.{name}"), write(figures[name]), "; ".join([*few, before(write(then[name]))]))
 
     boxes = [box("won_budget", money)]

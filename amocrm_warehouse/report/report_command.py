@@ -49,7 +49,7 @@ from amocrm_warehouse.plans_and_costs import (
     read_plans,
 )
 from amocrm_warehouse.report import first_screen, notify, workbook
-from amocrm_warehouse.report.answers import days_of_build, people_of, sources_of
+from amocrm_warehouse.report.answers import choice_of_people, days_of_build, sources_of
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
@@ -112,6 +112,12 @@ def writable_path(database: str, path: Path | None = None) -> Path:
             f"The report cannot be written to {path}. Name a file in a folder that is there: --out report.html."
         )
     return path
+
+
+def check_ending(ending: str, path: Path | None) -> None:
+    """Raises ValueError for a file whose name promises other contents than the option that its ending names writes."""
+    if path and path.suffix.lower() != f".{ending}":
+        raise ValueError(f"The name of the file in --{ending} must end with .{ending}, and is {path.name}.")
 
 
 def failures(database: str, projects: list[str], schema: str | None) -> list[str]:
@@ -201,6 +207,8 @@ def main(arguments: list[str] | None = None) -> int:
         recipients = notify.recipients(options.notify) if options.notify else []
         costs = read_costs(options.costs) if options.costs else None
         path = writable_path(options.db, options.out) if with_page else None
+        check_ending("xlsx", options.xlsx)
+        check_ending("png", options.png)
         workbook_path = writable_path(options.db, options.xlsx) if options.xlsx else None
         picture_path = writable_path(options.db, options.png) if options.png else None
         with live_line(sys.stderr, shown=not options.quiet) as line:
@@ -210,9 +218,7 @@ def main(arguments: list[str] | None = None) -> int:
             built = built_before(options.db, marts) if marts else build_from(options, line)[0]
             projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
             with reading(options.db, marts=marts) as run:
-                only = people_of(run, options.group, options.manager) if options.group or options.manager else None
-                people = ", ".join([*options.group, *options.manager])
-                choice = replace(last_months(run), users=only, people=people)
+                choice = choice_of_people(run, options.group, options.manager)
                 words = Words(options.language, **days_of_build(run))
                 if workbook_path:
                     line.step = lambda: Step("workbook")
@@ -224,13 +230,14 @@ def main(arguments: list[str] | None = None) -> int:
                     check_currencies(options.costs, dict(run(CURRENCIES)[1]))
                 if costs and "deals" not in built.unbuilt:
                     sources = sources_of(run)
-                    notes = notes_on_costs(options.costs, costs, sources, projects)
                     costs = named_as_in_deals(costs, sources)
+                    notes = notes_on_costs(options.costs, costs, sources, projects)
                     built = replace(built, notes=(*built.notes, *notes))
                 messages = [message(run, one, options, built.unbuilt) for one in recipients]
             if path:
                 unread = failures(options.db, projects, options.schema)
-                report(options.db, path, unread, built, Contents(only, people, costs, marts, options.language), line)
+                shown = Contents(choice.users, choice.people, costs, marts, options.language)
+                report(options.db, path, unread, built, shown, line)
     except DATABASE_ERRORS as error:
         return exit_code(unreadable(error))
     except (ValueError, KeyboardInterrupt) as error:
@@ -281,8 +288,7 @@ NOT_SENT = 3
 def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuilt: Collection[str]) -> notify.Message:
     """Returns what a recipient gets: the digest and the picture of their teams and managers, in their language."""
     groups, managers = (one.groups, one.managers) if one.groups or one.managers else (options.group, options.manager)
-    users = people_of(run, groups, managers) if groups or managers else None
-    choice = replace(last_months(run), users=users, people=", ".join([*groups, *managers]))
+    choice = choice_of_people(run, groups, managers)
     words = Words(one.language or options.language, **days_of_build(run))
     picture = first_screen.png(run, choice, words, unbuilt)
     return notify.Message(one, digest(run, choice, words, unbuilt), picture)

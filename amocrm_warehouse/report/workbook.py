@@ -19,6 +19,7 @@ from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
 from amocrm_warehouse.report.page_queries import built_at, needs
 from amocrm_warehouse.report.report_words import Words
+from amocrm_warehouse.report.unread_tables import Unread, unread_of, unread_tables
 from source_amocrm import atomic_file
 
 SHEETS: dict[str, list[str]] = {
@@ -96,6 +97,7 @@ def write(path: Path, run: Run, choice: Choice, words: Words, unbuilt: Collectio
 def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) -> bytes:
     accounts = {row["project_id"]: row for row in answer(run, "accounts", choice).dicts()}
     off = deactivated(run)
+    unread = unread_tables(run, accounts)
     file = BytesIO()
     book = xlsxwriter.Workbook(file, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
     front = book.add_worksheet(words("xlsx.definitions"))
@@ -112,7 +114,7 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
         if needs(ANSWERS[name]) & set(unbuilt):
             lines += [[], [words(f"{name}.title"), words("none.unbuilt")]]
             continue
-        table = Sheet(name, answer(run, name, choice), accounts, words, off)
+        table = Sheet(name, answer(run, name, choice), accounts, unread, words, off)
         table.write(book)
         lines += [[], [words(f"{name}.title"), words(f"{name}.lead")]]
         lines += [
@@ -141,13 +143,17 @@ def set_up_print(page: Any) -> None:
 
 
 class Sheet:
-    """One table of Excel, under the names of the page, with a filter at each column and the sums of each currency."""
+    """One table of Excel, under the names of the page, with a filter at each column and the sums of each currency.
+
+    Below stands which tables of `unread` leave cells empty, or rows out.
+    """
 
     def __init__(
-        self, name: str, table: AnswerTable, accounts: dict[str, dict[str, Any]], words: Words,
+        self, name: str, table: AnswerTable, accounts: dict[str, dict[str, Any]], unread: Unread, words: Words,
         deactivated: frozenset[tuple[str, int]],
     ) -> None:  # fmt: skip
         self.name, self.accounts, self.words, self.deactivated = name, accounts, words, deactivated
+        self.lacking = {project: unread_of(name, SHEETS[name], unread, project) for project in accounts}
         self.rows = table.dicts()[:SHEET_ROWS]
         purses = set(map(self.purse, accounts.values()))
         self.by_currency = len(purses) > 1 and "currency" in table.columns
@@ -188,10 +194,19 @@ class Sheet:
                 kind = "money" if column in MONEY else "duration" if column == "talk_seconds" else ""
                 shown = float(value) / (86_400 if column == "talk_seconds" else 1)
                 page.write_formula(at, position, formula, self.formats.get(kind), shown)
+        if any(self.lacking.values()):
+            page.write_string(last + len(self.sums()) + 2, 0, self.unread())
         for position, column in enumerate(self.columns):
             page.set_column(position, position, 34 if column in WIDE else 18)
         page.repeat_rows(0)
         set_up_print(page)
+
+    def unread(self) -> str:
+        """Returns the sentence about the tables that were not read, of each account if there are several."""
+        found = {project: ", ".join(tables) for project, tables in self.lacking.items() if tables}
+        if len(self.accounts) > 1:
+            found = {one: f"{self.accounts[one]['account'] or one}: {tables}" for one, tables in found.items()}
+        return self.words("xlsx.unread", tables="; ".join(found.values()))
 
     def sums(self) -> dict[str, dict[str, Any]]:
         """Returns the sums of columns by currency, the one currency of all as "". A column without values has none."""

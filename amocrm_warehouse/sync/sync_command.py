@@ -113,7 +113,7 @@ def print_table(outcome: Outcome, prefix: str) -> None:
     print(f"\n{'table':<{width}}  {'rows read':>10}  {'in the table':>12}")
     for stream, total in sorted(outcome.totals.items()):
         print(f"{prefix + stream:<{width}}  {outcome.received[stream]:>10,}  {total:>12,}")
-    print(f"\n{outcome.received.total():,} rows in {outcome.seconds:.1f} s")
+    print(f"\n{outcome.received.total():,} rows in {outcome.seconds:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timezone
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from amocrm_warehouse.database import Run, reading
@@ -33,7 +34,7 @@ class Span(NamedTuple):
 class HeldTables:
     """Reads the tables `amocrm_<project>_<stream>` of the schema `dataset`, as they are at each call.
 
-    `columns`: the columns of each table, by stream.
+    `columns`: the columns of each table, by stream. They and the table of syncs are read once.
     """
 
     def __init__(self, database: str, project: str, dataset: str) -> None:
@@ -79,8 +80,8 @@ class HeldTables:
 
         Airbyte keeps no such table: the row of `account`, the first that a sync reads, tells it of all streams.
         """
-        if syncs := self._syncs():
-            return {stream: at for at, tables in syncs for stream in tables if stream in self.columns}
+        if self._syncs:
+            return {stream: at for at, tables in self._syncs for stream in tables if stream in self.columns}
         if "_airbyte_extracted_at" not in self.columns.get("account", ()):
             return {}
         [[at]] = self._query(f"SELECT {_second('max(_airbyte_extracted_at)')} FROM {self._table('account')}")
@@ -88,9 +89,10 @@ class HeldTables:
 
     def gone(self) -> list[str]:
         """Returns the streams of which a sync has brought rows, and whose table is not there."""
-        brought = {stream for _, tables in self._syncs() for stream, rows in tables.items() if rows}
+        brought = {stream for _, tables in self._syncs for stream, rows in tables.items() if rows}
         return sorted(brought - self.columns.keys())
 
+    @cached_property
     def _syncs(self) -> list[tuple[int, dict[str, int]]]:
         """Returns when each sync began (Unix seconds), and its rows by stream; none if Airbyte wrote the tables."""
         if "tables" not in self.columns.get("syncs", ()):

@@ -15,6 +15,7 @@ from .. import Row
 from .conversations import conversations, working
 from .deals import deal_history, deal_stage_history, deals, names
 from .known import Known, amount, grouped, memoized, seconds
+from .known import at as utc_moment
 from .people import calls, entity_names, tasks_open
 from .totals import DEAD_DAYS, ended, stale_deals
 
@@ -197,6 +198,14 @@ def number_of(month: datetime) -> int:
     return 12 * month.year + month.month
 
 
+def data_until(known: Known) -> datetime:
+    """Returns the end of the last sync by the account's clock, at least the beginning of the present month."""
+    ends = [end for sync in known.syncs if (end := utc_moment(sync["ended_at"]))]
+    now, read = known.local(known.now), known.local(max(ends, default=known.synced_at))
+    assert now is not None
+    return max(now.replace(day=1, hour=0, minute=0, second=0), min(now, read or now))
+
+
 class Ahead:
     """The forecasts of one account, each made only from what was known at its time."""
 
@@ -206,12 +215,11 @@ class Ahead:
         history = deal_history(known) if known.has_history("deal_statuses") else []
         stays = grouped(deal_stage_history(known), lambda row: (row["deal_id"],))
         first = min((row["from_at_local"] for row in history), default=None)
-        now = known.local(known.now)
-        assert now is not None
+        until = data_until(known)
         self.moments = {
             back: at
             for back in range(RECORDED + 2 * CHANCE_MONTHS + 5)
-            if first and (at := months_earlier(now, back)) >= month_after(first)
+            if first and (at := months_earlier(until, back)) >= month_after(first)
         }
         self.caps = {back: self.cap(at) for back, at in self.moments.items()}
         self.open: dict[int, dict[tuple[int, int], Row]] = {}
