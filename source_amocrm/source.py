@@ -38,7 +38,8 @@ class SourceAmocrm(AbstractSource):
     """The source of amoCRM and Kommo. Everything that a sync needs is made when the sync starts.
 
     `pack` makes the messages of rows. `hand_over` gets the config when amoCRM has changed something in it.
-    `on_progress` gets the progress of a sync every ten seconds.
+    `on_progress` gets the progress of a sync every ten seconds. `on_account` gets the account before any of its lists
+    is read, and may raise AmocrmError to leave it unread.
     """
 
     check_config_against_spec = False
@@ -48,6 +49,7 @@ class SourceAmocrm(AbstractSource):
         self._pack = pack
         self._hand_over = hand_over
         self.on_progress: OnProgress = log_progress
+        self.on_account: Callable[[Account], None] = lambda _: None
 
     @staticmethod
     def read_config(config_path: str) -> Any:
@@ -98,6 +100,7 @@ class SourceAmocrm(AbstractSource):
             selected[stream] = progress
             keeping_state += [stream.name] if incremental and progress else []
             account.extras.update(stream.account_extras)
+        self.on_account(account)
         for warning in _warnings(account):
             logger.warning(warning)
         queue = MessageQueue()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from amocrm_warehouse.sync.account_sync import _check_account
+from amocrm_warehouse.sync.account_sync import _check_account, _meet
 from amocrm_warehouse.sync.connector import renamed
 from amocrm_warehouse.sync.loader import HeldAccount
 from sandbox import Account, Tokens
+from source_amocrm.errors import ConfigError
 
 
 class _Loader:
@@ -52,3 +54,35 @@ def test_a_new_address_is_told() -> None:
     assert renamed(before, after) == (
         "The account north.amocrm.ru is now called south.amocrm.ru. Its config has the new address."
     )
+
+
+@pytest.mark.parametrize(
+    ("held", "own", "after"),
+    [
+        (None, 5, HeldAccount(5, "north")),
+        (None, None, HeldAccount(None, "north")),
+        (HeldAccount(None, "north"), 5, HeldAccount(5, "north")),
+        (HeldAccount(5, "north"), 5, HeldAccount(5, "north")),
+        (HeldAccount(5, "north"), None, HeldAccount(5, "north")),
+        (HeldAccount(5, "old"), 5, HeldAccount(5, "north")),
+    ],
+)
+def test_the_id_that_amocrm_says_is_kept(held: HeldAccount | None, own: int | None, after: HeldAccount) -> None:
+    loader = cast("Any", _Loader(held))
+    _meet(loader, {"account_domain": "north.amocrm.ru"}, _says(own))
+    assert loader.account == after
+
+
+def test_an_account_that_has_the_subdomain_of_another_is_refused() -> None:
+    loader = cast("Any", _Loader(HeldAccount(5, "north")))
+    with pytest.raises(ConfigError) as caught:
+        _meet(loader, {"account_domain": "north.amocrm.ru"}, _says(6))
+    assert str(caught.value) == (
+        "The tables amocrm_1_… in this database hold the account 5, and the config is of 6. Give each account its own "
+        "--project, or its own database."
+    )
+    assert loader.account == HeldAccount(5, "north")
+
+
+def _says(number: int | None) -> Any:
+    return SimpleNamespace(facts=lambda: SimpleNamespace(id=number))

@@ -27,10 +27,15 @@ from source_amocrm.config_file import ConfigFile, subdomain
 from source_amocrm.run import importing
 
 if TYPE_CHECKING:
-    from amocrm_warehouse.sync.loader import EndedSync, HeldAccount, Loader
+    from amocrm_warehouse.sync.loader import EndedSync, Loader
+    from source_amocrm.account import Account
 
 RESERVED = ("amocrm_staging", "amocrm_marts", "information_schema")
 """Schemas of dbt and of the databases, whose names no dataset may have."""
+OTHER_ACCOUNT = (
+    "The tables {prefix}… in this database hold the account {held}, and the config is of {own}. Give each account its "
+    "own --project, or its own database."
+)
 OTHER_PERSONAL_DATA = (
     "The personal_data settings have changed. Rows already loaded keep the old form until they change. To rewrite all: "
     "delete the DuckDB file, or drop the schema {dataset} and those of the marts, and sync again."
@@ -106,7 +111,6 @@ def sync(
             states = thread.submit(loader.open).result()
             _check_account(loader, settings)
             thread.submit(loader.check_tables, names).result()
-            loader.account = _account(settings)
             states = thread.submit(loader.mend, states).result()
             if not states and (notice := thread.submit(_notice_of_old_tables, loader).result()):
                 outcome.notices.append(notice)
@@ -122,12 +126,13 @@ def sync(
                 try:
                     watch = Watch(outcome.received, line)
                     line.step = lambda: packages.step() if packages.waits else watch.step()
-                    reading.into(packages, states, watch)
+                    reading.into(packages, states, watch, partial(_meet, loader, settings))
                 except KeyboardInterrupt:
                     if interrupted():  # our handler raised it, and left no row half taken
                         packages.finish()
                     raise
-                loader.account = _account(reading.settings)
+                if loader.account:  # amoCRM may have changed the subdomain
+                    loader.account = loader.account._replace(subdomain=subdomain(reading.settings))
                 loader.refreshing -= outcome.complete
                 line.step = packages.step
                 packages.finish(partial(loader.load, sync=_ended_sync(outcome, started_at)))
@@ -171,20 +176,27 @@ def files_for_their_owner() -> Iterator[None]:
 
 def _check_account(loader: Loader, settings: dict[str, Any]) -> None:
     """Raises ValueError if the tables hold another account: another subdomain, and not the id that the token names."""
-    held, own = loader.account, _account(settings)
-    if held and held.subdomain != own.subdomain and (own.number is None or own.number != held.number):
-        raise ValueError(
-            f"The tables {loader.prefix}… in this database hold the account {held.subdomain}, and the config is of "
-            f"{own.subdomain}. Give each account its own --project, or its own database."
-        )
-
-
-def _account(settings: dict[str, Any]) -> HeldAccount:
-    from amocrm_warehouse.sync.loader import HeldAccount
     from source_amocrm.auth.claims import claims_of
 
     token = str((settings.get("credentials") or {}).get("access_token") or "")
-    return HeldAccount(claims_of(token).account_id, subdomain(settings))
+    held, own, named = loader.account, subdomain(settings), claims_of(token).account_id
+    if held and held.subdomain != own and (named is None or named != held.number):
+        raise ValueError(OTHER_ACCOUNT.format(prefix=loader.prefix, held=held.subdomain, own=own))
+
+
+def _meet(loader: Loader, settings: dict[str, Any], account: Account) -> None:
+    """Raises ConfigError if amoCRM says that the account has another id than the one that the tables hold."""
+    from amocrm_warehouse.sync.loader import HeldAccount
+    from source_amocrm.errors import AmocrmError, ConfigError
+
+    try:
+        own = account.facts().id
+    except AmocrmError:
+        own = None  # each stream that needs the facts will say why there are none
+    held = loader.account and loader.account.number
+    if held and own and held != own:
+        raise ConfigError(OTHER_ACCOUNT.format(prefix=loader.prefix, held=held, own=own))
+    loader.account = HeldAccount(own or held, subdomain(settings))
 
 
 def personal_data_digest(settings: dict[str, Any], salt: str) -> str:

@@ -6,7 +6,7 @@ import copy
 import json
 import logging
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ from amocrm_warehouse.interrupt import UNINTERRUPTED
 from amocrm_warehouse.live_line import Watch
 from amocrm_warehouse.sync.arrow_table import CHANGES, Row, Table
 from amocrm_warehouse.sync.load_packages import Packages
+from source_amocrm.account import Account
 from source_amocrm.account.resources import CARDS
 from source_amocrm.airbyte.output import PackedRows, changes_of
 from source_amocrm.auth import FileKeeper
@@ -89,10 +90,15 @@ class Reading:
             table.whole = table.whole or table.stream in chosen
         return chosen
 
-    def into(self, packages: Packages, states: Mapping[str, str], watch: Watch) -> None:
-        """Reads from the states on. The connector's failures go into the outcome; failures of `packages` are raised."""
+    def into(
+        self, packages: Packages, states: Mapping[str, str], watch: Watch, on_account: Callable[[Account], None]
+    ) -> None:
+        """Reads from the states on. The connector's failures go into the outcome; failures of `packages` are raised.
+
+        `on_account`: as that of SourceAmocrm.
+        """
         catalog = configured(self._streams)
-        self._source.on_progress = watch.progress
+        self._source.on_progress, self._source.on_account = watch.progress, on_account
         messages = self._source.read(
             LOGGER, copy.deepcopy(self._first_settings), catalog, [_state(*one) for one in states.items()]
         )

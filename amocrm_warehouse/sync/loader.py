@@ -65,7 +65,7 @@ class EndedSync(NamedTuple):
 
 
 class HeldAccount(NamedTuple):
-    """The account whose data the tables hold. `number`: the account's id; None if no access token has named it."""
+    """The account whose data the tables hold. `number`: the account's id; None if amoCRM has not said it."""
 
     number: int | None
     subdomain: str
