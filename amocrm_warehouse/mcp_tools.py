@@ -12,7 +12,7 @@ from amocrm_warehouse.mcp_shapes import Asking, Row, compared, with_links
 from amocrm_warehouse.plans_and_costs import named_as_in_deals, notes_on_costs, read_costs
 from amocrm_warehouse.report.answers import sources_of
 from amocrm_warehouse.report.like_with_like import FEW
-from amocrm_warehouse.report.unread_tables import ACTIVITY, TOUCHES
+from amocrm_warehouse.report.page_queries import ACTIVITY, TOUCHES
 
 Part = str | Callable[[Asking], list[Row]]
 

@@ -21,9 +21,9 @@ from .expected.marts import page as expected_page
 from .expected.marts.ahead import contains
 from .expected.marts.deals import deal_history, deals
 from .expected.marts.known import grouped
-from .expected.marts.page import Choice
+from .expected.marts.page import Choice, is_activity_known
 from .models import Row
-from .report_numbers import answers, as_text, is_activity_known, plain, same
+from .report_numbers import answers, as_text, plain, same
 
 MUCH = {"limit": 500, "kilobytes": 400}
 PLAIN = {

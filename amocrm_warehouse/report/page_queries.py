@@ -58,6 +58,10 @@ QUEUE_SHOWN = 10
 """The most cards of the queue that the page holds for each pipeline and manager."""
 REASONS = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
 """Reasons to wait, each with the table without which it is unknown."""
+TOUCHES = ("calls", "messages")
+"""The tables that show whether a person has called or written."""
+ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
+"""The tables that show whether something has happened in a deal."""
 
 OPTIONS = {
     "tag": """
@@ -90,6 +94,10 @@ QUERIES = {
             accounts.project_id, accounts.name, accounts.domain, accounts.currency, accounts.time_zone, accounts.today,
             accounts.stale_days, accounts.dead_days, accounts.built_by, accounts.stages_known, accounts.owners_known,
             max(freshness.synced_at) as synced_at,
+            count(*) filter (where freshness.is_there and freshness.source_table in {ACTIVITY}) = {len(ACTIVITY)}
+                as knows_activity,
+            count(*) filter (where freshness.is_there and freshness.source_table in {TOUCHES}) = {len(TOUCHES)}
+                as knows_touches,
             {
         ", ".join(
             f"bool_or(freshness.is_there and freshness.source_table = '{table}') as knows_{reason}"

@@ -254,12 +254,12 @@ function managers(view) {
   }
   const planned = found.plans.length > 0;
   const months = monthsBetween(view.period.first, Math.max(view.last, view.period.first)).length;
-  const reads = new Map(TABLES.accounts.map((row) => [row.project_id, !view.isFiltered && TABLES.tasks && row.knows_overdue_task]));
+  const knows = new Map(TABLES.accounts.map((row) => [row.project_id, { tasks: !view.isFiltered && TABLES.tasks && row.knows_overdue_task, stale: !view.isFiltered && TABLES.stale && row.knows_activity }]));
   const rows = [...people.values()].map(({ project, name, sales, plans, stale, tasks }) => {
     const sold = metrics(sales, ...SALES, "rate", "average");
     const plan = plans.length ? sum(plans, "plan") : null;
     return {
-      name, of: sales, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: reads.get(project) ? sum(tasks, "overdue") : null, stale: TABLES.stale && !view.isFiltered ? sum(stale, "deals") : null,
+      name, of: sales, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: knows.get(project).tasks ? sum(tasks, "overdue") : null, stale: knows.get(project).stale ? sum(stale, "deals") : null,
       mark: new Set(plans.map((row) => row.month)).size === months ? plan : null, // a plan of fewer months would look missed or met beside the sales of all
     };
   }).sort(falling("won_budget", "won", "lost"));
@@ -574,7 +574,7 @@ function talks(view) {
       total: both.total, columns: [["name", "text", "owner"], ...both.counts],
     },
     { title: "talks.channels", total: both.total, rows: withWaiting("channel").map(({ row, ...own }) => ({ channel: row.channel, ...own })), columns: [["channel", "text"], ...both.counts] },
-    ...(hours.length ? [{ title: "talks.hours", chart: all.first_response === null ? null : "talks", total, rows: hours, columns: [["hour", "text"], ...counts] }] : []),
+    ...(hours.length ? [{ title: "talks.hours", chart: "talks", total, rows: hours, drawn: hours.filter((row) => row.by_person >= DATA.few), columns: [["hour", "text"], ...counts] }] : []),
   ] : [];
 }
 
@@ -609,7 +609,8 @@ function incoming(view) {
   const created = view.created();
   const by_hour = new Map(grouped(created, "hour_of_week").map((of) => [of[0].hour_of_week, of]));
   const week = byHourOfWeek(new Map([...by_hour].map(([hour, of]) => [hour, of.length])));
-  const speeds = new Map(grouped(created, "speed").map((of) => [of[0].speed, of]));
+  const knows = new Map(TABLES.accounts.map((row) => [row.project_id, row.knows_touches]));
+  const speeds = new Map(grouped(created.filter((row) => knows.get(row.project_id)), "speed").map((of) => [of[0].speed, of]));
   const touched = SPEEDS.filter((speed) => speeds.has(speed)).map((speed) => {
     const { created: deals, ...sold } = metrics(speeds.get(speed), "created", "won_of_created", "source_rate", "won_of_created_budget");
     return { speed: said(speed === null ? "speed.none" : `speed.${speed}`), of: speeds.get(speed), deals, share: ratio(deals, created.length), ...sold };
@@ -628,13 +629,13 @@ function incoming(view) {
   return [
     ...(created.length ? [
       {
-        title: "incoming.hours", ...week, heads: [["column.touches", "column.deals"]],
+        title: "incoming.hours", ...week, notes: TABLES.accounts.some((row) => !row.knows_touches && (view.scope.project === null || row.project_id === view.scope.project)) ? ["incoming.no_touches"] : [], heads: [["column.touches", "column.deals"]],
         rows: week.rows.map((row) => ({ ...row, opens: Object.fromEntries([...Array(24).keys()].map((hour) => [`h${hour}`, () => by_hour.get(24 * row.weekday + hour) || []])) })),
       },
-      {
+      ...(touched.length ? [{
         title: "incoming.speed", cards: true, rows: touched, total: ["deals", "won_of_created", "won_of_created_budget"],
         columns: [["speed", "text"], ["deals", "number"], ["share", "percent"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"]],
-      },
+      }] : []),
     ] : []),
     ...(calls.length ? [{
       title: "incoming.calls", cards: true, rows: calls, total: counts.filter((name) => METRICS[name]?.unit !== "minutes" && name !== "missed_share"), notes: unread ? ["incoming.no_calls"] : [],
@@ -704,10 +705,15 @@ function goods(view) {
   }));
 }
 
+// What people did, by the table that shows it: where that was not read, a number is unknown.
+const SHOWN_BY = { calls_out: "calls", calls_in: "calls", talk_seconds: "calls", messages: "messages", notes: "notes", stage_moves: "deal_statuses", tasks_done: "tasks" };
+
 function work(view) {
-  const counts = ["calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"];
+  const counts = Object.keys(SHOWN_BY);
+  const unread = new Set((TABLES.freshness || []).filter((row) => !row.is_there).map((row) => `${row.project_id}/${row.source_table}`));
+  const counted = (of, column) => (unread.has(`${of[0].project_id}/${SHOWN_BY[column]}`) ? null : sum(of, column));
   const rows = grouped(view.work(), "project_id", "responsible_user_id", "name_alone").map((of) => (
-    { name: nameOf(of[0].project_id, of[0].responsible_user_id) || of[0].name_alone, ...Object.fromEntries(counts.map((column) => [column, sum(of, column)])) }))
+    { name: nameOf(of[0].project_id, of[0].responsible_user_id) || of[0].name_alone, ...Object.fromEntries(counts.map((column) => [column, counted(of, column)])) }))
     .sort(falling("calls_out", "stage_moves", "tasks_done"));
   return rows.length ? [{
     rows, total: counts,

@@ -6,12 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.page_queries import REASONS
+from amocrm_warehouse.report.page_queries import ACTIVITY, REASONS, TOUCHES
 
-TOUCHES = ("calls", "messages")
-"""The tables that show whether a person has called or written."""
-ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
-"""The tables that show whether something has happened in a deal."""
 COLUMNS_OF: dict[tuple[str, ...], tuple[str, ...]] = {
     ("calls",): ("calls_in", "calls_out", "talk_seconds", "incoming_calls", "missed_calls"),
     ("messages",): ("messages", "talks", "answered", "not_answered", "waiting_now"),

@@ -296,6 +296,14 @@ def managers(choice: Choice) -> Table:
     return list(managers_by_id(choice).values())
 
 
+ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
+"""The tables that show what has happened in a deal."""
+
+
+def is_activity_known(known: Known) -> bool:
+    return all(map(known.was_read, ACTIVITY))
+
+
 def managers_by_id(choice: Choice) -> dict[tuple[str, int | None], list[Any]]:
     sold = grouped(
         [{"known": known.project, **deal} for known, deal in choice.closed()], lambda d: (d["known"], d["closer_id"])
@@ -318,7 +326,7 @@ def managers_by_id(choice: Choice) -> dict[tuple[str, int | None], list[Any]]:
             ratio(len(won), len(deals_of)), ratio(money(won), len(won)),
             sum(task["is_overdue"] for task in tasks.get(manager, []))
             if by_project[manager[0]].was_read("tasks") else None,
-            len(stale.get(manager, [])),
+            len(stale.get(manager, [])) if is_activity_known(by_project[manager[0]]) else None,
         ]  # fmt: skip
     return rows
 
@@ -868,6 +876,11 @@ def hours(choice: Choice) -> Table:
     return rows if any(row[-1] for row in rows) else []
 
 
+SHOWN_BY = {"calls_out": "calls", "calls_in": "calls", "talk_seconds": "calls", "stage_moves": "deal_statuses",
+            "tasks_done": "tasks"}  # fmt: skip
+"""The tables without which what people did is unknown, where they have other names."""
+
+
 def work(choice: Choice) -> Table:
     """Returns the work of each user in all pipelines, with the user's id."""
     rows = []
@@ -880,7 +893,8 @@ def work(choice: Choice) -> Table:
             and any(row[count] for count in COUNTS)
         ]
         for who, of in grouped(days, lambda row: (row["user_id"], row["user_name"])).items():
-            rows.append([*who, *(sum(row[count] for row in of) for count in COUNTS)])
+            known_counts = [count for count in COUNTS if known.was_read(SHOWN_BY.get(count, count))]
+            rows.append([*who, *(sum(row[c] for row in of) if c in known_counts else None for c in COUNTS)])
     return rows
 
 
