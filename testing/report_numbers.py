@@ -590,9 +590,10 @@ LINES = {
         "{month}: {won} won for {money}, the month before {before}",
         "{month}: выиграно {won} на {money}, месяцем раньше {before}",
     ),
+    "touch": ("after {minutes} min (median)", "через {minutes} мин. (медиана)"),
     "created": (
-        "Created this month: {count}, first touch after {touch} min (median); won of closed: {rate}",
-        "Создано в этом месяце: {count}, первое касание через {touch} мин. (медиана); выиграно из закрытых: {rate}",
+        "Created this month: {count}, first touch: {touch}; won of closed: {rate}",
+        "Создано в этом месяце: {count}, первое касание: {touch}; выиграно из закрытых: {rate}",
     ),
     "best": ("Most this month: {who}, {money}", "Больше всех в этом месяце: {who}, {money}"),
     "lost": (
@@ -711,7 +712,7 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         ] if users is None else []),
         line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
              before=money(then["won_budget"])),
-        line("created", count=sold["created"], touch="–" if touch is None else number(touch),
+        line("created", count=sold["created"], touch="–" if touch is None else line("touch", minutes=number(touch)),
              rate=share(sold["rate"])),
         line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),

@@ -59,7 +59,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         return words("digest.forecast", month=name, **{one: money(row[one]) for one in ("expected", "low", "high")})
 
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
-    plan = found.plan
+    plan, touch = found.plan, month["first_touch"]
     top: dict[str, Any] = next(
         (row for row in best if row["won_budget"]), {"user_id": None, "manager": None, "won_budget": None}
     )
@@ -87,7 +87,8 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             money=money(before["won_budget"] or 0), before=money(earlier["won_budget"] or 0),
         ),
         words(
-            "digest.deals", created=words.number(month["created"] or 0), touch=words.number(month["first_touch"]),
+            "digest.deals", created=words.number(month["created"] or 0),
+            touch=words("digest.touch", minutes=words.number(touch)) if touch is not None else "–",
             rate=words.percent(month["rate"]),
         ),
         words("digest.best", manager=name_of(top), money=money(top["won_budget"])),
