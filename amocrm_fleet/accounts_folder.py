@@ -27,6 +27,12 @@ NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_NAME - 1}}}")
 class FleetAccount(ConfigFile):
     """One account of a fleet: its config file, and the names that follow from the file's name."""
 
+    def written(self) -> dict[str, Any]:
+        """As a config has it. Raises FleetError for an account whose name cannot be a part of its tables' names."""
+        if not NAME.fullmatch(self.name):
+            raise FleetError(f"{_bad_name(self.name)} Rename {self.path}.")
+        return super().written()
+
     def beside(self, kind: str) -> Path:
         """Returns the path of a file that the fleet keeps about the account."""
         return self.path.parent / STATE / f"{self.name}.{kind}"
@@ -124,8 +130,6 @@ def _is_config(path: Path) -> bool:
 def _check_names(folder: Path, found: list[FleetAccount]) -> None:
     by_project: dict[str, FleetAccount] = {}
     for account in found:
-        if not NAME.fullmatch(account.name):
-            raise FleetError(f"{_bad_name(account.name)} Rename {account.path}.")
         other = by_project.setdefault(account.project, account)
         if other != account:
             raise FleetError(_same_tables(folder, other, account))

@@ -40,6 +40,7 @@ _ADVICE = {
     "disabled the local infile|Loading local data is disabled": (
         "Let the server's administrator run SET GLOBAL local_infile = ON."
     ),
+    "statement timeout|тайм-аут": "It took longer than a statement may. Ask for fewer days or rows, or join less.",
     "permission denied|must be owner|нет доступа": "Let their owner grant the right, or name another user in --to.",
 }
 """The next step after a database's error, by words of its message; {name} stands for the name in these words."""

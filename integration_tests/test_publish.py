@@ -304,6 +304,11 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, tmp_p
     assert refused(source, warehouse, "--project", "1001,7") == (
         "There is no project 7 in this database. There are: 1001, 1002.\n"
     )
+    with closing(duckdb.connect(source)) as connection:
+        connection.execute("CREATE TABLE amocrm.amocrm_7_account (account_id int)")
+    assert refused(source, warehouse, "--project", "1001,7,8") == (
+        "The marts do not have the project 7 yet. Build them with it: source-amocrm models.\n"
+    )
     assert refused(source, warehouse, "--only", "deal") == "There is no mart “deal”: the nearest name is “deals”.\n"
     assert refused(source, warehouse, "--schema", "A") == (
         "The schema “A” goes into names of schemas: small letters, digits and single _ between them, 20 at most.\n"

@@ -686,11 +686,15 @@ def test_without_scripts_there_are_the_month_and_the_main_tables(file: Path, kno
         ]
         for section in page.iter("section")
     }
-    assert list(tables) == ["Today’s queue", "Money over time", "Managers", "Reasons of loss"]
-    people = [[row[0], str(row[1])] for row in expected_page.managers(everything)]
-    assert sorted(row[:2] for row in tables["Managers"][1:]) == sorted(people)
+    days = "2025-02-01 – 2026-01-31"
+    assert list(tables) == ["Today’s queue", "Money over time", f"Managers: {days}", f"Reasons of loss: {days}"]
+    of = {project: f"{one.all('account')[0]['name']} ({project})" for project, one in known.items()}
+    assert {(rows[0][0], *{row[0] for row in rows[1:]} - {*of.values()}) for rows in tables.values()} == {("Account",)}
+    for project, one in known.items():
+        people = [[row[0], str(row[1])] for row in expected_page.managers(replace(everything, known=(one,)))]
+        assert sorted(row[1:3] for row in tables[f"Managers: {days}"][1:] if row[0] == of[project]) == sorted(people)
     reasons = [[row[0] or "no reason given", str(row[1])] for row in expected_page.reasons(everything)]
-    by_account = [row[:2] for row in tables["Reasons of loss"][1:]]
+    by_account = [row[1:3] for row in tables[f"Reasons of loss: {days}"][1:]]
     assert sum(int(row[1]) for row in by_account) == sum(int(row[1]) for row in reasons)
     queued = [row for one in known.values() for row in ahead.queue(one) if row["place"] <= 10]
     assert len(tables["Today’s queue"]) == len(queued) + 1

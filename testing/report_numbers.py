@@ -590,11 +590,12 @@ LINES = {
         "{month}: {won} won for {money}, the month before {before}",
         "{month}: выиграно {won} на {money}, месяцем раньше {before}",
     ),
+    "touch": (
+        "after {minutes} min (median; deals: {touched})", "через {minutes} мин. (медиана; сделок: {touched})",
+    ),
     "created": (
-        "Created this month: {count}, first touch after {touch} min (median; deals: {touched}); won of closed: {rate} "
-        "(closed: {closed})",
-        "Создано в этом месяце: {count}, первое касание через {touch} мин. (медиана; сделок: {touched}); выиграно из "
-        "закрытых: {rate} (закрыто: {closed})",
+        "Created this month: {count}, first touch: {touch}; won of closed: {rate} (closed: {closed})",
+        "Создано в этом месяце: {count}, первое касание: {touch}; выиграно из закрытых: {rate} (закрыто: {closed})",
     ),
     "best": ("Most this month: {who}, {money}", "Больше всех в этом месяце: {who}, {money}"),
     "lost": (
@@ -717,9 +718,8 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         ] if users is None else []),
         line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
              before=money(then["won_budget"])),
-        line("created", count=sold["created"], touch="–" if touch is None else number(touch),
-             touched="–" if touched is None else number(touched), rate=share(sold["rate"]),
-             closed=number(of_month["rate_of"])),
+        line("created", count=sold["created"], rate=share(sold["rate"]), closed=number(of_month["rate_of"]),
+             touch="–" if touch is None else line("touch", minutes=number(touch), touched=number(touched))),
         line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
         line("waiting", **{reason: "–" if count is None else count for reason, count in counts.items()}),

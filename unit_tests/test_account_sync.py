@@ -1,4 +1,4 @@
-"""A sync says that its account was renamed in amoCRM, and refuses tables that hold another account."""
+"""A sync says that its account was renamed in amoCRM, and refuses tables that hold another account; what it logs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from amocrm_warehouse.sync.account_sync import _check_account, _meet
-from amocrm_warehouse.sync.connector import renamed
+from amocrm_warehouse.sync.connector import LOGGER, _logs_go_to, renamed
 from amocrm_warehouse.sync.loader import HeldAccount
 from sandbox import Account, Tokens
 from source_amocrm.errors import ConfigError
@@ -86,3 +86,25 @@ def test_an_account_that_has_the_subdomain_of_another_is_refused() -> None:
 
 def _says(number: int | None) -> Any:
     return SimpleNamespace(facts=lambda: SimpleNamespace(id=number))
+
+
+def test_what_threads_log_after_ctrl_c_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    told: list[tuple[str, str]] = []
+    watch = cast("Any", SimpleNamespace(log=lambda *line: told.append(line)))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            _interrupted_after("users: 7 rows", watch)
+        LOGGER.info("customer_statuses: there are none in this account")
+        assert (told, caplog.messages) == ([("INFO", "users: 7 rows")], [])
+    finally:
+        LOGGER.propagate = True
+    with _logs_go_to(watch):
+        pass
+    LOGGER.warning("told as usual")
+    assert caplog.messages == ["told as usual"]
+
+
+def _interrupted_after(line: str, watch: Any) -> None:
+    with _logs_go_to(watch):
+        LOGGER.info(line)
+        raise KeyboardInterrupt

@@ -82,6 +82,19 @@ def test_names_that_no_account_may_have(name: str, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_of_such_a_name_stops_no_other_account(tmp_path: Path) -> None:
+    add(tmp_path, config("north.amocrm.ru"))
+    (tmp_path / "north (1).json").write_text("{}")
+    odd, north = accounts(tmp_path)
+    assert north.settings()["account_domain"] == "north.amocrm.ru"
+    with pytest.raises(ConfigFileError) as caught:
+        odd.settings()
+    assert str(caught.value) == (
+        "An account cannot be called “north (1)”: letters, digits, - and _ only, 40 at most. Rename "
+        f"{tmp_path / 'north (1).json'}."
+    )
+
+
 def test_two_accounts_never_write_the_same_tables(tmp_path: Path) -> None:
     add(tmp_path, config("north-east.amocrm.ru"))
     sentence = (

@@ -30,6 +30,11 @@ SERVER = 'connection to server at "127.0.0.1", port 5432 failed: '
             "password: in --to, or else in the environment variable PGPASSWORD.",
         ),
         (
+            "canceling statement due to statement timeout\n",
+            "canceling statement due to statement timeout. It took longer than a statement may. Ask for fewer days or "
+            "rows, or join less.",
+        ),
+        (
             f"{SERVER}fe_sendauth: no password supplied",
             "no password supplied. Put the user's password into the environment variable PGPASSWORD.",
         ),

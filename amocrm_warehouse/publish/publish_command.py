@@ -45,6 +45,11 @@ def publish(
     with opened_source(source, dataset, line.count) as opened:
         there = opened.projects(only)
         if missing := [project for project in projects if project not in there]:
+            if unbuilt := [project for project in missing if project in opened.read]:
+                raise ValueError(
+                    f"The marts do not have the project {', '.join(unbuilt)} yet. Build them with it: source-amocrm "
+                    "models."
+                )
             raise ValueError(
                 f"There is no project {', '.join(missing)} in this database. There are: {', '.join(there)}."
             )

@@ -137,18 +137,22 @@ class Source:
             if place[0] == models.schemas[MARTS] and place in self._columns
         }
 
+    @property
+    def read(self) -> list[str]:
+        """The projects of which there are tables of the connector."""
+        return projects_in((f"{schema}.{table}" for schema, table in self._columns), self._dataset)
+
     def projects(self, only: Iterable[str]) -> list[str]:
         """Returns the projects of which there are such tables. Raises ValueError if there are none."""
         if {*only} == {TABLES}:
-            found = projects_in((f"{schema}.{table}" for schema, table in self._columns), self._dataset)
-            if not found:
+            if not self.read:
                 raise ValueError(
                     f"There are no tables amocrm_<project>_… in the schema {self._dataset} of this database. Read an "
                     "account into it first: source-amocrm sync."
                 )
-            return found
+            return self.read
         if not self._marts:
-            if not projects_in((f"{schema}.{table}" for schema, table in self._columns), self._dataset):
+            if not self.read:
                 raise ValueError("No account was read into this database. Read it first: source-amocrm sync.")
             raise ValueError("There are no marts in this database. Build them first: source-amocrm models.")
         return [name for (name,) in self._run(f'SELECT project_id FROM "{self._staging}".int_accounts ORDER BY 1')[1]]

@@ -59,7 +59,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         return words("digest.forecast", month=name, **{one: money(row[one]) for one in ("expected", "low", "high")})
 
     inside = sum(row["low"] <= row["sold"] <= row["high"] for row in past)
-    plan = found.plan
+    plan, touch = found.plan, month["first_touch"]
     top = next(
         (row for row in best if row["won_budget"]), dict.fromkeys(("project_id", "user_id", "manager", "won_budget"))
     )
@@ -87,9 +87,10 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             money=money(before["won_budget"]), before=money(earlier["won_budget"]),
         ),
         words(
-            "digest.deals", created=words.number(month["created"] or 0), touch=words.number(month["first_touch"]),
-            touched=words.number(month["first_touch_of"]), rate=words.percent(month["rate"]),
-            closed=words.number(month["rate_of"]),
+            "digest.deals", created=words.number(month["created"] or 0),
+            touch=words("digest.touch", minutes=words.number(touch), touched=words.number(month["first_touch_of"]))
+            if touch is not None else "–",
+            rate=words.percent(month["rate"]), closed=words.number(month["rate_of"]),
         ),
         words("digest.best", manager=name_of(top), money=money(top["won_budget"])),
         words(

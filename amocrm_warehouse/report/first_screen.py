@@ -32,7 +32,9 @@ TABLES = {
     "managers": ["manager", "won", "won_budget", "lost", "rate", "average", "overdue", "stale"],
     "reasons": ["reason", "deals", "lost_budget"],
 }
-"""The tables of the page without scripts, each with its columns."""
+"""The tables of the page without scripts, each with its columns; of several accounts each row names its own."""
+OF_DAYS = ("managers", "reasons")
+"""The tables that count all the days of the choice together, which their titles name."""
 LINE, CHART, LONGEST_LINE = 20, 150, 78
 """Heights of a line and of the chart (units of the picture), and the longest line (characters)."""
 LONGEST_LABEL, LONGEST_NOTE = 20, 28
@@ -211,9 +213,10 @@ def table(run: Run, choice: Choice, name: str, words: Words) -> PlainTable:
     if name == "queue":
         rows = [row for row in rows if row["place"] <= QUEUE_SHOWN]
         rows.sort(key=lambda row: (str(row["manager"]), row["place"]))
-    columns, off = TABLES[name], deactivated(run)
+    columns, off = [*(["project_id"] if len(accounts) > 1 else []), *TABLES[name]], deactivated(run)
+    days = words.days_between(choice.since, choice.until) if name in OF_DAYS else ""
     return PlainTable(
-        words(f"{name}.title"), [words(head(column)) for column in columns],
+        ": ".join(filter(None, (words(f"{name}.title"), days))), [words(head(column)) for column in columns],
         [[cell(row, column, accounts[row["project_id"]], words, off) for column in columns] for row in rows],
     )  # fmt: skip
 
@@ -223,6 +226,8 @@ def cell(
 ) -> tuple[str, str | None]:
     """Returns the text of a cell, and where it leads. `off`: the deactivated users."""
     value = row[column]
+    if column == "project_id":
+        return " ".join(filter(None, (account["account"], f"({value})"))), None  # two accounts may have one name
     if column == "manager" and (name := words.manager(row, off)):
         return name, None
     if value is None:

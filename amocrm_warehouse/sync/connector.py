@@ -183,6 +183,9 @@ def _logs_go_to(watch: Watch) -> Iterator[None]:
     LOGGER.propagate = False
     try:
         yield
+    except KeyboardInterrupt:
+        before = LOGGER.level, False  # the threads that still read would log in the platform's JSON
+        raise
     finally:
         LOGGER.removeHandler(handler)
         LOGGER.level, LOGGER.propagate = before
