@@ -80,7 +80,7 @@ class ConfigFile:
         config = self.written()
         refers, settings = holds_references(config), resolved(config)
         newest = self._newest(settings) if refers else settings
-        if _digest(newest) != _digest(known):
+        if not has_token_of(newest, known):
             return None
         content = kept = _changed(newest, known, changed)
         path = self._kept_in(config)
@@ -119,6 +119,11 @@ def subdomain(settings: Mapping[str, Any]) -> str:
     if not label:
         raise ConfigFileError("The config has no account_domain: the address of the account, example.amocrm.ru.")
     return label
+
+
+def has_token_of(settings: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Whether two settings have one refresh token."""
+    return _digest(settings) == _digest(others)
 
 
 def _digest(settings: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from source_amocrm.auth import FileKeeper
 from source_amocrm.config_file import ConfigFile
-from source_amocrm.errors import ConfigError
+from source_amocrm.errors import AmocrmError, ConfigError
 from testing.http_tools import oauth
 from testing.oauth_endpoint import Endpoint, start
 
@@ -120,3 +120,16 @@ def test_a_new_grant_is_not_overwritten(file: ConfigFile, caplog: pytest.LogCapt
         auth.renew(auth.token)
         assert file.written() == granted
     assert "Access was granted anew while this ran" in caplog.text
+
+
+def test_of_two_runs_with_one_config_the_later_says_that_the_token_is_renewed(file: ConfigFile) -> None:
+    endpoint = Endpoint()
+    first, second = (start(file.settings(), endpoint, hand_over=FileKeeper(file)) for _ in range(2))
+    assert first.get_access_token() == "access-0001"
+    with pytest.raises(AmocrmError) as caught:
+        second.get_access_token()
+    assert str(caught.value) == (
+        f"Another run with {file.path} has renewed the token meanwhile, and the new one is there. Nothing is lost: run "
+        "it again."
+    )
+    assert start(file.settings(), endpoint, hand_over=FileKeeper(file)).get_access_token() == "access-0001"

@@ -7,14 +7,15 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from airbyte_cdk.config_observation import create_connector_config_control_message
-from airbyte_cdk.models import AirbyteMessageSerializer
+from airbyte_cdk.models import AirbyteMessageSerializer, FailureType
 
-from source_amocrm.config_file import KEEP_IN, ConfigFile, ConfigFileError, reason
-from source_amocrm.errors import ConfigError
+from source_amocrm.config_file import KEEP_IN, ConfigFile, ConfigFileError, has_token_of, reason
+from source_amocrm.errors import AmocrmError, ConfigError
 
 _log = logging.getLogger("airbyte.amocrm")
 
@@ -65,6 +66,16 @@ class FileKeeper:
                 f"The token was not renewed, because the new one could not be kept: {self._file.path} cannot be "
                 f"written: {reason(error)}. Nothing is lost: mend that, and run it again."
             ) from None
+
+    def check_spent(self) -> None:
+        """Raises AmocrmError if the file holds another refresh token by now, so that the known one is spent."""
+        with suppress(OSError, ConfigFileError):
+            if self._known is not None and not has_token_of(self._file.settings(), self._known):
+                raise AmocrmError(
+                    f"Another run with {self._file.path} has renewed the token meanwhile, and the new one is there. "
+                    "Nothing is lost: run it again.",
+                    failure_type=FailureType.transient_error,
+                )
 
     def __call__(self, changed: Mapping[str, Any]) -> None:
         """Raises ConfigError if the file could not be written after all, and the new token is lost."""

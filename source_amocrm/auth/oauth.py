@@ -150,6 +150,8 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         try:
             return self._endpoint.exchange(self, self.build_refresh_request_body())
         except (Unauthorized, NotFound, Moved):
+            if isinstance(self._hand_over, FileKeeper):
+                self._hand_over.check_spent()
             if not self.relocate():
                 raise
         return self._endpoint.exchange(self, self.build_refresh_request_body())
