@@ -319,9 +319,10 @@ const ofThisMonth = (scope, who) => {
 function chosen(scope, period, who) {
   const users = who && new Set(who.users);
   const ofFilters = fitting(scope, state.where);
-  const account = TABLES.accounts.find((row) => scope.project === null || row.project_id === scope.project);
+  const inScope = (row) => scope.project === null || row.project_id === scope.project;
+  const account = TABLES.accounts.find(inScope);
   const fits = (row, column) => (
-    (scope.project === null || row.project_id === scope.project)
+    inScope(row)
     && (scope.pipeline === null || !("pipeline_id" in row) || row.pipeline_id === scope.pipeline)
     && (users ? row.project_id === who.project && users.has(row[column]) : !DATA.only || (row[column] !== null && row[column] !== undefined)));
   const of = (name, first, last, day, column = "responsible_user_id") => (
@@ -351,14 +352,14 @@ function chosen(scope, period, who) {
   const planned = scope.pipeline === null && period.whole && !isFiltered;
   const hasCosts = !users && planned; // costs are of all people and pipelines, by month
   return {
-    scope, period, who, today, account, currency: account && account.currency, between, ...between(period.first, period.last),
+    scope, inScope, period, who, today, account, currency: account && account.currency, between, ...between(period.first, period.last),
     so_far: between(period.first, Math.min(period.last, today)), // what is compared
     now: (name) => of(name),
     month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),
     isFiltered,
     month_plans: () => (scope.pipeline === null && !isFiltered && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
     hasCosts,
-    costs: () => (hasCosts && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (scope.project === null || row.project_id === null || row.project_id === scope.project)) : []),
+    costs: () => (hasCosts && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (row.project_id === null || inScope(row))) : []),
     open: once(() => of("deals").filter(countsIn("open"))),
     planned,
     plans: () => (planned ? of("plans", period.first, Math.min(period.last, today), "month") : []),

@@ -90,7 +90,7 @@ function thisMonth(view) {
   const of_plan = sum(plans, "won_budget");
   const days = period.last - today + 1;
   const needed = plan === null ? null : Math.max(plan - of_plan, 0) / days;
-  const ahead = view.who || view.isFiltered || !TABLES.forecast ? [] : TABLES.forecast.filter((row) => !row.months_back && !row.months_ahead && row.pipeline_id === view.scope.pipeline && (view.scope.project === null || row.project_id === view.scope.project));
+  const ahead = view.who || view.isFiltered || !TABLES.forecast ? [] : TABLES.forecast.filter((row) => !row.months_back && !row.months_ahead && row.pipeline_id === view.scope.pipeline && view.inScope(row));
   const { expected = null, low = null, high = null } = ahead.length === 1 ? ahead[0] : {}; // intervals of several accounts have no sum
   const unusual = usual.length < USUAL_MONTHS ? [] : ["won_budget", ...OF_MONTH].flatMap((id) => {
     const known = usual.map((one) => one[id]).filter((value) => value !== null);
@@ -263,7 +263,7 @@ function managers(view) {
       mark: new Set(plans.map((row) => row.month)).size === months ? plan : null, // a plan of fewer months would look missed or met beside the sales of all
     };
   }).sort(falling("won_budget", "won", "lost"));
-  const present = TABLES.accounts.some((row) => !row.owners_known && (view.scope.project === null || row.project_id === view.scope.project));
+  const present = TABLES.accounts.some((row) => !row.owners_known && view.inScope(row));
   const before = view.before();
   const compared = beside(view.so_far.closed(), before && before.closed(), (row) => isPerson(row.project_id, row.closer_id), "project_id", "closer_id")
     .map(({ row, ...own }) => ({ name: nameOf(row.project_id, row.closer_id), ...own }));
@@ -426,6 +426,9 @@ const LISTED = 100; // the most deals of an opened list
 const QUEUE_SHOWN = 10; // as page_queries.py
 const DEAD_SHOWN = 100;
 
+// Which of these tables of the connector an account of the view does not have.
+const unread = (view, ...tables) => tables.filter((table) => (TABLES.freshness || []).some((row) => row.source_table === table && !row.is_there && view.inScope(row)));
+
 // Whom to turn to next: the ten most urgent cards of each manager; and the dead deals as one line with their list.
 function queue(view) {
   const deals = sum(view.now("stale"), "dead");
@@ -435,10 +438,9 @@ function queue(view) {
     const cards = sum(grouped(of, "pipeline_id").map(([first]) => first), "cards"); // every card has the number of its pipeline and manager
     return { name: nameOf(of[0].project_id, of[0].responsible_user_id), rows, cards, urgency: of[0].urgency };
   }).sort((one, other) => one.urgency - other.urgency || other.cards - one.cards);
-  const needed = ["calls", "deal_statuses", "messages", "tasks"];
-  const unread = new Set((TABLES.freshness || []).filter((row) => needed.includes(row.source_table) && !row.is_there && (view.scope.project === null || row.project_id === view.scope.project)).map((row) => row.source_table));
+  const lacking = unread(view, "calls", "deal_statuses", "messages", "tasks");
   return [
-    { rows: [], columns: [], insights: people.length ? [] : [["queue.empty", {}]], notes: unread.size ? [["queue.unread", { tables: ["text", [...unread].sort().join(", ")] }]] : [] },
+    { rows: [], columns: [], insights: people.length ? [] : [["queue.empty", {}]], notes: lacking.length ? [["queue.unread", { tables: ["text", lacking.join(", ")] }]] : [] },
     ...people.map(({ name, rows, cards }, place) => ({
       summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }], open: place === 0, cards: true, rows,
       columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["status_name", "text", "stage"], ["working_minutes", "working", "waits"], ["days", "waited", "of_days"], ["budget", "money"]],
@@ -462,7 +464,7 @@ function today(view) {
     const counts = Object.fromEntries(REASONS.map((reason) => [reason, account[`knows_${reason}`] ? sum(each, `all_${reason}`) : null]));
     return { name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counts, cards: sum(each, "cards"), budget: sum(each, "all_budget") };
   }).sort(falling("budget", "cards"));
-  const knows = (reason) => TABLES.accounts.some((row) => (view.scope.project === null || row.project_id === view.scope.project) && row[`knows_${reason}`]);
+  const knows = (reason) => TABLES.accounts.some((row) => view.inScope(row) && row[`knows_${reason}`]);
   const count = (reason) => ["number", knows(reason) ? sum(people, reason) : null];
   const again = grouped(view.now("today_shared"), "project_id", "card").map((of) => ({ budget: (of.length - 1) * of[0].budget })); // budgets that count once for each further person
   return people.length ? [
@@ -503,7 +505,7 @@ function pace(view) {
 }
 
 function forecast(view) {
-  const found = TABLES.forecast.filter((row) => (view.scope.project === null || row.project_id === view.scope.project) && row.pipeline_id === view.scope.pipeline)
+  const found = TABLES.forecast.filter((row) => view.inScope(row) && row.pipeline_id === view.scope.pipeline)
     .map((row) => ({ ...row, month: monthOf(row.month), won_budget: row.months_back ? row.sold : null, bar: row.months_back ? row.sold : row.months_ahead ? null : row.sold_so_far, off: row.months_back && row.expected !== null ? ratio(Math.abs(row.expected - row.sold), row.sold) : null, expected_missing: "forecast.few_then" }));
   const ahead = grouped(found, "project_id").map((rows) => {
     const known = rows.filter((row) => row.expected !== null);
@@ -625,11 +627,11 @@ function incoming(view) {
       called_back: sum(of, "called_back"), ...metrics(callbacks.get(whose(of[0])) || [], "back_after"), back_within_hour: sum(of, "back_within_hour"), missing: "incoming.by_name",
     };
   }).sort(falling("incoming_calls", "missed_calls"));
-  const unread = (TABLES.freshness || []).some((row) => row.source_table === "calls" && !row.is_there && (view.scope.project === null || row.project_id === view.scope.project));
+  const no_calls = unread(view, "calls").length ? ["incoming.no_calls"] : [];
   return [
     ...(created.length ? [
       {
-        title: "incoming.hours", ...week, notes: TABLES.accounts.some((row) => !row.knows_touches && (view.scope.project === null || row.project_id === view.scope.project)) ? ["incoming.no_touches"] : [], heads: [["column.touches", "column.deals"]],
+        title: "incoming.hours", ...week, notes: TABLES.accounts.some((row) => !row.knows_touches && view.inScope(row)) ? ["incoming.no_touches"] : [], heads: [["column.touches", "column.deals"]],
         rows: week.rows.map((row) => ({ ...row, opens: Object.fromEntries([...Array(24).keys()].map((hour) => [`h${hour}`, () => by_hour.get(24 * row.weekday + hour) || []])) })),
       },
       ...(touched.length ? [{
@@ -638,9 +640,9 @@ function incoming(view) {
       }] : []),
     ] : []),
     ...(calls.length ? [{
-      title: "incoming.calls", cards: true, rows: calls, total: counts.filter((name) => METRICS[name]?.unit !== "minutes" && name !== "missed_share"), notes: unread ? ["incoming.no_calls"] : [],
+      title: "incoming.calls", cards: true, rows: calls, total: counts.filter((name) => METRICS[name]?.unit !== "minutes" && name !== "missed_share"), notes: no_calls,
       columns: [["name", "text", "answerer"], ...counts.map((name) => [name, name === "missed_share" ? "percent" : name === "back_after" ? "minutes" : "number"])],
-    }] : created.length && view.isFiltered ? [{ rows: [], columns: [], notes: ["incoming.all_calls"] }] : created.length && unread ? [{ rows: [], columns: [], notes: ["incoming.no_calls"] }] : []),
+    }] : created.length && view.isFiltered ? [{ rows: [], columns: [], notes: ["incoming.all_calls"] }] : created.length && no_calls.length ? [{ rows: [], columns: [], notes: no_calls }] : []),
   ];
 }
 
@@ -658,7 +660,7 @@ function moved(view) {
     ...Object.fromEntries([...GAINS, ...LOSSES, ...CROSSED].map((name) => [name, sum(of, name)])),
   });
   const all = counted(found);
-  const unknown = TABLES.accounts.filter(({ project_id: project }) => (view.scope.project === null || project === view.scope.project) && !found.some((row) => row.project_id === project));
+  const unknown = TABLES.accounts.filter((account) => view.inScope(account) && !found.some((row) => row.project_id === account.project_id));
   const ends = { first: ["month", monthOf(first)], last: ["month", monthOf(last)] };
   const wider = view.period.whole ? [] : [[first === last ? "moved.month" : "moved.months", ends]];
   const block = (title, head, isPart, crossed, rows) => {
@@ -710,8 +712,8 @@ const SHOWN_BY = { calls_out: "calls", calls_in: "calls", talk_seconds: "calls",
 
 function work(view) {
   const counts = Object.keys(SHOWN_BY);
-  const unread = new Set((TABLES.freshness || []).filter((row) => !row.is_there).map((row) => `${row.project_id}/${row.source_table}`));
-  const counted = (of, column) => (unread.has(`${of[0].project_id}/${SHOWN_BY[column]}`) ? null : sum(of, column));
+  const lacking = new Set((TABLES.freshness || []).filter((row) => !row.is_there).map((row) => `${row.project_id}/${row.source_table}`));
+  const counted = (of, column) => (lacking.has(`${of[0].project_id}/${SHOWN_BY[column]}`) ? null : sum(of, column));
   const rows = grouped(view.work(), "project_id", "responsible_user_id", "name_alone").map((of) => (
     { name: nameOf(of[0].project_id, of[0].responsible_user_id) || of[0].name_alone, ...Object.fromEntries(counts.map((column) => [column, counted(of, column)])) }))
     .sort(falling("calls_out", "stage_moves", "tasks_done"));
@@ -725,7 +727,7 @@ function work(view) {
 const FOLDED = ["today", "sides", "repeat", "goods", "cohorts", "stuck", "stale", "talks", "hours", "work", "freshness"];
 
 function freshness(view) {
-  const rows = TABLES.freshness.filter((row) => row.is_there && (view.scope.project === null || row.project_id === view.scope.project));
+  const rows = TABLES.freshness.filter((row) => row.is_there && view.inScope(row));
   const account = (row) => TABLES.accounts.find((one) => one.project_id === row.project_id);
   return rows.length ? [{
     rows: rows.map((row) => ({ ...row, account: account(row).name || row.project_id, zone: account(row).time_zone })),
