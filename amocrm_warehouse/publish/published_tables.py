@@ -137,7 +137,7 @@ class Source:
             if place[0] == models.schemas[MARTS] and place in self._columns
         }
 
-    @property
+    @cached_property
     def read(self) -> list[str]:
         """The projects of which there are tables of the connector."""
         return projects_in((f"{schema}.{table}" for schema, table in self._columns), self._dataset)

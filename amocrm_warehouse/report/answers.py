@@ -95,9 +95,9 @@ def figures(names: tuple[str, ...] = FIGURES) -> str:
         for at, (where, of) in enumerate(together.items())
     ]
     part_of = {name: f"part_{at}" for at, of in enumerate(together.values()) for name in of}
-    counts = {name for name in names if not (METRICS[name].share or METRICS[name].median)}
-    shown = [f"coalesce({part_of[n]}.{n}, 0) as {n}" if n in counts else f"{part_of[n]}.{n}" for n in names]
-    shown += [f"coalesce({part_of[n]}.{n}_of, 0) as {n}_of" for n in names if n not in counts]
+    averages = [name for name in names if METRICS[name].is_average]
+    shown = [f"{part_of[n]}.{n}" if n in averages else f"coalesce({part_of[n]}.{n}, 0) as {n}" for n in names]
+    shown += [f"coalesce({part_of[n]}.{n}_of, 0) as {n}_of" for n in averages]
     return f"""
         select purses.currency, {", ".join(shown)}, planned.plan, planned.plan_won_budget
         from (select distinct purse, currency from chosen) as purses

@@ -185,7 +185,7 @@ def _check_account(loader: Loader, settings: dict[str, Any]) -> None:
 
 
 def _meet(loader: Loader, settings: dict[str, Any], account: Account) -> None:
-    """Raises ConfigError if amoCRM says that the account has another id than the one that the tables hold."""
+    """Notes the account's ID, as amoCRM gives it, for the states. Raises ConfigError if the tables hold another."""
     from amocrm_warehouse.sync.loader import HeldAccount
     from source_amocrm.errors import AmocrmError, ConfigError
 
