@@ -24,31 +24,29 @@ def nearest(given: str, names: Iterable[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def named(kind: str, given: str, rows: list[Row], columns: tuple[str, ...], *, with_ids: bool = False) -> list[Row]:
+def named(kind: str, given: str, rows: list[Row], columns: tuple[str, ...]) -> list[Row]:
     """Returns the rows with this id or name, whatever the case of its letters.
 
-    `columns`: the id, then the name. Raises ValueError if there is none, with the list of names, each with its id if
-    `with_ids`: two accounts may have one name.
+    `columns`: the id, then the name. Raises ValueError if there is none, with the list of names.
     """
     found = [row for row in rows if any(str(row[one]).casefold() == given.casefold() for one in columns if row[one])]
     if found:
         return found
-    near = nearest(given, [name_of(row, columns, False) for row in rows])
-    names = list(dict.fromkeys(name_of(row, columns, with_ids) for row in rows))
+    names = list(dict.fromkeys(name_of(row, columns) for row in rows))
+    near = nearest(given, names)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     there = f"There are: {', '.join(names[:NAMED])}{more}." if names else "There is none at all."
     raise ValueError(f"There is no {kind} “{given}”.{near} {there}")
 
 
-def name_of(row: Row, columns: tuple[str, ...], with_id: bool) -> str:
-    number, name = row[columns[0]], row[columns[-1]]
-    return f"{name} ({number})" if name and with_id else str(name or number)
+def name_of(row: Row, columns: tuple[str, ...]) -> str:
+    return str(row[columns[-1]] or row[columns[0]])
 
 
 def names_of_people(everybody: list[Row], teams: Collection[str], managers: Collection[str]) -> str:
     """Returns the names that amoCRM has for these teams and managers, who are there."""
     of_teams = (named("team", name, everybody, ("team",))[0]["team"] for name in teams)
-    of_managers = (name_of(named("manager", name, everybody, WHO)[0], WHO, False) for name in managers)
+    of_managers = (name_of(named("manager", name, everybody, WHO)[0], WHO) for name in managers)
     return ", ".join(dict.fromkeys([*of_teams, *of_managers]))
 
 

@@ -208,7 +208,7 @@ def chosen(run: Run, values: Mapping[str, Any], by_months: bool = False) -> Chos
     everything = last_months(run)
     accounts = answer(run, "accounts", everything).dicts()
     if "project" in values:
-        accounts = named("account", values["project"], accounts, ("project_id", "account"), with_ids=True)
+        accounts = named("account", values["project"], accounts, ("project_id", "account"))
     days = {one["project_id"]: one_period(values, everything.days[one["project_id"]]) for one in accounts}
     if by_months:
         days = {project: whole_months(own.today, own.since, own.until) for project, own in days.items()}

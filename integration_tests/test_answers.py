@@ -206,7 +206,7 @@ def test_names_work_as_well_as_ids_and_an_unknown_one_is_refused_with_the_right_
     assert wrong.startswith(f"There is no manager “{name}а”. Did you mean {name}? There are: ")
     assert no_pipeline.startswith("There is no pipeline “Прдажи”. Did you mean Продажи? There are: Продажи, Опт, ")
     assert no_source.startswith("There is no source “Радио”. There are: ")
-    assert no_project.startswith("There is no account “1002”. There are: ООО «Северный ветер» (1001).")
+    assert no_project.startswith("There is no account “1002”. There are: ООО «Северный ветер».")
 
 
 def test_a_day_is_that_day_alone_and_both_ends_count(database: str, known: oracle.Known) -> None:

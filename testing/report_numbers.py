@@ -520,9 +520,9 @@ def directory(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     accounts, people, stages = [], [], []
     for known in choice.known:
         account = next(iter(known.all("account")), {})
-        domain = account and f"{account['subdomain']}.amocrm.ru"
+        name, domain = account.get("name") or known.project, account and f"{account['subdomain']}.amocrm.ru"
         today = expected_page.day_of(Choice((known,), date.min, date.min))
-        accounts.append([account.get("name"), domain or None, known.currency, known.zone.key, known.synced_at, today])
+        accounts.append([name, domain or None, known.currency, known.zone.key, known.synced_at, today])
         teams = known.by("groups", "group_id")
         people += [[row["user_id"], row["name"], teams.get(row["group_id"]), row["is_active"] is False]
                    for row in known.all("users")

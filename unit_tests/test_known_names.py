@@ -29,12 +29,15 @@ def test_only_a_near_name_is_suggested(given: str, names: list[str], said: str) 
     assert nearest(given, names) == said
 
 
-def test_accounts_of_one_name_are_listed_with_their_ids() -> None:
-    rows = [{"project_id": one, "account": "Север" if one != "1003" else None} for one in ("1001", "1002", "1003")]
+def test_an_account_is_found_by_its_name_or_its_id() -> None:
+    names = {"1001": "Север (1001)", "1002": "Север (1002)", "1003": "Юг", "1004": "1004"}
+    rows = [{"project_id": project, "account": name} for project, name in names.items()]
+    for given in ("1001", "север (1001)"):
+        assert named("account", given, rows, ("project_id", "account")) == rows[:1]
     with pytest.raises(ValueError, match="There is no account") as refused:
-        named("account", "Севр", rows, ("project_id", "account"), with_ids=True)
+        named("account", "Север", rows, ("project_id", "account"))
     assert str(refused.value) == (
-        "There is no account “Севр”. Did you mean Север? There are: Север (1001), Север (1002), 1003."
+        "There is no account “Север”. Did you mean Север (1001)? There are: Север (1001), Север (1002), Юг, 1004."
     )
 
 

@@ -16,7 +16,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import names_of_people, people_named
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.metrics import METRICS, ROWS, cases, column, join_deals, total, totals
-from amocrm_warehouse.report.page_queries import IS_DEACTIVATED, REASONS
+from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, REASONS
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, COUNTED_FROM, is_listed, unread_tables, with_unknown
 
 
@@ -411,9 +411,9 @@ ANSWERS: dict[str, str] = {
         group by chosen.project_id
         order by chosen.project_id
     """,
-    "accounts": """
+    "accounts": f"""
         select
-            accounts.project_id, accounts.name as account, domain, accounts.currency, time_zone,
+            accounts.project_id, {ACCOUNT} as account, domain, accounts.currency, time_zone,
             max(synced_at) as synced_at, today
         from amocrm_staging.int_accounts as accounts
         inner join chosen on chosen.project_id = accounts.project_id

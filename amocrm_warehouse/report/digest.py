@@ -65,7 +65,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     )
     card = queue[0] if queue else None
     clean = {"dead": words.number(dead["dead"]), "dead_money": money(dead["dead_budget"])}
-    title = choice.title(account["account"] or account["project_id"])
+    title = choice.title(account["account"])
     return [
         words("digest.head", account=title, today=words.month(choice.since))
         + f". {words.as_of(account, built_at(run))}",

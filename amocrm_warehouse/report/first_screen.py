@@ -138,7 +138,7 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
         interval = words("month.interval", low=money(low), high=money(high))
         note = words("month.few") if expected is None else interval
         boxes.append(Box("expected", words("column.expected"), money(expected), note))
-    name = month.choice.title(account["account"] or account["project_id"])
+    name = month.choice.title(account["account"])
     top = max(float(max(month.sold_by_day)), float(month.plan or 0))
     return Card(
         words("digest.head", account=name, today=words.month(month.choice.since)),
@@ -227,7 +227,7 @@ def cell(
     """Returns the text of a cell, and where it leads. `off`: the deactivated users."""
     value = row[column]
     if column == "project_id":
-        return " ".join(filter(None, (account["account"], f"({value})"))), None  # two accounts may have one name
+        return account["account"], None
     if column == "manager" and (name := words.manager(row, off)):
         return name, None
     if value is None:

@@ -30,6 +30,13 @@ def built_at(run: Run) -> datetime:
 
 IS_DEACTIVATED = "coalesce(not users.is_active, false)"
 """SQL of whether a user's access to the account is switched off. The name says so; medians of people leave it out."""
+ACCOUNT = """
+    coalesce(accounts.name || case when exists (
+        select 1 from amocrm_staging.int_accounts as others
+        where others.name = accounts.name and others.project_id <> accounts.project_id
+    ) then ' (' || accounts.project_id || ')' else '' end, accounts.project_id)
+"""
+"""SQL of an account's name for a person: with its project if others have the name, its project if it has no name."""
 BY = "select distinct name from amocrm_marts.own_fields where is_by order by name"
 """Names of the field of deals that `--by` chose; accounts may name it differently."""
 FIRST_DAYS = (
@@ -91,9 +98,9 @@ OPTIONS = {
 QUERIES = {
     "accounts": f"""
         select
-            accounts.project_id, accounts.name, accounts.domain, accounts.currency, accounts.time_zone, accounts.today,
-            accounts.stale_days, accounts.dead_days, accounts.built_by, accounts.stages_known, accounts.owners_known,
-            max(freshness.synced_at) as synced_at,
+            accounts.project_id, {ACCOUNT} as name, accounts.domain, accounts.currency, accounts.time_zone,
+            accounts.today, accounts.stale_days, accounts.dead_days, accounts.built_by, accounts.stages_known,
+            accounts.owners_known, max(freshness.synced_at) as synced_at,
             count(*) filter (where freshness.is_there and freshness.source_table in {ACTIVITY}) = {len(ACTIVITY)}
                 as knows_activity,
             count(*) filter (where freshness.is_there and freshness.source_table in {TOUCHES}) = {len(TOUCHES)}

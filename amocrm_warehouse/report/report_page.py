@@ -76,10 +76,8 @@ def render(data: dict[str, Any], contents: Contents = EVERYTHING) -> str:
     # Jinja's tojson escapes < > & ', so that no text of the account can end a script
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     own, charts = script("\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)), vega()
-    accounts = data["tables"]["accounts"]
-    names = [name or project for project, name in zip(accounts["project_id"], accounts["name"], strict=True)]
     return environment.get_template("page.html").render(
-        title=", ".join([*names, *([contents.people] if contents.people else [])]),
+        title=", ".join([*data["tables"]["accounts"]["name"], *([contents.people] if contents.people else [])]),
         language=contents.language,
         plain=contents.plain,
         data=compressed(by_line(data)),

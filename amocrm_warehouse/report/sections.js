@@ -730,7 +730,7 @@ function freshness(view) {
   const rows = TABLES.freshness.filter((row) => row.is_there && view.inScope(row));
   const account = (row) => TABLES.accounts.find((one) => one.project_id === row.project_id);
   return rows.length ? [{
-    rows: rows.map((row) => ({ ...row, account: account(row).name || row.project_id, zone: account(row).time_zone })),
+    rows: rows.map((row) => ({ ...row, account: account(row).name, zone: account(row).time_zone })),
     columns: [...(TABLES.accounts.length > 1 ? [["account", "text"]] : []), ["source_table", "text", "table"], ["row_count", "number", "rows"],
       ["deleted_count", "number", "deleted"], ["newest_at", "moment", "newest"]],
   }] : [];

@@ -390,7 +390,6 @@ function nothing(section) {
 // What the last verification of each account found, and when.
 function verified(tell) {
   const inScope = (row) => state.scope.project === null || row.project_id === state.scope.project;
-  const name = (project) => (TABLES.accounts.length > 1 ? `${project}: ` : "");
   return [
     ...grouped((TABLES.verified || []).filter(inScope), "project_id").flatMap((of) => {
       const failed = of.filter((row) => row.has_failed);
@@ -402,18 +401,17 @@ function verified(tell) {
         differing: differing.map((row) => row.source_table).join(", "), part: looked.filter((row) => !row.is_whole).length, tables: looked.length,
       });
       return [
-        made("p", name(account.project_id) + text, { className: differing.length ? "warning verified" : "note verified" }),
-        ...(failed.length ? [made("p", name(account.project_id) + said("freshness.unverified", { tables: failed.map((row) => row.source_table).join(", ") }), { className: "warning verified" })] : []),
+        made("p", ofAccount(account.project_id) + text, { className: differing.length ? "warning verified" : "note verified" }),
+        ...(failed.length ? [made("p", ofAccount(account.project_id) + said("freshness.unverified", { tables: failed.map((row) => row.source_table).join(", ") }), { className: "warning verified" })] : []),
       ];
     }),
     ...grouped((TABLES.unlisted || []).filter(inScope), "project_id").map((of) => (
-      made("p", name(of[0].project_id) + said("freshness.unlisted", { tables: of.map((row) => `${row.source_table} ${tell.number(row.listed_missing)}`).join(", ") }), { className: "warning unlisted" }))),
+      made("p", ofAccount(of[0].project_id) + said("freshness.unlisted", { tables: of.map((row) => `${row.source_table} ${tell.number(row.listed_missing)}`).join(", ") }), { className: "warning unlisted" }))),
   ];
 }
 
 function notRead() {
-  const named = (rows) => grouped(rows, "project_id").map((of) => (
-    (TABLES.accounts.length > 1 ? `${of[0].project_id}: ` : "") + of.map((row) => row.source_table).join(", "))).join("; ");
+  const named = (rows) => grouped(rows, "project_id").map((of) => ofAccount(of[0].project_id) + of.map((row) => row.source_table).join(", ")).join("; ");
   const of = (TABLES.freshness || []).filter((row) => row.is_used && (state.scope.project === null || row.project_id === state.scope.project));
   const absent = of.filter((row) => !row.is_there);
   const empty = of.filter((row) => row.is_there && !row.row_count);
@@ -556,10 +554,9 @@ function shown(section, block, several, tell, drawings, number) {
   return figure;
 }
 
-function accountName(project) {
-  const row = TABLES.accounts.find((one) => one.project_id === project);
-  return row.name || row.project_id;
-}
+const accountName = (project) => TABLES.accounts.find((one) => one.project_id === project).name;
+// What stands before a sentence about one account, if there are several.
+const ofAccount = (project) => (TABLES.accounts.length > 1 ? `${accountName(project)}: ` : "");
 
 function pipelineName(row) {
   const known = SCOPES.find((one) => one.project === row.project_id && one.pipeline === row.pipeline_id);
@@ -662,9 +659,9 @@ const NOW = ["this_month", "this_week", "yesterday"];
 function choices(tell) {
   const option = (text, id, selected) => made("option", text, { value: id, selected });
   const group = (key, options) => options.length && made("optgroup", null, { label: said(key) }, ...options);
-  const among = (project) => (TABLES.accounts.length > 1 && state.scope.project === null ? `${accountName(project)}: ` : "");
+  const among = (project) => (state.scope.project === null ? ofAccount(project) : "");
   find("#scope").replaceChildren(...SCOPES.map((scope) => option(
-    scope.pipeline !== null ? (TABLES.accounts.length > 1 ? `${accountName(scope.project)}: ` : "") + (scope.name || `#${scope.pipeline}`)
+    scope.pipeline !== null ? ofAccount(scope.project) + (scope.name || `#${scope.pipeline}`)
       : scope.project === null ? said("scope.all") : said("scope.account", { name: accountName(scope.project) }),
     scope.id, scope.id === state.scope.id)));
   const all = periods(state.scope.project);

@@ -105,9 +105,9 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
     for project, row in accounts.items():
         days = choice.days[project]
         period = f"{words.day(days.since)} – {words.day(min(days.until, days.today))}"
-        lines.append([choice.title(row["account"] or project), period, row["currency"] or words("currency.unknown")])
+        lines.append([choice.title(row["account"]), period, row["currency"] or words("currency.unknown")])
     built = built_at(run)
-    lines += [[row["account"] or project, words.as_of(row, built)] for project, row in accounts.items()]
+    lines += [[row["account"], words.as_of(row, built)] for row in accounts.values()]
     for name, columns in SHEETS.items():
         if name == "forecast" and choice.users is not None:
             continue
@@ -205,7 +205,7 @@ class Sheet:
         """Returns the sentence about the tables that were not read, of each account if there are several."""
         found = {project: ", ".join(tables) for project, tables in self.lacking.items() if tables}
         if len(self.accounts) > 1:
-            found = {one: f"{self.accounts[one]['account'] or one}: {tables}" for one, tables in found.items()}
+            found = {one: f"{self.accounts[one]['account']}: {tables}" for one, tables in found.items()}
         return self.words("xlsx.unread", tables="; ".join(found.values()))
 
     def sums(self) -> dict[str, dict[str, Any]]:
