@@ -123,7 +123,9 @@ def test_accounts_of_one_name_carry_their_projects(page: Report, folder: Path) -
         _, [(name,)] = ask("SELECT name FROM amocrm_staging.int_accounts WHERE project_id = '10'")
     names = [f"{name} (10)", "constructor", f"{name} (30)"]
     assert page.script("return document.title") == ", ".join(names)
-    assert [page.options("scope")[project] for project in ("10", "20", "30")] == [f"{one}: all pipelines" for one in names]
+    assert [page.options("scope")[project] for project in ("10", "20", "30")] == [
+        f"{one}: all pipelines" for one in names
+    ]
     assert [row[0] for row in sheets(folder / "report.xlsx")["Definitions"][1:4]] == names
 
 
