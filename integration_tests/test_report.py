@@ -1366,6 +1366,54 @@ def test_a_definition_is_shown_where_it_is_touched(page: Report) -> None:
     assert page.script(meaning) == METRICS["won"].means.partition(" | ")[0]
 
 
+CARDS = """
+  const cards = [...find("#moved tbody").rows];
+  return cards.map((row) => Number([...row.cells].find((cell) => cell.dataset.head === arguments[0]).dataset.value));
+"""
+TOUCH = """
+  const touched = [...document.querySelectorAll(`${arguments[0]} td`)].find((one) => one.dataset.head === arguments[1]);
+  touched.click();
+  const [{ left, right, top }, { bottom }] = [meaning, touched].map((one) => one.getBoundingClientRect());
+  const over = document.elementFromPoint(left + 4, top + 4) === meaning;
+  return [meaning.textContent, left >= 0 && right <= innerWidth, Math.abs(top - bottom) < 9, over];
+"""
+ORDER = """
+  const select = find("#moved .sort select");
+  select.value = arguments[0];
+  select.onchange();
+"""
+
+
+def test_on_a_phone_cards_are_sorted_and_say_what_their_numbers_mean(page: Report) -> None:
+    """Where a table of cards has no heads: also in an opened list, over it."""
+    assert page.script("return getComputedStyle(find('#moved .sort')).display") == "none"
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        page.choose("1001", "all")
+        page.script("goTo('moved')")
+        assert page.script("return find('#moved .sort select').offsetHeight") > 0
+        before = page.script(CARDS, "At the end")
+        for order, is_down in (("at_end+", False), ("at_end-", True)):
+            page.script(ORDER, order)
+            assert page.script(CARDS, "At the end") == sorted(before, reverse=is_down)
+            assert f"sort=moved%2F0%3Aat_end{'-' if is_down else '%2B'}" in page.script("return location.hash")
+            assert page.script("return find('#moved .sort select').value") == order
+        page.script("find('#moved table').scrollIntoView({ block: 'center' })")
+        said, *shown = page.script(TOUCH, "#moved", "At the end")
+        assert said.startswith("Budgets of the open deals at the end of the last month")
+        assert shown == [True, True, True]
+        page.script(ORDER, "")
+        assert page.script(CARDS, "At the end") == before
+        assert "sort=" not in page.script("return location.hash")
+        page.script("find('#figures [data-id=won] .value .opens').click()")
+        said, *shown = page.script(TOUCH, "#list", "Manager")
+        assert said.startswith("The responsible user; of won and lost deals")
+        assert shown == [True, True, True]
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 BY_FIELD = """
   DATA.by = "Услуги";
   TABLES.deals.forEach((row, place) => { row.by_value = place % 3 ? "Доставка" : null; });

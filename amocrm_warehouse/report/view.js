@@ -187,6 +187,7 @@ function openList() {
   const { median: middle, unit } = METRICS[id] || {}; // each deal of a median has its own value
   const block = { rows, cards: true, whole: true, columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["stage", "text"], ["responsible_name", "text", "manager"], ...(middle ? [[middle, unit, id]] : []), ["budget", "money"]] };
   const dialog = find("#list");
+  explain("");
   const close = made("button", said("list.close"), { type: "button", className: "close" });
   close.onclick = () => dialog.close();
   dialog.replaceChildren(close, made("h2", what()), made("p", said("list.count", { count: tell.number(found.length), money: tell.money(sum(found, "budget")) }), { className: "lead" }), table(block, tell, what(), "list"),
@@ -194,15 +195,18 @@ function openList() {
   if (!dialog.open) dialog.showModal();
 }
 
-// Shows a definition beside what was touched, until the next touch.
-function explain(text, element) {
-  const note = find("#meaning");
-  note.hidden = !text;
+const meaning = find("#meaning");
+
+// Shows a definition under what was touched, until the next touch; in an opened list over it.
+function explain(text, element = document.body) {
+  (element.closest("dialog") || document.body).append(meaning);
+  meaning.hidden = !text;
   if (!text) return;
-  note.textContent = text;
-  const { left, bottom } = element.getBoundingClientRect();
-  note.style.left = `${Math.max(8, Math.min(left, innerWidth - note.offsetWidth - 8)) + scrollX}px`;
-  note.style.top = `${bottom + scrollY + 4}px`;
+  Object.assign(meaning.style, { left: 0, top: 0 });
+  meaning.textContent = text;
+  const [origin, { left, bottom }] = [meaning.getBoundingClientRect(), element.getBoundingClientRect()];
+  meaning.style.left = `${Math.max(8, Math.min(left, innerWidth - meaning.offsetWidth - 8)) - origin.left}px`;
+  meaning.style.top = `${bottom + 4 - origin.top}px`;
 }
 
 // A name whose definition is shown when it is touched.
@@ -224,20 +228,25 @@ const widths = new ResizeObserver((entries) => {
   for (const { target } of entries) target.parentNode.classList.toggle("wider", target.scrollWidth > target.clientWidth);
 });
 
-// `place` of a table: its section and its number there. A touch of a head sorts it, and says what the head means.
+// `place` of a table: its section and its number there. A touch of a head sorts it, and says what the head means. On a phone, where a
+// table of cards has no heads, a touch of a cell says what its number means, and a list of the columns sorts.
 function table(block, tell, caption, place) {
   const [, by, direction] = (state.sorts.get(place) || "").match(/^(.+)([+-])$/) || [];
   const rows = block.columns.some(([name]) => name === by) ? [...block.rows].sort(byColumn(by, direction === "-")) : block.rows;
+  const sorted = (order) => {
+    if (order) state.sorts.set(place, order); else state.sorts.delete(place);
+    writeAddress();
+    const again = table(block, tell, caption, place);
+    wrapped.replaceWith(again);
+    return again;
+  };
   const heads = block.columns.map(([name, kind, key, whole, plain]) => {
     const means = plain || whole || !TEXTS[`means.${key || name}`] ? "" : said(`means.${key || name}`);
     const button = made("button", plain || said(whole || `column.${key || name}`), { type: "button" });
     button.onclick = (event) => {
       event.stopPropagation();
       const isNumber = ofKind(kind).startsWith("figure");
-      state.sorts.set(place, name + (by === name ? (direction === "-" ? "+" : "-") : isNumber ? "-" : "+"));
-      writeAddress();
-      const again = table(block, tell, caption, place);
-      wrapped.replaceWith(again);
+      const again = sorted(name + (by === name ? (direction === "-" ? "+" : "-") : isNumber ? "-" : "+"));
       explain(means, again.querySelector(`thead tr:last-child th:nth-child(${1 + block.columns.findIndex((column) => column[0] === name)})`));
     };
     const head = made("th", null, { scope: "col", className: ofKind(kind), title: means }, button);
@@ -260,6 +269,7 @@ function table(block, tell, caption, place) {
     if (!empty) element.dataset.value = kind === "text" ? BARE.get(value) || value : value;
     const column = block.columns.findIndex((one) => one[0] === name);
     if (block.cards) element.dataset.head = heads[column].textContent; // on a phone, where each row is a card
+    if (block.cards && heads[column].title) element.classList.add("defined");
     if (block.cards && groups[column]) element.dataset.group = groups[column];
     return element;
   };
@@ -268,11 +278,22 @@ function table(block, tell, caption, place) {
   const foot = totals && made("tfoot", null, {}, made("tr", null, {}, made("th", said("total"), { scope: "row" }), ...block.columns.slice(1).map((column) => (
     column[0] in totals ? cell(totals, column) : made("td", "")))));
   const grid = made("table", null, { className: block.narrow ? "narrow" : block.cards ? "cards" : "" }, made("caption", caption), made("thead", null, {}, over, made("tr", null, {}, ...heads)), body, foot);
+  if (block.cards) {
+    grid.onclick = (event) => {
+      const touched = event.target.closest("td");
+      if (!touched || event.target.closest("a") || getComputedStyle(grid.tHead).display !== "none") return;
+      event.stopPropagation();
+      explain(heads[touched.cellIndex].title, touched);
+    };
+  }
+  const orders = block.cards && rows.length > 1 && made("select", null, {}, made("option", said("sort.none"), { value: "" }), ...block.columns.flatMap(([name], at) => (
+    [["-", "▾"], ["+", "▴"]].map(([sign, arrow]) => made("option", `${heads[at].textContent} ${arrow}`, { value: name + sign, selected: by === name && direction === sign })))));
+  if (orders) orders.onchange = () => sorted(orders.value);
   const box = made("div", null, { className: "scroll", tabIndex: 0 }, grid);
   box.onscroll = () => box.classList.toggle("moved", box.scrollLeft > 0); // a shadow beside the first column, which stays
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", caption);
-  const wrapped = made("div", null, {}, made("p", said("sideways"), { className: "sideways" }), box);
+  const wrapped = made("div", null, {}, orders && made("label", said("sort"), { className: "sort" }, orders), made("p", said("sideways"), { className: "sideways" }), box);
   widths.observe(box);
   if (block.rows.length <= 14 || block.whole) return wrapped;
   grid.classList.add("long");
