@@ -1338,6 +1338,56 @@ def test_tables_are_sorted_by_a_head_and_stay_so_in_the_address(page: Report, kn
     assert page.script("return document.querySelector('#managers th').getAttribute('aria-sort')") == "descending"
 
 
+OPEN_ONES = """
+  return [...document.querySelectorAll("#queue details")].filter((one) => one.open).map((one) => one.dataset.fold);
+"""
+OPEN_OR_CLOSE = "document.querySelectorAll('#queue summary')[arguments[0]].click()"
+
+
+def test_the_managers_whose_queue_is_open_stay_so_after_a_choice_and_in_the_address(page: Report) -> None:
+    """If none of them is in view, the first manager is open, as on a page where nobody has opened any."""
+    page.choose("1001", "all")
+    folds = page.script("return [...document.querySelectorAll('#queue details')].map((one) => one.dataset.fold)")
+    assert (len(folds) > 2, folds[-1]) == (True, "dead")
+    assert page.script(OPEN_ONES) == folds[:1]
+    for place in (1, 2, len(folds)):  # closes the first, opens the second and the dead deals
+        page.script(OPEN_OR_CLOSE, place - 1)
+    kept = [folds[1], "dead"]
+    assert page.script(OPEN_ONES) == kept
+    page.choose("1001", "last12")
+    assert page.script(OPEN_ONES) == kept
+    page.script("location.reload()")
+    page.wait()
+    assert page.script(OPEN_ONES) == kept
+    page.choose("1001", "last12", folds[0])
+    assert page.script(OPEN_ONES) == [folds[0], *kept[1:]]
+    page.choose("1001", "last12")
+    for place in (2, len(folds)):
+        page.script(OPEN_OR_CLOSE, place - 1)
+    page.choose("1001", "all")
+    assert page.script(OPEN_ONES) == []
+
+
+def test_a_month_without_a_forecast_says_why(page: Report) -> None:
+    said = "return [...document.querySelectorAll('#month > .note')].map((one) => one.textContent)"
+    who = next(one for one in page.options("who") if one.startswith("1001/9"))
+    for scope, person, where, text in (
+        ("1001", who, [], "The forecast is of everybody, so it is not shown for one manager or team."),
+        ("1001", "", [["source", None]], "The forecast is of all deals, so it is not shown with a filter."),
+        ("", "", [], "The intervals of several forecasts have no sum, so the forecast is shown for one account at a "
+         "time."),
+        ("1002", "", [], "There is no forecast: the moves of deals were not read, or there are none."),
+    ):  # fmt: skip
+        page.script("state.where = new Map(arguments[0])", where)
+        page.choose(scope, "last12", person)
+        page.script("return show()")
+        assert "expected" not in page.figures("month")
+        assert text in page.script(said)
+    page.choose("1001", "last12")
+    assert "expected" in page.figures("month")
+    assert [note for note in page.script(said) if "forecast" in note] == []
+
+
 FOLDED = "return document.getElementById(arguments[0]).classList.contains('folded')"
 
 

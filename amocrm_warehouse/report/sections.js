@@ -76,6 +76,14 @@ function noPlan(view) {
   return view.who ? ["money.no_plan_of_who", { name: ["text", view.who.name] }] : ["money.no_plan_of_period", {}];
 }
 
+// Why a view has no forecast, as a sentence. Of one that could not be built the top of the page says so.
+function noForecast(view, ahead) {
+  if (!TABLES.forecast && !DATA.only) return [];
+  if (view.who || DATA.only) return [["month.forecast_of_all", {}]];
+  if (view.isFiltered) return [["month.forecast_of_deals", {}]];
+  return [[ahead.length ? "month.forecast_of_accounts" : "month.no_forecast", {}]];
+}
+
 // The present month: sales, plan and forecast; leads and what became of them; and a sentence for each number that is unusual: it
 // lies outside those of the same days of each of the last six months, and is a fifth or more away from their median.
 function thisMonth(view) {
@@ -105,7 +113,7 @@ function thisMonth(view) {
   return {
     view, all, now, then, cases: (id) => [casesOf(id, view), past.length ? casesOf(id, past[0]) : 0], plan, of_plan, plan_share: ratio(of_plan, plan), needed, days, expected, low, high, insights: [...short, ...unusual],
     has_forecast: ahead.length === 1, month: monthOf(today), before: usual.length ? monthsAgo(1) : null,
-    why_no_plan: plan === null && TABLES.plans ? noPlan(view) : null,
+    missing: [...(plan === null && TABLES.plans ? [noPlan(view)] : []), ...(ahead.length === 1 ? [] : noForecast(view, ahead))],
   };
 }
 
@@ -436,18 +444,22 @@ function queue(view) {
   const people = grouped(view.now("queue"), "project_id", "responsible_user_id").map((of) => {
     const rows = of.slice(0, QUEUE_SHOWN).map((row) => ({ ...linked(row), days_missing: row.reason === "task" ? "queue.days.due" : null }));
     const cards = sum(grouped(of, "pipeline_id").map(([first]) => first), "cards"); // every card has the number of its pipeline and manager
-    return { name: nameOf(of[0].project_id, of[0].responsible_user_id), rows, cards, urgency: of[0].urgency };
+    return { fold: `${of[0].project_id}/${of[0].responsible_user_id}`, name: nameOf(of[0].project_id, of[0].responsible_user_id), rows, cards, urgency: of[0].urgency };
   }).sort((one, other) => one.urgency - other.urgency || other.cards - one.cards);
+  // the managers that somebody has opened stay open, unless none of them is in view
+  const opened = state.opened && [...state.opened].filter((id) => id !== "dead");
+  const isKept = opened && (!opened.length || people.some(({ fold }) => opened.includes(fold)));
   const lacking = unread(view, "calls", "deal_statuses", "messages", "tasks");
   return [
     { rows: [], columns: [], insights: people.length ? [] : [["queue.empty", {}]], notes: lacking.length ? [["queue.unread", { tables: ["text", lacking.join(", ")] }]] : [] },
-    ...people.map(({ name, rows, cards }, place) => ({
-      summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }], open: place === 0, cards: true, rows,
+    ...people.map(({ fold, name, rows, cards }, place) => ({
+      fold, open: isKept ? opened.includes(fold) : place === 0, cards: true, rows,
+      summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }],
       columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["status_name", "text", "stage"], ["working_minutes", "working", "waits"], ["days", "waited", "of_days"], ["budget", "money"]],
       after: cards > rows.length ? [["queue.more", { rest: ["number", cards - rows.length] }]] : [],
     })),
     ...(deals ? [{
-      summary: ["queue.dead", { deals: ["number", deals], money: ["money", sum(view.now("stale"), "dead_budget")] }], open: false, cards: true, rows: dead,
+      summary: ["queue.dead", { deals: ["number", deals], money: ["money", sum(view.now("stale"), "dead_budget")] }], fold: "dead", open: state.opened !== null && state.opened.has("dead"), cards: true, rows: dead,
       columns: [["name", "deal", "deal"], ["responsible_name", "text", "owner"], ["status_name", "text", "stage"], ["budget", "money"], ["days_without_activity", "number"]],
       after: deals > dead.length ? [["queue.dead_more", { shown: ["number", dead.length] }]] : [],
     }] : []),

@@ -5,7 +5,7 @@
 const TEXTS = embedded("texts");
 const CHARTS = embedded("charts");
 const find = (css) => document.querySelector(css);
-const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), sorts: new Map(), at: null, list: null, sides: ["", ""], where: new Map(), gone: [], shows: 0, width: null };
+const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), opened: null, sorts: new Map(), at: null, list: null, sides: ["", ""], where: new Map(), gone: [], shows: 0, width: null };
 const lists = new Map(); // functions that return the deals behind a number, by its place in the page
 const LANGUAGES = ["ru", "en"];
 const language = () => LANGUAGES[state.language];
@@ -19,6 +19,7 @@ function readAddress() {
   const { teams, people } = whos(state.scope);
   state.who = [...teams, ...people].find((one) => one.id === params.get("who")) || null;
   state.folds = new Set((params.get("folds") || "").split(",").filter(Boolean));
+  state.opened = params.has("opened") ? new Set(asked("opened").split(",").filter((id) => id !== "none")) : null;
   state.sorts = new Map((params.get("sort") || "").split(",").filter(Boolean).map((one) => one.split(":")));
   state.sides = [...asked("sides").split(","), "", ""].slice(0, 2);
   [state.at, state.list] = [params.get("at"), params.get("list")];
@@ -52,7 +53,7 @@ function choosePeriod(id) {
 }
 
 function writeAddress() {
-  const choice = { scope: state.scope.id, scope_name: state.scope.name, period: state.period.id, who: state.who && state.who.id, who_name: state.who && state.who.name, language: language(), folds: [...state.folds].join(","), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list, sides: state.sides.some(Boolean) ? state.sides.join(",") : "", where: state.where.size ? JSON.stringify([...state.where]) : "" };
+  const choice = { scope: state.scope.id, scope_name: state.scope.name, period: state.period.id, who: state.who && state.who.id, who_name: state.who && state.who.name, language: language(), folds: [...state.folds].join(","), opened: state.opened && ([...state.opened].join(",") || "none"), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list, sides: state.sides.some(Boolean) ? state.sides.join(",") : "", where: state.where.size ? JSON.stringify([...state.where]) : "" };
   const address = `#${new URLSearchParams(Object.entries(choice).filter(([, value]) => value))}`;
   if (location.hash !== address) history.replaceState(null, "", address);
 }
@@ -550,12 +551,24 @@ function sideChoices(view) {
   return made("p", null, { className: "sides" }, ...selects);
 }
 
+// A part with a line that opens it. The address has the open ones as soon as somebody opens or closes one.
+function foldable({ fold: id, open }, summary) {
+  const details = made("details", null, { open }, made("summary", summary));
+  details.dataset.fold = id;
+  details.firstChild.onclick = () => { // before it opens or closes
+    state.opened = new Set([...details.parentNode.querySelectorAll("details[open]")].map((one) => one.dataset.fold));
+    if (!state.opened.delete(id)) state.opened.add(id);
+    writeAddress();
+  };
+  return details;
+}
+
 function shown(section, block, several, tell, drawings, number) {
   const at = `${section.id}/${number}`;
   const name = block.pipeline ? pipelineName(block.pipeline) : [block.title && said(block.title), TABLES.accounts.length > 1 && block.project && accountName(block.project)].filter(Boolean).join(": ");
   const summary = block.summary && sentence(block.summary, tell);
   const caption = [said(`${section.id}.title`), summary || name].filter(Boolean).join(": ");
-  const figure = block.summary ? made("details", null, { open: block.open }, made("summary", summary)) : made("figure", null, {}, several && name && made("h3", name));
+  const figure = block.summary ? foldable(block, summary) : made("figure", null, {}, several && name && made("h3", name));
   for (const one of block.insights || []) figure.append(made("p", sentence(one, tell), { className: "insight" }));
   if (block.ages) {
     figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`stuck.age.${age}`), { className: `age-${age}` }))));
@@ -633,7 +646,7 @@ function month(tell) {
     ...(found.plan ? [bar(found)] : []),
     made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], {}, ...beside(id)))),
     ...found.insights.map((one) => defined("p", sentence(one, tell), TEXTS[`means.${one[0]}`] && said(`means.${one[0]}`), "insight")),
-    ...(found.why_no_plan ? [made("p", sentence(found.why_no_plan, tell), { className: "note" })] : []),
+    ...found.missing.map((one) => made("p", sentence(one, tell), { className: "note" })),
     ...(found.before ? [made("p", `▲▼ ${said("month.compared", { days: tell.same(found.before) })}`, { className: "note" })] : []),
   );
   return element;
