@@ -1101,12 +1101,12 @@ OPENED = """
     const place = button.dataset.place;
     const name = place.split("/").pop();
     const [found, value] = [lists.get(place).deals(), Number(button.parentNode.dataset.value)];
-    const { sum: summed, share } = METRICS[name] || {};
-    if (share || name === "share") {
+    const { sum: summed, share, median: middle } = METRICS[name] || {};
+    if (share || middle || name === "share") {
       if (!found.length) off.push(place);
       continue;
     }
-    const isSum = summed || ["sold_to_day", "budget"].includes(name);
+    const isSum = summed || ["sold_to_day", "budget", "was"].includes(name);
     if (isSum) sums += 1; else counts += 1;
     const wanted = isSum ? sum(found, "budget") : found.length;
     if (Math.abs(wanted - value) > 0.01) off.push([place, value, wanted]);
@@ -1178,19 +1178,108 @@ def test_the_list_behind_a_median_has_its_deals_with_their_own_values(page: Repo
     assert expected_page.middle(days) == page.figures()["days_to_win"]
 
 
-BAR = """
-  const mark = document.querySelector(".chart.reasons svg .mark-rect path[aria-label]");
-  mark.dispatchEvent(new MouseEvent("click", { bubbles: true }));
-  return [mark.getAttribute("aria-label"), find("#list h2").textContent, find("#list").open];
+BARS = """
+  const [chart, head] = arguments;
+  const found = [];
+  for (const mark of document.querySelectorAll(`#${chart.replace(".", " .chart.")}.touchable svg path[aria-label]`)) {
+    const label = mark.getAttribute("aria-label").replaceAll("\u200b", "");
+    if (!new RegExp(`; ${head}: [^;]*[1-9]`).test(label)) continue; // a bar of another number, or of nothing
+    mark.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+    found.push([label, find("#list").open && find("#list h2").textContent, find("#list .lead")?.textContent]);
+    find("#list").close();
+  }
+  return found;
+"""
+OPENING = {
+    "funnel.funnel": ("Reached", ["Stage"]), "forecast.money": ("Sold since the first", []),
+    "money.money": ("Won", []), "managers.managers": ("Won", ["Manager"]),
+    "incoming.hours": ("Deals", ["Day", "Hour"]), "reasons.reasons": ("Deals", ["Reason"]),
+    "sources.sources": ("Deals", ["Source"]), "stuck.open": ("Deals", ["Stage", "In this stage"]),
+}  # fmt: skip
+"""The charts whose bars open deals, by section: the number in a bar's label, and names that the list's title has."""
+TOUCHABLE = """
+  const all = [...document.querySelectorAll(".touchable")];
+  return all.map((one) => `${one.closest("section").id}.${one.classList[1]}`);
 """
 
 
 def test_a_bar_opens_its_deals(page: Report) -> None:
+    """Each chart of deals: as many of them, or as much money, as the label of the bar says; also a stage by age."""
     page.choose("1001", "all")
-    label, title, is_open = page.script(BAR)
-    reason = dict(part.split(": ", 1) for part in label.replace("\u200b", "").split("; "))["Reason"]
-    assert is_open is True
-    assert title == f"Reasons of loss · {reason} · Deals" or reason == "no reason given"
+    page.script("state.folds = new Set(['stuck']); return show()")
+    page.wait()
+    assert set(page.script(TOUCHABLE)) == OPENING.keys()
+    for chart, (head, names) in OPENING.items():
+        bars = page.script(BARS, chart, head)
+        assert bars, chart
+        for label, title, lead in bars[:: max(len(bars) // 8, 1)]:
+            said = dict(part.split(": ", 1) for part in label.split("; "))
+            assert title, (chart, label)
+            assert [name for name in names if f" · {said[name]}" not in title] == [], (chart, label, title)
+            count, _, money = lead.partition(" deals for ")
+            assert said[head].replace(",", "") in (count.replace(",", ""), money.replace(",", "")), (chart, label, lead)
+
+
+LINKED = """
+  const found = {};
+  for (const table of document.querySelectorAll("main section:not(#queue) figure table")) {
+    const [heads, section] = [[...table.tHead.rows].pop().cells, table.closest("section").id];
+    for (const cell of [...table.tBodies[0].rows].flatMap((row) => [...row.cells])) {
+      if (!cell.classList.contains("figure") || !Number(cell.dataset.value)) continue;
+      const name = `${section}: ${heads[cell.cellIndex].textContent}`;
+      (found[name] ||= new Set()).add(cell.querySelector(".opens") !== null);
+    }
+  }
+  return Object.entries(found).filter(([, opens]) => opens.has(false)).map(([name]) => name);
+"""
+UNLINKED = {
+    "today": {"Without a task", "Slow in the stage", "Client waits for an answer", "Overdue tasks", "Cards", "Budget",
+              "Waits, days"},
+    "forecast": {"Forecast", "Interval from", "Interval to", "Off by", "Sold by that time of that day",
+                 "From open deals", "From deals to come", "Plan by that day", "Deals", "Budget", "Chance this month",
+                 "This month", "Next month", "In two months"},
+    "funnel": {"Of the stage before", "Of all", "Lost, %", "Half leave within, days"},
+    "money": {"Plan", "Of the plan"},
+    "managers": {"Plan", "Of the plan", "Overdue tasks", "Change", "Of the median"},
+    "incoming": {"Incoming calls", "Answered", "Missed", "Missed, %", "Called back", "Called back after (median)",
+                 "Within an hour"},
+    "sources": {"Change", "Of the median", "Cost", "Months with costs", "Cost of a deal", "Cost of a won deal", "ROMI",
+                "Still open"},
+    "goods": {"Sales", "Quantity", "At present prices"},
+    "cohorts": {"In the month", *(f"{months} months later" for months in (2, 3, 6, 12)), "1 month later"},
+    "stale": {"Budget", "Days without activity", "Open tasks"},
+}  # fmt: skip
+"""Numbers of the tables that open nothing: shares, medians and plans, and what the page holds as sums alone."""
+WHOLE = ("moved", "talks", "hours", "work", "freshness")
+"""Sections in which no number opens deals."""
+
+
+NOTED = {
+    "moved": ("Which deals moved: the mart deal_history ", "Какие сделки двигались: в витрине deal_history "),
+    "goods": ("Which purchases: the mart goods_sold ", "Какие это покупки: в витрине goods_sold "),
+    "forecast": ("Which deals: the section “Where deals get stuck” ", "Какие это сделки: их открывает раздел «Где "),
+}
+"""How the note begins that says where the deals of numbers are that open nothing."""
+
+
+def test_a_number_of_deals_opens_them_or_a_note_says_where_they_are(page: Report) -> None:
+    pipeline = page.script("return SCOPES.find((one) => one.project === '1001' && one.pipeline !== null).id")
+    noted: dict[str, list[str]] = {}
+    for scope in ("1001", pipeline):
+        page.choose(scope, "all")
+        page.script("state.folds = new Set(FOLDED); return show()")
+        page.wait()
+        left = [name.split(": ", 1) for name in page.script(LINKED)]
+        assert [one for one in left if one[0] not in WHOLE and one[1] not in UNLINKED.get(one[0], ())
+                and one[1].rpartition(": ")[2] not in UNLINKED["funnel"]] == []  # fmt: skip
+        for at, language in enumerate(("en", "ru")):
+            page.press(f"[data-language={language}]")
+            shown = page.sections()
+            for section, said in NOTED.items():
+                noted.setdefault(said[at], []).extend(n for n in shown[section]["notes"] if n.startswith(said[at]))
+        page.press("[data-language=en]")
+    # of each table of what moved; of all purchases; of a pipeline’s forecast
+    assert [len(noted[one]) for said in NOTED.values() for one in said] == [4, 4, 1, 1, 1, 1]
 
 
 def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: dict[str, oracle.Known]) -> None:

@@ -334,7 +334,7 @@ function spec(block, tell, width) {
     for (const name of ["won_budget", "won_of_created_budget", "lost_budget", "plan", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
     if (row.median_days) value.median_days = tell.days(row.median_days);
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
-    value.row_at = block.rows.indexOf(row);
+    value.row_at = row.at ?? block.rows.indexOf(row); // what is drawn may be a part of a row: then it says of which, and of which column
     if (block.label) value.label = block.label(row, tell);
     if ("key" in row) value.key = safe(row.key === null ? (row.missing ? said(row.missing) : "–") : row.key);
     if ("month" in row) value.month = tell.brief(row.month);
@@ -382,8 +382,8 @@ async function draw(block, tell, place, caption, at) {
   });
   place.querySelector("svg").setAttribute("aria-label", caption);
   chart.view.addEventListener("click", (event, item) => {
-    const number = item && item.datum && lists.get(`${at}/${item.datum.row_at}/${block.opens}`);
-    if (number) { state.list = `${at}/${item.datum.row_at}/${block.opens}`; writeAddress(); openList(); }
+    const of = item && item.datum && `${at}/${item.datum.row_at}/${item.datum.column || block.opens}`;
+    if (lists.has(of)) { state.list = of; writeAddress(); openList(); }
   });
   state.drawn.push(chart);
 }
@@ -574,7 +574,7 @@ function shown(section, block, several, tell, drawings, number) {
     figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`stuck.age.${age}`), { className: `age-${age}` }))));
   }
   if (block.chart && (block.drawn || block.rows).length) {
-    const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}` }));
+    const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}${block.opens ? " touchable" : ""}` }));
     drawings.push(async () => {
       try {
         await draw(block, tell, place, caption, at);
