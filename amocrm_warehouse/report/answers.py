@@ -16,7 +16,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import named, names_of_people, people_named
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.metrics import METRICS, ROWS, cases, column, join_deals, total, totals
-from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, REASONS, needs
+from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, REASONS, SOURCE, needs
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, COUNTED_FROM, is_listed, unread_tables, with_unknown
 
 
@@ -42,7 +42,6 @@ def in_period(day: str) -> str:
     return f"{day} >= chosen.since and {day} < chosen.after"
 
 
-SOURCE = "coalesce(deals.source_name, deals.utm_source)"
 USER_NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '№ ' || cast({id} as varchar)) end"
 
 
