@@ -140,18 +140,24 @@ def failures(database: str, projects: list[str], schema: str | None) -> list[str
 
 
 def after_sync(database: str, project: str, plans: Path | None = None, schema: str = SCHEMA) -> Path:
-    """Builds the models and the report of a synced project, and of the projects that the marts united before."""
-    present = {name.partition(".")[2] for name in tables(database)}
-    others = [known.lower() for known in projects_in_marts(database)]
-    kept = {known for known in others if {table_name(known, "deals"), table_name(known, "account")} & present}
-    projects = sorted(kept | {project.lower()})
-    with live_line() as line:
-        if plans:
-            check_currencies(plans, currencies_in(database, projects, schema))
-        built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
-        built = replace(built, notes=notes_on_plans(plans, database, projects, schema))
-        contents = Contents(language=user_language())
-        path = report(database, None, failures(database, projects, schema), built, contents, line)
+    """Builds the models and the report of a synced project, and of the projects that the marts united before.
+
+    Raises ValueError with a sentence if the database fails, too.
+    """
+    try:
+        present = {name.partition(".")[2] for name in tables(database)}
+        others = [known.lower() for known in projects_in_marts(database)]
+        kept = {known for known in others if {table_name(known, "deals"), table_name(known, "account")} & present}
+        projects = sorted(kept | {project.lower()})
+        with live_line() as line:
+            if plans:
+                check_currencies(plans, currencies_in(database, projects, schema))
+            built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
+            built = replace(built, notes=notes_on_plans(plans, database, projects, schema))
+            contents = Contents(language=user_language())
+            path = report(database, None, failures(database, projects, schema), built, contents, line)
+    except DATABASE_ERRORS as error:
+        raise unreadable(error) from None
     print_notes(built)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
