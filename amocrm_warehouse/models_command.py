@@ -266,7 +266,7 @@ def projects_of(options: argparse.Namespace) -> list[str]:
     for project in found:
         if names.isdisjoint(f"{schema}.{table_name(project, one)}" for one in ("deals", "account")):
             raise ValueError(_macros("raw.sql").no_tables(project, schema))
-    if not found:
+    if not found and options.project is None:
         raise ValueError(
             f"There are no tables amocrm_<project>_… in the schema {schema} of this database. Read an account into it "
             "first: source-amocrm sync."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -16,8 +17,9 @@ from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.report_words import Words
 from sandbox import Account, ManualClock
 from testing import expected, models
-from testing.report_page import Report, run
+from testing.report_page import Report
 from testing.sheets import sheets, tables_of
+from testing.terminal import forked_on_a_terminal
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -64,8 +66,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models.store(file, "20", named_as_objects(tables), "duckdb")
     models.store(file, "30", tables | {"account": far}, "duckdb")
     files = ["--out", str(made / "report.html"), "--xlsx", str(made / "report.xlsx"), "--language", "en"]
-    done = run("--now", "2026-01-01T01:00:00", *files, database=file)
-    assert done.returncode == 0, done.stderr
+    seen = forked_on_a_terminal(["report", "--now", "2026-01-01T01:00:00", *files], DB=file, CI="true")
+    assert seen.code == 0, seen.text
+    (made / "seen.txt").write_text(seen.text, encoding="utf-8")
     return made
 
 
@@ -74,6 +77,16 @@ def page(browser: webdriver.Chrome, folder: Path) -> Report:
     opened = Report(browser)
     opened.open(folder / "report.html")
     return opened
+
+
+def test_the_live_line_counts_models_and_then_names_the_report(folder: Path) -> None:
+    seen = (folder / "seen.txt").read_text(encoding="utf-8")
+    counted = [int(number) for number in re.findall(r"models (\d+) of \d+", seen)]
+    assert counted == sorted(counted)
+    assert len(set(counted)) > 3
+    assert "models" not in seen[seen.index("workbook") :]
+    done, total = re.findall(r"report (\d+) of (\d+) queries", seen)[-1]
+    assert done == total
 
 
 DRAWN = """

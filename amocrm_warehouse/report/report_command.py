@@ -53,7 +53,7 @@ from amocrm_warehouse.report.answers import choice_of_people, days_of_build, sou
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
-from amocrm_warehouse.report.page_queries import BY, FIRST_DAYS, QUERIES, needs
+from amocrm_warehouse.report.page_queries import BY, FIRST_DAYS, OPTIONS, QUERIES, needs
 from amocrm_warehouse.report.report_page import write
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from amocrm_warehouse.table_names import SCHEMA, table_name
@@ -71,6 +71,7 @@ def report(
 ) -> Path:
     """Writes the page of the marts in a database. Raises ValueError with a sentence if it cannot be written."""
     path = path or writable_path(database)
+    line.step = lambda: Step("report")
     try:
         with reading(database, marts=contents.marts) as run:
             unbuilt = built.unbuilt if built else {}
@@ -85,7 +86,7 @@ def report(
 
 def counted(run: Run, line: LiveLine) -> Run:
     """Returns `run`, whose statements the line counts."""
-    line.begin("report", 2 + len(FIRST_DAYS) + len(QUERIES), "queries")
+    line.begin("report", 2 + len(FIRST_DAYS) + len(QUERIES) + len(OPTIONS), "queries")
 
     def run_counted(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         line.count()
@@ -223,6 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
                 check_people(options, recipients)
             built = built_before(options.db, marts) if marts else build_from(options, line)[0]
             projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
+            line.step = lambda: Step("report")
             with reading(options.db, marts=marts) as run:
                 choice = choice_of_people(run, options.group, options.manager)
                 words = Words(options.language, **days_of_build(run))
