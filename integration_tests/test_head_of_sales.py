@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import duckdb
 import pytest
 from selenium import webdriver
 
@@ -204,21 +206,31 @@ def test_what_to_do_today(account: Account, database: str) -> None:
 
 
 def test_the_digest_and_the_picture_are_sent_to_each_recipient(database: str, tmp_path: Path) -> None:
-    """And a recipient who cannot be reached is named; the others get theirs, and no part of an address is shown."""
+    """And one who cannot be reached, or whose manager is gone, is named: the others get theirs, the page is written.
+
+    No part of an address is shown.
+    """
     with hook() as hooks:
-        file = tmp_path / "notify.yaml"
+        file, page = tmp_path / "notify.yaml", tmp_path / "report.html"
         away = hooks.address.replace(f":{hooks.server_port}/", ":1/")
         file.write_text(
             f"- {{url: '{hooks.address}', language: ru}}\n- {{url: '{away}'}}\n"
+            f"- {{url: '{hooks.address}', manager: Анна Кит}}\n"
             f"- {{url: '{hooks.address}', manager: Анна Ким, language: ru}}\n", encoding="utf-8",
         )  # fmt: skip
         file.chmod(0o600)
-        done = run("--built", "--digest", "--language", "ru", "--notify", str(file), database=database)
+        given = ["--digest", "--language", "ru", "--notify", str(file), "--out", str(page)]
+        done = run("--built", *given, database=database)
     assert done.returncode == 3
-    assert done.stderr == (
+    with models.asking(database) as sql:
+        names = ", ".join(row["name"] for row in sql("SELECT name FROM amocrm_staging.stg_users ORDER BY 1"))
+    assert [one for one in done.stderr.splitlines() if one and str(page) not in one] == [
+        f"The digest was not sent to recipient 3 (json): There is no manager “Анна Кит”. Did you mean Анна Ким? There "
+        f"are: {names}. Correct the entry in {file}. Everything else was written.",
         "The digest was not sent to recipient 2 (json): A Connection error occurred sending JSON notification to …. "
-        "Everything else was written.\n"
-    )
+        "Everything else was written.",
+    ]
+    assert page.exists()
     [everybody, own] = [body for _, body in hooks.found]
     assert f"{everybody['title']}\n{everybody['message']}\n" == done.stdout
     assert everybody["title"] == (
@@ -230,6 +242,24 @@ def test_the_digest_and_the_picture_are_sent_to_each_recipient(database: str, tm
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     assert pictures[0] != pictures[1]
     assert [part for part in PARTS if part in done.stdout + done.stderr] == []
+
+
+def test_a_digest_without_its_models_is_not_sent_and_the_page_is_written(database: str, tmp_path: Path) -> None:
+    file, page, own = tmp_path / "notify.yaml", tmp_path / "report.html", tmp_path / "crm.duckdb"
+    copyfile(database, own)
+    with duckdb.connect(str(own)) as connection:
+        connection.execute("DROP TABLE amocrm_marts.queue")
+    with hook() as hooks:
+        file.write_text(f"- {{url: '{hooks.address}', language: ru}}\n", encoding="utf-8")
+        file.chmod(0o600)
+        done = run("--built", "--notify", str(file), "--out", str(page), database=str(own))
+    assert (done.returncode, done.stderr, page.exists(), hooks.found) == (
+        3,
+        "The digest was not sent to recipient 1 (json): It needs models that are not there: queue. source-amocrm "
+        "models builds them, or says why it cannot. Everything else was written.\n",
+        True,
+        [],
+    )
 
 
 def test_a_digest_that_a_fleet_could_not_send_is_named_in_dagster_without_its_address(

@@ -16,7 +16,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import names_of_people, people_named
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.metrics import METRICS, ROWS, cases, column, join_deals, total, totals
-from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, REASONS
+from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, REASONS, needs
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, COUNTED_FROM, is_listed, unread_tables, with_unknown
 
 
@@ -446,6 +446,12 @@ ANSWERS: dict[str, str] = {
         order by history.project_id, from_at
     """,
 }
+
+
+def missing(unbuilt: Collection[str], *names: str) -> set[str]:
+    """Returns the models that the answers need and the build lacks."""
+    needed: set[str] = set().union(*(needs(ANSWERS[name]) for name in names))
+    return needed & set(unbuilt)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report import this_month
-from amocrm_warehouse.report.answers import ANSWERS, answer, deactivated
+from amocrm_warehouse.report.answers import answer, deactivated, missing
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.page_data import shifted
-from amocrm_warehouse.report.page_queries import REASONS, built_at, needs
+from amocrm_warehouse.report.page_queries import REASONS, built_at
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
@@ -25,9 +25,8 @@ def digest(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()
     The months are the present month by the clock of the account, the months before, and the next. If models of the
     digest are `unbuilt`, it is one sentence, which names them.
     """
-    missing = set().union(*(needs(ANSWERS[name]) for name in TABLES)) & set(unbuilt)
-    if missing:
-        return words("digest.unbuilt", models=", ".join(sorted(missing)))
+    if absent := missing(unbuilt, *TABLES):
+        return words("digest.unbuilt", models=", ".join(sorted(absent)))
     accounts = answer(run, "accounts", choice).dicts()
     return "\n\n".join("\n".join(lines(run, choice, one, words)) for one in accounts)
 

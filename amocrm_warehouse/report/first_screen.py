@@ -17,11 +17,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report import this_month
-from amocrm_warehouse.report.answers import ANSWERS, CASES, answer, deactivated
+from amocrm_warehouse.report.answers import CASES, answer, deactivated, missing
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import FEW, days_left
 from amocrm_warehouse.report.metrics import METRICS, MONEY, metrics_in
-from amocrm_warehouse.report.page_queries import QUEUE_SHOWN, built_at, needs
+from amocrm_warehouse.report.page_queries import QUEUE_SHOWN, built_at
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import NAMELESS, SHARES, head, link
 
@@ -93,12 +93,6 @@ def environment() -> Environment:
         loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-
-
-def missing(unbuilt: Collection[str], *names: str) -> set[str]:
-    """Returns the models that the answers need and the build lacks."""
-    needed: set[str] = set().union(*(needs(ANSWERS[name]) for name in names))
-    return needed & set(unbuilt)
 
 
 def cards(run: Run, choice: Choice, words: Words) -> list[Card]:

@@ -47,6 +47,10 @@ class Recipient:
         service = re.match(r"[A-Za-z0-9+.-]+(?=://)", self.url)
         return f"recipient {self.place} ({service[0]})" if service else f"recipient {self.place}"
 
+    def without_digest(self, why: str) -> str:
+        """Returns the sentence that the recipient got no digest. `why`: the cause, and the next step."""
+        return f"The digest was not sent to {self.name}: {why.rstrip('.')}. Everything else was written."
+
 
 @dataclass(frozen=True)
 class Message:
@@ -139,8 +143,7 @@ def _sent(message: Message) -> str:
         f"The mail server answered {reply[1]} {reply[3]}" for reply in map(SMTP_REPLY.search, said.details) if reply
     ]
     reasons = replies or said.warnings or ["the service did not take it"]
-    why = masked(reasons[-1].replace("\\n", " "), message.recipient.url)
-    return f"The digest was not sent to {message.recipient.name}: {why.rstrip('.')}. Everything else was written."
+    return message.recipient.without_digest(masked(reasons[-1].replace("\\n", " "), message.recipient.url))
 
 
 def masked(reason: str, url: str) -> str:

@@ -49,9 +49,9 @@ from amocrm_warehouse.plans_and_costs import (
     read_plans,
 )
 from amocrm_warehouse.report import first_screen, notify, workbook
-from amocrm_warehouse.report.answers import choice_of_people, days_of_build, sources_of
+from amocrm_warehouse.report.answers import choice_of_people, days_of_build, missing, sources_of
 from amocrm_warehouse.report.choice import last_months
-from amocrm_warehouse.report.digest import digest
+from amocrm_warehouse.report.digest import TABLES, digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
 from amocrm_warehouse.report.page_queries import BY, FIRST_DAYS, OPTIONS, QUERIES, needs
 from amocrm_warehouse.report.report_page import write
@@ -221,7 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
         with live_line(sys.stderr, shown=not options.quiet) as line:
             marts = marts_built_before(options) if options.built else None
             if not marts:
-                check_people(options, recipients)
+                check_people(options)
             built = built_before(options.db, marts) if marts else build_from(options, line)[0]
             projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
             line.step = lambda: Step("report")
@@ -241,11 +241,12 @@ def main(arguments: list[str] | None = None) -> int:
                     costs = named_as_in_deals(costs, sources)
                     notes = notes_on_costs(options.costs, costs, sources, projects)
                     built = replace(built, notes=(*built.notes, *notes))
-                messages = [message(run, one, options, built.unbuilt) for one in recipients]
             if path:
                 unread = failures(options.db, projects, options.schema)
                 shown = Contents(choice.users, choice.people, costs, marts, options.language)
                 report(options.db, path, unread, built, shown, line)
+            stopped_means("The files are written. Some of the digests may not be sent.")
+            messages, not_sent = messages_to(recipients, options, marts, built.unbuilt)
     except DATABASE_ERRORS as error:
         return exit_code(unreadable(error))
     except (ValueError, KeyboardInterrupt) as error:
@@ -257,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(text)
     if path:
         show(path, sys.stderr if options.digest else None)  # the digest may go on into a messenger
-    not_sent = notify.send(messages)
+    not_sent += notify.send(messages)
     for sentence in not_sent:
         print(sentence, file=sys.stderr)
     return NOT_SENT if not_sent else 2 if built.failure else 0
@@ -270,38 +271,60 @@ PEOPLE = """
 """
 
 
-def check_people(options: argparse.Namespace, recipients: Collection[notify.Recipient]) -> None:
+def check_people(options: argparse.Namespace) -> None:
     """Raises ValueError for a group or manager that no account has, before the models are built.
 
     Where a table of users or groups was not read, the marts decide.
     """
-    asked = [(options.group, options.manager), *((one.groups, one.managers) for one in recipients)]
-    asked = [(groups, managers) for groups, managers in asked if groups or managers]
+    if not (options.group or options.manager):
+        return
     everybody: list[dict[str, Any]] = []
-    for project in projects_of(options) if asked else ():
+    for project in projects_of(options):
         rows = rows_of_tables(options.db, project, options.schema or SCHEMA, PEOPLE, ("users", "groups"))
         if rows is None:
             return
         everybody += [
             dict(zip(("project_id", "user_id", "manager", "team"), (project, *row), strict=True)) for row in rows
         ]
-    for groups, managers in asked:
-        people_named(everybody, groups, managers, team="group")
+    people_named(everybody, options.group, options.manager, team="group")
 
 
 NOT_SENT = 3
 """The exit code if all was written, and a message was not sent."""
 
 
+def messages_to(
+    recipients: Collection[notify.Recipient], options: argparse.Namespace, marts: str | None, unbuilt: Collection[str]
+) -> tuple[list[notify.Message], list[str]]:
+    """Returns the messages, and a sentence for each recipient whose message cannot be made."""
+    messages, not_made = [], []
+    with reading(options.db, marts=marts) as run:
+        for one in recipients:
+            try:
+                messages.append(message(run, one, options, unbuilt))
+            except ValueError as error:
+                not_made.append(one.without_digest(str(error)))
+    return messages, not_made
+
+
 def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuilt: Collection[str]) -> notify.Message:
-    """Returns what a recipient gets: the digest and the picture of their teams and managers, in their language."""
+    """Returns what a recipient gets: the digest and the picture of their teams and managers, in their language.
+
+    Raises ValueError with the cause and the next step for a name that nobody has, and for models that are not built.
+    """
+    if absent := missing(unbuilt, *TABLES):
+        raise ValueError(f"It needs models that are not there: {', '.join(sorted(absent))}. {BUILD_THEM}")
     groups, managers = (one.groups, one.managers) if one.groups or one.managers else (options.group, options.manager)
-    choice = choice_of_people(run, groups, managers)
+    try:
+        choice = choice_of_people(run, groups, managers)
+    except ValueError as error:
+        raise ValueError(f"{error} Correct the entry in {options.notify}") from None
     words = Words(one.language or options.language, **days_of_build(run))
     picture = first_screen.png(run, choice, words, unbuilt)
     return notify.Message(one, digest(run, choice, words, unbuilt), picture)
 
 
+BUILD_THEM = "source-amocrm models builds them, or says why it cannot"
 ANY = "any"
 """`--built` without the name of a schema."""
 OF_A_BUILD = ("project", "plans", "time_zone", "fields", "working_hours", "now")
