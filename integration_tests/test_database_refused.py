@@ -16,7 +16,7 @@ import pytest
 from amocrm_warehouse.database_address import OTHERS, SCHEMES
 from amocrm_warehouse.models_command import build
 from amocrm_warehouse.report.report_command import after_sync
-from testing import forked, postgres
+from testing import forked, postgres, small_marts
 from testing.postgres import wait_until_refused
 from testing.warehouse import refused
 
@@ -143,10 +143,18 @@ def test_a_report_makes_no_file_to_read(tmp_path: Path) -> None:
 
 
 SYNC, MARTS, FLEET = (
-    {"sync": ["--config", "config.json"]},
+    {"sync": ["--config", "config.json"], "verify": ["--config", "config.json"]},
     {"models": ["--project", "1"], "report": ["--built", "--digest"], "mcp": [], "publish": ["--to", "file:///none"]},
-    {"fleet sync": [], "fleet status": ["--json"], "fleet page": ["--out", "fleet.html"]},
+    {
+        "fleet sync": [],
+        "fleet verify": [],
+        "fleet publish": [],
+        "fleet status": ["--json"],
+        "fleet page": ["--out", "fleet.html"],
+    },
 )
+WAREHOUSES = {"postgresql": "/crm", "mysql": "/crm", "clickhouse": ""}
+"""What follows the port in the address of a warehouse."""
 SEARCHED = {"postgresql": SYNC | FLEET | MARTS, "motherduck": SYNC | MARTS}
 """The verbs by kind of address; the other kinds are only synced to."""
 
@@ -160,7 +168,8 @@ def test_no_verb_shows_the_password_of_an_address(config: Path, kind: str) -> No
     (folder / "accounts" / "north.json").chmod(0o600)
     secret = quote(PLANTED, safe="")
     token = f"?motherduck_token={secret}" if kind == "motherduck" else ""
-    environment = {"DB": f"{kind}://ann:{secret}@127.0.0.1:1/crm{token}", "SOURCE_AMOCRM_HOME": str(folder / "own")}
+    address = f"{kind}://ann:{secret}@127.0.0.1:1/crm{token}"
+    environment = {"DB": address, "PUBLISH_TO": address, "SOURCE_AMOCRM_HOME": str(folder / "own")}
     texts = []
     for verb, options in SEARCHED.get(kind, SYNC).items():
         done = forked.run([*verb.split(), *options], environment, cwd=folder)
@@ -168,4 +177,17 @@ def test_no_verb_shows_the_password_of_an_address(config: Path, kind: str) -> No
         texts += [done.stdout, done.stderr]
     assert any(texts)
     texts += [path.read_text(encoding="utf-8", errors="replace") for path in folder.rglob("*") if path.is_file()]
+    assert [text for text in texts for form in SPOKEN if form in text] == []
+
+
+@pytest.mark.parametrize("kind", WAREHOUSES)
+def test_publishing_shows_no_password_of_the_warehouse(tmp_path: Path, kind: str) -> None:
+    file = str(tmp_path / "crm.duckdb")
+    small_marts.build(file, ["1001"])
+    address = f"{kind}://ann:{quote(PLANTED, safe='')}@127.0.0.1:1{WAREHOUSES[kind]}"
+    done = forked.run(["publish", "--from", file, "--to", address], {"SOURCE_AMOCRM_HOME": str(tmp_path / "own")})
+    assert done.returncode == 2
+    assert "refused" in done.stderr
+    texts = [done.stdout, done.stderr]
+    texts += [path.read_text(encoding="utf-8", errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
     assert [text for text in texts for form in SPOKEN if form in text] == []

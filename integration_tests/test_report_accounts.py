@@ -33,7 +33,7 @@ OF_OBJECTS = (
 NAMES = {
     "account": ["name"], "users": ["name"], "groups": ["name"], "loss_reasons": ["name"],
     "statuses": ["pipeline_name", "status_name"], "deals": ["name", "loss_reason_name", "source_name"],
-    "custom_fields_deals": ["value"], "talks": ["origin"],
+    "deal_tags": ["name"], "custom_fields": ["name"], "custom_fields_deals": ["name", "value"], "talks": ["origin"],
 }  # fmt: skip
 
 
@@ -106,6 +106,9 @@ def test_names_of_objects_are_names_like_others(page: Report) -> None:
     charts = dict(shown["20"][0])
     assert {"funnel", "money", "managers", "reasons", "sources", "open", "hours"} <= charts.keys()
     assert min(charts.values()) > 0
+    filters = page.script("return filtersOf(state.scope).map((one) => ({ name: one.name, options: one.options }))")
+    assert {one["name"] for one in filters} & {*OF_OBJECTS}
+    assert {"constructor", "__proto__"} <= {option for one in filters for option in one["options"]}
     names = {mark["Manager"].removesuffix(" · deactivated") for mark in page.marks("managers")}
     assert {"constructor", "__proto__"} <= names <= set(OF_OBJECTS)
 
