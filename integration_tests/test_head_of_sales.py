@@ -330,6 +330,36 @@ def test_the_seven_figures_leave_no_gap_on_a_phone(browser: webdriver.Chrome, da
         browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+AS_ON = """
+  for (const row of TABLES.accounts) row.today = dayOf(arguments[0]);
+  return show();
+"""
+UNUSUAL = """
+  const all = [...document.querySelectorAll("#month .insight")];
+  return [all.length, find("#month").getBoundingClientRect().bottom + scrollY];
+"""
+
+
+@pytest.mark.xdist_group("browser")
+def test_the_first_screen_of_a_phone_has_room_for_all_that_is_unusual(browser: webdriver.Chrome, database: str) -> None:
+    """What the browser leaves of the window has room for two sentences and more, the whole window for one of each."""
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        page = Report(browser)
+        for language in ("ru", "en"):
+            page.open(Path(database).with_name("report.html"), language)
+            for day, sentences, height in (("2026-07-14", 2, 700), ("2026-07-24", 3, 700), ("2026-05-25", 6, 844)):
+                page.script(AS_ON, day)
+                page.wait()
+                found, bottom = page.script(UNUSUAL)
+                assert (found, bottom <= height) == (sentences, True), (day, language, bottom)
+        page.press("#month .insight button")
+        assert page.script("return find('#meaning').textContent").startswith("More than in the same days of each of ")
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
 class Hand:
     """A head of sales at the page: counts the clicks. A choice in a list counts as one."""
 

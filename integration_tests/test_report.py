@@ -1070,7 +1070,7 @@ def test_what_is_unusual_in_the_month_has_a_sentence(
         _, unusual = expected_page.this_month(choice, since)
         told = page.script("return [...document.querySelectorAll('#month .insight')].map((one) => one.textContent)")
         wanted = list(sentences(choice, None, since, "en")["month"])
-        assert [line for line in told if "usually" in line] == [line for line in wanted if "usually" in line]
+        assert [line for line in told if "usual" in line] == [line for line in wanted if "usual" in line]
         found |= {(name, value > usual) for name, value, usual in unusual}
     assert len(found) >= found_at_least, found
 

@@ -17,7 +17,8 @@ from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.report_words import Words
 from sandbox import Account, ManualClock
 from testing import expected, models
-from testing.report_page import Report
+from testing.hooks import hook
+from testing.report_page import Report, run
 from testing.sheets import sheets, tables_of
 from testing.terminal import forked_on_a_terminal
 
@@ -197,3 +198,25 @@ def test_every_column_of_the_workbook_that_is_defined_is_in_it(folder: Path) -> 
             assert row[1] in told[shown][0], row
     meant = {(row[1], row[2]) for row in told["Definitions"] if len(row) > 2}
     assert ("Won of them", Words("en").of_column("won_of_created")) in meant
+
+
+def test_a_recipient_gets_the_accounts_that_are_named(folder: Path, tmp_path: Path) -> None:
+    """And of a team whose name two accounts have, the team of the account that is named."""
+    database, file = str(folder / "crm.duckdb"), tmp_path / "notify.yaml"
+    with models.asking(database) as sql:
+        team = sql("SELECT name FROM amocrm_staging.stg_groups WHERE project_id = '30' ORDER BY 1")[0]["name"]
+    limits = [f"group: '{team}'", f"group: '{team}', project: 30", "project: [10, 20]", "project: 40", "project: 50"]
+    with hook() as hooks:
+        file.write_text("".join(f"- {{url: '{hooks.address}', {limit}}}\n" for limit in limits), encoding="utf-8")
+        file.chmod(0o600)
+        done = run("--built", "--notify", str(file), "--elsewhere", "50,60", "--language", "en", database=database)
+    texts = ["\n".join((body["title"], body["message"])) for _, body in hooks.found]
+    heads = [[part.partition(":")[0] for part in text.split("\n\n")] for text in texts]
+    with reading(database) as asked:
+        first, second, third = (row["account"] for row in answer(asked, "accounts", last_months(asked)).dicts())
+    assert heads == [[f"{first}, {team}", f"{third}, {team}"], [f"{third}, {team}"], [first, second]]
+    assert (done.returncode, done.stderr) == (
+        3,
+        "The digest was not sent to recipient 4 (json): There is no project “40”. There are: 10, 20, 30. "
+        f"Correct the entry in {file}. Everything else was written.\n",
+    )

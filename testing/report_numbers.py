@@ -53,8 +53,9 @@ def without_accounts(shown: Any, choice: Choice) -> Any:
     if isinstance(shown, list):
         return [without_accounts(part, choice) for part in shown]
     shown = shown.replace(" · deactivated", "") if isinstance(shown, str) else shown
-    accounts = [next(iter(known.all("account")), {}).get("name") or known.project for known in choice.known]
-    for account in sorted(accounts if len(accounts) > 1 and isinstance(shown, str) else [], key=len, reverse=True):
+    names = {known.project: next(iter(known.all("account")), {}).get("name") or known.project for known in choice.known}
+    accounts = [*names.values(), *(f"{name} ({project})" for project, name in names.items())]
+    for account in sorted(accounts if len(names) > 1 and isinstance(shown, str) else [], key=len, reverse=True):
         shown = shown.replace(f" · {account}", "")
     return shown
 

@@ -22,7 +22,7 @@ from amocrm_warehouse.database import (
     reading,
     tables,
 )
-from amocrm_warehouse.database_address import duckdb_file, is_file
+from amocrm_warehouse.database_address import duckdb_file, is_file, listed
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.known_names import people_named
@@ -184,6 +184,14 @@ def main(arguments: list[str] | None = None) -> int:
         f"in {notify.VARIABLE}",
     )
     parser.add_argument(
+        "--elsewhere",
+        type=listed,
+        default=[],
+        metavar="PROJECTS",
+        help="with --notify: the projects that other databases hold, separated by commas; a recipient of these alone "
+        "is passed over",
+    )
+    parser.add_argument(
         "--language",
         choices=LANGUAGES,
         default=user_language(),
@@ -298,17 +306,21 @@ def messages_to(
 ) -> tuple[list[notify.Message], list[str]]:
     """Returns the messages, and a sentence for each recipient whose message cannot be made."""
     messages, not_made = [], []
+    elsewhere = {project.casefold() for project in options.elsewhere}
     with reading(options.db, marts=marts) as run:
         for one in recipients:
+            projects = tuple(project for project in one.projects if project.casefold() not in elsewhere)
+            if one.projects and not projects:
+                continue
             try:
-                messages.append(message(run, one, options, unbuilt))
+                messages.append(message(run, replace(one, projects=projects), options, unbuilt))
             except ValueError as error:
                 not_made.append(one.without_digest(str(error)))
     return messages, not_made
 
 
 def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuilt: Collection[str]) -> notify.Message:
-    """Returns what a recipient gets: the digest and the picture of their teams and managers, in their language.
+    """Returns what a recipient gets: the digest and the picture of their accounts and people, in their language.
 
     Raises ValueError with the cause and the next step for a name that nobody has, and for models that are not built.
     """
@@ -316,7 +328,7 @@ def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuil
         raise ValueError(f"It needs models that are not there: {', '.join(sorted(absent))}. {BUILD_THEM}")
     groups, managers = (one.groups, one.managers) if one.groups or one.managers else (options.group, options.manager)
     try:
-        choice = choice_of_people(run, groups, managers)
+        choice = choice_of_people(run, groups, managers, one.projects)
     except ValueError as error:
         raise ValueError(f"{error} Correct the entry in {options.notify}") from None
     words = Words(one.language or options.language, **days_of_build(run))

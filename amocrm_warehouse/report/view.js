@@ -108,6 +108,7 @@ function teller(view) {
     bucket: (value) => (value.length === 7 ? month(value) : date(value, { day: "numeric", month: "short", year: "numeric" })),
     since: (value) => since(value),
     days: (value) => number({ maximumFractionDigits: 1 }).format(value),
+    same([first, last]) { return format("DateTimeFormat", { day: "numeric", month: "long", timeZone: "UTC" }).formatRange(first * 864e5, last * 864e5); },
     span([first, last]) { return first === last ? this.bucket(textOf(first)) : said("period.days", { first: this.bucket(textOf(first)), last: this.bucket(textOf(last)) }); },
     number: (value) => number({ maximumFractionDigits: 2 }).format(value),
     money: (value) => money().format(value),
@@ -610,9 +611,9 @@ function month(tell) {
     made("div", null, { className: "boxes money" }, box("won_budget", "short", found.all.won_budget, { className: "main" }, ...beside("won_budget"), then), ...plan, ...forecast),
     ...(found.plan ? [bar(found)] : []),
     made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], {}, ...beside(id)))),
-    ...found.insights.map((one) => made("p", sentence(one, tell), { className: "insight" })),
+    ...found.insights.map((one) => defined("p", sentence(one, tell), TEXTS[`means.${one[0]}`] && said(`means.${one[0]}`), "insight")),
     ...(found.why_no_plan ? [made("p", sentence(found.why_no_plan, tell), { className: "note" })] : []),
-    ...(found.before ? [made("p", `▲▼ ${said("month.compared", { days: tell.span(found.before) })}`, { className: "note" })] : []),
+    ...(found.before ? [made("p", `▲▼ ${said("month.compared", { days: tell.same(found.before) })}`, { className: "note" })] : []),
   );
   return element;
 }

@@ -17,12 +17,12 @@ from .totals import ended
 SAID = {
     "lost": ("{count} lost", "проиграно: {count}"),
     "more": (
-        "{name}: {value}, more than in the same days of each of the last six months (usually {usual}).",
-        "{name}: {value} — больше, чем за те же дни любого из шести прошлых месяцев (обычно {usual}).",
+        "{name}: {value}, more than usual ({usual} in the same days).",
+        "{name}: {value} — больше обычного (за те же дни — {usual}).",
     ),
     "less": (
-        "{name}: {value}, less than in the same days of each of the last six months (usually {usual}).",
-        "{name}: {value} — меньше, чем за те же дни любого из шести прошлых месяцев (обычно {usual}).",
+        "{name}: {value}, less than usual ({usual} in the same days).",
+        "{name}: {value} — меньше обычного (за те же дни — {usual}).",
     ),
     "short": (
         "Even the upper end of the forecast, {high}, is short of the plan by {lack}.",
