@@ -992,7 +992,7 @@ def test_no_table_is_cut_on_a_desk_and_a_cut_one_says_so(page: Report) -> None:
         page.wait()
         assert page.script(CUT) == [[], []]
         page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", desk | {"width": 390, "mobile": True})
-        wait = WebDriverWait(page.browser, 20, 0.05)
+        wait = WebDriverWait(page.browser, 600, 0.05)
         wide, told = wait.until(lambda _: (found := page.script(CUT))[0] and found[0] == found[1] and found)
         assert "Менеджеры" in wide
         assert wide == told

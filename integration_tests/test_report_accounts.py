@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,7 @@ from testing import expected, models
 from testing.hooks import hook
 from testing.report_page import Report, run
 from testing.sheets import sheets, tables_of
+from testing.terminal import forked_on_a_terminal
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -32,7 +34,7 @@ OF_OBJECTS = (
 NAMES = {
     "account": ["name"], "users": ["name"], "groups": ["name"], "loss_reasons": ["name"],
     "statuses": ["pipeline_name", "status_name"], "deals": ["name", "loss_reason_name", "source_name"],
-    "custom_fields_deals": ["value"], "talks": ["origin"],
+    "deal_tags": ["name"], "custom_fields": ["name"], "custom_fields_deals": ["name", "value"], "talks": ["origin"],
 }  # fmt: skip
 
 
@@ -65,8 +67,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models.store(file, "20", named_as_objects(tables), "duckdb")
     models.store(file, "30", tables | {"account": far}, "duckdb")
     files = ["--out", str(made / "report.html"), "--xlsx", str(made / "report.xlsx"), "--language", "en"]
-    done = run("--now", "2026-01-01T01:00:00", *files, database=file)
-    assert done.returncode == 0, done.stderr
+    seen = forked_on_a_terminal(["report", "--now", "2026-01-01T01:00:00", *files], DB=file, CI="true")
+    assert seen.code == 0, seen.text
+    (made / "seen.txt").write_text(seen.text, encoding="utf-8")
     return made
 
 
@@ -75,6 +78,16 @@ def page(browser: webdriver.Chrome, folder: Path) -> Report:
     opened = Report(browser)
     opened.open(folder / "report.html")
     return opened
+
+
+def test_the_live_line_counts_models_and_then_names_the_report(folder: Path) -> None:
+    seen = (folder / "seen.txt").read_text(encoding="utf-8")
+    counted = [int(number) for number in re.findall(r"models (\d+) of \d+", seen)]
+    assert counted == sorted(counted)
+    assert len(set(counted)) > 3
+    assert "models" not in seen[seen.index("workbook") :]
+    done, total = re.findall(r"report (\d+) of (\d+) queries", seen)[-1]
+    assert done == total
 
 
 DRAWN = """
@@ -94,6 +107,9 @@ def test_names_of_objects_are_names_like_others(page: Report) -> None:
     charts = dict(shown["20"][0])
     assert {"funnel", "money", "managers", "reasons", "sources", "open", "hours"} <= charts.keys()
     assert min(charts.values()) > 0
+    filters = page.script("return filtersOf(state.scope).map((one) => ({ name: one.name, options: one.options }))")
+    assert {one["name"] for one in filters} & {*OF_OBJECTS}
+    assert {"constructor", "__proto__"} <= {option for one in filters for option in one["options"]}
     names = {mark["Manager"].removesuffix(" · deactivated") for mark in page.marks("managers")}
     assert {"constructor", "__proto__"} <= names <= set(OF_OBJECTS)
 
@@ -122,12 +138,10 @@ def test_namesakes_of_several_accounts_are_told_apart(page: Report) -> None:
 def test_accounts_of_one_name_carry_their_projects(page: Report, folder: Path) -> None:
     with reading(str(folder / "crm.duckdb")) as ask:
         _, [(name,)] = ask("SELECT name FROM amocrm_staging.int_accounts WHERE project_id = '10'")
-    names = [f"{name} (10)", "constructor", f"{name} (30)"]
-    assert page.script("return document.title") == ", ".join(names)
-    assert [page.options("scope")[project] for project in ("10", "20", "30")] == [
-        f"{one}: all pipelines" for one in names
-    ]
-    assert [row[0] for row in sheets(folder / "report.xlsx")["Definitions"][1:4]] == names
+    names = {"10": f"{name} (10)", "20": "constructor", "30": f"{name} (30)"}
+    assert page.script("return document.title") == ", ".join(names.values())
+    assert {one: page.options("scope")[one].removesuffix(": all pipelines") for one in names} == names
+    assert [row[0] for row in sheets(folder / "report.xlsx")["Definitions"][1:4]] == [*names.values()]
 
 
 def test_each_account_has_its_own_today(page: Report) -> None:
