@@ -76,11 +76,13 @@ def digests() -> dg.MaterializeResult[Any]:
             "a file that only its owner can read, and name the file in NOTIFY."
         )
     ready = [account for account in options.chosen() if status_of(account).succeeded]
-    databases = [database for database, _ in _databases(options, ready)]
+    databases = list(_databases(options, ready))
     failures = []
-    for database in databases:
+    for database, some in databases:
+        others = ",".join(one.project for one in ready if one not in some)
+        elsewhere = ["--elsewhere", others] if others else []
         try:
-            _of_database(options, database, "digest", REPORT, "--built", "--notify", options.notify)
+            _of_database(options, database, "digest", REPORT, "--built", "--notify", options.notify, *elsewhere)
         except dg.Failure as failure:  # the digests of the other databases are sent
             failures.append(str(failure.description))
     if failures:

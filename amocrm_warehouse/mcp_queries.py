@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from amocrm_warehouse.report.answers import (
-    OF_DEALS,
-    SOURCE,
-    USER_NAME,
-    counts_in,
-    in_choice,
-    in_period,
-    month,
-    of_chosen,
-)
+from amocrm_warehouse.report.answers import OF_DEALS, USER_NAME, counts_in, in_choice, in_period, month, of_chosen
 from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
-from amocrm_warehouse.report.page_queries import IS_DEACTIVATED
+from amocrm_warehouse.report.page_queries import IS_DEACTIVATED, SOURCE
 
 COHORT_MONTHS = (0, 1, 2, 3, 6, 12)
 AGES = {"under_7_days": (0, 7), "7_to_30_days": (7, 30), "30_to_90_days": (30, 90), "over_90_days": (90, 10**9)}

@@ -255,16 +255,18 @@ def limit_memory(options: argparse.Namespace) -> None:
 
 
 def projects_of(options: argparse.Namespace) -> list[str]:
-    """Returns the projects that are named, else all in the schema. Raises ValueError if there are none."""
-    if options.project is not None:
-        return listed(options.project)
+    """Returns the projects that are named, else all in the schema. Raises ValueError if one has no tables there."""
     environment(options.db)
     schema = options.schema or SCHEMA
     try:
-        found = projects_in(tables_of(options.db), schema)
+        names = tables_of(options.db)
     except DATABASE_ERRORS as error:
         raise ValueError(f"The database cannot be opened: {why(error)}") from None
-    if not found:
+    found = projects_in(names, schema) if options.project is None else listed(options.project)
+    for project in found:
+        if names.isdisjoint(f"{schema}.{table_name(project, one)}" for one in ("deals", "account")):
+            raise ValueError(_macros("raw.sql").no_tables(project, schema))
+    if not found and options.project is None:
         raise ValueError(
             f"There are no tables amocrm_<project>_… in the schema {schema} of this database. Read an account into it "
             "first: source-amocrm sync."

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 from urllib.parse import quote
 
+import duckdb
 import psycopg
 import pytest
 
 from amocrm_warehouse.database_address import OTHERS, SCHEMES
-from testing import forked, postgres
+from amocrm_warehouse.models_command import build
+from amocrm_warehouse.report.report_command import after_sync
+from testing import forked, postgres, small_marts
 from testing.postgres import wait_until_refused
 from testing.warehouse import refused
 
@@ -77,8 +81,9 @@ def test_who_is_not_let_in_reads_why_and_what_to_do(url: str, config: Path, caus
     address = url.replace("postgres@", user)
     assert refused("--config", str(config), DB=address, PGPASSWORD=password) == sentence
     if cause == "no password":
-        done = forked.run(["models", "--to", address], {"PGPASSWORD": password})
-        assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
+        for project in ([], ["--project", "1"]):
+            done = forked.run(["models", "--to", address, *project], {"PGPASSWORD": password})
+            assert (done.returncode, done.stdout, done.stderr) == (2, "", sentence)
 
 
 def test_a_database_that_is_not_there_is_named(url: str, config: Path) -> None:
@@ -104,9 +109,28 @@ def test_a_user_who_may_not_write_is_told_before_the_account_is_read(
         f"This PostgreSQL user may not create the tables. Let the owner of the database run {grants}; and run again.\n"
     )
     if database == "other":
-        done = forked.run(["models", "--to", address, "--project", "1"], {})
-        assert (done.returncode, done.stdout) == (2, "")
-        assert f"run {grants}; and run again.\n" in done.stderr
+        with pytest.raises(ValueError, match=re.escape(f"run {grants}; and run again.")):
+            build(address, ["1"])
+
+
+def test_a_database_that_fails_after_a_sync_is_a_sentence() -> None:
+    """So that the next round of `--every` comes."""
+    with pytest.raises(ValueError, match=r"^The marts cannot be read: .*Connection refused"):
+        after_sync("postgresql://nobody@127.0.0.1:1/none", "1")
+
+
+def test_a_project_that_is_not_there_is_refused_before_models_are_built(tmp_path: Path) -> None:
+    path = tmp_path / "crm.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE SCHEMA amocrm; CREATE TABLE amocrm.amocrm_1001_deals (deal_id bigint)")
+    done = forked.run(["models", "--to", str(path), "--project", "1001,77"], {})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "There are no tables of the project 77 in the schema amocrm of this database: read the account first "
+        "(source-amocrm sync --project 77), or name the projects and the schema that are there.\n"
+    )
+    with duckdb.connect(str(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM information_schema.tables").fetchone() == (1,)
 
 
 def test_a_report_makes_no_file_to_read(tmp_path: Path) -> None:
@@ -119,10 +143,18 @@ def test_a_report_makes_no_file_to_read(tmp_path: Path) -> None:
 
 
 SYNC, MARTS, FLEET = (
-    {"sync": ["--config", "config.json"]},
+    {"sync": ["--config", "config.json"], "verify": ["--config", "config.json"]},
     {"models": ["--project", "1"], "report": ["--built", "--digest"], "mcp": [], "publish": ["--to", "file:///none"]},
-    {"fleet sync": [], "fleet status": ["--json"], "fleet page": ["--out", "fleet.html"]},
+    {
+        "fleet sync": [],
+        "fleet verify": [],
+        "fleet publish": [],
+        "fleet status": ["--json"],
+        "fleet page": ["--out", "fleet.html"],
+    },
 )
+WAREHOUSES = {"postgresql": "/crm", "mysql": "/crm", "clickhouse": ""}
+"""What follows the port in the address of a warehouse."""
 SEARCHED = {"postgresql": SYNC | FLEET | MARTS, "motherduck": SYNC | MARTS}
 """The verbs by kind of address; the other kinds are only synced to."""
 
@@ -136,7 +168,8 @@ def test_no_verb_shows_the_password_of_an_address(config: Path, kind: str) -> No
     (folder / "accounts" / "north.json").chmod(0o600)
     secret = quote(PLANTED, safe="")
     token = f"?motherduck_token={secret}" if kind == "motherduck" else ""
-    environment = {"DB": f"{kind}://ann:{secret}@127.0.0.1:1/crm{token}", "SOURCE_AMOCRM_HOME": str(folder / "own")}
+    address = f"{kind}://ann:{secret}@127.0.0.1:1/crm{token}"
+    environment = {"DB": address, "PUBLISH_TO": address, "SOURCE_AMOCRM_HOME": str(folder / "own")}
     texts = []
     for verb, options in SEARCHED.get(kind, SYNC).items():
         done = forked.run([*verb.split(), *options], environment, cwd=folder)
@@ -144,4 +177,17 @@ def test_no_verb_shows_the_password_of_an_address(config: Path, kind: str) -> No
         texts += [done.stdout, done.stderr]
     assert any(texts)
     texts += [path.read_text(encoding="utf-8", errors="replace") for path in folder.rglob("*") if path.is_file()]
+    assert [text for text in texts for form in SPOKEN if form in text] == []
+
+
+@pytest.mark.parametrize("kind", WAREHOUSES)
+def test_publishing_shows_no_password_of_the_warehouse(tmp_path: Path, kind: str) -> None:
+    file = str(tmp_path / "crm.duckdb")
+    small_marts.build(file, ["1001"])
+    address = f"{kind}://ann:{quote(PLANTED, safe='')}@127.0.0.1:1{WAREHOUSES[kind]}"
+    done = forked.run(["publish", "--from", file, "--to", address], {"SOURCE_AMOCRM_HOME": str(tmp_path / "own")})
+    assert done.returncode == 2
+    assert "refused" in done.stderr
+    texts = [done.stdout, done.stderr]
+    texts += [path.read_text(encoding="utf-8", errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
     assert [text for text in texts for form in SPOKEN if form in text] == []

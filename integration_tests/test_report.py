@@ -992,7 +992,7 @@ def test_no_table_is_cut_on_a_desk_and_a_cut_one_says_so(page: Report) -> None:
         page.wait()
         assert page.script(CUT) == [[], []]
         page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", desk | {"width": 390, "mobile": True})
-        wait = WebDriverWait(page.browser, 20, 0.05)
+        wait = WebDriverWait(page.browser, 600, 0.05)
         wide, told = wait.until(lambda _: (found := page.script(CUT))[0] and found[0] == found[1] and found)
         assert "Менеджеры" in wide
         assert wide == told
@@ -1860,7 +1860,7 @@ NAMED = "return [...document.querySelectorAll('#sources tbody tr')].map((row) =>
 def test_sources_that_have_few_deals_are_told_as_one(
     browser: webdriver.Chrome, database: str, tmp_path: Path, known: dict[str, oracle.Known]
 ) -> None:
-    """In the table, beside the period before, and in the picture."""
+    """In the table, beside the period before, and in the picture; each is an option of the filter."""
     report_page.write(database, tmp_path / "few.html", sources=2)
     page = Report(browser)
     page.open(tmp_path / "few.html")
@@ -1881,6 +1881,11 @@ def test_sources_that_have_few_deals_are_told_as_one(
     assert same(shown[1], expected_page.sources_beside(choice, then, told_as))
     drawn = [(mark["Source"], mark["Deals"]) for mark in page.marks("sources") if "Deals" in mark]
     assert sorted(drawn) == sorted((row[0], str(row[1])) for row in rows)
+    created = {source: count for source, count, *_ in expected_page.sources(choice) if source}
+    assert len(created.keys() - {*named}) > 1
+    for source, count in created.items():
+        page.script("state.where = new Map([['source', arguments[0]]]); return show()", source)
+        assert page.figures()["created"] == count
 
 
 BAD = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -16,8 +17,10 @@ from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.report_words import Words
 from sandbox import Account, ManualClock
 from testing import expected, models
+from testing.hooks import hook
 from testing.report_page import Report, run
 from testing.sheets import sheets, tables_of
+from testing.terminal import forked_on_a_terminal
 
 pytestmark = pytest.mark.xdist_group("browser")
 
@@ -31,7 +34,7 @@ OF_OBJECTS = (
 NAMES = {
     "account": ["name"], "users": ["name"], "groups": ["name"], "loss_reasons": ["name"],
     "statuses": ["pipeline_name", "status_name"], "deals": ["name", "loss_reason_name", "source_name"],
-    "custom_fields_deals": ["value"], "talks": ["origin"],
+    "deal_tags": ["name"], "custom_fields": ["name"], "custom_fields_deals": ["name", "value"], "talks": ["origin"],
 }  # fmt: skip
 
 
@@ -64,8 +67,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models.store(file, "20", named_as_objects(tables), "duckdb")
     models.store(file, "30", tables | {"account": far}, "duckdb")
     files = ["--out", str(made / "report.html"), "--xlsx", str(made / "report.xlsx"), "--language", "en"]
-    done = run("--now", "2026-01-01T01:00:00", *files, database=file)
-    assert done.returncode == 0, done.stderr
+    seen = forked_on_a_terminal(["report", "--now", "2026-01-01T01:00:00", *files], DB=file, CI="true")
+    assert seen.code == 0, seen.text
+    (made / "seen.txt").write_text(seen.text, encoding="utf-8")
     return made
 
 
@@ -74,6 +78,16 @@ def page(browser: webdriver.Chrome, folder: Path) -> Report:
     opened = Report(browser)
     opened.open(folder / "report.html")
     return opened
+
+
+def test_the_live_line_counts_models_and_then_names_the_report(folder: Path) -> None:
+    seen = (folder / "seen.txt").read_text(encoding="utf-8")
+    counted = [int(number) for number in re.findall(r"models (\d+) of \d+", seen)]
+    assert counted == sorted(counted)
+    assert len(set(counted)) > 3
+    assert "models" not in seen[seen.index("workbook") :]
+    done, total = re.findall(r"report (\d+) of (\d+) queries", seen)[-1]
+    assert done == total
 
 
 DRAWN = """
@@ -93,6 +107,9 @@ def test_names_of_objects_are_names_like_others(page: Report) -> None:
     charts = dict(shown["20"][0])
     assert {"funnel", "money", "managers", "reasons", "sources", "open", "hours"} <= charts.keys()
     assert min(charts.values()) > 0
+    filters = page.script("return filtersOf(state.scope).map((one) => ({ name: one.name, options: one.options }))")
+    assert {one["name"] for one in filters} & {*OF_OBJECTS}
+    assert {"constructor", "__proto__"} <= {option for one in filters for option in one["options"]}
     names = {mark["Manager"].removesuffix(" · deactivated") for mark in page.marks("managers")}
     assert {"constructor", "__proto__"} <= names <= set(OF_OBJECTS)
 
@@ -121,12 +138,10 @@ def test_namesakes_of_several_accounts_are_told_apart(page: Report) -> None:
 def test_accounts_of_one_name_carry_their_projects(page: Report, folder: Path) -> None:
     with reading(str(folder / "crm.duckdb")) as ask:
         _, [(name,)] = ask("SELECT name FROM amocrm_staging.int_accounts WHERE project_id = '10'")
-    names = [f"{name} (10)", "constructor", f"{name} (30)"]
-    assert page.script("return document.title") == ", ".join(names)
-    assert [page.options("scope")[project] for project in ("10", "20", "30")] == [
-        f"{one}: all pipelines" for one in names
-    ]
-    assert [row[0] for row in sheets(folder / "report.xlsx")["Definitions"][1:4]] == names
+    names = {"10": f"{name} (10)", "20": "constructor", "30": f"{name} (30)"}
+    assert page.script("return document.title") == ", ".join(names.values())
+    assert {one: page.options("scope")[one].removesuffix(": all pipelines") for one in names} == names
+    assert [row[0] for row in sheets(folder / "report.xlsx")["Definitions"][1:4]] == [*names.values()]
 
 
 def test_each_account_has_its_own_today(page: Report) -> None:
@@ -183,3 +198,25 @@ def test_every_column_of_the_workbook_that_is_defined_is_in_it(folder: Path) -> 
             assert row[1] in told[shown][0], row
     meant = {(row[1], row[2]) for row in told["Definitions"] if len(row) > 2}
     assert ("Won of them", Words("en").of_column("won_of_created")) in meant
+
+
+def test_a_recipient_gets_the_accounts_that_are_named(folder: Path, tmp_path: Path) -> None:
+    """And of a team whose name two accounts have, the team of the account that is named."""
+    database, file = str(folder / "crm.duckdb"), tmp_path / "notify.yaml"
+    with models.asking(database) as sql:
+        team = sql("SELECT name FROM amocrm_staging.stg_groups WHERE project_id = '30' ORDER BY 1")[0]["name"]
+    limits = [f"group: '{team}'", f"group: '{team}', project: 30", "project: [10, 20]", "project: 40", "project: 50"]
+    with hook() as hooks:
+        file.write_text("".join(f"- {{url: '{hooks.address}', {limit}}}\n" for limit in limits), encoding="utf-8")
+        file.chmod(0o600)
+        done = run("--built", "--notify", str(file), "--elsewhere", "50,60", "--language", "en", database=database)
+    texts = ["\n".join((body["title"], body["message"])) for _, body in hooks.found]
+    heads = [[part.partition(":")[0] for part in text.split("\n\n")] for text in texts]
+    with reading(database) as asked:
+        first, second, third = (row["account"] for row in answer(asked, "accounts", last_months(asked)).dicts())
+    assert heads == [[f"{first}, {team}", f"{third}, {team}"], [f"{third}, {team}"], [first, second]]
+    assert (done.returncode, done.stderr) == (
+        3,
+        "The digest was not sent to recipient 4 (json): There is no project “40”. There are: 10, 20, 30. "
+        f"Correct the entry in {file}. Everything else was written.\n",
+    )

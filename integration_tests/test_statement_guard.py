@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import duckdb
@@ -9,12 +10,17 @@ import psycopg
 import pytest
 
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
-from amocrm_warehouse.statement_guard import FUNCTIONS, RefusedStatement, checked, rows_of
+from amocrm_warehouse.statement_guard import _POWERS, FUNCTIONS, RefusedStatement, checked, rows_of
 from testing import postgres
+from testing.guides import ROOT
 
 SALES = """
     CREATE TABLE public.sales AS
     SELECT id, id * 10 AS budget, 'deal ' || id AS name FROM generate_series(1, 300) AS numbers(id)
+"""
+MARTS = """
+    CREATE SCHEMA amocrm_marts; CREATE SCHEMA amocrm_staging;
+    CREATE TABLE amocrm_marts.deals AS SELECT id AS deal_id FROM public.sales
 """
 ROLES = """
     CREATE ROLE reader LOGIN; CREATE ROLE member LOGIN; CREATE ROLE signals LOGIN; CREATE ROLE beyond LOGIN NOINHERIT;
@@ -124,6 +130,24 @@ def test_a_reader_is_answered_and_whoever_can_become_more_is_refused_with_the_ro
             rows_of(database.replace("reader@", f"{user}@"), "select 1 as one", 1, 20)
         assert str(error.value).startswith(
             f"--sql takes a PostgreSQL user who can only read. This one is, or can become, {roles}"
+        )
+
+
+@pytest.mark.parametrize("page", ["security.md", "security.ru.md"])
+def test_the_user_whom_the_docs_make_is_answered(database: str, page: str) -> None:
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert set(re.findall(r"'(pg_\w+)'", _POWERS)) <= set(re.findall(r"`(pg_\w+)`", text))
+    if database.startswith("duckdb"):
+        return
+    [made] = re.findall(r"```sql\n(CREATE ROLE assistant .*?)```", text, re.DOTALL)
+    with psycopg.connect(database.replace("reader@", "postgres@")) as connection:
+        for statement in [MARTS, *made.replace("DATABASE crm", "DATABASE postgres").split(";\n")]:
+            connection.execute(statement)
+        connection.commit()
+        assistant = database.replace("reader@", "assistant@")
+        assert rows_of(assistant, "select count(*) as deals from amocrm_marts.deals", 1, 20)[1] == [(300,)]
+        connection.execute(
+            "DROP OWNED BY assistant; DROP ROLE assistant; DROP SCHEMA amocrm_marts, amocrm_staging CASCADE"
         )
 
 

@@ -117,6 +117,8 @@ def test_what_is_published_names_the_repository(tmp_path: Path) -> None:
         f"{tree.replace('/blob/', '/raw/') if link.endswith('.png') else tree}/{link}" for link in links
     ]
     assert "\npip install 'source-amocrm[warehouse]'\n" in readme
+    installed = re.findall(r"pip install '(\S+)'", readme)
+    assert installed == ["source-amocrm[warehouse]", "source-amocrm[mcp]", "source-amocrm[fleet]"]
     assert (
         f'[project.urls]\nRepository = "https://github.com/someone/amo"\nDocumentation = "{tree}/README.md"\n'
         in pyproject

@@ -105,7 +105,7 @@ def test_the_page_from_the_command_line(tmp_path: Path, monkeypatch: pytest.Monk
             "ссылке для перенаправления интеграции.\n"
         )
         process.send_signal(signal.SIGINT)
-        assert (process.wait(60), process.stderr.read()) == (130, "\nНичего не сохранено.\n")
+        assert (process.wait(600), process.stderr.read()) == (130, "\nНичего не сохранено.\n")
 
 
 @pytest.mark.parametrize("arguments", [["--port", "0"], ["--port", "x"], ["--language", "de"], ["--nothing"]])

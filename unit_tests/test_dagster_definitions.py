@@ -300,6 +300,14 @@ def test_the_digest_goes_to_the_recipients_of_the_fleet(
     assert job.execute_in_process(instance=instance).success
     told = "postgresql://user@host/crm --quiet --built --notify notify.yaml\n"
     assert (tmp_path / "sent").read_text() == told
+    put(folder, "north-east")
+    run(instance, "north-east")
+    monkeypatch.setenv("DB", "duckdb:///{name}.duckdb")
+    assert job.execute_in_process(instance=instance).success
+    assert (tmp_path / "sent").read_text() == told + (
+        "duckdb:///north-east.duckdb --quiet --built --notify notify.yaml --elsewhere west\n"
+        "duckdb:///west.duckdb --quiet --built --notify notify.yaml --elsewhere north_east\n"
+    )
     assert project.digest_schedule.cron_schedule == "0 9 * * 1-5"
     assert Settings.of({"DIGEST": "0 8 * * 1"}).digest == "0 8 * * 1"
 

@@ -113,8 +113,8 @@ def world(server: Server, tmp_path: Path) -> World:
 
 
 def eventually(done: Callable[[], object]) -> None:
-    """Returns once it is so, or after a minute."""
-    until = time.monotonic() + 60
+    """Returns once it is so, or after ten minutes."""
+    until = time.monotonic() + 600
     while not done() and time.monotonic() < until:
         time.sleep(0.02)
 

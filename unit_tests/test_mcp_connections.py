@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import uvicorn
+from mcp.server import Server
 from uvicorn.server import ServerState
 
+from amocrm_warehouse import mcp_server
 from amocrm_warehouse.mcp_connections import BoundedConnection
 
 GET = b"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -50,6 +53,17 @@ class Transport:
 
     def get_extra_info(self, _: str) -> None:
         return None
+
+
+def test_the_server_of_the_assistant_has_such_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[uvicorn.Config] = []
+
+    async def serve_until_told(server: uvicorn.Server) -> None:
+        served.append(server.config)
+
+    monkeypatch.setattr(uvicorn.Server, "serve", serve_until_told)
+    mcp_server.serve(Server("amocrm"), "127.0.0.1", 8000, "a token")
+    assert [config.http for config in served] == [BoundedConnection]
 
 
 def connected(loop: Loop, state: ServerState) -> tuple[BoundedConnection, Transport]:

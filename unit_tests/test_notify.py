@@ -113,17 +113,21 @@ def test_a_reason_holds_no_part_of_the_address() -> None:
     assert masked("no bot 123456:AAbbCC-dd,\n chat 4711 of my room", url) == "no bot …:…, chat … of …"
 
 
-def test_recipients_of_a_file_have_their_teams_managers_and_language(tmp_path: Path) -> None:
+def test_recipients_of_a_file_have_their_accounts_teams_managers_and_language(tmp_path: Path) -> None:
     path = private(
         tmp_path / "notify.yaml",
         "- url: json://127.0.0.1/everybody\n"
         "- {url: 'json://127.0.0.1/wholesale', group: Опт, language: ru}\n"
-        "- {url: 'json://127.0.0.1/two', manager: [Анна Ким, 9100149]}\n",
+        "- {url: 'json://127.0.0.1/two', manager: [Анна Ким, 9100149]}\n"
+        "- {url: 'json://127.0.0.1/north', project: 1001}\n"
+        "- {url: 'json://127.0.0.1/both', project: [1001, south], group: Опт}\n",
     )
-    assert [(one.name, one.groups, one.managers, one.language) for one in recipients(path)] == [
-        ("recipient 1 (json)", (), (), None),
-        ("recipient 2 (json)", ("Опт",), (), "ru"),
-        ("recipient 3 (json)", (), ("Анна Ким", "9100149"), None),
+    assert [(one.name, one.projects, one.groups, one.managers, one.language) for one in recipients(path)] == [
+        ("recipient 1 (json)", (), (), (), None),
+        ("recipient 2 (json)", (), ("Опт",), (), "ru"),
+        ("recipient 3 (json)", (), (), ("Анна Ким", "9100149"), None),
+        ("recipient 4 (json)", ("1001",), (), (), None),
+        ("recipient 5 (json)", ("1001", "south"), ("Опт",), (), None),
     ]
 
 
@@ -133,7 +137,7 @@ REFUSED = {
     f"url: json://{SECRET}": "The file of recipients {path} is no list: each entry begins with “- url:”.",
     f"- {{to: {SECRET}}}": "Recipient 1 of {path} has no url.",
     f"- {{url: json://{SECRET}, team: A}}": "Recipient 1 of {path} has unknown keys: team. "
-    "There are url, group, manager, language.",
+    "There are url, project, group, manager, language.",
     f"- {{url: json://{SECRET}, language: fr}}": "Recipient 1 of {path} has an unknown language. There are en, ru.",
     f"- {{url: json://{SECRET}": "The file of recipients {path} is no YAML.",
 }

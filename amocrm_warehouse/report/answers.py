@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.known_names import names_of_people, people_named
+from amocrm_warehouse.known_names import named, names_of_people, people_named
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.metrics import METRICS, ROWS, cases, column, join_deals, total, totals
-from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, REASONS, needs
+from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, REASONS, SOURCE, needs
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, COUNTED_FROM, is_listed, unread_tables, with_unknown
 
 
@@ -42,7 +42,6 @@ def in_period(day: str) -> str:
     return f"{day} >= chosen.since and {day} < chosen.after"
 
 
-SOURCE = "coalesce(deals.source_name, deals.utm_source)"
 USER_NAME = "case when {id} = 0 then 'robot' else coalesce(users.name, '№ ' || cast({id} as varchar)) end"
 
 
@@ -492,17 +491,26 @@ def days_of_build(run: Run) -> dict[str, int]:
     return dict(zip(names, map(int, found), strict=True))
 
 
-def choice_of_people(run: Run, groups: Collection[str], managers: Collection[str]) -> Choice:
+def choice_of_people(
+    run: Run, groups: Collection[str], managers: Collection[str], projects: Collection[str] = ()
+) -> Choice:
     """Returns the last twelve months of the users who are in one of the groups and are one of the managers.
 
-    An empty list limits nothing. Raises ValueError for a group or a manager whom no account has, and if nobody is left.
+    An empty list limits nothing. Groups and managers are those of the projects' accounts; an account without any of
+    them is not in the choice. Raises ValueError for a project, a group or a manager that is not there, and if nobody is
+    left.
     """
     choice = last_months(run)
+    if projects:
+        there = [{"project_id": project} for project in choice.days]
+        wanted = {row["project_id"] for one in projects for row in named("project", one, there, ("project_id",))}
+        choice = replace(choice, days={project: days for project, days in choice.days.items() if project in wanted})
     if not (groups or managers):
         return choice
     everybody = answer(run, "people", choice).dicts()
     users = people_named(everybody, groups, managers, team="group")
-    return replace(choice, users=users, people=names_of_people(everybody, groups, managers))
+    days = {project: days for project, days in choice.days.items() if any(project == of for of, _ in users)}
+    return replace(choice, days=days, users=users, people=names_of_people(everybody, groups, managers))
 
 
 def deactivated(run: Run) -> frozenset[tuple[str, int]]:

@@ -273,12 +273,8 @@ function whosOf(scope) {
 
 // The filters of deals by tag, source and field that fit a scope; each gives the options of a deal, by its place in the table.
 function filtersOf(scope) {
-  const sources = once(() => TABLES.deals.map((row) => (row.source === null || row.source === true ? null : row.source)));
-  const named = once(() => [...new Set(sources().filter((name) => name !== null))].sort((one, other) => one.localeCompare(other)));
-  return (TABLES.deals ? [
-    ...DATA.filters.map((filter) => ({ ...filter, has: (place, option) => (filter.at[place] === null ? option === null : option !== null && filter.sets[filter.at[place]].includes(filter.options.indexOf(option))) })),
-    { id: "source", project: null, get options() { return named(); }, has: (place, option) => sources()[place] === option && TABLES.deals[place].source !== true },
-  ] : []).filter((filter) => filter.project === null || scope.project === null || filter.project === scope.project);
+  return DATA.filters.filter((filter) => filter.project === null || scope.project === null || filter.project === scope.project)
+    .map((filter) => ({ ...filter, has: (place, option) => (filter.at[place] === null ? option === null : option !== null && filter.sets[filter.at[place]].includes(filter.options.indexOf(option))) }));
 }
 
 // Which deals have the chosen options: null if none is chosen, else a byte for each deal. `where`: options by filter; null is a deal without one.
@@ -292,7 +288,7 @@ function fitting(scope, where) {
       if (!where.has(filter.id)) continue;
       const [option, bySet] = [where.get(filter.id), new Map()]; // deals share few sets of options
       for (let place = 0; place < bytes.length; place += 1) {
-        const set = filter.at ? filter.at[place] : TABLES.deals[place].source;
+        const set = filter.at[place];
         if (!bySet.has(set)) bySet.set(set, filter.has(place, option));
         if (!bySet.get(set) || (filter.project !== null && TABLES.deals[place].project_id !== filter.project)) bytes[place] = 0;
       }

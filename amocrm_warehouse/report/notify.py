@@ -23,7 +23,7 @@ from amocrm_warehouse.report.report_words import LANGUAGES
 VARIABLE = "SOURCE_AMOCRM_NOTIFY"
 ENVIRONMENT = "the environment"
 """`--notify` without a file."""
-KEYS = ("url", "group", "manager", "language")
+KEYS = ("url", "project", "group", "manager", "language")
 PICTURE_NAME = "month.png"
 SMTP_REPLY = re.compile(r"""\((\d{3}), b(['"])(.*?)\2\)""")
 """A mail server's refusal as smtplib writes it; apprise's own warning would name the wrong cause, or none."""
@@ -33,10 +33,14 @@ SHORTEST_SECRET = 3
 
 @dataclass(frozen=True)
 class Recipient:
-    """One address and what its digest is limited to: `groups` and `managers` as of `--group` and `--manager`."""
+    """One address and what its digest is limited to: `groups` and `managers` as of `--group` and `--manager`.
+
+    `projects`: the only accounts of the digest, and of the groups and managers.
+    """
 
     place: int
     url: str = field(repr=False)
+    projects: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     managers: tuple[str, ...] = ()
     language: str | None = None
@@ -98,8 +102,8 @@ def _entry(place: int, entry: Any, path: Path) -> Recipient:
         raise ValueError(f"{whose} has unknown keys: {', '.join(unknown)}. There are {', '.join(KEYS)}.")
     if entry.get("language") not in (None, *LANGUAGES):
         raise ValueError(f"{whose} has an unknown language. There are {', '.join(LANGUAGES)}.")
-    groups, managers = (_texts(entry.get(key)) for key in ("group", "manager"))
-    return Recipient(place, entry["url"].strip(), groups, managers, entry.get("language"))
+    projects, groups, managers = (_texts(entry.get(key)) for key in ("project", "group", "manager"))
+    return Recipient(place, entry["url"].strip(), projects, groups, managers, entry.get("language"))
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -166,9 +166,9 @@ OPTIONS_SHOWN = 200
 
 
 def filters_of(kind: str, rows: list[Any], number: Mapping[Any, int]) -> list[dict[str, Any]]:
-    """Returns the filters by tags or by fields: their options, the sets of options that deals have, each deal's set.
+    """Returns the filters of a kind: their options, the sets of options that deals have, each deal's set.
 
-    `number`: the row of each deal. Tags of all accounts are one filter, a field is of its account.
+    `number`: the row of each deal. Tags and sources of all accounts are one filter, a field is of its account.
     """
     found: dict[Any, dict[int, list[str]]] = {}
     names: dict[Any, str | None] = {}

@@ -70,6 +70,7 @@ TOUCHES = ("calls", "messages")
 ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
 """The tables that show whether something has happened in a deal."""
 
+SOURCE = "coalesce(deals.source_name, deals.utm_source)"
 OPTIONS = {
     "tag": """
         select deals.project_id, deals.deal_id, cast(null as bigint) as field, cast(null as varchar) as name,
@@ -92,8 +93,16 @@ OPTIONS = {
         where fields.entity_type = 'deal' and fields.value is not null
         order by fields.project_id, fields.custom_field_id, fields.entity_id, fields.value_index
     """,
+    "source": f"""
+        select
+            deals.project_id, deals.deal_id, cast(null as bigint) as field, cast(null as varchar) as name,
+            {SOURCE} as value
+        from amocrm_marts.deals
+        where {SOURCE} is not null
+        order by deals.project_id, deals.deal_id
+    """,
 }
-"""The options by which the page filters deals: their tags, and their custom fields with options."""
+"""The options by which the page filters deals: their tags, their custom fields with options, and their sources."""
 
 QUERIES = {
     "accounts": f"""
@@ -137,7 +146,7 @@ QUERIES = {
             deals.responsible_user_id, deals.closer_id, deals.budget,
             case when deals.stage_kind = 'won' then {column("deals", "days_to_win")} end as days_to_win,
             {column("deals", "touch_minutes")} as touch_minutes,
-            coalesce(deals.source_name, deals.utm_source) as source, {{by}} as by_value,
+            {SOURCE} as source, {{by}} as by_value,
             {column("deals", "hour_of_week")} as hour_of_week, {column("deals", "speed")} as speed, deals.is_repeat,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
             case when deals.stage_kind in ('open', 'unsorted')

@@ -22,7 +22,7 @@ from amocrm_warehouse.database import (
     reading,
     tables,
 )
-from amocrm_warehouse.database_address import duckdb_file, is_file
+from amocrm_warehouse.database_address import duckdb_file, is_file, listed
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.known_names import people_named
@@ -53,7 +53,7 @@ from amocrm_warehouse.report.answers import choice_of_people, days_of_build, mis
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import TABLES, digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
-from amocrm_warehouse.report.page_queries import BY, FIRST_DAYS, QUERIES, needs
+from amocrm_warehouse.report.page_queries import BY, FIRST_DAYS, OPTIONS, QUERIES, needs
 from amocrm_warehouse.report.report_page import write
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from amocrm_warehouse.table_names import SCHEMA, table_name
@@ -71,6 +71,7 @@ def report(
 ) -> Path:
     """Writes the page of the marts in a database. Raises ValueError with a sentence if it cannot be written."""
     path = path or writable_path(database)
+    line.step = lambda: Step("report")
     try:
         with reading(database, marts=contents.marts) as run:
             unbuilt = built.unbuilt if built else {}
@@ -85,7 +86,7 @@ def report(
 
 def counted(run: Run, line: LiveLine) -> Run:
     """Returns `run`, whose statements the line counts."""
-    line.begin("report", 2 + len(FIRST_DAYS) + len(QUERIES), "queries")
+    line.begin("report", 2 + len(FIRST_DAYS) + len(QUERIES) + len(OPTIONS), "queries")
 
     def run_counted(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
         line.count()
@@ -140,18 +141,24 @@ def failures(database: str, projects: list[str], schema: str | None) -> list[str
 
 
 def after_sync(database: str, project: str, plans: Path | None = None, schema: str = SCHEMA) -> Path:
-    """Builds the models and the report of a synced project, and of the projects that the marts united before."""
-    present = {name.partition(".")[2] for name in tables(database)}
-    others = [known.lower() for known in projects_in_marts(database)]
-    kept = {known for known in others if {table_name(known, "deals"), table_name(known, "account")} & present}
-    projects = sorted(kept | {project.lower()})
-    with live_line() as line:
-        if plans:
-            check_currencies(plans, currencies_in(database, projects, schema))
-        built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
-        built = replace(built, notes=notes_on_plans(plans, database, projects, schema))
-        contents = Contents(language=user_language())
-        path = report(database, None, failures(database, projects, schema), built, contents, line)
+    """Builds the models and the report of a synced project, and of the projects that the marts united before.
+
+    Raises ValueError with a sentence if the database fails, too.
+    """
+    try:
+        present = {name.partition(".")[2] for name in tables(database)}
+        others = [known.lower() for known in projects_in_marts(database)]
+        kept = {known for known in others if {table_name(known, "deals"), table_name(known, "account")} & present}
+        projects = sorted(kept | {project.lower()})
+        with live_line() as line:
+            if plans:
+                check_currencies(plans, currencies_in(database, projects, schema))
+            built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
+            built = replace(built, notes=notes_on_plans(plans, database, projects, schema))
+            contents = Contents(language=user_language())
+            path = report(database, None, failures(database, projects, schema), built, contents, line)
+    except DATABASE_ERRORS as error:
+        raise unreadable(error) from None
     print_notes(built)
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
@@ -175,6 +182,14 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="FILE",
         help="send the digest and the picture to the recipients of a file; without a file, to the address of apprise "
         f"in {notify.VARIABLE}",
+    )
+    parser.add_argument(
+        "--elsewhere",
+        type=listed,
+        default=[],
+        metavar="PROJECTS",
+        help="with --notify: the projects that other databases hold, separated by commas; a recipient of these alone "
+        "is passed over",
     )
     parser.add_argument(
         "--language",
@@ -217,6 +232,7 @@ def main(arguments: list[str] | None = None) -> int:
                 check_people(options)
             built = built_before(options.db, marts) if marts else build_from(options, line)[0]
             projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
+            line.step = lambda: Step("report")
             with reading(options.db, marts=marts) as run:
                 choice = choice_of_people(run, options.group, options.manager)
                 words = Words(options.language, **days_of_build(run))
@@ -290,17 +306,21 @@ def messages_to(
 ) -> tuple[list[notify.Message], list[str]]:
     """Returns the messages, and a sentence for each recipient whose message cannot be made."""
     messages, not_made = [], []
+    elsewhere = {project.casefold() for project in options.elsewhere}
     with reading(options.db, marts=marts) as run:
         for one in recipients:
+            projects = tuple(project for project in one.projects if project.casefold() not in elsewhere)
+            if one.projects and not projects:
+                continue
             try:
-                messages.append(message(run, one, options, unbuilt))
+                messages.append(message(run, replace(one, projects=projects), options, unbuilt))
             except ValueError as error:
                 not_made.append(one.without_digest(str(error)))
     return messages, not_made
 
 
 def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuilt: Collection[str]) -> notify.Message:
-    """Returns what a recipient gets: the digest and the picture of their teams and managers, in their language.
+    """Returns what a recipient gets: the digest and the picture of their accounts and people, in their language.
 
     Raises ValueError with the cause and the next step for a name that nobody has, and for models that are not built.
     """
@@ -308,7 +328,7 @@ def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuil
         raise ValueError(f"It needs models that are not there: {', '.join(sorted(absent))}. {BUILD_THEM}")
     groups, managers = (one.groups, one.managers) if one.groups or one.managers else (options.group, options.manager)
     try:
-        choice = choice_of_people(run, groups, managers)
+        choice = choice_of_people(run, groups, managers, one.projects)
     except ValueError as error:
         raise ValueError(f"{error} Correct the entry in {options.notify}") from None
     words = Words(one.language or options.language, **days_of_build(run))

@@ -183,12 +183,7 @@
             {% do exceptions.raise_compiler_error("No project is named: give the ids in the tables' prefixes, as in projects: ['1001'].") %}
         {% endif %}
         {% for project in var("projects") if raw_relation(project, "deals") is none and raw_relation(project, "account") is none %}
-            {% do exceptions.raise_compiler_error(
-                "There are no tables of the project " ~ project ~ " in the schema " ~
-                (var("raw_schema", none) or "amocrm") ~
-                " of this database: read the account first (source-amocrm sync --project " ~ project ~
-                "), or name the projects and the schema that are there."
-            ) %}
+            {% do exceptions.raise_compiler_error(no_tables(project, var("raw_schema", none) or "amocrm")) %}
         {% endfor %}
         {% set zone = var("time_zone", none) %}
         {% if zone %}
@@ -199,6 +194,10 @@
         {% endif %}
     {% endif %}
 {% endmacro %}
+
+{% macro no_tables(project, schema) -%}
+    There are no tables of the project {{ project }} in the schema {{ schema }} of this database: read the account first (source-amocrm sync --project {{ project }}), or name the projects and the schema that are there.
+{%- endmacro %}
 
 {% macro unknown_time_zone(zone) -%}
     The time zone {{ zone }} is not known: write its name as in Europe/Moscow, or leave it out, and the account's own is taken.
