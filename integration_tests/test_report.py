@@ -191,7 +191,8 @@ COUNTED = """
   const view = chosen(state.scope, state.period, null);
   return {
     ...metrics(view.closed(), "lost", "lost_budget", "closed"),
-    ...metrics(view.created(), "first_touch", "won_of_created", "won_of_created_budget", "source_rate"),
+    ...metrics(view.created(), "first_touch", "first_touch_working", "won_of_created"),
+    ...metrics(view.created(), "won_of_created_budget", "source_rate"),
     ...metrics(view.open(), "open_budget"), ...metrics(view.talks(), "talks", "first_response"),
     ...metrics(view.now("talks"), "unanswered"), ...metrics(view.callbacks(), "back_after"),
     ...Object.fromEntries(arguments[0].map((name) => [name, sum(view.calls(), name)])),
@@ -220,6 +221,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
         "source_rate": expected_page.ratio(len(won_of_created), len(created)),
         "open_budget": expected_page.money(deal for _, deal in choice.open()),
         "talks": talks, "first_response": first_response, "first_touch": expected_page.first_touch(choice),
+        "first_touch_working": expected_page.first_touch_working(choice),
         "unanswered": len(expected_page.waiting_talks(choice)),
         "overdue": sum(row[-2] for row in expected_page.managers(choice)),
         "stale": len(expected_page.stale_rows(choice)),

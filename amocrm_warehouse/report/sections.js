@@ -633,7 +633,14 @@ function incoming(view) {
   const by_hour = new Map(grouped(created, "hour_of_week").map((of) => [of[0].hour_of_week, of]));
   const week = byHourOfWeek(new Map([...by_hour].map(([hour, of]) => [hour, of.length])));
   const knows = new Map(TABLES.accounts.map((row) => [row.project_id, row.knows_touches]));
-  const speeds = new Map(grouped(created.filter((row) => knows.get(row.project_id)), "speed").map((of) => [of[0].speed, of]));
+  const known = created.filter((row) => knows.get(row.project_id));
+  const speeds = new Map(grouped(known, "speed").map((of) => [of[0].speed, of]));
+  const half = metric("first_touch_working", known);
+  const people = grouped(known, "project_id", "responsible_user_id").map((of) => {
+    const reached = of.filter(isCase("first_touch_working"));
+    return { name: nameOf(of[0].project_id, of[0].responsible_user_id), deals: of.length, touched: reached.length, ...metrics(of, "first_touch_working", "first_touch"),
+      opens: { deals: () => of, touched: () => reached, first_touch_working: () => reached, first_touch: () => reached } };
+  }).sort(falling("deals", "touched"));
   const touched = SPEEDS.filter((speed) => speeds.has(speed)).map((speed) => {
     const { created: deals, ...sold } = metrics(speeds.get(speed), "created", "won_of_created", "source_rate", "won_of_created_budget");
     return { speed: said(speed === null ? "speed.none" : `speed.${speed}`), of: speeds.get(speed), deals, share: ratio(deals, created.length), ...sold };
@@ -659,8 +666,11 @@ function incoming(view) {
         } })),
       },
       ...(touched.length ? [{
-        title: "incoming.speed", cards: true, rows: touched, total: ["deals", "won_of_created", "won_of_created_budget"],
+        title: "incoming.speed", insights: half === null ? [] : [["incoming.half", { minutes: ["working", half] }]], cards: true, rows: touched, total: ["deals", "won_of_created", "won_of_created_budget"],
         columns: [["speed", "text"], ["deals", "number"], ["share", "percent"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"]],
+      }, {
+        title: "incoming.people", cards: true, rows: people, total: ["deals", "touched"],
+        columns: [["name", "text", "owner"], ["deals", "number"], ["touched", "number"], ["first_touch_working", "working"], ["first_touch", "minutes"]],
       }] : []),
     ] : []),
     ...(calls.length ? [{

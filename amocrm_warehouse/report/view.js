@@ -131,7 +131,7 @@ function teller(view) {
 
 // Minutes as people say them: 35 min, 2 h 5 min, 3 days. Working time has no days, as nobody works 24 hours.
 function duration(minutes, number, inDays = true) {
-  const of = (unit, value) => number({ style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+  const of = (unit, value) => number({ style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value).replace(/ (?=\D+$)/, "\u00a0");
   if (minutes < 60) return of("minute", minutes);
   if (minutes >= 1440) return inDays ? of("day", minutes / 1440) : of("hour", Math.round(minutes / 60));
   const [hours, rest] = [Math.floor(minutes / 60), Math.floor(minutes % 60)];
@@ -287,7 +287,7 @@ function table(block, tell, caption, place) {
       explain(heads[touched.cellIndex].title, touched);
     };
   }
-  const orders = block.cards && rows.length > 1 && made("select", null, {}, made("option", said("sort.none"), { value: "" }), ...block.columns.flatMap(([name], at) => (
+  const orders = block.cards && rows.length > 2 && made("select", null, {}, made("option", said("sort.none"), { value: "" }), ...block.columns.flatMap(([name], at) => (
     [["-", "▾"], ["+", "▴"]].map(([sign, arrow]) => made("option", `${heads[at].textContent} ${arrow}`, { value: name + sign, selected: by === name && direction === sign })))));
   if (orders) orders.onchange = () => sorted(orders.value);
   const box = made("div", null, { className: "scroll", tabIndex: 0 }, grid);
@@ -336,6 +336,8 @@ function spec(block, tell, width) {
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
     value.row_at = row.at ?? block.rows.indexOf(row); // what is drawn may be a part of a row: then it says of which, and of which column
     if (block.label) value.label = block.label(row, tell);
+    // beside the bar, or beside a mark that would stand in the label
+    if (block.also) value.label_at = row[block.also] > row[block.longest] && row[block.also] - row[block.longest] < (filled.domain[1] * room) / bars ? row[block.also] : row[block.longest];
     if ("key" in row) value.key = safe(row.key === null ? (row.missing ? said(row.missing) : "–") : row.key);
     if ("month" in row) value.month = tell.brief(row.month);
     if ("weekday" in row) value.weekday = tell.weekday(row.weekday);

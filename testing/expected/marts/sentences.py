@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from math import floor
@@ -94,6 +95,10 @@ SAID = {
         "10 пребываний.",
     ),
     "stale": ("{deals} stale deals for {money}.", "Забытых сделок: {deals}, на {money}."),
+    "half": (
+        "Half of the deals that a person has touched were touched within {minutes} of working time.",
+        "С половиной сделок, до которых дошли руки, связались за {minutes} рабочего времени.",
+    ),
     "talks": (
         "Half of those who were answered waited {minutes} minutes at most.",
         "Из тех, кому ответили, половине — за {minutes} мин.",
@@ -178,12 +183,14 @@ class Wording:
         is_one_day = choice.first == choice.last
         return self.day(choice.first) if is_one_day else f"{self.day(choice.first)} – {self.day(choice.last)}"
 
-    def minutes(self, value: float) -> str:
+    def minutes(self, value: float, in_days: bool = True) -> str:
         """Formats minutes in the largest unit of which there is one."""
         minute, hour, day = ("min", "hr", "day") if not self.language else ("мин", "ч", "дн.")
-        space = "\u00a0" if self.language else " "
+        space = "\u00a0"
         if value < 60:
             return self.number(value, 1 if value < 10 else 0) + space + minute
+        if value >= 1440 and not in_days:
+            return self.number(int(value / 60 + 0.5)) + space + hour
         if value >= 1440:
             shown = self.number(value / 1440, 1 if value < 14_400 else 0)
             return shown + space + day + ("s" if not self.language and shown != "1" else "")
@@ -205,6 +212,7 @@ def sentences(choice: Choice, then: Choice | None, since: date, language: str) -
         "queue": [] if any(rows for name, rows in oracle_page.queue(choice)) else [say("empty")],
         "today": list(today(choice, say)), "forecast": list(forecast(choice, say)),
         "funnel": list(funnel(choice, say)), "money": list(without_plan(choice, say)),
+        "incoming": list(incoming(choice, say)),
         "moved": list(whole_months(choice, say)), "stale": list(stale(choice, say)), "talks": list(talks(choice, say)),
     }  # fmt: skip
 
@@ -251,6 +259,14 @@ def month(choice: Choice, since: date, say: Wording) -> Iterable[str]:
         write = {"won_budget": say.short, "first_touch": say.minutes}.get(name, say.number)
         now, before = write(value), write(usual)
         yield say("more" if value > usual else "less", name=NAMED[name][say.language], value=now, usual=before)
+
+
+def incoming(choice: Choice, say: Wording) -> Iterable[str]:
+    """Yields the sentence about the working time until the first touch."""
+    read = tuple(one for one in choice.known if all(map(one.was_read, ("calls", "messages"))))
+    half = oracle_page.first_touch_working(replace(choice, known=read))
+    if half is not None:
+        yield say("half", minutes=say.minutes(half, in_days=False))
 
 
 def change(now: float, was: float, is_share: bool, say: Wording) -> str:
