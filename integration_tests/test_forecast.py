@@ -104,7 +104,7 @@ def test_it_is_told_in_the_page(database: str, known: oracle.Known, browser: web
         choice = expected_page.Choice((known,), *page.chosen(), pipeline)
         rows, shown = expected_page.forecast(choice), page.sections()["forecast"]
         assert same(rows_of(shown["tables"]), rows)
-        check_sentences(page, choice, ["forecast"])
+        check_sentences(page, choice, ["month", "forecast"])
         told = [row for row in rows if len(row) == 9 and row[1] is not None]
         money, marks = Wording("en", "RUB").money, page.marks("forecast")
         dots = [

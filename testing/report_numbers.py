@@ -37,7 +37,8 @@ def choose(page: Report, known: Mapping[str, oracle.Known], scope: str, kind: st
         users = frozenset(page.script("return state.who.users"))
     project, _, pipeline = scope.partition("/")
     accounts = tuple(one for name, one in known.items() if project in ("", name))
-    return Choice(accounts, *page.chosen(), int(pipeline) if pipeline else None, users)
+    pipeline_id = int(pipeline) if pipeline else None
+    return Choice(accounts, *page.chosen(), pipeline_id, users, reported=tuple(known.values()))
 
 
 KINDS = {
@@ -202,7 +203,8 @@ def check_filtered(page: Report, choice: Choice) -> None:
     shown = page.sections()
     tables = {name: section["tables"] for name, section in shown.items()}
     assert plain(page.figures()) == plain(expected_page.figures(choice))
-    month, _ = expected_page.this_month(replace(choice, known=choice.known), date.min)
+    month, _ = expected_page.this_month(choice, date.min)
+    check_sentences(page, choice, ["month"])
     counted = ("won_budget", "created", "won", "lost")
     assert plain([page.figures("month")[name] for name in counted]) == plain([month[name] for name in counted])
     months = [[*row[:3], row[-1]] for row in rows_of(tables["money"])]
@@ -256,7 +258,7 @@ def check_sentences(page: Report, choice: Choice, sections: Collection[str] | No
     since = page.since()
     then = expected_page.before(choice, since)
     for language, shown in zip(LANGUAGES, page.script(SENTENCES), strict=True):
-        wanted = sentences(choice, then, since, language)
+        wanted = sentences(choice, then, since, language, shown.pop("who"))
         for name in sections or shown:
             found = of_fifteen_digits(shown[name])
             assert found == of_fifteen_digits(wanted.get(name, [])), (language, name)
@@ -270,7 +272,8 @@ SENTENCES = """
     state.language = language;
     const of = (id, make) => (language === was ? find(`#${id}`) : make(teller(view)));
     return {
-      month: texts(of("month", month), ".insight"),
+      who: state.who ? state.who.name : "",
+      month: texts(of("month", month), ".change, .beside, .insight, .note"),
       figures: texts(of("figures", (tell) => figures(view, tell)), ".value, .change, .beside, .compared"),
       ...Object.fromEntries(SECTIONS.filter((section) => find(`#${section.id}`)).map((section) => (
         [section.id, texts(of(section.id, inside(section)), ".insight")]))),

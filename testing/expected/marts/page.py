@@ -34,6 +34,8 @@ class Choice:
     users: frozenset[int] | None = None
     deals: frozenset[int] | None = None
     """Ids of the only deals that filters by tag, source or field leave. None: all."""
+    reported: tuple[Known, ...] = ()
+    """All accounts of the report."""
 
     def has(self, moment: datetime | None) -> bool:
         return moment is not None and self.first <= moment.date() <= self.last
@@ -171,46 +173,52 @@ def of_month(choice: Choice) -> Row:
     }  # fmt: skip
 
 
+def whole_month(choice: Choice) -> Choice:
+    """Returns the choice in the present month, with the days that are still to come."""
+    today = day_of(choice)
+    first = datetime(today.year, today.month, 1)
+    return replace(choice, first=first.date(), last=ahead.month_after(first).date() - timedelta(days=1))
+
+
+def same_days(choice: Choice, months: int) -> Choice:
+    """Returns the choice in the days of an earlier month that are those of the present one so far."""
+    today = day_of(choice)
+    first, last = datetime(today.year, today.month, 1), datetime(today.year, today.month, today.day)
+    first, last = ahead.months_earlier(first, months), ahead.months_earlier(last, months)
+    return replace(choice, first=first.date(), last=last.date())
+
+
+def forecast_of_month(choice: Choice) -> Row | None:
+    """Returns the forecast of the present month: there is one of all people and all deals of one account."""
+    found = [
+        row
+        for known in choice.known
+        for row in ahead.forecast(known)
+        if choice.users is None and choice.deals is None and row["pipeline_id"] == choice.pipeline
+        if not row["months_back"] and not row["months_ahead"]
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def this_month(choice: Choice, since: date) -> tuple[Row, list[tuple[str, Any, float]]]:
     """Returns the figures of the first screen, and each unusual one with its value and the usual one.
 
     `since`: the first day that the page holds.
     """
-    today = day_of(choice)
-    first = datetime(today.year, today.month, 1)
-    whole = replace(choice, first=first.date(), last=ahead.month_after(first).date() - timedelta(days=1))
+    today, whole = day_of(choice), whole_month(choice)
     figures = of_month(whole)
-    plans = {
-        (known.project, *key): plan
-        for known in choice.known
-        for key, plan in known.plans.items()
-        if key[0] == f"{today:%Y-%m}" and choice.pipeline is None and choice.fits(None, key[1])
-    }
-    if plans:
-        plan = sum(plans.values(), Decimal(0))
-        sold = money(
-            deal
-            for known, deal in whole.closed()
-            if deal["stage_kind"] == "won" and (known.project, f"{today:%Y-%m}", deal["closer_id"]) in plans
-        )
-        left = (whole.last - today).days + 1
+    _, plan = month_so_far(choice)
+    if plan is not None:
+        sold, left = sold_by_planned(choice), (whole.last - today).days + 1
         figures |= {"plan_share": ratio(sold, plan), "needed": max(plan - sold, Decimal(0)) / left}
-    forecasts = [
-        row
-        for known in choice.known
-        for row in ahead.forecast(known)
-        if choice.users is None and row["pipeline_id"] == choice.pipeline
-        if not row["months_back"] and not row["months_ahead"]
-    ]
-    if len(forecasts) == 1 and (expected := forecasts[0]["expected"]) is not None:
-        figures["expected"] = expected
+    if (forecast := forecast_of_month(choice)) and forecast["expected"] is not None:
+        figures["expected"] = forecast["expected"]
     usual, past, present = [], [], cases(replace(whole, last=today))
     for months in range(1, USUAL_MONTHS + 1):
-        then = ahead.months_earlier(first, months).date()
-        last = ahead.months_earlier(datetime(today.year, today.month, today.day), months).date()
-        if then >= since:
-            usual.append(of_month(replace(choice, first=then, last=last)))
-            past.append(cases(replace(choice, first=then, last=last)))
+        then = same_days(choice, months)
+        if then.first >= since:
+            usual.append(of_month(then))
+            past.append(cases(then))
     unusual = []
     for name, now in of_month(replace(whole, last=today)).items():
         before = [float(one[name]) for one in usual if one[name] is not None]
@@ -556,7 +564,7 @@ def month_so_far(choice: Choice) -> tuple[list[tuple[datetime, Row]], Decimal | 
         plan
         for known in choice.known
         for (month, user), plan in known.plans.items()
-        if month == f"{today:%Y-%m}" and choice.pipeline is None and choice.fits(None, user)
+        if month == f"{today:%Y-%m}" and choice.pipeline is None and choice.deals is None and choice.fits(None, user)
     ]
     return [(end, deal) for deal in won if (end := ended(deal))], sum(plans, Decimal(0)) if plans else None
 

@@ -29,6 +29,47 @@ SAID = {
         "Even the upper end of the forecast, {high}, is short of the plan by {lack}.",
         "Даже по верхней границе прогноза, {high}, до плана не хватит {lack}.",
     ),
+    "of_plan": ("of {plan}", "из {plan}"),
+    "of_plan_of_some": ("those who have one: {sold} of {plan}", "те, у кого есть план: {sold} из {plan}"),
+    "days_left": ("days left, with today: {days}", "дней с сегодняшним: {days}"),
+    "plan_met": ("The plan is met", "план выполнен"),
+    "interval": ("{low} – {high}", "{low} – {high}"),
+    "unforeseen": ("too little known", "мало данных"),
+    "then": ("{money} in the same days before", "{money} за те же дни"),
+    "month_compared": (
+        "▲▼ Against the same days of the month before: {days}; today is not over yet",
+        "▲▼ К тем же дням прошлого месяца: {days}; сегодняшний день ещё не закончился",
+    ),
+    "no_plan": (
+        "There is no plan: source-amocrm report --plans plans.csv adds one.",
+        "Плана нет: его добавляет source-amocrm report --plans plans.csv.",
+    ),
+    "plan_of_deals": (
+        "The plan is for all deals, so it is not shown with a filter.",
+        "План задан на все сделки, поэтому с фильтром не показан.",
+    ),
+    "plan_of_pipelines": (
+        "The plan is for all pipelines, so it is not shown for one.",
+        "План задан на все воронки, поэтому для одной не показан.",
+    ),
+    "no_plan_of_who": ("{name}: no plan for this period.", "{name}: на этот период плана нет."),
+    "forecast_of_all": (
+        "The forecast is of everybody, so it is not shown for one manager or team.",
+        "Прогноз общий, поэтому для менеджера или отдела не показан.",
+    ),
+    "forecast_of_deals": (
+        "The forecast is of all deals, so it is not shown with a filter.",
+        "Прогноз — по всем сделкам, поэтому с фильтром не показан.",
+    ),
+    "forecast_of_accounts": (
+        "The intervals of several forecasts have no sum, so the forecast is shown for one account at a time.",
+        "Интервалы нескольких прогнозов не складываются, поэтому прогноз показан только для одного аккаунта.",
+    ),
+    "no_forecast": (
+        "There is no forecast: the moves of deals were not read, or there are none.",
+        "Прогноза нет: переводы сделок не прочитаны, или их нет.",
+    ),
+    "no_plan_of_period": ("There is no plan for this period.", "На этот период плана нет."),
     "open": ("for {money}", "на {money}"),
     "unchanged": ("as before", "без изменений"),
     "few": ("few deals: {count}", "мало сделок: {count}"),
@@ -128,6 +169,11 @@ WHOLE_MONTHS = (
     ("январь", "февраль", "март", "апрель", "май", "июнь", "июль", "август", "сентябрь", "октябрь", "ноябрь",
      "декабрь"),
 )  # fmt: skip
+MONTHS_OF_DAYS = (
+    "января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября",
+    "декабря",
+)  # fmt: skip
+"""The Russian names beside a day."""
 
 
 def rounded(value: Any, digits: int) -> Decimal:
@@ -183,6 +229,13 @@ class Wording:
         is_one_day = choice.first == choice.last
         return self.day(choice.first) if is_one_day else f"{self.day(choice.first)} – {self.day(choice.last)}"
 
+    def days_of_month(self, first: date, last: date) -> str:
+        """Formats days of one month, without the year."""
+        name = (MONTHS_OF_DAYS if self.language else WHOLE_MONTHS[0])[first.month - 1]
+        if self.language:
+            return f"{first.day}–{last.day} {name}" if first < last else f"{first.day} {name}"
+        return f"{name} {first.day} – {last.day}" if first < last else f"{name} {first.day}"
+
     def minutes(self, value: float, in_days: bool = True) -> str:
         """Formats minutes in the largest unit of which there is one."""
         minute, hour, day = ("min", "hr", "day") if not self.language else ("мин", "ч", "дн.")
@@ -201,14 +254,15 @@ class Wording:
         return self.number(value, 1)
 
 
-def sentences(choice: Choice, then: Choice | None, since: date, language: str) -> dict[str, list[str]]:
+def sentences(choice: Choice, then: Choice | None, since: date, language: str, who: str = "") -> dict[str, list[str]]:
     """Returns the texts of the figures and the sentences of each section, in the page's order.
 
-    `then`: the choice that is compared. `since`: the first day that the page holds.
+    `then`: the choice that is compared. `since`: the first day that the page holds. `who`: the name of the chosen
+    manager or team.
     """
     say = Wording(language, choice.known[0].currency)
     return {
-        "month": list(month(choice, since, say)), "figures": list(figures(choice, then, say)),
+        "month": list(month(choice, since, who, say)), "figures": list(figures(choice, then, say)),
         "queue": [] if any(rows for name, rows in oracle_page.queue(choice)) else [say("empty")],
         "today": list(today(choice, say)), "forecast": list(forecast(choice, say)),
         "funnel": list(funnel(choice, say)), "money": list(without_plan(choice, say)),
@@ -242,23 +296,72 @@ def figures(choice: Choice, then: Choice | None, say: Wording) -> Iterable[str]:
         yield say("same_days" if goes_on else "compared", now=say.period(choice), then=say.period(then))
 
 
-def month(choice: Choice, since: date, say: Wording) -> Iterable[str]:
-    """Yields a sentence for each unusual figure of the present month, and one if the plan is out of reach."""
-    _, unusual = oracle_page.this_month(choice, since)
+def month(choice: Choice, since: date, who: str, say: Wording) -> Iterable[str]:
+    """Yields the lines of the first screen: below each figure, what is unusual, why there is no plan, and the days of
+    the comparison.
+    """
+    today, whole, then = oracle_page.day_of(choice), oracle_page.whole_month(choice), oracle_page.same_days(choice, 1)
+    has_then = then.first >= since
+    shown, now = oracle_page.of_month(whole), oracle_page.of_month(replace(whole, last=today))
+    was, cases = oracle_page.of_month(then) if has_then else {}, oracle_page.cases(whole)
+    before = oracle_page.cases(then) if has_then else {}
+
+    def compared(name: str) -> Iterable[str]:
+        if name in oracle_page.AVERAGES and shown[name] is not None and cases[name] < oracle_page.FEW:
+            yield say("few", count=cases[name])
+        elif was.get(name) and now[name] is not None:
+            is_like = oracle_page.is_comparable(name, cases[name], before[name])
+            of_few = say("few_before", count=before[name])
+            yield change(float(now[name]), float(was[name]), False, say) if is_like else of_few
+
+    yield from compared("won_budget")
+    if has_then:
+        yield say("then", money=say.short(was["won_budget"]))
+    figures, unusual = oracle_page.this_month(choice, since)
     _, plan = oracle_page.month_so_far(choice)
-    highs = [
-        row["high"]
-        for known in choice.known
-        for row in ahead.forecast(known)
-        if choice.users is None and row["pipeline_id"] == choice.pipeline
-        if not row["months_back"] and not row["months_ahead"]
-    ]
-    if plan is not None and len(highs) == 1 and highs[0] is not None and highs[0] < plan:
-        yield say("short", high=say.short(highs[0]), lack=say.short(plan - Decimal(repr(float(highs[0])))))
+    if plan is not None:
+        sold = oracle_page.sold_by_planned(choice)
+        yield say("of_plan_of_some" if sold < shown["won_budget"] else "of_plan", plan=say.short(plan),
+                  sold=say.short(sold))  # fmt: skip
+        yield say("days_left", days=(whole.last - today).days + 1) if figures["needed"] else say("plan_met")
+    forecast = oracle_page.forecast_of_month(choice)
+    if forecast and forecast["expected"] is None:
+        yield say("unforeseen")
+    elif forecast:
+        yield say("interval", low=say.short(forecast["low"]), high=say.short(forecast["high"]))
+    for name in ("created", "first_touch", "won", "lost"):
+        yield from compared(name)
+    high = forecast["high"] if forecast else None
+    if plan is not None and high is not None and high < plan:
+        yield say("short", high=say.short(high), lack=say.short(plan - Decimal(repr(float(high)))))
     for name, value, usual in unusual:
         write = {"won_budget": say.short, "first_touch": say.minutes}.get(name, say.number)
-        now, before = write(value), write(usual)
-        yield say("more" if value > usual else "less", name=NAMED[name][say.language], value=now, usual=before)
+        yield say("more" if value > usual else "less", name=NAMED[name][say.language], value=write(value),
+                  usual=write(usual))  # fmt: skip
+    if plan is None:
+        yield without_plan_of_month(choice, since, who, say)
+    if forecast is None:
+        yield without_forecast_of_month(choice, say)
+    if has_then:
+        yield say("month_compared", days=say.days_of_month(then.first, then.last))
+
+
+def without_plan_of_month(choice: Choice, since: date, who: str, say: Wording) -> str:
+    if not any(month >= f"{since:%Y-%m}" for known in choice.reported for month, _ in known.plans):
+        return say("no_plan")
+    if choice.deals is not None:
+        return say("plan_of_deals")
+    if choice.pipeline is not None:
+        return say("plan_of_pipelines")
+    return say("no_plan_of_who", name=who) if choice.users is not None else say("no_plan_of_period")
+
+
+def without_forecast_of_month(choice: Choice, say: Wording) -> str:
+    if choice.users is not None:
+        return say("forecast_of_all")
+    if choice.deals is not None:
+        return say("forecast_of_deals")
+    return say("forecast_of_accounts" if any(map(ahead.forecast, choice.known)) else "no_forecast")
 
 
 def incoming(choice: Choice, say: Wording) -> Iterable[str]:
