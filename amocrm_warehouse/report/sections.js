@@ -491,7 +491,7 @@ function today(view) {
       columns: [["name", "text", "owner"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
     },
     {
-      title: "today.cards", rows: found.slice(0, 20).map(linked),
+      title: "today.cards", cards: true, rows: found.slice(0, 20).map(linked),
       columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["responsible_name", "text", "owner"], ["pipeline_name", "text", null, "filter.scope"],
         ["status_name", "text", "stage"], ["budget", "money"], ["days", "number"]],
     },
@@ -560,7 +560,7 @@ function stale(view) {
   const found = view.now("stale");
   const rows = view.now("stale_deals").slice(0, 20).map(linked);
   return rows.length ? [{
-    rows, insights: [["stale.insight", { deals: ["number", sum(found, "deals")], money: ["money", sum(found, "budget")] }]],
+    rows, cards: true, insights: [["stale.insight", { deals: ["number", sum(found, "deals")], money: ["money", sum(found, "budget")] }]],
     columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["status_name", "text", "stage"], ["responsible_name", "text", "owner"],
       ["budget", "money"], ["days_without_activity", "number"], ["open_tasks", "number"]],
   }] : [];
