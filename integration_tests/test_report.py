@@ -18,6 +18,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,9 +33,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 from amocrm_warehouse import models_command, this_machine
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_answers import plain as plain_value
+from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.report import first_screen, this_month
 from amocrm_warehouse.report import report_command as report
-from amocrm_warehouse.report.answers import ANSWERS, answer
+from amocrm_warehouse.report.answers import ANSWERS
 from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
@@ -50,7 +52,7 @@ from testing.expected.marts.deals import deals
 from testing.expected.marts.sentences import Wording, sentences
 from testing.expected.marts.totals import ended
 from testing.models import DEALS, LATE_COLUMNS, MARTS
-from testing.page_and_answers import BOTH, OF_THEIR_OWN
+from testing.page_and_answers import ALONE, COMPARED, Both
 from testing.report_numbers import check_filtered, check_numbers, choose, known_of, link_to, plain, same, stale_of
 from testing.report_page import CHOOSE, Report, run
 from testing.warehouse import ROOT
@@ -1246,32 +1248,41 @@ CHOOSE_SIDES = """
     finish("sides");
   });
 """
+OWN_DAYS = ("2025-11-03..2025-11-29", "2025-03-05..2025-11-17")
+"""Days of less than a month, which the page splits into days, and of more than half a year, split into months."""
 BESIDE = [
-    ("1001", "last12", ""), ("1001/", "quarter", ""), ("1001", "year", "team"), ("1001", "last3", "9"),
-    ("1001/", "2025-03-05..2025-11-17", "9"), ("1003", "all", ""), ("1001", "2025-11-03..2025-11-29", ""),
+    choice for choice in product(("1001", "1001/", "1003"), ("all", "last12", "quarter", "week", *OWN_DAYS),
+                                 ("", "team", "9"))
+    if choice[0] != "1003" or not choice[2]
 ]  # fmt: skip
 
 
+@CHOOSING
 @pytest.mark.parametrize(("scope", "period", "who"), BESIDE)
 def test_page_and_answers_count_the_same(
     page: Report, known: dict[str, oracle.Known], database: str, scope: str, period: str, who: str
 ) -> None:
-    """Each table that JavaScript counts for the page, and SQL for the workbook and the assistant, in each choice."""
-    assert BOTH.keys() | OF_THEIR_OWN == ANSWERS.keys()
-    choice = choose(page, known, scope, "last12" if ".." in period else period, who)
-    if ".." in period:
+    """Each number that JavaScript counts for the page, and SQL for the workbook and the assistant, in each choice."""
+    choice = choose(page, known, scope, "last12" if period in OWN_DAYS else period, who)
+    if period in OWN_DAYS:
         page.script("choosePeriod(arguments[0]); return show()", period)
         choice = replace(choice, first=page.chosen()[0], last=page.chosen()[1])
     [project] = [name for name, one in known.items() if one in choice.known]
     pipelines = choice.pipeline and frozenset({(project, choice.pipeline)})
     users = None if choice.users is None else frozenset((project, user) for user in choice.users)
-    shown = page.sections()
     with reading(database) as run:
         today = last_months(run).days[project].today
         asked = Choice({project: Days(choice.first, choice.last, today)}, pipelines or None, users)
-        for name, (of_answer, of_page) in BOTH.items():
-            told = of_answer(answer(run, name, asked).dicts())
-            assert same(of_page(shown), told), name
+        both = Both.of(page, run, asked)
+        for section, name, compare in COMPARED:
+            assert same(*compare(both)), (section, name)
+
+
+def test_each_section_and_each_answer_is_compared_or_has_a_reason(page: Report) -> None:
+    sections = {"month", "figures", *page.script("return SECTIONS.map((section) => section.id)")}
+    assert {section for section, _, _ in COMPARED} == sections - ALONE.keys()
+    assert {name for _, name, _ in COMPARED} - QUERIES.keys() == ANSWERS.keys() - ALONE.keys()
+    assert ALONE.keys() <= sections | ANSWERS.keys()
 
 
 def of_most_deals(options: dict[int, set[str]], deals_there: Collection[int]) -> str:
