@@ -193,7 +193,8 @@ COUNTED = """
   const view = chosen(state.scope, state.period, null);
   return {
     ...metrics(view.closed(), "lost", "lost_budget", "closed"),
-    ...metrics(view.created(), "first_touch", "won_of_created", "won_of_created_budget", "source_rate"),
+    ...metrics(view.created(), "first_touch", "first_touch_working", "won_of_created"),
+    ...metrics(view.created(), "won_of_created_budget", "source_rate"),
     ...metrics(view.open(), "open_budget"), ...metrics(view.talks(), "talks", "first_response"),
     ...metrics(view.now("talks"), "unanswered"), ...metrics(view.callbacks(), "back_after"),
     ...Object.fromEntries(arguments[0].map((name) => [name, sum(view.calls(), name)])),
@@ -222,6 +223,7 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
         "source_rate": expected_page.ratio(len(won_of_created), len(created)),
         "open_budget": expected_page.money(deal for _, deal in choice.open()),
         "talks": talks, "first_response": first_response, "first_touch": expected_page.first_touch(choice),
+        "first_touch_working": expected_page.first_touch_working(choice),
         "unanswered": len(expected_page.waiting_talks(choice)),
         "overdue": sum(row[-2] for row in expected_page.managers(choice)),
         "stale": len(expected_page.stale_rows(choice)),
@@ -1111,12 +1113,12 @@ OPENED = """
     const place = button.dataset.place;
     const name = place.split("/").pop();
     const [found, value] = [lists.get(place).deals(), Number(button.parentNode.dataset.value)];
-    const { sum: summed, share } = METRICS[name] || {};
-    if (share || name === "share") {
+    const { sum: summed, share, median: middle } = METRICS[name] || {};
+    if (share || middle || name === "share") {
       if (!found.length) off.push(place);
       continue;
     }
-    const isSum = summed || ["sold_to_day", "budget"].includes(name);
+    const isSum = summed || ["sold_to_day", "budget", "was"].includes(name);
     if (isSum) sums += 1; else counts += 1;
     const wanted = isSum ? sum(found, "budget") : found.length;
     if (Math.abs(wanted - value) > 0.01) off.push([place, value, wanted]);
@@ -1188,19 +1190,108 @@ def test_the_list_behind_a_median_has_its_deals_with_their_own_values(page: Repo
     assert expected_page.middle(days) == page.figures()["days_to_win"]
 
 
-BAR = """
-  const mark = document.querySelector(".chart.reasons svg .mark-rect path[aria-label]");
-  mark.dispatchEvent(new MouseEvent("click", { bubbles: true }));
-  return [mark.getAttribute("aria-label"), find("#list h2").textContent, find("#list").open];
+BARS = """
+  const [chart, head] = arguments;
+  const found = [];
+  for (const mark of document.querySelectorAll(`#${chart.replace(".", " .chart.")}.touchable svg path[aria-label]`)) {
+    const label = mark.getAttribute("aria-label").replaceAll("\u200b", "");
+    if (!new RegExp(`; ${head}: [^;]*[1-9]`).test(label)) continue; // a bar of another number, or of nothing
+    mark.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+    found.push([label, find("#list").open && find("#list h2").textContent, find("#list .lead")?.textContent]);
+    find("#list").close();
+  }
+  return found;
+"""
+OPENING = {
+    "funnel.funnel": ("Reached", ["Stage"]), "forecast.money": ("Sold since the first", []),
+    "money.money": ("Won", []), "managers.managers": ("Won", ["Manager"]),
+    "incoming.hours": ("Deals", ["Day", "Hour"]), "reasons.reasons": ("Deals", ["Reason"]),
+    "sources.sources": ("Deals", ["Source"]), "stuck.open": ("Deals", ["Stage", "In this stage"]),
+}  # fmt: skip
+"""The charts whose bars open deals, by section: the number in a bar's label, and names that the list's title has."""
+TOUCHABLE = """
+  const all = [...document.querySelectorAll(".touchable")];
+  return all.map((one) => `${one.closest("section").id}.${one.classList[1]}`);
 """
 
 
 def test_a_bar_opens_its_deals(page: Report) -> None:
+    """Each chart of deals: as many of them, or as much money, as the label of the bar says; also a stage by age."""
     page.choose("1001", "all")
-    label, title, is_open = page.script(BAR)
-    reason = dict(part.split(": ", 1) for part in label.replace("\u200b", "").split("; "))["Reason"]
-    assert is_open is True
-    assert title == f"Reasons of loss · {reason} · Deals" or reason == "no reason given"
+    page.script("state.folds = new Set(['stuck']); return show()")
+    page.wait()
+    assert set(page.script(TOUCHABLE)) == OPENING.keys()
+    for chart, (head, names) in OPENING.items():
+        bars = page.script(BARS, chart, head)
+        assert bars, chart
+        for label, title, lead in bars[:: max(len(bars) // 8, 1)]:
+            said = dict(part.split(": ", 1) for part in label.split("; "))
+            assert title, (chart, label)
+            assert [name for name in names if f" · {said[name]}" not in title] == [], (chart, label, title)
+            count, _, money = lead.partition(" deals for ")
+            assert said[head].replace(",", "") in (count.replace(",", ""), money.replace(",", "")), (chart, label, lead)
+
+
+LINKED = """
+  const found = {};
+  for (const table of document.querySelectorAll("main section:not(#queue) figure table")) {
+    const [heads, section] = [[...table.tHead.rows].pop().cells, table.closest("section").id];
+    for (const cell of [...table.tBodies[0].rows].flatMap((row) => [...row.cells])) {
+      if (!cell.classList.contains("figure") || !Number(cell.dataset.value)) continue;
+      const name = `${section}: ${heads[cell.cellIndex].textContent}`;
+      (found[name] ||= new Set()).add(cell.querySelector(".opens") !== null);
+    }
+  }
+  return Object.entries(found).filter(([, opens]) => opens.has(false)).map(([name]) => name);
+"""
+UNLINKED = {
+    "today": {"Without a task", "Slow in the stage", "Client waits for an answer", "Overdue tasks", "Cards", "Budget",
+              "Waits, days"},
+    "forecast": {"Forecast", "Interval from", "Interval to", "Off by", "Sold by that time of that day",
+                 "From open deals", "From deals to come", "Plan by that day", "Deals", "Budget", "Chance this month",
+                 "This month", "Next month", "In two months"},
+    "funnel": {"Of the stage before", "Of all", "Lost, %", "Half leave within, days"},
+    "money": {"Plan", "Of the plan"},
+    "managers": {"Plan", "Of the plan", "Overdue tasks", "Change", "Of the median"},
+    "incoming": {"Incoming calls", "Answered", "Missed", "Missed, %", "Called back", "Called back after (median)",
+                 "Within an hour"},
+    "sources": {"Change", "Of the median", "Cost", "Months with costs", "Cost of a deal", "Cost of a won deal", "ROMI",
+                "Still open"},
+    "goods": {"Sales", "Quantity", "At present prices"},
+    "cohorts": {"In the month", *(f"{months} months later" for months in (2, 3, 6, 12)), "1 month later"},
+    "stale": {"Budget", "Days without activity", "Open tasks"},
+}  # fmt: skip
+"""Numbers of the tables that open nothing: shares, medians and plans, and what the page holds as sums alone."""
+WHOLE = ("moved", "talks", "hours", "work", "freshness")
+"""Sections in which no number opens deals."""
+
+
+NOTED = {
+    "moved": ("Which deals moved: the mart deal_history ", "Какие сделки двигались: в витрине deal_history "),
+    "goods": ("Which purchases: the mart goods_sold ", "Какие это покупки: в витрине goods_sold "),
+    "forecast": ("Which deals: the section “Where deals get stuck” ", "Какие это сделки: их открывает раздел «Где "),
+}
+"""How the note begins that says where the deals of numbers are that open nothing."""
+
+
+def test_a_number_of_deals_opens_them_or_a_note_says_where_they_are(page: Report) -> None:
+    pipeline = page.script("return SCOPES.find((one) => one.project === '1001' && one.pipeline !== null).id")
+    noted: dict[str, list[str]] = {}
+    for scope in ("1001", pipeline):
+        page.choose(scope, "all")
+        page.script("state.folds = new Set(FOLDED); return show()")
+        page.wait()
+        left = [name.split(": ", 1) for name in page.script(LINKED)]
+        assert [one for one in left if one[0] not in WHOLE and one[1] not in UNLINKED.get(one[0], ())
+                and one[1].rpartition(": ")[2] not in UNLINKED["funnel"]] == []  # fmt: skip
+        for at, language in enumerate(("en", "ru")):
+            page.press(f"[data-language={language}]")
+            shown = page.sections()
+            for section, said in NOTED.items():
+                noted.setdefault(said[at], []).extend(n for n in shown[section]["notes"] if n.startswith(said[at]))
+        page.press("[data-language=en]")
+    # of each table of what moved; of all purchases; of a pipeline’s forecast
+    assert [len(noted[one]) for said in NOTED.values() for one in said] == [4, 4, 1, 1, 1, 1]
 
 
 def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: dict[str, oracle.Known]) -> None:
@@ -1357,6 +1448,56 @@ def test_tables_are_sorted_by_a_head_and_stay_so_in_the_address(page: Report, kn
     assert page.script("return document.querySelector('#managers th').getAttribute('aria-sort')") == "descending"
 
 
+OPEN_ONES = """
+  return [...document.querySelectorAll("#queue details")].filter((one) => one.open).map((one) => one.dataset.fold);
+"""
+OPEN_OR_CLOSE = "document.querySelectorAll('#queue summary')[arguments[0]].click()"
+
+
+def test_the_managers_whose_queue_is_open_stay_so_after_a_choice_and_in_the_address(page: Report) -> None:
+    """If none of them is in view, the first manager is open, as on a page where nobody has opened any."""
+    page.choose("1001", "all")
+    folds = page.script("return [...document.querySelectorAll('#queue details')].map((one) => one.dataset.fold)")
+    assert (len(folds) > 2, folds[-1]) == (True, "dead")
+    assert page.script(OPEN_ONES) == folds[:1]
+    for place in (1, 2, len(folds)):  # closes the first, opens the second and the dead deals
+        page.script(OPEN_OR_CLOSE, place - 1)
+    kept = [folds[1], "dead"]
+    assert page.script(OPEN_ONES) == kept
+    page.choose("1001", "last12")
+    assert page.script(OPEN_ONES) == kept
+    page.script("location.reload()")
+    page.wait()
+    assert page.script(OPEN_ONES) == kept
+    page.choose("1001", "last12", folds[0])
+    assert page.script(OPEN_ONES) == [folds[0], *kept[1:]]
+    page.choose("1001", "last12")
+    for place in (2, len(folds)):
+        page.script(OPEN_OR_CLOSE, place - 1)
+    page.choose("1001", "all")
+    assert page.script(OPEN_ONES) == []
+
+
+def test_a_month_without_a_forecast_says_why(page: Report) -> None:
+    said = "return [...document.querySelectorAll('#month > .note')].map((one) => one.textContent)"
+    who = next(one for one in page.options("who") if one.startswith("1001/9"))
+    for scope, person, where, text in (
+        ("1001", who, [], "The forecast is of everybody, so it is not shown for one manager or team."),
+        ("1001", "", [["source", None]], "The forecast is of all deals, so it is not shown with a filter."),
+        ("", "", [], "The intervals of several forecasts have no sum, so the forecast is shown for one account at a "
+         "time."),
+        ("1002", "", [], "There is no forecast: the moves of deals were not read, or there are none."),
+    ):  # fmt: skip
+        page.script("state.where = new Map(arguments[0])", where)
+        page.choose(scope, "last12", person)
+        page.script("return show()")
+        assert "expected" not in page.figures("month")
+        assert text in page.script(said)
+    page.choose("1001", "last12")
+    assert "expected" in page.figures("month")
+    assert [note for note in page.script(said) if "forecast" in note] == []
+
+
 FOLDED = "return document.getElementById(arguments[0]).classList.contains('folded')"
 
 
@@ -1383,6 +1524,54 @@ def test_a_definition_is_shown_where_it_is_touched(page: Report) -> None:
     assert page.script(meaning) is None
     page.press("#managers th:nth-child(2) button")
     assert page.script(meaning) == METRICS["won"].means.partition(" | ")[0]
+
+
+CARDS = """
+  const cards = [...find("#moved tbody").rows];
+  return cards.map((row) => Number([...row.cells].find((cell) => cell.dataset.head === arguments[0]).dataset.value));
+"""
+TOUCH = """
+  const touched = [...document.querySelectorAll(`${arguments[0]} td`)].find((one) => one.dataset.head === arguments[1]);
+  touched.click();
+  const [{ left, right, top }, { bottom }] = [meaning, touched].map((one) => one.getBoundingClientRect());
+  const over = document.elementFromPoint(left + 4, top + 4) === meaning;
+  return [meaning.textContent, left >= 0 && right <= innerWidth, Math.abs(top - bottom) < 9, over];
+"""
+ORDER = """
+  const select = find("#moved .sort select");
+  select.value = arguments[0];
+  select.onchange();
+"""
+
+
+def test_on_a_phone_cards_are_sorted_and_say_what_their_numbers_mean(page: Report) -> None:
+    """Where a table of cards has no heads: also in an opened list, over it."""
+    assert page.script("return getComputedStyle(find('#moved .sort')).display") == "none"
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        page.choose("1001", "all")
+        page.script("goTo('moved')")
+        assert page.script("return find('#moved .sort select').offsetHeight") > 0
+        before = page.script(CARDS, "At the end")
+        for order, is_down in (("at_end+", False), ("at_end-", True)):
+            page.script(ORDER, order)
+            assert page.script(CARDS, "At the end") == sorted(before, reverse=is_down)
+            assert f"sort=moved%2F0%3Aat_end{'-' if is_down else '%2B'}" in page.script("return location.hash")
+            assert page.script("return find('#moved .sort select').value") == order
+        page.script("find('#moved table').scrollIntoView({ block: 'center' })")
+        said, *shown = page.script(TOUCH, "#moved", "At the end")
+        assert said.startswith("Budgets of the open deals at the end of the last month")
+        assert shown == [True, True, True]
+        page.script(ORDER, "")
+        assert page.script(CARDS, "At the end") == before
+        assert "sort=" not in page.script("return location.hash")
+        page.script("find('#figures [data-id=won] .value .opens').click()")
+        said, *shown = page.script(TOUCH, "#list", "Manager")
+        assert said.startswith("The responsible user; of won and lost deals")
+        assert shown == [True, True, True]
+    finally:
+        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 BY_FIELD = """

@@ -187,6 +187,7 @@ def check_deals_that_came(shown: Mapping[str, Any], tables: Mapping[str, Any], c
         for speed, deals, *rest in expected_page.speeds(told)
     ]
     assert same(tables["incoming"].get("First touch in working time, and winning", []), speeds)
+    assert same(tables["incoming"].get("First touch by manager", []), expected_page.touched_by(told))
     if not by_day:
         found = [[row[0], sum(row[1:-1]), row[-1]] for row in tables["reasons"].get("By time", [])]
         months: dict[str, int] = {}

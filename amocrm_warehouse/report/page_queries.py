@@ -153,6 +153,7 @@ QUERIES = {
             deals.responsible_user_id, deals.closer_id, deals.budget,
             case when deals.stage_kind = 'won' then {column("deals", "days_to_win")} end as days_to_win,
             {column("deals", "touch_minutes")} as touch_minutes,
+            {column("deals", "working_touch_minutes")} as working_touch_minutes,
             {SOURCE} as source, {{by}} as by_value,
             {column("deals", "hour_of_week")} as hour_of_week, {column("deals", "speed")} as speed, deals.is_repeat,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,

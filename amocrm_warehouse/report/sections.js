@@ -76,6 +76,14 @@ function noPlan(view) {
   return view.who ? ["money.no_plan_of_who", { name: ["text", view.who.name] }] : ["money.no_plan_of_period", {}];
 }
 
+// Why a view has no forecast, as a sentence. Of one that could not be built the top of the page says so.
+function noForecast(view, ahead) {
+  if (!TABLES.forecast && !DATA.only) return [];
+  if (view.who || DATA.only) return [["month.forecast_of_all", {}]];
+  if (view.isFiltered) return [["month.forecast_of_deals", {}]];
+  return [[ahead.length ? "month.forecast_of_accounts" : "month.no_forecast", {}]];
+}
+
 // The present month: sales, plan and forecast; leads and what became of them; and a sentence for each number that is unusual: it
 // lies outside those of the same days of each of the last six months, and is a fifth or more away from their median.
 function thisMonth(view) {
@@ -105,7 +113,7 @@ function thisMonth(view) {
   return {
     view, all, now, then, cases: (id) => [casesOf(id, view), past.length ? casesOf(id, past[0]) : 0], plan, of_plan, plan_share: ratio(of_plan, plan), needed, days, expected, low, high, insights: [...short, ...unusual],
     has_forecast: ahead.length === 1, month: monthOf(today), before: usual.length ? monthsAgo(1) : null,
-    why_no_plan: plan === null && TABLES.plans ? noPlan(view) : null,
+    missing: [...(plan === null && TABLES.plans ? [noPlan(view)] : []), ...(ahead.length === 1 ? [] : noForecast(view, ahead))],
   };
 }
 
@@ -182,7 +190,7 @@ function sides(view) {
   const views = pair.map((who) => chosen(view.scope, view.period, who));
   const funnels = views.map((one) => new Map(funnel(one).map((block) => [`${block.pipeline.project_id}/${block.pipeline.pipeline_id}`, block])));
   const rows = views.map((one, at) => ({ name: pair[at].name, ...metrics(one.created(), "created", "first_touch"), ...metrics(one.closed(), "won", "won_budget", "lost", "rate", "average", "days_to_win"),
-    opens: { created: () => one.created(), ...Object.fromEntries(["won", "won_budget", "lost", "rate", "average"].map((id) => [id, ofFigure(one, id)])) } }));
+    opens: { created: () => one.created(), ...Object.fromEntries(["first_touch", "won", "won_budget", "lost", "rate", "average", "days_to_win"].map((id) => [id, ofFigure(one, id)])) } }));
   const shown = [["reached", "number"], ["from_previous", "percent"], ["lost_share", "percent"], ["median_days", "days"]];
   const every = [...new Set(funnels.flatMap((one) => [...one.keys()]))];
   return [
@@ -255,11 +263,15 @@ function managers(view) {
   const planned = found.plans.length > 0;
   const months = monthsBetween(view.period.first, Math.max(view.last, view.period.first)).length;
   const knows = new Map(TABLES.accounts.map((row) => [row.project_id, { tasks: !view.isFiltered && TABLES.tasks && row.knows_overdue_task, stale: !view.isFiltered && TABLES.stale && row.knows_activity }]));
+  const stale_deals = view.isFiltered || !TABLES.stale_deals ? [] : grouped(view.now("stale_deals"), "project_id", "responsible_user_id"); // the first of each manager
+  const dealsOfUser = ({ project_id, responsible_user_id }) => stale_deals.find(([row]) => row.project_id === project_id && row.responsible_user_id === responsible_user_id) || [];
   const rows = [...people.values()].map(({ project, name, sales, plans, stale, tasks }) => {
     const sold = metrics(sales, ...SALES, "rate", "average");
     const plan = plans.length ? sum(plans, "plan") : null;
+    const forgotten = sum(stale, "deals");
+    const listed = new Set(stale.length ? dealsOfUser(stale[0]).map((row) => row.deal_id) : []);
     return {
-      name, of: sales, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: knows.get(project).tasks ? sum(tasks, "overdue") : null, stale: knows.get(project).stale ? sum(stale, "deals") : null,
+      name, of: sales, opens: listed.size === forgotten ? { stale: () => view.open().filter((row) => row.project_id === project && listed.has(row.deal_id)) } : {}, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: knows.get(project).tasks ? sum(tasks, "overdue") : null, stale: knows.get(project).stale ? forgotten : null,
       mark: new Set(plans.map((row) => row.month)).size === months ? plan : null, // a plan of fewer months would look missed or met beside the sales of all
     };
   }).sort(falling("won_budget", "won", "lost"));
@@ -294,6 +306,7 @@ function beside(now, before, isCompared, ...columns) {
     return {
       row, won_budget, was, change: was && !isFew ? won_budget / was - 1 : null, change_missing: was && isFew ? "few.cell" : null,
       of_median: isCompared(row) && enough ? ratio(won_budget, middle) : null, of_median_missing: isCompared(row) && !enough ? "few.cell" : null,
+      opens: { won_budget: () => own, was: () => old },
     };
   }).sort(falling("won_budget", "was"));
 }
@@ -407,8 +420,8 @@ function stuck(view) {
     }).sort((one, other) => one.place - other.place || 0);
     const ages = AGES.filter((age) => rows.some((row) => row[`age${age}`]));
     return {
-      pipeline: found[0], size: found.length, chart: "open", rows: named(rows, "stage"), ages, total: [...ages.map((age) => `age${age}`), "deals", "budget"],
-      drawn: rows.flatMap((row) => ages.map((age) => ({ stage: row.stage, key: row.key, age_order: age, deals: row[`age${age}`] })).filter((one) => one.deals)),
+      pipeline: found[0], size: found.length, chart: "open", opens: "deals", rows: named(rows, "stage"), ages, total: [...ages.map((age) => `age${age}`), "deals", "budget"],
+      drawn: rows.flatMap((row, at) => ages.map((age) => ({ stage: row.stage, key: row.key, age_order: age, deals: row[`age${age}`], at, column: `age${age}` })).filter((one) => one.deals)),
       columns: [["stage", "text"], ...ages.map((age) => [`age${age}`, "number", null, `stuck.age.${age}`]), ["deals", "number"], ["budget", "money"]],
     };
   }).sort(falling("size"));
@@ -436,18 +449,22 @@ function queue(view) {
   const people = grouped(view.now("queue"), "project_id", "responsible_user_id").map((of) => {
     const rows = of.slice(0, QUEUE_SHOWN).map((row) => ({ ...linked(row), days_missing: row.reason === "task" ? "queue.days.due" : null }));
     const cards = sum(grouped(of, "pipeline_id").map(([first]) => first), "cards"); // every card has the number of its pipeline and manager
-    return { name: nameOf(of[0].project_id, of[0].responsible_user_id), rows, cards, urgency: of[0].urgency };
+    return { fold: `${of[0].project_id}/${of[0].responsible_user_id}`, name: nameOf(of[0].project_id, of[0].responsible_user_id), rows, cards, urgency: of[0].urgency };
   }).sort((one, other) => one.urgency - other.urgency || other.cards - one.cards);
+  // the managers that somebody has opened stay open, unless none of them is in view
+  const opened = state.opened && [...state.opened].filter((id) => id !== "dead");
+  const isKept = opened && (!opened.length || people.some(({ fold }) => opened.includes(fold)));
   const lacking = unread(view, "calls", "deal_statuses", "events", "messages", "notes", "tasks");
   return [
     { rows: [], columns: [], insights: people.length ? [] : [["queue.empty", {}]], notes: lacking.length ? [["queue.unread", { tables: ["text", lacking.join(", ")] }]] : [] },
-    ...people.map(({ name, rows, cards }, place) => ({
-      summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }], open: place === 0, cards: true, rows,
+    ...people.map(({ fold, name, rows, cards }, place) => ({
+      fold, open: isKept ? opened.includes(fold) : place === 0, cards: true, rows,
+      summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }],
       columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["status_name", "text", "stage"], ["working_minutes", "working", "waits"], ["days", "waited", "of_days"], ["budget", "money"]],
       after: cards > rows.length ? [["queue.more", { rest: ["number", cards - rows.length] }]] : [],
     })),
     ...(deals ? [{
-      summary: ["queue.dead", { deals: ["number", deals], money: ["money", sum(view.now("stale"), "dead_budget")] }], open: false, cards: true, rows: dead,
+      summary: ["queue.dead", { deals: ["number", deals], money: ["money", sum(view.now("stale"), "dead_budget")] }], fold: "dead", open: state.opened !== null && state.opened.has("dead"), cards: true, rows: dead,
       columns: [["name", "deal", "deal"], ["responsible_name", "text", "owner"], ["status_name", "text", "stage"], ["budget", "money"], ["days_without_activity", "number"]],
       after: deals > dead.length ? [["queue.dead_more", { shown: ["number", dead.length] }]] : [],
     }] : []),
@@ -497,7 +514,7 @@ function pace(view) {
   const planned = new Set(plans.map((row) => `${row.project_id}/${row.responsible_user_id}`));
   const of_plan = metric("won_budget", won.filter((row) => planned.has(`${row.project_id}/${row.closer_id}`)));
   return !won.length && plan === null ? [] : [{
-    title: "pace.title", chart: "money", rows: [...rows].reverse(), drawn: days.map((row, place) => ({ ...row, won_budget: place < rows.length ? row.sold_to_day : 0 })), unit: ["won_budget", "plan"], notes: ["pace.bars"],
+    title: "pace.title", chart: "money", opens: "sold_to_day", rows: [...rows].reverse(), drawn: days.map((row, place) => ({ ...row, won_budget: place < rows.length ? row.sold_to_day : 0, at: rows.length - 1 - place, column: "sold_to_day" })), unit: ["won_budget", "plan"], notes: ["pace.bars"],
     heads: [["column.month", "column.day"], ["column.won_budget", "column.sold_to_day"], ["column.plan", "column.plan_to_day"]],
     insights: [plan === null ? ["pace.sold", { sold: ["money", sold_to_day] }] : ["pace.insight", { sold: ["money", sold_to_day], plan: ["money", by_now], share: ["percent", ratio(of_plan, by_now)] }]],
     columns: [["month", "bucket", "day"], ["won", "number"], ["won_budget", "money"], ["sold_to_day", "money"], ...(plan === null ? [] : [["plan", "money", "plan_to_day"]])],
@@ -510,10 +527,14 @@ function forecast(view) {
   const ahead = grouped(found, "project_id").map((rows) => {
     const known = rows.filter((row) => row.expected !== null);
     const past = known.filter((row) => row.months_back);
+    const first = sinceOf(rows[0].project_id);
+    for (const row of rows.filter((one) => one.months_back && firstOf(one.month) >= first)) {
+      row.opens = { won_budget: () => chosen(view.scope, ofMonths(row.month, "month", row.month, row.month), null).closed().filter((deal) => isWon(deal) && deal.project_id === row.project_id) };
+    }
     const capped = (TABLES.capped_deals || []).filter((row) => row.project_id === rows[0].project_id);
     if (!known.some((row) => !row.months_back)) return { title: "forecast.ahead", project: rows[0].project_id, rows: [], columns: [], notes: ["forecast.few"] };
     return {
-      title: "forecast.ahead", project: rows[0].project_id, chart: "forecast", rows, unit: ["expected", "low", "high", "bar"],
+      title: "forecast.ahead", project: rows[0].project_id, chart: "forecast", opens: "won_budget", rows, unit: ["expected", "low", "high", "bar"],
       notes: known.length < rows.length ? ["forecast.few_rest"] : [],
       insights: [...(past.length ? [["forecast.record", {
         count: ["number", past.length], inside: ["number", past.filter((row) => row.sold >= row.low && row.sold <= row.high).length],
@@ -527,7 +548,7 @@ function forecast(view) {
   });
   const stages = TABLES.forecast_stages.filter((row) => row.pipeline_id === view.scope.pipeline && row.project_id === view.scope.project);
   return [...ahead, ...pace(view), ...(stages.length ? [{
-    title: "forecast.stages", total: ["deals", "budget", "expected_0", "expected_1", "expected_2"],
+    title: "forecast.stages", notes: ["forecast.where"], total: ["deals", "budget", "expected_0", "expected_1", "expected_2"],
     rows: stages.map((row) => ({ ...row, stage: stageName(row) })),
     columns: [["stage", "text"], ["age", "age", null, "stuck.legend"], ["deals", "number"], ["budget", "money"], ["chance_0", "percent"], ["expected_0", "money"], ["expected_1", "money"], ["expected_2", "money"]],
   }] : [])];
@@ -594,7 +615,7 @@ function byHourOfWeek(counts) {
   const level = (count) => (count ? Math.ceil((LEVELS * (ranked.lastIndexOf(count) + 1)) / ranked.length) : 0);
   return {
     chart: "hours", rows, narrow: true,
-    drawn: rows.flatMap((row) => every.map((of) => ({ weekday: row.weekday, hour: of, touches: row[`h${of}`], level: level(row[`h${of}`]) }))),
+    drawn: rows.flatMap((row) => every.map((of) => ({ weekday: row.weekday, hour: of, touches: row[`h${of}`], level: level(row[`h${of}`]), at: row.weekday, column: `h${of}` }))),
     columns: [["weekday", "weekday"], ...every.map((of) => [`h${of}`, "number", null, null, String(of)]), ["touches", "number", null, "total"]],
   };
 }
@@ -613,7 +634,14 @@ function incoming(view) {
   const by_hour = new Map(grouped(created, "hour_of_week").map((of) => [of[0].hour_of_week, of]));
   const week = byHourOfWeek(new Map([...by_hour].map(([hour, of]) => [hour, of.length])));
   const knows = new Map(TABLES.accounts.map((row) => [row.project_id, row.knows_touches]));
-  const speeds = new Map(grouped(created.filter((row) => knows.get(row.project_id)), "speed").map((of) => [of[0].speed, of]));
+  const known = created.filter((row) => knows.get(row.project_id));
+  const speeds = new Map(grouped(known, "speed").map((of) => [of[0].speed, of]));
+  const half = metric("first_touch_working", known);
+  const people = grouped(known, "project_id", "responsible_user_id").map((of) => {
+    const reached = of.filter(isCase("first_touch_working"));
+    return { name: nameOf(of[0].project_id, of[0].responsible_user_id), deals: of.length, touched: reached.length, ...metrics(of, "first_touch_working", "first_touch"),
+      opens: { deals: () => of, touched: () => reached, first_touch_working: () => reached, first_touch: () => reached } };
+  }).sort(falling("deals", "touched"));
   const touched = SPEEDS.filter((speed) => speeds.has(speed)).map((speed) => {
     const { created: deals, ...sold } = metrics(speeds.get(speed), "created", "won_of_created", "source_rate", "won_of_created_budget");
     return { speed: said(speed === null ? "speed.none" : `speed.${speed}`), of: speeds.get(speed), deals, share: ratio(deals, created.length), ...sold };
@@ -632,12 +660,18 @@ function incoming(view) {
   return [
     ...(created.length ? [
       {
-        title: "incoming.hours", ...week, notes: TABLES.accounts.some((row) => !row.knows_touches && view.inScope(row)) ? ["incoming.no_touches"] : [], heads: [["column.touches", "column.deals"]],
-        rows: week.rows.map((row) => ({ ...row, opens: Object.fromEntries([...Array(24).keys()].map((hour) => [`h${hour}`, () => by_hour.get(24 * row.weekday + hour) || []])) })),
+        title: "incoming.hours", ...week, opens: "touches", notes: TABLES.accounts.some((row) => !row.knows_touches && view.inScope(row)) ? ["incoming.no_touches"] : [], heads: [["column.touches", "column.deals"]],
+        rows: week.rows.map((row) => ({ ...row, opens: {
+          ...Object.fromEntries([...Array(24).keys()].map((hour) => [`h${hour}`, () => by_hour.get(24 * row.weekday + hour) || []])),
+          touches: () => [...Array(24).keys()].flatMap((hour) => by_hour.get(24 * row.weekday + hour) || []),
+        } })),
       },
       ...(touched.length ? [{
-        title: "incoming.speed", cards: true, rows: touched, total: ["deals", "won_of_created", "won_of_created_budget"],
+        title: "incoming.speed", insights: half === null ? [] : [["incoming.half", { minutes: ["working", half] }]], cards: true, rows: touched, total: ["deals", "won_of_created", "won_of_created_budget"],
         columns: [["speed", "text"], ["deals", "number"], ["share", "percent"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"]],
+      }, {
+        title: "incoming.people", cards: true, rows: people, total: ["deals", "touched"],
+        columns: [["name", "text", "owner"], ["deals", "number"], ["touched", "number"], ["first_touch_working", "working"], ["first_touch", "minutes"]],
       }] : []),
     ] : []),
     ...(calls.length ? [{
@@ -668,14 +702,14 @@ function moved(view) {
     const names = [...GAINS, ...LOSSES].map((name) => (isPart ? name : { moved_in: crossed[0], moved_out: crossed[1] }[name] || name));
     const shown = ["at_start", ...names.filter((name) => all[name]), "at_end"];
     return {
-      title, cards: true, insights: wider, rows: rows.filter((row) => shown.some((name) => row[name])).sort(falling("at_end", "at_start")), total: shown,
+      title, cards: true, insights: wider, notes: ["moved.where"], rows: rows.filter((row) => shown.some((name) => row[name])).sort(falling("at_end", "at_start")), total: shown,
       columns: [head, ...shown.map((name) => [name, "money"])],
     };
   };
   return found.length ? [
     {
       ...block("moved.pipelines", ["pipeline_name", "text", null, "filter.scope"], view.who || DATA.only, CROSSED.slice(0, 2), grouped(found, "project_id", "pipeline_id").map((of) => ({ pipeline_name: pipelineName(of[0]), ...counted(of) }))),
-      notes: [...(unknown.length ? [["moved.unknown", { names: ["text", unknown.map((row) => accountName(row.project_id)).join(", ")] }]] : [])],
+      notes: ["moved.where", ...(unknown.length ? [["moved.unknown", { names: ["text", unknown.map((row) => accountName(row.project_id)).join(", ")] }]] : [])],
     },
     block("moved.managers", ["name", "text", "owner_then"], view.scope.pipeline !== null, CROSSED.slice(2), grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), missing: "moved.nobody", ...counted(of) }))),
   ] : [];
@@ -699,12 +733,14 @@ function repeat(view) {
 
 // Goods of the deals won and of the purchases made in the period.
 function goods(view) {
+  const won = once(() => new Map(view.closed().filter(isWon).map((row) => [`${row.project_id}/${row.deal_id}`, row])));
   const sold = (is_purchase) => grouped(view.goods().filter((row) => row.is_purchase === is_purchase), "good").map((of) => ({
     good: of[0].good === true ? null : of[0].good, missing: of[0].good === true ? "sources.other" : "card.nameless", quantity: sum(of, "quantity"),
-    sales: grouped(of, "project_id", "sale").length, amount_now: of.some((row) => row.amount_now !== null) ? sum(of, "amount_now") : null,
+    sales: grouped(of, "project_id", "sale").length,
+    opens: is_purchase ? {} : { sales: () => grouped(of, "project_id", "sale").map(([row]) => won().get(`${row.project_id}/${row.sale}`)).filter(Boolean) }, amount_now: of.some((row) => row.amount_now !== null) ? sum(of, "amount_now") : null,
   })).sort((one, other) => (one.missing === "sources.other") - (other.missing === "sources.other") || falling("amount_now", "quantity")(one, other));
   return [["goods.deals", sold(false)], ["goods.purchases", sold(true)]].filter(([, rows]) => rows.length).map(([title, rows]) => ({
-    title, rows, total: ["amount_now"], columns: [["good", "text"], ["sales", "number"], ["quantity", "number"], ["amount_now", "money"]],
+    title, rows, total: ["amount_now"], notes: title === "goods.purchases" ? ["goods.where"] : [], columns: [["good", "text"], ["sales", "number"], ["quantity", "number"], ["amount_now", "money"]],
   }));
 }
 

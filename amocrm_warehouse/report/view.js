@@ -5,7 +5,7 @@
 const TEXTS = embedded("texts");
 const CHARTS = embedded("charts");
 const find = (css) => document.querySelector(css);
-const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), sorts: new Map(), at: null, list: null, sides: ["", ""], where: new Map(), gone: [], shows: 0, width: null };
+const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), opened: null, sorts: new Map(), at: null, list: null, sides: ["", ""], where: new Map(), gone: [], shows: 0, width: null };
 const lists = new Map(); // functions that return the deals behind a number, by its place in the page
 const LANGUAGES = ["ru", "en"];
 const language = () => LANGUAGES[state.language];
@@ -19,6 +19,7 @@ function readAddress() {
   const { teams, people } = whos(state.scope);
   state.who = [...teams, ...people].find((one) => one.id === params.get("who")) || null;
   state.folds = new Set((params.get("folds") || "").split(",").filter(Boolean));
+  state.opened = params.has("opened") ? new Set(asked("opened").split(",").filter((id) => id !== "none")) : null;
   state.sorts = new Map((params.get("sort") || "").split(",").filter(Boolean).map((one) => one.split(":")));
   state.sides = [...asked("sides").split(","), "", ""].slice(0, 2);
   [state.at, state.list] = [params.get("at"), params.get("list")];
@@ -52,7 +53,7 @@ function choosePeriod(id) {
 }
 
 function writeAddress() {
-  const choice = { scope: state.scope.id, scope_name: state.scope.name, period: state.period.id, who: state.who && state.who.id, who_name: state.who && state.who.name, language: language(), folds: [...state.folds].join(","), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list, sides: state.sides.some(Boolean) ? state.sides.join(",") : "", where: state.where.size ? JSON.stringify([...state.where]) : "" };
+  const choice = { scope: state.scope.id, scope_name: state.scope.name, period: state.period.id, who: state.who && state.who.id, who_name: state.who && state.who.name, language: language(), folds: [...state.folds].join(","), opened: state.opened && ([...state.opened].join(",") || "none"), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list, sides: state.sides.some(Boolean) ? state.sides.join(",") : "", where: state.where.size ? JSON.stringify([...state.where]) : "" };
   const address = `#${new URLSearchParams(Object.entries(choice).filter(([, value]) => value))}`;
   if (location.hash !== address) history.replaceState(null, "", address);
 }
@@ -130,7 +131,7 @@ function teller(view) {
 
 // Minutes as people say them: 35 min, 2 h 5 min, 3 days. Working time has no days, as nobody works 24 hours.
 function duration(minutes, number, inDays = true) {
-  const of = (unit, value) => number({ style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+  const of = (unit, value) => number({ style: "unit", unit, unitDisplay: "short", maximumFractionDigits: value < 10 ? 1 : 0 }).format(value).replace(/ (?=\D+$)/, "\u00a0");
   if (minutes < 60) return of("minute", minutes);
   if (minutes >= 1440) return inDays ? of("day", minutes / 1440) : of("hour", Math.round(minutes / 60));
   const [hours, rest] = [Math.floor(minutes / 60), Math.floor(minutes % 60)];
@@ -187,6 +188,7 @@ function openList() {
   const { median: middle, unit } = METRICS[id] || {}; // each deal of a median has its own value
   const block = { rows, cards: true, whole: true, columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["stage", "text"], ["responsible_name", "text", "manager"], ...(middle ? [[middle, unit, id]] : []), ["budget", "money"]] };
   const dialog = find("#list");
+  explain("");
   const close = made("button", said("list.close"), { type: "button", className: "close" });
   close.onclick = () => dialog.close();
   dialog.replaceChildren(close, made("h2", what()), made("p", said("list.count", { count: tell.number(found.length), money: tell.money(sum(found, "budget")) }), { className: "lead" }), table(block, tell, what(), "list"),
@@ -194,15 +196,18 @@ function openList() {
   if (!dialog.open) dialog.showModal();
 }
 
-// Shows a definition beside what was touched, until the next touch.
-function explain(text, element) {
-  const note = find("#meaning");
-  note.hidden = !text;
+const meaning = find("#meaning");
+
+// Shows a definition under what was touched, until the next touch; in an opened list over it.
+function explain(text, element = document.body) {
+  (element.closest("dialog") || document.body).append(meaning);
+  meaning.hidden = !text;
   if (!text) return;
-  note.textContent = text;
-  const { left, bottom } = element.getBoundingClientRect();
-  note.style.left = `${Math.max(8, Math.min(left, innerWidth - note.offsetWidth - 8)) + scrollX}px`;
-  note.style.top = `${bottom + scrollY + 4}px`;
+  Object.assign(meaning.style, { left: 0, top: 0 });
+  meaning.textContent = text;
+  const [origin, { left, bottom }] = [meaning.getBoundingClientRect(), element.getBoundingClientRect()];
+  meaning.style.left = `${Math.max(8, Math.min(left, innerWidth - meaning.offsetWidth - 8)) - origin.left}px`;
+  meaning.style.top = `${bottom + 4 - origin.top}px`;
 }
 
 // A name whose definition is shown when it is touched.
@@ -224,20 +229,25 @@ const widths = new ResizeObserver((entries) => {
   for (const { target } of entries) target.parentNode.classList.toggle("wider", target.scrollWidth > target.clientWidth);
 });
 
-// `place` of a table: its section and its number there. A touch of a head sorts it, and says what the head means.
+// `place` of a table: its section and its number there. A touch of a head sorts it, and says what the head means. On a phone, where a
+// table of cards has no heads, a touch of a cell says what its number means, and a list of the columns sorts.
 function table(block, tell, caption, place) {
   const [, by, direction] = (state.sorts.get(place) || "").match(/^(.+)([+-])$/) || [];
   const rows = block.columns.some(([name]) => name === by) ? [...block.rows].sort(byColumn(by, direction === "-")) : block.rows;
+  const sorted = (order) => {
+    if (order) state.sorts.set(place, order); else state.sorts.delete(place);
+    writeAddress();
+    const again = table(block, tell, caption, place);
+    wrapped.replaceWith(again);
+    return again;
+  };
   const heads = block.columns.map(([name, kind, key, whole, plain]) => {
     const means = plain || whole || !TEXTS[`means.${key || name}`] ? "" : said(`means.${key || name}`);
     const button = made("button", plain || said(whole || `column.${key || name}`), { type: "button" });
     button.onclick = (event) => {
       event.stopPropagation();
       const isNumber = ofKind(kind).startsWith("figure");
-      state.sorts.set(place, name + (by === name ? (direction === "-" ? "+" : "-") : isNumber ? "-" : "+"));
-      writeAddress();
-      const again = table(block, tell, caption, place);
-      wrapped.replaceWith(again);
+      const again = sorted(name + (by === name ? (direction === "-" ? "+" : "-") : isNumber ? "-" : "+"));
       explain(means, again.querySelector(`thead tr:last-child th:nth-child(${1 + block.columns.findIndex((column) => column[0] === name)})`));
     };
     const head = made("th", null, { scope: "col", className: ofKind(kind), title: means }, button);
@@ -260,6 +270,7 @@ function table(block, tell, caption, place) {
     if (!empty) element.dataset.value = kind === "text" ? BARE.get(value) || value : value;
     const column = block.columns.findIndex((one) => one[0] === name);
     if (block.cards) element.dataset.head = heads[column].textContent; // on a phone, where each row is a card
+    if (block.cards && heads[column].title) element.classList.add("defined");
     if (block.cards && groups[column]) element.dataset.group = groups[column];
     return element;
   };
@@ -268,11 +279,22 @@ function table(block, tell, caption, place) {
   const foot = totals && made("tfoot", null, {}, made("tr", null, {}, made("th", said("total"), { scope: "row" }), ...block.columns.slice(1).map((column) => (
     column[0] in totals ? cell(totals, column) : made("td", "")))));
   const grid = made("table", null, { className: block.narrow ? "narrow" : block.cards ? "cards" : "" }, made("caption", caption), made("thead", null, {}, over, made("tr", null, {}, ...heads)), body, foot);
+  if (block.cards) {
+    grid.onclick = (event) => {
+      const touched = event.target.closest("td");
+      if (!touched || event.target.closest("a") || getComputedStyle(grid.tHead).display !== "none") return;
+      event.stopPropagation();
+      explain(heads[touched.cellIndex].title, touched);
+    };
+  }
+  const orders = block.cards && rows.length > 2 && made("select", null, {}, made("option", said("sort.none"), { value: "" }), ...block.columns.flatMap(([name], at) => (
+    [["-", "▾"], ["+", "▴"]].map(([sign, arrow]) => made("option", `${heads[at].textContent} ${arrow}`, { value: name + sign, selected: by === name && direction === sign })))));
+  if (orders) orders.onchange = () => sorted(orders.value);
   const box = made("div", null, { className: "scroll", tabIndex: 0 }, grid);
   box.onscroll = () => box.classList.toggle("moved", box.scrollLeft > 0); // a shadow beside the first column, which stays
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", caption);
-  const wrapped = made("div", null, {}, made("p", said("sideways"), { className: "sideways" }), box);
+  const wrapped = made("div", null, {}, orders && made("label", said("sort"), { className: "sort" }, orders), made("p", said("sideways"), { className: "sideways" }), box);
   widths.observe(box);
   if (block.rows.length <= 14 || block.whole) return wrapped;
   grid.classList.add("long");
@@ -312,8 +334,10 @@ function spec(block, tell, width) {
     for (const name of ["won_budget", "won_of_created_budget", "lost_budget", "plan", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
     if (row.median_days) value.median_days = tell.days(row.median_days);
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
-    value.row_at = block.rows.indexOf(row);
+    value.row_at = row.at ?? block.rows.indexOf(row); // what is drawn may be a part of a row: then it says of which, and of which column
     if (block.label) value.label = block.label(row, tell);
+    // beside the bar, or beside a mark that would stand in the label
+    if (block.also) value.label_at = row[block.also] > row[block.longest] && row[block.also] - row[block.longest] < (filled.domain[1] * room) / bars ? row[block.also] : row[block.longest];
     if ("key" in row) value.key = safe(row.key === null ? (row.missing ? said(row.missing) : "–") : row.key);
     if ("month" in row) value.month = tell.brief(row.month);
     if ("weekday" in row) value.weekday = tell.weekday(row.weekday);
@@ -360,8 +384,8 @@ async function draw(block, tell, place, caption, at) {
   });
   place.querySelector("svg").setAttribute("aria-label", caption);
   chart.view.addEventListener("click", (event, item) => {
-    const number = item && item.datum && lists.get(`${at}/${item.datum.row_at}/${block.opens}`);
-    if (number) { state.list = `${at}/${item.datum.row_at}/${block.opens}`; writeAddress(); openList(); }
+    const of = item && item.datum && `${at}/${item.datum.row_at}/${item.datum.column || block.opens}`;
+    if (lists.has(of)) { state.list = of; writeAddress(); openList(); }
   });
   state.drawn.push(chart);
 }
@@ -529,18 +553,30 @@ function sideChoices(view) {
   return made("p", null, { className: "sides" }, ...selects);
 }
 
+// A part with a line that opens it. The address has the open ones as soon as somebody opens or closes one.
+function foldable({ fold: id, open }, summary) {
+  const details = made("details", null, { open }, made("summary", summary));
+  details.dataset.fold = id;
+  details.firstChild.onclick = () => { // before it opens or closes
+    state.opened = new Set([...details.parentNode.querySelectorAll("details[open]")].map((one) => one.dataset.fold));
+    if (!state.opened.delete(id)) state.opened.add(id);
+    writeAddress();
+  };
+  return details;
+}
+
 function shown(section, block, several, tell, drawings, number) {
   const at = `${section.id}/${number}`;
   const name = block.pipeline ? pipelineName(block.pipeline) : [block.title && said(block.title), TABLES.accounts.length > 1 && block.project && accountName(block.project)].filter(Boolean).join(": ");
   const summary = block.summary && sentence(block.summary, tell);
   const caption = [said(`${section.id}.title`), summary || name].filter(Boolean).join(": ");
-  const figure = block.summary ? made("details", null, { open: block.open }, made("summary", summary)) : made("figure", null, {}, several && name && made("h3", name));
+  const figure = block.summary ? foldable(block, summary) : made("figure", null, {}, several && name && made("h3", name));
   for (const one of block.insights || []) figure.append(made("p", sentence(one, tell), { className: "insight" }));
   if (block.ages) {
     figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`stuck.age.${age}`), { className: `age-${age}` }))));
   }
   if (block.chart && (block.drawn || block.rows).length) {
-    const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}` }));
+    const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}${block.opens ? " touchable" : ""}` }));
     drawings.push(async () => {
       try {
         await draw(block, tell, place, caption, at);
@@ -612,7 +648,7 @@ function month(tell) {
     ...(found.plan ? [bar(found)] : []),
     made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], {}, ...beside(id)))),
     ...found.insights.map((one) => defined("p", sentence(one, tell), TEXTS[`means.${one[0]}`] && said(`means.${one[0]}`), "insight")),
-    ...(found.why_no_plan ? [made("p", sentence(found.why_no_plan, tell), { className: "note" })] : []),
+    ...found.missing.map((one) => made("p", sentence(one, tell), { className: "note" })),
     ...(found.before ? [made("p", `▲▼ ${said("month.compared", { days: tell.same(found.before) })}`, { className: "note" })] : []),
   );
   return element;

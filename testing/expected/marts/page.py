@@ -143,6 +143,28 @@ def first_touch(choice: Choice) -> float | None:
     return middle([wait // 60 for wait in waits if wait is not None])
 
 
+def first_touch_working(choice: Choice) -> float | None:
+    """Returns the median of the minutes of working time after which a person first called or wrote to a new deal."""
+    waits = [deal["working_seconds_to_first_response"] for _, deal in choice.created()]
+    return middle([wait // 60 for wait in waits if wait is not None])
+
+
+def touched_by(choice: Choice) -> Table:
+    """Returns, by manager, the new deals, those that a person has touched, and how fast, in working and in any time."""
+    of: dict[Any, list[Row]] = {}
+    for known, deal in choice.created():
+        of.setdefault((known.project, known.user(deal["responsible_user_id"])), []).append(deal)
+    rows = []
+    for (_, name), found in of.items():
+        touched = [deal for deal in found if deal["seconds_to_first_response"] is not None]
+        halves = [
+            middle([deal[column] // 60 for deal in touched])
+            for column in ("working_seconds_to_first_response", "seconds_to_first_response")
+        ]
+        rows.append([name, len(found), len(touched), *halves])
+    return rows
+
+
 def of_month(choice: Choice) -> Row:
     won, lost = of_kind(choice.closed(), "won"), of_kind(choice.closed(), "lost")
     return {

@@ -53,6 +53,22 @@ SAID = {
         "План задан на все воронки, поэтому для одной не показан.",
     ),
     "no_plan_of_who": ("{name}: no plan for this period.", "{name}: на этот период плана нет."),
+    "forecast_of_all": (
+        "The forecast is of everybody, so it is not shown for one manager or team.",
+        "Прогноз общий, поэтому для менеджера или отдела не показан.",
+    ),
+    "forecast_of_deals": (
+        "The forecast is of all deals, so it is not shown with a filter.",
+        "Прогноз — по всем сделкам, поэтому с фильтром не показан.",
+    ),
+    "forecast_of_accounts": (
+        "The intervals of several forecasts have no sum, so the forecast is shown for one account at a time.",
+        "Интервалы нескольких прогнозов не складываются, поэтому прогноз показан только для одного аккаунта.",
+    ),
+    "no_forecast": (
+        "There is no forecast: the moves of deals were not read, or there are none.",
+        "Прогноза нет: переводы сделок не прочитаны, или их нет.",
+    ),
     "no_plan_of_period": ("There is no plan for this period.", "На этот период плана нет."),
     "open": ("for {money}", "на {money}"),
     "unchanged": ("as before", "без изменений"),
@@ -120,6 +136,10 @@ SAID = {
         "10 пребываний.",
     ),
     "stale": ("{deals} stale deals for {money}.", "Забытых сделок: {deals}, на {money}."),
+    "half": (
+        "Half of the deals that a person has touched were touched within {minutes} of working time.",
+        "С половиной сделок, до которых дошли руки, связались за {minutes} рабочего времени.",
+    ),
     "talks": (
         "Half of those who were answered waited {minutes} minutes at most.",
         "Из тех, кому ответили, половине — за {minutes} мин.",
@@ -216,12 +236,14 @@ class Wording:
             return f"{first.day}–{last.day} {name}" if first < last else f"{first.day} {name}"
         return f"{name} {first.day} – {last.day}" if first < last else f"{name} {first.day}"
 
-    def minutes(self, value: float) -> str:
+    def minutes(self, value: float, in_days: bool = True) -> str:
         """Formats minutes in the largest unit of which there is one."""
         minute, hour, day = ("min", "hr", "day") if not self.language else ("мин", "ч", "дн.")
-        space = "\u00a0" if self.language else " "
+        space = "\u00a0"
         if value < 60:
             return self.number(value, 1 if value < 10 else 0) + space + minute
+        if value >= 1440 and not in_days:
+            return self.number(int(value / 60 + 0.5)) + space + hour
         if value >= 1440:
             shown = self.number(value / 1440, 1 if value < 14_400 else 0)
             return shown + space + day + ("s" if not self.language and shown != "1" else "")
@@ -244,6 +266,7 @@ def sentences(choice: Choice, then: Choice | None, since: date, language: str, w
         "queue": [] if any(rows for name, rows in oracle_page.queue(choice)) else [say("empty")],
         "today": list(today(choice, say)), "forecast": list(forecast(choice, say)),
         "funnel": list(funnel(choice, say)), "money": list(without_plan(choice, say)),
+        "incoming": list(incoming(choice, say)),
         "moved": list(whole_months(choice, say)), "stale": list(stale(choice, say)), "talks": list(talks(choice, say)),
     }  # fmt: skip
 
@@ -317,6 +340,8 @@ def month(choice: Choice, since: date, who: str, say: Wording) -> Iterable[str]:
                   usual=write(usual))  # fmt: skip
     if plan is None:
         yield without_plan_of_month(choice, since, who, say)
+    if forecast is None:
+        yield without_forecast_of_month(choice, say)
     if has_then:
         yield say("month_compared", days=say.days_of_month(then.first, then.last))
 
@@ -329,6 +354,22 @@ def without_plan_of_month(choice: Choice, since: date, who: str, say: Wording) -
     if choice.pipeline is not None:
         return say("plan_of_pipelines")
     return say("no_plan_of_who", name=who) if choice.users is not None else say("no_plan_of_period")
+
+
+def without_forecast_of_month(choice: Choice, say: Wording) -> str:
+    if choice.users is not None:
+        return say("forecast_of_all")
+    if choice.deals is not None:
+        return say("forecast_of_deals")
+    return say("forecast_of_accounts" if any(map(ahead.forecast, choice.known)) else "no_forecast")
+
+
+def incoming(choice: Choice, say: Wording) -> Iterable[str]:
+    """Yields the sentence about the working time until the first touch."""
+    read = tuple(one for one in choice.known if all(map(one.was_read, ("calls", "messages"))))
+    half = oracle_page.first_touch_working(replace(choice, known=read))
+    if half is not None:
+        yield say("half", minutes=say.minutes(half, in_days=False))
 
 
 def change(now: float, was: float, is_share: bool, say: Wording) -> str:
