@@ -1294,7 +1294,30 @@ def test_a_number_of_deals_opens_them_or_a_note_says_where_they_are(page: Report
     assert [len(noted[one]) for said in NOTED.values() for one in said] == [4, 4, 1, 1, 1, 1]
 
 
-def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: dict[str, oracle.Known]) -> None:
+ALL_ROWS = """
+  return [...document.querySelectorAll("main > .card table")].map((grid) => {
+    const rows = [...grid.tBodies[0].rows];
+    const shown = () => rows.filter((row) => getComputedStyle(row).display !== "none").length;
+    const [before, button] = [shown(), grid.closest(".scroll").parentNode.querySelector(":scope > .all")];
+    const text = button && button.textContent;
+    if (button) button.click();
+    return [rows.length, before, text, shown(), button !== null && button.isConnected];
+  });
+"""
+
+
+def test_a_long_table_is_folded_until_somebody_unfolds_it(page: Report, known: dict[str, oracle.Known]) -> None:
+    choose(page, known, "1001", "all")
+    found = page.script(ALL_ROWS)
+    assert {rows > 14 for rows, *_ in found} == {True, False}
+    for rows, before, text, after, has_button in found:
+        wanted = (12, f"Show all {rows} rows of this table") if rows > 14 else (rows, None)
+        assert (before, text, after, has_button) == (*wanted, rows, False)
+
+
+def test_two_people_or_teams_stand_side_by_side_through_the_funnel(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
     """By default the two with the highest sales; whom somebody chooses stays in the address."""
     choice = choose(page, known, "1001", "last12")
     listed = {row["user_id"] for row in known["1001"].all("users") if row["is_active"]}
@@ -1303,9 +1326,31 @@ def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: d
     [figures, *_] = page.sections()["sides"]["tables"]
     assert [row[4] for row in figures] == plain(best)
     pair = [value for value in page.options("who") if re.match(r"1001/\d", value)][1:3]
-    page.script("location.hash += `&folds=sides&sides=${arguments[0].join(',')}`", pair)
+    teams = [value for value in page.options("who") if value.startswith("1001/team/")][:2]
+    assert len(teams) == 2
+    page.script("location.hash += `&folds=sides&sides=${arguments[0].join(',')}`", teams)
     page.wait()
-    views = [replace(choice, users=frozenset({int(one.rpartition("/")[2])})) for one in pair]
+    groups = [int(one.rpartition("/")[2]) for one in teams]
+    users = known["1001"].all("users")
+    check_sides(page, choice, [{row["user_id"] for row in users if row["group_id"] == group} for group in groups])
+    page.script(CHOOSE_SIDES, pair)
+    page.wait()
+    check_sides(page, choice, [{int(one.rpartition("/")[2])} for one in pair])
+    assert f"sides={'%2C'.join(one.replace('/', '%2F') for one in pair)}" in page.script("return location.hash")
+    page.script("state.sides = ['', '']")
+    page.script("for (const row of TABLES.deals) if (isWon(row)) row.closed = dayOf('2025-03-01'); return show()")
+    page.choose("1001", "2025-12")
+    assert page.sections()["sides"]["notes"] == ["No sales: choose two."]
+    selects = "return [...document.querySelectorAll('.sides select')].map((one) => one.selectedOptions[0].text)"
+    assert page.script(selects) == ["–", "–"]
+    page.script(CHOOSE_SIDES, pair)
+    page.wait()
+    assert [row[0] for row in page.sections()["sides"]["tables"][0]] == [page.options("who")[one] for one in pair]
+
+
+def check_sides(page: Report, choice: expected_page.Choice, users: list[set[int]]) -> None:
+    """Asserts what the page shows of two people or teams, by the users of each."""
+    views = [replace(choice, users=frozenset(one)) for one in users]
     shown = page.sections()["sides"]
     for row, view in zip(shown["tables"][0], views, strict=True):
         wanted = expected_page.figures(view)
@@ -1319,16 +1364,6 @@ def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: d
             of = [rows_of[place] if rows_of else [stage, 0, None, None, 0, None, None, 0] for rows_of in both]
             assert plain([stage, *values]) == plain([of[0][0], *(one[column] for column in (1, 2, 5, 6) for one in of)])
     assert {caption.partition(": ")[2] for caption in shown["captions"][1:]} == {name for of in funnels for name in of}
-    assert f"sides={'%2C'.join(one.replace('/', '%2F') for one in pair)}" in page.script("return location.hash")
-    page.script("state.sides = ['', '']")
-    page.script("for (const row of TABLES.deals) if (isWon(row)) row.closed = dayOf('2025-03-01'); return show()")
-    page.choose("1001", "2025-12")
-    assert page.sections()["sides"]["notes"] == ["No sales: choose two."]
-    selects = "return [...document.querySelectorAll('.sides select')].map((one) => one.selectedOptions[0].text)"
-    assert page.script(selects) == ["–", "–"]
-    page.script(CHOOSE_SIDES, pair)
-    page.wait()
-    assert [row[0] for row in page.sections()["sides"]["tables"][0]] == [page.options("who")[one] for one in pair]
 
 
 CHOOSE_SIDES = """
