@@ -88,6 +88,8 @@ def test_the_demo_looks_like_a_business(database: str) -> None:
             "(SELECT count(*) FROM amocrm_marts.stale_deals WHERE is_dead) AS dead FROM amocrm_marts.queue"
         )
         assert 10 <= waits["queue"] < waits["open"] * 0.6
+        reasons = {row["reason"] for row in sql("SELECT DISTINCT reason FROM amocrm_marts.queue")}
+        assert reasons >= {"waiting", "task", "slow"}
         assert 0 < waits["dead"] < waits["open"] / 2
         [tasks] = sql("SELECT sum(tasks_due) AS due, sum(tasks_late) AS late FROM amocrm_marts.manager_activity")
         assert 0.05 < tasks["late"] / tasks["due"] < 0.3
@@ -438,8 +440,10 @@ def whom_to_call(hand: Hand) -> Any:
 
 
 def worst_stage(hand: Hand) -> Any:
-    rows = hand.table("#funnel figure")
-    return max(rows, key=lambda row: float(re.sub(r"[^\d,]", "", row[5]).replace(",", ".") or 0))[0]
+    said = hand.page.browser.find_element("css selector", "#funnel .insight").text
+    found = re.match("Наибольшая доля теряется на этапе «(.+?)»: ", said)
+    assert found, said
+    return found[1]
 
 
 def worst_reason(hand: Hand) -> Any:
@@ -478,7 +482,8 @@ QUESTIONS: tuple[tuple[Callable[[Hand], Any], str], ...] = (
      "GROUP BY 1 ORDER BY sum(won_budget) DESC LIMIT 1"),
     (whom_to_call, "SELECT responsible_name, entity_name FROM amocrm_marts.queue WHERE place = 1"),
     (worst_stage, "SELECT status_name FROM amocrm_marts.funnel WHERE pipeline_name = 'Продажи' "
-     "AND cohort_month >= DATE '2025-10-01' GROUP BY 1 ORDER BY sum(lost) / sum(reached) DESC LIMIT 1"),
+     "AND cohort_month >= DATE '2025-10-01' GROUP BY 1 HAVING sum(reached) >= 10 "
+     "ORDER BY sum(lost) / sum(reached) DESC LIMIT 1"),
     (worst_reason, "SELECT loss_reason FROM amocrm_marts.lost_deals WHERE lost_month >= DATE '2025-10-01' "
      "GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"),
     (best_source, f"SELECT coalesce(source_name, utm_source) FROM amocrm_marts.deals WHERE {WON} AND {YEAR} "

@@ -18,6 +18,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,9 +33,10 @@ from selenium.webdriver.support.ui import WebDriverWait
 from amocrm_warehouse import models_command, this_machine
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.mcp_answers import plain as plain_value
+from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.report import first_screen, this_month
 from amocrm_warehouse.report import report_command as report
-from amocrm_warehouse.report.answers import ANSWERS, answer
+from amocrm_warehouse.report.answers import ANSWERS
 from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
@@ -50,7 +52,7 @@ from testing.expected.marts.deals import deals
 from testing.expected.marts.sentences import Wording, sentences
 from testing.expected.marts.totals import ended
 from testing.models import DEALS, LATE_COLUMNS, MARTS
-from testing.page_and_answers import BOTH, OF_THEIR_OWN
+from testing.page_and_answers import ALONE, COMPARED, Both
 from testing.report_numbers import check_filtered, check_numbers, choose, known_of, link_to, plain, same, stale_of
 from testing.report_page import CHOOSE, Report, run
 from testing.warehouse import ROOT
@@ -672,6 +674,13 @@ def test_names_are_never_markup_and_nothing_reaches_the_network(page: Report, fi
     assert page.browser.get_log("browser") == []  # type: ignore[no-untyped-call]
 
 
+def account_names(known: dict[str, oracle.Known]) -> dict[str, str]:
+    """Returns the names of accounts by project; those of one name carry their projects."""
+    names = {project: str(one.all("account")[0]["name"]) for project, one in known.items()}
+    counts = Counter(names.values())
+    return {project: f"{name} ({project})" if counts[name] > 1 else name for project, name in names.items()}
+
+
 def without_scripts(file: Path) -> ElementTree.Element:
     """Returns what stands in the page before a script replaces it; it is also well-formed XML."""
     found = re.search(r"<main>(.*?)</main>", file.read_text(encoding="utf-8"), re.DOTALL)
@@ -690,11 +699,13 @@ def test_without_scripts_there_are_the_month_and_the_main_tables(file: Path, kno
     }
     days = "2025-02-01 – 2026-01-31"
     assert list(tables) == ["Today’s queue", "Money over time", f"Managers: {days}", f"Reasons of loss: {days}"]
-    of = {project: f"{one.all('account')[0]['name']} ({project})" for project, one in known.items()}
+    of = account_names(known)
     assert {(rows[0][0], *{row[0] for row in rows[1:]} - {*of.values()}) for rows in tables.values()} == {("Account",)}
     for project, one in known.items():
-        people = [[row[0], str(row[1])] for row in expected_page.managers(replace(everything, known=(one,)))]
-        assert sorted(row[1:3] for row in tables[f"Managers: {days}"][1:] if row[0] == of[project]) == sorted(people)
+        people = [[r[0], str(r[1])] for r in expected_page.managers(replace(everything, known=(one,))) if any(r[1:])]
+        rows = [row[1:] for row in tables[f"Managers: {days}"][1:] if row[0] == of[project]]
+        counted = [row for row in rows if re.search("[1-9]", " ".join(row[1:]))]
+        assert sorted(row[:2] for row in counted) == sorted(people)
     reasons = [[row[0] or "no reason given", str(row[1])] for row in expected_page.reasons(everything)]
     by_account = [row[1:3] for row in tables[f"Reasons of loss: {days}"][1:]]
     assert sum(int(row[1]) for row in by_account) == sum(int(row[1]) for row in reasons)
@@ -1292,7 +1303,30 @@ def test_a_number_of_deals_opens_them_or_a_note_says_where_they_are(page: Report
     assert [len(noted[one]) for said in NOTED.values() for one in said] == [4, 4, 1, 1, 1, 1]
 
 
-def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: dict[str, oracle.Known]) -> None:
+ALL_ROWS = """
+  return [...document.querySelectorAll("main > .card table")].map((grid) => {
+    const rows = [...grid.tBodies[0].rows];
+    const shown = () => rows.filter((row) => getComputedStyle(row).display !== "none").length;
+    const [before, button] = [shown(), grid.closest(".scroll").parentNode.querySelector(":scope > .all")];
+    const text = button && button.textContent;
+    if (button) button.click();
+    return [rows.length, before, text, shown(), button !== null && button.isConnected];
+  });
+"""
+
+
+def test_a_long_table_is_folded_until_somebody_unfolds_it(page: Report, known: dict[str, oracle.Known]) -> None:
+    choose(page, known, "1001", "all")
+    found = page.script(ALL_ROWS)
+    assert {rows > 14 for rows, *_ in found} == {True, False}
+    for rows, before, text, after, has_button in found:
+        wanted = (12, f"Show all {rows} rows of this table") if rows > 14 else (rows, None)
+        assert (before, text, after, has_button) == (*wanted, rows, False)
+
+
+def test_two_people_or_teams_stand_side_by_side_through_the_funnel(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
     """By default the two with the highest sales; whom somebody chooses stays in the address."""
     choice = choose(page, known, "1001", "last12")
     listed = {row["user_id"] for row in known["1001"].all("users") if row["is_active"]}
@@ -1301,9 +1335,31 @@ def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: d
     [figures, *_] = page.sections()["sides"]["tables"]
     assert [row[4] for row in figures] == plain(best)
     pair = [value for value in page.options("who") if re.match(r"1001/\d", value)][1:3]
-    page.script("location.hash += `&folds=sides&sides=${arguments[0].join(',')}`", pair)
+    teams = [value for value in page.options("who") if value.startswith("1001/team/")][:2]
+    assert len(teams) == 2
+    page.script("location.hash += `&folds=sides&sides=${arguments[0].join(',')}`", teams)
     page.wait()
-    views = [replace(choice, users=frozenset({int(one.rpartition("/")[2])})) for one in pair]
+    groups = [int(one.rpartition("/")[2]) for one in teams]
+    users = known["1001"].all("users")
+    check_sides(page, choice, [{row["user_id"] for row in users if row["group_id"] == group} for group in groups])
+    page.script(CHOOSE_SIDES, pair)
+    page.wait()
+    check_sides(page, choice, [{int(one.rpartition("/")[2])} for one in pair])
+    assert f"sides={'%2C'.join(one.replace('/', '%2F') for one in pair)}" in page.script("return location.hash")
+    page.script("state.sides = ['', '']")
+    page.script("for (const row of TABLES.deals) if (isWon(row)) row.closed = dayOf('2025-03-01'); return show()")
+    page.choose("1001", "2025-12")
+    assert page.sections()["sides"]["notes"] == ["No sales: choose two."]
+    selects = "return [...document.querySelectorAll('.sides select')].map((one) => one.selectedOptions[0].text)"
+    assert page.script(selects) == ["–", "–"]
+    page.script(CHOOSE_SIDES, pair)
+    page.wait()
+    assert [row[0] for row in page.sections()["sides"]["tables"][0]] == [page.options("who")[one] for one in pair]
+
+
+def check_sides(page: Report, choice: expected_page.Choice, users: list[set[int]]) -> None:
+    """Asserts what the page shows of two people or teams, by the users of each."""
+    views = [replace(choice, users=frozenset(one)) for one in users]
     shown = page.sections()["sides"]
     for row, view in zip(shown["tables"][0], views, strict=True):
         wanted = expected_page.figures(view)
@@ -1317,16 +1373,6 @@ def test_two_people_stand_side_by_side_through_the_funnel(page: Report, known: d
             of = [rows_of[place] if rows_of else [stage, 0, None, None, 0, None, None, 0] for rows_of in both]
             assert plain([stage, *values]) == plain([of[0][0], *(one[column] for column in (1, 2, 5, 6) for one in of)])
     assert {caption.partition(": ")[2] for caption in shown["captions"][1:]} == {name for of in funnels for name in of}
-    assert f"sides={'%2C'.join(one.replace('/', '%2F') for one in pair)}" in page.script("return location.hash")
-    page.script("state.sides = ['', '']")
-    page.script("for (const row of TABLES.deals) if (isWon(row)) row.closed = dayOf('2025-03-01'); return show()")
-    page.choose("1001", "2025-12")
-    assert page.sections()["sides"]["notes"] == ["No sales: choose two."]
-    selects = "return [...document.querySelectorAll('.sides select')].map((one) => one.selectedOptions[0].text)"
-    assert page.script(selects) == ["–", "–"]
-    page.script(CHOOSE_SIDES, pair)
-    page.wait()
-    assert [row[0] for row in page.sections()["sides"]["tables"][0]] == [page.options("who")[one] for one in pair]
 
 
 CHOOSE_SIDES = """
@@ -1337,32 +1383,41 @@ CHOOSE_SIDES = """
     finish("sides");
   });
 """
+OWN_DAYS = ("2025-11-03..2025-11-29", "2025-03-05..2025-11-17")
+"""Days of less than a month, which the page splits into days, and of more than half a year, split into months."""
 BESIDE = [
-    ("1001", "last12", ""), ("1001/", "quarter", ""), ("1001", "year", "team"), ("1001", "last3", "9"),
-    ("1001/", "2025-03-05..2025-11-17", "9"), ("1003", "all", ""), ("1001", "2025-11-03..2025-11-29", ""),
+    choice for choice in product(("1001", "1001/", "1003"), ("all", "last12", "quarter", "week", *OWN_DAYS),
+                                 ("", "team", "9"))
+    if choice[0] != "1003" or not choice[2]
 ]  # fmt: skip
 
 
+@CHOOSING
 @pytest.mark.parametrize(("scope", "period", "who"), BESIDE)
 def test_page_and_answers_count_the_same(
     page: Report, known: dict[str, oracle.Known], database: str, scope: str, period: str, who: str
 ) -> None:
-    """Each table that JavaScript counts for the page, and SQL for the workbook and the assistant, in each choice."""
-    assert BOTH.keys() | OF_THEIR_OWN == ANSWERS.keys()
-    choice = choose(page, known, scope, "last12" if ".." in period else period, who)
-    if ".." in period:
+    """Each number that JavaScript counts for the page, and SQL for the workbook and the assistant, in each choice."""
+    choice = choose(page, known, scope, "last12" if period in OWN_DAYS else period, who)
+    if period in OWN_DAYS:
         page.script("choosePeriod(arguments[0]); return show()", period)
         choice = replace(choice, first=page.chosen()[0], last=page.chosen()[1])
     [project] = [name for name, one in known.items() if one in choice.known]
     pipelines = choice.pipeline and frozenset({(project, choice.pipeline)})
     users = None if choice.users is None else frozenset((project, user) for user in choice.users)
-    shown = page.sections()
     with reading(database) as run:
         today = last_months(run).days[project].today
         asked = Choice({project: Days(choice.first, choice.last, today)}, pipelines or None, users)
-        for name, (of_answer, of_page) in BOTH.items():
-            told = of_answer(answer(run, name, asked).dicts())
-            assert same(of_page(shown), told), name
+        both = Both.of(page, run, asked)
+        for section, name, compare in COMPARED:
+            assert same(*compare(both)), (section, name)
+
+
+def test_each_section_and_each_answer_is_compared_or_has_a_reason(page: Report) -> None:
+    sections = {"month", "figures", *page.script("return SECTIONS.map((section) => section.id)")}
+    assert {section for section, _, _ in COMPARED} == sections - ALONE.keys()
+    assert {name for _, name, _ in COMPARED} - QUERIES.keys() == ANSWERS.keys() - ALONE.keys()
+    assert ALONE.keys() <= sections | ANSWERS.keys()
 
 
 def of_most_deals(options: dict[int, set[str]], deals_there: Collection[int]) -> str:
@@ -1724,14 +1779,17 @@ def test_the_failures_of_the_last_syncs_are_told_by_project_and_those_of_other_p
     assert told == f"The last sync could not read everything:1001, last read whole 2025-12-30 09:01 UTC: {REVOKED}"
 
 
-def test_the_last_verification_of_each_account_is_told_with_its_date(page: Report) -> None:
+def test_the_last_verification_of_each_account_is_told_with_its_date(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
+    names = account_names(known)
     notes = [note.replace("\u202f", " ") for note in page.sections()["freshness"]["notes"]]
     assert notes[-3:] == [
-        "1001: Compared with amoCRM on Dec 30, 2025, 12:05 PM: 3 differences in 2,600 rows looked at, in deals. 1 of 2 "
+        f"{names['1001']}: Compared with amoCRM on Dec 30, 2025, 12:05 PM: 3 differences in 2,600 rows looked at, in "
+        "deals. 1 of 2 tables were looked at in part.",
+        f"{names['1001']}: Could not be compared then: users.",
+        f"{names['1002']}: Compared with amoCRM on Dec 30, 2025, 12:05 PM: 2,500 rows looked at, no difference. 0 of 1 "
         "tables were looked at in part.",
-        "1001: Could not be compared then: users.",
-        "1002: Compared with amoCRM on Dec 30, 2025, 12:05 PM: 2,500 rows looked at, no difference. 0 of 1 tables were "
-        "looked at in part.",
     ]
 
 

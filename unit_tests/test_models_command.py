@@ -114,6 +114,7 @@ def people(file: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         connection.execute("CREATE SCHEMA amocrm")
         for table, row in {"users": "7 AS user_id, 'Анна Ким' AS name, 1", "groups": "'Розница' AS name, 1"}.items():
             connection.execute(f"CREATE TABLE amocrm.amocrm_1001_{table} AS SELECT {row} AS group_id")
+        connection.execute("CREATE TABLE amocrm.amocrm_1001_account AS SELECT 'RUB' AS currency")
     return file
 
 
@@ -126,6 +127,22 @@ def test_an_unknown_time_zone_is_refused_before_anything_is_built(
         "is taken.\n"
     )
     models_command.check_time_zone(str(people), "Europe/Moscow")
+
+
+def test_a_project_without_tables_is_refused_before_anything_is_built(
+    people: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside those that are there, by whichever of their two tables."""
+    with duckdb.connect(str(people)) as connection:
+        connection.execute("CREATE TABLE amocrm.amocrm_north_deals AS SELECT 1 AS deal_id")
+    for command in (main, report_command.main):
+        assert command(["--to", str(people), "--quiet", "--project", "1001,North,77"]) == 2
+        assert capsys.readouterr().err == (
+            "There are no tables of the project 77 in the schema amocrm of this database: read the account first "
+            "(source-amocrm sync --project 77), or name the projects and the schema that are there.\n"
+        )
+        with pytest.raises(AssertionError, match="dbt has begun"):
+            command(["--to", str(people), "--quiet", "--project", "1001,North"])
 
 
 @pytest.mark.parametrize(

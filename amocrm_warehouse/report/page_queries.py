@@ -71,6 +71,13 @@ ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
 """The tables that show whether something has happened in a deal."""
 
 SOURCE = "coalesce(deals.source_name, deals.utm_source)"
+ACTIVITY_IS_KNOWN = f"""
+    project_id in (
+        select project_id from amocrm_marts.freshness where is_there and source_table in {ACTIVITY}
+        group by project_id having count(*) = {len(ACTIVITY)}
+    )
+"""
+"""SQL of whether all of these tables of an account were read: else nobody knows which of its deals are stale."""
 OPTIONS = {
     "tag": """
         select deals.project_id, deals.deal_id, cast(null as bigint) as field, cast(null as varchar) as name,
@@ -196,6 +203,7 @@ QUERIES = {
             project_id, pipeline_id, responsible_user_id, {total("stale")} as deals,
             coalesce(sum(budget), 0) as budget, {totals("dead", "dead_budget")}
         from amocrm_marts.stale_deals
+        where {ACTIVITY_IS_KNOWN}
         group by project_id, pipeline_id, responsible_user_id
         order by project_id, pipeline_id, responsible_user_id
     """,
@@ -213,6 +221,7 @@ QUERIES = {
             from (
                 select stale_deals.*, {column("stale_deals", "is_dead")} as dead
                 from amocrm_marts.stale_deals
+                where {ACTIVITY_IS_KNOWN}
             ) as marked
         ) as ranked
         where nth <= {STALE_SHOWN}

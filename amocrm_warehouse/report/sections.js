@@ -454,7 +454,7 @@ function queue(view) {
   // the managers that somebody has opened stay open, unless none of them is in view
   const opened = state.opened && [...state.opened].filter((id) => id !== "dead");
   const isKept = opened && (!opened.length || people.some(({ fold }) => opened.includes(fold)));
-  const lacking = unread(view, "calls", "deal_statuses", "messages", "tasks");
+  const lacking = unread(view, "calls", "deal_statuses", "events", "messages", "notes", "tasks");
   return [
     { rows: [], columns: [], insights: people.length ? [] : [["queue.empty", {}]], notes: lacking.length ? [["queue.unread", { tables: ["text", lacking.join(", ")] }]] : [] },
     ...people.map(({ fold, name, rows, cards }, place) => ({
@@ -559,8 +559,9 @@ const stageName = (row) => ((TABLES.stages || []).find((one) => one.project_id =
 function stale(view) {
   const found = view.now("stale");
   const rows = view.now("stale_deals").slice(0, 20).map(linked);
+  const unknown = TABLES.accounts.filter((account) => view.inScope(account) && !account.knows_activity).map((account) => accountName(account.project_id));
   return rows.length ? [{
-    rows, cards: true, insights: [["stale.insight", { deals: ["number", sum(found, "deals")], money: ["money", sum(found, "budget")] }]],
+    rows, cards: true, notes: unknown.length ? [["moved.unknown", { names: ["text", unknown.join(", ")] }]] : [], insights: [["stale.insight", { deals: ["number", sum(found, "deals")], money: ["money", sum(found, "budget")] }]],
     columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["status_name", "text", "stage"], ["responsible_name", "text", "owner"],
       ["budget", "money"], ["days_without_activity", "number"], ["open_tasks", "number"]],
   }] : [];
@@ -791,7 +792,7 @@ const SECTIONS = [
   { id: "goods", count: goods, needs: ["deal_catalog_elements", "customer_transactions"], of: ["goods"], wide: true },
   { id: "cohorts", ofDeals: true, count: cohorts, needs: ["deals"], of: ["deals"], wide: true },
   { id: "stuck", ofDeals: true, count: stuck, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "stale", count: stale, needs: ["deals"], of: ["stale", "stale_deals"], wide: true },
+  { id: "stale", count: stale, needs: ["deals", "events", ...ACTS], needsAll: true, of: ["stale", "stale_deals"], wide: true },
   { id: "talks", count: talks, needs: ["messages"], of: ["talks"], wide: true },
   { id: "hours", count: hours, needs: ACTS, of: ["hours"], wide: true },
   { id: "work", count: work, needs: ACTS, of: ["work"], wide: true },

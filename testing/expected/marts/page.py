@@ -872,9 +872,11 @@ def ages(days: list[int | None]) -> list[int]:
 
 
 def stale_rows(choice: Choice) -> list[Row]:
+    """Returns the stale deals. Which ones are is not known of an account whose activity was not read."""
     return [
         {"known": known, **row}
         for known in choice.known
+        if is_activity_known(known)
         for row in stale_deals(known)
         if choice.fits(row["pipeline_id"], row["responsible_user_id"])
     ]
