@@ -168,6 +168,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         Project("c6", accounts[5], marked, False),
     ]
     projects[4].known.zone = ZoneInfo("UTC")
+    named = {one.id: one.account.name for one in projects if "account" not in one.absent}
+    for project in projects:
+        project.known.others = frozenset(name for one, name in named.items() if one != project.id)
     with ExitStack() as stack:
         databases = {
             "duckdb": str(tmp_path_factory.mktemp("models") / "crm.duckdb"),

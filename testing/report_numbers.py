@@ -525,7 +525,7 @@ def directory(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     accounts, people, stages = [], [], []
     for known in choice.known:
         account = next(iter(known.all("account")), {})
-        name, domain = account.get("name") or known.project, account and f"{account['subdomain']}.amocrm.ru"
+        name, domain = known.account_name, account and f"{account['subdomain']}.amocrm.ru"
         today = expected_page.day_of(Choice((known,), date.min, date.min))
         accounts.append([name, domain or None, known.currency, known.zone.key, known.synced_at, today])
         teams = known.by("groups", "group_id")
@@ -655,7 +655,6 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     same_days = expected_page.before(replace(this, last=today), date.min)
     assert same_days is not None
     tables = answers(this)
-    account = next(iter(known.all("account")), {})
     sign = {"RUB": "₽", "USD": "$"}.get(known.currency or "", known.currency or "")
 
     def line(key: str, **values: Any) -> str:
@@ -709,7 +708,7 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     of_plan = sold_of_plan(this)
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     return [
-        line("head", account=account.get("name") or known.project, month=named(this.first), as_of=dated_as_of),
+        line("head", account=known.account_name, month=named(this.first), as_of=dated_as_of),
         line(
             "sold", won=sold["won"], money=money(sold["won_budget"]), first=dated(same_days.first),
             last=dated(same_days.last), then=money(expected_page.figures(same_days)["won_budget"]),

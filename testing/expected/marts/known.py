@@ -42,7 +42,8 @@ class Known:
     tables that were not read. `fields`: type and name of each custom field that a card has ever shown, by the card's
     kind and the field's id. `texts`: whether the texts of chats are read. `plans`: by month (YYYY-MM) and user.
     `synced_at`: the end of the last successful sync (UTC). `syncs`, `verifications`: the rows of the tables that the
-    loader and `source-amocrm verify` keep. `present`: tables that are in the database.
+    loader and `source-amocrm verify` keep. `present`: tables that are in the database. `others`: the names of the other
+    accounts in it.
     `cache`: results of `memoized` functions.
     """
 
@@ -59,6 +60,7 @@ class Known:
     syncs: list[Row] = field(default_factory=list)
     verifications: list[Row] = field(default_factory=list)
     present: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
     cache: dict[str, Any] = field(default_factory=dict)
 
     def read(self, account: Account) -> None:
@@ -107,6 +109,12 @@ class Known:
     def has_history(self, changes: str) -> bool:
         """Whether the database has the history of the values whose changes are in this table."""
         return changes not in self.absent and any(map(self.all, (*CHANGES, "events")))
+
+    @property
+    def account_name(self) -> str:
+        """The account's name for a person: with its project if another account has the same."""
+        [name] = [row["name"] for row in self.all("account")] or [self.project]
+        return f"{name} ({self.project})" if name in self.others else str(name)
 
     @property
     def currency(self) -> str | None:
