@@ -409,7 +409,7 @@ def test_the_workbook_leaves_empty_what_tables_that_were_not_read_would_tell(
     }
     assert sheets(tmp_path / "two.xlsx")["Забытые сделки"][-1][0] == (
         "Не прочитано, поэтому то, что по этим таблицам видно, здесь пропущено или пусто, а не ноль: "
-        f"{tables['account'][0]['name']}: calls, events, messages, notes, tasks; 1003: {of_all}"
+        f"{tables['account'][0]['name']} (1002): calls, events, messages, notes, tasks; 1003: {of_all}"
     )
 
 
