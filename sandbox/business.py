@@ -75,6 +75,8 @@ SOURCES = (
 """Name, weight, way of the first contact, and value of the field «Канал»."""
 WON_BY_SOURCE = {"Яндекс Директ": 1.08, "Авито": 1.2, "Номер отдела продаж": 0.9}
 """Factor of the losses of a source."""
+MISSED_BEFORE = 3 * HOUR
+"""How long ago somebody called whom nobody has called back."""
 UNSORTED = (31, 20, 7, 3)
 """How long ago the requests came that nobody has accepted yet (hours)."""
 GOODS = (
@@ -225,6 +227,7 @@ class Business:
         kept, self.account.clock = self.account.clock, clock
         self.begin(clock.time(), self.arrivals(leads, clock.time()))
         self.begin(self.office.after(self.now - LEFT_BEFORE, 0), self.leaving())
+        self.begin(self.now - MISSED_BEFORE, self.missed_call())
         while self.agenda and self.agenda[0][0] < self.now:
             moment, _, life = heapq.heappop(self.agenda)
             clock.set(max(moment, clock.time()))
@@ -292,6 +295,12 @@ class Business:
             if lead["responsible_user_id"] == self.people[LEFT] and lead["status_id"] not in writes.CLOSED:
                 heir = self.people[self.rng.choice((3, SLOW))]
                 writes.edit(self.account, "leads", lead["id"], responsible_user_id=heir, by=self.people[HEAD])
+        yield from ()
+
+    def missed_call(self) -> Life:
+        """A client calls about an open deal of the one who answers late, and nobody calls back."""
+        own = (lead for lead in self.account.tables["leads"] if lead["responsible_user_id"] == self.people[SLOW])
+        self.call(max(lead["id"] for lead in own if lead["status_id"] not in writes.CLOSED), "call_in", 0, by=0)
         yield from ()
 
     # one deal
