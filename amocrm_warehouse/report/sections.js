@@ -556,12 +556,15 @@ function forecast(view) {
 
 const stageName = (row) => ((TABLES.stages || []).find((one) => one.project_id === row.project_id && one.pipeline_id === row.pipeline_id && one.status_id === row.status_id) || {}).status_name || `#${row.status_id}`;
 
+// The note that a section knows nothing of some accounts.
+const ofUnknown = (accounts) => (accounts.length ? [["moved.unknown", { names: ["text", accounts.map((one) => accountName(one.project_id)).join(", ")] }]] : []);
+
 function stale(view) {
   const found = view.now("stale");
   const rows = view.now("stale_deals").slice(0, 20).map(linked);
-  const unknown = TABLES.accounts.filter((account) => view.inScope(account) && !account.knows_activity).map((account) => accountName(account.project_id));
+  const unknown = TABLES.accounts.filter((account) => view.inScope(account) && !account.knows_activity);
   return rows.length ? [{
-    rows, cards: true, notes: unknown.length ? [["moved.unknown", { names: ["text", unknown.join(", ")] }]] : [], insights: [["stale.insight", { deals: ["number", sum(found, "deals")], money: ["money", sum(found, "budget")] }]],
+    rows, cards: true, notes: ofUnknown(unknown), insights: [["stale.insight", { deals: ["number", sum(found, "deals")], money: ["money", sum(found, "budget")] }]],
     columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["status_name", "text", "stage"], ["responsible_name", "text", "owner"],
       ["budget", "money"], ["days_without_activity", "number"], ["open_tasks", "number"]],
   }] : [];
@@ -709,7 +712,7 @@ function moved(view) {
   return found.length ? [
     {
       ...block("moved.pipelines", ["pipeline_name", "text", null, "filter.scope"], view.who || DATA.only, CROSSED.slice(0, 2), grouped(found, "project_id", "pipeline_id").map((of) => ({ pipeline_name: pipelineName(of[0]), ...counted(of) }))),
-      notes: ["moved.where", ...(unknown.length ? [["moved.unknown", { names: ["text", unknown.map((row) => accountName(row.project_id)).join(", ")] }]] : [])],
+      notes: ["moved.where", ...ofUnknown(unknown)],
     },
     block("moved.managers", ["name", "text", "owner_then"], view.scope.pipeline !== null, CROSSED.slice(2), grouped(found, "project_id", "responsible_user_id").map((of) => ({ name: nameOf(of[0].project_id, of[0].responsible_user_id), missing: "moved.nobody", ...counted(of) }))),
   ] : [];
