@@ -31,7 +31,7 @@ from testing import models
 from testing.assistant import ask
 from testing.expected import marts as oracle
 from testing.hooks import PARTS, hook
-from testing.report_page import CHOOSE, Report, run
+from testing.report_page import CHOOSE, Report, on_a_phone, run
 from testing.warehouse import ROOT
 
 MOSCOW = ZoneInfo("Europe/Moscow")
@@ -319,17 +319,13 @@ def test_the_picture_says_what_the_first_screen_of_the_page_says_and_paper_takes
 
 @pytest.mark.xdist_group("browser")
 def test_the_seven_figures_leave_no_gap_on_a_phone(browser: webdriver.Chrome, database: str) -> None:
-    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    try:
+    with on_a_phone(browser):
         page = Report(browser)
         page.open(Path(database).with_name("report.html"), "ru")
         boxes = "[...document.querySelectorAll('#figures .figure')].map((box) => box.getBoundingClientRect())"
         widths, tops = page.script(f"return [{boxes}.map((box) => box.width), {boxes}.map((box) => box.top)]")
         assert tops[:6:2] == tops[1:6:2]
         assert widths[6] > 2 * max(widths[:6])
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 AS_ON = """
@@ -345,9 +341,7 @@ UNUSUAL = """
 @pytest.mark.xdist_group("browser")
 def test_the_first_screen_of_a_phone_has_room_for_all_that_is_unusual(browser: webdriver.Chrome, database: str) -> None:
     """What the browser leaves of the window has room for two sentences and more, the whole window for one of each."""
-    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    try:
+    with on_a_phone(browser):
         page = Report(browser)
         for language in ("ru", "en"):
             page.open(Path(database).with_name("report.html"), language)
@@ -358,8 +352,6 @@ def test_the_first_screen_of_a_phone_has_room_for_all_that_is_unusual(browser: w
                 assert (found, bottom <= height) == (sentences, True), (day, language, bottom)
         page.press("#month .insight button")
         assert page.script("return find('#meaning').textContent").startswith("More than in the same days of each of ")
-    finally:
-        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 SOLD_THEN = """

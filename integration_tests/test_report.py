@@ -54,7 +54,7 @@ from testing.expected.marts.totals import ended
 from testing.models import DEALS, LATE_COLUMNS, MARTS
 from testing.page_and_answers import ALONE, COMPARED, Both
 from testing.report_numbers import check_filtered, check_numbers, choose, known_of, link_to, plain, same, stale_of
-from testing.report_page import CHOOSE, Report, run
+from testing.report_page import CHOOSE, Report, on_a_phone, run
 from testing.warehouse import ROOT
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -808,9 +808,7 @@ def test_a_table_of_deals_created_and_deals_closed_says_which_its_numbers_are(pa
     assert page.script(HEADS, "repeat") == [["", 1], [groups[0], 3], [groups[1], 3]]
     assert page.script(HEADS, "sides") == [["", 1], [groups[0], 2], [groups[1], 6]]
     assert groups[0] in page.sections()["sides"]["notes"]
-    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    try:
+    with on_a_phone(page.browser):
         page.script("goTo('sides')")
         told = {head: text for head, text, _ in page.script(ON_A_PHONE, "sides")}
         assert (told["Deals created"], told["Won"]) == (
@@ -822,8 +820,6 @@ def test_a_table_of_deals_created_and_deals_closed_says_which_its_numbers_are(pa
         assert max(right for *_, right in cells) <= 390
         boxes = page.script("return [...document.querySelectorAll('#moved .scroll')].map((one) => one.scrollWidth)")
         assert set(boxes) == {page.script("return find('#moved .scroll').clientWidth")}
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 WAITED = """
@@ -1098,9 +1094,7 @@ def test_what_is_unusual_in_the_month_has_a_sentence(
 
 def test_the_first_screen_of_a_phone_is_the_month(page: Report) -> None:
     """With its plan, in both languages; the choice is one line until it is touched."""
-    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    try:
+    with on_a_phone(page.browser):
         page.script("location.reload()")
         page.wait()
         page.choose("1001", "last12")
@@ -1111,8 +1105,6 @@ def test_the_first_screen_of_a_phone_is_the_month(page: Report) -> None:
             assert bottom <= 844, language
             assert page.figures("month").keys() >= {"won_budget", "plan_share", "needed", "created", "lost"}
         assert page.script("return document.querySelector('.filters').open") is False
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 OPENED = """
@@ -1591,9 +1583,7 @@ ORDER = """
 def test_on_a_phone_cards_are_sorted_and_say_what_their_numbers_mean(page: Report) -> None:
     """Where a table of cards has no heads: also in an opened list, over it."""
     assert page.script("return getComputedStyle(find('#moved .sort')).display") == "none"
-    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
-    page.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    try:
+    with on_a_phone(page.browser):
         page.choose("1001", "all")
         page.script("goTo('moved')")
         assert page.script("return find('#moved .sort select').offsetHeight") > 0
@@ -1614,8 +1604,6 @@ def test_on_a_phone_cards_are_sorted_and_say_what_their_numbers_mean(page: Repor
         said, *shown = page.script(TOUCH, "#list", "Manager")
         assert said.startswith("The responsible user; of won and lost deals")
         assert shown == [True, True, True]
-    finally:
-        page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 BY_FIELD = """

@@ -1,4 +1,4 @@
-"""What stands for `python -m amocrm_warehouse.models_command`: it adds what it is asked to the file FAKE_MODELS."""
+"""Stands in for `python -m amocrm_warehouse.models_command`: appends its database and arguments to FAKE_MODELS."""
 
 import os
 import sys

@@ -181,7 +181,7 @@ def sides(both: Both) -> tuple[Rows, Rows]:
 
 
 def moved(column: str, title: str, crossed: tuple[str, str], is_part: bool, both: Both) -> tuple[Rows, Rows]:
-    """Each way in which money came or went, if any did. What left one row for another is told of a part alone."""
+    """Open money at both ends, and its moves between them. Moves between rows show if only a part is chosen."""
     answers = [row for row in both.ask("moved") if row["at_end"] is not None]
     others = {} if is_part else dict(zip(("moved_in", "moved_out"), crossed, strict=True))
     moves = [name for name in (others.get(one, one) for one in MOVES) if sum(row[name] for row in answers)]

@@ -7,6 +7,8 @@ import json
 import re
 import subprocess
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -133,6 +135,17 @@ def number(value: Any) -> Any:
         return round(float(value), 4)
     except (TypeError, ValueError):
         return value
+
+
+@contextmanager
+def on_a_phone(browser: webdriver.Chrome) -> Iterator[None]:
+    """Lets the block see the page in the window of a phone."""
+    phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    try:
+        yield
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 def run(*arguments: str, database: str) -> subprocess.CompletedProcess[str]:

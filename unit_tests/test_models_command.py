@@ -132,7 +132,7 @@ def test_an_unknown_time_zone_is_refused_before_anything_is_built(
 def test_a_project_without_tables_is_refused_before_anything_is_built(
     people: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Beside those that are there, by whichever of their two tables."""
+    """A project is there if it has deals or an account; `north` has deals alone."""
     with duckdb.connect(str(people)) as connection:
         connection.execute("CREATE TABLE amocrm.amocrm_north_deals AS SELECT 1 AS deal_id")
     for command in (main, report_command.main):

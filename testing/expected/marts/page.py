@@ -150,7 +150,7 @@ def first_touch_working(choice: Choice) -> float | None:
 
 
 def touched_by(choice: Choice) -> Table:
-    """Returns, by manager, the new deals, those that a person has touched, and how fast, in working and in any time."""
+    """Returns by manager: new deals, those that a person has touched, the first touch in working and calendar time."""
     of: dict[Any, list[Row]] = {}
     for known, deal in choice.created():
         of.setdefault((known.project, known.user(deal["responsible_user_id"])), []).append(deal)

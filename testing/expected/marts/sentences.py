@@ -297,8 +297,9 @@ def figures(choice: Choice, then: Choice | None, say: Wording) -> Iterable[str]:
 
 
 def month(choice: Choice, since: date, who: str, say: Wording) -> Iterable[str]:
-    """Yields the lines of the first screen: below each figure, what is unusual, why there is no plan, and the days of
-    the comparison.
+    """Yields the lines of the first screen in its order.
+
+    They stand below a figure, say what is unusual or why there is no plan, or name the days of the comparison.
     """
     today, whole, then = oracle_page.day_of(choice), oracle_page.whole_month(choice), oracle_page.same_days(choice, 1)
     has_then = then.first >= since
