@@ -169,18 +169,18 @@ TOOLS: dict[str, Tool] = {
         reads=("loss_reasons", *CLOSER),
     ),
     "what_moved": Tool(
-        "What became of the open money between the start and the end of whole months, by pipeline and manager: "
-        "at_start + came_new + came_back + priced + grew + moved_in - shrank - moved_out - left_won - left_lost "
-        f"- left_deleted = at_end. {WIDENED}",
+        "What became of the open money between the start and the end of the days, by pipeline and manager: at_start "
+        "+ came_new + came_back + priced + grew + moved_in - shrank - moved_out - left_won - left_lost - left_deleted "
+        "= at_end.",
         {"moved": shapes.moved}, ("pipeline", *OF_PEOPLE),
-        "the day of each change", by_months=True,
+        "the day of each change",
         notes=("left_won are deals that were won then, with their budgets of that moment, also if they were opened "
                "again later: it may differ from the sales.",
                "priced are budgets given to open deals that had none; deals often come without one.",
                "moved_in and moved_out are deals that went from one pipeline or manager to another. In sums by "
                "pipeline take from_other_pipelines and to_other_pipelines instead, in sums by manager "
                "from_other_managers and to_other_managers: the equation holds with them, too.",
-               "A pipeline or manager without any open deal in these months is left out; null: changes of budgets were "
+               "A pipeline or manager without any open deal in the days is left out; null: changes of budgets were "
                "not read."),
         rows=100,
         reads=("deal_statuses", "deal_sale_changes", "deal_responsible_changes", "users", "statuses"),

@@ -222,14 +222,13 @@ def test_a_day_is_that_day_alone_and_both_ends_count(database: str, known: oracl
         assert sum(row["stage_moves"] for row in answer["managers"]) == wanted, arguments
 
 
-@pytest.mark.parametrize("tool", ["what_moved", "plan"])
-def test_days_of_a_tool_that_counts_months_are_widened_to_them_and_it_says_so(database: str, tool: str) -> None:
+def test_days_of_a_plan_are_widened_to_months_and_it_says_so(database: str) -> None:
     days = [{"since": "2025-11-05", "until": "2025-12-20"}, {"since": "2025-11-01", "until": "2025-12-31"}]
-    [some, whole] = ask(database, *((tool, one) for one in days))
+    [some, whole] = ask(database, *(("plan", one) for one in days))
     assert some == whole
     period = some["covers"]["period"]
     assert (period["since"], period["until"], "is_over" in period) == ("2025-11-01", "2025-12-31", False)
-    [now] = ask(database, (tool, {"period": "today"}))
+    [now] = ask(database, ("plan", {"period": "today"}))
     assert {name: value for name, value in now["covers"]["period"].items() if name != "counted_by"} == {
         "since": "2026-01-01", "until": "2026-01-31", "is_over": False, "so_far_until": "2026-01-01"
     }  # fmt: skip

@@ -1595,7 +1595,7 @@ def test_on_a_phone_cards_are_sorted_and_say_what_their_numbers_mean(page: Repor
             assert page.script("return find('#moved .sort select').value") == order
         page.script("find('#moved table').scrollIntoView({ block: 'center' })")
         said, *shown = page.script(TOUCH, "#moved", "At the end")
-        assert said.startswith("Budgets of the open deals at the end of the last month")
+        assert said.startswith("Budgets of the open deals at the end of the period")
         assert shown == [True, True, True]
         page.script(ORDER, "")
         assert page.script(CARDS, "At the end") == before

@@ -117,42 +117,39 @@ def cases_of(names: list[str]) -> str:
     return "".join(f", {cases(name)} as {name}_of" for name in names if METRICS[name].is_average)
 
 
-MOVES = (
-    "came_new",
-    "came_back",
-    "priced",
-    "grew",
-    "moved_in",
-    "shrank",
-    "moved_out",
-    "left_won",
-    "left_lost",
-    "left_deleted",
-)
+GAINS = ("came_new", "came_back", "priced", "grew", "moved_in")
+LOSSES = ("shrank", "moved_out", "left_won", "left_lost", "left_deleted")
+MOVES = (*GAINS, *LOSSES)
 """How open money comes, changes and goes."""
 CROSSED = ("from_other_pipelines", "to_other_pipelines", "from_other_managers", "to_other_managers")
 """The parts of `moved_in` and `moved_out` that are of another pipeline, and those of another user."""
 
 
 def moved() -> str:
-    """Returns SQL of the open money at both ends of the whole months that the period touches, and of its moves."""
-    first = "cast(date_trunc('month', chosen.since) as date)"
-    last = "cast(date_trunc('month', least(chosen.after - 1, accounts.today)) as date)"
-    ends = ", ".join(
-        f"case when accounts.budgets_known then coalesce(sum(moves.at_{end}) filter (where moves.month = {month}), 0) "
-        f"end as at_{end}"
-        for end, month in (("start", first), ("end", last))
-    )
+    """Returns SQL of the open money at both ends of the period, and of its moves."""
+    change = f"{' + '.join(f'moves.{name}' for name in GAINS)} - {' - '.join(f'moves.{name}' for name in LOSSES)}"
+    earlier, in_days = "moves.day < chosen.since", in_period("moves.day")
+    sums = {name: f"sum(moves.{name}) filter (where {in_days})" for name in (*MOVES, *CROSSED)}
+    sums |= {"at_start": f"sum({change}) filter (where {earlier})", "at_end": f"sum({change})"}
+    came, went = "deals_new + deals_back + deals_in", "deals_out + deals_won + deals_lost + deals_deleted"
     return f"""
         select
             moves.project_id, chosen.currency, moves.pipeline_id,
-            coalesce(moves.pipeline_name, '#' || cast(moves.pipeline_id as varchar)) as pipeline_name,
-            moves.responsible_user_id as user_id, moves.responsible_name as manager,
-            {", ".join(f"sum(moves.{name}) as {name}" for name in (*MOVES, *CROSSED))}, {ends}
-        from amocrm_marts.open_money as moves {of_chosen("moves")}
+            coalesce(pipelines.pipeline_name, '#' || cast(moves.pipeline_id as varchar)) as pipeline_name,
+            moves.responsible_user_id as user_id, {USER_NAME.format(id="moves.responsible_user_id")} as manager,
+            {", ".join(f"case when accounts.budgets_known then coalesce({sums[n]}, 0) end as {n}" for n in sums)}
+        from amocrm_staging.int_money_moves as moves {of_chosen("moves")}
         inner join amocrm_staging.int_accounts as accounts on accounts.project_id = moves.project_id
-        where moves.month >= {first} and moves.month <= {last} and {in_choice("moves")}
+        left join (
+            select project_id, pipeline_id, max(pipeline_name) as pipeline_name from amocrm_staging.stg_statuses
+            group by 1, 2
+        ) as pipelines
+            on pipelines.project_id = moves.project_id and pipelines.pipeline_id = moves.pipeline_id
+        left join amocrm_staging.stg_users as users
+            on users.project_id = moves.project_id and users.user_id = moves.responsible_user_id
+        where moves.day < chosen.after and moves.day <= accounts.today and {in_choice("moves")}
         group by 1, 2, 3, 4, 5, 6, accounts.budgets_known
+        having sum({came}) > coalesce(sum({went}) filter (where {earlier}), 0)
         order by 1, 3, 5
     """
 

@@ -343,7 +343,7 @@ function chosen(scope, period, who) {
     calls: () => of("calls", first, last, "day"),
     callbacks: () => of("callbacks", first, last, "day"),
     goods: () => of("goods", first, last, "day"),
-    moved: () => of("moved", firstOf(monthOf(first)), Math.min(last, today), "month"), // by month, likewise
+    moved: () => of("moved", -Infinity, Math.min(last, today), "day"), // the days before tell the money at the start
     hours: () => of("hours", firstOf(monthOf(first)), last, "month"), // by month: all months that the period touches
   });
   const isFiltered = ofFilters !== null;

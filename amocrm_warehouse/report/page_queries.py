@@ -116,7 +116,7 @@ QUERIES = {
         select
             accounts.project_id, {ACCOUNT} as name, accounts.domain, accounts.currency, accounts.time_zone,
             accounts.today, accounts.stale_days, accounts.dead_days, accounts.built_by, accounts.stages_known,
-            accounts.owners_known, max(freshness.synced_at) as synced_at,
+            accounts.owners_known, accounts.budgets_known, max(freshness.synced_at) as synced_at,
             count(*) filter (where freshness.is_there and freshness.source_table in {ACTIVITY}) = {len(ACTIVITY)}
                 as knows_activity,
             count(*) filter (where freshness.is_there and freshness.source_table in {TOUCHES}) = {len(TOUCHES)}
@@ -129,7 +129,7 @@ QUERIES = {
     }
         from amocrm_staging.int_accounts as accounts
         inner join amocrm_marts.freshness as freshness on freshness.project_id = accounts.project_id
-        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
         order by 1
     """,
     "people": f"""
@@ -315,12 +315,25 @@ QUERIES = {
     """,
     "moved": """
         select
-            project_id, month, pipeline_id, responsible_user_id, at_start, came_new, came_back, priced, grew, moved_in,
-            shrank, moved_out, left_won, left_lost, left_deleted, at_end, from_other_pipelines, to_other_pipelines,
+            project_id, day, pipeline_id, responsible_user_id, came_new, came_back, priced, grew, moved_in, shrank,
+            moved_out, left_won, left_lost, left_deleted, at_end, from_other_pipelines, to_other_pipelines,
             from_other_managers, to_other_managers
-        from amocrm_marts.open_money
-        where month >= date '{since}'
-        order by project_id, month, pipeline_id, responsible_user_id
+        from (
+            select
+                moves.*, lead(moves.day) over of_group as next_day,
+                sum(
+                    came_new + came_back + priced + grew + moved_in
+                    - shrank - moved_out - left_won - left_lost - left_deleted
+                ) over of_group as at_end
+            from amocrm_staging.int_money_moves as moves
+            inner join amocrm_staging.int_accounts as accounts on accounts.project_id = moves.project_id
+            where accounts.budgets_known
+            window of_group as (
+                partition by moves.project_id, moves.pipeline_id, moves.responsible_user_id order by moves.day
+            )
+        ) as moves
+        where day >= date '{since}' or (at_end <> 0 and coalesce(next_day, date '{since}') >= date '{since}')
+        order by project_id, day, pipeline_id, responsible_user_id
     """,
     "goods": """
         select

@@ -688,28 +688,34 @@ const GAINS = ["came_new", "came_back", "priced", "grew", "moved_in"];
 const LOSSES = ["shrank", "moved_out", "left_won", "left_lost", "left_deleted"];
 const CROSSED = ["from_other_pipelines", "to_other_pipelines", "from_other_managers", "to_other_managers"]; // parts of moved_in and moved_out
 
-// Open money at both ends of the months that the period touches, and how it came, changed and went. Between the rows of a table only
-// what left one for the other has moved; in a choice of people, what comes to a pipeline may come from others, and of a pipeline likewise.
+// Open money at the end of the day before this one: of each pipeline and user what the last of its rows says. Rows come by day.
+const openBefore = (rows, day) => {
+  const last = new Map(rows.filter((row) => row.day < day).map((row) => [`${row.project_id}/${row.pipeline_id}/${row.responsible_user_id}`, row]));
+  return sum([...last.values()], "at_end");
+};
+
+// Open money at both ends of the period, and how it came, changed and went. Between the rows of a table only what left one for the
+// other has moved; in a choice of people, what comes to a pipeline may come from others, and of a pipeline likewise.
 function moved(view) {
-  const found = view.moved().filter((row) => row.at_end !== null); // null: the changes of budgets were not read
-  const [first, last] = [firstOf(monthOf(view.period.first)), firstOf(monthOf(view.last))];
-  const counted = (of) => ({
-    at_start: sum(of.filter((row) => row.month === first), "at_start"), at_end: sum(of.filter((row) => row.month === last), "at_end"),
-    ...Object.fromEntries([...GAINS, ...LOSSES, ...CROSSED].map((name) => [name, sum(of, name)])),
-  });
+  const found = view.moved();
+  const counted = (of) => {
+    const own = of.filter((row) => row.day >= view.period.first);
+    return {
+      at_start: openBefore(of, view.period.first), at_end: openBefore(of, Infinity),
+      ...Object.fromEntries([...GAINS, ...LOSSES, ...CROSSED].map((name) => [name, sum(own, name)])),
+    };
+  };
   const all = counted(found);
-  const unknown = TABLES.accounts.filter((account) => view.inScope(account) && !found.some((row) => row.project_id === account.project_id));
-  const ends = { first: ["month", monthOf(first)], last: ["month", monthOf(last)] };
-  const wider = view.period.whole ? [] : [[first === last ? "moved.month" : "moved.months", ends]];
+  const unknown = TABLES.accounts.filter((account) => view.inScope(account) && !(account.stages_known && account.budgets_known));
   const block = (title, head, isPart, crossed, rows) => {
     const names = [...GAINS, ...LOSSES].map((name) => (isPart ? name : { moved_in: crossed[0], moved_out: crossed[1] }[name] || name));
     const shown = ["at_start", ...names.filter((name) => all[name]), "at_end"];
     return {
-      title, cards: true, insights: wider, notes: ["moved.where"], rows: rows.filter((row) => shown.some((name) => row[name])).sort(falling("at_end", "at_start")), total: shown,
+      title, cards: true, notes: ["moved.where"], rows: rows.filter((row) => shown.some((name) => row[name])).sort(falling("at_end", "at_start")), total: shown,
       columns: [head, ...shown.map((name) => [name, "money"])],
     };
   };
-  return found.length ? [
+  return ["at_start", ...GAINS, ...LOSSES, "at_end"].some((name) => all[name]) ? [
     {
       ...block("moved.pipelines", ["pipeline_name", "text", null, "filter.scope"], view.who || DATA.only, CROSSED.slice(0, 2), grouped(found, "project_id", "pipeline_id").map((of) => ({ pipeline_name: pipelineName(of[0]), ...counted(of) }))),
       notes: ["moved.where", ...ofUnknown(unknown)],

@@ -16,7 +16,7 @@ from .conversations import conversations
 from .deals import LOST, WON, began, deal_stage_history, deals
 from .known import Known, amount, at, grouped
 from .people import calls, manager_activity, tasks_open, touches
-from .totals import CROSSED, ended, goods_sold, half_left, lost_from, open_money, stale_deals, stays_of
+from .totals import CROSSED, ended, goods_sold, half_left, lost_from, money_between, stale_deals, stays_of
 
 Table = list[list[Any]]
 COUNTS = ("calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done")
@@ -675,26 +675,19 @@ MOVES = (
 
 
 def moved(choice: Choice) -> Table:
-    """Returns the open money of each pipeline and user: its moves in the months of the period, and both ends."""
-    last = min(choice.last, day_of(choice))
+    """Returns the open money of each pipeline and user: its moves in the period, and both ends."""
+    first, after = (
+        datetime(day.year, day.month, day.day)
+        for day in (choice.first, min(choice.last, day_of(choice)) + timedelta(1))
+    )
     rows = []
     for known in choice.known:
-        months = [
-            row
-            for row in open_money(known)
-            if f"{choice.first:%Y-%m}-01" <= row["month"] <= f"{last:%Y-%m}-01"
-            and choice.fits(row["pipeline_id"], row["responsible_user_id"])
-        ]
-        is_known = known.has_history("deal_sale_changes")
-        for (pipeline, user), of in grouped(months, lambda r: (r["pipeline_id"], r["responsible_user_id"])).items():
-            at = {
-                name: sum((amount(row[f"at_{name}"]) for row in of if row["month"] == f"{day:%Y-%m}-01"), Decimal(0))
-                for name, day in (("start", choice.first), ("end", last))
-            }
-            sums = [sum((amount(row[name]) for row in of), Decimal(0)) for name in (*MOVES, *CROSSED)]
-            name = pipeline_names(known).get(pipeline) or f"#{pipeline}"
-            amounts = [*sums, at["start"], at["end"]]
-            rows.append([pipeline, name, user, known.user(user), *(amounts if is_known else [None] * len(amounts))])
+        for (pipeline, user), row in money_between(known, first, after).items():
+            if choice.fits(pipeline, user):
+                name = pipeline_names(known).get(pipeline) or f"#{pipeline}"
+                amounts = [row[name] for name in (*MOVES, *CROSSED, "at_start", "at_end")]
+                is_known = known.has_history("deal_sale_changes")
+                rows.append([pipeline, name, user, known.user(user), *(amounts if is_known else [None] * len(amounts))])
     return rows
 
 

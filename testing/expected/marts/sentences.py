@@ -104,14 +104,6 @@ SAID = {
         "In the months of the plan, people without one sold for {others}; “of the plan” does not count that.",
         "За месяцы плана те, у кого плана нет, продали на {others}: в «от плана» это не входит.",
     ),
-    "whole_month": (
-        "The whole of {first}: the period touches this month.",
-        "За весь месяц, который задевает период: {first}.",
-    ),
-    "whole_months": (
-        "Whole months, which the period touches: {first} – {last}.",
-        "За целые месяцы, которые задевает период: {first} – {last}.",
-    ),
     "sold": ("Sold so far this month: {sold}.", "Продано с начала месяца: {sold}."),
     "pace": (
         "Sold so far this month: {sold}. Those who have a plan sold {share} of the {plan} that it asks for by today.",
@@ -267,7 +259,7 @@ def sentences(choice: Choice, then: Choice | None, since: date, language: str, w
         "today": list(today(choice, say)), "forecast": list(forecast(choice, say)),
         "funnel": list(funnel(choice, say)), "money": list(without_plan(choice, say)),
         "incoming": list(incoming(choice, say)),
-        "moved": list(whole_months(choice, say)), "stale": list(stale(choice, say)), "talks": list(talks(choice, say)),
+        "stale": list(stale(choice, say)), "talks": list(talks(choice, say)),
     }  # fmt: skip
 
 
@@ -476,16 +468,6 @@ def without_plan(choice: Choice, say: Wording) -> Iterable[str]:
     ]  # fmt: skip
     if sold := money(others):
         yield say("others", others=say.money(sold))
-
-
-def whole_months(choice: Choice, say: Wording) -> Iterable[str]:
-    """Yields the months of the moves if the period is none of whole months."""
-    if is_of_months(choice) or not any(row[-1] is not None for row in oracle_page.moved(choice)):
-        return
-    first, last = choice.first, min(choice.last, oracle_page.day_of(choice))
-    text = say("whole_month" if (first.year, first.month) == (last.year, last.month) else "whole_months",
-               first=say.month(first), last=say.month(last))  # fmt: skip
-    yield from [text] * 2
 
 
 def stale(choice: Choice, say: Wording) -> Iterable[str]:

@@ -260,22 +260,19 @@ CROSSED = ("from_other_pipelines", "to_other_pipelines", "from_other_managers", 
 """The parts of "moved_in" and "moved_out" that are of another pipeline, and those of another user."""
 
 
+Group = tuple[int, int | None]
+"""A pipeline and a responsible user."""
+
+
 @memoized
-def open_money(known: Known) -> list[Row]:
-    """Counts the open deals at both ends of each month by their state then, and what happened between by replaying."""
-    today = known.local(known.now)
-    assert today is not None
-    spans = grouped(deal_history(known), lambda row: (row["deal_id"],))
-    flows: dict[tuple[Any, ...], Counter[str]] = {}
-    held: list[tuple[datetime, datetime | None, tuple[Any, ...], Decimal]] = []
+def money_flows(known: Known) -> tuple[list[tuple[datetime, Group, str, Decimal]], dict[Group, list[Any]]]:
+    """Replays the deals: what happened to the open money of each group at each moment, and the spans of open deals.
 
-    def flow(moment: datetime, group: tuple[Any, ...], name: str, money: Decimal) -> None:
-        counts = flows.setdefault((f"{moment:%Y-%m}", *group), Counter())
-        counts[MONEY_OF.get(name, name)] += money  # type: ignore[assignment]
-        if name in MOVES:
-            counts[f"deals_{name}"] += 1
-
-    for of_deal in spans.values():
+    A span is its first moment, the moment after it (None: it still lasts) and its budget.
+    """
+    flows: list[tuple[datetime, Group, str, Decimal]] = []
+    held: dict[Group, list[Any]] = {}
+    for of_deal in grouped(deal_history(known), lambda row: (row["deal_id"],)).values():
         before: Row | None = None
         was_ever_open = False
         for span in of_deal:
@@ -284,60 +281,84 @@ def open_money(known: Known) -> list[Row]:
             is_open_now = span["stage_kind"] in ("open", "unsorted")
             there = None if before is None else (before["pipeline_id"], before["responsible_user_id"])
             if before is None and is_open_now:
-                flow(moment, here, "back" if was_ever_open else "new", money)
+                flows.append((moment, here, "back" if was_ever_open else "new", money))
             if before is not None and there is not None:
                 of_before = amount(before["budget"])
                 if is_open_now and here != there:
-                    flow(moment, there, "out", of_before)
-                    flow(moment, here, "in", of_before)
+                    flows.append((moment, there, "out", of_before))
+                    flows.append((moment, here, "in", of_before))
                     for place, name in enumerate(("pipelines", "managers")):
                         if here[place] != there[place]:
-                            flow(moment, there, f"to_other_{name}", of_before)
-                            flow(moment, here, f"from_other_{name}", of_before)
+                            flows.append((moment, there, f"to_other_{name}", of_before))
+                            flows.append((moment, here, f"from_other_{name}", of_before))
                 if money != of_before:
                     name = "shrank" if money < of_before else "grew" if of_before else "priced"
-                    flow(moment, here if is_open_now else there, name, abs(money - of_before))
+                    flows.append((moment, here if is_open_now else there, name, abs(money - of_before)))
                 if not is_open_now:
-                    flow(moment, there, "won" if span["status_id"] == WON else "lost", money)
+                    flows.append((moment, there, "won" if span["status_id"] == WON else "lost", money))
             before = span if is_open_now else None
             was_ever_open |= is_open_now
             if is_open_now:
-                held.append((moment, span["to_at_local"], here, money))
+                held.setdefault(here, []).append((moment, span["to_at_local"], money))
         if before is not None and before["to_at"] is not None:
             here = (before["pipeline_id"], before["responsible_user_id"])
-            flow(before["to_at_local"], here, "deleted", amount(before["budget"]))
+            flows.append((before["to_at_local"], here, "deleted", amount(before["budget"])))
+    return flows, held
+
+
+def money_between(known: Known, first: datetime, after: datetime) -> dict[Group, Row]:
+    """Counts each group's open deals at both ends of a time by their state then, and what happened between.
+
+    Groups without open deals in that time are left out.
+    """
+    flows, held = money_flows(known)
+    counts: dict[Group, Counter[str]] = {}
+    for moment, group, name, money in flows:
+        if first <= moment < after:
+            of = counts.setdefault(group, Counter())
+            of[MONEY_OF.get(name, name)] += money  # type: ignore[assignment]
+            if name in MOVES:
+                of[f"deals_{name}"] += 1
+    found: dict[Group, Row] = {}
+    for group, spans in held.items():
+        of = counts.get(group, Counter())
+        row: Row = {name: Decimal(of[name]) for name in (*MONEY_OF.values(), *CROSSED, "priced", "grew", "shrank")}
+        row |= {f"deals_{name}": of[f"deals_{name}"] for name in MOVES}
+        for name, boundary in (("start", first), ("end", after)):
+            open_then = [money for since, until, money in spans if since < boundary and (until or after) >= boundary]
+            row |= {f"deals_at_{name}": len(open_then), f"at_{name}": sum(open_then, Decimal(0))}
+        gained = sum(row[name] for name in ("came_new", "came_back", "priced", "grew", "moved_in"))
+        lost = sum(row[name] for name in ("shrank", "moved_out", "left_won", "left_lost", "left_deleted"))
+        assert row["at_start"] + gained - lost == row["at_end"], (known.project, first, group)
+        if row["deals_at_start"] or row["deals_at_end"] or of:
+            found[group] = row
+    return found
+
+
+@memoized
+def open_money(known: Known) -> list[Row]:
+    """Returns what happened to the open money in each month."""
+    today = known.local(known.now)
+    assert today is not None
+    _, held = money_flows(known)
+    begun = {group: min(since for since, _, _ in spans) for group, spans in held.items()}
+    ended = {group: max(today, *(since for since, _, _ in spans)) for group, spans in held.items()}
     named = {row["pipeline_id"]: row["pipeline_name"] for row in known.all("statuses")}
+    is_known = known.has_history("deal_sale_changes")
+    amounts = {*MONEY_OF.values(), *CROSSED, "priced", "grew", "shrank", "at_start", "at_end"}
     rows = []
-    for pipeline, user in dict.fromkeys(group for *_, group, _ in held):
-        own = [(since, until, money) for since, until, group, money in held if group == (pipeline, user)]
-        month_of, last = min(since for since, _, _ in own), max(today, max(since for since, _, _ in own))
-        month_of = month_of.replace(day=1, hour=0, minute=0, second=0)
-        while month_of <= last:
-            after = (month_of + timedelta(days=32)).replace(day=1)
-            ends: Row = {}
-            for name, boundary in (("start", month_of), ("end", after)):
-                open_then = [money for since, until, money in own if since < boundary and (until or after) >= boundary]
-                ends |= {f"deals_at_{name}": len(open_then), f"at_{name}": sum(open_then, Decimal(0))}
-            counts = flows.get((f"{month_of:%Y-%m}", pipeline, user), Counter())
-            gained = sum(Decimal(counts[name]) for name in ("came_new", "came_back", "priced", "grew", "moved_in"))
-            lost = sum(
-                Decimal(counts[name]) for name in ("shrank", "moved_out", "left_won", "left_lost", "left_deleted")
-            )
-            assert ends["at_start"] + gained - lost == ends["at_end"], (known.project, month_of, pipeline, user)
-            if ends["deals_at_start"] or ends["deals_at_end"] or counts:
-                amounts = {"at_start": ends["at_start"], "at_end": ends["at_end"]}
-                amounts |= {
-                    name: Decimal(counts[name]) for name in (*MONEY_OF.values(), *CROSSED, "priced", "grew", "shrank")
-                }
-                is_known = known.has_history("deal_sale_changes")
+    month_of = min(begun.values(), default=today).replace(day=1, hour=0, minute=0, second=0)
+    while month_of <= max(ended.values(), default=month_of - timedelta(1)):
+        after = (month_of + timedelta(days=32)).replace(day=1)
+        for group, row in money_between(known, month_of, after).items():
+            if month_of <= ended[group]:
+                pipeline, user = group
                 rows.append({
                     "month": f"{month_of:%Y-%m}-01", "pipeline_id": pipeline, "pipeline_name": named.get(pipeline),
                     "responsible_user_id": user, "responsible_name": known.user(user), "currency": known.currency,
-                    "deals_at_start": ends["deals_at_start"], "deals_at_end": ends["deals_at_end"],
-                    **{f"deals_{name}": counts[f"deals_{name}"] for name in MOVES},
-                    **{name: money if is_known else None for name, money in amounts.items()},
+                    **{name: None if name in amounts and not is_known else value for name, value in row.items()},
                 })  # fmt: skip
-            month_of = after
+        month_of = after
     return rows
 
 
