@@ -17,11 +17,11 @@ from amocrm_warehouse.mcp_arguments import Refused
 from amocrm_warehouse.mcp_queries import AGES, QUERIES
 from amocrm_warehouse.models_command import PACKAGE
 from amocrm_warehouse.plans_and_costs import named_as_in_deals
-from amocrm_warehouse.report.answers import ANSWERS, CASES, FIGURES, MOVES, select, sources_of
+from amocrm_warehouse.report.answers import ANSWERS, CASES, FIGURES, select, sources_of
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import FEW, days_left, is_comparable, needed_a_day, rounded
 from amocrm_warehouse.report.metrics import METRICS
-from amocrm_warehouse.report.page_queries import REASONS, needs
+from amocrm_warehouse.report.page_queries import MOVES, REASONS, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, unknown_columns, with_unknown
 from amocrm_warehouse.report.workbook import link

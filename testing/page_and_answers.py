@@ -9,10 +9,10 @@ from typing import Any
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.mcp_queries import AGES, COHORT_MONTHS, QUERIES
-from amocrm_warehouse.report.answers import ANSWERS, MOVES, answer, select
+from amocrm_warehouse.report.answers import ANSWERS, answer, select
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import days_before, months_later
-from amocrm_warehouse.report.page_queries import QUEUE_SHOWN
+from amocrm_warehouse.report.page_queries import MOVES, QUEUE_SHOWN
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.this_month import this_month
 

@@ -15,8 +15,8 @@ from amocrm_warehouse import mcp_shapes
 from amocrm_warehouse.mcp_answers import compared_with, coverage, fitted, meanings, plain_row, size
 from amocrm_warehouse.mcp_arguments import ALL_DAYS, Chosen, Refused
 from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS
-from amocrm_warehouse.report.answers import MOVES
 from amocrm_warehouse.report.choice import Choice, Days, last_months
+from amocrm_warehouse.report.page_queries import MOVES
 from amocrm_warehouse.report.report_words import Words
 
 MIDNIGHT = datetime(2026, 12, 31, 20, 30)

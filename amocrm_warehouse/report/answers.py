@@ -16,7 +16,16 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import named, names_of_people, people_named
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.metrics import METRICS, ROWS, cases, column, join_deals, total, totals
-from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, REASONS, SOURCE, needs
+from amocrm_warehouse.report.page_queries import (
+    ACCOUNT,
+    CHANGE,
+    CROSSED,
+    IS_DEACTIVATED,
+    MOVES,
+    REASONS,
+    SOURCE,
+    needs,
+)  # fmt: skip
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, COUNTED_FROM, is_listed, unread_tables, with_unknown
 
 
@@ -117,20 +126,11 @@ def cases_of(names: list[str]) -> str:
     return "".join(f", {cases(name)} as {name}_of" for name in names if METRICS[name].is_average)
 
 
-GAINS = ("came_new", "came_back", "priced", "grew", "moved_in")
-LOSSES = ("shrank", "moved_out", "left_won", "left_lost", "left_deleted")
-MOVES = (*GAINS, *LOSSES)
-"""How open money comes, changes and goes."""
-CROSSED = ("from_other_pipelines", "to_other_pipelines", "from_other_managers", "to_other_managers")
-"""The parts of `moved_in` and `moved_out` that are of another pipeline, and those of another user."""
-
-
 def moved() -> str:
     """Returns SQL of the open money at both ends of the period, and of its moves."""
-    change = f"{' + '.join(f'moves.{name}' for name in GAINS)} - {' - '.join(f'moves.{name}' for name in LOSSES)}"
     earlier, in_days = "moves.day < chosen.since", in_period("moves.day")
     sums = {name: f"sum(moves.{name}) filter (where {in_days})" for name in (*MOVES, *CROSSED)}
-    sums |= {"at_start": f"sum({change}) filter (where {earlier})", "at_end": f"sum({change})"}
+    sums |= {"at_start": f"sum({CHANGE}) filter (where {earlier})", "at_end": f"sum({CHANGE})"}
     came, went = "deals_new + deals_back + deals_in", "deals_out + deals_won + deals_lost + deals_deleted"
     return f"""
         select

@@ -70,6 +70,14 @@ TOUCHES = ("calls", "messages")
 ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
 """The tables that show whether something has happened in a deal."""
 
+GAINS = ("came_new", "came_back", "priced", "grew", "moved_in")
+LOSSES = ("shrank", "moved_out", "left_won", "left_lost", "left_deleted")
+CHANGE = f"{' + '.join(GAINS)} - {' - '.join(LOSSES)}"
+MOVES = (*GAINS, *LOSSES)
+"""How open money comes, changes and goes."""
+CROSSED = ("from_other_pipelines", "to_other_pipelines", "from_other_managers", "to_other_managers")
+"""The parts of `moved_in` and `moved_out` that are of another pipeline, and those of another user."""
+
 SOURCE = "coalesce(deals.source_name, deals.utm_source)"
 ACTIVITY_IS_KNOWN = f"""
     project_id in (
@@ -313,18 +321,13 @@ QUERIES = {
         where calls.called_back_at is not null and calls.created_at_local >= date '{{since}}'
         order by 1, 3, 2, 4, 5
     """,
-    "moved": """
+    "moved": f"""
         select
-            project_id, day, pipeline_id, responsible_user_id, came_new, came_back, priced, grew, moved_in, shrank,
-            moved_out, left_won, left_lost, left_deleted, at_end, from_other_pipelines, to_other_pipelines,
-            from_other_managers, to_other_managers
+            project_id, day, pipeline_id, responsible_user_id,
+            {", ".join(f"cast({name} as double precision) as {name}" for name in (*MOVES, *CROSSED, "at_end"))}
         from (
             select
-                moves.*, lead(moves.day) over of_group as next_day,
-                sum(
-                    came_new + came_back + priced + grew + moved_in
-                    - shrank - moved_out - left_won - left_lost - left_deleted
-                ) over of_group as at_end
+                moves.*, lead(moves.day) over of_group as next_day, sum({CHANGE}) over of_group as at_end
             from amocrm_staging.int_money_moves as moves
             inner join amocrm_staging.int_accounts as accounts on accounts.project_id = moves.project_id
             where accounts.budgets_known
@@ -332,7 +335,7 @@ QUERIES = {
                 partition by moves.project_id, moves.pipeline_id, moves.responsible_user_id order by moves.day
             )
         ) as moves
-        where day >= date '{since}' or (at_end <> 0 and coalesce(next_day, date '{since}') >= date '{since}')
+        where day >= date '{{since}}' or (at_end <> 0 and coalesce(next_day, date '{{since}}') >= date '{{since}}')
         order by project_id, day, pipeline_id, responsible_user_id
     """,
     "goods": """

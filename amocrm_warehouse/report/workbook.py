@@ -13,11 +13,11 @@ import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.answers import ANSWERS, CROSSED, MOVES, AnswerTable, answer, deactivated
+from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, answer, deactivated
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
-from amocrm_warehouse.report.page_queries import built_at, needs
+from amocrm_warehouse.report.page_queries import CROSSED, MOVES, built_at, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unread_tables import Unread, unread_of, unread_tables
 from source_amocrm import atomic_file
