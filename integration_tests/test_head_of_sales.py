@@ -99,6 +99,13 @@ def test_the_demo_looks_like_a_business(database: str) -> None:
         assert min(row["months"] for row in plans) >= 8
 
 
+@pytest.mark.parametrize("leads", [1, 10])
+def test_a_business_may_be_as_small_as_one_deal(leads: int) -> None:
+    small = business.account(1, leads, NOW, clock=ManualClock(NOW))
+    assert leads <= len(small.tables["leads"]) <= leads + 10
+    assert business.work(small, 5)
+
+
 def test_people_go_on_working_in_the_demo() -> None:
     """A later run of the demo finds what people do: deals move to the next stage of their pipeline, or are lost."""
     again = business.account(1, 60, NOW, clock=ManualClock(NOW))

@@ -300,7 +300,8 @@ class Business:
     def missed_call(self) -> Life:
         """A client calls about an open deal of the one who answers late, and nobody calls back."""
         own = (lead for lead in self.account.tables["leads"] if lead["responsible_user_id"] == self.people[SLOW])
-        self.call(max(lead["id"] for lead in own if lead["status_id"] not in writes.CLOSED), "call_in", 0, by=0)
+        if still_open := [lead["id"] for lead in own if lead["status_id"] not in writes.CLOSED]:
+            self.call(max(still_open), "call_in", 0, by=0)
         yield from ()
 
     # one deal
