@@ -324,7 +324,7 @@ QUERIES = {
     "moved": f"""
         select
             project_id, day, pipeline_id, responsible_user_id,
-            {", ".join(f"cast({name} as double precision) as {name}" for name in (*MOVES, *CROSSED, "at_end"))}
+            {", ".join(f"nullif({name}, 0) as {name}" for name in (*MOVES, *CROSSED))}, at_end
         from (
             select
                 moves.*, lead(moves.day) over of_group as next_day, sum({CHANGE}) over of_group as at_end
