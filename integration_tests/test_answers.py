@@ -31,6 +31,7 @@ from amocrm_warehouse.report.answers import choice_of_people, in_choice
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS
+from amocrm_warehouse.report.page_queries import MOVES
 from amocrm_warehouse.report.report_words import Words
 from sandbox import Account, ManualClock, writes
 from testing import forked, models
@@ -232,6 +233,20 @@ def test_days_of_a_plan_are_widened_to_months_and_it_says_so(database: str) -> N
     assert {name: value for name, value in now["covers"]["period"].items() if name != "counted_by"} == {
         "since": "2026-01-01", "until": "2026-01-31", "is_over": False, "so_far_until": "2026-01-01"
     }  # fmt: skip
+
+
+def test_what_moved_in_two_parts_of_a_month_adds_up_to_the_month(database: str) -> None:
+    days = [("2025-11-01", "2025-11-12"), ("2025-11-13", "2025-11-30"), ("2025-11-01", "2025-11-30")]
+    asked = [("what_moved", {"since": since, "until": until}) for since, until in days]
+    first, second, month = (
+        {name: sum(row[name] for row in answer["moved"]) for name in ("at_start", *MOVES, "at_end")}
+        for answer in ask(database, *asked)
+    )
+    assert (first["at_start"], first["at_end"], second["at_end"]) == (
+        month["at_start"], second["at_start"], month["at_end"]
+    )  # fmt: skip
+    assert {name: first[name] + second[name] for name in MOVES} == {name: month[name] for name in MOVES}
+    assert all(part["left_won"] + part["left_lost"] and part["at_start"] != part["at_end"] for part in (first, second))
 
 
 def deal_that_moved(known: oracle.Known) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from amocrm_warehouse.report.page_queries import (
     REASONS,
     SOURCE,
     needs,
-)  # fmt: skip
+)
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, COUNTED_FROM, is_listed, unread_tables, with_unknown
 
 
