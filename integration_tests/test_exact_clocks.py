@@ -61,10 +61,13 @@ def iso(second: float) -> str:
 
 @pytest.mark.parametrize("hours", [-26, -12, 12, 26])
 @pytest.mark.parametrize("whose", ["server's", "ours"])
+@pytest.mark.parametrize("events_order", ["desc", "unordered"])
 def test_a_clock_that_is_wrong_in_one_sync(
-    account: Account, whose: str, hours: int, caplog: pytest.LogCaptureFixture
+    account: Account, events_order: Any, whose: str, hours: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is said once, and the next syncs pass over nothing."""
+    """It is said once, nothing waits until the clocks agree, and the next syncs pass over nothing."""
+    account.switches.events_order = events_order
+    edit_everything(account)
     destination = Destination()
     started = account.clock.now()
     account.switches.date_ahead = hours * HOUR if whose == "server's" else 0

@@ -12,7 +12,7 @@ from source_amocrm.account.account import Account
 from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.engine.delivery import NewestFirst
-from source_amocrm.engine.event_reading import in_no_order
+from source_amocrm.engine.event_reading import MOST_PAGES_BETWEEN, in_no_order
 from source_amocrm.engine.read_plan import Progress
 from source_amocrm.http import Answer
 from source_amocrm.walk.intervals import FOREVER
@@ -76,37 +76,57 @@ def test_events_that_come_in_meanwhile_neither_prolong_the_reading_nor_are_they_
         since, started, until = NOW - 90_000, NOW - 1 - behind, NOW - 1 + ahead
         end = until if ahead + behind <= TOLERANCE else started
         there = events.between(since, end)
-        rows, covered = in_no_order(events.account(end), events.listing, since, until)
-        own = [row["id"] for row in rows]
-        assert len(own) == len(set(own))
-        assert [row["created_at"] for row in rows] == sorted(row["created_at"] for row in rows)
-        assert (set(own), covered) == (there, end)
+        pages = [*in_no_order(events.account(end), events.listing, since, until)]
+        for page in pages:
+            assert [row["created_at"] for row in page.rows] == sorted(row["created_at"] for row in page.rows)
+        assert [page.completed for page in pages] == [(since, end)] * (since <= end) + [None] * (end < until)
+        came = [row["id"] for page in pages for row in page.rows]
+        assert len(came) == len(set(came))
+        assert set(came) <= events.between(since, until)
+        own = {row["id"] for page in pages if page.completed for row in page.rows}
+        assert own == there
         events.now += HOURS
         events.fetch(EVENTS.path, {"page": 1, "limit": 1})
-        assert events.between(since, covered) <= set(own)
+        assert events.between(since, end) <= own
 
 
-def test_a_window_in_the_future_is_neither_read_nor_covered() -> None:
+def test_events_between_the_two_clocks_come_and_are_not_covered() -> None:
+    events = Events(Random(1), [NOW - own for own in range(1, LIMIT + 1)])
+    complete, later = in_no_order(events.account(NOW - 11), events.listing, NOW - 15, NOW - 1)
+    assert [row["id"] for row in complete.rows] == [15, 14, 13, 12, 11]
+    assert [row["id"] for row in later.rows] == [*range(10, 0, -1)]
+    assert (complete.completed, later.completed) == ((NOW - 15, NOW - 11), None)
+
+
+def test_a_reading_between_the_two_clocks_ends_though_events_come_in_faster_than_it_reads() -> None:
+    events = Events(Random(1), [NOW - 1] * 5, written=3 * LIMIT)
+    complete, later = in_no_order(events.account(NOW - 1), events.listing, NOW - 60, NOW + HOURS)
+    assert (len(complete.rows), events.requests) == (5, 1 + MOST_PAGES_BETWEEN)
+    assert LIMIT < len(later.rows) <= LIMIT * MOST_PAGES_BETWEEN
+
+
+def test_a_window_that_has_not_passed_is_not_covered() -> None:
     events = Events(Random(1), [NOW - 1] * 5)
-    assert in_no_order(events.account(NOW - 1), events.listing, NOW + 60, NOW + HOURS) == ([], NOW - 1)
+    assert [*in_no_order(events.account(NOW - 1), events.listing, NOW + 60, NOW + HOURS)] == [Page([])]
+    assert events.requests == 1
 
 
 def test_where_both_clocks_agree_one_request_is_enough() -> None:
     events = Events(Random(1), [NOW - 1] * 5)
-    rows, covered = in_no_order(events.account(NOW - 1), events.listing, NOW - 60, NOW - 1)
-    assert (len(rows), covered, events.requests) == (5, NOW - 1, 1)
+    [page] = in_no_order(events.account(NOW - 1), events.listing, NOW - 60, NOW - 1)
+    assert (len(page.rows), page.completed, events.requests) == (5, (NOW - 60, NOW - 1), 1)
 
 
 def test_only_what_is_kept_of_an_event_stays_in_memory() -> None:
     events = Events(Random(1), [NOW - 2, NOW - 3])
-    rows, _ = in_no_order(
+    [page] = in_no_order(
         events.account(NOW - 1),
         events.listing,
         NOW - 60,
         NOW - 1,
         lambda row: {name: row[name] for name in ("id", "created_at")},
     )
-    assert [sorted(row) for row in rows] == [["created_at", "id"]] * 2
+    assert [sorted(row) for row in page.rows] == [["created_at", "id"]] * 2
 
 
 def test_rows_held_back_for_newer_ones_come_when_the_reading_has_ended() -> None:

@@ -3,7 +3,8 @@
 Events never change, and no order of their list is documented, so the first page tells the direction of the keyset walk.
 Why it cannot skip: the keyset walk checks the order on every page. Where a first page is of one second and so tells
 nothing, that second is read on its own, and then the interval on either side. A list in no order is read in passes over
-a window that no new event enters: it ends with the start of the sync, by the earlier of two clocks that disagree.
+a window that no new event enters: it ends with the start of the sync, by the earlier of two clocks that disagree. What
+there is between the two is read as well, a few pages at most, and again by the next sync.
 
 Progress rule: that of the keyset walk and of the passes; a second read on its own is in no interval that is left.
 """
@@ -12,35 +13,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from operator import itemgetter
 
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.engine.read_plan import ReadPlan
 from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
-from source_amocrm.walk.full import in_passes, latest_versions
+from source_amocrm.walk.full import in_passes, latest_versions, one_pass
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 from source_amocrm.walk.keyset import keyset, one_second
 from source_amocrm.walk.listing import EMPTY_RETRIES, REMEMBERED_KEYS, bounds, check_filter, key
-from source_amocrm.walk.page_size import PageSizer
+from source_amocrm.walk.page_size import PageSizer, with_smaller_pages
 from source_amocrm.walk.server_order import ListTraits
 
 Keep = Callable[[Row], Row]
 """Returns the part of an event that is kept in memory."""
 
 
-def in_no_order(account: Account, listing: Listing, since: int, until: int, keep: Keep = dict) -> tuple[list[Row], int]:
+MOST_PAGES_BETWEEN = 40  # The most pages of a list in no order that are read between two clocks that disagree
+
+
+def in_no_order(account: Account, listing: Listing, since: int, until: int, keep: Keep = dict) -> Iterator[Page]:
     """Reads the events between two seconds from a server that lists them in no order.
 
-    Returns each event once (oldest first, as `keep` trims it) and the second up to which the window is complete, except
-    for events that are indexed late.
+    Yields each event once (oldest first, as `keep` trims it). What has passed by both clocks is complete, except for
+    events that are indexed late.
     """
-    end = min(account.facts().passed, until)
-    frozen = listing.narrowed(bounds(listing, since - 1, end + 1))
-    passes = in_passes(frozen, lasting=True) if end >= since else ()
-    events = latest_versions(replace(raw, rows=[*map(keep, raw.rows)]) for raw in passes)
+    passed = min(account.facts().passed, until)
+    if since <= passed:
+        pages = in_passes(listing.narrowed(bounds(listing, since - 1, passed + 1)), lasting=True)
+        yield Page(_sorted(listing, pages, (since, passed), keep), (since, passed))
+    if (later := max(since, passed + 1)) <= until:
+        between = listing.narrowed(bounds(listing, later - 1, until + 1)).retrying_empty(0)
+        pages = islice(with_smaller_pages(between, one_pass), MOST_PAGES_BETWEEN)
+        yield Page(_sorted(listing, pages, (later, until), keep))
+
+
+def _sorted(listing: Listing, pages: Iterable[RawPage], interval: Interval, keep: Keep) -> list[Row]:
+    events = latest_versions(replace(raw, rows=[*map(keep, raw.rows)]) for raw in pages)
     dated = ((listing.second_of(event) or 0, event) for event in events)
-    return [event for second, event in sorted(dated, key=itemgetter(0)) if since <= second <= end], end
+    return [event for second, event in sorted(dated, key=itemgetter(0)) if interval[0] <= second <= interval[1]]
 
 
 PAGES_AT_ONCE = 40
@@ -89,9 +102,8 @@ class EventReading:
                     delivered.update(key(row) for row in page.rows)
                 yield page
         except (FilterIgnored, OrderIgnored):
-            rows, covered = in_no_order(self.account, listing, low, high, self.keep or dict)
-            fresh = [row for row in rows if key(row) not in delivered]
-            yield Page(fresh, (low, covered) if low <= covered else None)
+            for page in in_no_order(self.account, listing, low, high, self.keep or dict):
+                yield page.without(lambda row: key(row) in delivered)
 
     def _walk(self, listing: Listing, low: int, high: int) -> Iterator[Page]:
         anchored = self.plan.requested_since if low == self.plan.since else low
