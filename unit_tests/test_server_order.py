@@ -95,6 +95,13 @@ def test_an_order_by_chance_that_hides_no_row_serves_as_well(own_order: bool, re
     assert proven(things, own_order=own_order, inclusive=inclusive) == (True, requests + further)
 
 
+@pytest.mark.parametrize(("inclusive", "before"), [(True, 4), (False, 6)])
+def test_a_crowded_second_at_the_end_of_the_page_hides_nothing_before_it(inclusive: bool, before: int) -> None:
+    seconds = [1, 2, 3, before, *[7] * 3 * LIMIT, 8, 9]
+    things = FakeList(dict(enumerate(seconds, 1)), Random(1), own_order=True)
+    assert proven(things, own_order=True, inclusive=inclusive) == (True, 2)
+
+
 def test_what_a_smaller_page_cannot_show_counts_as_hidden() -> None:
     with pytest.raises(OrderIgnored):
         proven(Stubborn({own: own for own in range(1, 31)}, Random(1)), size=5)

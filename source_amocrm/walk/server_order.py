@@ -156,13 +156,15 @@ def _prove_whole(ordered: OrderedList, first_rank: int, ranked: list[Ranked], si
     """Checks that a page has every row from `first_rank` to before its last rank. Raises OrderIgnored if it has not.
 
     An exclusive bound hides the rows of the rank before the last one. If none of them comes, they are requested by
-    bounds that lie outside.
+    bounds that lie outside; rows of the last rank then show that the bound is inclusive, and has hidden none.
     """
     last_rank, keys = ranked[-1].rank, {one.key for one in ranked}
     for first, last in ((first_rank - 1, last_rank - 1), (last_rank - 2, last_rank)):
         low, high = sorted(map(ordered.second, (first, last)))
         raw = sizer.ask(ordered.listing, bounds(ordered.listing, low, high))
         ranks = {key(row): ordered.rank(row) for row in raw.rows}
+        if last_rank in ranks.values():
+            return
         hidden = (rank is None or first_rank <= rank < last_rank for one, rank in ranks.items() if one not in keys)
         if raw.may_go_on or any(hidden):
             raise OrderIgnored
