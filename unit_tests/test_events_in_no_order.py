@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,6 +13,7 @@ import pytest
 from source_amocrm.account.account import Account
 from source_amocrm.account.clocks import TOLERANCE
 from source_amocrm.account.resources import EVENTS
+from source_amocrm.engine import event_reading
 from source_amocrm.engine.delivery import NewestFirst
 from source_amocrm.engine.event_reading import MOST_PAGES_BETWEEN, in_no_order
 from source_amocrm.engine.read_plan import Progress
@@ -79,7 +82,7 @@ def test_events_that_come_in_meanwhile_neither_prolong_the_reading_nor_are_they_
         pages = [*in_no_order(events.account(end), events.listing, since, until)]
         for page in pages:
             assert [row["created_at"] for row in page.rows] == sorted(row["created_at"] for row in page.rows)
-        assert [page.completed for page in pages] == [(since, end)] * (since <= end) + [None] * (end < until)
+        assert [page.completed for page in pages] == [None] * (end < until) + [(since, end)] * (since <= end)
         came = [row["id"] for page in pages for row in page.rows]
         assert len(came) == len(set(came))
         assert set(came) <= events.between(since, until)
@@ -90,9 +93,44 @@ def test_events_that_come_in_meanwhile_neither_prolong_the_reading_nor_are_they_
         assert events.between(since, end) <= own
 
 
+@pytest.mark.parametrize("written", [0, 1, 3])
+@pytest.mark.parametrize("most", [30, 100])
+def test_many_events_come_in_stretches_of_time_that_fit_in_memory(
+    monkeypatch: pytest.MonkeyPatch, most: int, written: int
+) -> None:
+    monkeypatch.setattr(event_reading, "MOST_IN_NO_ORDER", most)
+    for seed in range(3):
+        random = Random(seed)
+        before = [NOW - random.choice((1, 60, random.randint(1, 86_000))) for _ in range(300)]
+        events = Events(random, before, written)
+        there = events.between(NOW - 90_000, NOW - 1)
+        pages = [*in_no_order(events.account(NOW - 1), events.listing, NOW - 90_000, NOW - 1)]
+        assert sorted(row["id"] for page in pages for row in page.rows) == sorted(there)
+        stretches = [page.completed or (0, 0) for page in reversed(pages)]
+        assert (stretches[0][0], stretches[-1][1]) == (NOW - 90_000, NOW - 1)
+        assert all(one[1] + 1 == other[0] for one, other in pairwise(stretches))
+        assert all(len(page.rows) <= most or len({row["created_at"] for row in page.rows}) == 1 for page in pages)
+        assert len(pages) > 2
+
+
+def test_where_the_filter_is_ignored_the_list_is_not_read_once_for_each_stretch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(event_reading, "MOST_IN_NO_ORDER", 2 * LIMIT)
+    events = Events(Random(1), [NOW - own for own in range(1, 101)])
+    honest = events.fetch
+
+    def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
+        return honest(path, {"page": params["page"], "limit": params["limit"]}, shrinkable=shrinkable)
+
+    listing = replace(events.listing, fetch=fetch)
+    [page] = in_no_order(events.account(NOW - 1), listing, NOW - 60, NOW - 1)
+    assert [row["id"] for row in page.rows] == [*range(60, 0, -1)]
+
+
 def test_events_between_the_two_clocks_come_and_are_not_covered() -> None:
     events = Events(Random(1), [NOW - own for own in range(1, LIMIT + 1)])
-    complete, later = in_no_order(events.account(NOW - 11), events.listing, NOW - 15, NOW - 1)
+    later, complete = in_no_order(events.account(NOW - 11), events.listing, NOW - 15, NOW - 1)
     assert [row["id"] for row in complete.rows] == [15, 14, 13, 12, 11]
     assert [row["id"] for row in later.rows] == [*range(10, 0, -1)]
     assert (complete.completed, later.completed) == ((NOW - 15, NOW - 11), None)
@@ -100,7 +138,7 @@ def test_events_between_the_two_clocks_come_and_are_not_covered() -> None:
 
 def test_a_reading_between_the_two_clocks_ends_though_events_come_in_faster_than_it_reads() -> None:
     events = Events(Random(1), [NOW - 1] * 5, written=3 * LIMIT)
-    complete, later = in_no_order(events.account(NOW - 1), events.listing, NOW - 60, NOW + HOURS)
+    later, complete = in_no_order(events.account(NOW - 1), events.listing, NOW - 60, NOW + HOURS)
     assert (len(complete.rows), events.requests) == (5, 1 + MOST_PAGES_BETWEEN)
     assert LIMIT < len(later.rows) <= LIMIT * MOST_PAGES_BETWEEN
 

@@ -3,7 +3,7 @@
 Events never change, and no order of their list is documented, so the first page tells the direction of the keyset walk.
 Why it cannot skip: the keyset walk checks the order on every page. Where a first page is of one second and so tells
 nothing, that second is read on its own, and then the interval on either side. A list in no order is read in passes over
-a window that no new event enters: it ends with the start of the sync, by the earlier of two clocks that disagree. What
+windows that no new event enters: they end with the start of the sync, by the earlier of two clocks that disagree. What
 there is between the two is read as well, a few pages at most, and again by the next sync.
 
 Progress rule: that of the keyset walk and of the passes; a second read on its own is in no interval that is left.
@@ -20,10 +20,10 @@ from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.engine.read_plan import ReadPlan
 from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
-from source_amocrm.walk.full import in_passes, latest_versions, one_pass
+from source_amocrm.walk.full import in_passes, one_pass
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
 from source_amocrm.walk.keyset import keyset, one_second
-from source_amocrm.walk.listing import EMPTY_RETRIES, REMEMBERED_KEYS, bounds, check_filter, key
+from source_amocrm.walk.listing import EMPTY_RETRIES, REMEMBERED_KEYS, Key, bounds, check_filter, key
 from source_amocrm.walk.page_size import PageSizer, with_smaller_pages
 from source_amocrm.walk.server_order import ListTraits
 
@@ -31,29 +31,47 @@ Keep = Callable[[Row], Row]
 """Returns the part of an event that is kept in memory."""
 
 
+MOST_IN_NO_ORDER = 10_000
+"""The most events of a list in no order that are kept in memory at once, unless one second has more or the filter is
+ignored. An interval with more is halved."""
 MOST_PAGES_BETWEEN = 40  # The most pages of a list in no order that are read between two clocks that disagree
 
 
 def in_no_order(account: Account, listing: Listing, since: int, until: int, keep: Keep = dict) -> Iterator[Page]:
     """Reads the events between two seconds from a server that lists them in no order.
 
-    Yields each event once (oldest first, as `keep` trims it). What has passed by both clocks is complete, except for
-    events that are indexed late.
+    Yields each event once, as `keep` trims it: a later stretch of time before an earlier one, the oldest event of each
+    first. What has passed by both clocks is complete, except for events that are indexed late.
     """
     passed = min(account.facts().passed, until)
-    if since <= passed:
-        pages = in_passes(listing.narrowed(bounds(listing, since - 1, passed + 1)), lasting=True)
-        yield Page(_sorted(listing, pages, (since, passed), keep), (since, passed))
     if (later := max(since, passed + 1)) <= until:
         between = listing.narrowed(bounds(listing, later - 1, until + 1)).retrying_empty(0)
         pages = islice(with_smaller_pages(between, one_pass), MOST_PAGES_BETWEEN)
-        yield Page(_sorted(listing, pages, (later, until), keep))
+        yield Page(_collect(listing, pages, (later, until), keep)[0])
+    parts = [(since, passed)] if since <= passed else []
+    while parts:
+        low, high = part = parts.pop()
+        frozen = listing.narrowed(bounds(listing, low - 1, high + 1))
+        rows, middle = _collect(listing, in_passes(frozen, lasting=True), part, keep)
+        if middle is None:
+            yield Page(rows, part)
+        else:
+            parts += [(low, middle), (middle + 1, high)]
 
 
-def _sorted(listing: Listing, pages: Iterable[RawPage], interval: Interval, keep: Keep) -> list[Row]:
-    events = latest_versions(replace(raw, rows=[*map(keep, raw.rows)]) for raw in pages)
-    dated = ((listing.second_of(event) or 0, event) for event in events)
-    return [event for second, event in sorted(dated, key=itemgetter(0)) if interval[0] <= second <= interval[1]]
+def _collect(listing: Listing, pages: Iterable[RawPage], part: Interval, keep: Keep) -> tuple[list[Row], int | None]:
+    """The events of the seconds `part`, each once, or the second at which to halve it because there are too many."""
+    low, high = part
+    events: dict[Key, tuple[int, Row]] = {}
+    filtered = True
+    for raw in pages:
+        dated = [(listing.second_of(row) or 0, row) for row in raw.rows]
+        events.update((key(row), (second, keep(row))) for second, row in dated if low <= second <= high)
+        filtered = filtered and all(low - 1 <= second <= high + 1 for second, _ in dated)
+        if len(events) > MOST_IN_NO_ORDER and filtered and low < high:
+            seconds = sorted(second for second, _ in events.values())
+            return [], min(seconds[len(seconds) // 2], high - 1)
+    return [row for _, row in sorted(events.values(), key=itemgetter(0))], None
 
 
 PAGES_AT_ONCE = 40
