@@ -6,7 +6,8 @@ nothing, that second is read on its own, and then the interval on either side. A
 windows that no new event enters: they end with the start of the sync, by the earlier of two clocks that disagree. What
 there is between the two is read as well, a few pages at most, and again by the next sync.
 
-Progress rule: that of the keyset walk and of the passes; a second read on its own is in no interval that is left.
+Progress rule: that of the keyset walk and of the passes; a second read on its own is in no interval that is left; each
+half of a stretch is shorter, and a second is read whole.
 """
 
 from __future__ import annotations

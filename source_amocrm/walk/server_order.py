@@ -128,7 +128,7 @@ class OrderedList:
 
 
 def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
-    """Checks that a page is in order because that order was requested. Raises OrderIgnored if it is not.
+    """Checks that a page is in order because that order was requested. Raises OrderIgnored if not, and FilterIgnored.
 
     A short page may be in order by chance, and rows in the order of another column may be in this order whatever was
     requested. Then the opposite order is requested as well, and must begin behind the page's last row. If it does not,
@@ -153,7 +153,8 @@ def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], siz
 
 
 def _prove_whole(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
-    """Checks that a page has every row from `first_rank` to before its last rank. Raises OrderIgnored if it has not.
+    """Checks that a page has every row from `first_rank` to before its last rank. Raises OrderIgnored if not, and
+    FilterIgnored.
 
     An exclusive bound hides the rows of the rank before the last one. If none of them comes, they are requested by
     bounds that lie outside; rows of the last rank then show that the bound is inclusive, and has hidden none.
@@ -162,6 +163,7 @@ def _prove_whole(ordered: OrderedList, first_rank: int, ranked: list[Ranked], si
     for first, last in ((first_rank - 1, last_rank - 1), (last_rank - 2, last_rank)):
         low, high = sorted(map(ordered.second, (first, last)))
         raw = sizer.ask(ordered.listing, bounds(ordered.listing, low, high))
+        check_filter(ordered.listing, raw.rows, low, high)
         ranks = {key(row): ordered.rank(row) for row in raw.rows}
         if last_rank in ranks.values():
             return
