@@ -19,8 +19,6 @@ from source_amocrm.streams import STREAMS
 from testing import forked
 from testing.connect_page import Page, connect
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 ROOT = Path(__file__).resolve().parents[1]
 ANYWHERE = """
   for (const line of document.querySelectorAll(".chip code")) {

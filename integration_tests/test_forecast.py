@@ -26,8 +26,6 @@ from testing.report_numbers import check_answers, check_sentences, known_of, row
 from testing.report_page import Report
 from testing.sheets import tables_of
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 NOW = 1_766_167_200
 """19 December 2025, 18:00 UTC."""
 STREAMS = (

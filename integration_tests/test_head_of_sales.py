@@ -294,7 +294,6 @@ def test_a_digest_that_a_fleet_could_not_send_is_named_in_dagster_without_its_ad
     assert [part for part in PARTS if part in logged] == []
 
 
-@pytest.mark.xdist_group("browser")
 def test_the_picture_says_what_the_first_screen_of_the_page_says_and_paper_takes_five_pages(
     browser: webdriver.Chrome, database: str
 ) -> None:
@@ -324,7 +323,6 @@ def test_the_picture_says_what_the_first_screen_of_the_page_says_and_paper_takes
         assert page.script("return document.querySelectorAll(`#${arguments[0]} tbody tr`).length", section) > 0
 
 
-@pytest.mark.xdist_group("browser")
 def test_the_seven_figures_leave_no_gap_on_a_phone(browser: webdriver.Chrome, database: str) -> None:
     with on_a_phone(browser):
         page = Report(browser)
@@ -345,7 +343,6 @@ UNUSUAL = """
 """
 
 
-@pytest.mark.xdist_group("browser")
 def test_the_first_screen_of_a_phone_has_room_for_all_that_is_unusual(browser: webdriver.Chrome, database: str) -> None:
     """What the browser leaves of the window has room for two sentences and more, the whole window for one of each."""
     with on_a_phone(browser):
@@ -372,7 +369,6 @@ SOLD_THEN = """
 """
 
 
-@pytest.mark.xdist_group("browser")
 def test_a_bar_of_the_forecast_opens_what_was_sold_in_its_month(browser: webdriver.Chrome, database: str) -> None:
     """The present month, of which the forecast has what was sold by the last sync, opens nothing."""
     page = Report(browser)
@@ -499,7 +495,6 @@ LISTED = re.compile(r"^\| (\d+) \| ([^|]+) \| (\d) \|", re.MULTILINE)
 """A question in the page: number, words, clicks."""
 
 
-@pytest.mark.xdist_group("browser")
 @pytest.mark.parametrize("number", range(1, len(QUESTIONS) + 1))
 def test_a_question_is_answered_in_three_clicks(browser: webdriver.Chrome, database: str, number: int) -> None:
     answer, statement = QUESTIONS[number - 1]

@@ -55,7 +55,6 @@ STREAMS = [
     "customer_responsible_changes", "live_entities", "catalog_elements", "custom_fields_catalog_elements",
     "deal_catalog_elements",
 ]  # fmt: skip
-pytestmark = pytest.mark.xdist_group("browser")
 MASS: dict[str, Any] = {"mass_value_before": "empty"}
 """The events of mass changes do not tell the values before."""
 LATER = 10 * 86_400

@@ -57,8 +57,6 @@ from testing.report_numbers import check_filtered, check_numbers, choose, known_
 from testing.report_page import CHOOSE, Report, on_a_phone, run
 from testing.warehouse import ROOT
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 NOW = 1_767_290_400
 BUILT = "2026-01-01T18:00:00"
 AS_BUILT = ("--now", BUILT, "--working-hours", "1-5 9:00-18:00, 6 10:00-14:30")

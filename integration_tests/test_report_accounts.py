@@ -22,8 +22,6 @@ from testing.report_page import Report, run
 from testing.sheets import sheets, tables_of
 from testing.terminal import forked_on_a_terminal
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 NOW = 1_767_229_200
 """1 January 2026, 01:00 UTC: in São Paulo it is still 2025."""
 OF_OBJECTS = (
