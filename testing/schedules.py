@@ -189,7 +189,7 @@ def random_switches(random: Random, filters: bool) -> Switches:
         filter_flag="honest" if filters else some(("honest", "honest", True, "absent")),
         ties=some(("id_asc", "id_desc", "shuffled")),
         default_order=some(("asc", "desc", "unordered")),
-        events_order=some(("asc", "desc", "desc")),
+        events_order=some(("asc", "desc", "desc", "unordered")),
         events_late=some((0, 0, 1, 2, 50)),
         page_max=small,
         page_default=small,

@@ -136,6 +136,14 @@ def test_events_between_the_two_clocks_come_and_are_not_covered() -> None:
     assert (complete.completed, later.completed) == ((NOW - 15, NOW - 11), None)
 
 
+def test_of_too_many_events_between_the_two_clocks_some_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_reading, "MOST_IN_NO_ORDER", LIMIT)
+    events = Events(Random(1), [NOW - own for own in range(1, 101)])
+    [page] = in_no_order(events.account(NOW - 101), events.listing, NOW - 100, NOW - 1)
+    assert LIMIT < len(page.rows) <= 2 * LIMIT
+    assert (page.completed, events.requests) == (None, 2)
+
+
 def test_a_reading_between_the_two_clocks_ends_though_events_come_in_faster_than_it_reads() -> None:
     events = Events(Random(1), [NOW - 1] * 5, written=3 * LIMIT)
     later, complete = in_no_order(events.account(NOW - 1), events.listing, NOW - 60, NOW + HOURS)

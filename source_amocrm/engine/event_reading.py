@@ -61,18 +61,19 @@ def in_no_order(account: Account, listing: Listing, since: int, until: int, keep
 
 
 def _collect(listing: Listing, pages: Iterable[RawPage], part: Interval, keep: Keep) -> tuple[list[Row], int | None]:
-    """The events of the seconds `part`, each once, or the second at which to halve it because there are too many."""
+    """The events of the seconds `part`, each once, and None; of too many some, and the second at which to halve."""
     low, high = part
     events: dict[Key, tuple[int, Row]] = {}
-    filtered = True
+    filtered, middle = True, None
     for raw in pages:
         dated = [(listing.second_of(row) or 0, row) for row in raw.rows]
         events.update((key(row), (second, keep(row))) for second, row in dated if low <= second <= high)
         filtered = filtered and all(low - 1 <= second <= high + 1 for second, _ in dated)
         if len(events) > MOST_IN_NO_ORDER and filtered and low < high:
             seconds = sorted(second for second, _ in events.values())
-            return [], min(seconds[len(seconds) // 2], high - 1)
-    return [row for _, row in sorted(events.values(), key=itemgetter(0))], None
+            middle = min(seconds[len(seconds) // 2], high - 1)
+            break
+    return [row for _, row in sorted(events.values(), key=itemgetter(0))], middle
 
 
 PAGES_AT_ONCE = 40
