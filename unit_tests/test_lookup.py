@@ -47,6 +47,14 @@ class Things(Incremental):
         return {"id": deletion.id, "of": context.entity_type}
 
 
+class Moves(Things):
+    """Rows with the time of their event."""
+
+    def rows(self, record: Row, context: Context) -> Iterable[Row]:
+        for row in super().rows(record, context):
+            yield row | {"created_at": record["created_at"]}
+
+
 class Names:
     """In place of a resolver; 4 has no name."""
 
@@ -94,6 +102,16 @@ def test_where_the_newest_rows_come_first_only_the_newest_takes_the_column(monke
     newest_first = NewestFirst(Things(), EVENTS, begun(), cast(Resolver, names), lambda: NOW, NOW, lambda *_: [])
     assert made(newest_first, *pages) == [[(1, "company 3"), (2, None)], [(3, None), (4, "company 5")]]
     assert names.asked == [{3}, {5}]
+
+
+def test_a_newer_row_that_comes_late_takes_the_column_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list in no order looked as if it had one."""
+    monkeypatch.setattr(delivery, "ROWS_BETWEEN_STATES", 1)
+    names = Names()
+    old, new, oldest = ({"id": own, "company": 3, "created_at": NOW - at} for own, at in enumerate((2, 1, 3), 1))
+    newest_first = NewestFirst(Moves(), EVENTS, begun(), cast(Resolver, names), lambda: NOW, NOW, lambda *_: [])
+    came = made(newest_first, Page([old], (0, NOW)), Page([new]), Page([oldest]))
+    assert came == [[(1, "company 3")], [(2, "company 3")], [(3, None)]]
 
 
 def test_rows_before_a_broken_record_are_delivered() -> None:

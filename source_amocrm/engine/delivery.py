@@ -227,7 +227,7 @@ class NewestFirst(Delivery):
         """The intervals between the needed ones (newest last), whose events an earlier sync delivered."""
         self._newer_gaps: list[Interval] = []
         """The gaps that are newer than the rows delivered next, and whose events were not read yet."""
-        self._met = set[int | None]()  # The lookup keys of newer rows
+        self._met: dict[int | None, str] = {}  # By lookup key, the time of the newest row that has it
         self._held: list[Row] = []
 
     def take(self, page: Page) -> Delivered:
@@ -262,7 +262,13 @@ class NewestFirst(Delivery):
     def _rows_to_fill(self, lookup: Lookup, wanted: list[Wanted]) -> list[Wanted]:
         while wanted and self._newer_gaps:
             events = self.between(*self._newer_gaps.pop(0))
-            self._met.update(lookup.key(row) for event in events for row in self._rows_of(event))
-        first = {record_id: row for row, record_id in reversed(wanted) if record_id not in self._met}
-        self._met.update(first)
-        return [(row, record_id) for record_id, row in first.items()]
+            for row in (row for event in events for row in self._rows_of(event)):
+                self._is_newest(row, lookup.key(row))
+        return [(row, record_id) for row, record_id in wanted if self._is_newest(row, record_id)]
+
+    def _is_newest(self, row: Row, record_id: int | None) -> bool:
+        """Whether no row as new as this one has come with its lookup key. A list in no order may bring it late."""
+        at = str(row.get(self._cursor) or "")
+        known = self._met.get(record_id)
+        self._met[record_id] = max(at, known or at)
+        return known is None or at > known
