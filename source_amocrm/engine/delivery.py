@@ -263,11 +263,11 @@ class NewestFirst(Delivery):
         while wanted and self._newer_gaps:
             events = self.between(*self._newer_gaps.pop(0))
             for row in (row for event in events for row in self._rows_of(event)):
-                self._is_newest(row, lookup.key(row))
-        return [(row, record_id) for row, record_id in wanted if self._is_newest(row, record_id)]
+                self._meet(row, lookup.key(row))
+        return [(row, record_id) for row, record_id in wanted if self._meet(row, record_id)]
 
-    def _is_newest(self, row: Row, record_id: int | None) -> bool:
-        """Whether no row as new as this one has come with its lookup key. A list in no order may bring it late."""
+    def _meet(self, row: Row, record_id: int | None) -> bool:
+        """Notes a row. Returns whether it is the newest with its lookup key; a list in no order may bring it late."""
         at = str(row.get(self._cursor) or "")
         known = self._met.get(record_id)
         self._met[record_id] = max(at, known or at)
