@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload([f"{__package__}.fork_server"])
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE_AMOCRM, DBT = "source_amocrm.run.run", "dbt.cli.main.cli"
 Environment = Mapping[str, str | None]
@@ -139,7 +138,13 @@ UNPACED = {"source_amocrm.http.api.Budget": _unpaced}
 
 @cache
 def _start_server() -> None:
-    """Starts the server in ROOT, which it imports from: the folder of a test would leave it without its module."""
+    """Starts the server in ROOT, which it imports from: the folder of a test would leave it without its module.
+
+    A process has one fork server. One that `amocrm_fleet` started in it has not imported that module, and is stopped.
+    """
+    server: Any = forkserver._forkserver
+    server._stop()
+    CONTEXT.set_forkserver_preload([f"{__package__}.fork_server"])
     folder = Path.cwd()
     os.chdir(ROOT)
     forkserver.ensure_running()
