@@ -60,6 +60,10 @@ def oddly_dated() -> dict[str, list[Row]]:
         return {"note_id": f"{own}", "lead_id": own, "created_at": moment, "pipeline_id_old": 1, "status_old": 11,
                 "pipeline_id_new": 1, "status_new": 142}  # fmt: skip
 
+    def call(own: int, contact: int, clock: str, direction: str, duration: int) -> Row:
+        return {"note_id": own, "element_type": 1, "element_id": contact, "created_at": f"2026-10-20T{clock}:00Z",
+                "direction": direction, "duration": duration, "responsible_user_id": IVAN}  # fmt: skip
+
     return {
         "account": [{"account_id": 1, "name": "Oddly dated"}],
         "users": [{"user_id": ANNA, "name": "Анна"}, {"user_id": IVAN, "name": "Иван"}],
@@ -80,6 +84,10 @@ def oddly_dated() -> dict[str, list[Row]]:
              "deleted_at": "2026-10-20T00:00:00Z"},
         ],
         "tasks": [],
+        "calls": [
+            call(1, 50, "10:00", "in", 0), call(2, 50, "10:30", "out", 20), call(3, 60, "10:00", "in", 0),
+            call(4, 60, "11:30", "out", 20),
+        ],
     }  # fmt: skip
 
 
@@ -369,6 +377,30 @@ def test_plan_and_fact(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
 def test_of_a_deal_whose_tasks_were_not_read_nobody_knows_that_it_has_none(duckdb_file: str) -> None:
     asked = "SELECT DISTINCT project_id FROM amocrm_marts.today WHERE reason = 'no_task'"
     assert models.query(duckdb_file, asked) == [{"project_id": "4001"}]
+
+
+def test_what_nobody_has_read_is_null_in_the_marts_and_not_zero(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
+    """That no call back is known within the hour says nothing as long as the messages were not read."""
+    counts = (
+        "calls_in", "calls_out", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done", "tasks_due",
+        "tasks_late", "deals_created", "first_responses", "response_seconds", "response_working_seconds",
+    )  # fmt: skip
+    sums = ", ".join(f"cast(sum({count}) as bigint) AS {count}" for count in counts)
+    of = f"SELECT {sums} FROM amocrm_marts.manager_activity WHERE project_id = "
+    moves = sum(bool(row["created_by"]) for row in tables["deal_statuses"])
+    created = sum(bool(row["created_by"]) for row in tables["deals"] if not row["is_deleted"])
+    unknown = dict.fromkeys(counts)
+    assert models.query(duckdb_file, f"{of}'1002'") == [{**unknown, "stage_moves": moves, "deals_created": created}]
+    assert models.query(duckdb_file, f"{of}'4001'") == [
+        {**unknown, "calls_in": 2, "calls_out": 2, "talk_seconds": 40, "stage_moves": 0, "tasks_done": 0}
+        | {"tasks_due": 0, "tasks_late": 0, "deals_created": 0}
+    ]
+    back = "SELECT note_id, is_called_back_in_hour AS back FROM amocrm_marts.calls WHERE project_id = '4001' ORDER BY 1"
+    assert [(row["note_id"], row["back"]) for row in models.query(duckdb_file, back)] == [
+        (1, True), (2, None), (3, None), (4, None),
+    ]  # fmt: skip
+    bought = "SELECT DISTINCT purchases, purchases_sum FROM amocrm_marts.customers_ltv WHERE project_id = '3001'"
+    assert models.query(duckdb_file, bought) == [{"purchases": None, "purchases_sum": None}]
 
 
 def test_of_managers_whose_tasks_were_not_read_nobody_knows_what_is_overdue(duckdb_file: str, tmp_path: Path) -> None:

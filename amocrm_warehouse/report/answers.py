@@ -370,7 +370,7 @@ ANSWERS: dict[str, str] = {
             sum(stage_moves) as stage_moves, sum(tasks_done) as tasks_done
         from amocrm_marts.manager_activity as work {of_chosen("work")}
         where {in_choice("work", "user_id", None)} and {in_period("day")}
-            and calls_in + calls_out + talk_seconds + messages + notes + stage_moves + tasks_done > 0
+            and greatest(calls_in, calls_out, talk_seconds, messages, notes, stage_moves, tasks_done) > 0
         group by 1, 2, 3
         order by 4 desc, 9 desc, 3, 1, 2
     """,

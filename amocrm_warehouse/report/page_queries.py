@@ -378,7 +378,7 @@ QUERIES = {
             calls_in, calls_out, talk_seconds, messages, notes, stage_moves, tasks_done
         from amocrm_marts.manager_activity
         where day >= date '{since}'
-            and calls_in + calls_out + talk_seconds + messages + notes + stage_moves + tasks_done > 0
+            and greatest(calls_in, calls_out, talk_seconds, messages, notes, stage_moves, tasks_done) > 0
         order by 1, 2, 3, 4
     """,
     "hours": """

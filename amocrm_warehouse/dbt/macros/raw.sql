@@ -6,6 +6,17 @@
     {{ return(relation if is_own(project | string, table, relation) else none) }}
 {% endmacro %}
 
+{# SQL condition: these tables were read for the project. #}
+{% macro were_read(project, tables) %}
+    {%- set read = [] -%}
+    {%- for id in var("projects") if execute -%}
+        {%- set lacking = [] -%}
+        {%- for table in tables if raw_relation(id, table) is none -%}{%- do lacking.append(table) -%}{%- endfor -%}
+        {%- if not lacking -%}{%- do read.append("'" ~ id ~ "'") -%}{%- endif -%}
+    {%- endfor -%}
+    {%- if read -%}{{ project }} in ({{ read | join(", ") }}){%- else -%}false{%- endif -%}
+{%- endmacro %}
+
 {#
     Whether a relation is the table of this project: amocrm_my_deal_contacts is `deal_contacts` of my or `contacts` of my_deal.
     The table with the shorter name has a column that the other one lacks.

@@ -95,8 +95,10 @@ select
     calls.duration as seconds,
     calls.is_missed,
     called_back.called_back_at,
-    case when calls.is_missed
-        then coalesce({{ seconds_between("calls.created_at", "called_back.called_back_at") }} <= 3600, false)
+    case
+        when not calls.is_missed then null
+        when {{ seconds_between("calls.created_at", "called_back.called_back_at") }} <= 3600 then true
+        when {{ were_read("calls.project_id", ["messages"]) }} then false
     end as is_called_back_in_hour,
     calls.status,
     calls.result,

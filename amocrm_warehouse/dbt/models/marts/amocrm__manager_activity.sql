@@ -1,5 +1,10 @@
-{% set counts = ["calls_in", "calls_out", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done", "tasks_due",
-    "tasks_late", "deals_created", "first_responses", "response_seconds", "response_working_seconds"] %}
+{# What is counted, and the tables without which it is unknown. #}
+{% set answers = ["messages", "talks"] if var("conversations", true) else none %}
+{% set counts = {
+    "calls_in": ["calls"], "calls_out": ["calls"], "talk_seconds": ["calls"], "messages": ["messages"], "notes": ["notes"],
+    "stage_moves": ["deal_statuses"], "tasks_done": ["tasks"], "tasks_due": ["tasks"], "tasks_late": ["tasks"],
+    "deals_created": ["deals"], "first_responses": answers, "response_seconds": answers, "response_working_seconds": answers
+} %}
 
 -- All calls count, also those of robots and of persons known only by name, so that the totals equal those of calls.
 with facts as (
@@ -37,8 +42,8 @@ select
     facts.day,
     facts.user_id,
     coalesce(facts.name_alone, {{ user_name("users", "facts.user_id") }}) as user_name
-    {%- for count in counts %},
-    cast(sum(facts.{{ count }}) as bigint) as {{ count }}
+    {%- for count, tables in counts.items() %},
+    cast(case when {{ were_read("facts.project_id", tables) if tables else "false" }} then sum(facts.{{ count }}) end as bigint) as {{ count }}
     {%- endfor %}
 from facts
 left join {{ ref("stg_amocrm__users") }} as users

@@ -2,8 +2,6 @@
 -- of the stays of won deals there lasted; with fewer than five such stays, no deal of the stage is slow. Waiting clients and overdue
 -- tasks are listed whatever the state of their deal. A closed or deleted deal has no money at stake: its budget is null. If the
 -- tasks were not read, no deal is listed as one without a task; nor is an unsorted one, which has no tasks until somebody accepts it.
-{% set with_tasks = [] %}
-{% for project in var("projects") if execute and raw_relation(project, "tasks") is not none %}{% do with_tasks.append("'" ~ project ~ "'") %}{% endfor %}
 with usual as (
     select
         stays.project_id, stays.pipeline_id, stays.status_id,
@@ -41,7 +39,7 @@ items as (
     from open_deals
     left join with_task on with_task.project_id = open_deals.project_id and with_task.deal_id = open_deals.deal_id
     where open_deals.stage_kind = 'open' and with_task.deal_id is null
-        and {% if with_tasks %}open_deals.project_id in ({{ with_tasks | join(", ") }}){% else %}false{% endif %}
+        and {{ were_read("open_deals.project_id", ["tasks"]) }}
 
     union all
 
