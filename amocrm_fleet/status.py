@@ -87,7 +87,7 @@ class Status:
 
     @property
     def state(self) -> str:
-        return "failed" if self.last.failures else "up to date" if self.ended else "never synced"
+        return "failed" if self.last.failures else "synced" if self.ended else "never synced"
 
     @property
     def cause(self) -> str:
@@ -136,7 +136,7 @@ def _written(account: FleetAccount, status: Status) -> str:
 
 def worst_first(chosen: Iterable[FleetAccount]) -> list[tuple[FleetAccount, Status]]:
     """Sorts failed accounts first, then accounts never synced, then the rest; in a group, the oldest success first."""
-    rank = {"failed": 0, "never synced": 1, "up to date": 2}
+    rank = {"failed": 0, "never synced": 1, "synced": 2}
     found = [(account, status_of(account)) for account in chosen]
     return sorted(found, key=lambda pair: (rank[pair[1].state], pair[1].succeeded or "", pair[0].name))
 

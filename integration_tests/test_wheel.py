@@ -121,7 +121,7 @@ def test_a_fleet_of_three(installed: Path, tmp_path: Path) -> None:
     for name in names:
         with closing(duckdb.connect(str(tmp_path / f"{name}.duckdb"), read_only=True)) as database:
             assert database.execute(f"SELECT count(*) FROM amocrm.amocrm_{name}_users").fetchall() == [(7,)]
-    assert run(installed, tmp_path, "fleet", "status").count("up to date") == 3
+    assert run(installed, tmp_path, "fleet", "status").count(" synced ") == 3
 
 
 def test_a_verb_without_its_extra_names_it(installed: Path, wheel: Path, tmp_path: Path) -> None:

@@ -84,8 +84,8 @@ def test_the_table(accounts: list[FleetAccount]) -> None:
         "<withdrawn>.",
         f"refused  failed        20 min ago  3 h ago         0  not looked at, 30 min ago  failed, 2 h ago  {cause}",
         "new      never synced  never       never           –  never                      never",
-        "stale    up to date    3 days ago  3 days ago      7  2 differ, 3 days ago       never",
-        "fine     up to date    15 min ago  15 min ago  1,234  equal, 26 h ago            10 min ago",
+        "stale    synced        3 days ago  3 days ago      7  2 differ, 3 days ago       never",
+        "fine     synced        15 min ago  15 min ago  1,234  equal, 26 h ago            10 min ago",
     ]
 
 
@@ -156,9 +156,9 @@ def test_the_page(accounts: list[FleetAccount], tmp_path: Path) -> None:
             f"{LONG}\nTables: deals.", "",
         ],
         ["new", "never synced", "never", "never", "–", "never", "never", "", ""],
-        ["stale", "up to date", "3 days ago", "3 days ago", "7", "2 differ, 3 days ago", "never", "", ""],
+        ["stale", "synced", "3 days ago", "3 days ago", "7", "2 differ, 3 days ago", "never", "", ""],
         [
-            "fine", "up to date", "15 min ago", "15 min ago", "1,234", "equal, 26 h ago", "10 min ago",
+            "fine", "synced", "15 min ago", "15 min ago", "1,234", "equal, 26 h ago", "10 min ago",
             "It is now called south.", "",
         ],
     ]  # fmt: skip
