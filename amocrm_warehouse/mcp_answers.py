@@ -16,9 +16,9 @@ from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
 from amocrm_warehouse.mcp_tools import UNREAD, Tool
 from amocrm_warehouse.report.answers import CASES, days_of_build, deactivated
 from amocrm_warehouse.report.choice import Choice, Days
-from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
+from amocrm_warehouse.report.like_with_like import ONE_DAY, days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
-from amocrm_warehouse.report.page_queries import FIRST_DAYS, first_months, needs
+from amocrm_warehouse.report.page_queries import FIRST_DAYS, cautions, first_months, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unread_tables import unread_tables
 
@@ -92,7 +92,11 @@ def reply(
     shown = {part: [row_of(row) for row in rows[: most[part]]] for part, rows in tables.items()}
     if not missing:
         tool = replace(tool, notes=(*tool.notes, *tool.warnings(ask)))
+    if before and "before_since" in values:
+        tool = replace(tool, notes=(*tool.notes, *unlike(of.choice, before)))
     covers = coverage(tool, of, before, built_at, first_months(run, set().union(*map(needs, FIRST_DAYS)) - present))
+    if wrong := cautions(run, of.choice.days):
+        covers["cautions"] = [Words("en")(key, **values) for key, values in wrong]
     if unread:
         covers["not_read"] = [
             {"project_id": project, "table": table, "so": UNREAD[table]} for project, table in sorted(unread)
@@ -120,6 +124,29 @@ def compared_with(choice: Choice, values: Mapping[str, Any]) -> Choice:
             raise Refused(f"The first day to compare with, {first}, is after the last, {last}.")
         days[project] = Days(first, last, own.today)
     return replace(choice, days=days)
+
+
+def unlike(choice: Choice, before: Choice) -> set[str]:
+    """Returns a sentence if the days are more or fewer than those before. Whole months are alike."""
+    found = set()
+    for project, own in choice.days.items():
+        then = before.days[project]
+        own = replace(own, until=min(own.until, own.today))
+        months = {months_of(one) for one in (own, then)}
+        lengths = [(one.until - one.since).days + 1 for one in (own, then)]
+        if lengths[0] != lengths[1] and (len(months) > 1 or None in months):
+            found.add(
+                "The days are {} and those of compared_with {}: sums and counts of so many days are not alike, and "
+                "their changes say nothing. Compare shares, medians and averages.".format(*lengths)
+            )
+    return found
+
+
+def months_of(days: Days) -> int | None:
+    """Returns the number of whole months; None if the days are others."""
+    end = days.until + ONE_DAY
+    is_whole = days.since.day == end.day == 1
+    return 12 * (end.year - days.since.year) + end.month - days.since.month if is_whole else None
 
 
 def coverage(

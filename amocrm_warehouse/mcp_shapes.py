@@ -81,14 +81,16 @@ class Asking:
 
     def known(self, name: str, rows: list[Row]) -> list[Row]:
         """Returns the rows of an answer about accounts of which they are known. Raises Missing if there is no such."""
-        lacking = {
-            project: [table for table in ALL_ROWS_FROM[name] if (project, table) in self.unread]
-            for project in self.accounts
-        }
+        lacking = self.lacking(ALL_ROWS_FROM[name])
+        return [row for row in rows if not lacking[row["project_id"]]]
+
+    def lacking(self, tables: Iterable[str]) -> dict[str, list[str]]:
+        """Returns those of the tables that each account does not have. Raises Missing if each lacks some."""
+        lacking = {project: [table for table in tables if (project, table) in self.unread] for project in self.accounts}
         if all(lacking.values()):
             absent = "; ".join(f"{', '.join(names)} of {project}" for project, names in lacking.items())
             raise Missing(f"these tables were not read: {absent}. Read them, and build the models anew.")
-        return [row for row in rows if not lacking[row["project_id"]]]
+        return lacking
 
     def link(self, row: Row, kind: str | None = "deal", number: str = "deal_id") -> str | None:
         return link(self.accounts[row["project_id"]]["domain"], kind, row[number])
@@ -190,7 +192,7 @@ def funnel(ask: Asking) -> list[Row]:
             "half_leave_within_days": None if half is None else half / 10,
             "still_there": sum(not over for _, over in own) if is_known and kind != "won" else None,
         }
-        if kind != "unsorted":
+        if kind != "unsorted" and row["reached"] is not None:
             before[pipeline] = row["reached"]
     return rows
 
@@ -319,7 +321,12 @@ def causes(ask: Asking) -> list[Row]:
 
 
 def moved(ask: Asking) -> list[Row]:
-    """Returns the moves of the open money, without pipelines and managers that had none."""
+    """Returns the moves of the open money, without pipelines and managers that had none.
+
+    Raises Missing for a choice of people where nobody knows who was responsible.
+    """
+    if ask.choice.users is not None:
+        ask.lacking(["deal_responsible_changes"])
     names = (*MOVES, "at_start", "at_end")
     return [row for row in ask.rows("moved") if any(row[name] for name in names) or row["at_start"] is None]
 

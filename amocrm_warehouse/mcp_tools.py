@@ -68,6 +68,7 @@ WIDENED = "Days are widened to whole months, which covers names."
 PLAN = "Plans are of whole months, people and all pipelines together."
 
 UNREAD = {
+    "talks": "It is unknown which chats are open: so are clients who wait for an answer.",
     "calls": "Calls, calls back, first touches, stale and dead deals are unknown, not zero.",
     "messages": "Chats, answers, waiting clients, calls back, first touches, stale and dead deals are unknown, not "
     "zero.",
@@ -75,20 +76,23 @@ UNREAD = {
     "tasks": "Tasks, stale and dead deals are unknown: no task counts as overdue or done, and no deal as one without "
     "a task.",
     "deal_statuses": "Moves of deals are unknown: so are slow, stale and dead deals, forecasts, and the stages of "
-    "losses.",
+    "losses; how far a deal came is known by its present stage alone.",
     "events": "Changes of deals by people are unknown: so are stale and dead deals.",
-    "deal_responsible_changes": "It is unknown who was responsible at closing: the present responsible user stands in.",
-    "deal_sale_changes": "Former budgets are unknown: the present one stands in.",
+    "deal_responsible_changes": "Former responsible users are unknown: a sale counts for the present one, and "
+    "a history names nobody.",
+    "deal_sale_changes": "Former budgets are unknown, not zero: a history has none, and the forecast takes every "
+    "open deal for one without a budget.",
     "loss_reasons": "Names of reasons are unknown.",
     "statuses": "Names and order of stages and pipelines are unknown.",
     "users": "Names of users are unknown.",
     "groups": "Teams are unknown.",
+    "customer_transactions": "Purchases are unknown, not zero.",
     "deal_catalog_elements": "Goods of deals are unknown, not zero.",
     "catalog_elements": "Names and prices of goods are unknown.",
 }
 """The sentence of an answer about a table that was not read."""
 CLOSER = ("deal_responsible_changes", "users")
-WAITS = (*ACTIVITY, "users", "statuses")
+WAITS = (*ACTIVITY, "talks", "users", "statuses")
 ACTS = ("calls", "messages", "notes", "tasks", "deal_statuses", "users")
 
 TOOLS: dict[str, Tool] = {
@@ -159,7 +163,8 @@ TOOLS: dict[str, Tool] = {
         "before and of all, lost from there, days within which half leave the stage, and deals there now.",
         {"stages": shapes.funnel}, OF_DEALS, CREATION, rows=100,
         notes=("The last stage is won: deals that are won now, whenever that was.",
-               "lost_here is null if the moves of deals were not read."),
+               "lost_here is null if the moves of deals were not read.",
+               "A stage named by its number (№) is one that the account no longer has: lost_here alone is known."),
         reads=("deal_statuses", "statuses"),
     ),
     "loss_reasons": Tool(
@@ -196,7 +201,7 @@ TOOLS: dict[str, Tool] = {
         {"goods": "goods"}, ("pipeline", *OF_PEOPLE), "the day of winning or of the purchase", rows=100,
         notes=("amoCRM keeps no price of the sale: amount_now is the quantity times the present price, null if that is "
                "not known.",),
-        reads=("deal_catalog_elements", "catalog_elements"),
+        reads=("deal_catalog_elements", "catalog_elements", "customer_transactions"),
     ),
     "sources": Tool(
         "Where deals come from: deals created in the days by source (null: none), and what is won of them now.",
@@ -262,7 +267,7 @@ TOOLS: dict[str, Tool] = {
                "probably mistyped: name them beside the forecast.",
                "expected is null where too few sales are known to tell: say so, and give no number."),
         rows=40,
-        reads=("deal_statuses", "statuses"),
+        reads=("deal_statuses", "deal_sale_changes", "statuses"),
     ),
     "incoming": Tool(
         "How people handle incoming chats, calls and new deals, by manager: first answer, unanswered chats, missed "
@@ -277,7 +282,7 @@ TOOLS: dict[str, Tool] = {
                f"worst compares present users with at least {FEW} cases; robots, removed and deactivated users "
                "are left out. No single measure says who is worst of all: name the measure.",
                "waiting_now is as of now, whatever the days."),
-        reads=("messages", "calls", "users"),
+        reads=("messages", "talks", "calls", "users"),
     ),
     "conversations": Tool(
         "Chats in which a client wrote: number, median minutes to a person's first answer, who waits, and by whom they "
@@ -285,7 +290,7 @@ TOOLS: dict[str, Tool] = {
         {"managers": "talks", "channels": "talks_by_channel", "hours": "talks_by_hour"}, ("pipeline", *OF_PEOPLE),
         "the day on which the conversation began",
         notes=("unanswered are all clients who wait now, whenever the conversation began: as many as in today.",),
-        reads=("messages", "users"),
+        reads=("messages", "talks", "users"),
     ),
     "activity": Tool(
         "What people did: calls, seconds of talk, messages, notes, moves of deals and tasks done, by user.",

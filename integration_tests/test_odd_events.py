@@ -147,6 +147,7 @@ def callers() -> dict[str, list[Row]]:
             call(6, contact, 4, noon, "in", 30),
             call(7, contact, 5, noon),
         ],
+        "messages": [],
         "catalog_elements": [
             {"catalog_id": 7, "catalog_element_id": number, "name": f"Good {number}", "updated_at": day("10-01")}
             for number in (1, 2)
@@ -159,14 +160,50 @@ def callers() -> dict[str, list[Row]]:
              **price, "catalog_element_updated_at": day("09-01")},
         ],
         "deal_catalog_elements": [
-            {"lead_id": lead, "catalog_id": 7, "catalog_element_id": good, "quantity": 2.5, "price_id": field,
+            {"lead_id": lead, "catalog_id": 7, "catalog_element_id": good, "quantity": quantity, "price_id": field,
              "lead_updated_at": day("12-01")}
-            for lead, good, field in ((30, 1, 72), (40, 1, None), (40, 2, None), (10, 1, 71))
+            for lead, good, quantity, field in (
+                (30, 1, 2.5, 72), (40, 1, 2.5, None), (40, 2, 2.5, None), (10, 1, 2.5, 71), (30, 2, 0.004, 72),
+            )
         ],
         "customers": [{"customer_id": 9, "name": "", "created_at": day("10-01"), "updated_at": day("10-01")}],
         "customer_transactions": [
             {"transaction_id": 90, "customer_id": 9, "completed_at": noon,
              "catalog_elements": [{"id": 1, "quantity": 3, "catalog_id": 7, "price_id": 71}]},
+            {"transaction_id": 91, "customer_id": 9, "completed_at": noon,
+             "catalog_elements": [{"id": 1, "quantity": 0.0125, "catalog_id": 7, "price_id": 71}]},
+        ],
+    }  # fmt: skip
+
+
+def forgotten() -> dict[str, list[Row]]:
+    """An account that has removed a stage, a move without a moment, and of which several tables were not read."""
+
+    def move(own: int, moment: str | None, old: int, new: int) -> Row:
+        return {"note_id": f"{own} {moment}", "lead_id": own, "created_by": IVAN, "created_at": moment,
+                "pipeline_id_old": 1, "status_old": old, "pipeline_id_new": 1, "status_new": new}  # fmt: skip
+
+    return {
+        "account": [account("Europe/Moscow")],
+        "users": USERS,
+        "statuses": [
+            one | {"pipeline_name": "Sales", "status_name": f"№ {one['status_id']}"}
+            for one in STATUSES if one["status_id"] != 12
+        ],
+        "deals": [deal(1, 12, sale=70), deal(2, 143, closed_at=day("10-20")), deal(3, 142, closed_at=day("10-20"))],
+        "deal_statuses": [
+            move(1, day("10-05"), 11, 12), move(2, day("10-05"), 11, 12), move(2, day("10-20"), 12, 143),
+            move(3, day("10-20"), 11, 142), move(3, None, 11, 12),
+        ],
+        "contacts": [{"contact_id": 7, "created_at": day("10-01"), "updated_at": day("10-01")}],
+        "companies": [{"company_id": 8, "created_at": day("10-01"), "updated_at": day("10-01")}],
+        "messages": [
+            {"message_id": f"{talk} {at}", "talk_id": talk, "element_type": 2, "element_id": 1, "direction": direction,
+             "created_by": 0 if direction == "in" else IVAN, "created_at": f"2026-10-10T{at}:00Z"}
+            for talk, at, direction in (
+                (1, "10:00", "in"), (2, "10:00", "in"), (2, "10:30", "out"), (3, "10:00", "in"), (3, "10:20", "out"),
+                (3, "11:00", "in"),
+            )
         ],
     }  # fmt: skip
 
@@ -187,6 +224,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         "less": told_less(),
         "mistyped": mistyped(),
         "callers": callers(),
+        "forgotten": forgotten(),
     }
     folder = tmp_path_factory.mktemp("odd")
     plans = folder / "plans.csv"
@@ -311,10 +349,51 @@ def test_a_good_has_the_price_that_its_link_names_or_its_only_one(ask: Ask) -> N
     rows = of(ask, "goods_sold", columns, project="callers")
     assert [tuple(row.values()) for row in rows] == [
         ("customer", 9, 90, "Good 1", 3, 100, 300, "RUB"),
+        ("customer", 9, 91, "Good 1", 0.0125, 100, 1.25, "RUB"),
         ("deal", 30, None, "Good 1", 2.5, 90.56, 226.4, "RUB"),
+        ("deal", 30, None, "Good 2", 0.004, None, None, "RUB"),
         ("deal", 40, None, "Good 1", 2.5, None, None, "RUB"),
         ("deal", 40, None, "Good 2", 2.5, None, None, "RUB"),
     ]
+
+
+def test_a_stage_that_the_account_no_longer_has_keeps_its_pipeline_and_its_losses(ask: Ask) -> None:
+    in_pipeline = of(ask, "deals", "deal_id, pipeline_name, status_name, stage_kind", project="forgotten")
+    assert [tuple(row.values()) for row in in_pipeline] == [
+        (1, "Sales", None, "open"), (2, "Sales", "№ 143", "lost"), (3, "Sales", "№ 142", "won"),
+    ]  # fmt: skip
+    for mart in ("deal_stage_history", "deal_history", "pipeline_daily"):
+        named = {row["pipeline_name"] for row in of(ask, mart, "pipeline_name", project="forgotten")}
+        assert named == {"Sales"}, mart
+    columns = "status_id, status_name, reached, reached_before, deals_in_stage, lost, still_there"
+    assert [tuple(row.values()) for row in of(ask, "funnel", columns, project="forgotten")] == [
+        (11, "№ 11", 3, None, 3, 0, 0), (12, None, 2, None, 2, 1, 1), (142, "№ 142", 1, 3, 1, 0, 1),
+    ]  # fmt: skip
+
+
+def test_a_move_without_a_moment_is_no_part_of_a_history(ask: Ask) -> None:
+    stays = of(ask, "deal_stage_history", "position, status_id, from_at", "AND deal_id = 3", "forgotten")
+    assert [tuple(row.values()) for row in stays] == [
+        (0, 11, "2026-10-01 00:00:00"), (1, 142, "2026-10-20 00:00:00"),
+    ]  # fmt: skip
+
+
+def test_where_the_talks_were_not_read_nobody_knows_which_are_open(ask: Ask) -> None:
+    """A client who was answered does not wait, whether the talk is open or not."""
+    columns = "talk_id, is_open, is_unanswered, waiting_since, longest_wait_seconds"
+    assert [tuple(row.values()) for row in of(ask, "conversations", columns, project="forgotten")] == [
+        (1, None, None, None, None), (2, None, False, None, 1800), (3, None, None, None, 1200),
+    ]  # fmt: skip
+    for mart in ("today", "queue"):
+        assert of(ask, mart, "reason", "AND reason = 'waiting'", "forgotten") == []
+
+
+def test_what_is_counted_from_tables_that_were_not_read_is_null(ask: Ask) -> None:
+    unknown = dict.fromkeys(("deals", "open_deals", "won_deals", "won_budget"))
+    for mart in ("contacts", "companies"):
+        assert of(ask, mart, ", ".join(unknown), project="forgotten") == [unknown], mart
+    assert of(ask, "deals", "first_response_at", project="forgotten") == 3 * [{"first_response_at": None}]
+    assert of(ask, "stale_deals", "deal_id, open_tasks", project="forgotten") == [{"deal_id": 1, "open_tasks": None}]
 
 
 def test_rows_that_tell_least_cost_no_model(ask: Ask) -> None:
@@ -332,12 +411,13 @@ def test_each_account_has_its_own_today(ask: Ask) -> None:
     rows = ask("SELECT project_id, now_local, today FROM amocrm_staging.int_accounts ORDER BY 1")
     assert [tuple(row.values()) for row in rows] == [
         ("callers", "2027-01-01 04:00:00", "2027-01-01"),
+        ("forgotten", "2027-01-01 04:00:00", "2027-01-01"),
         ("least", "2027-01-01 01:00:00", "2027-01-01"),
         ("less", "2027-01-01 04:00:00", "2027-01-01"),
         ("mistyped", "2026-12-31 22:00:00", "2026-12-31"),
     ]
     last_days = ask("SELECT project_id, max(day) AS day FROM amocrm_marts.pipeline_daily GROUP BY 1 ORDER BY 1")
-    assert [row["day"] for row in last_days] == ["2027-01-01", "2026-12-31"]
+    assert [row["day"] for row in last_days] == ["2027-01-01", "2027-01-01", "2026-12-31"]
 
 
 def test_a_mistyped_budget_counts_for_ten_times_what_nine_of_ten_sales_brought(ask: Ask) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -53,8 +54,11 @@ def deals(warehouse: str, project: str, schema: str = "amocrm_marts") -> list[Ro
     return fetch(warehouse, DEALS_SQL.format(schema, project))
 
 
-def test_every_value_arrives_as_it_is(source: str, warehouse: str) -> None:
-    said = publish(source, warehouse, "--schema", "values", "--only", "marts,tables")
+def test_every_value_arrives_as_it_is(source: str, tmp_path: Path, warehouse: str) -> None:
+    """Also out of a DuckDB file that has the name of the schema."""
+    said = publish(
+        shutil.copy(source, str(tmp_path / "amocrm.duckdb")), warehouse, "--schema", "values", "--only", "marts,tables"
+    )
     assert said == "".join(f"{name}: 6 rows of 4 tables are in {warehouse}.\n" for name in ("1001", "1002"))
     assert deals(warehouse, "1001", "values_marts") == deals(warehouse, "1002", "values_marts") == DEALS
     users = fetch(

@@ -299,7 +299,7 @@ def check_plan(answer: Row, known: oracle.Known, choice: Choice) -> None:
 def check_incoming(answer: Row, known: oracle.Known, choice: Choice) -> None:
     rows = answer["managers"]
     unread = {one["table"] for one in answer["covers"].get("not_read", ())}
-    assert unread == {"messages", "calls", "users"} & known.absent
+    assert unread == {"messages", "talks", "calls", "users"} & known.absent
     talks = [talk for _, talk in expected_page.talks(choice)]
     assert sum(row["talks"] or 0 for row in rows) == len(talks)
     assert sum(row["answered"] or 0 for row in rows) == sum(talk["answered_by"] == "person" for talk in talks)

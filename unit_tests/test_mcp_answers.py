@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from amocrm_warehouse import mcp_shapes
-from amocrm_warehouse.mcp_answers import compared_with, coverage, fitted, meanings, plain_row, size
+from amocrm_warehouse.mcp_answers import compared_with, coverage, fitted, meanings, plain_row, size, unlike
 from amocrm_warehouse.mcp_arguments import ALL_DAYS, Chosen, Refused
 from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS
 from amocrm_warehouse.report.choice import Choice, Days, last_months
@@ -109,6 +109,28 @@ def test_days_to_compare_with_have_two_ends() -> None:
     assert compared_with(choice, asked).days["1"] == Days(date(2025, 10, 1), date(2025, 10, 31), date(2026, 11, 29))
 
 
+@pytest.mark.parametrize(
+    ("days", "before", "lengths"),
+    [
+        (("2026-11-01", "2026-11-30"), ("2026-11-15", "2026-11-20"), (29, 6)),
+        (("2026-10-01", "2026-10-31"), ("2026-02-01", "2026-02-28"), None),
+        (("2026-07-01", "2026-09-30"), ("2026-10-01", "2026-10-31"), (92, 31)),
+        (("2026-11-09", "2026-11-15"), ("2026-11-02", "2026-11-08"), None),
+    ],
+)  # fmt: skip
+def test_days_of_other_lengths_are_said_to_be_unlike(
+    days: tuple[str, str], before: tuple[str, str], lengths: tuple[int, int] | None
+) -> None:
+    """Whole months are alike, whatever their lengths; of a period that is not over, its days up to today count."""
+
+    def choice(of: tuple[str, str]) -> Choice:
+        first, last = map(date.fromisoformat, of)
+        return Choice({"1": Days(first, last, date(2026, 11, 29))})
+
+    said = unlike(choice(days), choice(before))
+    assert [re.findall(r"\d+", sentence) for sentence in said] == ([list(map(str, lengths))] if lengths else [])
+
+
 def test_shares_are_percents_as_the_page_shows_them_and_amounts_are_exact() -> None:
     row = {"rate": 0.9984, "lost_share": 0.0312, "average": 1234.5, "won_budget": Decimal("1234.50"), "since": date.min}
     assert plain_row(row) == {
@@ -132,7 +154,7 @@ def test_who_had_no_open_money_is_not_among_the_moves() -> None:
     """Where changes of budgets were not read, nobody knows what moved: such a row stays."""
     nothing = dict.fromkeys((*MOVES, "at_start", "at_end"), Decimal(0)) | {"manager": None}
     moved, unknown = nothing | {"left_lost": Decimal(5), "came_new": Decimal(5)}, dict.fromkeys(nothing)
-    ask: Any = SimpleNamespace(rows=lambda name: {"moved": [nothing, moved, unknown]}[name])
+    ask: Any = SimpleNamespace(rows=lambda name: {"moved": [nothing, moved, unknown]}[name], choice=Choice({}))
     assert mcp_shapes.moved(ask) == [moved, unknown]
 
 

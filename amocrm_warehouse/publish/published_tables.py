@@ -17,7 +17,7 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import csv
 
-from amocrm_warehouse.database import models_of, opened, run_on
+from amocrm_warehouse.database import models_of, opened, quoted_table, run_on
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.models_command import projects_in
 from amocrm_warehouse.table_names import table_name
@@ -155,7 +155,8 @@ class Source:
             if not self.read:
                 raise ValueError("No account was read into this database. Read it first: source-amocrm sync.")
             raise ValueError("There are no marts in this database. Build them first: source-amocrm models.")
-        return [name for (name,) in self._run(f'SELECT project_id FROM "{self._staging}".int_accounts ORDER BY 1')[1]]
+        accounts = quoted_table(self._run, self._staging, "int_accounts")
+        return [name for (name,) in self._run(f"SELECT project_id FROM {accounts} ORDER BY 1")[1]]
 
     def tables(self, project: str, only: Iterable[str], schema: str, language: str) -> list[Table]:
         """Returns the chosen tables of a project. Raises ValueError for a name that no mart has."""
@@ -190,7 +191,8 @@ class Source:
             places = PLACES if column.startswith("cf_") else PLACES_OF_MONEY
             columns.append(_column(column, kind, words[min(number, len(words) - 1)], places=places))
         columns.sort(key=lambda column: column.name != PROJECT)
-        return _table(f"{schema}_{MARTS}", name, columns, place, f" WHERE {PROJECT} = {_literal(project)}")
+        source = quoted_table(self._run, *place)
+        return _table(f"{schema}_{MARTS}", name, columns, source, f" WHERE {PROJECT} = {_literal(project)}")
 
     def _connectors_tables(self, project: str, schema: str, language: str) -> Iterator[Table]:
         own = _column(PROJECT, "VARCHAR", PROJECT_IS[LANGUAGES.index(language)], _literal(project))
@@ -204,7 +206,7 @@ class Source:
                     _column(column, kind, described.get(column, {}).get(word, comment))
                     for column, kind, comment in self._columns[place]
                 ]
-                yield _table(schema, name, [own, *columns], place)
+                yield _table(schema, name, [own, *columns], quoted_table(self._run, *place))
 
     def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
         """Yields the rows of a table. Raises PublishError if not all came.
@@ -309,9 +311,9 @@ def _column(name: str, kind: str, description: str, value: str = "", places: int
     return Column(name, arrow, description, f'{sql} AS "{name}"')
 
 
-def _table(schema: str, name: str, columns: list[Column], place: tuple[str, str], where: str = "") -> Table:
+def _table(schema: str, name: str, columns: list[Column], source: str, where: str = "") -> Table:
     listed = ", ".join(column.expression for column in columns)
-    return Table(schema, name, tuple(columns), f'SELECT {listed} FROM "{place[0]}"."{place[1]}"{where}')
+    return Table(schema, name, tuple(columns), f"SELECT {listed} FROM {source}{where}")
 
 
 def _literal(text: str) -> str:

@@ -225,17 +225,19 @@ ANSWERS: dict[str, str] = {
     """,
     "funnel": f"""
         select
-            ways.project_id, stages.pipeline_id, stages.pipeline_name, stages.status_name as stage, stages.status_sort,
+            ways.project_id, stages.pipeline_id, stages.pipeline_name,
+            coalesce(stages.status_name, '№ ' || cast(stages.status_id as varchar)) as stage, stages.status_sort,
             stages.status_id, stages.stage_kind, count(*) as deals,
-            count(*) filter (where case when stages.stage_kind = 'unsorted' then ways.was_unsorted
-                else ways.furthest_sort >= stages.status_sort end) as reached,
+            case when stages.status_sort is not null
+                then count(*) filter (where case when stages.stage_kind = 'unsorted' then ways.was_unsorted
+                    else ways.furthest_sort >= stages.status_sort end) end as reached,
             case when accounts.stages_known
                 then count(*) filter (where ways.lost_from_status_id = stages.status_id) end as lost_here
         from amocrm_staging.int_deal_ways as ways
         inner join amocrm_staging.int_accounts as accounts on accounts.project_id = ways.project_id
         inner join amocrm_marts.deals as deals on deals.project_id = ways.project_id and deals.deal_id = ways.deal_id
         {of_chosen("deals")}
-        inner join amocrm_staging.stg_statuses as stages
+        inner join amocrm_staging.int_stages as stages
             on stages.project_id = ways.project_id and stages.pipeline_id = ways.pipeline_id
             and stages.stage_kind <> 'lost'
         where not deals.is_deleted and {in_period("deals.created_at_local")} and {in_choice("deals", pipeline=None)}

@@ -11,7 +11,7 @@ from amocrm_warehouse.report import this_month
 from amocrm_warehouse.report.answers import answer, deactivated, missing
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.page_data import shifted
-from amocrm_warehouse.report.page_queries import REASONS, built_at
+from amocrm_warehouse.report.page_queries import REASONS, built_at, cautions
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import link
 
@@ -28,7 +28,8 @@ def digest(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()
     if absent := missing(unbuilt, *TABLES):
         return words("digest.unbuilt", models=", ".join(sorted(absent)))
     accounts = answer(run, "accounts", choice).dicts()
-    return "\n\n".join("\n".join(lines(run, choice, one, words)) for one in accounts)
+    warned = [words(key, **values) for key, values in cautions(run, choice.days)]
+    return "\n\n".join([*warned, *("\n".join(lines(run, choice, one, words)) for one in accounts)])
 
 
 def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> list[str]:

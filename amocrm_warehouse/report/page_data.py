@@ -11,7 +11,7 @@ from typing import Any
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.like_with_like import FEW
-from amocrm_warehouse.report.page_queries import BY, CLOCK, OPTIONS, QUERIES, first_months, needs
+from amocrm_warehouse.report.page_queries import BY, CLOCK, OPTIONS, QUERIES, cautions, first_months, needs
 
 MOST_MONTHS = 36
 """The most months that the report goes back."""
@@ -89,6 +89,7 @@ def read(
         "synced_at": json_value(synced_at),
         "since": json_value(since),
         "few": FEW,
+        "cautions": cautions(run),
         "begins": {project: json_value(max(month, since)) for project, month in begins.items()},
         "by": ", ".join(by),
         "is_whole": since == first,

@@ -7,7 +7,7 @@ tenth of a day, the page's unit of durations.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 
 from amocrm_warehouse.database import Run
@@ -19,6 +19,24 @@ CLOCK = """
     inner join amocrm_staging.int_accounts using (project_id)
 """
 """The moment of the build, the earliest of the accounts' days then, and the oldest of their last syncs."""
+
+
+def cautions(run: Run, projects: Iterable[str] | None = None) -> list[tuple[str, dict[str, str]]]:
+    """Returns what makes all numbers of accounts wrong: the key of a sentence of `Words`, and its values.
+
+    `projects`: None for all.
+    """
+    rows = run("select project_id, account_id, domain, is_unfinished from amocrm_staging.int_accounts order by 1")[1]
+    wanted = {project for project, *_ in rows} if projects is None else set(projects)
+    same: dict[tuple[int, str], list[str]] = {}
+    for project, account, domain, _ in rows:
+        if project in wanted and account and domain:
+            same.setdefault((account, domain), []).append(project)
+    unfinished = [project for project, _, _, is_unfinished in rows if is_unfinished and project in wanted]
+    return [
+        *(("caution.unfinished", {"project": project}) for project in unfinished),
+        *(("caution.twice", {"projects": ", ".join(found)}) for found in same.values() if len(found) > 1),
+    ]
 
 
 def built_at(run: Run) -> datetime:
@@ -63,8 +81,10 @@ TODAY_SHOWN = 20
 """The most cards of today's list that the page holds for each pipeline and manager."""
 QUEUE_SHOWN = 10
 """The most cards of the queue that the page holds for each pipeline and manager."""
-REASONS = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
-"""Reasons to wait, each with the table without which it is unknown."""
+REASONS = {
+    "no_task": ("tasks",), "slow": ("deal_statuses",), "waiting": ("messages", "talks"), "overdue_task": ("tasks",),
+}  # fmt: skip
+"""Reasons to wait, each with the tables without which it is unknown."""
 TOUCHES = ("calls", "messages")
 """The tables that show whether a person has called or written."""
 ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
@@ -125,14 +145,11 @@ QUERIES = {
             accounts.project_id, {ACCOUNT} as name, accounts.domain, accounts.currency, accounts.time_zone,
             accounts.today, accounts.stale_days, accounts.dead_days, accounts.built_by, accounts.stages_known,
             accounts.owners_known, accounts.budgets_known, max(freshness.synced_at) as synced_at,
-            count(*) filter (where freshness.is_there and freshness.source_table in {ACTIVITY}) = {len(ACTIVITY)}
-                as knows_activity,
-            count(*) filter (where freshness.is_there and freshness.source_table in {TOUCHES}) = {len(TOUCHES)}
-                as knows_touches,
             {
         ", ".join(
-            f"bool_or(freshness.is_there and freshness.source_table = '{table}') as knows_{reason}"
-            for reason, table in REASONS.items()
+            f"count(*) filter (where freshness.is_there and freshness.source_table in ({', '.join(map(repr, tables))}))"
+            f" = {len(tables)} as knows_{name}"
+            for name, tables in {"activity": ACTIVITY, "touches": TOUCHES, **REASONS}.items()
         )
     }
         from amocrm_staging.int_accounts as accounts

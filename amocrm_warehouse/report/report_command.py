@@ -53,7 +53,7 @@ from amocrm_warehouse.report.answers import choice_of_people, days_of_build, mis
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import TABLES, digest
 from amocrm_warehouse.report.page_data import EVERYTHING, Contents
-from amocrm_warehouse.report.page_queries import BY, FIRST_DAYS, OPTIONS, QUERIES, needs
+from amocrm_warehouse.report.page_queries import BY, FIRST_DAYS, OPTIONS, QUERIES, cautions, needs
 from amocrm_warehouse.report.report_page import write
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from amocrm_warehouse.table_names import SCHEMA, table_name
@@ -242,6 +242,8 @@ def main(arguments: list[str] | None = None) -> int:
                 if picture_path:
                     atomic_file.write(picture_path, first_screen.png(run, choice, words, built.unbuilt))
                 text = digest(run, choice, words, built.unbuilt) if options.digest else ""
+                wrong = tuple(Words("en")(key, **values) for key, values in cautions(run, choice.days))
+                built = replace(built, notes=(*wrong, *built.notes))
                 if costs:
                     check_currencies(options.costs, dict(run(CURRENCIES)[1]))
                 if costs and "deals" not in built.unbuilt:

@@ -129,6 +129,7 @@ function funnel(view) {
     const [{ project_id: project, pipeline_id: pipeline }] = ways;
     const way = TABLES.stages.filter((row) => row.project_id === project && row.pipeline_id === pipeline && row.stage_kind !== "lost");
     const hasHistory = known.get(project);
+    const gone = ways.filter((row) => row.lost_from_status_id !== null && !way.some((stage) => stage.status_id === row.lost_from_status_id)).length;
     const cohort = (fits) => ways.filter(fits).map((row) => TABLES.deals[row.deal]);
     let previous = null;
     const stages = way.map((stage) => {
@@ -163,7 +164,7 @@ function funnel(view) {
         ...(standing ? [["funnel.standing", { stage: ["text", standing.stage], still: ["number", standing.still], stays: ["number", standing.stays], share: ["percent", standing.still_share], enough }]]
           : slowest ? [["funnel.slow", { stage: ["text", slowest.stage], days: ["days", slowest.median_days], enough }]] : []),
       ],
-      notes: hasHistory ? [] : ["funnel.no_history"],
+      notes: hasHistory ? gone ? [["funnel.gone", { lost: ["number", gone] }]] : [] : ["funnel.no_history"],
       columns: [["stage", "text"], ["reached", "number"], ["from_previous", "percent"], ["from_start", "percent"],
         ["lost_here", "number"], ["lost_share", "percent"], ["median_days", "days"], ["still", "number"]],
     };
@@ -454,7 +455,7 @@ function queue(view) {
   // the managers that somebody has opened stay open, unless none of them is in view
   const opened = state.opened && [...state.opened].filter((id) => id !== "dead");
   const isKept = opened && (!opened.length || people.some(({ fold }) => opened.includes(fold)));
-  const lacking = unread(view, "calls", "deal_statuses", "events", "messages", "notes", "tasks");
+  const lacking = unread(view, "calls", "deal_statuses", "events", "messages", "notes", "talks", "tasks");
   return [
     { rows: [], columns: [], insights: people.length ? [] : [["queue.empty", {}]], notes: lacking.length ? [["queue.unread", { tables: ["text", lacking.join(", ")] }]] : [] },
     ...people.map(({ fold, name, rows, cards }, place) => ({
@@ -573,6 +574,8 @@ function stale(view) {
 // Conversations of the period in which a client wrote: how long a person's first answer took; and all in which a client waits now.
 function talks(view) {
   const waiting = view.now("talks").filter(countsIn("unanswered"));
+  // of these accounts nobody knows which conversations are open
+  const unknown = new Set(TABLES.accounts.filter((row) => view.inScope(row) && !row.knows_waiting).map((row) => row.project_id));
   const counted = (of) => ({
     ...metrics(of, "talks", "first_response"),
     by_person: of.filter((row) => row.answered_by === "person").length, by_robot: of.filter((row) => row.answered_by === "robot").length,
@@ -586,7 +589,9 @@ function talks(view) {
   const withWaiting = (...columns) => {
     const key = (row) => JSON.stringify(columns.map((column) => row[column]));
     const [of, now] = [found, waiting].map((rows) => new Map(grouped(rows, ...columns).map((group) => [key(group[0]), group])));
-    return [...new Set([...of.keys(), ...now.keys()])].map((one) => ({ row: (of.get(one) || now.get(one))[0], ...counted(of.get(one) || []), unanswered: (now.get(one) || []).length }))
+    const isUnknown = ([row]) => (columns.includes("project_id") ? unknown.has(row.project_id) : unknown.size);
+    return [...new Set([...of.keys(), ...now.keys()])].map((one) => [of.get(one) || now.get(one), of.get(one) || [], now.get(one) || []])
+      .map(([any, own, still]) => ({ row: any[0], ...counted(own), unanswered: isUnknown(any) ? null : still.length }))
       .sort(falling("talks", "unanswered"));
   };
   const hours = grouped([...found].sort((one, other) => one.hour - other.hour), "hour").map((of) => ({ hour: of[0].hour, ...counted(of) }));
@@ -596,7 +601,7 @@ function talks(view) {
       rows: withWaiting("project_id", "responsible_user_id").map(({ row, ...own }) => ({ name: nameOf(row.project_id, row.responsible_user_id), ...own })),
       insights: [
         ...(all.first_response === null ? [] : [["talks.insight", { minutes: ["number", all.first_response] }]]),
-        ["talks.waiting", { unanswered: ["number", metric("unanswered", waiting)] }],
+        ["talks.waiting", { unanswered: ["number", unknown.size ? null : metric("unanswered", waiting)] }],
       ],
       total: both.total, columns: [["name", "text", "owner"], ...both.counts],
     },

@@ -10,7 +10,8 @@ from amocrm_warehouse.report.page_queries import ACTIVITY, REASONS, TOUCHES
 
 COLUMNS_OF: dict[tuple[str, ...], tuple[str, ...]] = {
     ("calls",): ("calls_in", "calls_out", "talk_seconds", "incoming_calls", "missed_calls"),
-    ("messages",): ("messages", "talks", "answered", "not_answered", "waiting_now"),
+    ("messages",): ("messages", "talks", "answered", "not_answered"),
+    ("messages", "talks"): ("waiting_now", "unanswered"),
     ("notes",): ("notes",),
     ("tasks",): ("tasks_done", "overdue"),
     ("deal_statuses",): ("stage_moves", "lost_here"),
@@ -21,12 +22,13 @@ COLUMNS_OF: dict[tuple[str, ...], tuple[str, ...]] = {
     ACTIVITY: ("stale", "dead", "dead_budget"),
 }  # fmt: skip
 COUNTED_FROM = {column: tables for tables, columns in COLUMNS_OF.items() for column in columns}
-COUNTED_FROM |= {reason: (table,) for reason, table in REASONS.items()}
+COUNTED_FROM |= REASONS
 """The tables of each column that is unknown if one of them was not read."""
 ALL_ROWS_FROM = {"speed": TOUCHES, "stale": ACTIVITY}
 """The tables without which all rows of an answer are unknown."""
 SOME_ROWS_FROM = {
-    "today": ("deal_statuses", "messages", "tasks"), "queue": ("calls", "deal_statuses", "messages", "tasks"),
+    "today": ("deal_statuses", "messages", "talks", "tasks"),
+    "queue": ("calls", "deal_statuses", "messages", "talks", "tasks"),
     "forecast": ("deal_statuses",), "goods": ("customer_transactions", "deal_catalog_elements"),
 }  # fmt: skip
 """The tables of each of which an answer has rows that it lacks without it."""

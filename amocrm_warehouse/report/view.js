@@ -391,6 +391,9 @@ async function draw(block, tell, place, caption, at) {
 }
 
 // The models that could not be built, each with the reason, once for the page.
+// What makes all numbers of an account wrong.
+const cautions = () => DATA.cautions.map(([key, values]) => made("p", said(key, values), { className: "warning wide caution" }));
+
 function unbuilt() {
   const reasons = Object.entries(DATA.unbuilt).map(([name, reason]) => made("li", `${name}: ${reason}`));
   return reasons.length ? made("div", said("unbuilt"), { id: "unbuilt", className: "warning wide unbuilt" }, made("ul", null, {}, ...reasons)) : null;
@@ -811,7 +814,7 @@ async function show() {
   const filters = [...state.where].map(([id, option]) => `${filterName(filtersOf(state.scope).find((one) => one.id === id))}: ${option === null ? said("filter.empty") : option}`);
   const picked = [...["#scope", "#who", "#period"].map((id) => find(id).selectedOptions[0].textContent), ...filters].join(" · ");
   document.querySelectorAll(".chosen").forEach((element) => { element.textContent = picked; });
-  arrange([goneFromLink(picked), unbuilt(), month(tell), figures(view, tell), ...elements].filter(Boolean));
+  arrange([...cautions(), goneFromLink(picked), unbuilt(), month(tell), figures(view, tell), ...elements].filter(Boolean));
   find(".contents").replaceChildren(...contents(sections));
   explain("");
   keep();

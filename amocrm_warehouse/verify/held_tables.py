@@ -73,19 +73,34 @@ class HeldTables:
             return run(sql, **values)[1]
 
     def _table(self, stream: str) -> str:
-        return f'"{self._dataset}"."{self.prefix}{stream}"'
+        return f'"{self._catalog}"."{self._dataset}"."{self.prefix}{stream}"'
+
+    @cached_property
+    def _catalog(self) -> str:
+        """The database's name: a DuckDB file may have the name of the schema."""
+        return str(self._query("SELECT current_database()")[0][0])
 
     def syncs_began(self) -> dict[str, int]:
         """Returns, by stream, when the last sync that read it to its end began (Unix seconds, that machine's clock).
 
-        Airbyte keeps no such table: the row of `account`, the first that a sync reads, tells it of all streams.
+        Airbyte keeps no such table: the row of `account`, the first that a sync reads, tells it of all streams. A sync
+        that has not ended has no row in its table of syncs.
         """
         if self._syncs:
             return {stream: at for at, tables in self._syncs for stream in tables if stream in self.columns}
-        if "_airbyte_extracted_at" not in self.columns.get("account", ()):
+        if "_airbyte_extracted_at" not in self.columns.get("account", ()) or self._are_of_a_sync:
             return {}
         [[at]] = self._query(f"SELECT {_second('max(_airbyte_extracted_at)')} FROM {self._table('account')}")
         return {} if at is None else dict.fromkeys(self.columns, int(at) - AIRBYTE_START)
+
+    @property
+    def _are_of_a_sync(self) -> bool:
+        """Whether `source-amocrm sync` has loaded the tables."""
+        listed = "SELECT 1 FROM information_schema.columns WHERE table_schema = $dataset AND table_name = '_dlt_loads'"
+        if not self._query(f"{listed} AND column_name = 'schema_name'", dataset=self._dataset):
+            return False
+        loads = f'"{self._catalog}"."{self._dataset}"._dlt_loads'
+        return bool(self._query(f"SELECT 1 FROM {loads} WHERE schema_name = $name LIMIT 1", name=self.prefix[:-1]))
 
     def gone(self) -> list[str]:
         """Returns the streams of which a sync has brought rows, and whose table is not there."""

@@ -102,6 +102,8 @@
     {% set types = column_types(syncs) %}
     (select max(case when {{ cast_column("ended_well", "bool", types["ended_well"]) }} then {{ cast_column("ended_at", "time", types["ended_at"]) }} end)
         from {{ syncs }} as raw)
+    {% elif is_unfinished(project) %}
+    cast(null as timestamp)
     {% else %}
     (select min(lists.read_at) from (
         select cast(null as timestamp) as read_at
@@ -113,6 +115,14 @@
         {% endfor %}
     ) as lists)
     {% endif %}
+{% endmacro %}
+
+{# Whether `source-amocrm sync` writes the tables of a project, and has not ended yet: they have a part of the account. #}
+{% macro is_unfinished(project) %}
+    {% set own_loads = raw_schema_relation("_dlt_loads") %}
+    {% if raw_relation(project, "syncs") is not none or "schema_name" not in column_types(own_loads) %}{{ return(false) }}{% endif %}
+    {% set name = var("table_prefix", "amocrm_{project}_") | replace("{project}", project | string | lower) %}
+    {{ return(run_query("select 1 from " ~ own_loads ~ " where schema_name = '" ~ name[:-1] ~ "' limit 1").rows | length > 0) }}
 {% endmacro %}
 
 {# The `loaded_at_query` of every source: the last successful sync of the project that was synced longest ago. #}
@@ -127,7 +137,7 @@
 
 {# A column of a raw table in the type that the package works with, whichever type the destination gave it. #}
 {% macro cast_column(name, kind, found) %}
-    {%- set own_types = {"int": "bigint", "number": ("decimal", "numeric"), "bool": "boolean"} -%}
+    {%- set own_types = {"int": "bigint", "number": ("decimal", "numeric"), "quantity": ("decimal", "numeric"), "bool": "boolean"} -%}
     {%- if found is none -%}
         cast(null as {{ type_of(kind) }})
     {%- elif kind == "time" and "with time zone" in found -%}
@@ -145,7 +155,7 @@
 
 {% macro type_of(kind) %}
     {%- set types = {
-        "int": "bigint", "number": "numeric(38, 2)", "text": "varchar", "bool": "boolean", "time": "timestamp",
+        "int": "bigint", "number": "numeric(38, 2)", "quantity": "numeric(38, 9)", "text": "varchar", "bool": "boolean", "time": "timestamp",
         "json": json_type()
     } -%}
     {{ return(types[kind]) }}
@@ -162,8 +172,8 @@
 {% endmacro %}
 
 {#
-    The rows of a table over all projects: project_id, then the columns in their kinds (int, number, text, bool, time,
-    json). A table that is not there gives no row, a column that is not there gives null. Each time comes twice: in UTC
+    The rows of a table over all projects: project_id, then the columns in their kinds (int, number, quantity, text,
+    bool, time, json). A table that is not there gives no row, a column that is not there gives null. Each time comes twice: in UTC
     and, as <name>_local, by the clock on the account's wall. The kind `read` is the moment when the row was read.
     `of_stream`: whether the table is one of amoCRM's, and none that a sync or a verification keeps of itself.
 #}

@@ -411,6 +411,7 @@ def pipelines(known: Known) -> dict[int | None, str | None]:
 @memoized
 def forecast_stages(known: Known) -> list[Row]:
     made, named = Ahead(known), names(known)
+    budgets_known = known.has_history("deal_sale_changes")
     rows = []
     for pipeline in sorted(made.pipelines):
         chances_by_month = [made.chances(0, ahead, pipeline) for ahead in range(3)]
@@ -419,7 +420,7 @@ def forecast_stages(known: Known) -> list[Row]:
             row = {
                 "pipeline_id": pipeline, "pipeline_name": named.get((pipeline, status), (None, None))[0],
                 "status_id": status, "status_name": named.get((pipeline, status), (None, None))[1], "age": age,
-                "deals": len(of), "budget": sum((one["budget"] for one in of), Decimal(0)),
+                "deals": len(of), "budget": sum((one["budget"] for one in of), Decimal(0)) if budgets_known else None,
                 "currency": known.currency,
             }  # fmt: skip
             for ahead, chances in enumerate(chances_by_month):

@@ -45,7 +45,7 @@ def conversations(known: Known) -> list[Row]:
 def _talk(known: Known, talk_id: int, talk: Row | None, messages: list[Row]) -> Row:
     messages = sorted(messages, key=lambda row: (row["created_at"], author(row) != "client", row["message_id"]))
     last, listed = (messages[-1] if messages else {}), talk or {}
-    is_open = listed.get("is_in_work", True)
+    is_open = listed.get("is_in_work", True) if known.was_read("talks") else None
     waits: list[tuple[datetime, datetime | None, int | None]] = []
     since: datetime | None = None
     for message in messages:
@@ -60,6 +60,7 @@ def _talk(known: Known, talk_id: int, talk: Row | None, messages: list[Row]) -> 
     client_wrote_at, answered_at, by = waits[0] if waits else (None, None, None)
     known_until = [(begun, ended or max(known.now, begun)) for begun, ended, _ in waits if ended or is_open]
     waiting = since if is_open else None
+    is_known = known.was_read("messages") and not (since and is_open is None)
     authors = [author(message) for message in messages]
     row = _belonging(known, listed, last)
     begun = [moment for moment in (at(listed.get("created_at")), messages and at(messages[0]["created_at"])) if moment]
@@ -87,7 +88,7 @@ def _talk(known: Known, talk_id: int, talk: Row | None, messages: list[Row]) -> 
         "longest_wait_working_seconds": max(
             (working(local(a), local(b)) or 0 for a, b in known_until), default=None
         ),
-        "is_unanswered": waiting is not None if known.was_read("messages") else None,
+        "is_unanswered": waiting is not None if is_known else None,
         "waiting_since": waiting,
         "waiting_since_local": local(waiting),
     }  # fmt: skip

@@ -277,7 +277,7 @@ def deal_stage_history(known: Known) -> list[Row]:
         for number, (start, end, (pipeline, status)) in enumerate(periods, first):
             before = periods[number - first - 1][2] if number > first else (None, None)
             move = moves_in_order[number]
-            by = move["created_by"] if move else authors[deal]
+            by = move["created_by"] if move else authors[deal] if known.has_history("deal_statuses") else None
             rows.append({
                 "deal_id": deal,
                 "position": number,

@@ -365,9 +365,9 @@ REASONS = ("no_task", "slow", "waiting", "overdue_task")
 
 
 def is_known(known: Known, reason: str) -> bool:
-    """Whether the table that shows this reason was read."""
-    tables = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages", "overdue_task": "tasks"}
-    return known.was_read(tables[reason])
+    """Whether the tables that show this reason were read."""
+    tables = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages talks", "overdue_task": "tasks"}
+    return all(map(known.was_read, tables[reason].split()))
 
 
 def count_of(choice: Choice, rows: Iterable[Row], reason: str) -> int | None:
@@ -460,7 +460,13 @@ def talks_by(choice: Choice, key: Callable[[Known, Row], Any], *, with_waiting: 
     for known, talk in waiting_talks(choice) if with_waiting else ():
         groups.setdefault(key(known, talk), [])
         waiting[key(known, talk)] = waiting.get(key(known, talk), 0) + 1
-    return [[group, *answered(of), *([waiting.get(group, 0)] if with_waiting else [])] for group, of in groups.items()]
+    unread = {known.project for known in choice.known if not known.was_read("talks")}
+
+    def waits(group: Any) -> int | None:
+        is_unknown = group[0] in unread if isinstance(group, tuple) else unread
+        return None if is_unknown else waiting.get(group, 0)
+
+    return [[group, *answered(of), *([waits(group)] if with_waiting else [])] for group, of in groups.items()]
 
 
 def talks_by_manager(choice: Choice) -> Table:

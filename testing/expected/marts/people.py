@@ -18,6 +18,10 @@ COUNTS = (
     "calls_in", "calls_out", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done", "tasks_due",
     "tasks_late", "deals_created", "first_responses", "response_seconds", "response_working_seconds",
 )  # fmt: skip
+COUNTED_FROM = dict(zip(COUNTS, (
+    *("calls",) * 3, "messages", "notes", "deal_statuses", *("tasks",) * 3, "deals", *("messages",) * 3,
+), strict=True))  # fmt: skip
+"""The table without which a count is unknown."""
 
 
 @memoized
@@ -180,7 +184,8 @@ def manager_activity(known: Known) -> list[Row]:
         }
         count(talk["first_response_by"], talk["first_response_at"], first_responses=1, **waited)
     return [
-        {"day": day, "user_id": user, "user_name": name, **{count: totals[count] for count in COUNTS}}
+        {"day": day, "user_id": user, "user_name": name}
+        | {count: totals[count] if known.was_read(COUNTED_FROM[count]) else None for count in COUNTS}
         for (day, user, name), totals in counted.items()
     ]
 

@@ -481,7 +481,8 @@ def talks(choice: Choice, say: Wording) -> Iterable[str]:
     if minutes is not None:
         yield say("talks", minutes=say.number(minutes))
     if found or waiting:
-        yield say("waiting", count=say.number(len(waiting)))
+        is_known = all(known.was_read("talks") for known in choice.known)
+        yield say("waiting", count=say.number(len(waiting)) if is_known else "–")
 
 
 __all__ = ["LANGUAGES", "sentences"]

@@ -25,6 +25,7 @@ select
     {%- endfor %},
     with_events.project_id is not null as events_known,
     {{ execute and raw_relation(project, "messages") is not none }} as messages_known,
+    {{ execute and is_unfinished(project) }} as is_unfinished,
     {{ var("stale_days", 14) }} as stale_days,
     {{ var("dead_days", 90) }} as dead_days,
     cast('{{ project_name }}' as varchar) as built_by

@@ -19,7 +19,7 @@ stays as (
         case when moves.event_id is null then deals.pipeline_id else moves.pipeline_id_old end as pipeline_id,
         case when moves.event_id is null then deals.status_id else moves.status_id_old end as status_id,
         cast(null as varchar) as event_id,
-        deals.created_by as moved_by,
+        case when accounts.stages_known then deals.created_by end as moved_by,
         cast(null as bigint) as loss_reason_id
     from {{ ref("int_amocrm__deals") }} as deals
     inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = deals.project_id

@@ -1,5 +1,5 @@
 -- The first answer of a person to a deal: the first outgoing call or message on the deal or on its main contact, at or
--- after the moment the deal began. A robot's greeting is no answer.
+-- after the moment the deal began. A robot's greeting is no answer. Without the calls or the messages nobody knows which was first.
 with answers as (
     select project_id, entity_type, entity_id, touched_at
     from {{ ref("int_amocrm__touches") }}
@@ -22,4 +22,5 @@ answered as (
 
 select project_id, deal_id, min(touched_at) as first_response_at
 from answered
+where {{ were_read("project_id", ["calls", "messages"]) }}
 group by project_id, deal_id

@@ -19,10 +19,9 @@ select
     {{ user_name("users", "cards.responsible_user_id") }} as responsible_name,
     reachable.phones,
     reachable.emails,
-    coalesce(sold.deals, 0) as deals,
-    coalesce(sold.open_deals, 0) as open_deals,
-    coalesce(sold.won_deals, 0) as won_deals,
-    coalesce(sold.won_budget, 0) as won_budget,
+    {%- for total in ["deals", "open_deals", "won_deals", "won_budget"] %}
+    case when {{ were_read("cards.project_id", ["deals", "deal_companies"]) }} then coalesce(sold.{{ total }}, 0) end as {{ total }},
+    {%- endfor %}
     accounts.currency,
     sold.last_deal_at,
     cards.created_at,

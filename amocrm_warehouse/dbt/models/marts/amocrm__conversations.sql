@@ -49,7 +49,7 @@ talks as (
         coalesce(talks.project_id, counted.project_id) as project_id,
         coalesce(talks.talk_id, counted.talk_id) as talk_id,
         {{ channel_name("coalesce(talks.origin, last_message.origin)") }} as channel,
-        talks.is_open,
+        case when {{ were_read("coalesce(talks.project_id, counted.project_id)", ["talks"]) }} then coalesce(talks.is_open, true) end as is_open,
         coalesce(talks.contact_id, last_message.talk_contact_id, case when last_message.entity_type = 'contact' then last_message.entity_id end) as contact_id,
         -- a talk without an entity, or one that was not read, belongs to the entity of its last message
         coalesce(talks.entity_type, last_message.entity_type) as entity_type,
@@ -68,15 +68,15 @@ talks as (
         on last_message.project_id = counted.project_id and last_message.talk_id = counted.talk_id and last_message.nth_last = 1
 ),
 
--- nobody waits in a closed talk
+-- nobody waits in a closed talk; if the talks were not read, nobody knows whether one is open
 waited as (
     select
         waits.project_id, waits.talk_id, waits.asked_at, waits.asked_at_local, waits.answered_at, waits.answered_at_local,
         waits.answered_by,
-        waits.answered_at is null and coalesce(talks.is_open, true) as goes_on,
+        waits.answered_at is null and talks.is_open as goes_on,
         row_number() over (partition by waits.project_id, waits.talk_id order by waits.answers_before) as nth,
-        coalesce(waits.answered_at, case when coalesce(talks.is_open, true) then greatest({{ now() }}, waits.asked_at) end) as until,
-        coalesce(waits.answered_at_local, case when coalesce(talks.is_open, true) then greatest(accounts.now_local, waits.asked_at_local) end) as until_local
+        coalesce(waits.answered_at, case when talks.is_open then greatest({{ now() }}, waits.asked_at) end) as until,
+        coalesce(waits.answered_at_local, case when talks.is_open then greatest(accounts.now_local, waits.asked_at_local) end) as until_local
     from waits
     inner join talks on talks.project_id = waits.project_id and talks.talk_id = waits.talk_id
     inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = waits.project_id
@@ -92,6 +92,7 @@ answered as (
         max({{ working_seconds_between("asked_at_local", "answered_at_local") }}) filter (where nth = 1) as working_seconds_to_first_response,
         max({{ seconds_between("asked_at", "until") }}) as longest_wait_seconds,
         max({{ working_seconds_between("asked_at_local", "until_local") }}) as longest_wait_working_seconds,
+        bool_or(goes_on is null) as may_wait,
         max(case when goes_on then asked_at end) as waiting_since,
         max(case when goes_on then asked_at_local end) as waiting_since_local
     from waited
@@ -102,7 +103,7 @@ select
     talks.project_id,
     talks.talk_id,
     talks.channel,
-    coalesce(talks.is_open, true) as is_open,
+    talks.is_open,
     case when talks.entity_type = 'deal' then talks.entity_id end as deal_id,
     case when talks.entity_type = 'deal' then cards.name end as deal_name,
     case when talks.entity_type = 'customer' then talks.entity_id end as customer_id,
@@ -127,7 +128,7 @@ select
     answered.working_seconds_to_first_response,
     answered.longest_wait_seconds,
     answered.longest_wait_working_seconds,
-    case when accounts.messages_known then answered.waiting_since is not null end as is_unanswered,
+    case when accounts.messages_known and not coalesce(answered.may_wait, false) then answered.waiting_since is not null end as is_unanswered,
     answered.waiting_since,
     answered.waiting_since_local
 from talks

@@ -5,7 +5,7 @@ with own as (
 
 purchases as (
     select
-        project_id, customer_id, count(*) as purchases, sum(price) as purchases_sum,
+        project_id, customer_id, count(*) as purchases, sum(price) as purchases_sum, count(price) as priced,
         min(completed_at_local) as first_purchase_at_local, max(completed_at_local) as last_purchase_at_local
     from {{ ref("stg_amocrm__customer_transactions") }}
     group by project_id, customer_id
@@ -22,7 +22,7 @@ select
     {%- for total in ["purchases", "purchases_sum"] %}
     case when {{ were_read("customers.project_id", ["customer_transactions"]) }} then coalesce(purchases.{{ total }}, 0) end as {{ total }},
     {%- endfor %}
-    cast(purchases.purchases_sum / purchases.purchases as numeric(38, 2)) as average_purchase,
+    cast(purchases.purchases_sum / nullif(purchases.priced, 0) as numeric(38, 2)) as average_purchase,
     purchases.first_purchase_at_local,
     purchases.last_purchase_at_local,
     customers.next_date as next_purchase_at,

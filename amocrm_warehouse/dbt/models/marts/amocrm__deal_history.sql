@@ -61,7 +61,7 @@ left join {{ ref(model) }} as {{ fact }}
     and {{ fact }}.deal_id = spans.deal_id
     and {{ fact }}.position = spans.{{ fact }}
 {% endfor %}
-left join {{ ref("stg_amocrm__statuses") }} as statuses
+left join {{ ref("int_amocrm__stages") }} as statuses
     on statuses.project_id = spans.project_id
     and statuses.pipeline_id = stages.pipeline_id
     and statuses.status_id = stages.status_id

@@ -21,7 +21,7 @@ select
     {{ user_name("users", "stages.moved_by") }} as moved_by_name,
     stages.is_deleted
 from {{ ref("int_amocrm__deal_stages") }} as stages
-left join {{ ref("stg_amocrm__statuses") }} as statuses
+left join {{ ref("int_amocrm__stages") }} as statuses
     on statuses.project_id = stages.project_id
     and statuses.pipeline_id = stages.pipeline_id
     and statuses.status_id = stages.status_id

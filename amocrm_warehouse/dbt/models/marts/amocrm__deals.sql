@@ -100,7 +100,7 @@ select
     {{- cells_of("deal", "own") }}
 from {{ ref("int_amocrm__deals") }} as deals
 inner join {{ ref("int_amocrm__accounts") }} as account on account.project_id = deals.project_id
-left join {{ ref("stg_amocrm__statuses") }} as statuses
+left join {{ ref("int_amocrm__stages") }} as statuses
     on statuses.project_id = deals.project_id
     and statuses.pipeline_id = deals.pipeline_id
     and statuses.status_id = deals.status_id

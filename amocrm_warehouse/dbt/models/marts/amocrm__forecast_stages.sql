@@ -8,7 +8,7 @@ select
     statuses.status_name,
     chances.age,
     cast(sum(case when months_ahead = 0 then chances.deals end) as bigint) as deals,
-    cast(sum(case when months_ahead = 0 then chances.budget end) as numeric(38, 2)) as budget
+    cast(case when accounts.budgets_known then sum(case when months_ahead = 0 then chances.budget end) end as numeric(38, 2)) as budget
     {%- for ahead in range(3) %},
     {{ thousandths("sum(case when months_ahead = " ~ ahead ~ " then chances.deals * chances.chance end) / sum(case when months_ahead = " ~ ahead ~ " then chances.deals end)") }}
         as chance_{{ ahead }},
@@ -17,9 +17,9 @@ select
     accounts.currency
 from {{ ref("int_amocrm__forecast_chances") }} as chances
 inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = chances.project_id
-left join {{ ref("stg_amocrm__statuses") }} as statuses
+left join {{ ref("int_amocrm__stages") }} as statuses
     on statuses.project_id = chances.project_id
     and statuses.pipeline_id = chances.pipeline_id
     and statuses.status_id = chances.status_id
 where chances.months_back = 0
-group by 1, 2, 3, 4, 5, 6, accounts.currency
+group by 1, 2, 3, 4, 5, 6, accounts.currency, accounts.budgets_known

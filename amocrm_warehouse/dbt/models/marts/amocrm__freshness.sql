@@ -42,7 +42,7 @@ syncs as (
     {% if not loop.first %}union all{% endif %}
     select
         cast('{{ project }}' as varchar) as project_id,
-        {{ execute and raw_relation(project, "syncs") is not none }} as are_kept,
+        {{ execute and (raw_relation(project, "syncs") is not none or is_unfinished(project)) }} as are_kept,
         {% if execute %}{{ synced_at(project) }}{% else %}cast(null as timestamp){% endif %} as ended_at
 {% endfor %}
 )

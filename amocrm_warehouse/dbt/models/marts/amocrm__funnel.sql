@@ -45,7 +45,7 @@ stays as (
             then greatest(coalesce(stages.seconds, {{ seconds_between("stages.from_at", now()) }}), 0) end as seconds
     from {{ ref("int_amocrm__deal_stages") }} as stages
     inner join cohorts_of on cohorts_of.project_id = stages.project_id and cohorts_of.deal_id = stages.deal_id
-    inner join {{ ref("stg_amocrm__statuses") }} as statuses
+    inner join {{ ref("int_amocrm__stages") }} as statuses
         on statuses.project_id = stages.project_id
         and statuses.pipeline_id = stages.pipeline_id
         and statuses.status_id = stages.status_id
@@ -97,7 +97,7 @@ reached as (
         case when statuses.stage_kind = 'unsorted' then cohorts.unsorted_deals else coalesce(sum(furthest.deals), 0) end
             as reached
     from cohorts
-    inner join {{ ref("stg_amocrm__statuses") }} as statuses
+    inner join {{ ref("int_amocrm__stages") }} as statuses
         on statuses.project_id = cohorts.project_id and statuses.pipeline_id = cohorts.pipeline_id
     left join furthest
         on furthest.project_id = cohorts.project_id
@@ -122,10 +122,15 @@ select
     reached.status_sort,
     reached.stage_kind,
     reached.cohort_deals,
-    cast(reached.reached as bigint) as reached,
+    -- a stage that the account no longer has is before no other: it was reached by the deals that were in it
+    cast(case
+        when reached.status_sort is not null then reached.reached
+        else coalesce(case when reached.stage_kind = 'won' then there.still_there else there.deals_in_stage end, 0)
+    end as bigint) as reached,
     -- unsorted does not precede the first stage: a deal need not have been in it
-    case when reached.stage_kind <> 'unsorted' then cast(lag(reached.reached) over (
-        partition by reached.project_id, reached.cohort_month{{ by_value("reached") }}, reached.pipeline_id, reached.stage_kind = 'unsorted'
+    case when reached.stage_kind <> 'unsorted' and reached.status_sort is not null then cast(lag(reached.reached) over (
+        partition by reached.project_id, reached.cohort_month{{ by_value("reached") }}, reached.pipeline_id,
+            reached.stage_kind = 'unsorted' or reached.status_sort is null
         order by reached.status_sort, reached.status_id
     ) as bigint) end as reached_before,
     coalesce(there.deals_in_stage, 0) as deals_in_stage,

@@ -17,7 +17,7 @@ with sold as (
     select
         bought.project_id, 'customer', bought.customer_id, bought.transaction_id,
         {%- for name in ["catalog_id", "id", "quantity", "price_id"] %}
-        {%- set kind = "numeric(38, 2)" if name == "quantity" else "bigint" %}
+        {%- set kind = "numeric(38, 9)" if name == "quantity" else "bigint" %}
         cast({% if name == "id" %}link.element ->> 'id'{% else %}coalesce(link.element -> 'metadata' ->> '{{ name }}', link.element ->> '{{ name }}'){% endif %} as {{ kind }}),
         {%- endfor %}
         cast(null as bigint), cast(null as varchar), customers.responsible_user_id,
@@ -43,7 +43,7 @@ priced as (
         sold.*, elements.name,
         -- an absurd price or quantity has no product that a database could hold
         case when abs(prices.price_now) < 1e15 then cast(prices.price_now as numeric(18, 2)) end as price_now,
-        case when abs(sold.quantity) < 1e12 then cast(sold.quantity as numeric(14, 2)) end as countable
+        case when abs(sold.quantity) < 1e12 then cast(sold.quantity as numeric(20, 8)) end as countable
     from sold
     left join {{ ref("stg_amocrm__catalog_elements") }} as elements
         on elements.project_id = sold.project_id

@@ -1,5 +1,5 @@
 {# What is counted, and the tables without which it is unknown. #}
-{% set answers = ["messages", "talks"] if var("conversations", true) else none %}
+{% set answers = ["messages"] if var("conversations", true) else none %}
 {% set counts = {
     "calls_in": ["calls"], "calls_out": ["calls"], "talk_seconds": ["calls"], "messages": ["messages"], "notes": ["notes"],
     "stage_moves": ["deal_statuses"], "tasks_done": ["tasks"], "tasks_due": ["tasks"], "tasks_late": ["tasks"],

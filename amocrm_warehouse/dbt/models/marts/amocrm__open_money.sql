@@ -75,7 +75,7 @@ select
     cast(moves.{{ name }} as bigint) as {{ name }}
     {%- endfor %}
     {%- for name in ["at_start"] + gains + losses + parts + ["at_end"] %},
-    cast(case when accounts.budgets_known then moves.{{ name }} end as numeric(38, 2)) as {{ name }}
+    cast(case when accounts.budgets_known{% if "managers" in name %} and accounts.owners_known{% endif %} then moves.{{ name }} end as numeric(38, 2)) as {{ name }}
     {%- endfor %},
     accounts.currency
 from with_starts as moves

@@ -58,7 +58,7 @@ select
     accounts.currency
 from running
 inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = running.project_id
-left join {{ ref("stg_amocrm__statuses") }} as statuses
+left join {{ ref("int_amocrm__stages") }} as statuses
     on statuses.project_id = running.project_id
     and statuses.pipeline_id = running.pipeline_id
     and statuses.status_id = running.status_id

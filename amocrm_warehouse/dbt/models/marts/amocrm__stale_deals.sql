@@ -41,7 +41,7 @@ aged as (
     select
         deals.*,
         greatest(deals.created_at, touched.last_touch_at) as last_activity_at,
-        coalesce(open_tasks.open_tasks, 0) as open_tasks
+        case when {{ were_read("deals.project_id", ["tasks"]) }} then coalesce(open_tasks.open_tasks, 0) end as open_tasks
     from {{ ref("amocrm__deals") }} as deals
     left join touched on touched.project_id = deals.project_id and touched.deal_id = deals.deal_id
     left join open_tasks on open_tasks.project_id = deals.project_id and open_tasks.deal_id = deals.deal_id

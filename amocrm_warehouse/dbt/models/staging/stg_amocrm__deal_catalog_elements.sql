@@ -1,6 +1,6 @@
 with source as (
     {{ raw("deal_catalog_elements", {
-        "lead_id": "int", "catalog_element_id": "int", "catalog_id": "int", "quantity": "number", "price_id": "int",
+        "lead_id": "int", "catalog_element_id": "int", "catalog_id": "int", "quantity": "quantity", "price_id": "int",
         "lead_updated_at": "time"
     }) }}
 )

@@ -19,3 +19,5 @@ select
     status_new as status_id_new,
     loss_reason_id
 from source
+-- a move without a moment has no place in a history
+where created_at is not null
