@@ -16,6 +16,7 @@ from testing.destination import Destination
 
 LINKS = [name for name, table in STREAMS.items() if issubclass(table, LinkStream)]
 PARENTS = ["deals", "contacts", "companies", "customers"]
+PARENTS_PATHS = ("leads", "contacts", "companies", "customers")
 
 
 def asked(account: Account, streams: Sequence[str]) -> Counter[str]:
@@ -125,6 +126,30 @@ def test_a_card_that_was_in_the_trash_at_the_first_sync_is_linked_when_it_is_bac
     asked = len(sandbox.log)
     sync(sandbox, destination)
     assert [seen.path for seen in sandbox.log[asked:] if seen.path.endswith("/links")] == []
+
+
+def test_a_card_that_is_back_is_linked_though_the_links_of_another_in_the_trash_are_refused(
+    linked_account: Account,
+) -> None:
+    """The card itself names its links; of a card in the trash only the refused list tells."""
+    linked_account.switches.forbidden = frozenset(f"{kind}/links" for kind in PARENTS_PATHS)
+    sandbox, destination = Sandbox(linked_account), Destination()
+    cards = linked_cards(linked_account)
+    for card in cards:
+        writes.trash(linked_account, *card)
+    sync(sandbox, destination)
+    for card in cards:
+        writes.restore(linked_account, *card)
+    for kind in ("companies", "contacts", "leads"):
+        alone = next(
+            row["id"]
+            for row in linked_account.tables[kind]
+            if not any(linked_account.linked(kind, row["id"], other) for other in PARENTS_PATHS if other != kind)
+        )
+        writes.trash(linked_account, kind, alone)
+    sync(sandbox, destination)
+    assert wrong(linked_account, destination) == []
+    assert any(seen.path.endswith("/links") for seen in sandbox.log)
 
 
 def test_a_card_that_goes_to_the_trash_leaves_the_cards_that_showed_it(linked_account: Account) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from source_amocrm.account.event_kinds import ENDED_OR_RETURNED
 from source_amocrm.streams import schema
+from source_amocrm.streams.events import loss_reason
 from source_amocrm.streams.record import Record, RowError
 from testing.row_functions import deletions, field_changes, responsible_change, sale_change
 from testing.sample_files import sample
@@ -117,3 +118,12 @@ def test_what_is_no_event_at_all(make: Any) -> None:
     with pytest.raises(RowError):
         make([])
     assert make({"id": "01a"}) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "found"),
+    [(143, 7, 7), ("143", "7", 7), (143, 0, None), (143, None, None), (143, "none", None), (142, 7, None)],
+)
+def test_the_reason_of_a_lead_that_is_lost(status: Any, reason: Any, found: int | None) -> None:
+    """Also where amoCRM sends numbers as texts."""
+    assert loss_reason({"status_id": status, "loss_reason_id": reason}) == found

@@ -6,6 +6,7 @@ Events are read once for all lists.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -190,12 +191,11 @@ class EventLog:
         since = self.kinds_since[MERGED]  # the second since which the links of a delivered card may have changed
         changes = changes_of(self.events(), resource, since, since)
         live, linked = changes.restored.keys() | changes.merged.keys(), list[tuple[Any, Any]]()
-        try:
+        with suppress(*REFUSALS):  # the token's user sees no card of this list
             for row in by_ids(self.account, resource, live, {"with": resource.links_with}):
                 linked += ((name, link.get("id")) for name in CARD_NAMES for link in rows_of(row, name))
+        with suppress(*REFUSALS, BadRequest):
             linked += self._linked_to_trashed(resource, sorted(changes.deleted))
-        except REFUSALS:
-            return set()  # the token's user sees no card of this list, nor links to it
         return {
             (name, card_id) for name, sent in linked if name in CARD_NAMES and (card_id := numeric_id(sent)) is not None
         }
@@ -203,10 +203,7 @@ class EventLog:
     def _linked_to_trashed(self, resource: Resource, ids: list[int]) -> Iterator[tuple[Any, Any]]:
         for start in range(0, len(ids), IDS_AT_ONCE):
             params = {"filter[entity_id][]": ids[start : start + IDS_AT_ONCE]}
-            try:
-                body = self.account.get(f"{resource.path}/links", params).body
-            except BadRequest:
-                return
+            body = self.account.get(f"{resource.path}/links", params).body
             yield from ((link.get("to_entity_type"), link.get("to_entity_id")) for link in rows_of(body or {}, "links"))
 
 

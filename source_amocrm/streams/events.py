@@ -11,6 +11,7 @@ from source_amocrm.account.resources import LEADS
 from source_amocrm.engine.stream_interface import Context, Lookup
 from source_amocrm.streams.base import EventStream, FullRefreshStream
 from source_amocrm.streams.values import Json, Row, as_integer, as_joined_text, as_list, child, read
+from source_amocrm.walk.listing import numeric_id
 
 SIDES = {"new": "value_after", "old": "value_before"}
 """By the end of a column's name, the field of an event that holds the values after or before the change."""
@@ -20,8 +21,7 @@ WON, LOST = 142, 143
 
 def loss_reason(lead: Row) -> int | None:
     """Returns the id of the loss reason of a lead that is lost now; None for any other lead."""
-    reason = lead.get("loss_reason_id")
-    return reason if lead.get("status_id") == LOST and isinstance(reason, int) and reason else None
+    return numeric_id(lead.get("loss_reason_id")) or None if numeric_id(lead.get("status_id")) == LOST else None
 
 
 Events = EventStream.table("events")
