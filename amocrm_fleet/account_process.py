@@ -20,7 +20,7 @@ from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
 from source_amocrm.config import check_shape
 from source_amocrm.config_file import ConfigFileError
-from source_amocrm.entrypoint import printable, unforeseen, verdict
+from source_amocrm.entrypoint import opened, printable, unforeseen, verdict
 from source_amocrm.errors import AmocrmError
 from source_amocrm.secrecy import hide_in_logs
 from source_amocrm.streams import STREAMS
@@ -88,7 +88,7 @@ def check(account: FleetAccount) -> tuple[bool, str]:
         account.check_mode()
         settings = account.settings()
         check_shape(settings)
-        return True, printable(verdict(settings, FileKeeper(account)))
+        return True, printable(verdict(opened(settings, FileKeeper(account))))
     except (AmocrmError, ConfigFileError) as error:
         return False, printable(str(error))
     except Exception as error:

@@ -66,6 +66,8 @@ def test_how_long_a_first_sync_takes_is_said_from_few_questions(person: Person) 
     assert int(found[1]) == pytest.approx(pages, rel=0.1)
     assert int(found[2]) == pytest.approx(len(server.account.events) / 100, abs=1)
     assert len(server.sandbox.log) < 300
+    # one account with one rate limit, so that the questions do not begin while the second of the check goes on
+    assert [seen.path for seen in server.sandbox.log].count("/api/v4/account") == 1
 
 
 def test_an_account_that_can_be_read(server: Server, person: Person) -> None:

@@ -15,6 +15,7 @@ from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_amocrm.account import Account
 from source_amocrm.airbyte.broken_stdout import show_any_text
 from source_amocrm.airbyte.check import EXTRAS, POLICY
 from source_amocrm.airbyte.first_sync import first_sync
@@ -121,9 +122,10 @@ def check_on_terminal(arguments: list[str]) -> int:
     try:
         check_files(parsed)
         config, hand_over = SourceAmocrm.read_config(parsed.config), keeper(Path(parsed.config))
-        print(printable(verdict(config, hand_over)), flush=True)
+        account = opened(config, hand_over)
+        print(printable(verdict(account)), flush=True)
         if parsed.estimate:
-            print(printable(first_sync(open_account(config, EXTRAS, hand_over))))
+            print(printable(first_sync(account)))
         return 0
     except AmocrmError as error:
         print(printable(str(error)), file=sys.stderr)
@@ -177,10 +179,17 @@ def plain_logs() -> None:
     logging.getLogger().handlers = [warnings]
 
 
-def verdict(config: MutableMapping[str, Any], hand_over: HandOver) -> str:
-    """Says what can be read of the account. `hand_over` gets the changed config. Raises AmocrmError if nothing can."""
+def opened(config: MutableMapping[str, Any], hand_over: HandOver) -> Account:
+    """Returns the account for a check, one for all its requests: each has a rate limit of its own.
+
+    `hand_over` gets the changed config.
+    """
     Entrypoint.set_up_secret_filter(config, SourceAmocrm().spec(LOGGER).connectionSpecification)
-    account = open_account(config, EXTRAS, hand_over, policy=POLICY)
+    return open_account(config, EXTRAS, hand_over, policy=POLICY)
+
+
+def verdict(account: Account) -> str:
+    """Says what can be read of the account. Raises AmocrmError if nothing can."""
     name, domain = " ".join(str(account.facts().body.get("name") or "").split()), account.api.auth.domain
     called = f"The account “{name}” ({domain})" if name else f"The account {domain}"
     found = notes(account)
