@@ -15,11 +15,13 @@ from typing import Any, cast
 import duckdb
 import psycopg
 import pytest
+from selenium import webdriver
 
 from amocrm_warehouse.verify.findings import Verification
 from amocrm_warehouse.verify.verify_command import verify
 from sandbox import OFF, Account, RealClock, Server, writes
 from testing import forked
+from testing.report_page import Report
 from testing.warehouse import copied, query, unanswered
 
 PROJECT = "1001"
@@ -377,6 +379,25 @@ def test_without_an_ended_sync_there_is_nothing_to_verify(config: Path, crm: str
             ValueError, match="No sync into the tables amocrm_1001_… of the schema amocrm has ended yet"
         ):
             verify(config, database, PROJECT)
+
+
+def test_a_report_of_a_first_sync_that_has_not_ended_says_so(
+    browser: webdriver.Chrome, crm: str, tmp_path: Path
+) -> None:
+    change(crm, f"DROP TABLE amocrm.amocrm_{PROJECT}_syncs")
+    page = tmp_path / "report.html"
+    done = forked.run(["report", "--digest", "--out", page, "--language", "ru", "--quiet"], {"DB": crm})
+    told = (
+        "The first sync of 1001 has not ended: its numbers are those of a part of the account. Run source-amocrm sync "
+        "to its end, and build anew."
+    )
+    assert (done.returncode, done.stderr.splitlines()[0]) == (0, told)
+    assert done.stdout.splitlines()[0].startswith("Первая синхронизация 1001 не закончилась: ")
+    shown = Report(browser)
+    shown.open(page, "ru")
+    cautions = shown.script("return [...document.querySelectorAll('.caution')].map((one) => one.textContent)")
+    assert cautions == [done.stdout.splitlines()[0]]
+    assert query(crm, "SELECT DISTINCT synced_at FROM amocrm_marts.freshness") == [{"synced_at": None}]
 
 
 def test_a_duckdb_file_may_have_the_name_of_the_schema(config: Path, synced: str, tmp_path: Path) -> None:

@@ -26,17 +26,9 @@ def cautions(run: Run, projects: Iterable[str] | None = None) -> list[tuple[str,
 
     `projects`: None for all.
     """
-    rows = run("select project_id, account_id, domain, is_unfinished from amocrm_staging.int_accounts order by 1")[1]
-    wanted = {project for project, *_ in rows} if projects is None else set(projects)
-    same: dict[tuple[int, str], list[str]] = {}
-    for project, account, domain, _ in rows:
-        if project in wanted and account and domain:
-            same.setdefault((account, domain), []).append(project)
-    unfinished = [project for project, _, _, is_unfinished in rows if is_unfinished and project in wanted]
-    return [
-        *(("caution.unfinished", {"project": project}) for project in unfinished),
-        *(("caution.twice", {"projects": ", ".join(found)}) for found in same.values() if len(found) > 1),
-    ]
+    rows = run("select project_id from amocrm_staging.int_accounts where is_unfinished order by 1")[1]
+    wanted = {project for (project,) in rows}.intersection(*[] if projects is None else [projects])
+    return [("caution.unfinished", {"project": project}) for project in sorted(wanted)]
 
 
 def built_at(run: Run) -> datetime:
