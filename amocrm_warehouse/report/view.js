@@ -392,7 +392,7 @@ async function draw(block, tell, place, caption, at) {
 
 // The models that could not be built, each with the reason, once for the page.
 // What makes all numbers of an account wrong.
-const cautions = () => DATA.cautions.map(([key, values]) => made("p", said(key, values), { className: "warning wide caution" }));
+const cautions = () => DATA.cautions.map(([key, values], place) => made("p", said(key, values), { id: `caution-${place}`, className: "warning wide caution" }));
 
 function unbuilt() {
   const reasons = Object.entries(DATA.unbuilt).map(([name, reason]) => made("li", `${name}: ${reason}`));
