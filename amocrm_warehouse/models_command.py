@@ -219,7 +219,10 @@ def sentence_of(message: str) -> str:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say on which tables the models are built, and how."""
-    parser.add_argument("--project", help="the projects to unite, separated by commas; by default all that are there")
+    parser.add_argument(
+        "--project",
+        help="the projects to unite, separated by commas, and no others; by default all that are there",
+    )
     add_database(parser)
     parser.add_argument("--schema", help="the schema of the tables; by default amocrm, which a sync writes to")
     parser.add_argument("--plans", type=Path, help=f"a CSV file or workbook with the columns {','.join(PLANS)}")
