@@ -7,6 +7,7 @@ import gc
 import hashlib
 import io
 import json
+import multiprocessing.util
 import os
 import re
 import sys
@@ -115,6 +116,12 @@ def build(
     if not {one.node.alias for one in results if one.status == "success"} >= NEEDED:
         raise ValueError(sentence)
     return Built(count, unbuilt(results), sentence)
+
+
+def remove_locks() -> None:
+    """Removes dbt's locks from the system, for a process that does not end as Python does: it would leave a warning."""
+    ending: Any = multiprocessing.util
+    ending._run_finalizers(0)
 
 
 def _parsed(command: list[str], kind: str, variables: Mapping[str, Any]) -> Any:

@@ -92,7 +92,8 @@ def _sync(options: argparse.Namespace, project: str) -> int:
     for sentence in outcome.errors:
         print(f"\n{sentence}", file=sys.stderr)
     if options.report and outcome.totals:
-        from amocrm_warehouse.report.report_command import after_sync  # dbt takes seconds to import
+        from amocrm_warehouse.models_command import remove_locks  # dbt takes seconds to import
+        from amocrm_warehouse.report.report_command import after_sync
         from amocrm_warehouse.this_machine import show
 
         try:
@@ -100,6 +101,8 @@ def _sync(options: argparse.Namespace, project: str) -> int:
         except (ValueError, KeyboardInterrupt):
             print("\nThe tables are read; no report was made of them.", file=sys.stderr)
             raise
+        finally:
+            remove_locks()
         if options.every:
             print(f"\nThe report: {path}", flush=True)  # a browser would open it each time
         else:
