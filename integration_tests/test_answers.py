@@ -348,6 +348,17 @@ def test_the_workbook_has_every_word_in_russian(folder: Path, known: oracle.Know
     meant = [row for row in told["Определения"] if len(row) == 3]
     assert len(meant) > 20
     account = next(row["name"] for row in known.all("account"))
+    part, managers = "", {}
+    for row in told["Определения"][2:]:
+        part = row[0] if row and row[0] else part
+        if len(row) == 3 and row[1] == "Менеджер":
+            managers[part] = row[2]
+    now, then = "Ответственный сейчас.", "Ответственный; у выигранных и проигранных сделок — в момент закрытия."
+    assert managers == {
+        "Очередь на сегодня": now, "Всё, что ждёт": now, "Менеджеры": then, "Планы": then,
+        "Входящие звонки": "За кем звонок записан в amoCRM.", "Что изменилось": "Кто был ответственным тогда.",
+        "Забытые сделки": now, "Беседы": now, "Что делают менеджеры": "Кто это сделал.",
+    }  # fmt: skip
     assert told["Определения"][:2] == [["Отчёт по продажам"], [account, "01.02.2025 – 01.01.2026", "RUB"]]
 
 

@@ -68,6 +68,11 @@ SHARES = {"plan_share"} | metrics_in("percent")
 HEADS = {"pipeline_name": "filter.scope", "project_id": "column.account"}
 OWN_HEADS = {"today": {"budget": "column.budget_of_each_line"}}
 """Heads of one sheet. A card stands in a line for each reason why it waits."""
+MEANT = {
+    **dict.fromkeys(("queue", "today", "stale", "talks"), "owner"), "calls": "answerer", "moved": "owner_then",
+    "work": "author",
+}  # fmt: skip
+"""What the manager of a sheet is; of the others, the responsible user: of closed deals, at closing."""
 NAMELESS = {
     "manager": "user.nobody", "reason": "reasons.none_given", "source": "source.unknown", "card": "card.nameless",
     "deal": "card.nameless", "good": "card.nameless",
@@ -118,7 +123,9 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
         table.write(book)
         lines += [[], [words(f"{name}.title"), words(f"{name}.lead")]]
         lines += [
-            ["", words(head(column, name)), meaning] for column in columns if (meaning := words.of_column(column))
+            ["", words(head(column, name)), meaning]
+            for column in columns
+            if (meaning := words.of_column(MEANT.get(name, column) if column == "manager" else column))
         ]
     wrap = book.add_format({"text_wrap": True, "valign": "top"})
     for column, width in enumerate((28, 60, 80)):
