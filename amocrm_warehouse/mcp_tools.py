@@ -336,8 +336,8 @@ TOOLS: dict[str, Tool] = {
                "key.",
                "stale": "Rows that are older in the database, although the account's change is older than the last "
                "sync.",
-               "changed_since": "Rows that differ because of a change after the last sync began; the next sync brings "
-               "it.",
+               "changed_since": "Rows that differ because of a change after the last sync began, or in the minutes "
+               "before it; the next sync brings it.",
                "unequal": "Rows that were compared in every column, and are different in one of unequal_columns; "
                "all rows, where the table lacks the column."},
         notes=("A row is the last verification of its table, at verified_at_utc; null: no verification has looked at "

@@ -17,7 +17,7 @@ class Finding:
     `looked_at`: rows of the account whose key was looked for in the table; `whole`: these are all of them.
     `missing`: live in the account, and in the table not there or deleted. `extra`: live in the table, and not in the
     account. `stale`: older in the table than in the account, although the last sync should have read the change.
-    `changed_since`: differ because of a change after the last sync began, so that the next sync brings it.
+    `changed_since`: differ because of a change after the last sync began, or shortly before: the next sync brings it.
     `sampled`: rows of which every column was compared; `unequal`: by column, how many differ. `examples`: keys of
     rows that differ, by kind. `failure`: why the table could not be looked at.
     """
