@@ -401,7 +401,7 @@ def test_a_report_of_a_first_sync_that_has_not_ended_says_so(
 
 
 def test_a_duckdb_file_may_have_the_name_of_the_schema(config: Path, synced: str, tmp_path: Path) -> None:
-    """As the one that `sync` makes by default."""
+    """`sync` makes such a file by default: amocrm.duckdb."""
     if synced.startswith("postgresql:"):
         pytest.skip("PostgreSQL has no files")
     path = shutil.copy(synced, tmp_path / "amocrm.duckdb")

@@ -180,7 +180,7 @@ def plain_logs() -> None:
 
 
 def opened(config: MutableMapping[str, Any], hand_over: HandOver) -> Account:
-    """Returns the account for a check, one for all its requests: each has a rate limit of its own.
+    """Returns the account for a check. All its requests go through this one: a second would have its own rate limit.
 
     `hand_over` gets the changed config.
     """

@@ -7,7 +7,7 @@ tenth of a day, the page's unit of durations.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import date, datetime
 
 from amocrm_warehouse.database import Run
@@ -21,14 +21,13 @@ CLOCK = """
 """The moment of the build, the earliest of the accounts' days then, and the oldest of their last syncs."""
 
 
-def cautions(run: Run, projects: Iterable[str] | None = None) -> list[tuple[str, dict[str, str]]]:
+def cautions(run: Run, projects: Collection[str] | None = None) -> list[tuple[str, dict[str, str]]]:
     """Returns what makes all numbers of accounts wrong: the key of a sentence of `Words`, and its values.
 
     `projects`: None for all.
     """
     rows = run("select project_id from amocrm_staging.int_accounts where is_unfinished order by 1")[1]
-    wanted = {project for (project,) in rows}.intersection(*[] if projects is None else [projects])
-    return [("caution.unfinished", {"project": project}) for project in sorted(wanted)]
+    return [("caution.unfinished", {"project": one}) for (one,) in rows if projects is None or one in projects]
 
 
 def built_at(run: Run) -> datetime:

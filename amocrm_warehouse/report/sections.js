@@ -164,7 +164,7 @@ function funnel(view) {
         ...(standing ? [["funnel.standing", { stage: ["text", standing.stage], still: ["number", standing.still], stays: ["number", standing.stays], share: ["percent", standing.still_share], enough }]]
           : slowest ? [["funnel.slow", { stage: ["text", slowest.stage], days: ["days", slowest.median_days], enough }]] : []),
       ],
-      notes: hasHistory ? gone ? [["funnel.gone", { lost: ["number", gone] }]] : [] : ["funnel.no_history"],
+      notes: !hasHistory ? ["funnel.no_history"] : gone ? [["funnel.gone", { lost: ["number", gone] }]] : [],
       columns: [["stage", "text"], ["reached", "number"], ["from_previous", "percent"], ["from_start", "percent"],
         ["lost_here", "number"], ["lost_share", "percent"], ["median_days", "days"], ["still", "number"]],
     };

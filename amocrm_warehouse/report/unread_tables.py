@@ -11,7 +11,7 @@ from amocrm_warehouse.report.page_queries import ACTIVITY, REASONS, TOUCHES
 COLUMNS_OF: dict[tuple[str, ...], tuple[str, ...]] = {
     ("calls",): ("calls_in", "calls_out", "talk_seconds", "incoming_calls", "missed_calls"),
     ("messages",): ("messages", "talks", "answered", "not_answered"),
-    ("messages", "talks"): ("waiting_now", "unanswered"),
+    REASONS["waiting"]: ("waiting_now", "unanswered"),
     ("notes",): ("notes",),
     ("tasks",): ("tasks_done", "overdue"),
     ("deal_statuses",): ("stage_moves", "lost_here"),
@@ -26,9 +26,9 @@ COUNTED_FROM |= REASONS
 """The tables of each column that is unknown if one of them was not read."""
 ALL_ROWS_FROM = {"speed": TOUCHES, "stale": ACTIVITY}
 """The tables without which all rows of an answer are unknown."""
+OF_REASONS = {table for tables in REASONS.values() for table in tables}
 SOME_ROWS_FROM = {
-    "today": ("deal_statuses", "messages", "talks", "tasks"),
-    "queue": ("calls", "deal_statuses", "messages", "talks", "tasks"),
+    "today": OF_REASONS, "queue": {"calls", *OF_REASONS},
     "forecast": ("deal_statuses",), "goods": ("customer_transactions", "deal_catalog_elements"),
 }  # fmt: skip
 """The tables of each of which an answer has rows that it lacks without it."""

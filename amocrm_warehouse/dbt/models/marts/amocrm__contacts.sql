@@ -22,8 +22,9 @@ select
     {{ user_name("users", "cards.responsible_user_id") }} as responsible_name,
     reachable.phones,
     reachable.emails,
+    {%- set are_known = were_read("cards.project_id", ["deals", "deal_contacts"]) %}
     {%- for total in ["deals", "open_deals", "won_deals", "won_budget"] %}
-    case when {{ were_read("cards.project_id", ["deals", "deal_contacts"]) }} then coalesce(sold.{{ total }}, 0) end as {{ total }},
+    case when {{ are_known }} then coalesce(sold.{{ total }}, 0) end as {{ total }},
     {%- endfor %}
     accounts.currency,
     sold.last_deal_at,

@@ -19,8 +19,9 @@ select
     {{ user_name("users", "customers.responsible_user_id") }} as responsible_name,
     contacts.name as main_contact_name,
     customers.ltv,
+    {%- set are_known = were_read("customers.project_id", ["customer_transactions"]) %}
     {%- for total in ["purchases", "purchases_sum"] %}
-    case when {{ were_read("customers.project_id", ["customer_transactions"]) }} then coalesce(purchases.{{ total }}, 0) end as {{ total }},
+    case when {{ are_known }} then coalesce(purchases.{{ total }}, 0) end as {{ total }},
     {%- endfor %}
     cast(purchases.purchases_sum / nullif(purchases.priced, 0) as numeric(38, 2)) as average_purchase,
     purchases.first_purchase_at_local,
