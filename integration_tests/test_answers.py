@@ -22,10 +22,10 @@ import httpx2
 import pytest
 from mcp import Client
 
-from amocrm_warehouse import mcp_server
+from amocrm_warehouse.assistant import mcp_command
+from amocrm_warehouse.assistant.mcp_command import TOKEN, server
+from amocrm_warehouse.assistant.replies import plain
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.mcp_answers import plain
-from amocrm_warehouse.mcp_server import TOKEN, server
 from amocrm_warehouse.report import page_data, workbook
 from amocrm_warehouse.report.answers import choice_of_people, in_choice
 from amocrm_warehouse.report.choice import Choice, last_months
@@ -181,7 +181,7 @@ def test_free_sql_is_there_only_if_asked_for_and_has_limits(database: str, monke
     assert [{name: plain(value) for name, value in row.items()} for row in rows(database, count)] == counted["rows"]
     none = ask(database, *(("sql", {"select": f"select * from {name}"}) for name in ("nope", "amocrm_marts.nope")))
     assert none == ["There is no table nope here. The tool schema lists the tables."] * 2
-    monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
+    monkeypatch.setattr(mcp_command, "SECONDS", 0.5)
     [late] = ask(
         database,
         ("sql", {"select": "with recursive n(i) as (select 1 union all select i from n) select count(*) from n"}),

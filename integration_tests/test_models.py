@@ -20,10 +20,10 @@ import psycopg
 import pytest
 from selenium import webdriver
 
-from amocrm_warehouse import mcp_queries, mcp_server
+from amocrm_warehouse.assistant import assistant_queries, mcp_command
+from amocrm_warehouse.assistant.tool_arguments import chosen as chosen_by
+from amocrm_warehouse.assistant.tools import TOOLS
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.mcp_arguments import chosen as chosen_by
-from amocrm_warehouse.mcp_tools import TOOLS
 from amocrm_warehouse.publish.published_tables import opened_source
 from amocrm_warehouse.report import page_data, workbook
 from amocrm_warehouse.report.answers import ANSWERS, select
@@ -498,7 +498,7 @@ def test_every_query_counts_the_same_days_in_both_databases(built: World, name: 
             page = {"since": since, "built_at": built_at, "tenth": "8640.0", "by": "deals.utm_source"}
             found[kind] = {
                 query: as_texts(select(run, sql, Choice(days), **others).rows)
-                for query, sql in (ANSWERS | mcp_queries.QUERIES).items()
+                for query, sql in (ANSWERS | assistant_queries.QUERIES).items()
             } | {f"page.{query}": as_texts(run(sql.format_map(page))[1]) for query, sql in QUERIES.items()}
     for query, rows in found["duckdb"].items():
         assert rows == found["postgres"][query], query
@@ -594,7 +594,7 @@ def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.
     [none] = ask(reader, ("sql", {"select": "select * from amocrm_marts.nope"}))
     assert none == "There is no table amocrm_marts.nope here. The tool schema lists the tables."
     assert "--sql takes a PostgreSQL user who can only read. This one is, or can become, " in mighty
-    monkeypatch.setattr(mcp_server, "SECONDS", 0.5)
+    monkeypatch.setattr(mcp_command, "SECONDS", 0.5)
     [late] = ask(
         reader,
         ("sql", {"select": "with recursive n(i) as (select 1 union all select i from n) select count(*) from n"}),

@@ -15,8 +15,8 @@ import duckdb
 import pytest
 import yaml
 
+from amocrm_warehouse.assistant.tools import TOOLS
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.mcp_tools import TOOLS
 from amocrm_warehouse.models_command import projects_in
 from amocrm_warehouse.plans_and_costs import read_plans
 from amocrm_warehouse.report import page_data, workbook

@@ -31,9 +31,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from amocrm_warehouse import models_command, this_machine
+from amocrm_warehouse.assistant.assistant_queries import QUERIES
+from amocrm_warehouse.assistant.replies import plain as plain_value
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.mcp_answers import plain as plain_value
-from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.report import first_screen, this_month
 from amocrm_warehouse.report import report_command as report
 from amocrm_warehouse.report.answers import ANSWERS

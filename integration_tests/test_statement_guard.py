@@ -9,8 +9,8 @@ import duckdb
 import psycopg
 import pytest
 
+from amocrm_warehouse.assistant.statement_guard import _POWERS, FUNCTIONS, RefusedStatement, checked, rows_of
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
-from amocrm_warehouse.statement_guard import _POWERS, FUNCTIONS, RefusedStatement, checked, rows_of
 from testing import postgres
 from testing.guides import ROOT
 

@@ -22,7 +22,7 @@ VERBS = {
     "connect": ("source_amocrm.connect.connect_command", ""),
     "fleet": ("amocrm_fleet.fleet_command", "fleet"),
     "invite": ("amocrm_fleet.invite.invite_command", "fleet"),
-    "mcp": ("amocrm_warehouse.mcp_server", "mcp"),
+    "mcp": ("amocrm_warehouse.assistant.mcp_command", "mcp"),
     "models": ("amocrm_warehouse.models_command", "warehouse"),
     "probe": ("amocrm_probe.probe_command", "all"),
     "publish": ("amocrm_warehouse.publish.publish_command", "warehouse"),

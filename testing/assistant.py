@@ -15,7 +15,7 @@ import httpx2
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
-from amocrm_warehouse.mcp_server import TOKEN, server
+from amocrm_warehouse.assistant.mcp_command import TOKEN, server
 
 from .forked import Forked
 from .ports import free_port

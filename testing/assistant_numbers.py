@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from amocrm_warehouse.mcp_queries import AGES, COHORT_MONTHS
-from amocrm_warehouse.mcp_shapes import SPEEDS, WEEKDAYS
+from amocrm_warehouse.assistant.answer_rows import SPEEDS, WEEKDAYS
+from amocrm_warehouse.assistant.assistant_queries import AGES, COHORT_MONTHS
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 
 from .assistant import ask

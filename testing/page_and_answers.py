@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
+from amocrm_warehouse.assistant.assistant_queries import AGES, COHORT_MONTHS, QUERIES
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.mcp_queries import AGES, COHORT_MONTHS, QUERIES
 from amocrm_warehouse.report.answers import ANSWERS, answer, select
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import days_before, months_later

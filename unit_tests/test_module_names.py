@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("source_amocrm", "amocrm_warehouse", "amocrm_fleet", "amocrm_probe")
 PROVED_BY = {
     "integration_tests/test_airbyte.py": "airbyte_api airbyte_plan",
-    "integration_tests/test_answers.py": "choice digest mcp_queries mcp_server mcp_shapes workbook",
-    "integration_tests/test_head_of_sales.py": "mcp_incoming",
+    "integration_tests/test_answers.py": "answer_rows assistant_queries choice digest mcp_command workbook",
+    "integration_tests/test_head_of_sales.py": "incoming",
     "integration_tests/test_check_on_a_terminal.py": "check",
     "integration_tests/test_command_line.py": "entrypoint",
     "integration_tests/test_destinations.py": "broken_stdout destination loader postgres_destination row_buffer",
@@ -46,12 +46,12 @@ PROVED_BY = {
     "unit_tests/test_invite_site.py": "button granted_account grants invitations",
     "unit_tests/test_load_packages.py": "arrow_table column_kind duckdb_destination table_names",
     "unit_tests/test_lookup.py": "stream_interface",
-    "unit_tests/test_mcp_arguments.py": "mcp_tools",
     "unit_tests/test_page_size.py": "page_windows",
     "unit_tests/test_plans_and_costs.py": "spreadsheet",
     "unit_tests/test_refusals.py": "error_handler",
     "unit_tests/test_rows_history.py": "event_kinds events",
     "unit_tests/test_status.py": "fleet_page",
+    "unit_tests/test_tool_arguments.py": "tools",
     "unit_tests/test_walks.py": "by_page_number keyset worker_pool",
     "unit_tests/test_walks_endless.py": "progress_rule",
 }
@@ -89,7 +89,7 @@ def test_what_several_tests_need_is_no_test() -> None:
 
 
 def test_a_command_line_is_named_by_its_verb() -> None:
-    named = {verb: module.rpartition(".")[2] for verb, (module, *_) in VERBS.items() if verb != "mcp"}
+    named = {verb: module.rpartition(".")[2] for verb, (module, *_) in VERBS.items()}
     assert named == {verb: f"{verb}_command" for verb in named}
 
 

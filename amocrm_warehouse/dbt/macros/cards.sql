@@ -22,7 +22,7 @@
 left join {{ ref("stg_amocrm__deleted_entities") }} as gone
     on gone.project_id = source.project_id and gone.entity_type = '{{ kind }}' and gone.entity_id = source.{{ id }}
 {{ listed(kind, id) }}
-where coalesce(source.is_deleted, false) or gone.deleted_at is not null or not {{ is_missing() }}
+where coalesce(source.is_deleted, false) or gone.deleted_at is not null or not {{ left_without_event() }}
 {%- endmacro %}
 
 {# The columns of a table of custom fields. #}

@@ -25,4 +25,4 @@ select
     coalesce(source.is_deleted, false) as is_deleted
 from source
 {{ listed("customer", "customer_id") }}
-where coalesce(source.is_deleted, false) or not {{ is_missing() }}
+where coalesce(source.is_deleted, false) or not {{ left_without_event() }}

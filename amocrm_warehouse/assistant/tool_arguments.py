@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from amocrm_warehouse.assistant.assistant_queries import QUERIES
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import named, nearest, people_named
-from amocrm_warehouse.mcp_queries import QUERIES
 from amocrm_warehouse.report.answers import answer, select
 from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months, whole_months
 from amocrm_warehouse.report.page_data import shifted

@@ -12,6 +12,6 @@ left join {{ ref("stg_amocrm__live_entities") }} as live
     on live.project_id = source.project_id and live.entity_type = '{{ kind }}' and live.entity_id = source.{{ id }}
 {% endmacro %}
 
-{% macro is_missing() -%}
+{% macro left_without_event() -%}
     (live.entity_id is null and coalesce(source.read_at < last_list.listed_at, false))
 {%- endmacro %}

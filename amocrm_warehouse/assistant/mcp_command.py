@@ -26,18 +26,18 @@ from mcp.types import Tool as McpTool
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from amocrm_warehouse.assistant.replies import reply, text_of
+from amocrm_warehouse.assistant.statement_guard import rows_of
+from amocrm_warehouse.assistant.tool_arguments import ARGUMENTS, Refused
+from amocrm_warehouse.assistant.tools import SQL_TOOLS, TOOLS, Tool, costs
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
 from amocrm_warehouse.database_address import add_database, without_password
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.known_names import nearest
-from amocrm_warehouse.mcp_answers import reply, text_of
-from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused
-from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS, Tool, costs
 from amocrm_warehouse.models_command import environment
 from amocrm_warehouse.plans_and_costs import COLUMNS_OF_COSTS
 from amocrm_warehouse.report.answers import AnswerTable
-from amocrm_warehouse.statement_guard import rows_of
 
 TOKEN = "SOURCE_AMOCRM_MCP_TOKEN"
 """The environment variable with the token of the HTTP server."""
@@ -124,7 +124,7 @@ class Guarded:
 def serve(tools: Server[Any], host: str, port: int, token: str) -> None:
     import uvicorn
 
-    from amocrm_warehouse.mcp_connections import BoundedConnection
+    from amocrm_warehouse.assistant.connections import BoundedConnection
 
     app = Guarded(tools.streamable_http_app(stateless_http=True, json_response=True, host=host), token)
     config = uvicorn.Config(app, host=host, port=port, log_level="warning", http=BoundedConnection)

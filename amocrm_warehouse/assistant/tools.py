@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from amocrm_warehouse import mcp_shapes as shapes
-from amocrm_warehouse.mcp_incoming import incoming, worst
-from amocrm_warehouse.mcp_shapes import Asking, Row, compared, with_links
+from amocrm_warehouse.assistant import answer_rows as shapes
+from amocrm_warehouse.assistant.answer_rows import Asking, Row, compared, with_links
+from amocrm_warehouse.assistant.incoming import incoming, worst
 from amocrm_warehouse.plans_and_costs import named_as_in_deals, notes_on_costs, read_costs
 from amocrm_warehouse.report.answers import sources_of
 from amocrm_warehouse.report.like_with_like import FEW

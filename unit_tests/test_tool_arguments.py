@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from amocrm_warehouse.mcp_arguments import ARGUMENTS, Refused, days_of, one_period, read_arguments
-from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS
+from amocrm_warehouse.assistant.tool_arguments import ARGUMENTS, Refused, days_of, one_period, read_arguments
+from amocrm_warehouse.assistant.tools import SQL_TOOLS, TOOLS
 from amocrm_warehouse.report.choice import Days
 
 TODAY = date(2026, 11, 29)

@@ -10,8 +10,8 @@ import uvicorn
 from mcp.server import Server
 from uvicorn.server import ServerState
 
-from amocrm_warehouse import mcp_server
-from amocrm_warehouse.mcp_connections import BoundedConnection
+from amocrm_warehouse.assistant import mcp_command
+from amocrm_warehouse.assistant.connections import BoundedConnection
 
 GET = b"GET /mcp HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
@@ -62,7 +62,7 @@ def test_the_server_of_the_assistant_has_such_connections(monkeypatch: pytest.Mo
         served.append(server.config)
 
     monkeypatch.setattr(uvicorn.Server, "serve", serve_until_told)
-    mcp_server.serve(Server("amocrm"), "127.0.0.1", 8000, "a token")
+    mcp_command.serve(Server("amocrm"), "127.0.0.1", 8000, "a token")
     assert [config.http for config in served] == [BoundedConnection]
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from amocrm_warehouse import mcp_shapes
-from amocrm_warehouse.mcp_answers import compared_with, coverage, fitted, meanings, plain_row, size, unlike
-from amocrm_warehouse.mcp_arguments import ALL_DAYS, Chosen, Refused
-from amocrm_warehouse.mcp_tools import SQL_TOOLS, TOOLS
+from amocrm_warehouse.assistant import answer_rows
+from amocrm_warehouse.assistant.replies import compared_with, coverage, fitted, meanings, plain_row, size, unlike
+from amocrm_warehouse.assistant.tool_arguments import ALL_DAYS, Chosen, Refused
+from amocrm_warehouse.assistant.tools import SQL_TOOLS, TOOLS
 from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.page_queries import MOVES
 from amocrm_warehouse.report.report_words import Words
@@ -155,7 +155,7 @@ def test_who_had_no_open_money_is_not_among_the_moves() -> None:
     nothing = dict.fromkeys((*MOVES, "at_start", "at_end"), Decimal(0)) | {"manager": None}
     moved, unknown = nothing | {"left_lost": Decimal(5), "came_new": Decimal(5)}, dict.fromkeys(nothing)
     ask: Any = SimpleNamespace(rows=lambda name: {"moved": [nothing, moved, unknown]}[name], choice=Choice({}))
-    assert mcp_shapes.moved(ask) == [moved, unknown]
+    assert answer_rows.moved(ask) == [moved, unknown]
 
 
 def test_sql_says_all_that_it_reads() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amocrm_warehouse.mcp_shapes import Asking, Row, middle, share
+from amocrm_warehouse.assistant.answer_rows import Asking, Row, middle, share
 from amocrm_warehouse.report.like_with_like import FEW
 
 PARTS = {

@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from amocrm_warehouse.assistant.answer_rows import Asking, Missing, Row
+from amocrm_warehouse.assistant.tool_arguments import ALL_DAYS, Chosen, Refused, chosen, read_arguments
+from amocrm_warehouse.assistant.tools import UNREAD, Tool
 from amocrm_warehouse.database import Run, models_of
-from amocrm_warehouse.mcp_arguments import ALL_DAYS, Chosen, Refused, chosen, read_arguments
-from amocrm_warehouse.mcp_shapes import Asking, Missing, Row
-from amocrm_warehouse.mcp_tools import UNREAD, Tool
 from amocrm_warehouse.report.answers import CASES, days_of_build, deactivated
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import ONE_DAY, days_before, percents, rounded

@@ -1,0 +1,1 @@
+"""`source-amocrm mcp`: the marts for an assistant, by the Model Context Protocol."""
