@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -58,12 +58,21 @@ def reading(
     with closing(opened(database, read_only=read_only, seconds=seconds)) as connection:
         statement = run_on(connection, database)
         found: list[Models] = []
+        again = ("ROLLBACK", "BEGIN") if is_file(database) else ("ROLLBACK TO SAVEPOINT opened",)
+        if not is_file(database):
+            statement("SAVEPOINT opened")
 
         def run(sql: str, **values: Any) -> tuple[list[str], list[tuple[Any, ...]]]:
             if MODELS.search(sql):
                 found.extend([] if found else [models_of(statement, marts)])
                 sql = MODELS.sub(lambda name: found[0].relation(*name.groups()), sql)
-            return statement(sql, **values)
+            try:
+                return statement(sql, **values)
+            except DATABASE_ERRORS:
+                with suppress(*DATABASE_ERRORS):  # a statement that fails would fail those after it
+                    for one in again:
+                        statement(one)
+                raise
 
         with _interrupted_after(connection, seconds if is_file(database) else None):
             yield run

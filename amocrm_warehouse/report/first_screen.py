@@ -5,15 +5,16 @@ The HTML is what the page shows where no script runs, as in the preview of a mai
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, TypeVar
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report import this_month
@@ -23,8 +24,10 @@ from amocrm_warehouse.report.like_with_like import FEW, days_left
 from amocrm_warehouse.report.metrics import METRICS, MONEY, metrics_in
 from amocrm_warehouse.report.page_queries import QUEUE_SHOWN, built_at
 from amocrm_warehouse.report.report_words import Words
+from amocrm_warehouse.report.unmade_parts import made
 from amocrm_warehouse.report.workbook import NAMELESS, SHARES, head, link
 
+T = TypeVar("T")
 FOLDER = Path(__file__).resolve().parent
 TABLES = {
     "queue": ["manager", "place", "card", "why", "stage", "budget", "working_minutes", "days"],
@@ -64,23 +67,23 @@ class Card:
     """The month of one account: what the picture shows."""
 
     title: str
-    money: list[Box]
-    counts: list[Box]
-    sold: float | None
-    """How much of the plan is sold (share, at most 1); None without a plan."""
-    even: float
-    """How much of the month is over."""
-    compared: str
     as_of: str
-    insights: list[str]
-    """Lines about what is unusual."""
-    chart: str
+    money: Sequence[Box] = ()
+    counts: Sequence[Box] = ()
+    sold: float | None = None
+    """How much of the plan is sold (share, at most 1); None without a plan."""
+    even: float = 0
+    """How much of the month is over."""
+    compared: str = ""
+    insights: Sequence[str] = ()
+    """Lines about what is unusual, and about parts that could not be made."""
+    chart: str = ""
     """The name of the chart, empty if nothing was sold and there is no plan."""
-    bars: list[float]
+    bars: Sequence[float] = ()
     """What was sold until each day of the month, as a share of the chart's top."""
-    planned: float
+    planned: float = 0
     """The plan of the whole month, as a share of the chart's top."""
-    days: int
+    days: int = 31
 
     @property
     def height(self) -> int:
@@ -100,9 +103,17 @@ def cards(run: Run, choice: Choice, words: Words) -> list[Card]:
 
 
 def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Card:
-    month = this_month.this_month(run, choice, account["project_id"])
-    figures, then = month.figures, month.then
-    today, last = account["today"], month.choice.until
+    """Returns the picture of an account's month. A part that cannot be made is named below the figures."""
+    project, today = account["project_id"], account["today"]
+    unmade: list[str] = []
+    none: list[Box] = []
+
+    def part(key: str, make: Callable[[], T], empty: T) -> T:
+        def instead(sentence: str) -> T:
+            unmade.append(sentence)
+            return empty
+
+        return made(words, words(key), make, instead)
 
     def money(value: Any) -> str:
         return words.money(value, account["currency"])
@@ -113,42 +124,60 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
     def before(value: str) -> str:
         return words("picture.before", value=value)
 
-    def box(name: str, write: Callable[[Any], str]) -> Box:
-        cases = figures[CASES[name]]
-        few = [words("few.now", count=cases)] if METRICS[name].is_average and 0 < (cases or 0) < FEW else []
-        return Box(name, words(f"column.{name}"), write(figures[name]), "; ".join([*few, before(write(then[name]))]))
+    def boxes(month: this_month.ThisMonth, **write: Callable[[Any], str]) -> list[Box]:
+        made_of = {name: partial(box_of, month, name, one) for name, one in write.items()}
+        return [box for name, make in made_of.items() for box in part(f"column.{name}", make, none)]
 
-    boxes = [box("won_budget", money)]
-    share = None
-    if month.plan:
-        share = float(month.of_plan) / float(month.plan)
+    def box_of(month: this_month.ThisMonth, name: str, write: Callable[[Any], str]) -> list[Box]:
+        value, cases = month.figures[name], month.figures[CASES[name]]
+        few = [words("few.now", count=cases)] if METRICS[name].is_average and 0 < (cases or 0) < FEW else []
+        return [Box(name, words(f"column.{name}"), write(value), "; ".join([*few, before(write(month.then[name]))]))]
+
+    def of_plan(month: this_month.ThisMonth) -> list[Box]:
+        if month.plan_share is None:
+            return []
         key = "month.plan_of_some" if month.is_plan_of_some else "month.plan"
         of = words(key, plan=money(month.plan), sold=money(month.of_plan))
         left = words("month.days", days=days_left(today)) if month.needed else words("month.done")
-        boxes.append(Box("plan_share", words("month.plan_share"), words.percent(share), of))
-        boxes.append(Box("needed", words("month.needed"), money(month.needed), left))
-    if month.present:
+        return [
+            Box("plan_share", words("month.plan_share"), words.percent(month.plan_share), of),
+            Box("needed", words("month.needed"), money(month.needed), left),
+        ]
+
+    def of_forecast(month: this_month.ThisMonth) -> list[Box]:
+        if not month.present:
+            return []
         expected, low, high = (month.present[one] for one in ("expected", "low", "high"))
         interval = words("month.interval", low=money(low), high=money(high))
         note = words("month.few") if expected is None else interval
-        boxes.append(Box("expected", words("column.expected"), money(expected), note))
-    name = month.choice.title(account["account"])
-    top = max(float(max(month.sold_by_day)), float(month.plan or 0))
-    return Card(
-        words("digest.head", account=name, today=words.month(month.choice.since)),
-        boxes,
-        [
-            box("created", words.number), box("first_touch", minutes), box("won", words.number),
-            box("lost", words.number),
-        ],
-        None if share is None else min(share, 1.0),
-        today.day / last.day,
-        words("month.compared", days=words.days_between(month.first, month.until)),
-        words.as_of(account, built_at(run)),
-        [line for one in insights(month, words, money, minutes) for line in wrap(one, LONGEST_LINE)],
-        words("pace.title") if top else "", [float(sold) / top for sold in month.sold_by_day] if top else [],
-        float(month.plan or 0) / top if top else 0, last.day,
+        return [Box("expected", words("column.expected"), money(expected), note)]
+
+    month_of_account = choice.month_of(project)
+    title = choice.title(account["account"])
+    found = Card(
+        words("digest.head", account=title, today=words.month(month_of_account.since)),
+        as_of=words.as_of(account, built_at(run)),
     )  # fmt: skip
+    if month := part("month.name", partial(this_month.this_month, run, choice, project), None):
+        last, top = month_of_account.until.day, month.top
+        found = replace(
+            found,
+            money=[
+                *boxes(month, won_budget=money), *part("plans.title", partial(of_plan, month), none),
+                *part("forecast.title", partial(of_forecast, month), none),
+            ],
+            counts=boxes(month, created=words.number, first_touch=minutes, won=words.number, lost=words.number),
+            sold=None if month.plan_share is None else min(month.plan_share, 1.0),
+            even=today.day / last,
+            compared=words("month.compared", days=words.days_between(month.first, month.until)),
+            insights=part("month.insights", partial(insights, month, words, money, minutes), []),
+            chart=words("pace.title") if top else "",
+            bars=[float(sold) / top for sold in month.sold_by_day] if top else [],
+            planned=float(month.plan or 0) / top if top else 0,
+            days=last,
+        )  # fmt: skip
+    lines = [line for one in [*found.insights, *unmade] for line in wrap(one, LONGEST_LINE)]
+    return replace(found, insights=lines)
 
 
 def insights(
@@ -158,7 +187,7 @@ def insights(
     high, plan = month.present.get("high"), month.plan
     found = []
     if plan and high is not None and high < plan:
-        found.append(words("month.short", high=money(high), lack=money(plan - high)))
+        found.append(words("month.short", high=money(high), lack=money(float(plan) - high)))
     for one in month.unusual:
         write = {"won_budget": money, "first_touch": minutes}.get(one.metric, words.number)
         key = "month.more" if one.is_more else "month.less"
@@ -166,9 +195,9 @@ def insights(
     return found
 
 
-def svg(found: list[Card]) -> str:
+def svg(found: list[Card]) -> Markup:
     """Returns the picture of the accounts' months, one below the other."""
-    return environment().get_template("first_screen.svg").render(cards=found)
+    return Markup(environment().get_template("first_screen.svg").render(cards=found))
 
 
 def png(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> bytes:
@@ -184,21 +213,24 @@ def png(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -
 @dataclass(frozen=True)
 class PlainTable:
     title: str
-    heads: list[str]
-    rows: list[list[tuple[str, str | None]]]
+    unmade: str = ""
+    """Why the table is not there."""
+    heads: Sequence[str] = ()
+    rows: Sequence[list[tuple[str, str | None]]] = ()
     """The text of each cell, and where it leads."""
 
 
 def plain(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> str:
     """Returns the first screen and the main tables as HTML without scripts; what has no models is left out."""
     has_month = not missing(unbuilt, "accounts", *this_month.TABLES)
-    picture = svg(cards(run, choice, words)) if has_month else ""
-    tables = [table(run, choice, name, words) for name in TABLES if not missing(unbuilt, "accounts", name)]
-    return (
-        environment()
-        .get_template("plain.html")
-        .render(picture=picture, tables=[one for one in tables if one.rows], words=words)
-    )
+    picture = made(words, words("month.name"), lambda: svg(cards(run, choice, words)), str) if has_month else ""
+    titles = {name: words(f"{name}.title") for name in TABLES if not missing(unbuilt, "accounts", name)}
+    tables = [
+        made(words, title, partial(table, run, choice, name, words), partial(PlainTable, title))
+        for name, title in titles.items()
+    ]
+    shown = [one for one in tables if one.rows or one.unmade]
+    return environment().get_template("plain.html").render(picture=picture, tables=shown, words=words)
 
 
 def table(run: Run, choice: Choice, name: str, words: Words) -> PlainTable:
@@ -210,7 +242,7 @@ def table(run: Run, choice: Choice, name: str, words: Words) -> PlainTable:
     columns, off = [*(["project_id"] if len(accounts) > 1 else []), *TABLES[name]], deactivated(run)
     days = words.days_between(choice.since, choice.until) if name in OF_DAYS else ""
     return PlainTable(
-        ": ".join(filter(None, (words(f"{name}.title"), days))), [words(head(column)) for column in columns],
+        ": ".join(filter(None, (words(f"{name}.title"), days))), "", [words(head(column)) for column in columns],
         [[cell(row, column, accounts[row["project_id"]], words, off) for column in columns] for row in rows],
     )  # fmt: skip
 

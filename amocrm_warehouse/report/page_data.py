@@ -9,7 +9,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from amocrm_warehouse.database import Run
+from amocrm_warehouse.database import DATABASE_ERRORS, Run
+from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.report.like_with_like import FEW
 from amocrm_warehouse.report.page_queries import BY, CLOCK, OPTIONS, QUERIES, cautions, first_months, needs
 
@@ -52,7 +53,7 @@ def read(
 ) -> dict[str, Any]:
     """Reads everything that the page shows of its last `most_months` months.
 
-    `unbuilt`: models that are missing, and why; tables made of them are left out.
+    `unbuilt`: models that are missing, and why; tables made of them are left out. So is a table whose query fails.
     """
     unbuilt = unbuilt or {}
     _, [(built_at, today, synced_at)] = run(CLOCK)
@@ -66,7 +67,11 @@ def read(
     tables: dict[str, Columns] = {}
     for name, sql in QUERIES.items():
         if not needs(sql) & unbuilt.keys():
-            columns, rows = run(sql.format_map(values))
+            try:
+                columns, rows = run(sql.format_map(values))
+            except DATABASE_ERRORS as error:
+                unbuilt = {**unbuilt, name: why(error)}
+                continue
             found = list(zip(*rows, strict=True)) or [()] * len(columns)
             tables[name] = dict(zip(columns, map(list, found), strict=True))
     if contents.costs is not None:

@@ -68,8 +68,12 @@ def report(
     built: Built | None = None,
     contents: Contents = EVERYTHING,
     line: LiveLine = SILENT,
+    not_made: list[str] | None = None,
 ) -> Path:
-    """Writes the page of the marts in a database. Raises ValueError with a sentence if it cannot be written."""
+    """Writes the page of the marts in a database. Raises ValueError with a sentence if it cannot be written.
+
+    Sentences about parts that could not be made are added to `not_made`.
+    """
     path = path or writable_path(database)
     line.step = lambda: Step("report")
     try:
@@ -77,10 +81,13 @@ def report(
             unbuilt = built.unbuilt if built else {}
             only = None if contents.only is None else frozenset(contents.only)
             choice = replace(last_months(run), users=only, people=contents.people)
-            html = first_screen.plain(run, choice, Words(contents.language, **days_of_build(run)), unbuilt)
+            words = Words(contents.language, **days_of_build(run))
+            html = first_screen.plain(run, choice, words, unbuilt)
             write(path, counted(run, line), unread or [], unbuilt, replace(contents, plain=html))
     except DATABASE_ERRORS as error:
         raise unreadable(error) from None
+    if not_made is not None:
+        not_made += words.not_made
     return path
 
 
@@ -254,7 +261,7 @@ def main(arguments: list[str] | None = None) -> int:
             if path:
                 unread = failures(options.db, projects, options.schema)
                 shown = Contents(choice.users, choice.people, costs, marts, options.language)
-                report(options.db, path, unread, built, shown, line)
+                report(options.db, path, unread, built, shown, line, words.not_made)
             stopped_means("The files are written. Some of the digests may not be sent.")
             messages, not_sent = messages_to(recipients, options, marts, built.unbuilt)
     except DATABASE_ERRORS as error:
@@ -271,7 +278,10 @@ def main(arguments: list[str] | None = None) -> int:
     not_sent += notify.send(messages)
     for sentence in not_sent:
         print(sentence, file=sys.stderr)
-    return NOT_SENT if not_sent else 2 if built.failure else 0
+    unmade = list(dict.fromkeys(words.not_made))
+    for sentence in unmade:
+        print(sentence, file=sys.stderr)
+    return NOT_SENT if not_sent else 2 if built.failure or unmade else 0
 
 
 CURRENCIES = "SELECT project_id, currency FROM amocrm_staging.int_accounts"

@@ -48,6 +48,8 @@ class Words:
         self.position = LANGUAGES.index(language)
         self.language = language
         self.days = {"stale_days": stale_days, "dead_days": dead_days}
+        self.not_made: list[str] = []
+        """Sentences about parts of the report that could not be made."""
 
     def __call__(self, key: str, **values: object) -> str:
         return texts()[key][self.position].format(**self.days, **values)

@@ -66,6 +66,15 @@ class ThisMonth:
         return self.figures["plan_won_budget"] or Decimal(0)
 
     @property
+    def plan_share(self) -> float | None:
+        return None if self.plan is None else float(self.of_plan) / float(self.plan)
+
+    @property
+    def top(self) -> float:
+        """The larger of the plan and of what is sold."""
+        return max(float(max(self.sold_by_day)), float(self.plan or 0))
+
+    @property
     def is_plan_of_some(self) -> bool:
         """Whether people without a plan sold something, which counts in no share of the plan."""
         return self.of_plan < (self.figures["won_budget"] or 0)

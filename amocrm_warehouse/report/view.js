@@ -657,6 +657,15 @@ function month(tell) {
   return element;
 }
 
+// What `make` makes; if it fails, a card that says why, so that all else is shown.
+function orWhy(id, make) {
+  try {
+    return make();
+  } catch (error) {
+    return made("section", null, { id, className: "card wide" }, made("p", said("none.failed", { reason: error.message }), { className: "warning failed" }));
+  }
+}
+
 // How much of the plan is sold, and a mark where an even pace would be today.
 function bar({ plan_share: share, days, month: of }) {
   const length = lastOf(of) - firstOf(of) + 1;
@@ -814,7 +823,8 @@ async function show() {
   const filters = [...state.where].map(([id, option]) => `${filterName(filtersOf(state.scope).find((one) => one.id === id))}: ${option === null ? said("filter.empty") : option}`);
   const picked = [...["#scope", "#who", "#period"].map((id) => find(id).selectedOptions[0].textContent), ...filters].join(" · ");
   document.querySelectorAll(".chosen").forEach((element) => { element.textContent = picked; });
-  arrange([...cautions(), goneFromLink(picked), unbuilt(), month(tell), figures(view, tell), ...elements].filter(Boolean));
+  const first = ["month", "figures"].map((id) => orWhy(id, () => (id === "month" ? month(tell) : figures(view, tell))));
+  arrange([...cautions(), goneFromLink(picked), unbuilt(), ...first, ...elements].filter(Boolean));
   find(".contents").replaceChildren(...contents(sections));
   explain("");
   keep();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from datetime import date, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
 from amocrm_warehouse.report.page_queries import CROSSED, MOVES, built_at, needs
 from amocrm_warehouse.report.report_words import Words
+from amocrm_warehouse.report.unmade_parts import made
 from amocrm_warehouse.report.unread_tables import Unread, unread_of, unread_tables
 from source_amocrm import atomic_file
 
@@ -113,15 +115,21 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
         lines.append([choice.title(row["account"]), period, row["currency"] or words("currency.unknown")])
     built = built_at(run)
     lines += [[row["account"], words.as_of(row, built)] for row in accounts.values()]
+
+    def write_sheet(name: str) -> None:
+        Sheet(name, answer(run, name, choice), accounts, unread, words, off).write(book)
+
     for name, columns in SHEETS.items():
         if name == "forecast" and choice.users is not None:
             continue
         if needs(ANSWERS[name]) & set(unbuilt):
             lines += [[], [words(f"{name}.title"), words("none.unbuilt")]]
             continue
-        table = Sheet(name, answer(run, name, choice), accounts, unread, words, off)
-        table.write(book)
-        lines += [[], [words(f"{name}.title"), words(f"{name}.lead")]]
+        failed: list[str] = []
+        made(words, words(f"{name}.title"), partial(write_sheet, name), failed.append)
+        if failed and not book.get_worksheet_by_name(words(f"{name}.title")):
+            book.add_worksheet(words(f"{name}.title")).write_string(0, 0, failed[0])
+        lines += [[], [words(f"{name}.title"), *(failed or [words(f"{name}.lead")])]]
         lines += [
             ["", words(head(column, name)), meaning]
             for column in columns
