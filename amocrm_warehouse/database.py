@@ -45,7 +45,12 @@ MODELS = re.compile(r"\bamocrm_(marts|staging)\.(\w+)(\s+as\b)?")
 
 @contextmanager
 def reading(
-    database: str, *, read_only: bool = False, seconds: float | None = None, marts: str | None = None
+    database: str,
+    *,
+    read_only: bool = False,
+    seconds: float | None = None,
+    marts: str | None = None,
+    memory: str | None = None,
 ) -> Iterator[Run]:
     """Yields a function that runs statements, in which `$name` is a value. All see the database at one moment.
 
@@ -53,9 +58,10 @@ def reading(
     `marts`: the schema of the marts, if several schemas hold some.
 
     With `read_only` the database refuses to write, and a DuckDB file has the settings of SEALED. `seconds`: deadline of
-    all statements together in DuckDB, of each in PostgreSQL. Raises one of DATABASE_ERRORS.
+    all statements together in DuckDB, of each in PostgreSQL. `memory`: DuckDB's memory_limit, if not the
+    usual one. Raises one of DATABASE_ERRORS.
     """
-    with closing(opened(database, read_only=read_only, seconds=seconds)) as connection:
+    with closing(opened(database, read_only=read_only, seconds=seconds, memory=memory)) as connection:
         statement = run_on(connection, database)
         found: list[Models] = []
         again = ("ROLLBACK", "BEGIN") if is_file(database) else ("ROLLBACK TO SAVEPOINT opened",)
@@ -169,7 +175,14 @@ def _interrupted_after(connection: Any, seconds: float | None) -> Iterator[None]
             timer.cancel()
 
 
-def opened(database: str, *, read_only: bool = False, seconds: float | None = None, bulk: bool = False) -> Any:
+def opened(
+    database: str,
+    *,
+    read_only: bool = False,
+    seconds: float | None = None,
+    bulk: bool = False,
+    memory: str | None = None,
+) -> Any:
     """Returns a connection to a DuckDB file or a PostgreSQL server, whose statements see the database at one moment.
 
     `bulk`: whether statements on a DuckDB file that is only read may write others.
@@ -179,6 +192,7 @@ def opened(database: str, *, read_only: bool = False, seconds: float | None = No
     if isinstance(url, Path):
         # settings of a file's first connection hold for all of the process, so that none can be set on the next
         settings: Any = (BULK if bulk else SEALED) if read_only else {}
+        settings = settings | ({"memory_limit": memory} if memory else {})
         connection = duckdb.connect(str(url), read_only=read_only, config=settings)
         if not read_only:
             connection.execute("SET enable_progress_bar = false")  # which a long statement would draw on a terminal

@@ -22,7 +22,7 @@ import httpx2
 import pytest
 from mcp import Client
 
-from amocrm_warehouse.assistant import mcp_command
+from amocrm_warehouse.assistant import bounded_select
 from amocrm_warehouse.assistant.mcp_command import TOKEN, server
 from amocrm_warehouse.assistant.replies import plain
 from amocrm_warehouse.database import reading
@@ -181,12 +181,12 @@ def test_free_sql_is_there_only_if_asked_for_and_has_limits(database: str, monke
     assert [{name: plain(value) for name, value in row.items()} for row in rows(database, count)] == counted["rows"]
     none = ask(database, *(("sql", {"select": f"select * from {name}"}) for name in ("nope", "amocrm_marts.nope")))
     assert none == ["There is no table nope here. The tool schema lists the tables."] * 2
-    monkeypatch.setattr(mcp_command, "SECONDS", 0.5)
+    monkeypatch.setattr(bounded_select, "SECONDS", 0.5)
     [late] = ask(
         database,
         ("sql", {"select": "with recursive n(i) as (select 1 union all select i from n) select count(*) from n"}),
     )
-    assert "nterrupt" in late
+    assert late == bounded_select.TOO_MUCH
 
 
 def test_names_work_as_well_as_ids_and_an_unknown_one_is_refused_with_the_right_ones(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import resource
 from collections.abc import Iterator
 
 import duckdb
 import psycopg
 import pytest
 
+from amocrm_warehouse.assistant import bounded_select
 from amocrm_warehouse.assistant.statement_guard import _POWERS, FUNCTIONS, RefusedStatement, checked, rows_of
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
 from testing import postgres
@@ -179,3 +181,46 @@ def test_a_statement_gets_so_much_memory_and_time(database: str) -> None:
     endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
     with pytest.raises(DATABASE_ERRORS, match=r"(?i)interrupt|timeout|memory"):
         rows_of(database, endless, 1, 0.3)
+
+
+ENDLESS = """
+    with recursive n(i) as (select 1 union all select i + 1 from n, public.sales where id < 3) select count(*) from n
+"""
+HEAVY = {
+    "duckdb": (
+        ENDLESS,
+        "select median(a.id * 90000 + b.id * 300 + c.id) from public.sales a, public.sales b, public.sales c, "
+        "public.sales d",
+    ),
+    "postgresql": (ENDLESS,),
+}
+"""Statements without an end, or with a memory that memory_limit does not count."""
+
+
+def test_a_statement_without_an_end_is_ended_by_its_process(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that the database does not end when it is told to."""
+    monkeypatch.setattr(bounded_select, "SECONDS", 3.0)
+    monkeypatch.setattr(bounded_select, "MOST_SECONDS", 8.0)
+    before = children_peak()
+    for select in HEAVY["duckdb" if database.startswith("duckdb") else "postgresql"]:
+        with pytest.raises(ValueError, match="takes more time or memory than it may"):
+            bounded_select.bounded_rows(database, select, 500)
+    assert children_peak() <= max(before, 900_000)
+
+
+def children_peak() -> int:
+    """The most memory that a process of this one has had (KB)."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+
+
+def test_rows_are_read_until_an_answer_is_full(database: str) -> None:
+    """Sixty columns of 130,000 digits are eight megabytes a row in PostgreSQL."""
+    number = "1e300::double" if database.startswith("duckdb") else "power(cast(10 as numeric), 130000)"
+    columns = ", ".join(f"{number} as c{place}" for place in range(60))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = bounded_select.bounded_rows(database, f"select {columns} from public.sales", 500)
+    if database.startswith("duckdb"):
+        assert len(found) < 300
+    else:
+        assert len(found) == 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000

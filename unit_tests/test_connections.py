@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import pytest
@@ -46,13 +48,23 @@ class Loop:
 
 @dataclass
 class Transport:
+    peer: tuple[str, int]
     aborted: bool = False
 
     def abort(self) -> None:
         self.aborted = True
 
-    def get_extra_info(self, _: str) -> None:
-        return None
+    def get_extra_info(self, name: str) -> Any:
+        return self.peer if name == "peername" else None
+
+
+PORTS = count(1)
+
+
+@pytest.fixture(autouse=True)
+def _nobody() -> None:
+    BoundedConnection.strangers.clear()
+    BoundedConnection.known.clear()
 
 
 def test_the_server_of_the_assistant_has_such_connections(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,11 +75,11 @@ def test_the_server_of_the_assistant_has_such_connections(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(uvicorn.Server, "serve", serve_until_told)
     mcp_command.serve(Server("amocrm"), "127.0.0.1", 8000, "a token")
-    assert [config.http for config in served] == [BoundedConnection]
+    assert [(config.http, config.proxy_headers) for config in served] == [(BoundedConnection, False)]
 
 
 def connected(loop: Loop, state: ServerState) -> tuple[BoundedConnection, Transport]:
-    connection, transport = BoundedConnection(CONFIG, state, {}, loop), Transport()  # type: ignore[arg-type]
+    connection, transport = BoundedConnection(CONFIG, state, {}, loop), Transport(("127.0.0.1", next(PORTS)))  # type: ignore[arg-type]
     connection.connection_made(transport)  # type: ignore[arg-type]
     return connection, transport
 
@@ -98,13 +110,44 @@ def test_a_request_that_has_arrived_may_take_long_to_answer() -> None:
         assert loop.timers == []
 
 
-def test_a_65th_connection_is_closed_at_once_and_a_place_that_is_left_is_taken_again() -> None:
+def test_strangers_have_sixteen_places_and_the_oldest_gives_way() -> None:
     loop, state = Loop(), ServerState()
-    open_ones = [connected(loop, state) for _ in range(64)]
+    open_ones = [connected(loop, state) for _ in range(17)]
+    assert [one.aborted for _, one in open_ones] == [True] + [False] * 16
+    open_ones[1][0].connection_lost(ConnectionResetError())
+    connected(loop, state)
+    assert [one.aborted for _, one in open_ones] == [True] + [False] * 16
+
+
+def test_whoever_sent_the_token_stays_while_strangers_come_and_a_65th_of_them_is_closed_at_once() -> None:
+    loop, state = Loop(), ServerState()
+    known = []
+    for _ in range(63):
+        known.append(connected(loop, state))
+        BoundedConnection.welcome(known[-1][0].client)
+    strangers = [connected(loop, state) for _ in range(20)]
+    assert [one.aborted for _, one in known] == [False] * 63
+    assert [one.aborted for _, one in strangers] == [True] * 4 + [False] * 16
+    BoundedConnection.welcome(strangers[-1][0].client)
     refused, transport = connected(loop, state)
-    assert [one.aborted for _, one in open_ones] == [False] * 64
     assert transport.aborted
-    assert len(loop.timers) == 64
     refused.connection_lost(ConnectionAbortedError())
-    open_ones[0][0].connection_lost(ConnectionResetError())
+    known[0][0].connection_lost(ConnectionResetError())
     assert not connected(loop, state)[1].aborted
+
+
+def test_only_a_right_token_makes_a_connection_known() -> None:
+    passed: list[str] = []
+
+    async def tools(scope: Any, *_: Any) -> None:
+        passed.append(scope["client"])
+
+    async def send(_: Any) -> None:
+        pass
+
+    guarded = mcp_command.Guarded(tools, "right")
+    BoundedConnection.strangers |= dict.fromkeys(("a", "b", "c"), object())  # type: ignore[arg-type]
+    for client, header in (("a", b"Bearer wrong"), ("b", b""), ("c", b"Bearer right")):
+        scope = {"type": "http", "method": "POST", "headers": [(b"authorization", header)], "client": client}
+        asyncio.run(guarded(scope, None, send))  # type: ignore[arg-type]
+    assert (passed, {*"abc"} & {*BoundedConnection.strangers}) == (["c"], {"a", "b"})

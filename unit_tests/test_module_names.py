@@ -32,6 +32,7 @@ PROVED_BY = {
     "integration_tests/test_report.py": "first_screen page_data page_queries report_page this_machine this_month",
     "integration_tests/test_resumed_requests.py": "fan_out",
     "integration_tests/test_single_stream.py": "base resources",
+    "integration_tests/test_statement_guard.py": "bounded_select",
     "integration_tests/test_storm.py": "concurrent_reading",
     "integration_tests/test_verify.py": "account_comparison held_tables hidden_modules kept_results",
     "unit_tests/test_account_sync.py": "connector",

@@ -131,6 +131,11 @@ def test_days_of_other_lengths_are_said_to_be_unlike(
     assert [re.findall(r"\d+", sentence) for sentence in said] == ([list(map(str, lengths))] if lengths else [])
 
 
+def test_a_number_that_json_cannot_hold_is_a_text() -> None:
+    held = {"a": Decimal("12345678901234567890"), "b": float("inf"), "c": Decimal("NaN"), "d": Decimal(-7), "e": 1e17}
+    assert plain_row(held) == {"a": "12345678901234567890", "b": "inf", "c": "NaN", "d": -7, "e": 10**17}
+
+
 def test_shares_are_percents_as_the_page_shows_them_and_amounts_are_exact() -> None:
     row = {"rate": 0.9984, "lost_share": 0.0312, "average": 1234.5, "won_budget": Decimal("1234.50"), "since": date.min}
     assert plain_row(row) == {

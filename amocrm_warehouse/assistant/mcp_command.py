@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import hmac
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,28 +25,22 @@ from mcp.types import Tool as McpTool
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from amocrm_warehouse.assistant.bounded_select import bounded_rows
+from amocrm_warehouse.assistant.connections import BoundedConnection
 from amocrm_warehouse.assistant.replies import reply, text_of
-from amocrm_warehouse.assistant.statement_guard import rows_of
 from amocrm_warehouse.assistant.tool_arguments import ARGUMENTS, Refused
 from amocrm_warehouse.assistant.tools import SQL_TOOLS, TOOLS, Tool, costs
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
-from amocrm_warehouse.database_address import add_database, without_password
+from amocrm_warehouse.database_address import add_database
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.models_command import environment
 from amocrm_warehouse.plans_and_costs import COLUMNS_OF_COSTS
-from amocrm_warehouse.report.answers import AnswerTable
 
 TOKEN = "SOURCE_AMOCRM_MCP_TOKEN"
 """The environment variable with the token of the HTTP server."""
 SHORTEST_TOKEN = 16
-SECONDS = 20.0
-"""Deadline of a statement of the tool `sql`; past it the database ends the statement (seconds)."""
-UNKNOWN_TABLE = re.compile(
-    r'Table with name (?P<duckdb>\S+) does not exist|(?:relation|отношение) "(?P<postgresql>[^"]+)" (?:does not|не) '
-)
-"""A database's error about a table that is not there; DuckDB adds a guess among its own tables."""
 INSTRUCTIONS = """\
 Sales of amoCRM or Kommo accounts. Each answer begins with covers: the accounts, the days counted and by which date, the
 filters, the currency, as of when the data is, how many rows are shown of how many, and what the columns mean. Repeat a
@@ -89,24 +82,13 @@ def called(database: str, name: str, tool: Tool, arguments: dict[str, Any]) -> d
     """Returns a tool's answer. Raises ValueError with a sentence."""
     try:
         with reading(database, read_only=True) as run:
-            return reply(name, tool, arguments, run, lambda select, limit: run_select(database, select, limit))
+            return reply(name, tool, arguments, run, lambda select, limit: bounded_rows(database, select, limit + 1))
     except DATABASE_ERRORS as error:
         raise ValueError(f"The marts cannot be read now: {why(error)[:300]}") from None
 
 
-def run_select(database: str, select: str, limit: int) -> list[dict[str, Any]]:
-    """Returns the first rows of one SELECT. Raises ValueError with a sentence about the mistake in the statement."""
-    try:
-        return AnswerTable(*rows_of(database, select, limit + 1, SECONDS)).dicts()
-    except DATABASE_ERRORS as error:
-        if unknown := UNKNOWN_TABLE.search(str(error)):
-            name = unknown["duckdb"] or unknown["postgresql"]
-            raise ValueError(f"There is no table {name} here. The tool schema lists the tables.") from None
-        raise ValueError(without_password(" ".join(str(error).split()))[:500]) from None
-
-
 class Guarded:
-    """Lets through only requests with the token."""
+    """Lets through only requests with the token, and notes the connections that they came by."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self.app = app
@@ -118,16 +100,15 @@ class Guarded:
             if not hmac.compare_digest(sent, self.expected):
                 await PlainTextResponse("The token is missing or wrong.", 401)(scope, receive, send)
                 return
+            BoundedConnection.welcome(scope["client"])
         await self.app(scope, receive, send)
 
 
 def serve(tools: Server[Any], host: str, port: int, token: str) -> None:
     import uvicorn
 
-    from amocrm_warehouse.assistant.connections import BoundedConnection
-
     app = Guarded(tools.streamable_http_app(stateless_http=True, json_response=True, host=host), token)
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", http=BoundedConnection)
+    config = uvicorn.Config(app, host=host, port=port, log_level="warning", http=BoundedConnection, proxy_headers=False)
     asyncio.run(uvicorn.Server(config).serve())
 
 

@@ -230,6 +230,8 @@ def meanings(shown: Mapping[str, list[Row]], words: Words, own: Mapping[str, str
     return {"means": found} if found else {}
 
 
+LONGEST_NUMBER = 10**18
+"""Whoever reads JSON rounds greater numbers; such a number is shown as a text, as is one that is none (NaN)."""
 SHARES = metrics_in("percent")
 
 
@@ -249,6 +251,8 @@ def plain_row(row: Mapping[str, Any]) -> Row:
 def plain(value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, Decimal | float) and not -LONGEST_NUMBER < float(value) < LONGEST_NUMBER:
+        return str(value)
     if isinstance(value, Decimal):
         return int(value) if value == int(value) else float(value)
     if isinstance(value, float):

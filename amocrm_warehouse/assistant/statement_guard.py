@@ -15,6 +15,8 @@ A statement must mean the same in both databases, so quotes and comments of one 
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from amocrm_warehouse.database import Run, reading
@@ -86,10 +88,15 @@ class Token(NamedTuple):
 _NO = Token("", " ")
 
 
-def rows_of(database: str, select: str, most: int, seconds: float) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """Returns the columns and at most `most` rows of one SELECT. Raises RefusedStatement and DATABASE_ERRORS."""
+def rows_of(
+    database: str, select: str, most: int, seconds: float, most_bytes: int = 10**6, memory: str | None = None
+) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """Returns the columns and at most `most` rows of one SELECT, and no further row once these have `most_bytes`.
+
+    `memory`: DuckDB's memory_limit. Raises RefusedStatement and DATABASE_ERRORS.
+    """
     text = checked(select)
-    with reading(database, read_only=True, seconds=seconds) as run:
+    with reading(database, read_only=True, seconds=seconds, memory=memory) as run:
         if not is_file(database):
             check_user(run)
         columns, _ = run(f"select * from (\n{text}\n) as selected limit 0")
@@ -97,7 +104,20 @@ def rows_of(database: str, select: str, most: int, seconds: float) -> tuple[list
             raise RefusedStatement(
                 f"The statement has {len(columns)} columns. Name those you need, {MOST_COLUMNS} at most."
             )
-        return run(f"select * from (\n{text}\n) as selected limit {most}")
+        limited = f"select * from (\n{text}\n) as selected limit {most}"
+        if is_file(database):
+            return columns, within(most_bytes, iter(run(limited)[1]))
+        run(f"declare selected no scroll cursor for {limited}")
+        return columns, within(most_bytes, (row for _ in range(most) for row in run("fetch 1 from selected")[1]))
+
+
+def within(most_bytes: int, rows: Iterator[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Returns rows up to the one with which they have `most_bytes`."""
+    found, size = list[tuple[Any, ...]](), 0
+    while size < most_bytes and (row := next(rows, None)) is not None:
+        found.append(row)
+        size += sum(map(sys.getsizeof, row))
+    return found
 
 
 def check_user(run: Run) -> None:
