@@ -34,7 +34,7 @@ def sync(
     _prepare(account)
     load = _function(loader)
     try:
-        account.check_mode()
+        private = account.make_private()
         done = load(
             account.path.absolute(),
             to=to,
@@ -46,7 +46,8 @@ def sync(
         )
     except ValueError as error:
         return LastSync(failures=[str(error)], lasting=isinstance(error, ConfigFileError))
-    return LastSync(received(done.received), round(done.seconds, 1), done.errors, done.notices, done.config_error)
+    notices = [*private, *done.notices]
+    return LastSync(received(done.received), round(done.seconds, 1), done.errors, notices, done.config_error)
 
 
 def verify(account: FleetAccount, to: str, requests: int | None, verifier: str, tell: Tell) -> LastVerification:
@@ -55,13 +56,13 @@ def verify(account: FleetAccount, to: str, requests: int | None, verifier: str, 
     compare = _function(verifier)
     budget = {} if requests is None else {"requests": requests}
     try:
-        account.check_mode()
+        private = account.make_private()
         found = compare(account.path.absolute(), to, account.project, tell=tell, **budget)
     except DATABASE_ERRORS as error:
         return LastVerification(2, f"The database cannot be read: {why(error)}")
     except ValueError as error:
         return LastVerification(2, str(error))
-    notices = [*found.advice(), *filter(None, [found.not_kept])]
+    notices = [*private, *found.advice(), *filter(None, [found.not_kept])]
     return LastVerification(found.exit_code, found.sentence(), found.differences, notices)
 
 
@@ -85,10 +86,10 @@ def check(account: FleetAccount) -> tuple[bool, str]:
     """Whether the account can be read, and the sentences about it."""
     _prepare(account)
     try:
-        account.check_mode()
+        private = account.make_private()
         settings = account.settings()
         check_shape(settings)
-        return True, printable(verdict(opened(settings, FileKeeper(account))))
+        return True, printable("\n".join([verdict(opened(settings, FileKeeper(account))), *private]))
     except (AmocrmError, ConfigFileError) as error:
         return False, printable(str(error))
     except Exception as error:

@@ -128,6 +128,8 @@ def _written(account: FleetAccount, status: Status) -> str:
     path = account.beside("status.json")
     try:
         make_private(path.parent)
+        if path.is_symlink():
+            path.unlink()  # somebody else's: `write` would follow it
         atomic_file.write(path, atomic_file.json_text(asdict(status)))
     except OSError as error:
         return f"{path} cannot be written: {error.strerror}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,9 @@ def test_check_tells_of_each_account_by_name(tmp_path: Path) -> None:
         assert again in told["south"][0]
         assert "Airbyte" not in told["south"][0]
         path = open_to_all.path
-        assert told["west"] == [f"west: Others can read the config {path} and its token: chmod 600 {path}."]
-        assert lines[-1] == "1 of 3 accounts can be read. Not: south, west."
+        private = f"Others could read the config {path} and its token; now its owner alone can (mode 600)."
+        assert f"west: {private}" in told["west"]
+        assert (stat.S_IMODE(path.stat().st_mode), lines[-1]) == (0o600, "2 of 3 accounts can be read. Not: south.")
         assert north.tokens.exchanges == 1
         assert revoked.settings()["credentials"]["refresh_token"] == "spent"
         # the token that the check rotated starts the next one

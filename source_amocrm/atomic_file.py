@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import itertools
 import json
@@ -15,6 +16,7 @@ from typing import Any
 
 _LONGEST_NAME = 255
 """Bytes of a file's name that file systems allow; a draft whose name would be longer is named by a hash."""
+_FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
@@ -25,17 +27,21 @@ def write(path: Path, content: str | bytes, *, replace: bool = True) -> None:
     """
     target = Path(os.path.realpath(path))
     draft = _draft(target)
+    data = content if isinstance(content, bytes) else content.encode()
     if not replace:
         target.touch(0o600, exist_ok=False)  # empty: it only reserves the name
     try:
-        _put(draft, content if isinstance(content, bytes) else content.encode())
+        drafted = _is_drafted(draft, data, target)
     except OSError:
         with contextlib.suppress(OSError):
             if not replace:
                 target.unlink()
             draft.unlink()
         raise
-    _take_place(draft, target)
+    if drafted:
+        _take_place(draft, target)
+    else:
+        _overwrite(target, data)
 
 
 def may_be_written(path: Path) -> bool:
@@ -43,8 +49,8 @@ def may_be_written(path: Path) -> bool:
     try:
         target = Path(os.path.realpath(path))
         with contextlib.suppress(FileNotFoundError):
-            if not stat.S_ISREG(target.stat().st_mode):
-                return False
+            mode = target.stat().st_mode  # a file that nobody may write is made its owner's to write
+            return stat.S_ISREG(mode) and (os.access(target, os.W_OK) or not mode & stat.S_IWUSR)
         folder = next((folder for folder in target.parents if folder.exists()), target)
         return folder.is_dir() and os.access(folder, os.W_OK)
     except (OSError, ValueError):
@@ -71,15 +77,30 @@ def read_json(path: Path) -> Any:
     target = Path(os.path.realpath(path))
     draft = _draft(target)
     try:
-        value = json.loads(read_text(draft))
-        with contextlib.suppress(FileNotFoundError):
-            if draft.stat().st_mtime_ns < target.stat().st_mtime_ns:
-                raise ValueError("overtaken")
+        value = _newer(draft, target)
     except (OSError, ValueError, RecursionError):
         return json.loads(read_text(target))
     with contextlib.suppress(OSError):
         _take_place(draft, target)
     return value
+
+
+def _newer(draft: Path, target: Path) -> Any:
+    """Returns the value of a whole draft. Raises OSError, ValueError or RecursionError if a whole file is newer."""
+    value = json.loads(read_text(draft))
+    with contextlib.suppress(FileNotFoundError):
+        if draft.stat().st_mtime_ns < target.stat().st_mtime_ns and _is_whole(target):
+            raise ValueError("overtaken")
+    return value
+
+
+def _is_whole(target: Path) -> bool:
+    """Whether the file holds JSON, which it does not while it is being overwritten in place."""
+    try:
+        json.loads(read_text(target))
+        return True
+    except (ValueError, RecursionError):
+        return False
 
 
 def read_text(path: Path, largest: int = 1 << 24, kind: str = "config") -> str:
@@ -94,9 +115,52 @@ def read_text(path: Path, largest: int = 1 << 24, kind: str = "config") -> str:
     return content.decode("utf-8-sig")
 
 
+def prove(path: Path, size: int) -> None:
+    """Proves that a file of `size` bytes can be written at `path`. Raises OSError.
+
+    A draft of that size stays, so that the next `write` has room. It holds no JSON, so that `read_json` ignores it. A
+    file that is there must let itself be written in place, in case it cannot be replaced; blanks keep its room then.
+    """
+    target = Path(os.path.realpath(path))
+    draft, blanks = _draft(target), b" " * size
+    if not target.exists():
+        _put(draft, blanks)
+        return
+    number = _opened(target, os.O_APPEND)
+    try:
+        with contextlib.suppress(FileNotFoundError, ValueError, RecursionError):
+            _newer(draft, target)
+            _take_place(draft, target)  # it may be the only file with the newest token
+        if not _is_drafted(draft, blanks, target) or draft.stat().st_dev != target.stat().st_dev:
+            _write_all(number, blanks[os.fstat(number).st_size :])
+            os.fsync(number)
+    finally:
+        os.close(number)
+
+
+def _is_drafted(draft: Path, content: bytes, target: Path) -> bool:
+    """Writes the draft. Returns False if the folder holds the target, but takes no other file. Raises OSError."""
+    try:
+        _put(draft, content)
+    except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM) and target.is_file():
+            return False
+        raise
+    return True
+
+
 def _take_place(draft: Path, target: Path) -> None:
-    """Renames the draft to the target, and syncs the folder to the disk, which Windows cannot and need not do."""
-    os.replace(draft, target)
+    """Renames the draft to the target, and syncs the folder to the disk, which Windows cannot and need not do.
+
+    If the target cannot be replaced, as a file that is mounted by itself cannot, writes it in place. Raises OSError.
+    """
+    try:
+        os.replace(draft, target)
+    except OSError:
+        if not target.is_file():
+            raise
+        _overwrite(target, draft.read_bytes())
+        draft.unlink()
     if sys.platform != "win32":
         number = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -105,12 +169,24 @@ def _take_place(draft: Path, target: Path) -> None:
             os.close(number)
 
 
-def prove(path: Path, size: int) -> None:
-    """Proves that a file of `size` bytes can be written at `path`, by a draft of that size. Raises OSError.
+def _overwrite(target: Path, content: bytes) -> None:
+    """Writes the content in place, its first byte last: a file that is half written is no JSON. Raises OSError."""
+    number = _opened(target)
+    try:
+        _write_all(number, b"\0" + content[1:])
+        os.ftruncate(number, len(content))
+        os.fsync(number)
+        os.lseek(number, 0, os.SEEK_SET)
+        _write_all(number, content[:1])
+        os.fsync(number)
+    finally:
+        os.close(number)
 
-    The draft stays, so that the next `write` has room. It holds no JSON, so that `read_json` ignores it.
-    """
-    _put(_draft(Path(os.path.realpath(path))), b" " * size)
+
+def _opened(target: Path, flags: int = 0) -> int:
+    """Opens a file to write it in place, and makes it its owner's alone. Raises OSError."""
+    os.chmod(target, 0o600)
+    return os.open(target, flags | os.O_WRONLY | _FLAGS)
 
 
 def _draft(target: Path) -> Path:
@@ -122,14 +198,18 @@ def _draft(target: Path) -> Path:
 
 def _put(path: Path, content: bytes) -> None:
     """Overwrites the file and truncates it afterwards, so that it keeps its room on a full disk."""
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o600)
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | _FLAGS, 0o600)
     try:
         if hasattr(os, "fchmod"):
             os.fchmod(number, 0o600)
-        left = memoryview(content)
-        while left:
-            left = left[os.write(number, left) :]
+        _write_all(number, content)
         os.ftruncate(number, len(content))
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def _write_all(number: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(number, left) :]

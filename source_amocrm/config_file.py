@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,26 +66,29 @@ class ConfigFile:
         return self._newest(resolved(config)) if holds_references(config) else config
 
     def prove(self, config: Mapping[str, Any]) -> None:
-        """Proves that the disk has room for such a config, before a refresh token is spent. Raises OSError."""
+        """Proves that such a config can be written, before a refresh token is spent. Raises OSError."""
         size = len(atomic_file.json_text(config).encode("utf-8", "surrogatepass"))
         atomic_file.prove(self._kept_in(self.written()), size + _ROOM_FOR_LONGER_TOKENS)
 
-    def keep(self, known: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any] | None:
+    def keep(
+        self, known: Mapping[str, Any], changed: Mapping[str, Any], spent: Collection[str] = ()
+    ) -> dict[str, Any] | None:
         """Writes amoCRM's changes, the differences of `changed` from `known`, into the file as it is now, atomically.
 
-        Returns the settings that are on the disk then. Writes nothing and returns None if the file's refresh token is
-        not the known one, because somebody has granted access again. A config with references stays as it is: the
+        `spent`: digests of the refresh tokens that this process has exchanged. Returns the settings that are on the
+        disk then. Writes nothing and returns None if the file's refresh token is neither the known one nor a spent
+        one, because somebody has granted access again. A config with references stays as it is: the
         differences go into a file beside it. Raises ConfigFileError or OSError.
         """
         config = self.written()
         refers, settings = holds_references(config), resolved(config)
         newest = self._newest(settings) if refers else settings
-        if not has_token_of(newest, known):
+        if token_digest(newest) not in (token_digest(known), *spent):
             return None
         content = kept = _changed(newest, known, changed)
         path = self._kept_in(config)
         if refers:
-            content = {"instead_of": _digest(settings), "settings": _changed({}, settings, kept)}
+            content = {"instead_of": token_digest(settings), "settings": _changed({}, settings, kept)}
         atomic_file.write(path, atomic_file.json_text(content))
         return kept
 
@@ -93,11 +96,21 @@ class ConfigFile:
         """Returns the path of the file into which amoCRM's changes to `config` are written."""
         return self.rotated if holds_references(config) else self.path
 
-    def check_mode(self) -> None:
-        """Raises ConfigFileError if other users can read secrets in the file."""
-        mode = stat.S_IMODE(os.stat(self.path).st_mode) if os.name == "posix" else 0
-        if mode & 0o077 and not holds_references(self.written()):
-            raise ConfigFileError(f"Others can read the config {self.path} and its token: chmod 600 {self.path}.")
+    def make_private(self) -> list[str]:
+        """Makes a file with secrets its owner's alone. Returns a notice of that, if other users could read it.
+
+        Raises ConfigFileError if the mode cannot be changed.
+        """
+        mode = stat.S_IMODE(os.stat(self.path).st_mode) if os.name == "posix" and self.path.is_file() else 0
+        if not mode & 0o077 or holds_references(self.written()):
+            return []
+        try:
+            os.chmod(self.path, mode & 0o700)
+        except OSError:
+            raise ConfigFileError(
+                f"Others can read the config {self.path} and its token: chmod 600 {self.path}."
+            ) from None
+        return [f"Others could read the config {self.path} and its token; now its owner alone can (mode 600)."]
 
     def _newest(self, settings: dict[str, Any]) -> dict[str, Any]:
         """Returns the settings with the rotated token, unless their reference leads to another token since then."""
@@ -110,7 +123,9 @@ class ConfigFile:
                 f"The newest token of {self.name} is in {self.rotated}, which cannot be read. If it is "
                 "lost, grant access again, put the new refresh token where the config refers to, and remove that file."
             ) from None
-        return _changed(settings, {}, rotated["settings"]) if rotated["instead_of"] == _digest(settings) else settings
+        return (
+            _changed(settings, {}, rotated["settings"]) if rotated["instead_of"] == token_digest(settings) else settings
+        )
 
 
 def subdomain(settings: Mapping[str, Any]) -> str:
@@ -123,10 +138,10 @@ def subdomain(settings: Mapping[str, Any]) -> str:
 
 def has_token_of(settings: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
     """Whether two settings have one refresh token."""
-    return _digest(settings) == _digest(others)
+    return token_digest(settings) == token_digest(others)
 
 
-def _digest(settings: Mapping[str, Any]) -> str:
+def token_digest(settings: Mapping[str, Any]) -> str:
     """Returns a digest of the refresh token, which differs for each grant."""
     credentials = settings.get("credentials")
     token = credentials.get("refresh_token") if isinstance(credentials, Mapping) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -122,15 +123,28 @@ def test_what_is_no_config_is_no_account(tmp_path: Path) -> None:
         accounts(tmp_path / "none")
 
 
-def test_a_config_that_others_can_read(tmp_path: Path, referring: FleetAccount) -> None:
-    account = add(tmp_path, config("south.amocrm.ru"))
-    account.check_mode()
-    account.path.chmod(0o640)
-    with pytest.raises(ConfigFileError) as caught:
-        account.check_mode()
-    assert str(caught.value) == (f"Others can read the config {account.path} and its token: chmod 600 {account.path}.")
+def test_a_config_that_others_can_read_is_made_its_owner_s_alone_or_refused(
+    tmp_path: Path, referring: FleetAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = add(tmp_path, config("south.amocrm.ru")).path
+    account = FleetAccount(path)
+    assert account.make_private() == []
+    path.chmod(0o640)
+    assert account.make_private() == [
+        f"Others could read the config {path} and its token; now its owner alone can (mode 600)."
+    ]
+    assert (path.stat().st_mode & 0o777, account.make_private()) == (0o600, [])
     referring.path.chmod(0o644)
-    referring.check_mode()
+    assert (referring.make_private(), referring.path.stat().st_mode & 0o777) == ([], 0o644)
+    path.chmod(0o640)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    with pytest.raises(ConfigFileError) as caught:
+        account.make_private()
+    assert str(caught.value) == f"Others can read the config {path} and its token: chmod 600 {path}."
 
 
 def test_references_stand_for_values(referring: FleetAccount) -> None:

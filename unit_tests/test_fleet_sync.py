@@ -115,13 +115,12 @@ def test_an_interrupt_leaves_no_process_behind(fleet: Syncing, tmp_path: Path) -
             assert status_of(one).ended is None
 
 
-def test_a_config_that_others_read_is_not_synced(fleet: Syncing, tmp_path: Path) -> None:
+def test_a_config_that_others_could_read_is_made_private_before_it_is_synced(fleet: Syncing, tmp_path: Path) -> None:
     one = account(tmp_path, "fine")
     one.path.chmod(0o644)
     done = sync(one, fleet)
-    assert done.failures == [f"Others can read the config {one.path} and its token: chmod 600 {one.path}."]
-    assert done.lasting
-    assert not (tmp_path / "asked").exists()
+    private = f"Others could read the config {one.path} and its token; now its owner alone can (mode 600)."
+    assert (done.failures, done.notices[:1], one.path.stat().st_mode & 0o777) == ([], [private], 0o600)
 
 
 def test_an_account_whose_log_cannot_be_written_is_not_synced(fleet: Syncing, tmp_path: Path) -> None:
@@ -135,10 +134,13 @@ def test_failures_are_counted_until_one_succeeds(fleet: Syncing, tmp_path: Path)
     one = account(tmp_path, "fine")
     assert status_of(one).ended is None
     first = status_of(one)
+    whole = one.path.read_text()
+    one.path.write_text("{")
     one.path.chmod(0o644)
     sync(one, fleet)
     sync(one, fleet)
     assert (status_of(one).failed_in_a_row, status_of(one).succeeded) == (2, first.succeeded)
+    one.path.write_text(whole)
     one.path.chmod(0o600)
     sync(one, fleet)
     held = status_of(one)

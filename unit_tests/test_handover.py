@@ -133,3 +133,47 @@ def test_of_two_runs_with_one_config_the_later_says_that_the_token_is_renewed(fi
         "it again."
     )
     assert start(file.settings(), endpoint, hand_over=FileKeeper(file)).get_access_token() == "access-0001"
+
+
+def test_a_file_that_is_mounted_by_itself_keeps_each_token(file: ConfigFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No rename replaces such a file, and what is written beside it is gone with the container."""
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    endpoint = Endpoint()
+    for number in range(1, 4):
+        auth = start(file.settings(), endpoint, hand_over=FileKeeper(file))
+        auth.renew(auth.token)
+        assert json.loads(file.path.read_text())["credentials"]["refresh_token"] == f"refresh-{number:04}"
+        assert os.listdir(file.path.parent) == ["north.json"]
+
+
+@pytest.mark.parametrize(("number", "cause"), [(errno.EPERM, "not permitted"), (errno.EROFS, "Read-only file system")])
+def test_a_file_that_can_be_neither_replaced_nor_written_spends_no_token(
+    number: int, cause: str, file: ConfigFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after `chattr +i`, and for a file that is mounted by itself, read-only."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    endpoint = Endpoint()
+    auth = start(file.settings(), endpoint, hand_over=FileKeeper(file))
+    with pytest.raises(ConfigError, match=rf"^The token was not renewed, .*north.json cannot be written: .*{cause}\."):
+        auth.get_access_token()
+    assert endpoint.valid == 0
+
+
+def test_an_older_token_that_somebody_put_back_gives_way(file: ConfigFile) -> None:
+    """The run has spent that token itself, so its own is the only one that still works."""
+    before = file.path.read_text()
+    auth = start(file.settings(), Endpoint(), hand_over=FileKeeper(file))
+    for number in range(1, 4):
+        auth.renew(auth.token)
+        assert file.written()["credentials"]["refresh_token"] == f"refresh-{number:04}"
+        file.path.write_text(before)
+    auth.renew(auth.token)
+    assert file.written()["credentials"]["refresh_token"] == "refresh-0004"

@@ -56,6 +56,17 @@ def put(
     return account
 
 
+def test_a_link_in_the_place_of_a_status_is_replaced(tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("mine")
+    account = put(tmp_path, "north")
+    place = account.beside("status.json")
+    place.parent.mkdir()
+    place.symlink_to(other)
+    assert record(account, LastSync(rows=3)) == ""
+    assert (other.read_text(), place.is_symlink(), status_of(account).last.rows) == ("mine", False, 3)
+
+
 @pytest.fixture
 def accounts(tmp_path: Path) -> list[FleetAccount]:
     folder = tmp_path / "accounts"

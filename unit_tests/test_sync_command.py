@@ -105,6 +105,20 @@ def test_plans_that_cannot_be_read_are_told_before_the_account_is_read(
     assert calls == []
 
 
+def test_a_config_that_others_could_read_is_made_private_before_the_sync(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text("{}")
+    config.chmod(0o644)
+    calls = rounds(monkeypatch, clock, 1)
+    assert sync_command.main(["--config", str(config), "--project", "1"]) == 0
+    assert (len(calls), config.stat().st_mode & 0o777) == (1, 0o600)
+    assert capsys.readouterr().err == (
+        f"Others could read the config {config} and its token; now its owner alone can (mode 600).\n"
+    )
+
+
 @pytest.mark.parametrize("period", ["29", "0", "-60", "1.5", "x"])
 def test_a_period_is_at_least_half_a_minute(period: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

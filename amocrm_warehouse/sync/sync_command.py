@@ -16,6 +16,7 @@ from amocrm_warehouse.interrupt import end_as_by_ctrl_c, exit_code, interrupted
 from amocrm_warehouse.plans_and_costs import read_plans
 from amocrm_warehouse.sync.account_sync import Outcome, project_of, sync
 from amocrm_warehouse.table_names import SCHEMA, table_name
+from source_amocrm.config_file import ConfigFile
 
 SHORTEST_PERIOD = 30
 """Least seconds from one round of `--every` to the next: a round asks for each list, changed or not."""
@@ -38,6 +39,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.plans:
             read_plans(options.plans)  # a mistake in the file is told before the account is read
         project = options.project or project_of(options.config)
+        for notice in ConfigFile(options.config).make_private():
+            print(notice, file=sys.stderr)
         end_as_by_ctrl_c(signal.SIGTERM)
         began = time.monotonic()
         code = _sync(options, project)

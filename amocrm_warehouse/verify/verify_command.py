@@ -105,6 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("airbyte").setLevel(logging.ERROR)
     try:
         project = options.project or project_of(options.config)
+        for notice in ConfigFile(options.config).make_private():
+            print(notice, file=sys.stderr)
         with without_heavy_modules():
             result = verify(options.config, options.db, project, options.dataset, requests=options.requests)
         if options.json:

@@ -14,7 +14,7 @@ from typing import Any
 from airbyte_cdk.config_observation import create_connector_config_control_message
 from airbyte_cdk.models import AirbyteMessageSerializer, FailureType
 
-from source_amocrm.config_file import KEEP_IN, ConfigFile, ConfigFileError, has_token_of, reason
+from source_amocrm.config_file import KEEP_IN, ConfigFile, ConfigFileError, has_token_of, reason, token_digest
 from source_amocrm.errors import AmocrmError, ConfigError
 
 _log = logging.getLogger("airbyte.amocrm")
@@ -54,9 +54,10 @@ class FileKeeper:
             self._known: dict[str, Any] | None = file.settings()
         except (OSError, ConfigFileError) as error:
             self._known, self._trouble = None, reason(error)
+        self._spent: list[str] = []  # digests of the tokens that were exchanged and kept
 
     def prove(self, config: Mapping[str, Any]) -> None:
-        """Raises ConfigError if the disk has no room for a new token, before the old one is spent."""
+        """Raises ConfigError if the file cannot take a new token, before the old one is spent."""
         try:
             if self._known is None:
                 raise ConfigFileError(self._trouble)
@@ -82,7 +83,7 @@ class FileKeeper:
         try:
             if self._known is None:
                 raise ConfigFileError(self._trouble)
-            kept = self._file.keep(self._known, changed)
+            kept = self._file.keep(self._known, changed, self._spent)
             if kept is None:
                 _log.warning(
                     "Access was granted anew while this ran, or another run has renewed the token: %s keeps the "
@@ -90,6 +91,7 @@ class FileKeeper:
                     self._file.path,
                 )
             else:
+                self._spent.append(token_digest(self._known))
                 self._known = kept
         except (OSError, ConfigFileError) as error:
             self._else_to(changed)
