@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
 from collections import Counter
@@ -28,11 +27,15 @@ from source_amocrm.streams.base import FixedStream
 
 
 def sync(
-    account: FleetAccount, to: str, streams: list[str] | None, without: Collection[str], loader: str, tell: Tell
+    account: FleetAccount,
+    to: str,
+    streams: list[str] | None,
+    without: Collection[str],
+    load: Callable[..., Any],
+    tell: Tell,
 ) -> LastSync:
-    """Brings the account's tables up to date. `loader`: the function that loads them (`module:name`)."""
+    """Brings the account's tables up to date. `load`: the function that loads them."""
     _prepare(account)
-    load = _function(loader)
     try:
         private = account.make_private()
         done = load(
@@ -50,10 +53,11 @@ def sync(
     return LastSync(received(done.received), round(done.seconds, 1), done.errors, notices, done.config_error)
 
 
-def verify(account: FleetAccount, to: str, requests: int | None, verifier: str, tell: Tell) -> LastVerification:
-    """Compares the account's tables with the account. `verifier`: the function that does so (`module:name`)."""
+def verify(
+    account: FleetAccount, to: str, requests: int | None, compare: Callable[..., Any], tell: Tell
+) -> LastVerification:
+    """Compares the account's tables with the account. `compare`: the function that does so."""
     _prepare(account)
-    compare = _function(verifier)
     budget = {} if requests is None else {"requests": requests}
     try:
         private = account.make_private()
@@ -67,11 +71,10 @@ def verify(account: FleetAccount, to: str, requests: int | None, verifier: str, 
 
 
 def publish(
-    account: FleetAccount, source: str, to: str, only: Sequence[str], publisher: str, tell: Tell
+    account: FleetAccount, source: str, to: str, only: Sequence[str], move: Callable[..., Any], tell: Tell
 ) -> LastPublication:
-    """Replaces the account's rows in the warehouse. `publisher`: the function that does so (`module:name`)."""
+    """Replaces the account's rows in the warehouse. `move`: the function that does so."""
     _prepare(account)
-    move = _function(publisher)
     try:
         with live_line(sys.stderr, tell) as line:
             [counts] = move(source, to, projects=[account.project], only=only or [MARTS], line=line).values()
@@ -95,12 +98,6 @@ def check(account: FleetAccount) -> tuple[bool, str]:
     except Exception as error:
         logging.getLogger().exception("An unforeseen error")
         return False, unforeseen(error)
-
-
-def _function(place: str) -> Callable[..., Any]:
-    """Returns the function that `module:name` names."""
-    module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
 
 
 def received(rows: Counter[str]) -> int:

@@ -46,7 +46,7 @@ def tables(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
     """The tables of one account, brought up to date by the account's own process."""
     options = settings()
     with folder_held(options.accounts, options.fleet):
-        [(account, done)] = options.syncing.sync_each(options.chosen([context.partition_key]))
+        [(account, done)] = options.syncing.each(options.chosen([context.partition_key]))
     _log_notices(context, account, done)
     if done.failures:
         metadata: dict[str, Any] = {"account": account.name, "failures": done.failures, "log": str(log_of(account))}
@@ -110,7 +110,7 @@ def published(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResul
         return
     ready = [account for account in options.chosen() if status_of(account).succeeded]
     with folder_held(options.accounts, options.fleet):
-        found = {account.name: one for account, one in options.publishing.publish_each(ready, AT_A_TIME)}
+        found = {account.name: one for account, one in options.publishing.each(ready, AT_A_TIME)}
     sentences = {name: one.sentence for name, one in sorted(found.items())}
     if failures := [f"{name}: {one.failure}" for name, one in sorted(found.items()) if one.failure]:
         raise dg.Failure(" ".join(failures), metadata=sentences)
@@ -123,7 +123,7 @@ def verified(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
     options = settings()
     ready = [account for account in options.chosen() if status_of(account).succeeded]
     with folder_held(options.accounts, options.fleet):
-        found = {account.name: one for account, one in options.verifying.verify_each(ready, AT_A_TIME)}
+        found = {account.name: one for account, one in options.verifying.each(ready, AT_A_TIME)}
     for name, one in found.items():
         if one.code:
             context.log.error(f"{name}: {one.sentence}")
@@ -163,7 +163,7 @@ def accounts_in_one_run(context: dg.OpExecutionContext, config: Several) -> None
     options = settings()
     with folder_held(options.accounts, options.fleet):
         chosen = [account for account in options.chosen() if account.name in config.names]
-        for account, done in options.syncing.within(options.brief).sync_each(chosen, config.at_a_time):
+        for account, done in options.syncing.within(options.brief).each(chosen, config.at_a_time):
             _log_notices(context, account, done)
             if done.failures:
                 context.log.warning(f"{account.name}: {' '.join(done.failures)} It goes on in a run of its own.")

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import NoReturn
 
-from amocrm_fleet import FleetError, airbyte_command
+from amocrm_fleet import FleetError
 from amocrm_fleet.accounts_folder import STATE, FleetAccount, accounts, make_private
 from amocrm_fleet.fleet_page import write_page
 from amocrm_fleet.fleet_publish import Publishing
@@ -65,7 +65,7 @@ def _check(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
 def _sync(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     failed, progress = [], ProgressLine(len(chosen))
     syncing = Syncing(options.to, tuple(listed(options.streams)), tuple(listed(options.without)), options.seconds)
-    for account, done in syncing.sync_each(chosen, options.parallel, progress):
+    for account, done in syncing.each(chosen, options.parallel, progress):
         if done.failures:
             failed.append(account.name)
         progress.ended()
@@ -77,7 +77,7 @@ def _sync(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
 def _verify(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     failed, progress = [], ProgressLine(len(chosen))
     verifying = Verifying(options.to, options.requests)
-    for account, found in verifying.verify_each(chosen, options.parallel, progress):
+    for account, found in verifying.each(chosen, options.parallel, progress):
         if found.code:
             failed.append(account.name)
         progress.ended()
@@ -88,7 +88,7 @@ def _verify(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
 def _publish(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     failed, progress = [], ProgressLine(len(chosen))
     publishing = Publishing(options.source, options.to, tuple(listed(options.publish_only)))
-    for account, done in publishing.publish_each(chosen, options.parallel, progress):
+    for account, done in publishing.each(chosen, options.parallel, progress):
         if done.failure:
             failed.append(account.name)
         progress.ended()
@@ -149,7 +149,7 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="source-amocrm fleet", description="Many accounts: a folder with one config each, named by its file."
     )
-    verbs = command.add_subparsers(required=True, metavar="check|sync|verify|publish|status|page|dagster|airbyte")
+    verbs = command.add_subparsers(required=True, metavar="check|sync|verify|publish|status|page|dagster")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
         "--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="one NAME.json an account"
@@ -217,9 +217,6 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("dagster", parents=[common, database], help="sync them once a period, with a page to watch")
     verb.add_argument("--port", type=int, default=3000, help="of Dagster's page (default: 3000)")
     verb.set_defaults(run=_dagster)
-    verb = verbs.add_parser("airbyte", parents=[common], help="the accounts as sources and connections of an Airbyte")
-    airbyte_command.add_options(verb)
-    verb.set_defaults(run=airbyte_command.run)
     return command
 
 

@@ -9,31 +9,17 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TextIO
+from typing import Any, ClassVar, TextIO
 
 from amocrm_fleet import FleetError
 from amocrm_fleet.accounts_folder import FleetAccount
+from amocrm_fleet.fleet_work import WORK, Watch, Work
 from amocrm_fleet.processes import ProcessEnd, UnderWay, call_each
 from amocrm_fleet.status import LastSync, record
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.live_line import Tell, fitted
 from source_amocrm.run import install_command
 
-WORK = "amocrm_fleet.account_process"
-IMPORTED = (
-    "amocrm_warehouse.sync.loader",
-    "amocrm_warehouse.sync.load_packages",
-    "amocrm_warehouse.sync.connector",
-    "dlt.common.libs.pyarrow",
-    "dlt.destinations.impl.duckdb.duck",
-    "dlt.destinations.impl.postgres.postgres",
-    "pandas",
-    "pyarrow.dataset",
-    "pyarrow.parquet",
-    "sqlalchemy",
-)
-"""Modules that a sync imports late. The fork server imports them once, which saves each account the seconds."""
-Watch = Callable[[Sequence[UnderWay]], None]
 LONGEST_STEP = 60
 """Most letters of the text about an account's present step; the rest is cut off."""
 LINE_EVERY = 10.0
@@ -41,25 +27,44 @@ LINE_EVERY = 10.0
 
 
 @dataclass(frozen=True)
-class Syncing:
-    """The database, streams and time limit of syncs. A call syncs one account; it runs in the account's process.
+class Syncing(Work[LastSync]):
+    """The database, streams and time limit of syncs.
 
     `to`: the database's address; `{name}` in it becomes the account's name, so that each account has its own DuckDB
-    file. `streams`: empty for all; `without`: streams to leave out. `seconds`: limit of one sync. `loader`: the loading
-    function (`module:name`).
+    file. `streams`: empty for all; `without`: streams to leave out. `seconds`: limit of one sync.
     """
+
+    called = "sync"
+    rounds = 1
+    imported: ClassVar[tuple[str, ...]] = (
+        "amocrm_warehouse.sync.loader",
+        "amocrm_warehouse.sync.load_packages",
+        "amocrm_warehouse.sync.connector",
+        "dlt.common.libs.pyarrow",
+        "dlt.destinations.impl.duckdb.duck",
+        "dlt.destinations.impl.postgres.postgres",
+        "pandas",
+        "pyarrow.dataset",
+        "pyarrow.parquet",
+        "sqlalchemy",
+    )
 
     to: str
     streams: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     seconds: float | None = None
-    loader: str = "amocrm_warehouse.sync:sync"
 
     def __call__(self, account: FleetAccount, tell: Tell) -> LastSync:
         from amocrm_fleet.account_process import sync
 
         database = self.to.replace("{name}", account.name)
-        return sync(account, database, list(self.streams) or None, self.without, self.loader, tell)
+        return sync(account, database, list(self.streams) or None, self.without, self.function(), tell)
+
+    @staticmethod
+    def function() -> Callable[..., Any]:
+        from amocrm_warehouse.sync import sync
+
+        return sync
 
     @property
     def one_at_a_time(self) -> bool:
@@ -86,37 +91,28 @@ class Syncing:
         except ValueError as error:
             raise FleetError(str(error)) from None
 
-    def sync_each(
-        self, chosen: Iterable[FleetAccount], parallel: int = 1, watch: Watch = lambda _: None
-    ) -> Iterator[tuple[FleetAccount, LastSync]]:
-        """Syncs the accounts, records each outcome as the account's status, and yields both in the order of completion.
+    def at_a_time(self, parallel: int) -> int:
+        return 1 if self.one_at_a_time else parallel
 
-        An account that another process holds counts as failed, and its status is not written. Raises FleetError as
-        `check` does.
-        """
-        self.check()
-        parallel = 1 if self.one_at_a_time else parallel
-        imported = (WORK, self.loader.partition(":")[0], *IMPORTED)
-        for account, ended in call_each(self, chosen, parallel, self.seconds, imported=imported, watch=watch):
-            done = self._outcome(ended)
-            if not ended.held and (reason := record(account, done)):
-                done.failures.append(reason)
-            yield account, done
+    def failed(self, why: str) -> LastSync:
+        return LastSync(failures=[why])
+
+    def recorded(self, account: FleetAccount, outcome: LastSync) -> LastSync:
+        if reason := record(account, outcome):
+            outcome.failures.append(reason)
+        return outcome
 
     def _outcome(self, ended: ProcessEnd) -> LastSync:
-        if isinstance(ended.result, LastSync):
-            return ended.result
-        return LastSync(seconds=self.seconds or 0.0 if ended.code is None else 0.0, failures=[self._failure(ended)])
+        outcome = super()._outcome(ended)
+        return replace(outcome, seconds=self.seconds or 0.0) if ended.code is None else outcome
 
-    def _failure(self, ended: ProcessEnd) -> str:
-        if ended.held:
-            return ended.held
+    def reason(self, ended: ProcessEnd) -> str:
         if ended.code is None:
             return f"It was stopped after {self.seconds:g} s. What it read is kept; the next sync goes on from there."
         if ended.code < 0:
             name = signal.Signals(-ended.code).name
             return f"The sync was killed ({name}). What it wrote is kept; the next one goes on."
-        return ended.last_words or f"The sync ended with {ended.code} and said nothing."
+        return super().reason(ended)
 
 
 def _check(account: FleetAccount, _: Tell) -> tuple[bool, str]:

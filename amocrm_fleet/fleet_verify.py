@@ -2,56 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from amocrm_fleet.accounts_folder import FleetAccount
-from amocrm_fleet.processes import ProcessEnd, UnderWay, call_each_in_turn
+from amocrm_fleet.fleet_work import Work
 from amocrm_fleet.status import LastVerification, record_verification
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.live_line import Tell
 
 
 @dataclass(frozen=True)
-class Verifying:
-    """The database and the budget of verifications. A call verifies one account; it runs in the account's process.
+class Verifying(Work[LastVerification]):
+    """The database and the budget of verifications.
 
     `to`: the database's address; `{name}` in it becomes the account's name. `requests`: None for the command's default.
-    `verifier`: the function that verifies (`module:name`).
     """
+
+    called = "verification"
 
     to: str
     requests: int | None = None
-    verifier: str = "amocrm_warehouse.verify.verify_command:verify"
 
     def __call__(self, account: FleetAccount, tell: Tell) -> LastVerification:
         from amocrm_fleet.account_process import verify
 
-        return verify(account, self.to.replace("{name}", account.name), self.requests, self.verifier, tell)
+        return verify(account, self.to.replace("{name}", account.name), self.requests, self.function(), tell)
 
-    def verify_each(
-        self,
-        chosen: Iterable[FleetAccount],
-        parallel: int = 1,
-        watch: Callable[[Sequence[UnderWay]], None] = lambda _: None,
-    ) -> Iterator[tuple[FleetAccount, LastVerification]]:
-        """Verifies the accounts, records each result in the account's status, and yields both.
+    @staticmethod
+    def function() -> Callable[..., Any]:
+        from amocrm_warehouse.verify.verify_command import verify
 
-        An account that is being synced is tried again after the others; its status is not written if it stays so.
-        """
-        parallel = 1 if is_file(self.to) and "{name}" not in self.to else parallel
-        for account, ended in call_each_in_turn(self, chosen, parallel, imported=(WORK,), watch=watch):
-            found = _result(ended)
-            if not ended.held and (reason := record_verification(account, found)):
-                found.notices.append(reason)
-            yield account, found
+        return verify
 
+    def failed(self, why: str) -> LastVerification:
+        return LastVerification(2, why)
 
-WORK = "amocrm_fleet.account_process"
+    def recorded(self, account: FleetAccount, outcome: LastVerification) -> LastVerification:
+        if reason := record_verification(account, outcome):
+            outcome.notices.append(reason)
+        return outcome
 
-
-def _result(ended: ProcessEnd) -> LastVerification:
-    if isinstance(ended.result, LastVerification):
-        return ended.result
-    said = ended.held or ended.last_words or f"The verification ended with {ended.code} and said nothing."
-    return LastVerification(2, said)
+    def at_a_time(self, parallel: int) -> int:
+        return 1 if is_file(self.to) and "{name}" not in self.to else parallel

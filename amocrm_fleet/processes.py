@@ -31,8 +31,6 @@ TIME_TO_STOP = shutdown.EXCHANGE_PATIENCE + 10.0
 """Time for a process to end after an interrupt, as it may be exchanging a token (seconds). Past that it is killed."""
 LARGEST_LOG = 1 << 20
 """Size of an account's log when a call begins (bytes). A larger log is renamed NAME.log.1, over the older one."""
-ROUNDS = 3
-"""How often an account that another process holds is tried before the caller is told."""
 _TICK = 1.0
 _BEGIN, _END = "--- ", "=== "
 """Prefixes of the log lines that open and close one call."""
@@ -137,26 +135,6 @@ def call_each(
         while running:
             for _ in _pop_ended(running, None):
                 pass
-
-
-def call_each_in_turn(
-    call: Call,
-    chosen: Iterable[FleetAccount],
-    parallel: int,
-    *,
-    imported: Sequence[str] = (),
-    watch: Callable[[Sequence[UnderWay]], None] = lambda _: None,
-) -> Iterator[tuple[FleetAccount, ProcessEnd]]:
-    """As `call_each`, but an account that another process holds, as a sync of it, is tried again after the others."""
-    waiting = list(chosen)
-    for left in reversed(range(ROUNDS)):
-        held = list[FleetAccount]()
-        for account, ended in call_each(call, waiting, parallel, imported=imported, watch=watch):
-            if ended.held and left:
-                held.append(account)
-            else:
-                yield account, ended
-        waiting = held
 
 
 def _start(context: Any, call: Call, account: FleetAccount) -> _Running:

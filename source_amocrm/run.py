@@ -44,7 +44,7 @@ source-amocrm reads an amoCRM or Kommo account into your own database, and for A
   source-amocrm report     [--to URL] [--plans FILE] [--out FILE] [--xlsx FILE] [--digest]   the answers as a page
   source-amocrm publish    --to URL [--from URL] [--project ID]   the answers in another warehouse
   source-amocrm mcp        [--to URL] [--http PORT]   the answers for an assistant
-  source-amocrm fleet      many accounts: check, sync, verify, publish, status, page, dagster, airbyte
+  source-amocrm fleet      many accounts: check, sync, verify, publish, status, page, dagster
   source-amocrm invite     links by which administrators elsewhere connect their accounts
   source-amocrm probe      --config FILE [--output FOLDER]   ask an account what amoCRM's documents leave open
 

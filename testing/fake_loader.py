@@ -14,13 +14,13 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from amocrm_fleet.fleet_publish import Publishing
+from amocrm_fleet.fleet_sync import Syncing
+from amocrm_fleet.fleet_verify import Verifying
 from amocrm_warehouse.live_line import LiveLine, Step, Tell
 from amocrm_warehouse.sync import Outcome
 from amocrm_warehouse.verify.findings import Finding, Verification
 
-LOADER = f"{__name__}:sync"
-VERIFIER = f"{__name__}:verify"
-PUBLISHER = f"{__name__}:publish"
 NOON = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
 
 
@@ -132,3 +132,25 @@ def publish(
     [project] = projects
     DOES.get(project, _loads())()
     return {project: {"deals": 1_000, "funnel": 7}}
+
+
+class FakeSyncing(Syncing):
+    imported = ()
+
+    @staticmethod
+    def function() -> Callable[..., Outcome]:
+        return sync
+
+
+class FakeVerifying(Verifying):
+    @staticmethod
+    def function() -> Callable[..., Verification]:
+        return verify
+
+
+class FakePublishing(Publishing):
+    imported = ()
+
+    @staticmethod
+    def function() -> Callable[..., dict[str, dict[str, int]]]:
+        return publish

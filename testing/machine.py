@@ -121,7 +121,7 @@ PLATFORMS = APART.with_name(".venv-platforms")
 def pyairbyte() -> Path:
     """Returns the environment that has PyAirbyte. Skips the test if Python 3.13, which PyAirbyte lacks, made it."""
     if not next(APART.glob("lib/python3.*/site-packages/airbyte"), None):
-        pytest.skip(f"{NOT_TESTED}PyAirbyte and Airbyte's own models of its API, without Python 3.10, 3.11 or 3.12")
+        pytest.skip(f"{NOT_TESTED}PyAirbyte, without Python 3.10, 3.11 or 3.12")
     return APART
 
 

@@ -17,15 +17,12 @@ import pytest
 import amocrm_fleet.dagster_definitions as project
 from amocrm_fleet.accounts_folder import FleetAccount, accounts, add
 from amocrm_fleet.dagster_settings import Settings
-from amocrm_fleet.fleet_publish import Publishing
-from amocrm_fleet.fleet_sync import Syncing
-from amocrm_fleet.fleet_verify import Verifying
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.status import LastSync, Status, record, status_of
 from sandbox import OFF, Account, Server
 from sandbox.server import oauth_credentials
 from source_amocrm import atomic_file
-from testing.fake_loader import LOADER, PUBLISHER, VERIFIER
+from testing.fake_loader import FakePublishing, FakeSyncing, FakeVerifying
 from testing.leaks import NOTIFIED, leaks
 
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=timezone.utc)
@@ -46,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Of no accounts yet; what stands for the loader does what an account is called."""
     monkeypatch.setenv("ACCOUNTS", str(tmp_path / FOLDER))
     monkeypatch.setenv("DB", "postgresql://user@host/crm")
-    monkeypatch.setattr(Settings, "syncing", property(lambda self: Syncing(self.db, loader=LOADER)))
+    monkeypatch.setattr(Settings, "syncing", property(lambda self: FakeSyncing(self.db)))
     (tmp_path / FOLDER).mkdir()
     return tmp_path / FOLDER
 
@@ -322,7 +319,7 @@ def test_the_marts_are_published_after_the_models_where_a_warehouse_is_named(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(project, "MODELS", "testing.fake_models")
     monkeypatch.setenv("FAKE_MODELS", str(tmp_path / "models"))
-    publishing = property(lambda self: Publishing(self.db, self.publish_to, self.publish_only, PUBLISHER))
+    publishing = property(lambda self: FakePublishing(self.db, self.publish_to, self.publish_only))
     monkeypatch.setattr(Settings, "publishing", publishing)
     job = project.defs.resolve_job_def("build_models")
 
@@ -356,7 +353,7 @@ def test_a_verification_fails_the_check_of_the_tables_and_tells_which_account_di
     (tmp_path / "tell").write_text(f"#!/bin/bash\ncat >> {tmp_path}/told\n")
     (tmp_path / "tell").chmod(0o755)
     monkeypatch.setenv("ALERT", str(tmp_path / "tell"))
-    monkeypatch.setattr(Settings, "verifying", property(lambda self: Verifying(self.db, verifier=VERIFIER)))
+    monkeypatch.setattr(Settings, "verifying", property(lambda self: FakeVerifying(self.db)))
     for name in ("differs", "east"):
         assert run(instance, name).get_asset_check_evaluations() == [], "a sync verifies nothing"
     result = project.defs.resolve_job_def("verify").execute_in_process(instance=instance)

@@ -10,11 +10,10 @@ from pyarrow import parquet
 
 from amocrm_fleet import fleet_command
 from amocrm_fleet.accounts_folder import FleetAccount, add
-from amocrm_fleet.fleet_publish import Publishing
 from amocrm_fleet.locks import account_held
 from amocrm_fleet.status import LastSync, LastVerification, record, record_verification, status_of
 from testing import small_marts
-from testing.fake_loader import PUBLISHER
+from testing.fake_loader import FakePublishing
 from testing.leaks import clean
 
 SAID = "1,007 rows of 2 tables are in the warehouse."
@@ -32,9 +31,9 @@ def test_each_is_published_by_itself_and_its_status_keeps_the_outcome(
     of = {name: account(tmp_path, name) for name in names}
     record(of["fine"], LastSync(5))
     record_verification(of["fine"], LastVerification(0, "Equal."))
-    fleet = Publishing("duckdb:///{name}.duckdb", "s3://lake", ("deals", "funnel"), PUBLISHER)
+    fleet = FakePublishing("duckdb:///{name}.duckdb", "s3://lake", ("deals", "funnel"))
     with account_held(of["held"]):
-        done = {one.name: outcome for one, outcome in fleet.publish_each(of.values(), 2)}
+        done = {one.name: outcome for one, outcome in fleet.each(of.values(), 2)}
     assert {name: one.sentence for name, one in done.items() if name != "held"} == {
         "broken": "ZeroDivisionError: integer division or modulo by zero",
         "fine": SAID,

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from amocrm_fleet import fleet_command, fleet_sync, processes
+from amocrm_fleet import fleet_command, fleet_work, processes
 from amocrm_fleet.accounts_folder import FleetAccount, add
 from amocrm_fleet.fleet_sync import ProgressLine, Syncing
 from amocrm_fleet.locks import account_held, folder_held
 from amocrm_fleet.processes import UnderWay, log_of
 from amocrm_fleet.status import LastSync, status_of
 from source_amocrm.config_file import ConfigFileError
-from testing.fake_loader import LOADER
+from testing.fake_loader import FakeSyncing
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 600.0
@@ -41,7 +41,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def fleet() -> Syncing:
-    return Syncing("duckdb:///{name}.duckdb", seconds=PATIENCE, loader=LOADER)
+    return FakeSyncing("duckdb:///{name}.duckdb", seconds=PATIENCE)
 
 
 def only_endless_are_late(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def only_endless_are_late(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sync(one: FleetAccount, fleet: Syncing) -> LastSync:
-    [(_, done)] = fleet.sync_each([one])
+    [(_, done)] = fleet.each([one])
     return done
 
 
@@ -108,7 +108,7 @@ def test_an_interrupt_leaves_no_process_behind(fleet: Syncing, tmp_path: Path) -
                 os.kill(os.getpid(), number)
 
     with pytest.raises(KeyboardInterrupt):
-        list(fleet.sync_each(chosen, 2, watch))
+        list(fleet.each(chosen, 2, watch))
     assert len(asked(tmp_path)) == 2, "the third was not begun"
     for one in chosen:
         with account_held(one):
@@ -152,17 +152,17 @@ def test_failures_are_counted_until_one_succeeds(fleet: Syncing, tmp_path: Path)
 
 def test_the_name_stands_in_the_address_and_streams_are_chosen(tmp_path: Path) -> None:
     one = account(tmp_path, "north-east")
-    sync(one, Syncing("postgresql://user@host/{name}", ("deals", "users"), ("calls", "users"), loader=LOADER))
+    sync(one, FakeSyncing("postgresql://user@host/{name}", ("deals", "users"), ("calls", "users")))
     assert asked(tmp_path) == [
         "north-east.json into postgresql://user@host/north-east as north_east: ['deals', 'users'] without calls, users"
     ]
     addresses = ("postgresql://user@host/a", "duckdb:///a.duckdb", "a.duckdb", "duckdb:///{name}.duckdb")
-    assert [Syncing(to).one_at_a_time for to in addresses] == [False, True, True, False]
+    assert [FakeSyncing(to).one_at_a_time for to in addresses] == [False, True, True, False]
 
 
 def test_each_account_has_a_process_of_its_own_that_one_server_forks(fleet: Syncing, tmp_path: Path) -> None:
     chosen = [account(tmp_path, name) for name in ("who", "fine")]
-    [first] = [done.failures[0].split() for one, done in fleet.sync_each(chosen, 2) if one.name == "who"]
+    [first] = [done.failures[0].split() for one, done in fleet.each(chosen, 2) if one.name == "who"]
     second = sync(chosen[0], fleet).failures[0].split()
     pid, session, server, seen, mask = first
     assert (pid, seen, mask) == (session, "None", "77")
@@ -175,7 +175,7 @@ def test_a_killed_and_a_deaf_account_harm_no_other(
 ) -> None:
     only_endless_are_late(monkeypatch)
     chosen = [account(tmp_path, name) for name in ("deaf", "killed", "revoked", "fine")]
-    told = {one.name: done.failures for one, done in fleet.within(0.5).sync_each(chosen, 2)}
+    told = {one.name: done.failures for one, done in fleet.within(0.5).each(chosen, 2)}
     assert told == {
         "deaf": [STOPPED],
         "killed": [KILLED],
@@ -186,7 +186,7 @@ def test_a_killed_and_a_deaf_account_harm_no_other(
 
 def test_the_server_is_killed_and_the_next_account_starts_another(fleet: Syncing, tmp_path: Path) -> None:
     killer, fine = account(tmp_path, "killer"), account(tmp_path, "fine")
-    assert [(one.name, done.failures) for one, done in fleet.sync_each([killer, fine])] == [
+    assert [(one.name, done.failures) for one, done in fleet.each([killer, fine])] == [
         ("killer", [KILLED]), ("fine", []),
     ]  # fmt: skip
     _until_free(killer)
@@ -204,9 +204,9 @@ def test_a_fleet_that_is_killed_leaves_no_sync_behind(name: str, tmp_path: Path)
     code = (
         "from pathlib import Path; from amocrm_fleet import processes\n"
         "from amocrm_fleet.accounts_folder import FleetAccount\n"
-        "from amocrm_fleet.fleet_sync import Syncing\n"
+        "from testing.fake_loader import FakeSyncing\n"
         "processes.TIME_TO_STOP = 0.3\n"
-        f"list(Syncing('duckdb:///a.duckdb', loader={LOADER!r}).sync_each([FleetAccount(Path({str(one.path)!r}))]))"
+        f"list(FakeSyncing('duckdb:///a.duckdb').each([FleetAccount(Path({str(one.path)!r}))]))"
     )
     fleet = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
     while not (tmp_path / "asked").exists():
@@ -256,7 +256,7 @@ def test_what_is_under_way_is_shown_from_the_start(fleet: Syncing, tmp_path: Pat
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(fleet.sync_each([account(tmp_path, "talks")], 1, watch))
+        list(fleet.each([account(tmp_path, "talks")], 1, watch))
     assert seen.getvalue().splitlines()[:2] == ["0 of 2 done; starting", "0 of 2 done; under way: talks 0 s"]
     assert told.is_set()
 
@@ -264,7 +264,7 @@ def test_what_is_under_way_is_shown_from_the_start(fleet: Syncing, tmp_path: Pat
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def made(to: str, streams: tuple[str, ...], without: tuple[str, ...], seconds: float | None) -> Syncing:
-        return Syncing(to, streams, without, seconds, LOADER)
+        return FakeSyncing(to, streams, without, seconds)
 
     monkeypatch.setattr(fleet_command, "Syncing", made)
     before = signal.getsignal(signal.SIGTERM)
@@ -318,21 +318,22 @@ def test_what_keeps_it_from_beginning(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_what_the_server_imports_is_there() -> None:
     """It would pass over what is not in silence."""
-    assert [name for name in (fleet_sync.WORK, *fleet_sync.IMPORTED) if importlib.util.find_spec(name) is None] == []
+    names = (fleet_work.WORK, *Syncing.imported)
+    assert [name for name in names if importlib.util.find_spec(name) is None] == []
 
 
 def test_a_stream_that_is_none_is_no_failure_of_an_account(tmp_path: Path) -> None:
     one = account(tmp_path, "fine")
     with pytest.raises(ConfigFileError, match=r"^There is no stream “delas”: the nearest name is “deals”\.$"):
-        sync(one, Syncing("duckdb:///{name}.duckdb", ("users", "delas"), loader=LOADER))
+        sync(one, FakeSyncing("duckdb:///{name}.duckdb", ("users", "delas")))
     with pytest.raises(ConfigFileError, match=r"^All chosen streams are left out \(--without\)"):
-        sync(one, Syncing("duckdb:///{name}.duckdb", ("users",), ("users",), loader=LOADER))
+        sync(one, FakeSyncing("duckdb:///{name}.duckdb", ("users",), ("users",)))
     assert not one.beside("status.json").exists()
 
 
 def test_an_address_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigFileError, match=r"There is no kind of database “postgress”. The nearest name is"):
-        sync(account(tmp_path, "fine"), Syncing("postgress://user@host/crm", loader=LOADER))
+        sync(account(tmp_path, "fine"), FakeSyncing("postgress://user@host/crm"))
     assert not (tmp_path / "asked").exists()
 
 

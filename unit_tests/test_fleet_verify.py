@@ -9,10 +9,9 @@ import pytest
 
 from amocrm_fleet import fleet_command
 from amocrm_fleet.accounts_folder import FleetAccount, add
-from amocrm_fleet.fleet_verify import Verifying
 from amocrm_fleet.locks import account_held
 from amocrm_fleet.status import LastSync, record, status_of
-from testing.fake_loader import VERIFIER
+from testing.fake_loader import FakeVerifying
 
 EQUAL = "All 7 rows looked at are equal; 0 tables of 1 were looked at in part."
 DIFFERENT = "2 differences in 7 rows looked at: deals (2 missing). 0 tables of 1 were looked at in part."
@@ -26,8 +25,8 @@ def test_each_is_verified_by_itself_and_its_status_keeps_the_result(tmp_path: Pa
     names = ("differs", "fine", "killed", "refused")
     of = {name: account(tmp_path, name) for name in names}
     record(of["fine"], LastSync(5))
-    fleet = Verifying("duckdb:///{name}.duckdb", 9, VERIFIER)
-    found = {one.name: result for one, result in fleet.verify_each(of.values(), 2)}
+    fleet = FakeVerifying("duckdb:///{name}.duckdb", 9)
+    found = {one.name: result for one, result in fleet.each(of.values(), 2)}
     assert {name: (one.code, one.sentence) for name, one in found.items()} == {
         "differs": (1, DIFFERENT),
         "fine": (0, EQUAL),
@@ -52,16 +51,16 @@ def test_each_is_verified_by_itself_and_its_status_keeps_the_result(tmp_path: Pa
 def test_one_that_is_being_synced_is_tried_again_and_then_said(tmp_path: Path) -> None:
     fine, held = account(tmp_path, "fine"), account(tmp_path, "held")
     with account_held(held):
-        found = [(one.name, result.code) for one, result in Verifying("x", None, VERIFIER).verify_each([held, fine])]
+        found = [(one.name, result.code) for one, result in FakeVerifying("x", None).each([held, fine])]
         assert found == [("fine", 0), ("held", 2)]
     assert status_of(held).verified is None
-    assert [one for one, _ in Verifying("x", None, VERIFIER).verify_each([held])] == [held]
+    assert [one for one, _ in FakeVerifying("x", None).each([held])] == [held]
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("differs", "fine"):
         account(tmp_path, name)
-    monkeypatch.setattr(fleet_command, "Verifying", lambda to, requests: Verifying(to, requests, VERIFIER))
+    monkeypatch.setattr(fleet_command, "Verifying", lambda to, requests: FakeVerifying(to, requests))
     options = ["verify", "--accounts", str(tmp_path / "accounts"), "--to", "postgresql://user@host/crm"]
     assert fleet_command.main(options) == 1
     said = capsys.readouterr().out
