@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
-from datetime import date
-from decimal import Decimal
 from pathlib import Path
+
+from amocrm_warehouse.first_sheet import DAMAGED
 
 LARGEST = 20_000_000
 """The most bytes of a file, and of a workbook's parts after unpacking. A larger file is refused."""
@@ -67,25 +70,16 @@ def _unpacked(content: bytes) -> int:
 
 
 def _sheet(path: Path, content: bytes) -> Iterator[list[str]]:
-    """Yields the lines of the first sheet."""
-    from python_calamine import CalamineError, CalamineWorkbook  # for workbooks alone
-
-    try:
-        rows = (
-            CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python(skip_empty_area=False)
-        )
-    except CalamineError:
-        raise ValueError(
-            f"The workbook {path} cannot be read: it is damaged, or a password protects it. Save it as .xlsx again."
-        ) from None
-    yield from ([_text(value) for value in row] for row in rows)
-
-
-def _text(value: object) -> str:
-    """Returns a cell's value. Excel keeps 15 digits of a number, and a date with a time."""
-    if isinstance(value, float):
-        return f"{Decimal(f'{value:.15g}'):f}"
-    return date(value.year, value.month, value.day).isoformat() if isinstance(value, date) else str(value)
+    """Returns the lines of the first sheet, which a process of its own reads: the area between two cells that lie far
+    apart would end this one.
+    """
+    program = [sys.executable, "-I", "-m", "amocrm_warehouse.first_sheet"]
+    done = subprocess.run(program, input=content, capture_output=True, check=False)
+    if done.returncode:
+        why = "it is damaged, or a password protects it. Save it as .xlsx again"
+        far = "some of its cells lie too far from the others. Leave only these columns in it"
+        raise ValueError(f"The workbook {path} cannot be read: {why if done.returncode == DAMAGED else far}.")
+    return iter(json.loads(done.stdout))
 
 
 def decode(content: bytes) -> str:

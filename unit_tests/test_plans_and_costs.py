@@ -283,6 +283,24 @@ def test_a_large_file_is_one_sentence(tmp_path: Path, make: Callable[[Path], Non
         read_costs(path)
 
 
+@pytest.mark.parametrize(("row", "column"), [(1_048_575, 16_383), (200_000, 2_000)])
+def test_cells_that_lie_far_apart_are_one_sentence(tmp_path: Path, row: int, column: int) -> None:
+    """A file of some KB, whose area between the first cell and the last takes gigabytes."""
+    path = tmp_path / "plans.xlsx"
+    with xlsxwriter.Workbook(path) as book:
+        sheet = book.add_worksheet()
+        for place, name in enumerate(HEAD.split(";")):
+            sheet.write(0, place, name)
+        sheet.write(row, column, 1)
+    for read in (read_plans, read_costs):
+        with pytest.raises(ValueError, match=r"^The workbook ") as caught:
+            read(path)
+        assert str(caught.value) == (
+            f"The workbook {path} cannot be read: some of its cells lie too far from the others. Leave only these "
+            "columns in it."
+        )
+
+
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=rf"^The file {tmp_path} cannot be read: Is a directory\.$"):
         read_costs(tmp_path)
