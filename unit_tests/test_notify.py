@@ -31,7 +31,7 @@ def private(path: Path, text: str) -> str:
 
 
 def test_a_message_is_the_digest_with_its_picture(hooks: Hooks) -> None:
-    [one] = recipients(ENVIRONMENT, {VARIABLE: hooks.address})
+    ([one], []) = recipients(ENVIRONMENT, {VARIABLE: hooks.address})
     assert send([Message(one, TEXT, b"\x89PNG")]) == []
     [(path, body)] = hooks.found
     assert path == f"/hook/{SECRET}"
@@ -67,7 +67,7 @@ def mails() -> Iterator[MailServer]:
 
 
 def test_a_mail_has_the_title_as_subject_the_digest_as_text_and_the_picture_as_attachment(mails: MailServer) -> None:
-    [one] = recipients(ENVIRONMENT, {VARIABLE: mails.address})
+    ([one], []) = recipients(ENVIRONMENT, {VARIABLE: mails.address})
     assert send([Message(one, TEXT, b"\x89PNG")]) == []
     assert mails.logins == [("ann", MAIL_PASSWORD)]
     [mail] = mails.mails
@@ -122,7 +122,7 @@ def test_recipients_of_a_file_have_their_accounts_teams_managers_and_language(tm
         "- {url: 'json://127.0.0.1/north', project: 1001}\n"
         "- {url: 'json://127.0.0.1/both', project: [1001, south], group: Опт}\n",
     )
-    assert [(one.name, one.projects, one.groups, one.managers, one.language) for one in recipients(path)] == [
+    assert [(one.name, one.projects, one.groups, one.managers, one.language) for one in recipients(path)[0]] == [
         ("recipient 1 (json)", (), (), (), None),
         ("recipient 2 (json)", (), ("Опт",), (), "ru"),
         ("recipient 3 (json)", (), (), ("Анна Ким", "9100149"), None),
@@ -131,14 +131,16 @@ def test_recipients_of_a_file_have_their_accounts_teams_managers_and_language(tm
     ]
 
 
-NO_ADDRESS = "The address of recipient 1 is none that apprise knows: see https://appriseit.com/services."
+NOT_SENT = "The digest was not sent to recipient 1: {why}. Everything else was written."
+NO_ADDRESS = "its address is none that apprise knows: see https://appriseit.com/services. Correct it in {path}"
 REFUSED = {
-    f"- url: nothing-{SECRET}": NO_ADDRESS,
+    f"- url: nothing-{SECRET}": NOT_SENT.format(why=NO_ADDRESS),
     f"url: json://{SECRET}": "The file of recipients {path} is no list: each entry begins with “- url:”.",
-    f"- {{to: {SECRET}}}": "Recipient 1 of {path} has no url.",
-    f"- {{url: json://{SECRET}, team: A}}": "Recipient 1 of {path} has unknown keys: team. "
-    "There are url, project, group, manager, language.",
-    f"- {{url: json://{SECRET}, language: fr}}": "Recipient 1 of {path} has an unknown language. There are en, ru.",
+    f"- {{to: {SECRET}}}": NOT_SENT.format(why="it has no url"),
+    f"- {{url: json://{SECRET}, team: A}}": NOT_SENT.format(
+        why="it has unknown keys: team. There are url, project, group, manager, language"
+    ),
+    f"- {{url: json://{SECRET}, language: fr}}": NOT_SENT.format(why="it has an unknown language. There are en, ru"),
     f"- {{url: json://{SECRET}": "The file of recipients {path} is no YAML.",
 }
 
@@ -146,9 +148,24 @@ REFUSED = {
 @pytest.mark.parametrize(("text", "sentence"), REFUSED.items())
 def test_a_wrong_file_is_refused_without_its_secrets(tmp_path: Path, text: str, sentence: str) -> None:
     path = private(tmp_path / "notify.yaml", text)
-    with pytest.raises(ValueError, match=r"^(The|Recipient)") as refused:
+    with pytest.raises(ValueError, match=r"^The ") as refused:
         recipients(path)
     assert str(refused.value) == sentence.format(path=path)
+
+
+def test_a_wrong_entry_is_said_and_the_others_get_theirs(tmp_path: Path) -> None:
+    path = private(
+        tmp_path / "notify.yaml",
+        f"- url: nothing-{SECRET}\n- url: json://127.0.0.1/a\n- {{url: 'json://127.0.0.1/b', team: A}}\n- 5\n",
+    )
+    found, wrong = recipients(path)
+    assert [(one.place, one.url) for one in found] == [(2, "json://127.0.0.1/a")]
+    assert wrong == [
+        NOT_SENT.format(why=NO_ADDRESS.format(path=path)),
+        "The digest was not sent to recipient 3: it has unknown keys: team. There are url, project, group, manager, "
+        "language. Everything else was written.",
+        "The digest was not sent to recipient 4: it has no url. Everything else was written.",
+    ]
 
 
 def test_an_address_comes_neither_from_the_command_line_nor_from_a_file_that_others_can_read(tmp_path: Path) -> None:

@@ -64,8 +64,11 @@ class Message:
     picture: bytes
 
 
-def recipients(where: str, environment: Mapping[str, str] = os.environ) -> list[Recipient]:
-    """Returns the recipients of a file, or the one of the environment. Raises ValueError with a sentence."""
+def recipients(where: str, environment: Mapping[str, str] = os.environ) -> tuple[list[Recipient], list[str]]:
+    """Returns the recipients of a file, or the one of the environment, and a sentence for each entry that is wrong.
+
+    Raises ValueError with a sentence if nobody is left.
+    """
     if "://" in where:
         raise ValueError(
             "--notify takes no address, because every user of this machine can see a command line: put the address "
@@ -74,11 +77,19 @@ def recipients(where: str, environment: Mapping[str, str] = os.environ) -> list[
     if where == ENVIRONMENT:
         if not (url := environment.get(VARIABLE, "").strip()):
             raise ValueError(f"--notify has no address: put one into {VARIABLE}, or name a file of recipients.")
-        return [_valid(Recipient(1, url))]
-    return [_valid(one) for one in _of_file(Path(where))]
+        return [_valid(Recipient(1, url), f"Correct it in {VARIABLE}")], []
+    found, wrong = list[Recipient](), list[str]()
+    for place, entry in enumerate(_entries(Path(where)), 1):
+        try:
+            found.append(_valid(_recipient(place, entry), f"Correct it in {where}"))
+        except ValueError as error:
+            wrong.append(Recipient(place, "").without_digest(str(error)))
+    if not found:
+        raise ValueError("\n".join(wrong))
+    return found, wrong
 
 
-def _of_file(path: Path) -> Iterator[Recipient]:
+def _entries(path: Path) -> list[Any]:
     try:
         if path.stat().st_mode & 0o077:
             raise ValueError(f"Others can read {path}, which holds addresses with passwords: chmod 600 {path}")
@@ -90,18 +101,16 @@ def _of_file(path: Path) -> Iterator[Recipient]:
         raise ValueError(f"The file of recipients {path} is no YAML.") from None
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"The file of recipients {path} is no list: each entry begins with “- url:”.")
-    for place, entry in enumerate(entries, 1):
-        yield _entry(place, entry, path)
+    return entries
 
 
-def _entry(place: int, entry: Any, path: Path) -> Recipient:
-    whose = f"Recipient {place} of {path}"
+def _recipient(place: int, entry: Any) -> Recipient:
     if not isinstance(entry, dict) or not isinstance(entry.get("url"), str):
-        raise ValueError(f"{whose} has no url.")
+        raise ValueError("it has no url")
     if unknown := sorted(str(key) for key in entry if key not in KEYS):
-        raise ValueError(f"{whose} has unknown keys: {', '.join(unknown)}. There are {', '.join(KEYS)}.")
+        raise ValueError(f"it has unknown keys: {', '.join(unknown)}. There are {', '.join(KEYS)}")
     if entry.get("language") not in (None, *LANGUAGES):
-        raise ValueError(f"{whose} has an unknown language. There are {', '.join(LANGUAGES)}.")
+        raise ValueError(f"it has an unknown language. There are {', '.join(LANGUAGES)}")
     projects, groups, managers = (_texts(entry.get(key)) for key in ("project", "group", "manager"))
     return Recipient(place, entry["url"].strip(), projects, groups, managers, entry.get("language"))
 
@@ -112,13 +121,11 @@ def _texts(value: Any) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list) else (str(value),)
 
 
-def _valid(one: Recipient) -> Recipient:
+def _valid(one: Recipient, advice: str) -> Recipient:
     """Returns the recipient. Raises ValueError if apprise does not know the form of its address."""
     with _quiet():
         if not _apprise().add(one.url):
-            raise ValueError(
-                f"The address of recipient {one.place} is none that apprise knows: see https://appriseit.com/services."
-            )
+            raise ValueError(f"its address is none that apprise knows: see https://appriseit.com/services. {advice}")
     return one
 
 
