@@ -15,7 +15,7 @@ import duckdb
 import psycopg2
 
 from amocrm_warehouse.database_address import existing, is_file, server_of
-from amocrm_warehouse.database_errors import RIGHTS, check_rights
+from amocrm_warehouse.database_errors import READ_RIGHTS, RIGHTS, check_rights
 
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
@@ -109,7 +109,7 @@ class Models:
 
     def relation(self, kind: str, table: str, named: str | None) -> str:
         schema, name = self.built.get(table, (self.schemas[kind], table))
-        return f'"{schema}"."{name}"' + (named or ("" if name == table else f" as {table}"))
+        return f"{quoted(schema)}.{quoted(name)}" + (named or ("" if name == table else f" as {table}"))
 
     def tables(self, present: Collection[str]) -> set[str]:
         """Returns the tables of the build among `present`, named schema.table. Others may be of older builds."""
@@ -119,47 +119,51 @@ class Models:
 def models_of(run: Run, marts: str | None = None) -> Models:
     """Returns where the models are. `source-amocrm models` builds in amocrm_…; of other schemas the newest is taken."""
     if marts is None:
-        built = {schema: _built_at(run, schema) for schema in _schemas_of_marts(run)}
+        present = _schemas_of_marts(run)
+        built = {} if "amocrm_marts" in present else {schema: _built_at(run, schema) for schema in present}
         dated = [schema for schema in built if built[schema]]
-        newest = max(dated, key=built.__getitem__, default=next(iter(built), "amocrm_marts"))
-        marts = "amocrm_marts" if "amocrm_marts" in built else newest
-    staging, beside = _schemas_with(run, "int_tables", "relation_name"), f"{marts.removesuffix('marts')}staging"
+        marts = max(dated, key=built.__getitem__, default=next(iter(built), "amocrm_marts"))
+    staging = _schemas_with(run, "int_tables", "table_name", "table_schema", "relation_name")
+    beside = f"{marts.removesuffix('marts')}staging"
     schemas = {"marts": marts, "staging": beside if beside in staging else next(iter(staging), beside)}
     if not staging:
         return Models(schemas, {})
-    _, rows = run(f'SELECT table_name, table_schema, relation_name FROM "{schemas["staging"]}".int_tables')
+    _, rows = run(f"SELECT table_name, table_schema, relation_name FROM {quoted(schemas['staging'])}.int_tables")
     return Models(schemas, {table: (schema, name) for table, schema, name in rows})
 
 
 def marts_to_read(run: Run, named: str | None) -> str:
     """Returns the schema whose marts are read. Raises ValueError if it holds none, or if none of several is named."""
-    present = _schemas_of_marts(run)
-    listed = ", ".join(f"{schema} (built {_built_at(run, schema):%Y-%m-%d %H:%M} UTC)" for schema in present)
+    found = {schema: _built_at(run, schema) for schema in _schemas_of_marts(run)}
+    present = {schema: moment for schema, moment in found.items() if moment}
+    listed = ", ".join(f"{schema} (built {moment:%Y-%m-%d %H:%M} UTC)" for schema, moment in present.items())
     if named is None and len(present) == 1:
-        return present[0]
+        return next(iter(present))
     if named in present:
         return str(named)
     if not present:
         raise ValueError("There are no marts in this database. Build them first: source-amocrm models.")
     if named is None:
-        raise ValueError(f"Several schemas hold marts: {listed}. Name one: --built {present[0]}.")
+        raise ValueError(f"Several schemas hold marts: {listed}. Name one: --built {next(iter(present))}.")
     raise ValueError(f"The schema {named} holds no marts. There are: {listed}.")
 
 
 def _schemas_of_marts(run: Run) -> list[str]:
-    return _schemas_with(run, "freshness", "built_at")
+    return _schemas_with(run, "freshness", "project_id", "built_at")
 
 
-def _schemas_with(run: Run, table: str, column: str) -> list[str]:
+def _schemas_with(run: Run, table: str, *columns: str) -> list[str]:
+    """Returns the schemas that hold such a table; one of this name without these columns is somebody else's."""
+    listed = "', '".join(columns)
     _, rows = run(
-        "SELECT table_schema FROM information_schema.columns "
-        f"WHERE table_name = '{table}' AND column_name = '{column}' ORDER BY 1"
+        f"SELECT table_schema FROM information_schema.columns WHERE table_name = '{table}' AND column_name IN "
+        f"('{listed}') GROUP BY 1 HAVING count(*) = {len(columns)} ORDER BY 1"
     )
     return [schema for (schema,) in rows]
 
 
 def _built_at(run: Run, schema: str) -> Any:
-    return run(f'SELECT max(built_at) FROM "{schema}".freshness')[1][0][0]
+    return run(f"SELECT max(built_at) FROM {quoted(schema)}.freshness")[1][0][0]
 
 
 @contextmanager
@@ -236,14 +240,28 @@ def tables_seen(run: Run) -> set[str]:
 def quoted_table(run: Run, schema: str, table: str) -> str:
     """Returns a table's name for SQL, with the database's, because a DuckDB file may have the name of the schema."""
     _, [(catalog,)] = run("SELECT current_database()")
-    return f'"{catalog}"."{schema}"."{table}"'
+    return f"{quoted(catalog)}.{quoted(schema)}.{quoted(table)}"
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def check_writable(database: str, *schemas: str) -> None:
     """Raises ValueError if the PostgreSQL user may not write into the schemas; a DuckDB file is its owner's."""
     if not is_file(database):
         with reading(database) as run:
-            check_rights([sql for (sql,) in run(RIGHTS.format(schemas=",".join(schemas)))[1] if sql])
+            missing = [sql for (sql,) in run(RIGHTS.format(schemas=",".join(schemas)))[1] if sql]
+            check_rights(missing)
+
+
+def check_readable(run: Run, database: str, tables: Collection[str], schema: str) -> None:
+    """Raises ValueError if there are such tables that the PostgreSQL user may not read. `schema`, `tables`: patterns.
+
+    Of a table without this right the user does not even see that it is there.
+    """
+    if not is_file(database):
+        check_rights([sql for (sql,) in run(READ_RIGHTS, schema=schema, tables=[*tables])[1]], "read the tables")
 
 
 def projects_in_marts(database: str, marts: str | None = None) -> list[str]:

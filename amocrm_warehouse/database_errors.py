@@ -78,10 +78,25 @@ RIGHTS = """
 """The statements that give this PostgreSQL user the rights to write into schemas, and a null."""
 
 
-def check_rights(missing: list[str]) -> None:
-    """Raises ValueError if rights are missing. `missing`: the statements that grant them."""
+READ_RIGHTS = """
+    SELECT DISTINCT format(
+        'GRANT USAGE ON SCHEMA %I TO %I; GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I; '
+        'ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT SELECT ON TABLES TO %I',
+        schemas.nspname, current_user, schemas.nspname, current_user, schemas.nspname, current_user
+    )
+    FROM pg_class AS tables INNER JOIN pg_namespace AS schemas ON schemas.oid = tables.relnamespace
+    WHERE tables.relkind IN ('r', 'v', 'm', 'p', 'f')
+        AND schemas.nspname LIKE $schema AND tables.relname LIKE ANY ($tables)
+        AND NOT (has_schema_privilege(schemas.oid, 'USAGE') AND has_table_privilege(tables.oid, 'SELECT'))
+    ORDER BY 1
+"""
+"""The statements that let this PostgreSQL user read the tables `$tables` of the schemas `$schema` (patterns)."""
+
+
+def check_rights(missing: list[str], what: str = "create the tables") -> None:
+    """Raises ValueError if rights to do `what` are missing. `missing`: the statements that grant them."""
     if missing:
         raise ValueError(
-            f"This PostgreSQL user may not create the tables. Let the owner of the database run {'; '.join(missing)}; "
-            "and run again."
+            f"This PostgreSQL user may not {what}. Let the owner of the database run {'; '.join(missing)}; and run "
+            "again."
         )

@@ -11,11 +11,10 @@ import multiprocessing.util
 import os
 import re
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,23 +25,23 @@ from amocrm_warehouse.database import (
     MEMORY,
     MOST_MEMORY,
     check_writable,
-    quoted_table,
     reading,
     tables,
-    tables_of,
-    tables_seen,
 )
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
 from amocrm_warehouse.database_errors import MORE_MEMORY, OUT_OF_MEMORY, why
+from amocrm_warehouse.dbt_package import PACKAGE, macros
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.known_names import named
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.plans_and_costs import PLANS, check_currencies, read_plans, strangers_of_plans, write_plans
-from amocrm_warehouse.table_names import SCHEMA, table_name
+from amocrm_warehouse.projects import currencies_in, people_in, projects_of, rows_of_tables
+from amocrm_warehouse.report.page_queries import cautions
+from amocrm_warehouse.report.report_words import Words
+from amocrm_warehouse.table_names import SCHEMA
 from amocrm_warehouse.this_machine import own_folder
 from source_amocrm import atomic_file
 
-PACKAGE = Path(__file__).resolve().parent / "dbt"
 PLANS_SEED = "amocrm__plans"
 
 
@@ -264,61 +263,25 @@ def limit_memory(options: argparse.Namespace) -> None:
         os.environ[MEMORY] = options.memory
 
 
-def projects_of(options: argparse.Namespace) -> list[str]:
-    """Returns the projects that are named, else all in the schema. Raises ValueError if one has no tables there."""
-    environment(options.db)
-    schema = options.schema or SCHEMA
-    try:
-        names = tables_of(options.db)
-    except DATABASE_ERRORS as error:
-        raise ValueError(f"The database cannot be opened: {why(error)}") from None
-    found = projects_in(names, schema) if options.project is None else listed(options.project)
-    for project in found:
-        if names.isdisjoint(f"{schema}.{table_name(project, one)}" for one in ("deals", "account")):
-            raise ValueError(_macros("raw.sql").no_tables(project, schema))
-    if not found and options.project is None:
-        raise ValueError(
-            f"There are no tables amocrm_<project>_… in the schema {schema} of this database. Read an account into it "
-            "first: source-amocrm sync."
-        )
-    return found
-
-
-def projects_in(names: Iterable[str], schema: str) -> list[str]:
-    """Returns the projects of the tables `amocrm_<project>_<stream>` in a schema. `names`: schema.table.
-
-    amocrm_my_deal_contacts is `contacts` of my_deal if my_deal has another table, else `deal_contacts` of my.
-    """
-    schemas = resources.files("source_amocrm") / "schemas"  # to import the streams takes a second
-    longest_first = sorted((Path(file.name).stem for file in schemas.iterdir()), key=len, reverse=True)
-    candidates = []
-    for name in names:
-        schema_of_table, _, table = name.partition(".")
-        streams = (one for one in longest_first if table.endswith(f"_{one}"))
-        projects = [found[1] for stream in streams if (found := re.fullmatch(table_name("(.+)", stream), table))]
-        if schema_of_table == schema and projects:
-            candidates.append(projects)
-    certain = {project for project, *others in candidates if not others}
-    return sorted(certain | {projects[0] for projects in candidates if certain.isdisjoint(projects)})
-
-
 def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]:
     """Builds the models as the options say. Returns the result, and a sentence about it."""
     # what the files and options tell is reported before the database is opened, and all of it before dbt begins
     plans = read_plans(options.plans) if options.plans else None
     if options.working_hours is not None:
         check_working_hours(options.working_hours)
-    projects = projects_of(options)
+    schema = options.schema or SCHEMA
+    united = projects_of(options.db, schema, None if options.project is None else listed(options.project))
+    projects = united.read
     if options.time_zone:
         check_time_zone(options.db, options.time_zone)
     fields = None if options.fields is None else listed(options.fields)
-    check_fields(options.db, projects, options.schema or SCHEMA, fields or [], options.by)
+    check_fields(options.db, projects, schema, fields or [], options.by)
     if plans:
-        check_currencies(options.plans, currencies_in(options.db, projects, options.schema or SCHEMA))
+        check_currencies(options.plans, currencies_in(options.db, projects, schema))
     variables = {"time_zone": options.time_zone, "now": options.now, "raw_schema": options.schema}
     variables |= {"fields": fields, "by": options.by, "working_hours": options.working_hours}
     built = build(options.db, projects, plans=plans, line=line, **variables)
-    built = replace(built, notes=notes_on_plans(options.plans, options.db, projects, options.schema or SCHEMA))
+    built = replace(built, notes=united.notes + notes_on_plans(options.plans, options.db, projects, schema))
     names, where = ", ".join(projects), without_password(options.db)
     of = f"project{'s' if len(projects) > 1 else ''} {names}"
     return built, f"{built.count} models of the {of} are in {where}, the marts in the schema amocrm_marts."
@@ -334,40 +297,9 @@ def notes_on_plans(path: Path | None, database: str, projects: list[str], schema
     return tuple(strangers_of_plans(path, people_in(database, projects, schema))) if path else ()
 
 
-def people_in(database: str, projects: list[str], schema: str) -> dict[str, set[int] | None]:
-    """Returns the ids of each project's users, and of those who are gone but have deals. None: they were not read."""
-    columns = {"users": "user_id", "deals": "responsible_user_id"}
-    selects = " UNION ".join(f"SELECT {column} FROM {{{table}}}" for table, column in columns.items())
-    found = {project: rows_of_tables(database, project, schema, selects, columns) for project in projects}
-    return {project: None if rows is None else {user for (user,) in rows} for project, rows in found.items()}
-
-
-def currencies_in(database: str, projects: list[str], schema: str) -> dict[str, str | None]:
-    """Returns the currency of each project's account. None: it was not read."""
-    found = {
-        one: rows_of_tables(database, one, schema, "SELECT currency FROM {account}", ("account",)) for one in projects
-    }
-    return {project: rows[0][0] if rows else None for project, rows in found.items()}
-
-
-def rows_of_tables(
-    database: str, project: str, schema: str, select: str, names: Collection[str]
-) -> list[tuple[Any, ...]] | None:
-    """Runs a SELECT over tables of a project, which it names as `{users}`. Returns None if they cannot be read."""
-    places = {name: table_name(project, name) for name in names}
-    try:
-        with reading(database) as run:
-            if not {f"{schema}.{table}" for table in places.values()} <= tables_seen(run):
-                return None
-            quoted = {name: quoted_table(run, schema, table) for name, table in places.items()}
-            return run(select.format(**quoted))[1]
-    except DATABASE_ERRORS:
-        return None
-
-
 def check_working_hours(text: str) -> None:
     """Raises ValueError for working hours that the models would refuse after a third of a build."""
-    _macros("working_hours.sql", var=lambda _: text).working_hours()
+    macros("working_hours.sql", var=lambda _: text).working_hours()
 
 
 LISTED_FIELDS = "SELECT entity_type, custom_field_id, code, trim(name) FROM {custom_fields}"
@@ -419,24 +351,7 @@ def check_time_zone(database: str, zone: str) -> None:
     except DATABASE_ERRORS as error:
         raise ValueError(f"The database cannot be opened: {why(error)}") from None
     if not known:
-        raise ValueError(_macros("raw.sql").unknown_time_zone(zone))
-
-
-def _macros(file: str, **names: Any) -> Any:
-    """Returns the macros of a file that need no database, with what dbt gives to them; an error that they raise is a
-    ValueError.
-    """
-    from jinja2 import Environment
-
-    def refuse(sentence: str) -> None:
-        raise ValueError(sentence)
-
-    dbt = {
-        "execute": True, "modules": {"re": re}, "return": lambda value: value,
-        "exceptions": {"raise_compiler_error": refuse},
-    }  # fmt: skip
-    template = Environment(extensions=["jinja2.ext.do"]).from_string((PACKAGE / "macros" / file).read_text("utf-8"))
-    return template.make_module(dbt | names)
+        raise ValueError(macros("raw.sql").unknown_time_zone(zone))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -448,10 +363,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with live_line(sys.stderr, shown=not options.quiet) as line:
             built, sentence = build_from(options, line)
+            with reading(options.db) as run:
+                unfinished = tuple(Words("en")(key, **values) for key, values in cautions(run))
+    except DATABASE_ERRORS as error:
+        return exit_code(ValueError(f"The marts cannot be read: {why(error)}"))
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     print(sentence)
-    print_notes(built)
+    print_notes(replace(built, notes=unfinished + built.notes))
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
     return 2 if built.unbuilt else 0

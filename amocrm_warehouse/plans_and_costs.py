@@ -42,18 +42,26 @@ def strangers_of_plans(path: Path, people: Mapping[str, Collection[int] | None])
     `people`: the ids of the users of each account whose models are built, by project; None if they were not read.
     """
     _, [_, *numbered] = lines(path)
-    first: dict[tuple[str, str], int] = {}
+    first_line: dict[tuple[str, str], int] = {}
     for (number, _), (project, _, user, _) in zip(numbered, read_plans(path), strict=True):
-        first.setdefault((project, user if project in people else ""), number)
-    return [
-        f"Line {number} of {path}: the account {project} has no user {user} and no deal of theirs, and this plan "
-        "counts all the same. Correct the id or remove the line."
-        if user
-        else f"Line {number} of {path}: the account {project} is not among those whose models are built "
-        f"({', '.join(people)}), so its plans are left out."
-        for (project, user), number in first.items()
-        if not user or ((known := people[project]) is not None and int(user) not in known)
-    ]
+        if project not in people:
+            first_line.setdefault((project, ""), number)
+        elif (known := people[project]) is not None and int(user) not in known:
+            first_line.setdefault((project, user), number)
+    return [_stranger(f"Line {number} of {path}", *who, people) for who, number in first_line.items()]
+
+
+def _stranger(line: str, project: str, user: str, people: Iterable[str]) -> str:
+    """Returns the sentence about a plan of an account that is not built, or of a user (not "") whom nobody knows."""
+    if user:
+        return (
+            f"{line}: the account {project} has no user {user} and no deal of theirs, and this plan counts all the "
+            "same. Correct the id or remove the line."
+        )
+    built = ", ".join(people)
+    return (
+        f"{line}: the account {project} is not among those whose models are built ({built}), so its plans are left out."
+    )
 
 
 def check_currencies(path: Path, currencies: Mapping[str, str | None]) -> None:

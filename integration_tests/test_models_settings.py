@@ -17,8 +17,8 @@ import yaml
 
 from amocrm_warehouse.assistant.tools import TOOLS
 from amocrm_warehouse.database import reading
-from amocrm_warehouse.models_command import projects_in
 from amocrm_warehouse.plans_and_costs import read_plans
+from amocrm_warehouse.projects import projects_in
 from amocrm_warehouse.report import page_data, workbook
 from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import last_months

@@ -13,7 +13,8 @@ import yaml
 from amocrm_warehouse import models_command
 from amocrm_warehouse.database import MEMORY, MOST_MEMORY, reading
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.models_command import PACKAGE, Built, add_options, limit_memory, main, sentence_of
+from amocrm_warehouse.dbt_package import PACKAGE
+from amocrm_warehouse.models_command import Built, add_options, limit_memory, main, sentence_of
 from amocrm_warehouse.report import report_command
 
 

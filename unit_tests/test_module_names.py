@@ -12,7 +12,6 @@ from source_amocrm.run import VERBS
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("source_amocrm", "amocrm_warehouse", "amocrm_fleet", "amocrm_probe")
 PROVED_BY = {
-    "integration_tests/test_airbyte.py": "airbyte_api airbyte_plan",
     "integration_tests/test_answers.py": "answer_rows assistant_queries choice digest mcp_command workbook",
     "integration_tests/test_head_of_sales.py": "incoming",
     "integration_tests/test_check_on_a_terminal.py": "check",
@@ -34,6 +33,7 @@ PROVED_BY = {
     "integration_tests/test_single_stream.py": "base resources",
     "integration_tests/test_statement_guard.py": "bounded_select",
     "integration_tests/test_storm.py": "concurrent_reading",
+    "integration_tests/test_united_accounts.py": "projects",
     "integration_tests/test_verify.py": "account_comparison held_tables hidden_modules kept_results",
     "unit_tests/test_account_sync.py": "connector",
     "unit_tests/test_client.py": "backoff circuit_breaker",
@@ -42,13 +42,13 @@ PROVED_BY = {
     "unit_tests/test_database_address.py": "table_lock",
     "unit_tests/test_entity_reading.py": "deletions",
     "unit_tests/test_events_in_no_order.py": "clocks",
-    "unit_tests/test_fleet_sync.py": "account_process processes",
+    "unit_tests/test_fleet_sync.py": "account_process fleet_work processes",
     "unit_tests/test_full.py": "events_page_size",
     "unit_tests/test_invite_site.py": "button granted_account grants invitations",
     "unit_tests/test_load_packages.py": "arrow_table column_kind duckdb_destination table_names",
     "unit_tests/test_lookup.py": "stream_interface",
     "unit_tests/test_page_size.py": "page_windows",
-    "unit_tests/test_plans_and_costs.py": "spreadsheet",
+    "unit_tests/test_plans_and_costs.py": "first_sheet spreadsheet",
     "unit_tests/test_refusals.py": "error_handler",
     "unit_tests/test_rows_history.py": "event_kinds events",
     "unit_tests/test_status.py": "fleet_page",

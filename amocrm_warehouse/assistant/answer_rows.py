@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 from amocrm_warehouse.assistant.assistant_queries import AGES, QUERIES
 from amocrm_warehouse.assistant.tool_arguments import Refused
 from amocrm_warehouse.database import Run
+from amocrm_warehouse.dbt_package import PACKAGE
 from amocrm_warehouse.known_names import nearest
-from amocrm_warehouse.models_command import PACKAGE
 from amocrm_warehouse.plans_and_costs import named_as_in_deals
 from amocrm_warehouse.report.answers import ANSWERS, CASES, FIGURES, select, sources_of
 from amocrm_warehouse.report.choice import Choice

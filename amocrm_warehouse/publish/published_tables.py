@@ -19,7 +19,7 @@ from pyarrow import csv
 
 from amocrm_warehouse.database import models_of, opened, quoted_table, run_on
 from amocrm_warehouse.database_address import is_file
-from amocrm_warehouse.models_command import projects_in
+from amocrm_warehouse.projects import projects_in
 from amocrm_warehouse.table_names import table_name
 
 ROWS = 20_000

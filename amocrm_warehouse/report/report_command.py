@@ -15,6 +15,7 @@ from typing import Any
 from amocrm_warehouse.database import (
     DATABASE_ERRORS,
     Run,
+    check_readable,
     marts_to_read,
     models_of,
     projects_in_marts,
@@ -32,13 +33,10 @@ from amocrm_warehouse.models_command import (
     add_options,
     build,
     build_from,
-    currencies_in,
     environment,
     limit_memory,
     notes_on_plans,
     print_notes,
-    projects_of,
-    rows_of_tables,
 )
 from amocrm_warehouse.plans_and_costs import (
     COLUMNS_OF_COSTS,
@@ -48,6 +46,7 @@ from amocrm_warehouse.plans_and_costs import (
     read_costs,
     read_plans,
 )
+from amocrm_warehouse.projects import Projects, currencies_in, projects_of, rows_of_tables
 from amocrm_warehouse.report import first_screen, notify, workbook
 from amocrm_warehouse.report.answers import choice_of_people, days_of_build, missing, sources_of
 from amocrm_warehouse.report.choice import last_months
@@ -138,12 +137,12 @@ def failures(database: str, projects: list[str], schema: str | None) -> list[str
             continue
         with reading(database) as run:
             table = quoted_table(run, schema, syncs)
-            _, [last] = run(f"SELECT failures FROM {table} ORDER BY started_at DESC LIMIT 1")
+            _, last = run(f"SELECT failures FROM {table} ORDER BY started_at DESC LIMIT 1")
             _, [(ended_at,)] = run(f"SELECT max(ended_at) FROM {table} WHERE ended_well")
-        sentences = json.loads(last[0]) if isinstance(last[0], str) else last[0]
-        if sentences:
+        for (told,) in last:
+            sentences = json.loads(told) if isinstance(told, str) else told
             when = ended_at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC") if ended_at else "never"
-            found.append(f"{project}, last read whole {when}: {' '.join(sentences)}")
+            found += [f"{project}, last read whole {when}: {' '.join(sentences)}"] if sentences else []
     return found
 
 
@@ -226,7 +225,7 @@ def main(arguments: list[str] | None = None) -> int:
     stopped_means("Models that were built stay, the others and the report are as before.")
     with_page = options.out is not None or not (options.xlsx or options.digest or options.png or options.notify)
     try:
-        recipients = notify.recipients(options.notify) if options.notify else []
+        recipients, wrong_entries = notify.recipients(options.notify) if options.notify else ([], [])
         costs = read_costs(options.costs) if options.costs else None
         path = writable_path(options.db, options.out) if with_page else None
         check_ending("xlsx", options.xlsx)
@@ -238,7 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
             if not marts:
                 check_people(options)
             built = built_before(options.db, marts) if marts else build_from(options, line)[0]
-            projects = projects_in_marts(options.db, marts) if marts else projects_of(options)
+            united = Projects(projects_in_marts(options.db, marts), []) if marts else _projects_of(options)
             line.step = lambda: Step("report")
             with reading(options.db, marts=marts) as run:
                 choice = choice_of_people(run, options.group, options.manager)
@@ -256,10 +255,10 @@ def main(arguments: list[str] | None = None) -> int:
                 if costs and "deals" not in built.unbuilt:
                     sources = sources_of(run)
                     costs = named_as_in_deals(costs, sources)
-                    notes = notes_on_costs(options.costs, costs, sources, projects)
+                    notes = notes_on_costs(options.costs, costs, sources, united.read)
                     built = replace(built, notes=(*built.notes, *notes))
             if path:
-                unread = failures(options.db, projects, options.schema)
+                unread = failures(options.db, united.read + united.never_read, options.schema)
                 shown = Contents(choice.users, choice.people, costs, marts, options.language)
                 report(options.db, path, unread, built, shown, line, words.not_made)
             stopped_means("The files are written. Some of the digests may not be sent.")
@@ -275,7 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(text)
     if path:
         show(path, sys.stderr if options.digest else None)  # the digest may go on into a messenger
-    not_sent += notify.send(messages)
+    not_sent += wrong_entries + notify.send(messages)
     for sentence in not_sent:
         print(sentence, file=sys.stderr)
     unmade = list(dict.fromkeys(words.not_made))
@@ -291,6 +290,11 @@ PEOPLE = """
 """
 
 
+def _projects_of(options: argparse.Namespace) -> Projects:
+    named = None if options.project is None else listed(options.project)
+    return projects_of(options.db, options.schema or SCHEMA, named)
+
+
 def check_people(options: argparse.Namespace) -> None:
     """Raises ValueError for a group or manager that no account has, before the models are built.
 
@@ -299,7 +303,7 @@ def check_people(options: argparse.Namespace) -> None:
     if not (options.group or options.manager):
         return
     everybody: list[dict[str, Any]] = []
-    for project in projects_of(options):
+    for project in _projects_of(options).read:
         rows = rows_of_tables(options.db, project, options.schema or SCHEMA, PEOPLE, ("users", "groups"))
         if rows is None:
             return
@@ -361,7 +365,11 @@ def marts_built_before(options: argparse.Namespace) -> str:
         raise ValueError(f"--built builds no models, so it takes no {', '.join(given)}: leave out one or the other.")
     environment(options.db)  # raises ValueError if there is no such file
     with reading(options.db) as run:
-        marts = marts_to_read(run, None if options.built == ANY else options.built)
+        try:
+            marts = marts_to_read(run, None if options.built == ANY else options.built)
+        except ValueError:
+            check_readable(run, options.db, ["freshness"], "%amocrm_marts")
+            raise
     with reading(options.db, marts=marts) as run:
         by = [name for (name,) in run(BY)[1]]
     if options.by is not None and options.by not in by:
@@ -374,6 +382,8 @@ def built_before(database: str, marts: str) -> Built:
     """Returns the page's models that are in the database. A model that a dbt project has left out is no failure."""
     with reading(database) as run:
         models = models_of(run, marts)
+        if not models.built:
+            check_readable(run, database, ["int_tables"], "%amocrm_staging")
     if not models.built:
         raise ValueError(f"The marts in {marts} do not say of which models they are: build int_tables beside them.")
     present = models.tables(tables(database))
