@@ -23,7 +23,8 @@ from testing.warehouse import ROOT
 
 LEFT_OUT = {
     "conversations", "stg_talks", "entity_history", "int_entity_changes", "stg_field_changes",
-    "stg_responsible_changes", "customers_ltv", "stg_customer_transactions",
+    "stg_responsible_changes", "customers_ltv", "stg_customer_transactions", "int_card_changes",
+    "int_mass_change_events", "mass_changes", "mass_change_cards",
 }  # fmt: skip
 """The tables of the parts that the consumer's variables leave out."""
 CONSUMER = Path(__file__).parent / "consumer"

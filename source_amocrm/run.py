@@ -19,6 +19,7 @@ WRONG_USAGE = 2  # as argparse exits
 AIRBYTE_COMMANDS = ("spec", "check", "discover", "read")
 VERBS = {
     "catalog": ("source_amocrm.catalog_command", ""),
+    "changes": ("amocrm_warehouse.changes.changes_command", "warehouse"),
     "connect": ("source_amocrm.connect.connect_command", ""),
     "fleet": ("amocrm_fleet.fleet_command", "fleet"),
     "invite": ("amocrm_fleet.invite.invite_command", "fleet"),
@@ -31,7 +32,7 @@ VERBS = {
     "verify": ("amocrm_warehouse.verify.verify_command", "warehouse"),
 }
 """Verbs beside Airbyte's: the module whose `main` takes the arguments after the verb, and the extra that brings it."""
-WITHOUT_THREADS = ("mcp", "models", "report")
+WITHOUT_THREADS = ("changes", "mcp", "models", "report")
 """Verbs that read no account and leave no threads behind, so that the process exits in the usual way."""
 HELP = """\
 source-amocrm reads an amoCRM or Kommo account into your own database, and for Airbyte.
@@ -42,6 +43,7 @@ source-amocrm reads an amoCRM or Kommo account into your own database, and for A
   source-amocrm verify     --config FILE [--to URL] [--project ID]   proof that the tables equal the account
   source-amocrm models     [--to URL]   tables made into answers
   source-amocrm report     [--to URL] [--plans FILE] [--out FILE] [--xlsx FILE] [--digest]   the answers as a page
+  source-amocrm changes    [--to URL] [--since DAY] [--undo FOLDER]   what was changed in many cards at once
   source-amocrm publish    --to URL [--from URL] [--project ID]   the answers in another warehouse
   source-amocrm mcp        [--to URL] [--http PORT]   the answers for an assistant
   source-amocrm fleet      many accounts: check, sync, verify, publish, status, page, dagster

@@ -19,6 +19,7 @@ PROVED_BY = {
     "integration_tests/test_destinations.py": "broken_stdout destination loader postgres_destination row_buffer",
     "integration_tests/test_exact_full.py": "administration cards catalogs source",
     "integration_tests/test_exact_moments.py": "by_ids",
+    "integration_tests/test_mass_changes.py": "changes_command undo",
     "integration_tests/test_known_fields.py": "per_entity",
     "integration_tests/test_models.py": "database report_words",
     "integration_tests/test_models_settings.py": "unread_tables",

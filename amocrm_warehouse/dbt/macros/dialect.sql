@@ -69,3 +69,10 @@
     where table_schema = '{{ relation.schema }}' and table_name = '{{ relation.identifier }}'
 {% endmacro %}
 {% macro duckdb__columns_query(relation) %}select column_name, column_type from (describe {{ relation }}){% endmacro %}
+
+{# The names of the tags in the values of an event, as one text. #}
+{% macro tag_names(values) %}{{ return(adapter.dispatch("tag_names", "amocrm")(values)) }}{% endmacro %}
+{% macro default__tag_names(values) %}
+    (select string_agg(one.value -> 'tag' ->> 'name', ', ') from {{ elements_of(values) }} as one(value))
+{%- endmacro %}
+{% macro duckdb__tag_names(values) %}nullif(array_to_string(json_extract_string({{ values }}, '$[*].tag.name'), ', '), ''){% endmacro %}

@@ -17,4 +17,14 @@ select
     {%- for name, side in [("name_old", "value_before"), ("name_new", "value_after")] %},
     case when type = 'name_field_changed' then {{ side }} -> 0 -> 'name_field_value' ->> 'name' end as {{ name }}
     {%- endfor %}
+    {%- for name, side in [("before", "value_before"), ("after", "value_after")] %},
+    case type
+        when 'entity_tag_added' then {{ tag_names(side) }}
+        when 'entity_tag_deleted' then {{ tag_names(side) }}
+        when 'customer_status_changed' then {{ side }} -> 0 -> 'customer_status' ->> 'id'
+        when 'task_text_changed' then {{ side }} -> 0 -> 'task' ->> 'text'
+        when 'task_type_changed' then {{ side }} -> 0 -> 'task_type' ->> 'id'
+        when 'task_deadline_changed' then {{ side }} -> 0 -> 'task_deadline' ->> 'timestamp'
+    end as {{ name }}
+    {%- endfor %}
 from source

@@ -14,11 +14,12 @@ select
     created_by,
     created_at,
     value_old,
-    value_new
+    value_new,
+    cast(enums_old as varchar) as enums_old
 from (
     {{ raw(table, {
         "event_id": "text", key: "int", "custom_field_id": "int", "created_by": "int", "created_at": "time",
-        "value_old": "text", "value_new": "text"
+        "value_old": "text", "value_new": "text", "enums_old": "json"
     }) }}
 ) as source
 {% endfor %}
