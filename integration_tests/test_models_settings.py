@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from docs.describe_models import SCHEMA, columns, pages
 from docs.describe_models import models as described
-from sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
+from sandbox import Account, ManualClock, Sandbox, Switches, writes
 from testing import expected, forked, models
 from testing.assistant import ask
 from testing.connector import messages
@@ -38,8 +37,6 @@ PACKAGE = SCHEMA.parents[1]
 
 
 PROJECTS = ["1001", "1002", "1003", "2001", "2002", "2003", "3001", "3002", "3003", "3004", "3005", "4001"]
-FINISHED = {"1.5": "2026-01-01 10:00:00", "2.5": "2026-01-02 10:00:00", "3.5": "2026-01-03 10:00:00"}
-"""When each load of dlt ended; the last one did not."""
 CARDS = {"deals": "leads", "contacts": "contacts", "companies": "companies", "customers": "customers"}
 ID = {"deals": "deal_id", "contacts": "contact_id", "companies": "company_id", "customers": "customer_id"}
 STREAMS = ["account", "statuses", "users", *CARDS, "deal_contacts", "deal_statuses", "deleted_entities", "events"]
@@ -92,23 +89,16 @@ def oddly_dated() -> dict[str, list[Row]]:
 
 
 def store_with_moments(database: str, small: dict[str, list[Row]]) -> None:
-    """2001 with the loads of dlt, 2002 with the moments of Airbyte, 2003 with syncs, the last of which broke off."""
+    """2001 without moments, 2002 with those of Airbyte, 2003 with syncs, the last of which broke off."""
     for project in ("2001", "2002", "2003"):
         models.store(database, project, small, "duckdb")
     with closing(duckdb.connect(database)) as connection:
-        connection.execute("CREATE TABLE amocrm._dlt_loads (load_id VARCHAR, status BIGINT, inserted_at TIMESTAMPTZ)")
-        for load, finished in FINISHED.items():
-            status = 1 if load == "3.5" else 0
-            connection.execute(f"INSERT INTO amocrm._dlt_loads VALUES ('{load}', {status}, '{finished}+00')")
         for name in DEALS:
-            connection.execute(f"ALTER TABLE amocrm.amocrm_2001_{name} ADD COLUMN _dlt_load_id VARCHAR DEFAULT '2.5'")
             connection.execute(f"ALTER TABLE amocrm.amocrm_2002_{name} ADD COLUMN _airbyte_extracted_at TIMESTAMP")
             connection.execute(f"UPDATE amocrm.amocrm_2002_{name} SET _airbyte_extracted_at = '2026-01-04 10:00:00'")
         deals = "amocrm.amocrm_2001_deals"
         connection.execute(f"ALTER TABLE {deals} ADD COLUMN _changes JSON")
         connection.execute(f'UPDATE {deals} SET _changes = \'[{{"field": "score"}}]\' WHERE lead_id % 3 = 0')
-        connection.execute("UPDATE amocrm.amocrm_2001_users SET _dlt_load_id = '1.5'")
-        connection.execute(f"UPDATE {deals} SET _dlt_load_id = '3.5' WHERE lead_id % 2 = 0")
         connection.execute(
             f"UPDATE {deals} SET created_at = '2027-02-25', updated_at = '2027-02-25' WHERE lead_id % 5 = 0"
         )
@@ -129,12 +119,11 @@ class SilentlyGone:
 
     def store(self, database: str) -> None:
         """3002 has no list of what is there, that of 3003 is empty, and of 3004 it is not known when rows came."""
-        self._store(database, "3001", self.tables, self.old)
-        listless = {name: rows for name, rows in self.tables.items() if name != "live_entities"}
-        self._store(database, "3002", listless, self.old)
-        self._store(database, "3003", {**self.tables, "live_entities": {}}, self.old)
-        self._store(database, "3004", self.tables, {})
-        self._store(database, "3005", self.damaged(), self.old)
+        self._store(database, "3001", self.tables)
+        self._store(database, "3002", {name: rows for name, rows in self.tables.items() if name != "live_entities"})
+        self._store(database, "3003", {**self.tables, "live_entities": {}})
+        self._store(database, "3004", self.tables, without=["read_at"])
+        self._store(database, "3005", self.damaged())
 
     def damaged(self) -> dict[str, dict[Key, Row]]:
         """The tables without two contacts that are there, without companies, and with a live deal marked as deleted."""
@@ -152,23 +141,9 @@ class SilentlyGone:
         return {**self.tables, "contacts": contacts, "companies": {}, "deals": deals}
 
     def _store(
-        self, database: str, project: str, tables: Mapping[str, Mapping[Key, Row]], first: Mapping[str, list[int]]
+        self, database: str, project: str, tables: Mapping[str, Mapping[Key, Row]], without: Collection[str] = ()
     ) -> None:
-        """As destinations do, with the moment when each row was read: earlier for those of the `first` sync."""
-        models.store(database, project, {name: rows.values() for name, rows in tables.items()}, "duckdb")
-        with closing(duckdb.connect(database)) as connection:
-            for name, ids in first.items():
-                table = f"amocrm.amocrm_{project}_{name}"
-                key = {"deals": "lead_id"}.get(name, ID[name])
-                connection.execute(f"ALTER TABLE {table} ADD COLUMN _airbyte_extracted_at TIMESTAMP")
-                connection.execute(f"UPDATE {table} SET _airbyte_extracted_at = '{at(NOW + 2 * NEXT_SYNC)}'")
-                connection.execute(
-                    f"UPDATE {table} SET _airbyte_extracted_at = '{at(NOW)}' WHERE list_contains($1, {key})", [ids]
-                )
-
-
-def at(second: float) -> str:
-    return datetime.fromtimestamp(second, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+        models.store(database, project, {name: rows.values() for name, rows in tables.items()}, "duckdb", without)
 
 
 def sync(account: Account, destination: Destination) -> None:
@@ -299,14 +274,14 @@ def test_every_table_of_the_connector_is_known() -> None:
 
 
 def test_as_of_when_the_data_is(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
-    """dlt and Airbyte tell when rows came; a sync that broke off before a list leaves that as it was."""
+    """Airbyte tells when rows came; a sync that broke off before a list leaves that as it was."""
     rows = models.query(
         duckdb_file,
         "SELECT * FROM amocrm_marts.freshness WHERE source_table = 'deals' AND project_id IN ('2001', '2002', '2003') "
         "ORDER BY project_id",
     )
     assert [(row["read_at"], row["synced_at"]) for row in rows] == [
-        (FINISHED["2.5"], FINISHED["1.5"]),
+        (None, None),
         ("2026-01-04 10:00:00", "2026-01-04 10:00:00"),
         (None, "2026-01-06 10:00:00"),
     ]

@@ -34,8 +34,9 @@ def day(text: str) -> str:
 
 def deal(own: int, status: int = 11, **others: Any) -> Row:
     return {
-        "lead_id": own, "name": f"Deal {own}", "created_at": day("10-01"), "updated_at": day("12-01"), "pipeline_id": 1,
-        "status_id": status, "responsible_user_id": IVAN, **others,
+        "lead_id": own, "name": f"Deal {own}", "created_at": day("10-01"), "updated_at": day("12-01"),
+        "read_at": day("12-01"), "pipeline_id": 1, "status_id": status,
+        "responsible_user_id": IVAN, **others,
     }  # fmt: skip
 
 
@@ -127,7 +128,7 @@ def callers() -> dict[str, list[Row]]:
                 "direction": direction, "duration": duration, "responsible_user_id": ANNA}  # fmt: skip
 
     noon, contact = "2026-10-10T12:00:00Z", 1
-    price = {"value_index": 0, "field_type": "price", "catalog_element_updated_at": day("10-01")}
+    price = {"value_index": 0, "field_type": "price", "read_at": day("10-01")}
     return {
         "account": [account("Europe/Moscow")],
         "users": USERS,
@@ -149,7 +150,7 @@ def callers() -> dict[str, list[Row]]:
         ],
         "messages": [],
         "catalog_elements": [
-            {"catalog_id": 7, "catalog_element_id": number, "name": f"Good {number}", "updated_at": day("10-01")}
+            {"catalog_id": 7, "catalog_element_id": number, "name": f"Good {number}", "read_at": day("10-01")}
             for number in (1, 2)
         ],
         "custom_fields_catalog_elements": [
@@ -157,11 +158,11 @@ def callers() -> dict[str, list[Row]]:
             {"catalog_element_id": 1, "custom_field_id": 72, "value": "90.555", **price},
             {"catalog_element_id": 2, "custom_field_id": 71, "value": "9" * 27, **price},
             {"catalog_element_id": 2, "custom_field_id": 72, "value": "5",
-             **price, "catalog_element_updated_at": day("09-01")},
+             **price, "read_at": day("09-01")},
         ],
         "deal_catalog_elements": [
             {"lead_id": lead, "catalog_id": 7, "catalog_element_id": good, "quantity": quantity, "price_id": field,
-             "lead_updated_at": day("12-01")}
+             "read_at": day("12-01")}
             for lead, good, quantity, field in (
                 (30, 1, 2.5, 72), (40, 1, 2.5, None), (40, 2, 2.5, None), (10, 1, 2.5, 71), (30, 2, 0.004, 72),
             )

@@ -81,20 +81,7 @@ def filled(database: tuple[str, Run]) -> Filled:
     sync()
     tables = {name: destination.rows[name].values() for name in TABLES}
     models.store(place, "1001", tables, "postgres" if "://" in place else "duckdb")
-    _read_at(place, datetime.fromtimestamp(NOW + 60, timezone.utc))
     return Filled(run, account, dict(deal), by)
-
-
-def _read_at(place: str, first: datetime) -> None:
-    """Tells of deals, as destinations do, when they were read: all by the first sync."""
-    column = f"_airbyte_extracted_at TIMESTAMP DEFAULT '{first:%Y-%m-%d %H:%M:%S}'"
-    told = f"ALTER TABLE amocrm.amocrm_1001_deals ADD COLUMN {column}"
-    if "://" in place:
-        with psycopg.connect(place) as connection:
-            connection.execute(told.encode())
-    else:
-        with closing(duckdb.connect(place)) as connection:
-            connection.execute(told)
 
 
 @pytest.mark.parametrize("statement", SQL)

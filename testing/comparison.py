@@ -71,28 +71,21 @@ def problems(
             if (card, key[0]) not in antedated:
                 found += difference(name, key, row, got.get(key))
         for key, row in got.items():
-            kept = name in PARTS and _undated_removal(account, name)
             merged = name in hidden and key[0] in hidden[name]
             gone = name in DELETABLE and row["is_deleted"]
-            if key not in wanted and not merged and not gone and not kept:
+            if key not in wanted and not merged and not gone:
                 found.append(f"{name} {key}: not in the account, yet {row}")
     return found
 
 
-def _undated_removal(account: Account, name: str) -> bool:
-    """Whether a card may lose a part without a new updated_at, so that the part still looks current, as documented."""
-    switches = account.switches
-    return not name.startswith("custom_fields") and not (switches.tags_bump and switches.links_bump)
-
-
 def current(name: str, tables: Rows) -> dict[Key, Row]:
     """Returns the rows of a table of parts that are current by the documented condition."""
-    table, card_id, date = PARTS[name]
+    table, card_id, _ = PARTS[name]
     cards = tables.get(table, {})
     return {
         key: row
         for key, row in tables.get(name, {}).items()
-        if (card := cards.get((row[card_id],))) and row[date] == card["updated_at"] and not card["is_deleted"]
+        if (card := cards.get((row[card_id],))) and row["read_at"] == card["read_at"]
     }
 
 

@@ -34,6 +34,7 @@ def test_values_of_a_recorded_contact() -> None:
         "field_code": "PHONE",
         "field_type": "multitext",
         "enum_code": field["values"][0]["enum_code"],
+        "read_at": None,
     } in found
 
 

@@ -341,9 +341,10 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     one.ahead["leads/5"] = Version(THEN + DAY, THEN)
     state = dump(one)
     saved_as = state.pop("saved")
-    assert (saved_as["stream"], saved_as["version"]) == ("deals", 3)
+    assert (saved_as["stream"], saved_as["version"]) == ("deals", 4)
     assert state == {
         "updated_at": "2023-11-14T22:13:20Z",
+        "begun": "2023-11-14T22:13:20Z",
         "pending": {
             "leads": {
                 "seconds": [["2023-11-13T22:13:21Z", "2023-11-14T22:13:20Z"]],
@@ -355,8 +356,9 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
         "ahead": {"leads/5": {"at": "2023-11-15T22:13:20Z", "dated": "2023-11-14T22:13:20Z"}},
     }
     again = saved(one)
-    assert (again.watermark, again.pending, again.newest, again.ahead) == (
+    assert (again.watermark, again.begun, again.pending, again.newest, again.ahead) == (
         one.watermark,
+        one.begun,
         one.pending,
         one.newest,
         one.ahead,

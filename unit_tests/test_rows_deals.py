@@ -48,6 +48,7 @@ FIRST_LEAD: dict[str, Any] = {
     "is_price_computed": None,
     "source_external_id": None,
     "source_type": None,
+    "read_at": None,
 }
 DETAIL: dict[str, Any] = {
     "lead_id": 3912171,
@@ -82,6 +83,7 @@ DETAIL: dict[str, Any] = {
     "is_price_computed": None,
     "source_external_id": None,
     "source_type": None,
+    "read_at": None,
 }
 
 
@@ -287,6 +289,7 @@ def test_fields_of_a_recorded_lead() -> None:
             "field_code": None,
             "field_type": None,
             "enum_code": None,
+            "read_at": None,
         } | known
 
     lead = sample("recorded_leads_page_amocrm", "_embedded", "leads", 0)

@@ -37,7 +37,7 @@ def rows(name: str, record: Any) -> list[dict[str, Any]]:
     ],
 )
 def test_a_documented_deal(name: str, wanted: dict[str, Any]) -> None:
-    assert rows(name, LEAD) == [{"lead_id": 3912171, **wanted, "lead_updated_at": CHANGED}]
+    assert rows(name, LEAD) == [{"lead_id": 3912171, **wanted, "lead_updated_at": CHANGED, "read_at": None}]
 
 
 METADATA = {"quantity": 1.5, "catalog_id": 4521, "price_id": 271211}
@@ -56,6 +56,7 @@ def test_the_element_of_a_lead_of_today() -> None:
         "catalog_element_id": 525439,
         **{name: METADATA[name] for name in ("catalog_id", "quantity", "price_id")},
         "lead_updated_at": "2026-05-28T06:02:11Z",
+        "read_at": None,
     }
 
 

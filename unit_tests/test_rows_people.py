@@ -36,6 +36,7 @@ CONTACT: dict[str, Any] = {
     "is_deleted": False,
     "is_unsorted": None,
     "catalog_elements": None,
+    "read_at": None,
 }
 COMPANY: dict[str, Any] = {
     "company_id": 7767077,
@@ -56,6 +57,7 @@ COMPANY: dict[str, Any] = {
     "custom_fields": [],
     "is_deleted": False,
     "catalog_elements": None,
+    "read_at": None,
 }
 
 
@@ -85,6 +87,7 @@ def test_documented_contact_with_everything_embedded() -> None:
         "custom_fields": given["custom_fields_values"],
         "phones": ["+79123"],
         "catalog_elements": [],
+        "read_at": None,
     }
 
 
@@ -171,6 +174,7 @@ def test_company_with_everything_embedded() -> None:
         "custom_fields": [],
         "is_deleted": False,
         "catalog_elements": [{"id": 6, "metadata": {"quantity": 1.5}}],
+        "read_at": None,
     }
 
 

@@ -137,7 +137,7 @@ def objects(node: Any) -> Iterator[dict[str, Any]]:
 
 def test_a_loaded_schema_is_the_callers_own() -> None:
     schema.load("deals")["properties"].clear()
-    assert len(schema.load("deals")["properties"]) == 32
+    assert len(schema.load("deals")["properties"]) == 33
 
 
 def test_airbyte_accepts_the_schemas() -> None:

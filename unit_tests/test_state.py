@@ -28,14 +28,23 @@ SECOND = st.integers(THEN - 90_000, THEN + 500)
 SPANS = st.lists(st.tuples(SECOND, SECOND), max_size=3).map(IntervalSet.of)
 WALKS = st.none() | st.builds(ResumePoint, SECOND, st.builds(PageCheckpoint, st.integers(0, 999), st.integers(0, 999)))
 PROGRESS = st.builds(
-    lambda left, newest, ahead: Progress(
-        "deals", "updated_at", None, 300, THEN, left, newest, {own: Version(at, THEN) for own, at in ahead.items()}
+    lambda left, newest, ahead, begun: Progress(
+        "deals",
+        "updated_at",
+        None,
+        300,
+        THEN,
+        left,
+        newest,
+        {own: Version(at, THEN) for own, at in ahead.items()},
+        begun,
     ),
     st.dictionaries(st.sampled_from(LISTS), st.builds(ReadPlan, SPANS, WALKS, SECOND, SECOND), max_size=2),
     st.dictionaries(st.sampled_from(LISTS), SECOND, max_size=2),
     st.dictionaries(
         st.sampled_from(["leads/1", "leads/2", "contacts/3"]), st.integers(THEN, THEN + 90_000), max_size=3
     ),
+    st.none() | SECOND,
 )
 
 
@@ -142,8 +151,9 @@ def test_a_state_that_is_changed_anywhere_is_refused_or_reads_as_much(progress: 
 @given(PROGRESS)
 def test_a_state_is_read_as_it_was_saved(progress: Progress) -> None:
     read = loaded(dump(progress))
-    assert (read.watermark, read.pending, read.newest, read.ahead) == (
+    assert (read.watermark, read.begun, read.pending, read.newest, read.ahead) == (
         progress.watermark,
+        progress.begun,
         progress.pending,
         progress.newest,
         progress.ahead,
@@ -157,7 +167,7 @@ def test_a_state_of_another_stream_is_refused(progress: Progress) -> None:
 
 
 def of_another_version(state: State) -> State:
-    return {**state, "saved": {**state["saved"], "version": 4}}
+    return {**state, "saved": {**state["saved"], "version": 5}}
 
 
 def test_a_state_of_a_later_version_is_refused() -> None:
@@ -171,9 +181,10 @@ SPAN = [[DAY_BEFORE, TEXT]]
 
 def test_a_state_that_was_saved_by_an_earlier_program_is_read() -> None:
     """The text of one, so that no later program writes and reads another form."""
-    saved = {"stream": "deals", "version": 3, "digest": "65eb4f6ac4f46a5bb751f50e805996c5"}
+    saved = {"stream": "deals", "version": 4, "digest": "0a81bb13aaf4b7dd4b4790eebe9e4df6"}
     state = {
         "updated_at": TEXT,
+        "begun": DAY_BEFORE,
         "pending": {
             "leads": {
                 "seconds": SPAN,
@@ -188,7 +199,7 @@ def test_a_state_that_was_saved_by_an_earlier_program_is_read() -> None:
     }
     read = loaded(state)
     day_before = THEN - 86_400
-    assert read.watermark == THEN
+    assert (read.watermark, read.begun) == (THEN, day_before)
     assert read.pending == {
         "leads": ReadPlan(
             IntervalSet(((day_before, THEN),)),
@@ -203,7 +214,7 @@ def test_a_state_that_was_saved_by_an_earlier_program_is_read() -> None:
 
 
 def test_a_state_of_an_earlier_version_is_refused_by_one_sentence() -> None:
-    saved = {"stream": "deals", "version": 2, "digest": "9ad8bd5532afd6646fc8952f1b309657"}
+    saved = {"stream": "deals", "version": 3, "digest": "9ad8bd5532afd6646fc8952f1b309657"}
     with pytest.raises(ConfigError) as refused:
         loaded({"updated_at": TEXT, "ahead": {"leads/5": {"at": TEXT, "own": DAY_BEFORE}}, "saved": saved})
     assert str(refused.value) == (

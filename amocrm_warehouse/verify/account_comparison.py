@@ -29,7 +29,7 @@ from source_amocrm.account import Account, Resource, by_ids, event_kinds
 from source_amocrm.account.availability import in_parts
 from source_amocrm.account.events_page_size import DOCUMENTED
 from source_amocrm.account.resources import CARDS, EVENTS, NOTES, TASKS
-from source_amocrm.engine.stream_interface import Context, with_parameter
+from source_amocrm.engine.stream_interface import READ_AT, Context, with_parameter
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http import Params
 from source_amocrm.streams import STREAMS
@@ -534,7 +534,7 @@ class Comparison:
         self, name: str, rows: Mapping[Key, Row], held: Mapping[Key, Row], *, extra: bool, ignored: Collection[str] = ()
     ) -> Iterator[Difference]:
         """Compares the account's rows with the table's. With `extra`, the account has no other rows than these."""
-        left_out = {*UNDATED.get(name, ()), *REPEATED, *ignored}
+        left_out = {READ_AT, *UNDATED.get(name, ()), *REPEATED, *ignored}
         for key, row in rows.items():
             created, updated = _second(row.get("created_at")), _second(row.get("updated_at"))
             there = held.get(key)
@@ -627,7 +627,9 @@ class Comparison:
             }
         rows = self._by_key(name, self._rows(name, resource, (known[number] for number in dates)))
         held = self._held.rows_with(name, kinds, column, [*dates], self._of(resource)) if dates else []
-        current = [row for row in held if not of_cards or _second(row.get(cursor)) == dates[row[column]]]
+        of_live = {number: row.get(READ_AT) for number, row in (live or {}).items()}
+        newest = _newest(held, column) if live is None else of_live
+        current = [row for row in held if not of_cards or row.get(READ_AT) == newest[row[column]]]
         by_key = self._each_once(name, current)
         finding = self.found[name]
         finding.looked_at += len(rows)
@@ -764,6 +766,14 @@ def _joined(
         else:
             yield one[0], one[1], other
             one, other = next(ours, None), next(theirs, None)
+
+
+def _newest(parts: Iterable[Row], column: str) -> dict[int, Any]:
+    """Returns the newest reading of each card, by the rows of its parts alone."""
+    newest = dict[int, Any]()
+    for row in parts:
+        newest[row[column]] = max(newest.get(row[column]), row.get(READ_AT), key=lambda at: str(at or ""))
+    return newest
 
 
 def _owner(row: Row) -> Entity | None:

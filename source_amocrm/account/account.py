@@ -92,6 +92,8 @@ class Account:
         self._begun = api.clock()
         self._filter_ignored = False
         self._lists: dict[str, Memoized[list[Row]]] = {}
+        self.read_at: dict[str, str] = {}
+        """The moment of the reading of each dictionary, by path."""
         self.sampled = False
 
     def get(self, path: str, params: Params | None = None, *, shrinkable: bool = False) -> Answer:
@@ -123,7 +125,9 @@ class Account:
         listing = Listing(self.get, path, collection, params=params or {}, pool=self.pool, kept=self.kept)
 
         def rows() -> list[Row]:
-            return listing.ask({}).rows if self.sampled else whole(listing)
+            found = listing.ask({}).rows if self.sampled else whole(listing)
+            self.read_at[path] = self.clocks.reading()
+            return found
 
         return self._lists.setdefault(path, Memoized(rows))()
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import count
 
 from source_amocrm.dates import iso
 from source_amocrm.http import Answer
 
 LOGGER = logging.getLogger("airbyte")
+
+_READINGS = count(random.SystemRandom().randrange(1_000_000), 1_001)
+"""Numbers the readings of this process. A step changes the milliseconds, too, for databases that keep no more; the
+first number is drawn, so that a sync in the same second of amoCRM's clock does not count alike."""
 
 TOLERANCE = 300  # Seconds by which two clocks may differ and still count as agreeing
 
@@ -50,6 +56,14 @@ class Clocks:
         tick = self._tick()
         server = self._server_ahead + tick
         return Answer(None, server, server - 1, self.drift(int(server)), tick)
+
+    def reading(self, answered: Iterable[Answer] = ()) -> str:
+        """Returns the moment of one reading: the last `Date` of its answers, with microseconds of its own (RFC 3339).
+
+        Without an answer it is the moment now. No two readings of a card have the same moment, whatever the clocks do.
+        """
+        server = max((one.server_time for one in answered), default=self.moment().server_time)
+        return f"{iso(int(server))[:-1]}.{next(_READINGS) % 1_000_000:06}Z"
 
     def drift(self, server: int) -> int:
         """Returns the seconds by which this machine's clock is ahead of amoCRM's `server`; 0 while they agree."""

@@ -11,9 +11,9 @@ from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.engine.lookup import Resolver
 from source_amocrm.engine.read_plan import BEGINNING, Progress
 from source_amocrm.engine.state import dump
-from source_amocrm.engine.stream_interface import Context, Incremental, Lookup
+from source_amocrm.engine.stream_interface import READ_AT, Context, Incremental, Lookup
 from source_amocrm.errors import AmocrmError
-from source_amocrm.walk import Deletion, Page, PageCheckpoint, Row
+from source_amocrm.walk import Page, PageCheckpoint, Row
 from source_amocrm.walk.intervals import FOREVER, Interval
 from source_amocrm.walk.listing import Key, key, numeric_id, seconds
 
@@ -56,7 +56,7 @@ class Delivery:
     def take(self, page: Page) -> Delivered:
         """Yields the rows of a page that the stream needs."""
         yield from self._deliver_page(page)
-        yield from self._tombstones(page.deletions if self.stream.deletable else ())
+        yield from self._tombstones(page)
         self.progress.cover(self._list, page, page.floor, page.walked)
         if self._since_checkpoint >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
@@ -122,7 +122,7 @@ class Delivery:
         made, failure = list[Row](), None
         try:
             for position, rows in enumerate(self._rows_by_record(dated)):
-                made += rows
+                made += _stamped(rows, page.read_at)
                 self._since_checkpoint += max(1, len(rows))
                 due = self._since_checkpoint >= ROWS_BETWEEN_STATES
                 part = self._part_up_to(page, wanted, position) if due else None
@@ -192,8 +192,12 @@ class Delivery:
         low, high = page.completed
         return Page([], (low, following - 1) if second < following else (following + 1, high))
 
-    def _tombstones(self, deletions: tuple[Deletion, ...]) -> Delivered:
-        """Yields tombstones, each dated later than any delivered version of its row."""
+    def _tombstones(self, page: Page) -> Delivered:
+        """Yields tombstones, each dated later than any delivered version of its row.
+
+        Their reading brought no part of a card, so a deleted card has no current parts.
+        """
+        deletions = page.deletions if self.stream.deletable else ()
         dated = [self.progress.date(self._list, gone.id, gone.at) or gone.at for gone in deletions]
         yield from self._checkpoint_of_dates()
         pairs = zip(deletions, dated, strict=True)
@@ -201,12 +205,20 @@ class Delivery:
         last = [replace(gone, at=at) for gone, at in pairs if at >= self._latest.get(gone.id, BEGINNING)]
         self._since_checkpoint += len(last)
         if last:
-            yield [self.stream.tombstone(gone, self._context) for gone in last]
+            yield _stamped([self.stream.tombstone(gone, self._context) for gone in last], page.read_at)
 
     def _checkpoint_of_dates(self) -> Delivered:
         """Yields a checkpoint before rows whose dates the next sync must know."""
         if self.progress.unsaved:
             yield self._checkpoint()
+
+
+def _stamped(rows: list[Row], read_at: str | None) -> list[Row]:
+    """Returns the rows with the moment of their reading, if their table has it."""
+    for row in rows:
+        if READ_AT in row:
+            row[READ_AT] = read_at
+    return rows
 
 
 @dataclass

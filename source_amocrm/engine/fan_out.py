@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from airbyte_cdk.models import SyncMode
@@ -85,7 +85,7 @@ class Sync:
             if lookup := reader.stream.lookup:
                 reader.resolver = Resolver(account, lookup, expected=bool(self._readers(lookup.resource)))
         for resource in {resource for reader in self._streams for resource in reader.stream.resources}:
-            agree([reader.progress for reader in self._readers(resource)], resource.name)
+            agree([reader.progress for reader in self._readers(resource)], resource.name, resource.has_links)
         self._event_log = EventLog(account)
         self._readings: dict[Resource, EntityReading | EventReading] = {
             resource: self._event_reading() if resource is EVENTS else self._entity_reading(resource)
@@ -126,8 +126,9 @@ class Sync:
         try:
             with closing(self._readings[resource].pages()) as pages:
                 for page in pages:
+                    read = replace(page, read_at=self.account.clocks.reading(page.answered))
                     for reader in list(readers):
-                        if not (yield from self._deliver(reader, resource, page)):
+                        if not (yield from self._deliver(reader, resource, read)):
                             readers.remove(reader)
                     # each earlier stage refers to its page until the next page comes, and a row may have 30 MB
                     page.rows.clear()
@@ -163,8 +164,7 @@ class Sync:
                 failure = error
             reader.unread.discard(resource)
             if failure is None:
-                marks = not reader.stream.deletable or self.account.config.mark_deleted
-                reader.progress.finish(resource.name, marks, not self._event_log.refused)
+                reader.progress.finish(resource.name, not reader.stream.deletable or self.account.config.mark_deleted)
             elif reader.deliveries and self._is_off(resource, failure):
                 LOGGER.info(NONE_THERE, f"{name} of {resource.name}", failure)
                 reader.progress.postpone(resource.name)

@@ -104,6 +104,8 @@ class Progress:
     pending: dict[str, ReadPlan] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
     ahead: dict[str, Version] = field(default_factory=dict)
+    begun: int | None = None
+    """The start of the sync that began to read the stream from the beginning (Unix seconds); None if nobody knows."""
     unsaved: bool = False
     doubted: bool = False
     """Whether the watermark lay in the future when this sync began. Then the next sync must read everything again."""
@@ -111,8 +113,12 @@ class Progress:
     """The seconds that this sync must deliver, by list; set by `begin`."""
     incomplete: dict[str, IntervalSet] = field(default_factory=dict)
     """The seconds with rows that this sync delivers without some columns, by list; the next sync reads them again."""
+    shared: dict[str, ReadPlan] = field(default_factory=dict)
+    """The plans that `agree` made for several streams, by list."""
 
     def plan(self, name: str) -> ReadPlan:
+        if name in self.shared:
+            return self.shared[name]
         start = self.start or BEGINNING
         if self.watermark is None:
             return ReadPlan(IntervalSet(((start, FOREVER),)), deletions_since=start)
@@ -155,7 +161,7 @@ class Progress:
                 iso(self.watermark or BEGINNING),
                 "" if self.start is None else f" from {iso(self.start)} on",
             )
-            self.watermark, self.pending, self.newest = self.start or BEGINNING, {}, {}
+            self.watermark, self.pending, self.newest, self.begun = self.start or BEGINNING, {}, {}, None
 
     def begin(self, names: Iterable[str], started: int) -> None:
         """Begins a sync: everything that its plans for the lists `names` need up to `started` becomes pending.
@@ -170,6 +176,7 @@ class Progress:
                 self.stream,
             )
         plans = {name: self.plan(name) for name in names}
+        self.begun = None if self.doubted else self.begun or started
         self.watermark = started
         self.needed = {name: plan.seconds for name, plan in plans.items()}
         everything = ReadPlan(IntervalSet(((start, FOREVER),)), None, start, start)
@@ -200,19 +207,17 @@ class Progress:
             walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
         self.pending[name] = replace(pending, seconds=intervals, resume=None if walked else walk, within=within)
 
-    def finish(self, name: str, deletions_delivered: bool = True, changes_delivered: bool = True) -> None:
+    def finish(self, name: str, deletions_delivered: bool = True) -> None:
         """Marks all that was needed of the list as delivered.
 
-        Deletions that this sync ignores, changes that closed events hide, and the seconds of incomplete rows stay
-        pending.
+        Deletions that this sync ignores, and the seconds of incomplete rows, stay pending.
         """
         if self.doubted or not (pending := self.pending.pop(name, None)):
             return
         seconds, now = self.incomplete.get(name, NOTHING.seconds), self.watermark or BEGINNING
-        if seconds or not (deletions_delivered and changes_delivered):
+        if seconds or not deletions_delivered:
             deletions_since = now if deletions_delivered else pending.deletions_since
-            changes_since = now if changes_delivered else pending.changes_since
-            self.pending[name] = ReadPlan(seconds, deletions_since=deletions_since, changes_since=changes_since)
+            self.pending[name] = ReadPlan(seconds, deletions_since=deletions_since, changes_since=now)
 
     def mark_incomplete(self, name: str, second: int | None) -> None:
         """Marks a second as one to read again. Past MOST_INCOMPLETE the oldest seconds are dropped."""
@@ -256,19 +261,25 @@ class Progress:
         return at
 
 
-def agree(several: list[Progress], name: str) -> None:
-    """Makes the streams of the list `name` resume one walk, and date a row alike, for their tables are joined by date.
+def agree(several: list[Progress], name: str, one_reading: bool = False) -> None:
+    """Makes the streams of the list `name` resume one walk, and date a row alike.
 
     They resume the walk at the earliest of their checkpoints: a row that is delivered twice does no harm. If one stream
     needs everything, all read the list from its beginning.
+
+    `one_reading`: they make a card's row and its parts, which belong together only if one reading brought them. So each
+    stream delivers whatever one of them needs, and everything if one began anew without the others.
     """
+    begun = {progress.begun for progress in several if progress.begun is not None}
+    apart = one_reading and len(begun) > 1
     ahead: dict[str, Version] = {}
     for progress in several:
         for row_key, version in progress.ahead.items():
             ahead[row_key] = max(version, ahead.get(row_key, version))
     walks = [plan.resume for progress in several if (plan := progress.pending.get(name)) and plan.resume]
     walk = None
-    if walks and all(progress.watermark is not None for progress in several):
+    new = any(progress.watermark is None for progress in several)
+    if walks and not new and not apart:
         walk = ResumePoint(
             min(one.since for one in walks),
             min((one.checkpoint for one in walks), key=lambda checkpoint: checkpoint.after_id),
@@ -276,3 +287,10 @@ def agree(several: list[Progress], name: str) -> None:
     for progress in several:
         progress.ahead = dict(ahead)
         progress.resume(name, walk)
+    if one_reading:
+        plan = merged([progress.plan(name) for progress in several])
+        if apart:
+            plan = replace(plan, seconds=IntervalSet(((several[0].start or BEGINNING, FOREVER),)), within=None)
+        for progress in several:
+            progress.shared[name] = plan
+            progress.begun = None if new or apart else next(iter(begun), None)

@@ -20,7 +20,7 @@ from source_amocrm.errors import ConfigError
 from source_amocrm.walk import PageCheckpoint
 from source_amocrm.walk.intervals import IntervalSet
 
-VERSION = 3  # A state of another version is refused: to start again would forget the dates that are `ahead`
+VERSION = 4  # A state of another version is refused: to start again would forget the dates that are `ahead`
 SAVED = "saved"
 PENDING = frozenset({"seconds", "resume", "within", "deletions_since", "changes_since"})
 NO_STATE = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})
@@ -32,6 +32,7 @@ def dump(progress: Progress) -> dict[str, Any]:
     assert progress.watermark is not None
     parts = {
         progress.cursor: iso(progress.watermark),
+        "begun": None if progress.begun is None else iso(progress.begun),
         "pending": {name: _dump_pending(pending) for name, pending in progress.pending.items()},
         "newest": {name: iso(second) for name, second in progress.newest.items()},
         "ahead": {key: {"at": iso(one.at), "dated": iso(one.dated)} for key, one in progress.ahead.items()},
@@ -84,10 +85,11 @@ def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
 
 def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) -> None:
     """Fills the progress. A signed state has the shape that `dump` gave it, perhaps the `dump` of a newer version."""
-    _require(state.keys() <= {progress.cursor, "pending", "newest", "ahead"})
+    _require(state.keys() <= {progress.cursor, "begun", "pending", "newest", "ahead"})
     pending, newest, ahead = (state.get(part, {}) for part in ("pending", "newest", "ahead"))
     _require({*pending, *newest, *(row_key.partition("/")[0] for row_key in ahead)} <= {*lists})
     progress.watermark = _second(state[progress.cursor])
+    progress.begun = _second(state["begun"]) if "begun" in state else None
     progress.pending = {name: _load_pending(plan) for name, plan in pending.items()}
     progress.newest = {name: _second(second) for name, second in newest.items()}
     progress.ahead = {key: Version(_second(one["at"]), _second(one["dated"])) for key, one in ahead.items()}

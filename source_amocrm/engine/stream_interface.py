@@ -12,6 +12,10 @@ from source_amocrm.account.resources import EVENTS, Resource
 from source_amocrm.http import Params
 from source_amocrm.walk import Deletion, Row
 
+READ_AT = "read_at"
+"""The column of the moment of the reading that brought a row. A card's row and its parts have the same moment, so that
+the parts of its newest reading are known. The engine fills it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
@@ -19,12 +23,14 @@ class Context:
 
     `entity_type`: the name of the list that the record is of ("leads", "events"); `catalog_id`: the catalog.
     `timezone`: the account's; `system_fields`: by the field's id, whether a custom field is one of amoCRM's own.
+    `read_at`: the moment of the reading of a list that is read whole.
     """
 
     entity_type: str = ""
     catalog_id: int | None = None
     timezone: tzinfo = timezone.utc
     system_fields: Mapping[int, bool | None] = field(default_factory=dict)
+    read_at: str | None = None
 
 
 @dataclass(frozen=True)

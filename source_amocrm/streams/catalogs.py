@@ -19,10 +19,10 @@ class CustomFieldsCatalogElements(FieldRowStream, PerEntityStream):
     needed = ("/custom_fields",)
 
     def records_of(self, path: str, context: Context) -> Iterable[tuple[Row, Context]]:
-        elements = [element for element, _ in super().records_of(path, context)]
-        fields = self.account.dictionary(f"{path}/custom_fields", "custom_fields") if elements else []
-        context = replace(context, timezone=self.account.facts().timezone, system_fields=system_fields(fields))
-        return ((element, context) for element in elements)
+        listed = list(super().records_of(path, context))
+        fields = self.account.dictionary(f"{path}/custom_fields", "custom_fields") if listed else []
+        zone, known = self.account.facts().timezone, system_fields(fields)
+        return [(element, replace(of_list, timezone=zone, system_fields=known)) for element, of_list in listed]
 
 
 class Catalogs(FullRefreshStream):

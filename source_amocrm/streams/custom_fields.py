@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 from source_amocrm.account.resources import Resource
-from source_amocrm.engine.stream_interface import Context
+from source_amocrm.engine.stream_interface import READ_AT, Context
 from source_amocrm.streams import values
 from source_amocrm.streams.base import AmocrmStream, PartsStream
 from source_amocrm.streams.per_entity import CATALOGS, OF_CARDS, SEGMENTS, PerEntityStream
@@ -117,6 +117,7 @@ class FieldRowStream(AmocrmStream):
                     "field_code": code,
                     "field_type": kind,
                     "enum_code": read(values.as_text, _enum_code(value), odd, "enum_code"),
+                    READ_AT: context.read_at,
                 }
                 rows.append(make.finished(row, odd) if odd else row)
         return rows

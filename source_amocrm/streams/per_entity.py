@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from source_amocrm.account import Account
 from source_amocrm.account.availability import in_parts, whole
 from source_amocrm.account.resources import CARDS
-from source_amocrm.engine.stream_interface import Context
+from source_amocrm.engine.stream_interface import READ_AT, Context
 from source_amocrm.errors import REFUSALS, AmocrmError, NotFound, combined_error
 from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.record import Record
@@ -85,7 +86,8 @@ class PerEntityStream(FullRefreshStream):
     def records_of(self, path: str, context: Context) -> Iterable[tuple[Row, Context]]:
         """Returns the records of the entities whose list is at `path`."""
         listed = self.account.dictionary(path + self.list_path, self.collection)
-        return [(record, context) for record in listed]
+        of_list = replace(context, read_at=self.account.read_at[path + self.list_path])
+        return [(record, of_list) for record in listed]
 
     def _is_listed(self, catalog: int | None) -> bool:
         """Requests the catalogs again: one that was deleted since the first request is not listed any more."""
@@ -97,7 +99,10 @@ class PerEntityStream(FullRefreshStream):
     def rows(self, record: Row, context: Context) -> Iterable[Row]:
         owner = {"entity_type": context.entity_type, "catalog_id": context.catalog_id}
         columns: Row = {name: value for name, value in owner.items() if value is not None and name in self.record.blank}
-        return [self.record(record, **columns)]
+        row = self.record(record, **columns)
+        if READ_AT in row:
+            row[READ_AT] = context.read_at
+        return [row]
 
 
 def _rows_missing(catalog: int | None, error: AmocrmError) -> AmocrmError:

@@ -130,6 +130,7 @@ class Page:
     The engine adds: `floor`: rows with cursor >= floor go to every stream, even outside the seconds it still needs, for
     they come from a walk by page number, or events named them. `walked`: the walk by page number has come to its end.
     `at_least`: by id, the second before which a row must not be dated, so that it wins over a tombstone of its entity.
+    `read_at`: the moment of this reading, which no other page has.
     """
 
     rows: list[Row]
@@ -141,6 +142,7 @@ class Page:
     walked: bool = False
     at_least: Mapping[Any, int] = field(default_factory=dict)
     deletions: tuple[Deletion, ...] = ()
+    read_at: str | None = None
 
     def without(self, unwanted: Callable[[Row], bool]) -> Page:
         return replace(self, rows=[row for row in self.rows if not unwanted(row)])

@@ -26,9 +26,10 @@ from .files import files
 from .incoming import bots, event_types, talks, unsorted
 from .live import live_entities
 from .people import companies, contacts
+from .reading import read
 from .settings import account as own_account
 from .settings import custom_field_groups, loss_reasons, pipelines, roles, sources, tags, webhooks, widgets
-from .tombstones import tombstones
+from .tombstones import buried
 
 KEYS_OF: dict[Callable[[Account], list[Row]], tuple[str, ...]] = {
     deals: ("lead_id",),
@@ -84,11 +85,16 @@ def tables(account: Account, names: Iterable[str] = KEYS) -> dict[str, list[Row]
     """Returns every live row of these tables, as a full sync must deliver it while nobody writes."""
     with account.lock:
         account.show_late_events()
-        return {name: BUILDS[name](account) for name in names}
+        return read(account, {name: BUILDS[name](account) for name in names}, number=1)
 
 
 def table(account: Account, name: str) -> list[Row]:
     return tables(account, [name])[name]
+
+
+def tombstones(account: Account) -> dict[str, list[Row]]:
+    """Returns the rows of cards, tasks and common notes that were deleted with an event and not restored."""
+    return read(account, buried(account), number=2)
 
 
 def merged(account: Account) -> dict[str, list[int]]:

@@ -18,8 +18,8 @@ CARDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 
 
-def tombstones(account: Account) -> dict[str, list[Row]]:
-    """Returns the rows of cards, tasks and common notes that were deleted with an event and not restored."""
+def buried(account: Account) -> dict[str, list[Row]]:
+    """Returns the tombstones, without the moments of their readings."""
     found: dict[str, list[Row]] = {table: [] for table in COLUMNS}
     for gone in account.gone.values():
         if gone.how == "merge":

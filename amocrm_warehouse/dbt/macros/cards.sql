@@ -1,9 +1,8 @@
 {# What the models of deals, contacts, companies and customers share. #}
 
 {#
-    Columns that tell whether the card of `source` is deleted, when, by whom, and whether its row is empty. A connector that marks
-    deletions empties the row, one that ignores deletions leaves its values. Needs the joins of `with_deletions`. `moments`: for
-    each, a column deleted_<moment>.
+    Columns that tell whether the card of `source` is deleted, when, and by whom. Needs the joins of `with_deletions`. `moments`:
+    for each, a column deleted_<moment>.
 #}
 {% macro deletion_of_card(moments=["at"]) -%}
     {%- set deleted = "coalesce(source.is_deleted, false) or gone.deleted_at is not null" -%}
@@ -13,8 +12,7 @@
         then coalesce(gone.deleted_{{ moment }}, source.updated_{{ moment }}) end as deleted_{{ moment }},
     {%- endfor %}
     case when {{ deleted }}
-        then coalesce(gone.deleted_by, source.updated_by) end as deleted_by,
-    coalesce(source.is_deleted, false) as is_emptied
+        then coalesce(gone.deleted_by, source.updated_by) end as deleted_by
 {%- endmacro %}
 
 {# The joins and the condition that `deletion_of_card` needs; cards that are missing from the last list are left out. #}
@@ -30,15 +28,14 @@ where coalesce(source.is_deleted, false) or gone.deleted_at is not null or not {
     {{ return({
         owner ~ "_id": "int", "custom_field_id": "int", "name": "text", "value": "text", "value_index": "int",
         "field_code": "text", "field_type": "text", "enum": "int", "enum_code": "text",
-        owner ~ "_updated_at": "time"
+        "read_at": "time"
     }) }}
 {% endmacro %}
 
 {#
-    The rows of `source` that are values of a card now: those that were read with the card's present updated_at. `emptied`: the
-    card's column that is true if the card has no values any more.
+    The rows of `source` that are values of a card now: those of the card's newest reading. A tombstone's reading brought none.
 #}
-{% macro values_of_card(cards, owner, id=none, emptied="is_emptied") -%}
+{% macro values_of_card(cards, owner, id=none) -%}
 {%- set id = id or owner ~ "_id" -%}
 select
     source.project_id,
@@ -55,8 +52,7 @@ select
 from source
 inner join {{ cards }} as card
     on card.project_id = source.project_id and card.{{ id }} = source.{{ owner }}_id
-    and card.updated_at = source.{{ owner }}_updated_at
-where not card.{{ emptied }}
+    and card.read_at = source.read_at
 {%- endmacro %}
 
 {# Phones and e-mail addresses of the cards of a kind. #}

@@ -62,36 +62,6 @@
 {% endmacro %}
 
 {#
-    When a row was read, UTC: Airbyte writes the moment into the row, dlt the id of the row's load package, whose end is in
-    `_dlt_loads`. Null where a destination tells neither.
-#}
-{% macro read_at(types) %}
-    {%- if "_airbyte_extracted_at" in types -%}
-        {{ cast_column("_airbyte_extracted_at", "time", types["_airbyte_extracted_at"]) }}
-    {%- elif loads(types) is not none -%}
-        loads.loaded_at
-    {%- else -%}
-        cast(null as timestamp)
-    {%- endif -%}
-{% endmacro %}
-
-{% macro loads(types) %}
-    {% set ours = "_dlt_load_id" in types and "_airbyte_extracted_at" not in types %}
-    {{ return(raw_schema_relation("_dlt_loads") if ours else none) }}
-{% endmacro %}
-
-{# The join beside a raw table that `read_at` needs. #}
-{% macro join_loads(types) %}
-    {%- set relation = loads(types) -%}
-    {%- if relation is not none %}
-    left join (
-        select load_id, {{ utc("inserted_at") }} as loaded_at
-        from {{ relation }} where status = 0
-    ) as loads on loads.load_id = raw._dlt_load_id
-    {%- endif %}
-{% endmacro %}
-
-{#
     When the last successful sync of a project ended, as a scalar subquery. `source-amocrm sync` keeps the moment in the table
     `syncs`. Airbyte has no such table, but each successful sync rewrites all `whole_lists`, so the last one is as old as the oldest
     of these lists.
@@ -105,17 +75,20 @@
     {% elif is_unfinished(project) %}
     cast(null as timestamp)
     {% else %}
-    (select min(lists.read_at) from (
-        select cast(null as timestamp) as read_at
+    (select min(lists.extracted_at) from (
+        select cast(null as timestamp) as extracted_at
         {% for table in whole_lists() if raw_relation(project, table) is not none %}
         {% set relation = raw_relation(project, table) %}
         {% set types = column_types(relation) %}
         union all
-        select max({{ read_at(types) }}) from {{ relation }} as raw {{ join_loads(types) }}
+        select max({{ extracted_at(types) }}) from {{ relation }} as raw
         {% endfor %}
     ) as lists)
     {% endif %}
 {% endmacro %}
+
+{# When a sync wrote a raw row, UTC; null where the destination does not tell. #}
+{% macro extracted_at(types) %}{{ cast_column("_airbyte_extracted_at", "time", types.get("_airbyte_extracted_at")) }}{% endmacro %}
 
 {# Whether `source-amocrm sync` writes the tables of a project, and has not ended yet: they have a part of the account. #}
 {% macro is_unfinished(project) %}
@@ -174,7 +147,7 @@
 {#
     The rows of a table over all projects: project_id, then the columns in their kinds (int, number, quantity, text,
     bool, time, json). A table that is not there gives no row, a column that is not there gives null. Each time comes twice: in UTC
-    and, as <name>_local, by the clock on the account's wall. The kind `read` is the moment when the row was read.
+    and, as <name>_local, by the clock on the account's wall.
     `of_stream`: whether the table is one of amoCRM's, and none that a sync or a verification keeps of itself.
 #}
 {% macro raw(table, columns, of_stream=true) %}
@@ -186,14 +159,14 @@
     select
         cast('{{ project }}' as varchar) as project_id
         {%- for name, kind in columns.items() %}
-        , {{ read_at(types) if kind == "read" else cast_column(name, kind, types.get(name)) }} as {{ name }}
+        , {{ cast_column(name, kind, types.get(name)) }} as {{ name }}
         {%- if kind == "time" %}
         {%- set zoned = "with time zone" in types.get(name, "") %}
         , {{ "raw." ~ name if zoned else cast_column(name, kind, types.get(name)) ~ " at time zone 'UTC'" }} at time zone zone.name as {{ name }}_local
         {%- endif %}
         {%- endfor %}
     from (select {{ time_zone_of(project) if execute else "'UTC'" }} as name) as zone
-    {% if relation is none %}where false{% else %}cross join {{ relation }} as raw {{ join_loads(types) }}{% endif %}
+    {% if relation is none %}where false{% else %}cross join {{ relation }} as raw{% endif %}
     {% endfor %}
 {% endmacro %}
 

@@ -17,7 +17,7 @@ with cards as (
         not coalesce(is_deleted, false) as is_live,
         updated_at,
         read_at
-    from ({{ raw(table, {id: "int", "is_deleted": "bool", "updated_at": "time", "read_at": "read"}) }}) as {{ table }}
+    from ({{ raw(table, {id: "int", "is_deleted": "bool", "updated_at": "time", "read_at": "time"}) }}) as {{ table }}
 {% endfor %}
 ),
 

@@ -30,9 +30,8 @@ with tables as (
         {{ "count(raw._changes)" if "_changes" in types else "cast(null as bigint)" }} as rows_with_changes,
         -- a row dated in the future does not tell how new the others are
         max(case when {{ newest }} <= {{ now() }} then {{ newest }} end) as newest_at,
-        max({{ read_at(types) }}) as read_at
+        max({{ extracted_at(types) }}) as read_at
     from {{ relation }} as raw
-    {{ join_loads(types) }}
         {% endif %}
 {% endfor %}
 ),

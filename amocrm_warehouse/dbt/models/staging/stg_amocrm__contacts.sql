@@ -3,7 +3,7 @@ with source as (
         "contact_id": "int", "name": "text", "responsible_user_id": "int", "created_by": "int",
         "company": "int", "company_name": "text", "created_at": "time", "updated_at": "time",
         "closest_task_at": "time", "is_deleted": "bool", "updated_by": "int",
-        "read_at": "read"
+        "read_at": "time"
     }) }}
 )
 
@@ -19,6 +19,7 @@ select
     source.created_at_local,
     source.updated_at,
     source.closest_task_at,
+    source.read_at,
     {{ deletion_of_card() }}
 from source
 {{ with_deletions("contact", "contact_id") }}

@@ -3,7 +3,7 @@ with source as (
         "customer_id": "int", "name": "text", "responsible_user_id": "int", "created_by": "int",
         "main_contact": "int", "ltv": "number", "purchases_count": "int", "next_price": "number",
         "next_date": "time", "created_at": "time", "updated_at": "time", "closest_task_at": "time",
-        "is_deleted": "bool", "updated_by": "int", "read_at": "read"
+        "is_deleted": "bool", "updated_by": "int", "read_at": "time"
     }) }}
 )
 
@@ -22,6 +22,7 @@ select
     source.created_at_local,
     source.updated_at,
     source.closest_task_at,
+    source.read_at,
     coalesce(source.is_deleted, false) as is_deleted
 from source
 {{ listed("customer", "customer_id") }}

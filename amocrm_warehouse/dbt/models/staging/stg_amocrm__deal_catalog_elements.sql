@@ -1,11 +1,11 @@
 with source as (
     {{ raw("deal_catalog_elements", {
         "lead_id": "int", "catalog_element_id": "int", "catalog_id": "int", "quantity": "quantity", "price_id": "int",
-        "lead_updated_at": "time"
+        "read_at": "time"
     }) }}
 )
 
--- the rows that the card has now: those that were read with its present updated_at
+-- the rows that the card has now: those of its newest reading
 select
     source.project_id,
     source.lead_id as deal_id,
@@ -15,5 +15,4 @@ select
     source.price_id
 from source
 inner join {{ ref("stg_amocrm__deals") }} as card
-    on card.project_id = source.project_id and card.deal_id = source.lead_id and card.updated_at = source.lead_updated_at
-where not card.is_emptied
+    on card.project_id = source.project_id and card.deal_id = source.lead_id and card.read_at = source.read_at

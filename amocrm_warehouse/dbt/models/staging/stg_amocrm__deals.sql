@@ -5,7 +5,7 @@ with source as (
         "company": "int", "loss_reason_id": "int", "loss_reason_name": "text", "sale": "number",
         "closed_at": "time", "source_id": "int", "source_name": "text", "created_at": "time",
         "updated_at": "time", "closest_task_at": "time", "is_deleted": "bool", "updated_by": "int",
-        "read_at": "read"
+        "read_at": "time"
     }) }}
 )
 
@@ -31,6 +31,7 @@ select
     source.created_at_local,
     source.updated_at,
     source.closest_task_at,
+    source.read_at,
     {{ deletion_of_card(["at", "at_local"]) }}
 from source
 {{ with_deletions("deal", "lead_id") }}

@@ -1,11 +1,11 @@
 with source as (
     {{ raw("custom_fields_catalog_elements", {
         "catalog_element_id": "int", "custom_field_id": "int", "value": "text", "value_index": "int", "field_type": "text",
-        "catalog_element_updated_at": "time"
+        "read_at": "time"
     }) }}
 )
 
--- the values that the element has now: those that were read with its present updated_at
+-- the values that the element has now: those of its newest reading
 select
     source.project_id,
     source.catalog_element_id,
@@ -14,5 +14,5 @@ select
 from source
 inner join {{ ref("stg_amocrm__catalog_elements") }} as card
     on card.project_id = source.project_id and card.catalog_element_id = source.catalog_element_id
-    and card.updated_at = source.catalog_element_updated_at
+    and card.read_at = source.read_at
 where source.field_type = 'price' and source.value_index = 0
