@@ -35,7 +35,7 @@ from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.known_names import named
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.plans_and_costs import PLANS, check_currencies, read_plans, strangers_of_plans, write_plans
-from amocrm_warehouse.projects import currencies_in, people_in, projects_of, rows_of_tables
+from amocrm_warehouse.projects import Projects, currencies_in, people_in, projects_of, rows_of_tables
 from amocrm_warehouse.report.page_queries import cautions
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.table_names import SCHEMA
@@ -263,6 +263,12 @@ def limit_memory(options: argparse.Namespace) -> None:
         os.environ[MEMORY] = options.memory
 
 
+def projects_named(options: argparse.Namespace) -> Projects:
+    """Returns the projects of `--project`, else all in the schema. Raises ValueError as `projects_of`."""
+    named = None if options.project is None else listed(options.project)
+    return projects_of(options.db, options.schema or SCHEMA, named)
+
+
 def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]:
     """Builds the models as the options say. Returns the result, and a sentence about it."""
     # what the files and options tell is reported before the database is opened, and all of it before dbt begins
@@ -270,7 +276,7 @@ def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]
     if options.working_hours is not None:
         check_working_hours(options.working_hours)
     schema = options.schema or SCHEMA
-    united = projects_of(options.db, schema, None if options.project is None else listed(options.project))
+    united = projects_named(options)
     projects = united.read
     if options.time_zone:
         check_time_zone(options.db, options.time_zone)

@@ -65,7 +65,7 @@ def test_too_little_memory_is_told_with_the_option_that_gives_more(file: Path) -
     assert why(error.value) == sentence_of(f"Runtime Error in model deals\n  {error.value}") == said
 
 
-def test_plans_of_somebody_who_is_not_in_the_account_are_told(
+def test_plans_of_somebody_who_is_not_in_the_account_and_an_unfinished_sync_are_told(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A user who is gone and has deals is no stranger; of an account without a table of users nobody knows."""
@@ -78,10 +78,13 @@ def test_plans_of_somebody_who_is_not_in_the_account_are_told(
     lines = [f"{project},2026-11-01,{user},5" for project, user in ((1001, 999), (1001, 7), (1001, 8), (1003, 999))]
     plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines]), encoding="utf-8")
     monkeypatch.setattr(models_command, "build", lambda *_, **__: Built(5, {}))
+    monkeypatch.setattr(models_command, "cautions", lambda _: [("caution.unfinished", {"project": "1003"})])
     assert main(["--to", str(file), "--plans", str(plans), "--quiet"]) == 0
     said = capsys.readouterr()
     assert said.out == f"5 models of the projects 1001, 1003 are in {file}, the marts in the schema amocrm_marts.\n"
     assert said.err == (
+        "The first sync of 1003 has not ended: its numbers are those of a part of the account. Run source-amocrm sync "
+        "to its end, and build anew.\n"
         f"Line 2 of {plans}: the account 1001 has no user 999 and no deal of theirs, and this plan counts all the "
         "same. Correct the id or remove the line.\n"
     )

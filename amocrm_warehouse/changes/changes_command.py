@@ -17,7 +17,7 @@ from amocrm_warehouse.database import DATABASE_ERRORS, marts_to_read, reading
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import exit_code, stopped_means
 from amocrm_warehouse.live_line import live_line
-from amocrm_warehouse.models_command import add_options, build_from, limit_memory, projects_of
+from amocrm_warehouse.models_command import add_options, build_from, limit_memory, projects_named
 from source_amocrm import atomic_file
 
 MODELS = ("mass_changes", "mass_change_cards")
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             built = None if options.built else build_from(options, line)[0]
         if missing := [name for name in MODELS if built and name in built.unbuilt]:
             raise ValueError(f"The model {missing[0]} could not be built: {built.failure if built else ''}")
-        projects = projects_of(options)
+        projects = projects_named(options).read
         with reading(options.db) as run:
             if options.built:
                 marts_to_read(run, None)

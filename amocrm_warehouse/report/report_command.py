@@ -37,6 +37,7 @@ from amocrm_warehouse.models_command import (
     limit_memory,
     notes_on_plans,
     print_notes,
+    projects_named,
 )
 from amocrm_warehouse.plans_and_costs import (
     COLUMNS_OF_COSTS,
@@ -46,7 +47,7 @@ from amocrm_warehouse.plans_and_costs import (
     read_costs,
     read_plans,
 )
-from amocrm_warehouse.projects import Projects, currencies_in, projects_of, rows_of_tables
+from amocrm_warehouse.projects import Projects, currencies_in, rows_of_tables
 from amocrm_warehouse.report import first_screen, notify, workbook
 from amocrm_warehouse.report.answers import choice_of_people, days_of_build, missing, sources_of
 from amocrm_warehouse.report.choice import last_months
@@ -237,7 +238,7 @@ def main(arguments: list[str] | None = None) -> int:
             if not marts:
                 check_people(options)
             built = built_before(options.db, marts) if marts else build_from(options, line)[0]
-            united = Projects(projects_in_marts(options.db, marts), []) if marts else _projects_of(options)
+            united = Projects(projects_in_marts(options.db, marts), []) if marts else projects_named(options)
             line.step = lambda: Step("report")
             with reading(options.db, marts=marts) as run:
                 choice = choice_of_people(run, options.group, options.manager)
@@ -290,11 +291,6 @@ PEOPLE = """
 """
 
 
-def _projects_of(options: argparse.Namespace) -> Projects:
-    named = None if options.project is None else listed(options.project)
-    return projects_of(options.db, options.schema or SCHEMA, named)
-
-
 def check_people(options: argparse.Namespace) -> None:
     """Raises ValueError for a group or manager that no account has, before the models are built.
 
@@ -303,7 +299,7 @@ def check_people(options: argparse.Namespace) -> None:
     if not (options.group or options.manager):
         return
     everybody: list[dict[str, Any]] = []
-    for project in _projects_of(options).read:
+    for project in projects_named(options).read:
         rows = rows_of_tables(options.db, project, options.schema or SCHEMA, PEOPLE, ("users", "groups"))
         if rows is None:
             return
