@@ -32,7 +32,7 @@ class LastSync:
 
 @dataclass(frozen=True)
 class LastVerification:
-    """What `source-amocrm verify` found. `code`: as it exits, 0 equal, 1 differences, 2 not looked at.
+    """What `source-amocrm verify` found. `code`: as it exits, 0 equal, 1 differences, 2 not looked at, 3 not judged.
 
     `ended`: 2026-11-25T10:00:00Z, UTC. `notices`: what to do, and why the result is not in the database.
     """
@@ -45,7 +45,7 @@ class LastVerification:
 
     @property
     def verdict(self) -> str:
-        return ("equal", f"{self.differences:,} differ", "not looked at")[self.code]
+        return ("equal", f"{self.differences:,} differ", "not looked at", "waits for a sync")[self.code]
 
 
 @dataclass(frozen=True)

@@ -35,11 +35,11 @@ def example() -> Verification:
             examples={"unequal name": ["31870412"]},
         ),
         "companies": Finding(9_760, 9_760, 9_760, sampled=1_900, whole=True),
-        "custom_fields_deals": Finding(looked_at=11_846, sampled=11_846),
-        "deal_contacts": Finding(looked_at=2_210, sampled=2_210),
-        "tasks": Finding(looked_at=9_500, sampled=9_500),
-        "notes": Finding(looked_at=9_480, sampled=9_480),
-        "events": Finding(looked_at=2_280, sampled=2_280),
+        "custom_fields_deals": Finding(None, 310_204, 11_846, sampled=11_846),
+        "deal_contacts": Finding(None, 58_012, 2_210, sampled=2_210),
+        "tasks": Finding(71_214, 71_214, 9_500, changed_since=1, sampled=9_500),
+        "notes": Finding(214_870, 214_870, 9_480, sampled=9_480),
+        "events": Finding(None, 811_340, 2_280, sampled=2_280),
     }  # fmt: skip
     moment = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
     return Verification(moment, moment, 690, tables)

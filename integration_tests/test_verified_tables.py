@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from math import ceil
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
 
-from amocrm_warehouse.verify.account_comparison import IDS_A_REQUEST
 from amocrm_warehouse.verify.findings import Verification
-from amocrm_warehouse.verify.held_tables import AIRBYTE_START
+from amocrm_warehouse.verify.rows_looked_at import IDS_A_REQUEST
 from amocrm_warehouse.verify.verify_command import verify
 from sandbox import Account, ManualClock, Sandbox, writes
 from testing import expected, models, postgres
@@ -24,13 +23,15 @@ PROJECT = "1001"
 IDS_A_PAGE = 250
 
 
-def verified(account: Account, tmp_path: Path, database: str, requests: int) -> tuple[Verification, Sandbox]:
+def verified(
+    account: Account, tmp_path: Path, database: str, requests: int = 500, **options: Any
+) -> tuple[Verification, Sandbox]:
     sandbox = Sandbox(account)
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config(sandbox)), encoding="utf-8")
     path.chmod(0o600)
     with without_sockets(sandbox):
-        return verify(path, database, PROJECT, requests=requests, kept=False), sandbox
+        return verify(path, database, PROJECT, requests=requests, kept=False, no_sync=True, **options), sandbox
 
 
 def advance(account: Account) -> None:
@@ -90,16 +91,35 @@ def test_tables_that_airbyte_wrote_are_verified(tmp_path: Path) -> None:
                     f"ADD _airbyte_extracted_at timestamptz DEFAULT '{extracted_at.isoformat()}'"
                 )
                 connection.execute(cast(Any, f"ALTER TABLE amocrm.amocrm_{PROJECT}_{name} {columns}"))
-        found, _ = verified(account, tmp_path, database, 500)
+        found, _ = verified(account, tmp_path, database)
         assert found.sentence().startswith("All "), found.sentence()
-        assert found.tables.keys() == tables.keys() - {"live_entities"}
-        assert found.synced_at == extracted_at - timedelta(seconds=AIRBYTE_START)
+        assert found.tables.keys() == tables.keys()
+        assert found.synced_at == extracted_at
 
         lead, other = sorted(row["lead_id"] for row in tables["deals"] if not row["is_deleted"])[:2]
+        table, again = f"amocrm.amocrm_{PROJECT}_", tmp_path / "again.json"
         with psycopg.connect(database) as connection:
-            connection.execute(cast(Any, f"DELETE FROM amocrm.amocrm_{PROJECT}_deals WHERE lead_id = {lead}"))
-            connection.execute(
-                cast(Any, f"UPDATE amocrm.amocrm_{PROJECT}_deals SET tags = '[7]', sale = 0.5 WHERE lead_id = {other}")
-            )
-        deals = verified(account, tmp_path, database, 500)[0].tables["deals"]
-        assert (deals.missing, deals.extra, deals.stale, dict(deals.unequal)) == (1, 0, 0, {"sale": 1, "tags": 1})
+            connection.execute(cast(Any, f"DELETE FROM {table}deals WHERE lead_id = {lead}"))
+            connection.execute(cast(Any, f"UPDATE {table}deals SET sale = 0.5 WHERE lead_id = {other}"))
+            connection.execute(cast(Any, f"UPDATE {table}users SET name = 'wrong'"))
+        found, _ = verified(account, tmp_path, database, again=again)
+        assert (found.exit_code, found.differences) == (3, 0)
+        assert {name: one.waiting for name, one in found.tables.items() if one.waiting} == {
+            "deals": 2,
+            "users": len(tables["users"]),
+        }
+        assert found.advice() == [f"Run your sync, then this line: {found.again}"]
+        assert found.again.endswith(f"--project {PROJECT} --dataset amocrm --no-sync --again {again}")
+
+        found, _ = verified(account, tmp_path, database, again=again)
+        assert found.exit_code == 3, "no sync has run since"
+        with psycopg.connect(database) as connection:
+            for row in tables["users"]:
+                name = f"UPDATE {table}users SET name = %s WHERE user_id = %s"
+                connection.execute(cast(Any, name), [row["name"], row["user_id"]])
+            connection.execute(cast(Any, f"UPDATE {table}account SET _airbyte_extracted_at = now()"))
+        found, _ = verified(account, tmp_path, database, again=again)
+        deals = found.tables["deals"]
+        assert (deals.missing, deals.extra, deals.stale, dict(deals.unequal)) == (1, 0, 0, {"sale": 1})
+        assert (found.tables["users"].changed_since, found.differences) == (len(tables["users"]), 2)
+        assert (found.exit_code, again.exists()) == (1, False)

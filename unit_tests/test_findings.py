@@ -29,17 +29,52 @@ def test_one_sentence_says_how_much_was_looked_at_and_what_differs() -> None:
     assert found.exit_code == 1
     assert found.advice()[0].startswith("`source-amocrm sync --refresh deals` reads these tables from the beginning")
 
-    found = of(deals=Finding(looked_at=5, extra=2, stale=1, unequal=Counter(name=3)), users=Finding(failure="No."))
+    found = of(
+        deals=Finding(looked_at=5, extra=2, stale=1, unequal=Counter(name=3), limits=Counter({"old date": 1})),
+        users=Finding(failure="No."),
+    )
     assert found.sentence() == (
         "6 differences in 5 rows looked at: deals (2 extra, 1 stale, 3 name unequal). 1 table of 2 was looked at in "
         "part. 1 table could not be looked at: users."
     )
     assert (found.exit_code, of(users=Finding(failure="No.")).exit_code) == (1, 2)
+    old, fault = found.advice()
+    assert old.startswith("No sync can know (old date, deals): ")
+    assert old.endswith(" `source-amocrm sync --refresh deals` reads them.")
+    assert "that is a fault of the connector" in fault
+
+
+def test_a_limit_of_a_sync_is_a_difference_and_no_fault() -> None:
+    found = of(notes=Finding(looked_at=9, extra=2, limits=Counter({"silent deletion": 2})))
+    assert found.sentence().startswith("2 differences in 9 rows looked at: notes (2 extra).")
+    [advice] = found.advice()
+    assert (found.exit_code, "fault of the connector" in advice, "--refresh notes" in advice) == (1, False, True)
+
+
+def test_what_waits_for_a_sync_is_neither_equal_nor_a_fault() -> None:
+    found = of(deals=Finding(looked_at=9, whole=True, waiting=2), users=Finding(failure="No."))
+    found.again = "source-amocrm verify --again verify-1001.json"
+    assert found.sentence().startswith("2 differences that wait for a sync in 9 rows looked at: deals (2). ")
+    assert (found.exit_code, found.advice()) == (3, [f"Run your sync, then this line: {found.again}"])
+
+
+def test_what_changes_all_the_time_is_named_and_not_counted() -> None:
+    found = of(deals=Finding(looked_at=9, whole=True, changing=1))
+    assert found.exit_code == 0
+    assert found.sentence().endswith(" Rows that changed at each look are not counted: deals.")
+
+
+def test_each_table_says_how_much_of_it_was_looked_at() -> None:
+    extents = [
+        Finding(3, 3, 3, whole=True).extent, Finding(9, 7, 3).extent, Finding(None, 7, 3).extent,
+        Finding(9, 9, 3, failure="No rights.").extent, Finding(failure="No rights.").extent,
+    ]  # fmt: skip
+    assert extents == ["all 3", "3 of 9", "3 of 7", "3 of 9", "not looked at: No rights."]
 
 
 def test_the_file_to_send_holds_numbers_alone() -> None:
     found = of(contacts=Finding(looked_at=1, missing=1, unequal=Counter(name=1)))
-    found.tables["contacts"].note("missing", (31_870_412,))
+    found.tables["contacts"].count("missing", (31_870_412,))
     assert "31870412" in "\n".join(found.lines("amocrm_1_"))
     assert "31870412" not in json.dumps(found.as_json())
     assert found.as_json()["tables"]["contacts"]["unequal"] == {"name": 1}

@@ -334,10 +334,8 @@ TOOLS: dict[str, Tool] = {
         means={"missing": "Rows that are live in the account, and in the database not there or deleted.",
                "extra": "Rows that are live in the database, and not in the account; or there once more under the same "
                "key.",
-               "stale": "Rows that are older in the database, although the account's change is older than the last "
-               "sync.",
-               "changed_since": "Rows that differ because of a change after the last sync began, or in the minutes "
-               "before it; the next sync brings it.",
+               "stale": "Rows that are older in the database than in the account.",
+               "changed_since": "Rows that differed at first, and were equal after the next sync.",
                "unequal": "Rows that were compared in every column, and are different in one of unequal_columns; "
                "all rows, where the table lacks the column."},
         notes=("A row is the last verification of its table, at verified_at_utc; null: no verification has looked at "

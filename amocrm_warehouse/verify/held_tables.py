@@ -20,8 +20,6 @@ ROWS_AT_ONCE = 20_000
 """Rows that one statement returns of a table that is read whole."""
 KEYS_AT_ONCE = 1_000
 """Keys in the condition of one statement."""
-AIRBYTE_START = 60
-"""Seconds by which a sync of Airbyte may have begun before it read the account's row."""
 
 
 class Span(NamedTuple):
@@ -34,7 +32,7 @@ class Span(NamedTuple):
 class HeldTables:
     """Reads the tables `amocrm_<project>_<stream>` of the schema `dataset`, as they are at each call.
 
-    `columns`: the columns of each table, by stream. They and the table of syncs are read once.
+    `columns`: the columns of each table, by stream, read once.
     """
 
     def __init__(self, database: str, project: str, dataset: str) -> None:
@@ -80,54 +78,41 @@ class HeldTables:
         """The database's name: a DuckDB file may have the name of the schema."""
         return str(self._query("SELECT current_database()")[0][0])
 
-    def syncs_began(self) -> dict[str, int]:
-        """Returns, by stream, when the last sync that read it to its end began (Unix seconds, that machine's clock).
-
-        Airbyte keeps no such table: the row of `account`, the first that a sync reads, tells it of all streams. A sync
-        that has not ended has no row in its table of syncs.
-        """
-        if self._syncs:
-            return {stream: at for at, tables in self._syncs for stream in tables if stream in self.columns}
-        if "_airbyte_extracted_at" not in self.columns.get("account", ()) or self._are_of_a_sync:
-            return {}
-        [[at]] = self._query(f"SELECT {_second('max(_airbyte_extracted_at)')} FROM {self._table('account')}")
-        return {} if at is None else dict.fromkeys(self.columns, int(at) - AIRBYTE_START)
-
     @property
-    def _are_of_a_sync(self) -> bool:
-        """Whether `source-amocrm sync` has loaded the tables."""
-        listed = "SELECT 1 FROM information_schema.columns WHERE table_schema = $dataset AND table_name = '_dlt_loads'"
-        if not self._query(f"{listed} AND column_name = 'schema_name'", dataset=self._dataset):
-            return False
-        loads = f'"{self._catalog}"."{self._dataset}"._dlt_loads'
-        return bool(self._query(f"SELECT 1 FROM {loads} WHERE schema_name = $name LIMIT 1", name=self.prefix[:-1]))
+    def of_airbyte(self) -> bool:
+        """Whether Airbyte wrote the tables: our own loading has no column for its complaints."""
+        return "_airbyte_meta" in self.columns.get("account", ())
+
+    def synced_at(self) -> datetime | None:
+        """Returns when the last sync began, or when Airbyte read the account; None if no sync has ended."""
+        table, column = ("account", "_airbyte_extracted_at") if self.of_airbyte else ("syncs", "started_at")
+        if column not in self.columns.get(table, ()):
+            return None
+        [[at]] = self._query(f"SELECT max({column}) FROM {self._table(table)}")
+        return None if at is None else at.astimezone(timezone.utc)
 
     def gone(self) -> list[str]:
         """Returns the streams of which a sync has brought rows, and whose table is not there."""
-        brought = {stream for _, tables in self._syncs for stream, rows in tables.items() if rows}
-        return sorted(brought - self.columns.keys())
-
-    @cached_property
-    def _syncs(self) -> list[tuple[int, dict[str, int]]]:
-        """Returns when each sync began (Unix seconds), and its rows by stream; none if Airbyte wrote the tables."""
         if "tables" not in self.columns.get("syncs", ()):
             return []
-        rows = self._query(f"SELECT {_second('started_at')}, tables FROM {self._table('syncs')} ORDER BY started_at")
-        return [(int(at), _parsed(tables) or {}) for at, tables in rows]
+        synced = [_parsed(tables) or {} for (tables,) in self._query(f"SELECT tables FROM {self._table('syncs')}")]
+        return sorted({name for tables in synced for name, rows in tables.items() if rows} - self.columns.keys())
 
-    def dated(self, stream: str, key: str, cursor: str) -> Iterator[tuple[int, int, bool]]:
-        """Yields the ID, the date (Unix seconds) and whether it is deleted of each row, in the order of IDs."""
-        after = -(2**63)
+    def live(self, stream: str, key: str, condition: str) -> Iterator[tuple[int, int]]:
+        """Yields the ID and the date (Unix seconds) of each row that is not deleted, in the order of IDs."""
+        after, live = -(2**63), self._live(stream)
         while True:
             rows = self._query(
-                f"SELECT {key}, {_second(cursor)}, coalesce(is_deleted, false) FROM {self._table(stream)} "
-                f"WHERE {key} > {after} ORDER BY 1 LIMIT {ROWS_AT_ONCE}"
+                f"SELECT {key}, {_second('updated_at')} FROM {self._table(stream)} "
+                f"WHERE {key} > {after} AND {live} AND {condition} ORDER BY 1 LIMIT {ROWS_AT_ONCE}"
             )
-            for entity_id, second, deleted in rows:
-                yield int(entity_id), int(second or 0), bool(deleted)
+            yield from ((int(entity_id), int(second or 0)) for entity_id, second in rows)
             if len(rows) < ROWS_AT_ONCE:
                 return
             after = int(rows[-1][0])
+
+    def _live(self, stream: str) -> str:
+        return "NOT coalesce(is_deleted, false)" if "is_deleted" in self.columns[stream] else "true"
 
     def rows(self, stream: str, kinds: Mapping[str, str], condition: str = "true") -> list[Row]:
         """Returns the rows that meet a condition, with the columns of `kinds` that the table has."""
@@ -149,21 +134,39 @@ class HeldTables:
             rows += self.rows(stream, kinds, f"{column} IN ({some}) AND {also}")
         return rows
 
-    def count(self, stream: str, condition: str = "true") -> int:
-        live = "NOT coalesce(is_deleted, false)" if "is_deleted" in self.columns[stream] else "true"
-        return int(self._query(f"SELECT count(*) FROM {self._table(stream)} WHERE {live} AND {condition}")[0][0])
+    def count(self, stream: str) -> int:
+        return int(self._query(f"SELECT count(*) FROM {self._table(stream)} WHERE {self._live(stream)}")[0][0])
 
     def ids_at_random(self, stream: str, column: str, count: int, condition: str) -> list[int]:
         statement = f"SELECT {column} FROM {self._table(stream)} WHERE {condition} ORDER BY random() LIMIT {count}"
         return [int(found) for (found,) in self._query(statement)]
 
-    def oldest(self, stream: str, cursor: str) -> int | None:
-        """Returns the date of the oldest row (Unix seconds)."""
-        return _optional(self._query(f"SELECT {_second(f'min({cursor})')} FROM {self._table(stream)}"))
+    def newest(self, stream: str, cursor: str) -> int | None:
+        """Returns the date of the newest row (Unix seconds)."""
+        return _optional(self._query(f"SELECT {_second(f'max({cursor})')} FROM {self._table(stream)}"))
 
     def at_random(self, stream: str, cursor: str) -> int | None:
         """Returns the date of a row drawn at random (Unix seconds)."""
         return _optional(self._query(f"SELECT {_second(cursor)} FROM {self._table(stream)} ORDER BY random() LIMIT 1"))
+
+    def deleted(self, entity: str, ids: Collection[int]) -> set[int]:
+        """Returns the entities of which the table of deletions says that they were deleted, and did not come back."""
+        if "deleted_entities" not in self.columns or not ids:
+            return set()
+        listed = ", ".join(map(str, sorted(ids)))
+        rows = self._query(
+            f"SELECT entity_id FROM {self._table('deleted_entities')} WHERE entity_type = '{entity}' AND entity_id IN "
+            f"({listed}) GROUP BY 1 HAVING max(deleted_at) > coalesce(max(restored_at), to_timestamp(0))"
+        )
+        return {int(found) for (found,) in rows}
+
+    def listed(self, entity_type: str, ids: Collection[int]) -> set[int]:
+        """Returns the cards that the table of live IDs has."""
+        if "live_entities" not in self.columns or not ids:
+            return set()
+        also = f"entity_type = '{entity_type}'"
+        rows = self.rows_with("live_entities", {"entity_id": "integer"}, "entity_id", ids, also)
+        return {row["entity_id"] for row in rows}
 
     def after(self, stream: str, cursor: str, second: int, rows: int) -> int | None:
         """Returns the date of the last of the next `rows` rows from `second` on (Unix seconds); None without rows."""
@@ -176,6 +179,11 @@ class HeldTables:
 
 def moment(second: int) -> str:
     return f"to_timestamp({second})"
+
+
+def window(cursor: str, begins: int, ends: int) -> str:
+    """Returns the condition in SQL for rows of these seconds, both included."""
+    return f"{cursor} >= {moment(begins)} AND {cursor} < {moment(ends + 1)}"
 
 
 def _second(column: str) -> str:

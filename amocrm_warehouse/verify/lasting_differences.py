@@ -1,0 +1,129 @@
+"""What counts: differences that a sync does not mend. No date, no event and no clock excuses one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from amocrm_warehouse.verify.findings import Finding
+from amocrm_warehouse.verify.row_differences import LIVE, Difference, Place, RowDifferences
+from source_amocrm import atomic_file
+from source_amocrm.account import Resource
+from source_amocrm.account.resources import CARDS, NOTES
+from source_amocrm.streams.base import PartsStream
+from source_amocrm.streams.custom_fields import FieldRowStream
+
+MOST_LOOKS = 3
+"""Looks at a row. What differs in another way at each of them is changing all the time."""
+OF_SETTINGS = {False: {"tags", "custom_fields", "phones", "emails", "communication_ids"}, True: {"name", "color"}}
+"""Columns of cards, and of their parts, that change where a field, an option or a tag is renamed or removed."""
+KNOWN_MERGED = "merged into others"
+"""Cards that were merged into others, as the table of live IDs says: no difference."""
+Limits = Callable[[list[Difference]], Iterable[str | None]]
+
+
+def lasting(before: Difference, now: Difference) -> Difference | None:
+    """Returns the part of a difference that a sync between two looks did not mend; None if it is another one.
+
+    What the account showed at both looks, the sync between them should have read.
+    """
+    values = {column: value for column, value in now.values.items() if before.values.get(column) == value}
+    return replace(now, values=values) if before.kind == now.kind and len(values) >= bool(now.values) else None
+
+
+def judge(
+    before: Iterable[Difference], now: Iterable[Difference], found: Mapping[str, Finding], limits: Limits
+) -> list[Difference]:
+    """Counts what a sync between two looks mended, and what it did not. Returns what differs in another way now."""
+    now_by_kind = {(one.stream, one.key, one.kind): one for one in now}
+    now_by_key = {(one.stream, one.key): one for one in now_by_kind.values()}
+    same, changed = list[Difference](), list[Difference]()
+    for one in before:
+        later = now_by_kind.get((one.stream, one.key, one.kind)) or now_by_key.get((one.stream, one.key))
+        if later is None:
+            found[one.stream].changed_since += 1
+        elif part := lasting(one, later):
+            same.append(part)
+        else:
+            changed.append(later)
+    for one, limit in zip(same, limits(same), strict=True):
+        if limit == KNOWN_MERGED:
+            found[one.stream].uncounted[limit] += 1
+        else:
+            found[one.stream].count(one.kind, one.key, one.values, limit)
+    return changed
+
+
+def limits(
+    found: list[Difference], rows: RowDifferences, trash: Callable[[Resource], set[int]]
+) -> Iterator[str | None]:
+    """Yields, for each difference that lasts, the name of the limit of a sync that it is; None for a fault."""
+    unlisted = {
+        resource: {one.place.number for one in found if one.kind == "extra" and one.place.name == resource.path}
+        for resource in (*CARDS, *NOTES)
+    }
+    told = {resource.path: rows.held.deleted(resource.entity, ids) for resource, ids in unlisted.items()}
+    listed = {resource.path: rows.held.listed(resource.name, unlisted[resource]) for resource in CARDS}
+    for resource in CARDS:
+        told[resource.path] |= trash(resource) if unlisted[resource] and resource.has_trash else set()
+    for one in found:
+        stream, place, kind = rows.streams[one.stream], one.place, one.kind
+        is_part = isinstance(stream, PartsStream)
+        of_settings = all(column in OF_SETTINGS[is_part] or column.startswith("cf_") for column in one.values)
+        if place.kind != "record" or one.stream == LIVE or kind in ("missing", "twice"):
+            yield None
+        elif is_part:
+            yield "settings" if isinstance(stream, FieldRowStream) or (kind == "unequal" and of_settings) else None
+        elif kind == "extra":
+            if place.number in told.get(place.name, {place.number}):
+                yield None
+            elif place.name not in listed:
+                yield "silent deletion"
+            else:
+                yield "merged" if LIVE not in rows.streams or place.number in listed[place.name] else KNOWN_MERGED
+        elif kind == "stale" or stream.cursor_field in one.values:
+            yield "old date"
+        else:
+            yield "settings" if of_settings and place.name in listed else None
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What differs and waits for a sync, as a file keeps it between two runs. `synced_at`: when the last sync began."""
+
+    prefix: str
+    synced_at: str
+    looks: int
+    tables: dict[str, Finding]
+    differences: list[Difference]
+
+    def write(self, path: Path) -> None:
+        """Raises ValueError with a sentence if the file cannot be written."""
+        tables = {name: vars(one) for name, one in self.tables.items()}
+        held = {**vars(self), "tables": tables, "differences": [vars(one) for one in self.differences]}
+        try:
+            atomic_file.write(path, atomic_file.json_text(held))
+        except OSError as error:
+            raise ValueError(f"{path} cannot be written: {error.strerror}. Name another one after --again.") from None
+
+    @classmethod
+    def read(cls, path: Path, prefix: str) -> Pending:
+        """Raises ValueError with a sentence if the file is not one of these tables."""
+        try:
+            held = atomic_file.read_json(path)
+            tables = {name: Finding.of(one) for name, one in held["tables"].items()}
+            differences = [
+                Difference(
+                    one["stream"], tuple(one["key"]), one["kind"], Place(*one["place"]), one["values"]
+                )
+                for one in held["differences"]
+            ]  # fmt: skip
+            found = cls(held["prefix"], held["synced_at"], held["looks"], tables, differences)
+        except (OSError, ValueError, TypeError, KeyError):
+            raise ValueError(f"{path} is no file that verify has written. Name another one after --again.") from None
+        if found.prefix != prefix:
+            raise ValueError(
+                f"{path} is of the tables {found.prefix}…, not of {prefix}…. Name another one after --again."
+            )
+        return found

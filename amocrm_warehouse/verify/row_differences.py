@@ -1,0 +1,306 @@
+"""What differs: compares records of the account with the rows of its tables, column by column.
+
+Shares the row functions and the HTTP client with the sync, and nothing else: no cursor, no state, no walk by date.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import blake2b
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+from amocrm_warehouse.column_kind import column_kind
+from amocrm_warehouse.verify.findings import Finding
+from amocrm_warehouse.verify.held_tables import HeldTables, Key, Row, Span, normal, window
+from source_amocrm.account import Account, Resource
+from source_amocrm.account.resources import CARDS, EVENTS, NOTES
+from source_amocrm.engine.stream_interface import READ_AT, Context, with_parameter
+from source_amocrm.streams import STREAMS
+from source_amocrm.streams.activity import ELEMENT_TYPE
+from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream, PartsStream
+from source_amocrm.walk.listing import numeric_id, seconds
+
+LIVE = "live_entities"
+NOT_COMPARED = frozenset({"raw", "listed_at", READ_AT})
+"""Columns that repeat others, or tell when a sync read the row."""
+UNDATED: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(
+        ("deals", "contacts", "companies", "customers"), frozenset({"closest_task_at", "loss_reason_name"})
+    ),
+    "messages": frozenset({"delivery_status"}),
+    "account": frozenset({"drive_url"}),
+}
+"""Columns that change without a date or an event, all the time. What differs is counted apart."""
+
+
+class Place(NamedTuple):
+    """Where a row of the account is read again.
+
+    `kind`: "list" (the short list of the stream `name`), "record" (the entity `number` of the list at the path `name`),
+    "trash" (that entity in the trash) or "second" (the events of the second `number`).
+    """
+
+    kind: str
+    name: str
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row that differs. `kind`: missing, extra, twice, stale (the account's date is newer), unequal, or without: the
+    table lacks the column `key`.
+
+    `values`: digests of the account's values, by column that differs; of a row that the table lacks, of its date or of
+    the row.
+    """
+
+    stream: str
+    key: Key
+    kind: str
+    place: Place
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+DATE, NOWHERE = "updated_at", Place("", "")
+PlaceOf = Callable[[Row], Place]
+
+
+class RowDifferences:
+    """Compares rows of an account, as it is now, with the tables, and counts them in `found`, by stream.
+
+    Opened anew for each look, because an account requests each short list once.
+    """
+
+    def __init__(self, account: Account, held: HeldTables) -> None:
+        self.account, self.held = account, held
+        self.streams = {name: _stream(name, account) for name in STREAMS if name in held.columns}
+        self._kinds = {
+            name: {column: column_kind(schema) for column, schema in one.get_json_schema()["properties"].items()}
+            for name, one in self.streams.items()
+        }
+        self.found = {name: Finding(whole=True) for name in self.streams}
+        self._met = defaultdict[str, set[Key]](set)
+        self.counted = set[str]()
+        """Streams whose rows that were looked at are counted by the list of all IDs."""
+
+    def made_of(self, resource: Resource) -> list[str]:
+        """Returns the streams made of a list, first the one that has a row for each of its entities."""
+        lists = {name: one.inputs() for name, one in self.streams.items() if isinstance(one, IncrementalStream)}
+        return sorted(
+            (name for name in lists if resource in lists[name]), key=lambda n: not self.incremental(n).deletable
+        )
+
+    def main(self, resource: Resource) -> str | None:
+        """Returns the stream that has a row for each entity of the list, if the database has its table."""
+        names = self.made_of(resource)
+        return names[0] if names and self.incremental(names[0]).deletable else None
+
+    def incremental(self, name: str) -> IncrementalStream:
+        stream = self.streams[name]
+        assert isinstance(stream, IncrementalStream)
+        return stream
+
+    def id_column(self, name: str) -> str:
+        return self.streams[name].primary_key[-1]
+
+    def condition(self, resource: Resource) -> str:
+        """Returns the condition in SQL for the rows of one list, in tables that are made of several."""
+        return f"element_type = {ELEMENT_TYPE[resource.name]}" if resource in NOTES else "true"
+
+    def params(self, resource: Resource) -> dict[str, Any]:
+        """Returns the `with` parameters that the rows of a list need."""
+        streams = map(self.incremental, self.made_of(resource))
+        return dict(with_parameter({extra for stream in streams for extra in stream.wanted_extras()}))
+
+    def without_columns(self, name: str) -> list[Difference]:
+        """Finds the columns that the table lacks."""
+        lacked = sorted(self._kinds[name].keys() - self.held.columns[name] - NOT_COMPARED)
+        return [Difference(name, (column,), "without", Place("list", name)) for column in lacked]
+
+    def of_short_list(self, name: str) -> Iterator[Difference]:
+        """Compares every row of the list. Leaves out rows of which each would cost a request of its own."""
+        stream, finding = self.streams[name], self.found[name]
+        assert isinstance(stream, FullRefreshStream)
+        parts = bool(stream.completing_paths)
+        if parts:
+            records = stream.account.dictionary(stream.list_path, stream.collection)
+            made: Iterable[Row] = [row for record in records for row in stream.rows(record, Context())]
+        else:
+            made = stream.read_records()
+        held = self.held.rows(name, self._kinds[name])
+        yield from self._compared(name, made, held, lambda _: Place("list", name), lambda _: not parts)
+        finding.whole, finding.account = not parts, None if parts else finding.looked_at
+
+    def of_records(self, resource: Resource, records: Iterable[Row], scope: Span | Collection[int]) -> list[Difference]:
+        """Compares all streams made of a list with its records of a scope: all live entities of the scope."""
+        known = {number: record for record in records if (number := numeric_id(record.get("id"))) is not None}
+        main, found, cards = self.main(resource), list[Difference](), None
+        with self.held.at_one_moment():
+            for name in self.made_of(resource):  # the main one first
+                stream, column = self.incremental(name), self.id_column(name) if name == main else "note_id"
+                if isinstance(stream, PartsStream):
+                    found += self._of_parts(name, resource, known, cards)
+                    continue
+                held = self.held.rows_with(name, self._kinds[name], column, scope, self.condition(resource))
+                live, place = held, self._record(resource, column)
+                if name == main:
+                    live = [row for row in held if not row.get("is_deleted")]
+                    cards = {row[column]: row for row in live}
+                    gone = {row[column] for row in held} - cards.keys()
+                elif main:  # no sync removes the call of a note that was deleted: the note tells it
+                    live = [row for row in held if row[column] not in gone or row[column] in known]
+                found += self._compared(name, self._rows(name, resource, known.values()), live, place)
+            if resource in CARDS and LIVE in self.streams and not isinstance(scope, Span):
+                kinds, also = {"entity_id": "integer", DATE: "time"}, f"entity_type = '{resource.name}'"
+                rows = self.held.rows_with(LIVE, kinds, "entity_id", scope, also)
+                listed = {row["entity_id"]: second_of(row[DATE]) for row in rows}
+                for number in known.keys() | listed.keys():
+                    ours = seconds(known[number].get(DATE)) or 0 if number in known else None
+                    found += by_date(LIVE, resource, number, ours, listed.get(number))
+        return found
+
+    def _of_parts(
+        self, name: str, resource: Resource, known: Mapping[int, Row], cards: Mapping[int, Row] | None
+    ) -> Iterator[Difference]:
+        """Compares the parts of cards with the current rows of their table.
+
+        `cards`: the live rows of the cards, None without their table: then nothing shows that a card's last part is
+        gone. The parts of a card that is stale or missing are left out.
+        """
+        column, cursor = self.streams[name].primary_key[0], self.incremental(name).cursor_field
+        wanted = [
+            one
+            for one in known
+            if cards is None or (one in cards and second_of(cards[one][DATE]) >= (seconds(known[one].get(DATE)) or 0))
+        ]
+        held = self.held.rows_with(name, self._kinds[name], column, wanted) if wanted else []
+        newest = dict[int, Any]()
+        for row in held:
+            newest[row[column]] = max(row[READ_AT], newest.get(row[column]), key=lambda at: str(at or ""))
+        if cards is not None:
+            newest = {one: cards[one][READ_AT] for one in wanted}
+        current = [row for row in held if row[READ_AT] == newest[row[column]]]
+        # a card that came back from the trash is dated by its return, and so are its parts
+        dates = {one: cards[one][DATE] for one in wanted} if cards else {row[column]: row[cursor] for row in current}
+        made = (
+            {**row, cursor: dates.get(row[column])}
+            for row in self._rows(name, resource, (known[one] for one in wanted))
+        )
+        yield from self._compared(name, made, current, self._record(resource, column), lambda _: cards is not None)
+
+    def of_events(self, records: Collection[Row], begins: int, ends: int, *, whole: bool) -> list[Difference]:
+        """Compares the events of these seconds, both included, with the rows of all streams that are made of them.
+
+        `whole`: the records are all of these seconds. Otherwise only rows that the table lacks are looked for.
+        """
+        found = list[Difference]()
+        with self.held.at_one_moment():
+            for name in self.made_of(EVENTS):
+                cursor, kinds, key = (
+                    self.incremental(name).cursor_field,
+                    self._kinds[name],
+                    self.streams[name].primary_key[0],
+                )
+                rows = [*self._rows(name, EVENTS, records)]
+                keys = {row[key] for row in rows}
+                held = self.held.rows_with(name, kinds, key, keys)
+                chats = " AND note_id IS NULL" if name == "messages" else ""
+                of_window = self.held.rows(name, kinds, window(cursor, begins, ends) + chats) if whole else []
+                held += [row for row in of_window if row[key] not in keys]
+
+                def place(row: Row, cursor: str = cursor) -> Place:
+                    return Place("second", EVENTS.path, second_of(row[cursor]))
+
+                found += self._compared(name, rows, held, place)
+        return found
+
+    def _rows(self, name: str, resource: Resource, records: Iterable[Row]) -> Iterator[Row]:
+        """Yields the rows that a stream makes of records, as a sync does."""
+        stream, records = self.incremental(name), list(records)
+        if resource is EVENTS and stream.kinds:
+            records = [record for record in records if record.get("type") in stream.kinds]
+        context = stream.context(resource)
+        stream.prepare(records, context)
+        for record in records:
+            yield from stream.rows(record, context)
+
+    def _record(self, resource: Resource, column: str) -> PlaceOf:
+        return lambda row: Place("record", resource.path, row[column])
+
+    def _compared(
+        self,
+        name: str,
+        made: Iterable[Row],
+        held: Iterable[Row],
+        place: PlaceOf,
+        extra: Callable[[Row], bool] = lambda _: True,
+    ) -> Iterator[Difference]:
+        """Compares the account's rows with the table's, of one scope, and counts them.
+
+        `extra`: whether a row that the account does not have differs.
+        """
+        stream, finding, kinds = self.streams[name], self.found[name], self._kinds[name]
+        rows, there = dict[Key, Row](), dict[Key, Row]()
+        for row in made:
+            own = {column: normal(kinds[column], row.get(column)) for column in kinds}
+            rows[tuple(own[column] for column in stream.primary_key)] = own
+        for row in held:
+            key = tuple(row[column] for column in stream.primary_key)
+            if key in there:
+                yield Difference(name, key, "twice", place(row))
+            there[key] = row
+        fresh = rows.keys() - self._met[name]
+        self._met[name] |= fresh
+        finding.looked_at += 0 if name in self.counted else len(fresh)
+        finding.sampled += len(fresh & there.keys())
+        for key, row in rows.items():
+            if key not in there:
+                whole = _digest(sorted(row.items(), key=itemgetter(0)))
+                version = str(second_of(row[DATE])) if stream.cursor_field == DATE else whole
+                yield Difference(name, key, "missing", place(row), {DATE: version})
+            elif one := self._unequal(name, key, row, there[key]):
+                yield replace(one, place=place(row))
+        gone = (key for key in there.keys() - rows.keys() if extra(there[key]))
+        yield from (Difference(name, key, "extra", place(there[key])) for key in gone)
+
+    def _unequal(self, name: str, key: Key, row: Row, there: Row) -> Difference | None:
+        """Compares the columns of a row. Of a row whose date is older in the table, the date alone."""
+        stream, undated = self.streams[name], UNDATED.get(name, frozenset())
+        left_out = {*NOT_COMPARED, stream.lookup.column if stream.lookup else ""}
+        columns = [column for column in there.keys() & row.keys() - left_out if there[column] != row[column]]
+        if stream.cursor_field == DATE in columns:
+            ours, theirs = second_of(row[DATE]), second_of(there[DATE])
+            if ours > theirs:
+                return Difference(name, key, "stale", NOWHERE, {DATE: str(ours)})
+            if {DATE, "date"}.issuperset(columns):  # a card that came back from the trash is dated by its return
+                undated = undated | {DATE, "date"}
+        self.found[name].uncounted.update(column for column in columns if column in undated and column != "date")
+        values = {column: _digest(row[column]) for column in columns if column not in undated}
+        return Difference(name, key, "unequal", NOWHERE, values) if values else None
+
+
+def by_date(name: str, resource: Resource, number: int, ours: int | None, theirs: int | None) -> list[Difference]:
+    """Compares the dates (Unix seconds) of a card in the account and of its live row; None where there is none."""
+    key, place = (resource.name, number) if name == LIVE else (number,), Place("record", resource.path, number)
+    if ours is None:
+        return [] if theirs is None else [Difference(name, key, "extra", place)]
+    kind = "missing" if theirs is None else "stale" if ours > theirs else None
+    return [Difference(name, key, kind, place, {DATE: str(ours)})] if kind else []
+
+
+def _stream(name: str, account: Account) -> AmocrmStream:
+    """Returns the stream with all columns that it has in this account."""
+    account.extras.update(STREAMS[name].account_extras)
+    return STREAMS[name](account, STREAMS[name](account).get_json_schema()["properties"])
+
+
+def second_of(value: datetime | None) -> int:
+    return int(value.timestamp()) if value else 0
+
+
+def _digest(value: Any) -> str:
+    return blake2b(repr(value).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,140 @@
+"""Verifies an account: syncs, compares, syncs again if something differs, and looks at those rows once more."""
+
+from __future__ import annotations
+
+import random
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from datetime import datetime, timezone
+from pathlib import Path
+from time import sleep
+
+from amocrm_warehouse.database import DATABASE_ERRORS
+from amocrm_warehouse.database_address import without_password
+from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.live_line import Step, Tell, live_line, untold
+from amocrm_warehouse.sync import sync
+from amocrm_warehouse.table_names import SCHEMA
+from amocrm_warehouse.verify.findings import Finding, Verification
+from amocrm_warehouse.verify.held_tables import HeldTables
+from amocrm_warehouse.verify.kept_results import keep
+from amocrm_warehouse.verify.lasting_differences import MOST_LOOKS, Pending, judge, limits
+from amocrm_warehouse.verify.row_differences import Difference, RowDifferences
+from amocrm_warehouse.verify.rows_looked_at import Look, Requests
+from source_amocrm.auth import FileKeeper
+from source_amocrm.config_file import ConfigFile
+from source_amocrm.errors import AmocrmError
+from source_amocrm.source import open_account
+from source_amocrm.streams import STREAMS
+
+GONE = "the table is not there, though a sync has filled it. The next sync makes it anew."
+REQUESTS = 500
+"""Requests of a look besides those for the IDs of cards: at the account's pace, 70 seconds."""
+PAUSE = 3
+"""Seconds between a look and the next sync, which leaves the newest second to the one after it."""
+
+
+def verify(
+    config: Path,
+    database: str,
+    project: str,
+    dataset: str = SCHEMA,
+    *,
+    requests: int = REQUESTS,
+    kept: bool = True,
+    no_sync: bool = False,
+    again: Path | None = None,
+    tell: Tell = untold,
+) -> Verification:
+    """Compares the tables of a project with the account of a config, between syncs of its own.
+
+    Keeps the result in a table of its own, unless it is not to be `kept`. With `no_sync`, or if Airbyte wrote the
+    tables, what differs waits in the file `again` for a sync; with that file, judges those rows. `tell` gets each step.
+    Raises ValueError if it cannot begin, and one of DATABASE_ERRORS if the database cannot be read.
+    """
+    file, counted, notices, draw = ConfigFile(config), Requests(), list[str](), random.Random()
+    held = HeldTables(database, project, dataset)
+    if held.synced_at() is None:
+        raise ValueError(
+            f"No sync into the tables {held.prefix}… of the schema {dataset} has ended yet, so there is nothing to "
+            "verify. Run `source-amocrm sync` with the same --to and --project to its end."
+        )
+    own_sync = not (no_sync or held.of_airbyte)
+
+    def synced() -> set[str]:
+        """Syncs the tables. Returns the streams that were not read to their end."""
+        names = [name for name in STREAMS if name in {*held.columns, *held.gone()}]
+        with redirect_stdout(sys.stderr):  # stdout is the result's alone
+            done = sync(config, to=database, project=project, streams=names, dataset=dataset, count=False, tell=tell)
+        notices[:] = done.errors
+        return {*names} - done.complete
+
+    @contextmanager
+    def looking() -> Iterator[Look]:
+        tables = HeldTables(database, project, dataset)
+        with live_line(sys.stderr, tell) as line, tables.opened():
+            line.step = lambda: Step("asking amoCRM")
+            try:
+                account = open_account(file.settings(), hand_over=FileKeeper(file), observe=counted)
+                look = Look(RowDifferences(account, tables), counted, requests, draw)
+                line.step = look.step
+                yield look
+            except AmocrmError as error:
+                raise ValueError(str(error)) from None
+
+    if again and not own_sync and again.exists():
+        pending = Pending.read(again, held.prefix)
+    else:
+        if own_sync:
+            synced()
+        with looking() as look:
+            pending = Pending(held.prefix, str(held.synced_at()), 1, look.found, look.at_all())
+    unread = list[Difference]()
+    while (
+        pending.differences and pending.looks < MOST_LOOKS and (own_sync or pending.synced_at != str(held.synced_at()))
+    ):
+        failed = set[str]()
+        if own_sync:
+            sleep(PAUSE)
+            failed = synced()
+        with looking() as look:
+            now = look.again(pending.differences)
+            failed |= {name for name, finding in look.found.items() if finding.failure}
+            unread += [one for one in pending.differences if one.stream in failed]
+            read = [one for one in pending.differences if one.stream not in failed]
+            changed = judge(read, now, pending.tables, lambda same: limits(same, look.rows, look.trash))
+        pending = Pending(held.prefix, str(held.synced_at()), pending.looks + 1, pending.tables, changed)
+    waiting = unread if pending.looks == MOST_LOOKS else [*unread, *pending.differences]
+    changing = pending.differences if pending.looks == MOST_LOOKS else []
+    line = ""
+    if again and not own_sync:
+        again.unlink(missing_ok=True)
+        if waiting:
+            Pending(held.prefix, pending.synced_at, pending.looks, pending.tables, waiting).write(again)
+            options = ["--config", str(config), "--to", without_password(database), "--project", project]
+            options += ["--dataset", dataset, "--no-sync", "--again", str(again)]
+            line = shlex.join(["source-amocrm", "verify", *options])
+    for one in waiting:
+        pending.tables[one.stream].waiting += 1
+    for one in changing:
+        pending.tables[one.stream].changing += 1
+    tables = pending.tables | {name: Finding(failure=GONE) for name in held.gone() if name not in pending.tables}
+    moment = held.synced_at()
+    assert moment
+    found = Verification(datetime.now(timezone.utc), moment, counted.count, tables, again=line, notices=notices)
+    if kept and not waiting:
+        found.not_kept = _keep(found, database, project, dataset)
+    return found
+
+
+def _keep(found: Verification, database: str, project: str, dataset: str) -> str | None:
+    """Returns a sentence if the result cannot be kept: who may only read can verify."""
+    try:
+        keep(found, database, project, dataset)
+    except ValueError as error:
+        return f"The result was not kept: {without_password(str(error))}"
+    except DATABASE_ERRORS as error:
+        return f"The result was not kept: {why(error)}"
+    return None

@@ -1,0 +1,303 @@
+"""`source-amocrm verify` on working days: no alarm whatever people do, and every damage found.
+
+`DAYS=200 pytest integration_tests/test_verify_days.py` draws that many days for each database.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from amocrm_warehouse.sync import Outcome
+from amocrm_warehouse.verify import verification
+from amocrm_warehouse.verify.findings import Verification
+from sandbox import Account, Switches, writes
+from source_amocrm.account.resources import CARDS
+from source_amocrm.streams import STREAMS
+from source_amocrm.streams.base import PartsStream
+from testing import models
+from testing.connector import config, messages, without_sockets
+from testing.schedules import Menu, Schedule
+
+DAYS = int(os.environ.get("DAYS", "3"))
+
+
+class Day:
+    """An account on a day of random writes, and its tables, as the connector's messages fill them.
+
+    `rows`: the tables' rows by key, which a test may damage. `ahead`: the lead of this machine's clock (seconds).
+    """
+
+    def __init__(self, seed: int, database: str, folder: Path, menu: Menu = writes.ORDINARY, leads: int = 25) -> None:
+        self.schedule = Schedule(seed, leads=leads, menu=menu, restless=0.1)
+        self.schedule.busy = False
+        self.account, self.clock, self.ahead = self.schedule.account, self.schedule.clock, 0.0
+        self.rows = self.schedule.destination.rows
+        self.config, self.database, self.project = folder / "config.json", database, f"d{seed}"
+        settings = {"lookback_window": self.schedule.settings["lookback_window"]}
+        self.config.write_text(json.dumps(config(self.schedule.sandbox, **settings)), encoding="utf-8")
+        self.config.chmod(0o600)
+        self.clock.advance(10)  # a sync reads events that are a second old
+        self.syncs: list[dict[str, Any]] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    def plain(self) -> Day:
+        """Makes the account one of amoCRM's usual ones."""
+        vars(self.account.switches).update(vars(Switches()))
+        self.sync()
+        self.clock.advance(600)
+        self.sync()
+        return self
+
+    def lose(self, name: str, count: int, newest: str | None = None) -> None:
+        """Takes live rows from a table: the first, or the newest by a column."""
+        live = [(key, row) for key, row in self.rows[name].items() if not row.get("is_deleted")]
+        live = sorted(live, key=lambda one: str(one[1][newest]), reverse=True) if newest else live
+        for key, _ in live[:count]:
+            del self.rows[name][key]
+        self.store()
+
+    def sync(self, *_: Any, **__: Any) -> Outcome:
+        began = datetime.fromtimestamp(self.clock.time(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        reading = messages(self.schedule.sandbox, state=self.schedule.destination.state(), ahead=self.ahead)
+        self.schedule.destination.take(reading)
+        self.syncs.append({"started_at": began, "ended_at": began, "ended_well": True, "tables": {}})
+        self.store()
+        return Outcome(complete={*STREAMS})
+
+    def store(self) -> None:
+        """Writes the rows, as they are now, into the tables."""
+        tables = {name: list(self.rows.get(name, {}).values()) for name in STREAMS}
+        flavour = "postgres" if self.database.startswith("postgresql:") else "duckdb"
+        models.store(self.database, self.project, {**tables, "syncs": self.syncs}, flavour)
+
+    @contextmanager
+    def people_at_work(self) -> Iterator[None]:
+        self.schedule.busy = True
+        yield
+        self.schedule.busy = False
+
+    def verify(self, **options: Any) -> Verification:
+        with (
+            without_sockets(self.schedule.sandbox, ahead=self.ahead),
+            mock.patch.object(verification, "sync", self.sync),
+            mock.patch.object(verification, "sleep", self.sleep),
+        ):
+            return verification.verify(self.config, self.database, self.project, kept=False, **options)
+
+
+def alarms(found: Verification) -> dict[str, str]:
+    """Returns the tables with a difference that is no limit of a sync."""
+    return {name: f"{one}" for name, one in found.tables.items() if one.differences > one.limits.total() or one.failure}
+
+
+@pytest.mark.parametrize("seed", range(DAYS))
+def test_people_at_work_raise_no_alarm(seed: int, database: str, tmp_path: Path) -> None:
+    day = Day(seed, database, tmp_path)
+    day.sync()
+    day.schedule.work(20)
+    with day.people_at_work():
+        found = day.verify()
+    assert (alarms(found), found.exit_code) == ({}, 0), found.sentence()
+
+
+DAMAGE = {
+    "text": lambda _: "wrong", "int": lambda value: (value or 0) + 987_654, "number": lambda _: 0.125,
+    "bool": lambda value: not value, "json": lambda _: [77], "time": lambda _: "2021-01-02T03:04:05Z",
+}  # fmt: skip
+"""By the kind of a column, another value than the one that it has."""
+COLUMNS_OF_OTHER_LISTS = {("contacts", "company_name"), ("deal_statuses", "loss_reason_id")}
+"""Columns that a sync fills from another list: they are not compared."""
+MAINS = {"leads": "deals", **{name: name for name in ("contacts", "companies", "customers")}}
+MOMENTS_OF_READING = {"listed_at", "read_at"}
+
+
+def current(day: Day, name: str) -> list[dict[str, Any]]:
+    """Returns the rows of a table that the account has, too: neither deleted nor of a part that a card had."""
+    rows, stream = list(day.rows.get(name, {}).values()), STREAMS[name]
+    if issubclass(stream, PartsStream):
+        [card] = [one for one in CARDS if f"{one.entity}_id" == stream.primary_key[0]]
+        cards = {row[STREAMS[MAINS[card.name]].primary_key[0]]: row for row in day.rows[MAINS[card.name]].values()}
+        rows = [row for row in rows if not cards[row[stream.primary_key[0]]]["is_deleted"]]
+    return [row for row in rows if not row.get("is_deleted")]
+
+
+def test_one_value_in_each_column_of_each_table_is_found(database: str, tmp_path: Path) -> None:
+    day, again = Day(6, database, tmp_path), tmp_path / "again.json"
+    day.sync()
+    wanted = set()
+    for name, stream in STREAMS.items():
+        rows, cursor = current(day, name), str(stream.cursor_field or "")
+        columns = {*models.kinds(name)} - {*stream.primary_key, *MOMENTS_OF_READING, "is_deleted", cursor}
+        # a row whose date differs is older, and says nothing else; the parts of an older card are not compared
+        dated = rows.pop(0 if issubclass(stream, PartsStream) else -1) if rows and cursor else {}
+        for number, column in enumerate(sorted(columns) if rows else ()):
+            row = rows[number % len(rows)]
+            row[column] = DAMAGE[models.kinds(name)[column]](row.get(column))
+            wanted.add((name, column))
+        if dated and not name.startswith("customer_"):  # so few customers: the row would be of the older one
+            dated[cursor] = "2021-01-02T03:04:05Z"
+            wanted.add((name, cursor))
+    day.store()
+    found = day.verify(no_sync=True, again=again)
+    assert found.exit_code == 3
+    differing = json.loads(again.read_text(encoding="utf-8"))["differences"]
+    columns_found = {(one["stream"], column) for one in differing for column in one["values"]}
+    columns_found |= {(name, column) for name, one in found.tables.items() for column in one.uncounted}
+    columns_found |= {
+        (one["stream"], str(STREAMS[one["stream"]].cursor_field)) for one in differing if one["kind"] == "missing"
+    }
+    assert wanted - columns_found == COLUMNS_OF_OTHER_LISTS
+
+
+def differences(found: Verification) -> dict[str, int]:
+    return {name: one.differences for name, one in found.tables.items() if one.differences}
+
+
+def waiting(found: Verification) -> dict[str, int]:
+    return {name: one.waiting for name, one in found.tables.items() if one.waiting}
+
+
+def ids(account: Account, kind: str) -> list[int]:
+    return [row_id for _, row_id in account.tables[kind].index("id")]
+
+
+def linked(account: Account, to: str) -> int:
+    return next(one for lead in ids(account, "leads") for one in account.linked("leads", lead, to))
+
+
+def trash_and_purge(account: Account) -> None:
+    deal = ids(account, "leads")[0]
+    writes.trash(account, "leads", deal)
+    writes.purge(account, "leads", deal)
+
+
+def born_with_links(account: Account) -> None:
+    contact, company = ids(account, "contacts")[0], ids(account, "companies")[0]
+    writes.create_lead(account, contacts=[contact], company=company)
+
+
+WRITES: dict[str, Callable[[Account], object]] = {
+    "a company was trashed": lambda account: writes.trash(account, "companies", linked(account, "companies")),
+    "a contact was trashed": lambda account: writes.trash(account, "contacts", linked(account, "contacts")),
+    "contacts were merged": lambda account: writes.merge(account, "contacts", *ids(account, "contacts")[:2]),
+    "a deal was purged": trash_and_purge,
+    "a deal was born": born_with_links,
+    "a request was accepted": lambda account: writes.accept_unsorted(account, next(iter(account.unsorted))),
+    "a user was removed": lambda account: writes.remove_user(account, next(iter(account.users))),
+    "a task was deleted": lambda account: writes.delete_task(account, ids(account, "tasks")[0]),
+    "a card was touched": lambda account: writes.touch(account, "leads", ids(account, "leads")[1]),
+    "a robot changed all": lambda account: writes.mass_edit(account, "leads", ids(account, "leads")),
+}
+
+
+def test_no_write_is_an_alarm_whenever_it_is_made(database: str, tmp_path: Path) -> None:
+    """Between the sync and the look, and between the look and the next sync."""
+    day = Day(6, database, tmp_path).plain()
+    for write in WRITES.values():
+        write(day.account)
+    found = day.verify()
+    assert (differences(found), found.exit_code) == ({}, 0)
+    for kind in ("contacts", "companies"):
+        writes.restore(day.account, kind, next(iter(day.account.trash[kind])))
+
+    def write_and_sleep(seconds: float) -> None:
+        day.clock.advance(seconds)
+        for name in ("a company was trashed", "a deal was born", "a task was deleted", "a robot changed all"):
+            WRITES[name](day.account)
+        day.clock.advance(seconds)
+
+    with mock.patch.object(day, "sleep", write_and_sleep):
+        found = day.verify()
+    assert (differences(found), found.exit_code) == ({}, 0)
+
+
+@pytest.mark.parametrize("ahead", [-86_400, -3_600, 3_600, 86_400])
+@pytest.mark.parametrize("whose", ["server", "machine"])
+def test_no_clock_hides_or_makes_a_difference(ahead: int, whose: str, database: str, tmp_path: Path) -> None:
+    day = Day(6, database, tmp_path).plain()
+    day.account.switches.date_ahead, day.ahead = (ahead, 0.0) if whose == "server" else (0.0, ahead)
+    day.schedule.work(5)
+    assert (differences(found := day.verify()), found.exit_code) == ({}, 0)
+    day.lose("deals", 3)
+    day.lose("events", 2, "created_at")
+    assert differences(day.verify()) == {"deals": 3, "events": 2}
+
+
+def test_a_table_that_lost_its_newest_rows_is_not_whole(database: str, tmp_path: Path) -> None:
+    day = Day(6, database, tmp_path, leads=60).plain()
+    lost = {"tasks": ("task_id", 12), "notes": ("note_id", 20), "events": ("created_at", 30)}
+    for name, (column, count) in lost.items():
+        day.lose(name, count, column)
+    found = day.verify(no_sync=True)
+    assert waiting(found) == {name: count for name, (_, count) in lost.items()}
+    for name in ("tasks", "notes"):
+        assert found.tables[name].account == found.tables[name].looked_at == found.tables[name].database + lost[name][1]
+
+
+def test_what_can_be_looked_at_without_events_is(database: str, tmp_path: Path) -> None:
+    day = Day(6, database, tmp_path).plain()
+    day.lose("deals", 3)
+    day.account.switches.forbidden = frozenset({"events"})
+    found = day.verify(no_sync=True)
+    assert (waiting(found), found.exit_code) == ({"deals": 3}, 3)
+    assert {"events", "deal_statuses"} <= {*found.failed}
+    assert {"deals", "tasks", "notes", "contacts"}.isdisjoint(found.failed)
+    assert not found.sentence().startswith("All")
+
+
+def test_extra_rows_are_found_in_every_table(database: str, tmp_path: Path) -> None:
+    day = Day(6, database, tmp_path).plain()
+    number, added = 9_000_000, set()
+    for name, stream in STREAMS.items():
+        rows, column = current(day, name), stream.primary_key[-1]
+        if rows and name not in ("account", "talks"):
+            row = {**rows[0], column: number if models.kinds(name)[column] == "int" else "extra"}
+            if name in ("deal_contacts", "custom_fields_deals"):
+                row = {**rows[0], column: number}
+            day.rows[name][tuple(row[one] for one in stream.primary_key)] = row
+            added.add(name)
+    day.store()
+    found = day.verify(no_sync=True)
+    assert waiting(found) == dict.fromkeys(added, 1)
+
+
+def test_parts_of_a_card_dated_in_the_future_are_compared(database: str, tmp_path: Path) -> None:
+    day = Day(6, database, tmp_path).plain()
+    lead = next(one for one in ids(day.account, "leads") if day.account.row("leads", one)["custom_fields_values"])
+    writes.edit(day.account, "leads", lead, updated_at=day.clock.now() + 86_400, name="from the future")
+    assert day.verify().exit_code == 0
+    row = next(row for row in day.rows["custom_fields_deals"].values() if row["lead_id"] == lead)
+    row["value"] = "wrong"
+    day.store()
+    found = day.verify(no_sync=True)
+    assert waiting(found) == {"custom_fields_deals": 1}
+
+
+def test_the_limits_of_a_sync_are_named(database: str, tmp_path: Path) -> None:
+    day = Day(6, database, tmp_path).plain()
+    deal = ids(day.account, "leads")[2]
+    contact = next(one for one in day.account.tables["contacts"] if one["custom_fields_values"])
+    writes.edit(day.account, "leads", deal, updated_at=day.clock.now() - 400 * 86_400, name="imported")
+    writes.rename_field(day.account, "contacts", contact["custom_fields_values"][0]["field_id"], "Renamed")
+    note = next(one for one in ids(day.account, "leads/notes"))
+    day.account.tables["leads/notes"].remove(note)
+    found = day.verify()
+    limits = {name: dict(one.limits) for name, one in found.tables.items() if one.limits}
+    assert limits["deals"] == {"old date": 1}
+    assert limits["notes"] == {"silent deletion": 1}
+    assert limits["custom_fields_contacts"].keys() == {"settings"}
+    assert alarms(found) == {}
+    assert found.exit_code == 1
+    assert all("--refresh" in line for line in found.advice())
+    assert "fault of the connector" not in " ".join(found.advice())
