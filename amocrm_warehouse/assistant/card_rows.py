@@ -11,6 +11,7 @@ from typing import Any
 from amocrm_warehouse.assistant.asking import Asking, Row, local_moment, with_links
 from amocrm_warehouse.assistant.card_queries import FIND_WORDS, LARGE, SMALL
 from amocrm_warehouse.assistant.tool_arguments import Refused
+from amocrm_warehouse.assistant.why import diagnosis, read_facts
 from amocrm_warehouse.database import quoted_table
 from amocrm_warehouse.report.choice import listed
 from amocrm_warehouse.report.page_queries import ACTIVITY, REASONS, TOUCHES
@@ -194,6 +195,16 @@ def deals_of_found(ask: Asking) -> list[Row]:
 
 MOST_CLIENTS = 20
 """The most clients of an answer whose deals it lists."""
+
+
+def reasons_why(ask: Asking) -> list[Row]:
+    """Returns for each account why a card is missing in it, or counts as it does."""
+    if ask.only is not None and not ask.is_seen:
+        raise Refused(f"There is no {ask.kind} {ask.id} among the cards that you may see.")
+    return [
+        {"project_id": project} | diagnosis(read_facts(ask.run, project, ask.kind, ask.id))
+        for project in ask.choice.days
+    ]
 
 
 def hidden(ask: Asking) -> list[str]:

@@ -328,6 +328,12 @@ TOOLS: dict[str, Tool] = {
         empty={"plan": "No plan was given for the present month.",
                **dict.fromkeys(("queue", "cards"), "Nothing waits now.")},
     ),
+    "why": Tool(
+        "Why a deal, contact or company is missing, or does not count where it is expected: what the database holds, "
+        "the last syncs, deleted, merged or never read; which marts count it by which rule; the command that mends it.",
+        {"why": cards.reasons_why}, ("id", "kind"), needs=("id",),
+        notes=("The account itself is asked by: source-amocrm why --config config.json.",),
+    ),
 }  # fmt: skip
 SQL_TOOLS: dict[str, Tool] = {
     "sql": Tool(
