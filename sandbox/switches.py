@@ -43,7 +43,9 @@ class Switches:
     if_modified_since: Literal["ignored", "honoured"] = "ignored"
     fields_total: Literal["page", "all"] = "page"  # `_total_items` of custom_fields
     # what counts as a change of the parent
-    links_bump: bool = True
+    links_bump: bool | Literal["own"] = True  # "own": of the two cards only the one whose link was changed
+    birth_links: Literal["told", "silent"] = "told"  # "silent": what a card is created with has no link events, and
+    # leaves the other card's date
     tags_bump: bool = True
     notes_bump: bool = False
     tasks_bump: bool = True

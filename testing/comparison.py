@@ -85,7 +85,7 @@ def current(name: str, tables: Rows) -> dict[Key, Row]:
     return {
         key: row
         for key, row in tables.get(name, {}).items()
-        if (card := cards.get((row[card_id],))) and row["read_at"] == card["read_at"]
+        if (card := cards.get((row[card_id],))) and str(row["read_at"]) == str(card["read_at"])
     }
 
 

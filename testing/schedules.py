@@ -198,7 +198,7 @@ def random_switches(random: Random, filters: bool) -> Switches:
         end=some(("204", "empty")),
         page_number_present=some((True, False)),
         fields_total=some(("page", "all")),
-        links_bump=some((True, False)),
+        links_bump=some((True, "own", False)),
         tags_bump=some((True, False)),
         notes_bump=some((True, False)),
         tasks_bump=some((True, False)),

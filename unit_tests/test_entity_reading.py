@@ -12,8 +12,8 @@ import pytest
 from source_amocrm.account import Account
 from source_amocrm.account.clocks import Clocks
 from source_amocrm.account.resources import CONTACTS, LEADS, NOTES, Resource
-from source_amocrm.engine.deletions import Changes, EventLog, changes_of, deletions_in, trim
-from source_amocrm.engine.entity_reading import MOST_REREADINGS, EntityReading, end_tick
+from source_amocrm.engine.deletions import Changes, EventLog, WalkedLinks, changes_of, deletions_in, trim
+from source_amocrm.engine.entity_reading import READ_AGAIN_AT_ONCE, EntityReading
 from source_amocrm.engine.lookup import Resolver
 from source_amocrm.engine.read_plan import ReadPlan
 from source_amocrm.errors import Unavailable
@@ -43,85 +43,35 @@ def ids(batches: Collection[Page]) -> list[list[int]]:
     return [[row["id"] for row in one.rows] for one in batches]
 
 
-class Records:
-    """What is read again by id: `versions` of each record, the last of which stays."""
-
-    def __init__(self, versions: dict[int, list[int]]) -> None:
-        self.versions = versions
-        self.at = NOW
-        self.slept: list[float] = []
-        self.asked: list[list[int]] = []
-
-    def sleep(self, tick: float) -> None:
-        self.slept.append(tick)
-        self.at = NOW + int(tick)
-
-    def read_again(self, wanted: Collection[int]) -> Page:
-        self.asked.append(sorted(wanted))
-        rows = []
-        for own in wanted:
-            if versions := self.versions.get(own):
-                rows.append(lead(own, versions.pop(0) if len(versions) > 1 else versions[0]))
-        return Page(rows, answered=answered(self.at, tick=self.at - NOW))
-
-    def settle(self, *batches: Page) -> list[Page]:
-        return list(Stages(batches, records=self).pages())
-
-
 class Stages(EntityReading):
-    """The reading of a first sync, whose walk brings these batches; of `records` it makes several rows."""
+    """The reading of a first sync, whose walk brings these batches."""
 
     def __init__(
         self,
         walk: Iterable[Page],
         *resolvers: Resolver,
-        records: Records | None = None,
         plans: Sequence[ReadPlan] = (WHOLE,),
+        event_log: EventLog | None = None,
     ) -> None:
-        self.walk, self.records = walk, records or Records({})
-        api = SimpleNamespace(sleep=self.records.sleep, clock=lambda: 0.0)
+        self.walk = walk
         asked = {"listing": lambda *_: None, "require": lambda _: None, "filter_works": lambda _: True}
-        account = SimpleNamespace(api=api, **asked)
-        super().__init__(cast(Account, account), LEADS, plans, {}, None, False, records is not None, resolvers)
+        account = cast(Account, SimpleNamespace(**asked))
+        log = event_log or EventLog(account)
+        super().__init__(account, LEADS, plans, {}, log, event_log is not None, False, resolvers)
 
     def _walked(self) -> Iterator[Page]:
         return iter(self.walk)
 
-    def _read_again(self, ids: Iterable[int]) -> Page:
-        return self.records.read_again([*ids])
 
+class Told(EventLog):
+    """Tells of these changes."""
 
-def test_a_record_that_was_read_in_its_own_second_comes_when_the_second_has_ended() -> None:
-    records = Records({2: [NOW]})
-    odd = {"id": 4}, {"id": "01ky", "updated_at": NOW}
-    came = records.settle(batch(lead(1, NOW - 60), lead(2, NOW)), batch(lead(3, NOW - 60), *odd))
-    assert ids(came) == [[1], [3, 4, "01ky"], [2]]
-    assert (records.slept, records.asked) == ([2.0], [[2]])
-    assert came[-1].floor == 0
+    def __init__(self, **changes: Any) -> None:
+        super().__init__(cast(Account, SimpleNamespace()))
+        self.told = Changes(**changes)
 
-
-def test_a_held_record_is_dated_no_earlier_than_one_that_is_not_held() -> None:
-    restored = replace(batch(lead(1, NOW)), at_least={1: NOW + 5})
-    assert [one.at_least for one in Records({1: [NOW]}).settle(restored)] == [{1: NOW + 5}] * 2
-
-
-def test_a_record_that_has_gone_meanwhile_does_not_come() -> None:
-    assert ids(Records({}).settle(batch(lead(1, NOW)))) == [[], []]
-
-
-def test_a_record_that_changes_in_every_second_comes_as_the_last_reading_has_it() -> None:
-    records = Records({1: [NOW + 2 * reading for reading in range(1, MOST_REREADINGS + 1)]})
-    came = records.settle(batch(lead(1, NOW)))
-    assert ids(came) == [[]] * MOST_REREADINGS + [[1]]
-    assert came[-1].rows == [lead(1, NOW + 2 * MOST_REREADINGS)]
-
-
-def test_a_record_whose_second_is_over_when_the_walk_ends_is_read_at_once() -> None:
-    records = Records({1: [NOW - 60]})
-    stages = Stages([batch(lead(1, NOW))], records=records)
-    stages.account.api.clock = lambda: 3.0
-    assert ids(list(stages.pages())) == [[], [1]]
-    assert records.slept == [0.0]
+    def changes(self, *_: Any) -> Changes:
+        return self.told
 
 
 def test_what_is_read_by_id_may_be_of_any_second_since_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,33 +80,23 @@ def test_what_is_read_by_id_may_be_of_any_second_since_the_first_request(monkeyp
     stages.account.clocks = cast(Clocks, SimpleNamespace(moment=lambda: moments.pop(0)))
     monkeypatch.setattr("source_amocrm.engine.entity_reading.by_ids", lambda *_: iter([lead(1, NOW + 5)]))
     page = EntityReading._read_again(stages, [1])
-    assert end_tick(NOW + 5, page.answered) == 7.0
+    assert [one.server_time for one in page.answered] == [NOW, NOW + 9]
 
 
-def test_past_the_most_held_records_are_delivered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.engine.entity_reading.MOST_HELD", 1)
-    records = Records({1: [NOW], 2: [NOW]})
-    assert ids(records.settle(batch(lead(1, NOW), lead(2, NOW)))) == [[2], [1]]
+def test_records_that_events_name_are_read_again_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A robot may tag a hundred thousand deals: their rows are never all in memory."""
+    asked: list[int] = []
 
+    def by_ids(*given: Any) -> Iterator[Row]:
+        asked.append(len(given[2]))
+        return (lead(own, NOW) for own in given[2] if own % 2)
 
-@pytest.mark.parametrize(
-    ("second", "drift", "over"),
-    [
-        (NOW - 60, 0, None),
-        (NOW - 2, 0, None),
-        (NOW - 1, 0, 1.0),
-        (NOW, 0, 2.0),
-        (NOW + 1, 0, 3.0),
-        (NOW + 2, 0, None),  # that has not come, and its row is none that was changed just now
-        (NOW + 600, 600, 2.0),  # by this machine's clock it is that second
-    ],
-)
-def test_a_second_has_ended_when_it_has_by_both_clocks(second: int, drift: int, over: float | None) -> None:
-    assert end_tick(second, answered(NOW, drift)) == over
-
-
-def test_of_several_answers_the_latest_end_counts() -> None:
-    assert end_tick(NOW, (*answered(NOW, tick=10.0), *answered(NOW - 1, tick=12.0))) == 15.0
+    monkeypatch.setattr("source_amocrm.engine.entity_reading.by_ids", by_ids)
+    stages = Stages([batch(lead(1, NOW))], event_log=Told(touched=set(range(1, 2 * READ_AGAIN_AT_ONCE + 11))))
+    stages.account.clocks = cast(Clocks, SimpleNamespace(moment=lambda: answered(NOW)[0]))
+    came = list(stages.pages())
+    assert asked == [READ_AGAIN_AT_ONCE, READ_AGAIN_AT_ONCE, 9]
+    assert [len(one.rows) for one in came] == [1, READ_AGAIN_AT_ONCE // 2, READ_AGAIN_AT_ONCE // 2, 4]
 
 
 def test_the_keys_of_rows_that_every_stream_takes_are_remembered() -> None:
@@ -175,7 +115,7 @@ def test_a_first_sync_remembers_no_more_keys_than_it_needs(since: int, many: int
     assert len(stages.delivered) == many
 
 
-class Told(Resolver):
+class Seen(Resolver):
     def __init__(self) -> None:
         self.told: list[Any] = []
 
@@ -187,7 +127,7 @@ class Told(Resolver):
 
 
 def test_a_resolver_sees_every_row_and_then_the_end() -> None:
-    told = Told()
+    told = Seen()
     assert ids(list(Stages([batch(lead(1, NOW)), batch(lead(2, NOW))], told).pages())) == [[1], [2]]
     assert told.told == [1, 2, (True, "None")]
 
@@ -197,11 +137,11 @@ def test_a_resolver_learns_that_a_reading_failed_or_was_dropped() -> None:
         yield batch(lead(1, NOW))
         raise Unavailable("Later.")
 
-    told = Told()
+    told = Seen()
     with pytest.raises(Unavailable):
         list(Stages(broken(), told).pages())
     assert told.told == [1, (False, "Later.")]
-    left = Told()
+    left = Seen()
     stages = Stages([batch(lead(1, NOW)), batch(lead(2, NOW))], left).pages()
     next(stages)
     del stages
@@ -262,6 +202,22 @@ def test_what_events_tell_of_a_list() -> None:
     assert {own: gone.at for own, gone in changes.deleted.items()} == {1: NOW, 3: NOW - 5}
     assert (changes.restored, set(changes.merged), changes.touched) == ({2: NOW + 1}, {4}, {5})
     assert changes_of(EVENTS, CONTACTS, NOW - 10, NOW).deleted == {}
+
+
+def test_the_cards_that_entered_a_list_are_touched_and_born() -> None:
+    changes = changes_of([event("lead_added", 7, NOW), event("lead_added", 8, NOW - 1), *EVENTS], LEADS, NOW - 10, NOW)
+    assert (changes.born, changes.touched) == ({7}, {5, 7})
+
+
+def test_the_links_of_walked_cards() -> None:
+    """Whatever stands in their place: a card without an id, a link without one, an object of PHP."""
+    links = WalkedLinks()
+    contacts: dict[str, Any] = {"0": {"id": 5}, "1": {"id": "6"}, "2": {"name": "x"}, "3": None}
+    odd: list[Row] = [{"id": "x", "_embedded": {}}, {"id": 4, "_embedded": None}, {"id": 9, "_embedded": {"leads": 7}}]
+    links.note([{"id": 1, "_embedded": {"contacts": contacts, "companies": [{"id": 7}], "tags": [{"id": 8}]}}, *odd])
+    links.note([{"id": 2, "_embedded": {"contacts": [{"id": 5}]}}])
+    assert links.of({1, 3}) == ({("contacts", 5), ("contacts", 6), ("companies", 7)}, {3})
+    assert links.of({2, 4, 9}) == ({("contacts", 5)}, set())
 
 
 LINK = {"link": {"entity": {"type": "contact", "id": 8}}}
@@ -339,8 +295,7 @@ def test_events_of_a_kind_are_read_from_the_earliest_second_that_any_list_needs(
 def test_the_later_deletion_of_events_and_trash_counts_and_an_entity_that_was_read_is_not_deleted() -> None:
     gone = {own: Deletion(own, NOW, 7, 1) for own in (1, 2, 3)}
     in_trash = [Deletion(2, NOW + 1, 8, 1), Deletion(3, NOW - 1, 8, 1), Deletion(4, NOW, 8, 1), Deletion(5, NOW, 8, 1)]
-    stages = Stages([batch(*(lead(own, NOW - 60) for own in (1, 5, 6)))])
-    stages.event_log = cast(EventLog, SimpleNamespace(changes=lambda *_: Changes(deleted=gone)))
+    stages = Stages([batch(*(lead(own, NOW - 60) for own in (1, 5, 6)))], event_log=Told(deleted=gone))
     stages.mark_deleted, stages._trash = True, lambda: in_trash
     told = {deletion.id: deletion for one in stages.pages() for deletion in one.deletions}
     assert {own: (deletion.at, deletion.by) for own, deletion in told.items()} == {

@@ -58,9 +58,9 @@ def create_lead(
     }
     row_id = _created(account, "leads", "lead_added", author(account, by), blank | fields)
     for contact in contacts:
-        link(account, "leads", row_id, "contacts", contact, by=by)
+        link(account, "leads", row_id, "contacts", contact, by=by, born=True)
     if company is not None:
-        link(account, "leads", row_id, "companies", company, by=by)
+        link(account, "leads", row_id, "companies", company, by=by, born=True)
     return row_id
 
 
@@ -69,7 +69,7 @@ def create_contact(account: Account, *, company: int | None = None, by: int | No
     blank = {"name": "Новый контакт", "first_name": "Новый", "last_name": "контакт", "is_unsorted": False}
     row_id = _created(account, "contacts", "contact_added", author(account, by), blank | fields)
     if company is not None:
-        link(account, "contacts", row_id, "companies", company, by=by)
+        link(account, "contacts", row_id, "companies", company, by=by, born=True)
     return row_id
 
 
@@ -79,7 +79,9 @@ def create_company(account: Account, *, by: int | None = None, **fields: Any) ->
 
 
 @locked
-def create_customer(account: Account, *, by: int | None = None, **fields: Any) -> int:
+def create_customer(
+    account: Account, *, contacts: Sequence[int] = (), company: int | None = None, by: int | None = None, **fields: Any
+) -> int:
     blank = {
         "name": "Новый покупатель",
         "next_price": 0,
@@ -90,7 +92,12 @@ def create_customer(account: Account, *, by: int | None = None, **fields: Any) -
         "purchases_count": 0,
         "average_check": 0,
     }
-    return _created(account, "customers", "customer_added", author(account, by), blank | fields)
+    row_id = _created(account, "customers", "customer_added", author(account, by), blank | fields)
+    for contact in contacts:
+        link(account, "customers", row_id, "contacts", contact, by=by, born=True)
+    if company is not None:
+        link(account, "customers", row_id, "companies", company, by=by, born=True)
+    return row_id
 
 
 @locked

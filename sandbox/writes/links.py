@@ -14,9 +14,13 @@ ONE_COMPANY = ("leads", "contacts", "customers")  # each has one company at most
 
 @locked
 def link(
-    account: Account, kind: str, row_id: int, to: str, to_id: int, *, main: bool = False, by: int | None = None
-) -> None:
-    """Links a contact, company, customer or deal. A second company replaces the first."""
+    account: Account, kind: str, row_id: int, to: str, to_id: int, *, main: bool = False, by: int | None = None,
+    born: bool = False,
+) -> None:  # fmt: skip
+    """Links a contact, company, customer or deal. A second company replaces the first.
+
+    `born`: the card is being created; the switch `birth_links` decides what tells of the link.
+    """
     links = account.links
     if to_id in links.of(kind, row_id, to):
         return
@@ -28,7 +32,8 @@ def link(
     for side, side_id, other, other_id in ((kind, row_id, to, to_id), (to, to_id, kind, row_id)):
         if side in ("leads", "customers") and other == "contacts" and (main or (side, side_id) not in links.main):
             links.main[side, side_id] = other_id
-    write_link_events(account, kind, row_id, to, to_id, linked=True, by=author(account, by))
+    if not born or account.switches.birth_links == "told":
+        write_link_events(account, kind, row_id, to, to_id, linked=True, by=author(account, by))
 
 
 @locked
@@ -49,7 +54,7 @@ def set_main_contact(account: Account, kind: str, row_id: int, contact: int, *, 
 def write_link_events(
     account: Account, kind: str, row_id: int, to: str, to_id: int, *, linked: bool, by: int, events: bool = True
 ) -> None:
-    """Writes the events of a change of links, at one card or both, and, with `links_bump`, sets both updated_at."""
+    """Writes the events of a change of links, at one card or both, and, with `links_bump`, sets updated_at."""
     at, switches = account.clock.now(), account.switches
     sides = [(kind, row_id, to, to_id), (to, to_id, kind, row_id)]
     for side, side_id, other, other_id in sides if switches.link_event_sides == "both" else sides[:1]:
@@ -59,7 +64,7 @@ def write_link_events(
             values = _link_values(account, linked, other, other_id)
             record(account, f"{'entity' if generic else SINGULAR[other]}_{verb}", side, side_id, by, at, **values)
     if switches.links_bump:
-        for side, side_id, _, _ in sides:
+        for side, side_id, _, _ in sides[:1] if switches.links_bump == "own" else sides:
             bump(account, side, side_id, by, at)
 
 

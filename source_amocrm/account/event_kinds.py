@@ -38,7 +38,7 @@ RESTORED: Mapping[str, str] = {f"{entity}_restored": entity for entity in ("lead
 TRASHED = frozenset(f"{entity}_deleted" for entity in ("lead", "contact", "company", "customer"))
 """The events that remove a card, and with it the links of other cards to it."""
 MERGED = "entity_merged"
-ADDED = frozenset(f"{entity}_added" for entity in ("lead", "contact", "company"))
+ADDED = frozenset(f"{entity}_added" for entity in ("lead", "contact", "company", "customer"))
 """Such an event also comes when a card leaves «Неразобранное» for its list, perhaps with an old date."""
 LINKED = frozenset(
     f"{entity}_{verb}"

@@ -5,6 +5,8 @@ Events are read once for all lists.
 
 from __future__ import annotations
 
+import threading
+from array import array
 from collections.abc import Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,7 +33,7 @@ from source_amocrm.engine.read_plan import ReadPlan
 from source_amocrm.errors import REFUSALS, BadRequest, beginning_with
 from source_amocrm.walk import Deletion, Listing, Row
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import numeric_id, php_array, rows_of, seconds
+from source_amocrm.walk.listing import LARGEST_ID, numeric_id, php_array, rows_of, seconds
 from source_amocrm.walk.page_size import with_smaller_pages
 
 _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
@@ -45,12 +47,13 @@ class Changes:
     """The changes of one list's entities, by their events.
 
     By entity, `deleted` and `merged`: the last such event; `restored`: the last return from the trash (Unix seconds).
-    `touched`: entities that entered the list, or whose links or tags changed.
+    `born`: entities that entered the list. `touched`: these, and entities whose links or tags changed.
     """
 
     deleted: dict[int, Deletion] = field(default_factory=dict)
     restored: dict[int, int] = field(default_factory=dict)
     merged: dict[int, Deletion] = field(default_factory=dict)
+    born: set[int] = field(default_factory=set)
     touched: set[int] = field(default_factory=set)
 
     def to_read_again(self, delivered: Set[int | str], deleted_since: int) -> set[int]:
@@ -83,6 +86,8 @@ class Changes:
                 self.restored[gone.id] = gone.at
         elif recent and kind in _TOUCHING:
             self.touched.add(gone.id)
+            if kind in ADDED:
+                self.born.add(gone.id)
         elif recent and kind == MERGED:
             self.merged[gone.id] = gone
 
@@ -130,6 +135,45 @@ def _elements(event: Row) -> Iterator[Row]:
 CARD_NAMES = tuple(resource.name for resource in CARDS)
 
 
+def linked_cards(card: Row) -> Iterator[tuple[str, int]]:
+    """Yields the cards that a record embeds, each as the list's name and the ID. Passes over whatever is no card."""
+    embedded = card.get("_embedded")
+    for name in CARD_NAMES if isinstance(embedded, dict) else ():
+        elements = php_array(embedded.get(name))
+        for element in elements if isinstance(elements, list) else ():
+            number = numeric_id(element.get("id")) if isinstance(element, dict) else None
+            if number is not None and 0 < number < LARGEST_ID:
+                yield name, number
+
+
+class WalkedLinks:
+    """The links of the cards that the walk of one list has read, at 24 bytes each. Two threads may use it.
+
+    `ended`: set unless a walk of the list is under way.
+    """
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.ended.set()
+        self._cards = array("q")
+        self._links = array("q")  # flat: the card, the other card's list as an index of CARD_NAMES, the other card
+
+    def note(self, rows: Iterable[Row]) -> None:
+        for row in rows:
+            number = row.get("id")
+            if isinstance(number, int) and 0 < number < LARGEST_ID:
+                self._cards.append(number)
+                for name, other in linked_cards(row):
+                    self._links.extend((number, CARD_NAMES.index(name), other))
+
+    def of(self, cards: Set[int]) -> tuple[set[tuple[str, int]], set[int]]:
+        """Waits for the walk's end. Returns what these cards are linked to, and those of them that it has not read."""
+        self.ended.wait()
+        triples = zip(*[iter(self._links)] * 3, strict=True)
+        linked = {(CARD_NAMES[at], other) for card, at, other in triples if card in cards}
+        return linked, cards - {card for card in self._cards if card in cards}
+
+
 class EventLog:
     """The account's events of some kinds, read once in a sync for every list that needs them.
 
@@ -140,14 +184,14 @@ class EventLog:
         self.account = account
         self.kinds_since: dict[str, int] = {}
         self.events = Memoized(self._read)
+        self.walked = {resource.name: WalkedLinks() for resource in CARDS}
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
     def want(self, resource: Resource, plan: ReadPlan, mark_deleted: bool) -> bool:
         """Adds the kinds of events that a stream needs of a list. Returns whether it needs any."""
         kinds: dict[str, int] = {}
         if plan.changes_since < FOREVER and resource.has_links:
-            entered = ADDED & {f"{resource.entity}_added"}
-            kinds = dict.fromkeys({*entered, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
+            kinds = dict.fromkeys({*ADDED, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
         if mark_deleted:
             wanted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
@@ -181,24 +225,38 @@ class EventLog:
         parts = (events_between(self.account, kinds, since, keep=trim) for since, kinds in by_since.items())
         return sorted(chain(*parts), key=lambda event: (seconds(event.get("created_at")) or 0, str(event.get("id"))))
 
+    def walk_of(self, resource: Resource) -> WalkedLinks | None:
+        """Returns where the walk that begins notes the links of the list's cards; None for a list of no cards."""
+        if not resource.has_links:
+            return None
+        self.walked[resource.name].ended.clear()
+        return self.walked[resource.name]
+
+    @property
+    def wants_links(self) -> bool:
+        """Whether a list needs the cards whose links changed by what happened to another card."""
+        return MERGED in self.kinds_since
+
     def _cards(self, resource: Resource) -> set[tuple[str, int]]:
-        """Finds cards whose links changed because a linked card of this list was trashed, restored or merged.
+        """Finds cards whose links changed because a linked card of this list was born, trashed, restored or merged.
 
         Such a change may leave the card itself without a new `updated_at` and without an event. The event names the
-        other card, and that card names the cards linked to it. Of a card in the trash only `/links` may tell. If it
-        does not, the link stays in the rows of the linked cards until these change.
+        other card, and that card names the cards linked to it: a new one in the walk, which has mostly read it. Of a
+        card in the trash only `/links` may tell. If it does not, the link stays in the rows of the linked cards until
+        these change.
         """
         since = self.kinds_since[MERGED]  # the second since which the links of a delivered card may have changed
         changes = changes_of(self.events(), resource, since, since)
-        live, linked = changes.restored.keys() | changes.merged.keys(), list[tuple[Any, Any]]()
+        linked, unread = self.walked[resource.name].of(changes.born)
+        live = unread | changes.restored.keys() | changes.merged.keys()
         with suppress(*REFUSALS):  # the token's user sees no card of this list
             for row in by_ids(self.account, resource, live, {"with": resource.links_with}):
-                linked += ((name, link.get("id")) for name in CARD_NAMES for link in rows_of(row, name))
+                linked.update(linked_cards(row))
         with suppress(*REFUSALS, BadRequest):
-            linked += self._linked_to_trashed(resource, sorted(changes.deleted))
-        return {
-            (name, card_id) for name, sent in linked if name in CARD_NAMES and (card_id := numeric_id(sent)) is not None
-        }
+            for name, sent in self._linked_to_trashed(resource, sorted(changes.deleted)):
+                if name in CARD_NAMES and (number := numeric_id(sent)) is not None:
+                    linked.add((name, number))
+        return linked
 
     def _linked_to_trashed(self, resource: Resource, ids: list[int]) -> Iterator[tuple[Any, Any]]:
         for start in range(0, len(ids), IDS_AT_ONCE):

@@ -1,10 +1,6 @@
 """One reading of a list of entities: first the main walk, then what only events and the trash tell.
 
 The read plan decides which walk reads the rows. If the server ignores its filter or order, another walk takes over.
-
-amoCRM dates records to the second, so a record may change again and keep its date. A stream that makes several rows of
-a record could then not tell rows that the later change removed from the present ones. So such a record is held until
-its second has ended, and then read by id and delivered.
 """
 
 from __future__ import annotations
@@ -13,7 +9,6 @@ from array import array
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from source_amocrm.account import Account, Resource, by_ids
 from source_amocrm.account.availability import broken_off_if_begun
@@ -21,8 +16,8 @@ from source_amocrm.engine.deletions import EventLog, in_trash
 from source_amocrm.engine.lookup import Resolver
 from source_amocrm.engine.read_plan import BEGINNING, ReadPlan, merged
 from source_amocrm.errors import AmocrmError, Unpaid
-from source_amocrm.http import Answer, Params
-from source_amocrm.walk import Deletion, FilterIgnored, OrderIgnored, Page, PageCheckpoint, Row
+from source_amocrm.http import Params
+from source_amocrm.walk import Deletion, FilterIgnored, OrderIgnored, Page, PageCheckpoint
 from source_amocrm.walk.by_page_number import in_id_order, newest_first
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import keyset, one_second
@@ -30,29 +25,24 @@ from source_amocrm.walk.listing import LARGEST_ID, REMEMBERED_KEYS, Key, TiesShu
 from source_amocrm.walk.server_order import ListTraits
 
 DELETIONS_AT_ONCE = 1_000  # in one page
-CLOCK_SLACK = 1  # Seconds by which the clock of the answers may differ from the clock that dates the records
-MOST_HELD, MOST_HELD_UNFILTERED = 500, 50
-"""The most records held at a time; further ones are delivered at once. Each costs a reading by id."""
-MOST_REREADINGS = 4
-"""How many times a record is read again while it changes in every second; then its last version is delivered."""
+READ_AGAIN_AT_ONCE = 250  # records that events name, in one page: five requests
 
 
 @dataclass
 class EntityReading:
     """Reads one list of entities for all streams that are made of it, as a chain of stages over pages.
 
-    `plans`: the streams' read plans. `event_log`: None if no stream needs what only events tell. `mark_deleted`: a
-    stream wants tombstones. `several_rows`: a stream makes several rows of a record. `resolvers`: they take values from
-    the list.
+    `plans`: the streams' read plans. `needs_events`: a stream needs what only the events of `event_log` tell.
+    `mark_deleted`: a stream wants tombstones. `resolvers`: they take values from the list.
     """
 
     account: Account
     resource: Resource
     plans: Sequence[ReadPlan]
     params: Params
-    event_log: EventLog | None
+    event_log: EventLog
+    needs_events: bool
     mark_deleted: bool
-    several_rows: bool
     resolvers: Sequence[Resolver]
 
     def __post_init__(self) -> None:
@@ -67,12 +57,13 @@ class EntityReading:
         """
         self.ids = array("q")  # The ids of all rows that came, of which there may be millions
         self._trash: Callable[[], list[Deletion]] = list
+        self._links = self.event_log.walk_of(self.resource)
 
     def pages(self) -> Generator[Page, None, None]:
         with broken_off_if_begun(self._listing):
-            yield from self._observed(self._settled(self._walked()))
-            if self.event_log:
-                yield from self._settled(self._changed(self.event_log))
+            yield from self._observed(self._walked())
+            if self.needs_events:
+                yield from self._changed()
 
     def _walked(self) -> Iterator[Page]:
         if resume := self._plan.resume:
@@ -132,35 +123,8 @@ class EntityReading:
             yield replace(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
         yield Page([], walked=True)
 
-    def _settled(self, pages: Iterable[Page]) -> Iterator[Page]:
-        """Yields the pages without the held records, and at the end these records as they are read again."""
-        held: dict[int, float] = {}
-        at_least: dict[Any, int] = {}
-
-        def without_held(page: Page) -> Page:
-            at_least.update(page.at_least)
-            return page.without(lambda row: self._hold(row, page.answered, held))
-
-        yield from map(without_held, pages) if self.several_rows else pages
-        for left in range(MOST_REREADINGS - 1, -1, -1):
-            if not held:
-                return
-            self.account.api.sleep(max(0.0, max(held.values()) - self.account.api.clock()))
-            page = replace(self._read_again(held), floor=0, at_least=at_least)
-            held.clear()
-            yield without_held(page) if left else page
-
-    def _hold(self, row: Row, answered: Iterable[Answer], held: dict[int, float]) -> bool:
-        entity_id, tick = row.get("id"), end_tick(seconds(row.get("updated_at")) or 0, answered)
-        if tick is None or not isinstance(entity_id, int):
-            return False
-        most = MOST_HELD if self.account.filter_works(self.resource) else MOST_HELD_UNFILTERED
-        if entity_id in held or len(held) < most:
-            held[entity_id] = tick
-        return entity_id in held
-
     def _observed(self, pages: Iterable[Page]) -> Iterator[Page]:
-        """Remembers the key of every row. Shows the resolvers every row and the end of the walk."""
+        """Remembers the key and the links of every row. Shows the resolvers every row and the end of the walk."""
         whole, failure = False, None
         try:
             self.account.require(self.resource.path)
@@ -176,9 +140,13 @@ class EntityReading:
         finally:
             for resolver in self.resolvers:
                 resolver.finish(whole, failure)
+            if self._links:
+                self._links.ended.set()
 
     def _remember(self, page: Page) -> None:
         """Remembers the IDs of all rows, and the keys of rows that every stream takes: these count as delivered."""
+        if self._links and self.event_log.wants_links:
+            self._links.note(page.rows)
         row_ids = (row.get("id") for row in page.rows)
         self.ids.extend(row_id for row_id in row_ids if isinstance(row_id, int) and 0 < row_id < LARGEST_ID)
         if self._plan.changes_since == FOREVER and len(self.delivered) >= REMEMBERED_KEYS:
@@ -188,20 +156,20 @@ class EntityReading:
             if second is None or second >= page.floor or all(second in plan.seconds for plan in self.plans):
                 self.delivered.add(key(row))
 
-    def _changed(self, event_log: EventLog) -> Iterator[Page]:
+    def _changed(self) -> Iterator[Page]:
         """Yields rows whose links or tags changed without a new `updated_at`, restored rows, and deletions."""
-        changes = event_log.changes(self.resource, self._plan)
-        wanted = changes.to_read_again(self.delivered, self._deletions_to_check())
-        page = self._read_again(wanted)
-        present = {row["id"] for row in page.rows}
-        gone = changes.gone(wanted - present)
-        if page.rows:
+        changes = self.event_log.changes(self.resource, self._plan)
+        wanted = sorted(changes.to_read_again(self.delivered, self._deletions_to_check()))
+        at_least = {entity_id: deletion.at for entity_id, deletion in changes.deleted.items()} | changes.restored
+        present = set[int]()
+        for start in range(0, len(wanted), READ_AGAIN_AT_ONCE):
+            page = self._read_again(wanted[start : start + READ_AGAIN_AT_ONCE])
+            present.update(row["id"] for row in page.rows)
             for resolver in self.resolvers:
                 resolver.observe(page.rows)
-            at_least = {entity_id: deletion.at for entity_id, deletion in gone.items()} | changes.restored
             yield replace(page, floor=BEGINNING, at_least=at_least)
         if self.mark_deleted:
-            yield from self._tombstones(gone, present)
+            yield from self._tombstones(changes.gone({*wanted} - present), present)
 
     def _deletions_to_check(self) -> int:
         """Returns the second since which deleted entities are read by id, because they may be back; FOREVER for none.
@@ -233,25 +201,6 @@ class EntityReading:
             yield Page([], deletions=tuple(deletions[start : start + DELETIONS_AT_ONCE]))
 
     def _read_again(self, ids: Iterable[int]) -> Page:
-        wanted = set(ids)
-        if not wanted:
-            return Page([])
         before = self.account.clocks.moment()
-        rows = list(by_ids(self.account, self.resource, wanted, self.params))
-        after = replace(self.account.clocks.moment(), sent_at=before.sent_at)
-        return Page(rows, answered=(before, after))
-
-
-def end_tick(second: int, answered: Iterable[Answer]) -> float | None:
-    """Returns the tick of the monotonic clock at which `second` has ended by the server's clock and by ours.
-
-    None if it had ended when the rows were requested.
-    """
-    over = second + 1 + CLOCK_SLACK
-    ticks = [
-        one.tick + over - (one.server_time + drift)
-        for one in answered
-        for drift in (0, one.drift)
-        if one.sent_at + 1 + drift < over and second <= one.server_time + drift + CLOCK_SLACK
-    ]
-    return max(ticks, default=None)
+        rows = list(by_ids(self.account, self.resource, ids, self.params))
+        return Page(rows, answered=(before, self.account.clocks.moment()))

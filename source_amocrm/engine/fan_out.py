@@ -87,9 +87,11 @@ class Sync:
         for resource in {resource for reader in self._streams for resource in reader.stream.resources}:
             agree([reader.progress for reader in self._readers(resource)], resource.name, resource.has_links)
         self._event_log = EventLog(account)
+        lists = dict.fromkeys(resource for reader in self._streams for resource in reader.stream.inputs())
+        needs_events = {resource: self._want_events(resource) for resource in lists}
         self._readings: dict[Resource, EntityReading | EventReading] = {
-            resource: self._event_reading() if resource is EVENTS else self._entity_reading(resource)
-            for resource in dict.fromkeys(resource for reader in self._streams for resource in reader.stream.inputs())
+            resource: self._event_reading() if resource is EVENTS else self._entity_reading(resource, needs)
+            for resource, needs in needs_events.items()
         }
 
     def parts(self) -> list[Resource | Declaration]:
@@ -190,20 +192,31 @@ class Sync:
     def _readers(self, resource: Resource) -> list[StreamSync]:
         return [reader for reader in self._streams if resource in reader.stream.resources]
 
-    def _entity_reading(self, resource: Resource) -> EntityReading:
+    def _want_events(self, resource: Resource) -> bool:
+        """Tells the log which events the streams of a list need. Returns whether they need any."""
+        needs = [
+            self._event_log.want(resource, reader.progress.plan(resource.name), self._marks(reader))
+            for reader in self._readers(resource)
+        ]
+        return any(needs)
+
+    def _marks(self, reader: StreamSync) -> bool:
+        return reader.stream.deletable and self.account.config.mark_deleted
+
+    def _entity_reading(self, resource: Resource, needs_events: bool) -> EntityReading:
         readers = self._readers(resource)
-        streams = [reader.stream for reader in readers]
-        plans = [reader.progress.plan(resource.name) for reader in readers]
-        marked = [stream.deletable and self.account.config.mark_deleted for stream in streams]
-        needs_events = [self._event_log.want(resource, plan, marks) for plan, marks in zip(plans, marked, strict=True)]
+        extras = {extra for reader in readers for extra in reader.stream.wanted_extras()}
+        # the links of a new card tell which other cards have changed
+        if resource.has_links and self._event_log.wants_links:
+            extras |= {*resource.links_with.split(",")}
         return EntityReading(
             self.account,
             resource,
-            plans,
-            params=with_parameter({extra for stream in streams for extra in stream.wanted_extras()}),
-            event_log=self._event_log if any(needs_events) else None,
-            mark_deleted=any(marked),
-            several_rows=any(stream.several_rows for stream in streams),
+            [reader.progress.plan(resource.name) for reader in readers],
+            params=with_parameter(extras),
+            event_log=self._event_log,
+            needs_events=needs_events,
+            mark_deleted=any(map(self._marks, readers)),
             resolvers=[each for reader in self._streams if (each := reader.resolver) and each.resource == resource],
         )
 

@@ -47,11 +47,10 @@ class Lookup:
 
 
 class Declaration(ABC):
-    """A stream, as the engine sees it. `several_rows`: a record may make more than one row."""
+    """A stream, as the engine sees it."""
 
     name: str
     lookup: Lookup | None = None
-    several_rows = False
 
     @classmethod
     def inputs(cls) -> list[Resource]:

@@ -218,7 +218,6 @@ class IncrementalStream(AmocrmStream, Incremental):
 class PartsStream(IncrementalStream):
     """A stream with several rows for each card of one list. The card dates them, and their key begins with its id."""
 
-    several_rows = True
     exploded = True
 
     def __init_subclass__(cls) -> None:
