@@ -451,6 +451,6 @@ def test_one_sentence_stands_in_place_of_what_a_missing_mart_would_tell(
     names, [definitions, *_] = zip(*sheets(book).items(), strict=True)
     words = Words("en")
     left = [name for name in workbook.SHEETS if name not in ("today", "plans")]
-    assert list(names) == [words("xlsx.definitions"), *(words(f"{name}.title") for name in left)]
+    assert list(names) == [words("xlsx.summary"), *(words(f"{name}.title") for name in left), words("xlsx.definitions")]
     for name in ("today", "plans"):
         assert [row[1] for row in definitions if row and row[0] == words(f"{name}.title")] == [words("none.unbuilt")]

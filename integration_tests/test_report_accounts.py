@@ -166,11 +166,11 @@ def test_currencies_are_never_added_up(page: Report, folder: Path) -> None:
     assert [[row["project_id"], row["currency"], row["won_budget"]] for row in rows] == [
         [row["project_id"], row["currency"], float(row["won_budget"])] for row in wanted
     ]
-    assert [row[0] for row in told["Money over time"] if str(row[0]).startswith("Total")] == [
+    assert [row[0] for row in told["Revenue over time"] if str(row[0]).startswith("Total")] == [
         "Total, KZT",
         "Total, RUB",
     ]
-    for name in ("Managers", "All that waits", "Stale deals", "Sources"):
+    for name in ("Managers in the period", "All that waits", "Stale deals", "Sources"):
         assert told[name][0][:2] == ["Account", "Currency"]
         currencies = [row[1] for row in told[name][1:] if len(row) > 1 and isinstance(row[1], str)]
         assert currencies == sorted(currencies), name  # a list ordered by money is ordered within a currency
@@ -184,7 +184,7 @@ def test_the_workbook_is_ready_to_print_and_names_what_has_no_name(folder: Path)
     assert defined.count("_xlnm.Print_Titles") == len(parts) - 1
     told = sheets(folder / "report.xlsx")
     assert "no source" in {row[2] for row in told["Sources"][1:]}
-    for name, column in (("Sources", 2), ("Managers", 2), ("Stale deals", 2), ("All that waits", 5)):
+    for name, column in (("Sources", 2), ("Managers in the period", 2), ("Stale deals", 2), ("All that waits", 5)):
         assert all(row[column] for row in told[name][1:] if not str(row[0]).startswith("Total")), name
 
 

@@ -226,10 +226,8 @@ def hours(both: Both) -> tuple[Rows, Rows]:
 def open_by_age(both: Both) -> tuple[Rows, Rows]:
     ages, wanted = (*AGES, "age_unknown"), []
     rows = both.ask("open_by_age")
-    for name in {row["pipeline_name"] for row in rows}:
-        own = [row for row in rows if row["pipeline_name"] == name]
-        shown = [age for age in ages if any(row[age] for row in own)]
-        wanted += of(own, "pipeline_name", "stage", *shown, "deals", "budget")
+    shown = [age for age in ages if age != "age_unknown" or any(row[age] for row in rows)]
+    wanted += of(rows, "pipeline_name", "stage", *shown, "deals", "budget")
     return both.all_named("stuck"), wanted
 
 
@@ -326,7 +324,7 @@ COMPARED: list[tuple[str, str, Comparison]] = [
     ("stuck", "open_by_age", open_by_age),
     ("incoming", "speed", pair(
         "speed", lambda rows: [[first_touch(row), *(row[name] for name in SOLD)] for row in rows],
-        lambda both: [[*row[:2], *row[3:]] for row in both.named("incoming").get(TOUCH, [])],
+        lambda both: [[*row[:2], *row[3:]] for row in both.named("incoming").get(TOUCH, []) if row[1]],
     )),
     ("incoming", "created_by_hour", pair(
         "created_by_hour", lambda rows: of(rows, "weekday", "hour", "deals"),
@@ -377,7 +375,9 @@ ALONE = {
     "by": "a section by the field that --by names, and these marts have none; it is counted as that of sources",
     "reasons_today": "its counts are in a sentence of the page, and in the table of what waits",
     "dead": "its counts are in a sentence of the page",
-    "accounts": "a list of names", "people": "a list of names", "pipelines": "a list of names",
+    "deals": "a list of deals, which the page opens behind its numbers", "accounts": "a list of names",
+    "people": "as an answer a list of names; as a section made of what other sections count",
+    "pipelines": "a list of names",
     "deal": "the history of one deal, which the page does not have",
 }  # fmt: skip
 """The sections and the answers that are not compared, each with the reason."""

@@ -41,6 +41,11 @@ CHOOSE = """
   one.value = arguments[1];
   one.onchange({target: one});
 """
+UNFOLD = """
+  const css = arguments[0] ? `#${arguments[0]}` : "main > .card";
+  for (const button of document.querySelectorAll(`${css}.folded h2 button`)) button.click();
+  for (const button of document.querySelectorAll(`${css} .as-table[aria-expanded=false]`)) button.click();
+"""
 FIGURES = """
   const all = [...document.querySelectorAll(`#${arguments[0]} .figure`)];
   return Object.fromEntries(all.map((one) => [one.dataset.id, one.dataset.value]));
@@ -116,6 +121,11 @@ class Report:
             for part in ("tables", "totals"):
                 section[part] = [[[number(cell) for cell in row] for row in rows] for rows in section[part]]
         return found
+
+    def unfold(self, section: str = "") -> None:
+        """Opens a section, or all, and shows the rows of charts as tables, as a person does by touches."""
+        self.script(UNFOLD, section)
+        self.wait()
 
     def figures(self, of: str = "figures") -> dict[str, Any]:
         return {name: number(value) for name, value in self.script(FIGURES, of).items()}

@@ -116,13 +116,17 @@ def tables_of(path: Path, language: str = "en") -> dict[str, list[Row]]:
             for at, row in enumerate(found[name] if card in ("card", "deal") else (), 2):
                 row["link"] = cards.pop(f"{'ABCD'[index]}{at}", None)
         assert not cards, name
+    for row in found.get("deals", ()):
+        del row["days_without_activity"]  # the days until the build, by the clock of the marts
+    for name in {"queue", "today"} & found.keys():  # a text that is none of a task stands in no workbook
+        assert all(row["text"] is None or "task" in row["why"] for row in found[name])
     return found
 
 
 def typed(column: str, value: Any, reasons: dict[str, str]) -> Any:
     if value is None:
         return None
-    if column == "month":
+    if column in ("month", "created_on", "closed_on"):
         return (EPOCH + timedelta(days=value)).date().isoformat()
     if column == "since_at_local":
         return EPOCH + timedelta(seconds=round(value * 86_400))

@@ -12,7 +12,9 @@ from source_amocrm.run import VERBS
 ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("source_amocrm", "amocrm_warehouse", "amocrm_fleet", "amocrm_probe")
 PROVED_BY = {
-    "integration_tests/test_answers.py": "answer_rows assistant_queries choice digest mcp_command workbook",
+    "integration_tests/test_answers.py": (
+        "answer_rows assistant_queries choice digest mcp_command workbook workbook_summary"
+    ),
     "integration_tests/test_head_of_sales.py": "incoming",
     "integration_tests/test_check_on_a_terminal.py": "check",
     "integration_tests/test_command_line.py": "entrypoint",
@@ -29,7 +31,9 @@ PROVED_BY = {
     ),
     "integration_tests/test_probe_command.py": "probe_page",
     "integration_tests/test_publish.py": "published_tables sql_warehouse warehouse_address",
-    "integration_tests/test_report.py": "first_screen page_data page_queries report_page this_machine this_month",
+    "integration_tests/test_report.py": (
+        "first_screen page_constants page_data page_queries read_notes report_page this_machine this_month"
+    ),
     "integration_tests/test_resumed_requests.py": "fan_out",
     "integration_tests/test_single_stream.py": "base resources",
     "integration_tests/test_statement_guard.py": "bounded_select",

@@ -71,6 +71,8 @@ def month(metric: str) -> str:
 
 
 OF_DEALS = in_choice("deals", user=None)
+OWNER = "case when deals.stage_kind in ('won', 'lost') then deals.closer_id else deals.responsible_user_id end"
+"""SQL of whose a deal is: a closed one is of whoever was responsible then."""
 FIGURES = (
     "created",
     "first_touch",
@@ -176,6 +178,25 @@ ANSWERS: dict[str, str] = {
         where {counts_in("won")}
         group by 1, 2, 3
         order by 1, 3
+    """,
+    "deals": f"""
+        select
+            deals.project_id, chosen.currency, deals.deal_id, deals.name as deal,
+            coalesce(deals.main_contact_name, deals.company_name) as client, {OWNER} as user_id,
+            {USER_NAME.format(id=OWNER)} as manager, deals.pipeline_name, deals.status_name as stage, deals.budget,
+            {column("deals", "created")} as created_on, {column("deals", "closed")} as closed_on,
+            case when deals.stage_kind in ('open', 'unsorted')
+                then floor(extract(epoch from (built.at - activity.last_activity_at)) / 86400)
+            end as days_without_activity, {SOURCE} as source,
+            case when deals.stage_kind = 'lost' then deals.loss_reason end as loss_reason
+        from amocrm_marts.deals {of_chosen("deals")}
+        inner join (select max(built_at) as at from amocrm_marts.freshness) as built on true
+        left join amocrm_staging.int_deal_activity as activity
+            on activity.project_id = deals.project_id and activity.deal_id = deals.deal_id
+        left join amocrm_staging.stg_users as users
+            on users.project_id = deals.project_id and users.user_id = {OWNER}
+        where ({counts_in("open")}) or ({counts_in("closed")})
+        order by chosen.purse, {column("deals", "closed")} desc nulls first, deals.budget desc nulls last, deals.deal_id
     """,
     "days": f"""
         select
@@ -331,8 +352,8 @@ ANSWERS: dict[str, str] = {
     "queue": f"""
         select
             queue.project_id, chosen.currency, responsible_user_id as user_id, responsible_name as manager, place,
-            reasons as why, entity_type, entity_id, entity_name as card, text, pipeline_name, status_name as stage,
-            budget, since_at_local, working_minutes, days, item_id
+            reason, reasons as why, entity_type, entity_id, entity_name as card, text, pipeline_name,
+            status_name as stage, budget, since_at_local, working_minutes, days, item_id
         from amocrm_marts.queue as queue {of_chosen("queue")}
         where {in_choice("queue")}
         order by chosen.purse, urgency, case when working_minutes is not null then since_at_local end desc nulls last,

@@ -169,29 +169,11 @@ async function load() {
   }
   NAMESAKES = new Set(grouped(TABLES.people || [], "name").filter((of) => new Set(of.map((row) => row.project_id)).size > 1).map(([{ name }]) => name));
   PEOPLE = new Map((TABLES.people || []).map((row) => [`${row.project_id}/${row.user_id}`, row]));
-  SCOPES = scopes();
+  SCOPES = DATA.scopes;
 }
 
 // The day of the build by the account's own clock; of several accounts the earliest, which has begun for all of them.
 const todayOf = (project) => Math.min(...TABLES.accounts.filter((row) => project === null || row.project_id === project).map((row) => row.today));
-
-// Accounts with different currencies have no common sums: then no scope has all accounts. An unknown currency differs from all others.
-function scopes() {
-  const currencies = new Set(TABLES.accounts.map((account) => account.currency || `?${account.project_id}`));
-  return [
-    ...(currencies.size < 2 ? [{ id: "", project: null, pipeline: null }] : []),
-    ...TABLES.accounts.flatMap(({ project_id: project }) => [
-      ...(TABLES.accounts.length > 1 ? [{ id: project, project, pipeline: null }] : []),
-      ...pipelinesOf(project).map(({ id, name }) => ({ id: `${project}/${id}`, project, pipeline: id, name })),
-    ]),
-  ];
-}
-
-// The account's pipelines that deals have been in, the one with the most deals first.
-function pipelinesOf(project) {
-  const names = new Map((TABLES.stages || []).map((row) => [`${row.project_id}/${row.pipeline_id}`, row.pipeline_name]));
-  return DATA.pipelines.filter(([of]) => of === project).map(([, id]) => ({ id, name: names.get(`${project}/${id}`) }));
-}
 
 const ofMonths = (id, kind, first, last) => ({ id, kind, first: firstOf(first), last: lastOf(last), whole: true });
 

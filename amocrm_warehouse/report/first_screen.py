@@ -83,6 +83,8 @@ class Card:
     """What was sold until each day of the month, as a share of the chart's top."""
     planned: float = 0
     """The plan of the whole month, as a share of the chart's top."""
+    top: str = ""
+    """The amount at the chart's top."""
     days: int = 31
 
     @property
@@ -174,6 +176,7 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
             chart=words("pace.title") if top else "",
             bars=[float(sold) / top for sold in month.sold_by_day] if top else [],
             planned=float(month.plan or 0) / top if top else 0,
+            top=money(top) if top else "",
             days=last,
         )  # fmt: skip
     lines = [line for one in [*found.insights, *unmade] for line in wrap(one, LONGEST_LINE)]

@@ -13,6 +13,7 @@ from amocrm_warehouse.database import DATABASE_ERRORS, Run
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.report.like_with_like import FEW
 from amocrm_warehouse.report.page_queries import BY, CLOCK, OPTIONS, QUERIES, cautions, first_months, needs
+from amocrm_warehouse.report.read_notes import read_notes
 
 MOST_MONTHS = 36
 """The most months that the report goes back."""
@@ -36,8 +37,8 @@ class Contents:
     """Rows of month, source and cost."""
     marts: str | None = None
     """The schema of the marts if the page did not have them built, which it says then."""
-    language: str = "en"
-    """The language of the page where no script runs."""
+    language: str | None = None
+    """The language of the page where no script runs; English if it is not known."""
     plain: str = ""
     """HTML that is shown there."""
 
@@ -82,7 +83,9 @@ def read(
         }  # fmt: skip
     if contents.only is not None:
         tables = of_people(tables, frozenset(contents.only))
-    pipelines, owners = pipelines_of(tables), owners_of(tables)
+    scopes, owners, notes = scopes_of(tables), owners_of(tables), read_notes(tables)
+    for name in ("verified", "unlisted"):
+        tables.pop(name, None)
     filters: list[dict[str, Any]] = []
     if "deals" in tables:
         number = renumber(tables)
@@ -100,9 +103,10 @@ def read(
         "is_whole": since == first,
         "only": contents.only is not None,
         "marts": contents.marts,
-        "pipelines": pipelines,
+        "scopes": scopes,
         "owners": owners,
         "filters": filters,
+        "notes": notes,
         "unbuilt": {name: unbuilt[name] for name in sorted(unbuilt)},
         "tables": {
             name: {column: packed(column, cells) for column, cells in table.items()} for name, table in tables.items()
@@ -110,7 +114,7 @@ def read(
     }
 
 
-OF_EVERYBODY = ("capped_deals", "costs", "forecast", "forecast_stages", "freshness")
+OF_EVERYBODY = ("capped_deals", "costs", "forecast", "forecast_stages", "freshness", "outlook")
 """Tables whose figures are of all users together; a page of chosen users leaves them out."""
 
 
@@ -153,6 +157,31 @@ def pipelines_of(tables: dict[str, Columns]) -> list[tuple[str, int]]:
     ]
     counts = Counter(pair for of in pairs for pair in of if pair[1] is not None)
     return sorted(counts, key=lambda pair: (-counts[pair], -pair[1]))
+
+
+def scopes_of(tables: dict[str, Columns]) -> list[dict[str, Any]]:
+    """Returns what can be chosen: everything, each account if there are several, and their pipelines.
+
+    Accounts with different currencies have no common sums: then there is no everything. An unknown currency differs
+    from all others.
+    """
+    accounts = dict(zip(tables["accounts"]["project_id"], tables["accounts"]["currency"], strict=True))
+    stages = tables.get("stages", {"project_id": [], "pipeline_id": [], "pipeline_name": []})
+    keys = zip(stages["project_id"], stages["pipeline_id"], strict=True)
+    names = dict(zip(keys, stages["pipeline_name"], strict=True))
+    whole: dict[str, Any] = {"pipeline": None}
+    everything: list[dict[str, Any]] = [{"id": "", "project": None, **whole}]
+    found = [] if len({accounts[one] or one for one in accounts}) > 1 else everything
+    for project in accounts:
+        if len(accounts) > 1:
+            found.append({"id": project, "project": project, **whole})
+        found += [
+            {"id": f"{project}/{pipeline}", "project": project, "pipeline": pipeline, "name": names.get(one)}
+            for one in pipelines_of(tables)
+            for of, pipeline in [one]
+            if of == project
+        ]
+    return found
 
 
 def owners_of(tables: dict[str, Columns]) -> list[tuple[str, int]]:
@@ -208,7 +237,7 @@ def renumber(tables: dict[str, Columns]) -> dict[Any, int]:
     """
     deals = tables["deals"]
     number = {key: at for at, key in enumerate(zip(deals["project_id"], deals["deal_id"], strict=True))}
-    for name in ("ways", "stays"):
+    for name in ("ways", "stays", "cards"):
         if table := tables.get(name):
             table["deal"] = [number[key] for key in zip(table.pop("project_id"), table.pop("deal_id"), strict=True)]
     with_costs = set(tables.get("costs", {}).get("source", ()))
@@ -243,7 +272,7 @@ def packed(column: str, values: list[Any]) -> Any:
     if not kinds <= AS_THEY_ARE:
         made = {value: json_value(value) for value in set(values)}
         values = [made[value] for value in values]
-    if column in ("deal", "deal_id", "user_id", "task_id"):
+    if column in ("deal", "deal_id", "user_id", "entity_id"):
         return {"numbers": differences(values)}
     # True equals 1, so a column of both would have one for the other
     if len(values) > 24 and not kinds >= {bool, int} and len(distinct := dict.fromkeys(values)) <= len(values) / 4:

@@ -68,8 +68,8 @@ def first_months(run: Run, unbuilt: Collection[str] = ()) -> dict[str, date]:
 
 STALE_SHOWN = 20
 """The most stale deals that the page holds for each pipeline and manager: so many dead ones, and so many others."""
-TODAY_SHOWN = 20
-"""The most cards of today's list that the page holds for each pipeline and manager."""
+LISTED_MONTHS = 3
+"""The months before the build whose closed deals the page's lists name, besides all open ones."""
 QUEUE_SHOWN = 10
 """The most cards of the queue that the page holds for each pipeline and manager."""
 REASONS = {
@@ -90,6 +90,8 @@ CROSSED = ("from_other_pipelines", "to_other_pipelines", "from_other_managers", 
 """The parts of `moved_in` and `moved_out` that are of another pipeline, and those of another user."""
 
 SOURCE = "coalesce(deals.source_name, deals.utm_source)"
+PHONES = "case when reason = 'missed_call' then text else deals.main_contact_phones end"
+"""SQL of the phones of a card of the queue. Those that were replaced by hashes are left out."""
 ACTIVITY_IS_KNOWN = f"""
     project_id in (
         select project_id from amocrm_marts.freshness where is_there and source_table in {ACTIVITY}
@@ -174,13 +176,33 @@ QUERIES = {
             {column("deals", "hour_of_week")} as hour_of_week, {column("deals", "speed")} as speed, deals.is_repeat,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
             case when deals.stage_kind in ('open', 'unsorted')
-                then floor(extract(epoch from (timestamp '{{built_at}}' - stays.from_at)) / 86400) end as age
+                then floor(extract(epoch from (timestamp '{{built_at}}' - stays.from_at)) / 86400) end as age,
+            case when stale.is_dead then true end as is_dead
         from amocrm_marts.deals
+        left join amocrm_marts.stale_deals as stale
+            on stale.project_id = deals.project_id and stale.deal_id = deals.deal_id
         left join amocrm_marts.deal_stage_history as stays
             on stays.project_id = deals.project_id and stays.deal_id = deals.deal_id and stays.is_last
         where {ROWS["deals"]["where"]} and (
             deals.stage_kind in ('open', 'unsorted') or deals.created_at_local >= date '{{since}}'
             or coalesce(deals.closed_at_local, deals.in_stage_since) >= date '{{since}}'
+        )
+        order by deals.project_id, deals.created_at_local, deals.deal_id
+    """,
+    # what the lists behind numbers say of open deals, and of those closed lately
+    "cards": f"""
+        select
+            deals.project_id, deals.deal_id, deals.name,
+            coalesce(deals.main_contact_name, deals.company_name) as client,
+            case when {ACTIVITY_IS_KNOWN.replace("project_id in", "deals.project_id in", 1)}
+                then floor(extract(epoch from (timestamp '{{built_at}}' - activity.last_activity_at)) / 86400)
+            end as days_without_activity
+        from amocrm_marts.deals
+        left join amocrm_staging.int_deal_activity as activity
+            on activity.project_id = deals.project_id and activity.deal_id = deals.deal_id
+        where {ROWS["deals"]["where"]} and (
+            deals.stage_kind in ('open', 'unsorted') or coalesce(deals.closed_at_local, deals.in_stage_since)
+                >= greatest(timestamp '{{built_at}}' - interval '{LISTED_MONTHS} months', date '{{since}}')
         )
         order by deals.project_id, deals.created_at_local, deals.deal_id
     """,
@@ -245,60 +267,37 @@ QUERIES = {
     """,
     "queue": f"""
         select
-            project_id, pipeline_id, responsible_user_id, place, urgency, entity_type, entity_id, entity_name as name,
-            pipeline_name, status_name, reason, reasons, text, working_minutes, days, usual_days, budget, cards
+            ranked.project_id, ranked.pipeline_id, ranked.responsible_user_id, place, urgency, entity_type, entity_id,
+            entity_name as name, coalesce(deals.main_contact_name, deals.company_name) as client,
+            case when {PHONES} ~ '^[0-9 +(),.-]+$' then {PHONES} end as phone, ranked.pipeline_name, ranked.status_name,
+            reason, reasons, case when reason = 'task' then text end as task,
+            case when reason = 'task' then since_at_local end as due,
+            working_minutes, days, usual_days, ranked.budget, cards
         from (
             select
                 queue.*, row_number() over (whose order by place) as nth, count(*) over whose as cards
             from amocrm_marts.queue
             window whose as (partition by project_id, pipeline_id, responsible_user_id)
         ) as ranked
+        left join amocrm_marts.deals
+            on deals.project_id = ranked.project_id and ranked.entity_type = 'deal' and deals.deal_id = ranked.entity_id
         where nth <= {QUEUE_SHOWN}
-        order by project_id, responsible_user_id, place
+        order by ranked.project_id, ranked.responsible_user_id, place
     """,
+    # the cards that wait; an open deal has its name and stage in the tables of deals
     "today": f"""
         select
-            project_id, pipeline_id, responsible_user_id, entity_type, entity_id, name, pipeline_name, status_name,
-            reasons, days, budget, cards, {", ".join(f"all_{reason}" for reason in REASONS)}, all_budget
-        from (
-            select
-                cards.*,
-                row_number() over whose_best as nth,
-                count(*) over whose as cards,
-                coalesce(sum(budget) over whose, 0) as all_budget,
-                {", ".join(f"sum({reason}) over whose as all_{reason}" for reason in REASONS)}
-            from (
-                select
-                    project_id, pipeline_id, responsible_user_id, entity_type, entity_id, max(entity_name) as name,
-                    max(pipeline_name) as pipeline_name, max(status_name) as status_name, max(budget) as budget,
-                    string_agg(distinct reason, ' ' order by reason) as reasons, max(days) as days,
-                    {", ".join(f"count(*) filter (where reason = '{reason}') as {reason}" for reason in REASONS)}
-                from amocrm_marts.today
-                group by 1, 2, 3, 4, 5
-            ) as cards
-            window whose as (partition by project_id, pipeline_id, responsible_user_id),
-                whose_best as (
-                    partition by project_id, pipeline_id, responsible_user_id
-                    order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id
-                )
-        ) as ranked
-        where nth <= {TODAY_SHOWN}
-        order by coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, project_id,
-            responsible_user_id
-    """,
-    # deals that wait for several people, whose budget is in the sum of each of them
-    "today_shared": """
-        select project_id, pipeline_id, responsible_user_id, card, budget
-        from (
-            select
-                project_id, pipeline_id, responsible_user_id, entity_id as card, max(budget) as budget,
-                count(*) over (partition by project_id, entity_id) as people
-            from amocrm_marts.today
-            where entity_type = 'deal' and budget <> 0
-            group by 1, 2, 3, 4
-        ) as cards
-        where people > 1
-        order by project_id, card, responsible_user_id
+            today.project_id, today.pipeline_id, today.responsible_user_id, today.entity_type, today.entity_id,
+            max(case when deals.deal_id is null then today.entity_name end) as name,
+            max(case when deals.deal_id is null then today.status_name end) as status_name, max(today.budget) as budget,
+            string_agg(distinct reason, ' ' order by reason) as reasons, max(days) as days,
+            {", ".join(f"count(*) filter (where reason = '{reason}') as {reason}" for reason in REASONS)}
+        from amocrm_marts.today as today
+        left join amocrm_marts.deals as deals
+            on deals.project_id = today.project_id and today.entity_type = 'deal' and deals.deal_id = today.entity_id
+            and deals.stage_kind in ('open', 'unsorted') and not deals.is_deleted
+        group by 1, 2, 3, 4, 5
+        order by coalesce(max(today.budget), 0) desc, coalesce(max(days), -1) desc, 4, 5, 1, 3
     """,
     "talks": f"""
         select
@@ -371,6 +370,14 @@ QUERIES = {
         select project_id, pipeline_id, status_id, age, deals, budget, chance_0, expected_0, expected_1, expected_2
         from amocrm_marts.forecast_stages
         order by project_id, pipeline_id, status_id, age
+    """,
+    # what the open deals of each person will bring this month
+    "outlook": """
+        select project_id, pipeline_id, responsible_user_id, sum(expected) as expected
+        from amocrm_staging.int_forecast_chances
+        where months_back = 0 and months_ahead = 0
+        group by 1, 2, 3
+        order by 1, 2, 3
     """,
     "tasks": f"""
         select

@@ -81,7 +81,8 @@ def report(
             unbuilt = built.unbuilt if built else {}
             only = None if contents.only is None else frozenset(contents.only)
             choice = replace(last_months(run), users=only, people=contents.people)
-            words = Words(contents.language, **days_of_build(run))
+            contents = replace(contents, language=contents.language or language_of_accounts(run))
+            words = Words(contents.language or user_language(), **days_of_build(run))
             html = first_screen.plain(run, choice, words, unbuilt)
             write(path, counted(run, line), unread or [], unbuilt, replace(contents, plain=html))
     except DATABASE_ERRORS as error:
@@ -162,8 +163,7 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
                 check_currencies(plans, currencies_in(database, projects, schema))
             built = build(database, projects, plans=read_plans(plans) if plans else None, line=line, raw_schema=schema)
             built = replace(built, notes=notes_on_plans(plans, database, projects, schema))
-            contents = Contents(language=user_language())
-            path = report(database, None, failures(database, projects, schema), built, contents, line)
+            path = report(database, None, failures(database, projects, schema), built, line=line)
     except DATABASE_ERRORS as error:
         raise unreadable(error) from None
     print_notes(built)
@@ -201,8 +201,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--language",
         choices=LANGUAGES,
-        default=user_language(),
-        help="language of the workbook, the digest and the picture",
+        help="language of the workbook, the digest and the picture, by default this machine’s; and of the page where "
+        "no script runs, by default Russian for accounts of amocrm.ru",
     )
     parser.add_argument(
         "--group", action="append", default=[], help="only the rows of a team, by its name; again for more teams"
@@ -222,6 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
         "marts, name one",
     )
     options = parser.parse_args(arguments)
+    page_language, options.language = options.language, options.language or user_language()
     limit_memory(options)
     stopped_means("Models that were built stay, the others and the report are as before.")
     with_page = options.out is not None or not (options.xlsx or options.digest or options.png or options.notify)
@@ -260,7 +261,7 @@ def main(arguments: list[str] | None = None) -> int:
                     built = replace(built, notes=(*built.notes, *notes))
             if path:
                 unread = failures(options.db, united.read + united.never_read, options.schema)
-                shown = Contents(choice.users, choice.people, costs, marts, options.language)
+                shown = Contents(choice.users, choice.people, costs, marts, page_language)
                 report(options.db, path, unread, built, shown, line, words.not_made)
             stopped_means("The files are written. Some of the digests may not be sent.")
             messages, not_sent = messages_to(recipients, options, marts, built.unbuilt)
@@ -385,6 +386,12 @@ def built_before(database: str, marts: str) -> Built:
     present = models.tables(tables(database))
     needed = set().union(*map(needs, QUERIES.values()))
     return Built(len(needed & present), dict.fromkeys(needed - present, "it is not in the database"))
+
+
+def language_of_accounts(run: Run) -> str:
+    """Returns Russian if all accounts are of amocrm.ru, else this machine's language."""
+    domains = [domain for (domain,) in run("select domain from amocrm_staging.int_accounts")[1]]
+    return "ru" if domains and all(str(domain).endswith(".amocrm.ru") for domain in domains) else user_language()
 
 
 def user_language() -> str:

@@ -18,8 +18,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.metrics import page_metrics
+from amocrm_warehouse.report.page_constants import CONSTANTS
 from amocrm_warehouse.report.page_data import EVERYTHING, MOST_MONTHS, Contents, read
-from amocrm_warehouse.report.report_words import texts
+from amocrm_warehouse.report.report_words import Words, texts
 from amocrm_warehouse.this_machine import own_folder
 from source_amocrm import atomic_file
 
@@ -78,13 +79,16 @@ def render(data: dict[str, Any], contents: Contents = EVERYTHING) -> str:
     own, charts = script("\n".join((FOLDER / name).read_text(encoding="utf-8") for name in SCRIPTS)), vega()
     return environment.get_template("page.html").render(
         title=", ".join([*data["tables"]["accounts"]["name"], *([contents.people] if contents.people else [])]),
-        language=contents.language,
+        language=contents.language or "en",
         plain=contents.plain,
         data=compressed(by_line(data)),
         vega=compressed(charts),
         texts=texts(),
         metrics=page_metrics(),
         charts=json.loads((FOLDER / "charts.json").read_text(encoding="utf-8")),
+        sections=json.loads((FOLDER / "sections.json").read_text(encoding="utf-8")),
+        constants=CONSTANTS,
+        words=Words(contents.language or "en"),
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
         script=own,
         hashes=" ".join(f"'sha256-{sha256(text)}'" for text in (charts, own)),

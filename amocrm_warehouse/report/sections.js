@@ -1,13 +1,13 @@
 "use strict";
 
 // The sections of the page. Each returns blocks for a view (a choice's rows); a block is a table, with or without a chart of
-// its rows; `groups` of its columns: a key of texts and how many. `needs`: tables of the connector, one of which (with `needsAll` each of which) must have been read; `of`: tables of
-// the page.
+// its rows; `groups` of its columns: a key of texts and how many. sections.json declares them: `needs`: tables of the connector, one of
+// which (with `needs_all` each of which) must have been read; `of`: tables of the page; `of_deals`: filters by tag, source and field
+// apply, because the section is of deals alone, or they cannot concern it; `when`: of which days it is; `open` on the first visit.
 
-const TOP = 12;
-const ENOUGH = 10; // cases of a stage that a sentence about the worst one needs
+const { TOP, ENOUGH, SALES, USUAL_MONTHS, UNUSUAL, OF_MONTH, FEWER_IS_BETTER, DONE, BESIDE, REASONS_BESIDE, COHORT_MONTHS, AGES, PLACES,
+  LISTED, QUEUE_SHOWN, DEAD_SHOWN, REASONS, LEVELS, SPEEDS, GAINS, LOSSES, CROSSED, CLIENTS, SHOWN_BY, NOW, LANGUAGES } = embedded("constants");
 const isWon = countsIn("won");
-const SALES = ["won", "won_budget", "lost"];
 
 // A function that returns the deals behind a number: of a metric of deals those that count in it, else all of the row. A share's are
 // those of its whole. Null: the number is not of deals.
@@ -61,11 +61,6 @@ function keyFigures(view) {
   return ["created", "won", "won_budget", "rate", "average", "days_to_win", "open"].map((id) => (
     { id, kind: METRICS[id].unit, value: all[id], now: now[id], then: then[id], cases: cases(id), note: notes[id], deals: ofFigure(view, id) }));
 }
-
-const USUAL_MONTHS = 6; // months whose same days say what is usual
-const UNUSUAL = 0.2; // the least difference from their median that is unusual
-const OF_MONTH = ["created", "first_touch", "won", "lost"];
-const FEWER_IS_BETTER = ["lost", "first_touch", "days_to_win"];
 
 // Why a view has no plan, as a sentence.
 function noPlan(view) {
@@ -122,6 +117,35 @@ const comparedDays = (view, before) => [view.period.last < view.today ? "compare
   now: ["span", [view.period.first, view.last]], then: ["span", [before.first, before.last]],
 }];
 
+// The present month of each person: what is sold of the plan and expected, what is open and alive, and what was done.
+function people(view) {
+  const [month, found, own] = [ofThisMonth(view.scope, view.who), new Map(), "responsible_user_id"];
+  const put = (rows, user, counted) => grouped(rows, "project_id", user).forEach((of) => {
+    const key = `${of[0].project_id}/${of[0][user]}`;
+    if (!found.has(key)) found.set(key, { name: nameOf(of[0].project_id, of[0][user]) || of[0].name_alone || null, missing: "user.nobody", opens: {} });
+    Object.assign(found.get(key), counted(of, found.get(key).opens));
+  });
+  const deals = (...names) => (of, opens) => { for (const name of names) opens[name] = () => of.filter(isCase(name)); return metrics(of, ...names); };
+  const sums = (of, ...names) => Object.fromEntries(names.map((name) => [name, sum(of, name)]));
+  put(month.closed(), "closer_id", deals("won_budget"));
+  put(month.created(), own, deals("created", "first_touch_working"));
+  put(view.open().filter((row) => !row.is_dead), own, deals("open_budget"));
+  put(view.month_plans(), own, (of) => ({ plan: sum(of, "plan"), plan_share: ratio(sum(of, "won_budget"), sum(of, "plan")) }));
+  const more = (name, rows, counted) => { if (TABLES[name] && !view.isFiltered) put(rows(), own, counted); };
+  more("outlook", () => view.now("outlook"), (of) => ({ from_open: sum(of, "expected") }));
+  more("work", month.work, (of) => sums(of, "calls_out", "tasks_done"));
+  more("calls", month.calls, (of) => ({ answered: sum(of, "incoming_calls") - sum(of, "missed_calls") }));
+  more("tasks", () => view.now("tasks"), (of) => sums(of, "overdue"));
+  const unknown = unread(view, ...Object.values(DONE));
+  const rows = [...found.values()].map((row) => ({
+    ...row, won_budget: row.won_budget || 0, open_budget: row.open_budget || 0, created: row.created || 0, expected: TABLES.outlook && !view.isFiltered ? (row.won_budget || 0) + (row.from_open || 0) : null,
+    ...Object.fromEntries(Object.entries(DONE).map(([name, table]) => [name, view.isFiltered || unknown.includes(table) ? null : row[name] || 0])),
+  })).filter((row) => row.plan || row.expected || ["won_budget", "open_budget", "created", ...Object.keys(DONE)].some((name) => row[name])).sort(falling("won_budget", "expected", "open_budget"));
+  const columns = [["name", "text", "owner"], ["plan", "short"], ["won_budget", "short"], ["plan_share", "percent"], ["expected", "short", "person_expected"], ["open_budget", "short", "live_budget"], ["created", "number"],
+    ["first_touch_working", "working"], ...Object.keys(DONE).map((name) => [name, "number", name === "answered" ? "calls_answered" : null])].filter(([name]) => !["plan", "plan_share"].includes(name) || rows.some((row) => row.plan));
+  return rows.length ? [{ cards: true, rows, columns, total: columns.map(([name]) => name).filter((name) => !["name", "plan_share", "first_touch_working"].includes(name)) }] : [];
+}
+
 function funnel(view) {
   const stays = new Map(grouped(view.stays(), "project_id", "pipeline_id", "status_id").map((of) => [`${of[0].project_id}/${of[0].pipeline_id}/${of[0].status_id}`, of]));
   const known = new Map(TABLES.accounts.map((row) => [row.project_id, row.stages_known]));
@@ -155,14 +179,13 @@ function funnel(view) {
     const worst = stages.filter((row) => row.reached >= ENOUGH && row.lost_here).sort(falling("lost_share", "lost_here"))[0];
     const slowest = often.filter((row) => row.median_days).sort(falling("median_days"))[0];
     const standing = often.filter((row) => row.median_days === null && row.still > ways.length / 20).sort(falling("still_share", "still"))[0];
-    const enough = ["number", ENOUGH];
     return {
       pipeline: ways[0], size: stages.length && ways.length, chart: "funnel", opens: "reached", rows: named(stages, "stage"), longest: "reached",
       label: (row, tell) => [tell.number(row.reached), row.from_start === null ? "" : tell.percent(row.from_start)].join(" · "),
       insights: [
-        ...(worst ? [["funnel.insight", { stage: ["text", worst.stage], lost: ["number", worst.lost_here], reached: ["number", worst.reached], share: ["percent", worst.lost_share], enough }]] : []),
-        ...(standing ? [["funnel.standing", { stage: ["text", standing.stage], still: ["number", standing.still], stays: ["number", standing.stays], share: ["percent", standing.still_share], enough }]]
-          : slowest ? [["funnel.slow", { stage: ["text", slowest.stage], days: ["days", slowest.median_days], enough }]] : []),
+        ...(worst ? [["funnel.insight", { stage: ["text", worst.stage], lost: ["number", worst.lost_here], reached: ["number", worst.reached], share: ["percent", worst.lost_share] }]] : []),
+        ...(standing ? [["funnel.standing", { stage: ["text", standing.stage], still: ["number", standing.still], stays: ["number", standing.stays], share: ["percent", standing.still_share] }]]
+          : slowest ? [["funnel.slow", { stage: ["text", slowest.stage], days: ["days", slowest.median_days] }]] : []),
       ],
       notes: !hasHistory ? ["funnel.no_history"] : gone ? [["funnel.gone", { lost: ["number", gone] }]] : [],
       columns: [["stage", "text"], ["reached", "number"], ["from_previous", "percent"], ["from_start", "percent"],
@@ -312,8 +335,6 @@ function beside(now, before, isCompared, ...columns) {
   }).sort(falling("won_budget", "was"));
 }
 
-const BESIDE = [["won_budget", "money"], ["was", "money"], ["change", "change"], ["of_median", "percent"]];
-
 function reasons(view) {
   const found = view.closed().filter(countsIn("lost"));
   const rows = grouped(found, "reason").map((of) => (
@@ -325,8 +346,6 @@ function reasons(view) {
     columns: [["reason", "text"], ["deals", "number"], ["share", "percent"], ["lost_budget", "money"]],
   }, ...reasonsByPart(view, found, rows)] : [];
 }
-
-const REASONS_BESIDE = 6; // columns of the table of reasons by month; all others are one
 
 // How many deals were lost for each reason in each month, week or day of the period.
 function reasonsByPart(view, lost, reasons) {
@@ -391,8 +410,6 @@ function returns(costs, deals) {
 // Deals of an earlier period that were won as early as those of this one had to be.
 const wonBy = (deals, day) => deals.filter((row) => isWon(row) && row.closed !== null && row.closed <= day);
 
-const COHORT_MONTHS = [0, 1, 2, 3, 6, 12];
-
 // By month of creation: the share of deals that were won by the end of that month and of later months; null if the month is not over.
 function cohorts(view) {
   const now = monthOf(view.today);
@@ -407,7 +424,6 @@ function cohorts(view) {
   }] : [];
 }
 
-const AGES = [0, 1, 2, 3, 4]; // under 7, 30 and 90 days, longer, and unknown
 const ageOf = (days) => (days === null ? 4 : days < 7 ? 0 : days < 30 ? 1 : days < 90 ? 2 : 3);
 
 function stuck(view) {
@@ -419,7 +435,7 @@ function stuck(view) {
       const opens = Object.fromEntries(AGES.map((age) => [`age${age}`, () => of.filter((row) => ageOf(row.age) === age)]));
       return { place: stage.place, of, opens, stage: stage.status_name || `#${of[0].status_id}`, ...aged, deals: metric("open", of), budget: metric("open_budget", of) };
     }).sort((one, other) => one.place - other.place || 0);
-    const ages = AGES.filter((age) => rows.some((row) => row[`age${age}`]));
+    const ages = AGES.filter((age) => age < 4 || view.open().some((row) => row.age === null)); // alike in all pipelines
     return {
       pipeline: found[0], size: found.length, chart: "open", opens: "deals", rows: named(rows, "stage"), ages, total: [...ages.map((age) => `age${age}`), "deals", "budget"],
       drawn: rows.flatMap((row, at) => ages.map((age) => ({ stage: row.stage, key: row.key, age_order: age, deals: row[`age${age}`], at, column: `age${age}` })).filter((one) => one.deals)),
@@ -428,17 +444,27 @@ function stuck(view) {
   }).sort(falling("size"));
 }
 
-const PLACES = { deal: "leads", contact: "contacts", company: "companies", customer: "customers" };
-
 function linked(row) {
   const { domain } = TABLES.accounts.find((one) => one.project_id === row.project_id);
   const [place, id] = [PLACES[row.entity_type || "deal"], row.entity_id || row.deal_id];
   return { ...row, responsible_name: nameOf(row.project_id, row.responsible_user_id), href: domain && place && id ? `https://${domain}/${place}/detail/${id}` : null };
 }
 
-const LISTED = 100; // the most deals of an opened list
-const QUEUE_SHOWN = 10; // as page_queries.py
-const DEAD_SHOWN = 100;
+// A deal, or a card that waits, as the lists tell of it. A closed deal is of whoever was responsible then.
+function listed(row) {
+  const deal = "deal_id" in row ? row : row.entity_type === "deal" ? dealAt(row) : null;
+  const { name = row.name ?? (deal && `#${deal.deal_id}`), client, days_without_activity } = (deal && cardAt(deal)) || {};
+  const responsible_user_id = deal && deal === row && row.closed !== null ? row.closer_id : row.responsible_user_id;
+  return linked({ ...deal, ...row, responsible_user_id, name, client, days_without_activity, stage: row.status_name || (deal ? stageName(deal) : null), pipeline_name: deal ? pipelineName(deal) : null,
+    created_text: deal && textOf(deal.created), closed_text: deal && deal.closed !== null ? textOf(deal.closed) : null });
+}
+const dealAt = ({ project_id, entity_id }) => dealsById().get(`${project_id}/${entity_id}`) || null;
+const dealsById = once(() => new Map(TABLES.deals.map((row) => [`${row.project_id}/${row.deal_id}`, row])));
+const cardAt = ({ deal }) => cardsByDeal().get(deal);
+const cardsByDeal = once(() => new Map((TABLES.cards || []).map((row) => [row.deal, row])));
+
+// The first of a client's phones, as a link that calls it.
+const phone = (phones) => phones && made("a", phones.split(", ")[0], { href: `tel:${phones.split(", ")[0].replace(/[^+\d]/g, "")}` });
 
 // Which of these tables of the connector an account of the view does not have.
 const unread = (view, ...tables) => tables.filter((table) => (TABLES.freshness || []).some((row) => row.source_table === table && !row.is_there && view.inScope(row)));
@@ -461,7 +487,8 @@ function queue(view) {
     ...people.map(({ fold, name, rows, cards }, place) => ({
       fold, open: isKept ? opened.includes(fold) : place === 0, cards: true, rows,
       summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }],
-      columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["status_name", "text", "stage"], ["working_minutes", "working", "waits"], ["days", "waited", "of_days"], ["budget", "money"]],
+      columns: [["name", "deal", "card", null, null, (row) => [row.client !== row.name && row.client, phone(row.phone)]], ["reasons", "reasons", "why", null, null, (row, tell) => [row.due && tell.due(row.due), row.task]],
+        ["status_name", "text", "stage"], ["working_minutes", "working", "waits"], ["days", "waited", "of_days"], ["budget", "money"]],
       after: cards > rows.length ? [["queue.more", { rest: ["number", cards - rows.length] }]] : [],
     })),
     ...(deals ? [{
@@ -472,31 +499,22 @@ function queue(view) {
   ];
 }
 
-const REASONS = ["no_task", "slow", "waiting", "overdue_task"];
-
 function today(view) {
   const found = view.now("today");
+  const with_reason = (of) => Object.fromEntries(REASONS.map((reason) => [reason, () => of.filter((row) => row[reason])]));
   const people = grouped(found, "project_id", "responsible_user_id").map((of) => {
-    const each = grouped(of, "pipeline_id").map(([first]) => first); // every card has the sums of its pipeline and manager
     const account = TABLES.accounts.find((row) => row.project_id === of[0].project_id);
-    const counts = Object.fromEntries(REASONS.map((reason) => [reason, account[`knows_${reason}`] ? sum(each, `all_${reason}`) : null]));
-    return { name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counts, cards: sum(each, "cards"), budget: sum(each, "all_budget") };
+    const counts = Object.fromEntries(REASONS.map((reason) => [reason, account[`knows_${reason}`] ? sum(of, reason) : null]));
+    return { name: nameOf(of[0].project_id, of[0].responsible_user_id), ...counts, cards: of.length, budget: sum(of, "budget"), opens: { ...with_reason(of), cards: () => of, budget: () => of } };
   }).sort(falling("budget", "cards"));
   const knows = (reason) => TABLES.accounts.some((row) => view.inScope(row) && row[`knows_${reason}`]);
   const count = (reason) => ["number", knows(reason) ? sum(people, reason) : null];
-  const again = grouped(view.now("today_shared"), "project_id", "card").map((of) => ({ budget: (of.length - 1) * of[0].budget })); // budgets that count once for each further person
-  return people.length ? [
-    {
-      chart: "today", rows: named(people, "name"), drawn: people.slice(0, TOP), longest: "cards", label: (row, tell) => tell.number(row.cards), total: REASONS, // a card may have several reasons
-      insights: [["today.insight", { ...Object.fromEntries(REASONS.map((reason) => [reason, count(reason)])), money: ["money", sum(people, "budget") - sum(again, "budget")] }]],
-      columns: [["name", "text", "owner"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
-    },
-    {
-      title: "today.cards", cards: true, rows: found.slice(0, 20).map(linked),
-      columns: [["name", "deal", "card"], ["reasons", "reasons", "why"], ["responsible_name", "text", "owner"], ["pipeline_name", "text", null, "filter.scope"],
-        ["status_name", "text", "stage"], ["budget", "money"], ["days", "number"]],
-    },
-  ] : [];
+  const once_each = [...new Map(found.map((row) => [`${row.project_id}/${row.entity_type}/${row.entity_id}`, row])).values()]; // a deal may wait for several people
+  return people.length ? [{
+    chart: "today", opens: "cards", rows: named(people, "name"), drawn: people.slice(0, TOP), longest: "cards", label: (row, tell) => tell.number(row.cards), total: REASONS, // a card may have several reasons
+    insights: [["today.insight", { ...Object.fromEntries(REASONS.map((reason) => [reason, count(reason)])), money: ["money", sum(once_each, "budget")] }, with_reason(found)]],
+    columns: [["name", "text", "owner"], ...REASONS.map((reason, place) => [reason, "number", null, `today.reason.${place}`]), ["cards", "number"], ["budget", "money"]],
+  }] : [];
 }
 
 // The present month by day: the day's own sales, those up to the day, and the plan up to it if every day has the same part of it.
@@ -610,8 +628,6 @@ function talks(view) {
   ] : [];
 }
 
-const LEVELS = 5;
-
 // A table of weekdays and hours, drawn in shades. `counts`: numbers by the hour of the week.
 function byHourOfWeek(counts) {
   const hour = (weekday, of) => counts.get(24 * weekday + of) || 0;
@@ -622,7 +638,7 @@ function byHourOfWeek(counts) {
   const ranked = [...counts.values()].sort((one, other) => one - other);
   const level = (count) => (count ? Math.ceil((LEVELS * (ranked.lastIndexOf(count) + 1)) / ranked.length) : 0);
   return {
-    chart: "hours", rows, narrow: true,
+    chart: "hours", rows, narrow: true, most: Math.max(...counts.values(), 0),
     drawn: rows.flatMap((row) => every.map((of) => ({ weekday: row.weekday, hour: of, touches: row[`h${of}`], level: level(row[`h${of}`]), at: row.weekday, column: `h${of}` }))),
     columns: [["weekday", "weekday"], ...every.map((of) => [`h${of}`, "number", null, null, String(of)]), ["touches", "number", null, "total"]],
   };
@@ -633,8 +649,6 @@ function hours(view) {
   const counts = new Map(grouped(found, "hour_of_week").map((of) => [of[0].hour_of_week, sum(of, "touches")]));
   return found.length ? [{ ...byHourOfWeek(counts), notes: view.period.whole ? [] : ["hours.by_month"] }] : [];
 }
-
-const SPEEDS = [0, 1, 2, 3, 4, null]; // classes of the working time until the first touch, as metrics.yaml has them; null: none yet
 
 // The deals that came: when, how fast a person touched them and what became of them; and the incoming calls.
 function incoming(view) {
@@ -650,9 +664,10 @@ function incoming(view) {
     return { name: nameOf(of[0].project_id, of[0].responsible_user_id), deals: of.length, touched: reached.length, ...metrics(of, "first_touch_working", "first_touch"),
       opens: { deals: () => of, touched: () => reached, first_touch_working: () => reached, first_touch: () => reached } };
   }).sort(falling("deals", "touched"));
-  const touched = SPEEDS.filter((speed) => speeds.has(speed)).map((speed) => {
-    const { created: deals, ...sold } = metrics(speeds.get(speed), "created", "won_of_created", "source_rate", "won_of_created_budget");
-    return { speed: said(speed === null ? "speed.none" : `speed.${speed}`), of: speeds.get(speed), deals, share: ratio(deals, created.length), ...sold };
+  const touched = !known.length ? [] : SPEEDS.map((speed) => {
+    const of = speeds.get(speed) || [];
+    const { created: deals, ...sold } = metrics(of, "created", "won_of_created", "source_rate", "won_of_created_budget");
+    return { speed: said(speed === null ? "speed.none" : `speed.${speed}`), of, deals, share: ratio(deals, created.length), ...sold };
   });
   const counts = ["incoming_calls", "answered", "missed_calls", "missed_share", "called_back", "back_after", "back_within_hour"];
   const whose = (row) => `${row.project_id}/${row.responsible_user_id}`;
@@ -688,10 +703,6 @@ function incoming(view) {
     }] : created.length && view.isFiltered ? [{ rows: [], columns: [], notes: ["incoming.all_calls"] }] : created.length && no_calls.length ? [{ rows: [], columns: [], notes: no_calls }] : []),
   ];
 }
-
-const GAINS = ["came_new", "came_back", "priced", "grew", "moved_in"];
-const LOSSES = ["shrank", "moved_out", "left_won", "left_lost", "left_deleted"];
-const CROSSED = ["from_other_pipelines", "to_other_pipelines", "from_other_managers", "to_other_managers"]; // parts of moved_in and moved_out
 
 // Open money at the end of the day before this one: of each pipeline and user what the last of its rows says. Rows come by day.
 const openBefore = (rows, day) => {
@@ -729,8 +740,6 @@ function moved(view) {
   ] : [];
 }
 
-const CLIENTS = [false, true, null]; // new, repeat, and without a contact and a company
-
 function repeat(view) {
   const [created, closed] = [view.created(), view.closed()].map((rows) => new Map(grouped(rows, "is_repeat").map((of) => [of[0].is_repeat, of])));
   const rows = CLIENTS.filter((kind) => created.has(kind) || closed.has(kind)).map((kind) => {
@@ -758,8 +767,6 @@ function goods(view) {
   }));
 }
 
-// What people did, by the table that shows it: where that was not read, a number is unknown.
-const SHOWN_BY = { calls_out: "calls", calls_in: "calls", talk_seconds: "calls", messages: "messages", notes: "notes", stage_moves: "deal_statuses", tasks_done: "tasks" };
 
 function work(view) {
   const counts = Object.keys(SHOWN_BY);
@@ -774,9 +781,6 @@ function work(view) {
   }] : [];
 }
 
-// The sections that are folded until somebody opens them.
-const FOLDED = ["today", "sides", "repeat", "goods", "cohorts", "stuck", "stale", "talks", "hours", "work", "freshness"];
-
 function freshness(view) {
   const rows = TABLES.freshness.filter((row) => row.is_there && view.inScope(row));
   const account = (row) => TABLES.accounts.find((one) => one.project_id === row.project_id);
@@ -787,28 +791,8 @@ function freshness(view) {
   }] : [];
 }
 
-const ACTS = ["calls", "messages", "notes", "tasks", "deal_statuses"];
-// `ofDeals`: filters by tag, source and field apply, because the section is of deals alone; or they cannot concern it.
-const SECTIONS = [
-  { id: "queue", count: queue, needs: ["deals", "tasks", "messages", "calls"], of: ["queue", "stale", "stale_deals"], wide: true },
-  { id: "today", count: today, needs: ["deals", "tasks", "messages"], of: ["today"], wide: true },
-  { id: "forecast", count: forecast, needs: ["deals", "deal_statuses"], needsAll: true, of: ["deals", "forecast", "forecast_stages"], wide: true },
-  { id: "funnel", ofDeals: true, count: funnel, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
-  { id: "sides", ofDeals: true, count: sides, controls: sideChoices, needs: ["deals", "statuses"], needsAll: true, of: ["deals", "ways", "stays", "stages"], wide: true },
-  { id: "money", ofDeals: true, count: money, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "managers", ofDeals: true, count: managers, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "incoming", ofDeals: true, count: incoming, needs: ["deals"], of: ["deals", "calls", "callbacks"], wide: true },
-  { id: "moved", count: moved, needs: ["deals", "deal_statuses", "deal_sale_changes"], needsAll: true, of: ["moved"], wide: true },
-  { id: "reasons", ofDeals: true, count: reasons, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "sources", ofDeals: true, count: sources, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "by", ofDeals: true, count: by, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "repeat", ofDeals: true, count: repeat, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "goods", count: goods, needs: ["deal_catalog_elements", "customer_transactions"], of: ["goods"], wide: true },
-  { id: "cohorts", ofDeals: true, count: cohorts, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "stuck", ofDeals: true, count: stuck, needs: ["deals"], of: ["deals"], wide: true },
-  { id: "stale", count: stale, needs: ["deals", "events", ...ACTS], needsAll: true, of: ["stale", "stale_deals"], wide: true },
-  { id: "talks", count: talks, needs: ["messages"], of: ["talks"], wide: true },
-  { id: "hours", count: hours, needs: ACTS, of: ["hours"], wide: true },
-  { id: "work", count: work, needs: ACTS, of: ["work"], wide: true },
-  { id: "freshness", ofDeals: true, count: freshness, needs: [], of: ["freshness"], wide: true },
-];
+const COUNT = {
+  queue, people, money, funnel, forecast, today, managers, incoming, sources, by, reasons, sides, moved, stuck, stale, repeat, goods, cohorts, talks, hours, work, freshness,
+};
+const SECTIONS = embedded("sections").map((section) => ({ ...section, count: COUNT[section.id] }));
+const FOLDED = SECTIONS.filter(({ open }) => !open).map(({ id }) => id); // until somebody opens them

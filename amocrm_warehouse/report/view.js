@@ -5,9 +5,8 @@
 const TEXTS = embedded("texts");
 const CHARTS = embedded("charts");
 const find = (css) => document.querySelector(css);
-const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), opened: null, sorts: new Map(), at: null, list: null, sides: ["", ""], where: new Map(), gone: [], shows: 0, width: null };
+const state = { language: navigator.language.startsWith("ru") ? 0 : 1, scope: null, period: null, who: null, drawn: [], folds: new Set(), opened: null, tables: new Set(), sorts: new Map(), at: null, list: null, sides: ["", ""], where: new Map(), gone: [], shows: 0, width: null };
 const lists = new Map(); // functions that return the deals behind a number, by its place in the page
-const LANGUAGES = ["ru", "en"];
 const language = () => LANGUAGES[state.language];
 
 // The choice stands in the address, so that it can be kept and sent.
@@ -20,6 +19,7 @@ function readAddress() {
   state.who = [...teams, ...people].find((one) => one.id === params.get("who")) || null;
   state.folds = new Set((params.get("folds") || "").split(",").filter(Boolean));
   state.opened = params.has("opened") ? new Set(asked("opened").split(",").filter((id) => id !== "none")) : null;
+  state.tables = new Set(asked("tables").split(",").filter(Boolean));
   state.sorts = new Map((params.get("sort") || "").split(",").filter(Boolean).map((one) => one.split(":")));
   state.sides = [...asked("sides").split(","), "", ""].slice(0, 2);
   [state.at, state.list] = [params.get("at"), params.get("list")];
@@ -53,7 +53,7 @@ function choosePeriod(id) {
 }
 
 function writeAddress() {
-  const choice = { scope: state.scope.id, scope_name: state.scope.name, period: state.period.id, who: state.who && state.who.id, who_name: state.who && state.who.name, language: language(), folds: [...state.folds].join(","), opened: state.opened && ([...state.opened].join(",") || "none"), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list, sides: state.sides.some(Boolean) ? state.sides.join(",") : "", where: state.where.size ? JSON.stringify([...state.where]) : "" };
+  const choice = { scope: state.scope.id, scope_name: state.scope.name, period: state.period.id, who: state.who && state.who.id, who_name: state.who && state.who.name, language: language(), folds: [...state.folds].join(","), opened: state.opened && ([...state.opened].join(",") || "none"), tables: [...state.tables].join(","), sort: [...state.sorts].map((one) => one.join(":")).join(","), at: state.at, list: state.list, sides: state.sides.some(Boolean) ? state.sides.join(",") : "", where: state.where.size ? JSON.stringify([...state.where]) : "" };
   const address = `#${new URLSearchParams(Object.entries(choice).filter(([, value]) => value))}`;
   if (location.hash !== address) history.replaceState(null, "", address);
 }
@@ -106,8 +106,10 @@ function teller(view) {
     age: (value) => said(`stuck.age.${value}`),
     day: (value) => date(value, { day: "numeric", month: "long", year: "numeric" }),
     date: (value) => date(value, { day: "numeric", month: "short" }),
+    due: (value) => format("DateTimeFormat", { timeZone: "UTC", day: "numeric", month: "short", ...(value.includes("T23:59") ? {} : { hour: "2-digit", minute: "2-digit" }) }).format(new Date(value)),
+    numeric: (value) => date(value, { day: "2-digit", month: "2-digit", year: "numeric" }),
     bucket: (value) => (value.length === 7 ? month(value) : date(value, { day: "numeric", month: "short", year: "numeric" })),
-    since: (value) => since(value),
+    since: (value) => date(`${value}-01`, { day: "numeric", month: "long", year: "numeric" }).replace(/^1 | 1(?=,)/, "").replace(",", ""),
     days: (value) => number({ maximumFractionDigits: 1 }).format(value),
     same([first, last]) { return format("DateTimeFormat", { day: "numeric", month: "long", timeZone: "UTC" }).formatRange(first * 864e5, last * 864e5); },
     span([first, last]) { return first === last ? this.bucket(textOf(first)) : said("period.days", { first: this.bucket(textOf(first)), last: this.bucket(textOf(last)) }); },
@@ -125,6 +127,7 @@ function teller(view) {
     month: (value) => month(value),
     brief: (value) => (value.length === 7 ? `${month(value, { month: "short", year: undefined }).replace(".", "")} ’${value.slice(2, 4)}` : date(value, { day: "numeric", month: "numeric" })),
     weekday: (value) => format("DateTimeFormat", { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + value)),
+    local([value, zone]) { return this.moment(value, { zone }); },
     moment: (value, row) => format("DateTimeFormat", { dateStyle: "medium", timeStyle: "short", timeZone: zone(row.zone) }).format(new Date(value)),
   };
 }
@@ -136,13 +139,6 @@ function duration(minutes, number, inDays = true) {
   if (minutes >= 1440) return inDays ? of("day", minutes / 1440) : of("hour", Math.round(minutes / 60));
   const [hours, rest] = [Math.floor(minutes / 60), Math.floor(minutes % 60)];
   return rest ? `${of("hour", hours)} ${of("minute", rest)}` : of("hour", hours);
-}
-
-// A month after “since”: in Russian «с декабря 2023 г.», as Intl writes it beside a day.
-function since(month) {
-  const parts = new Intl.DateTimeFormat(language(), { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" }).formatToParts(firstOf(month) * 864e5);
-  const of = (type) => parts.find((part) => part.type === type).value;
-  return language() === "ru" ? `${of("month")} ${of("year")} г.` : `${of("month")} ${of("year")}`;
 }
 
 function zone(name) {
@@ -176,26 +172,38 @@ function opener(text, what, place, deals) {
   return button;
 }
 
-// The list that the address names: the deals behind a number, the highest budgets first.
+// The list that the address names: the deals or cards behind a number, the highest budgets first.
 function openList() {
   const { what, deals } = lists.get(state.list) || {};
   if (!deals) return;
   const tell = teller(chosen(state.scope, state.period, state.who));
   const found = [...deals()].sort((one, other) => (other.budget || 0) - (one.budget || 0));
-  // a closed deal is of whoever was responsible then
-  const rows = found.slice(0, LISTED).map((row) => linked({ ...row, responsible_user_id: row.closed === null ? row.responsible_user_id : row.closer_id, name: `#${row.deal_id}`, stage: stageName(row), pipeline_name: pipelineName(row) }));
+  const rows = found.slice(0, LISTED).map(listed);
+  const areCards = found.some((row) => row.reasons);
   const id = state.list.split("/").pop();
   const { median: middle, unit } = METRICS[id] || {}; // each deal of a median has its own value
-  const block = { rows, cards: true, whole: true, columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["stage", "text"], ["responsible_name", "text", "manager"], ...(middle ? [[middle, unit, id]] : []), ["budget", "money"]] };
+  const block = { rows, cards: true, whole: true, columns: [["name", "deal", areCards ? "card" : "deal"], ["client", "text"], ["responsible_name", "text", "manager"], ["stage", "text"], ...(areCards ? [["reasons", "reasons", "why"]] : []), ["days_without_activity", "number"],
+    ...(middle ? [[middle, unit, id]] : []), ["budget", "money"], ["created_text", "numeric", "created_on"], ["closed_text", "numeric", "closed_on"]] };
+  const csv = made("button", said("list.csv"), { type: "button" });
+  csv.onclick = () => save(`${what()}.csv`, [block.columns.map(([name]) => headOf(block, name)), ...found.map(listed).map((row) => block.columns.map(([name, kind]) => (kind === "reasons" && row[name] ? tell.reasons(row[name]) : row[name])))]);
   const dialog = find("#list");
   explain("");
   const close = made("button", said("list.close"), { type: "button", className: "close" });
   close.onclick = () => dialog.close();
-  dialog.replaceChildren(close, made("h2", what()), made("p", said("list.count", { count: tell.number(found.length), money: tell.money(sum(found, "budget")) }), { className: "lead" }), table(block, tell, what(), "list"),
+  dialog.replaceChildren(close, made("h2", what()), made("p", said(areCards ? "list.cards" : "list.count", { count: tell.number(found.length), money: tell.money(sum(found, "budget")) }), { className: "lead" }), csv, table(block, tell, what(), "list"),
     ...(found.length > LISTED ? [made("p", said("list.more", { shown: LISTED }), { className: "note" })] : []));
   if (!dialog.open) dialog.showModal();
 }
 
+// Saves a table as CSV that Excel opens; a text is never a formula there.
+function save(name, lines) {
+  const text = (value) => (typeof value === "number" ? String(value).replace(".", marks().decimal) : `"${String(value ?? "").replace(/^(?=[=+@\t\r-])/, "'").replaceAll('"', '""')}"`);
+  const link = made("a", null, { download: name, href: URL.createObjectURL(new Blob(["\ufeff", lines.map((line) => line.map(text).join(";")).join("\r\n")], { type: "text/csv" })) });
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+const isPhone = () => matchMedia("(max-width: 40rem)").matches;
 const meaning = find("#meaning");
 
 // Shows a definition under what was touched, until the next touch; in an opened list over it.
@@ -209,6 +217,8 @@ function explain(text, element = document.body) {
   meaning.style.left = `${Math.max(8, Math.min(left, innerWidth - meaning.offsetWidth - 8)) - origin.left}px`;
   meaning.style.top = `${bottom + 4 - origin.top}px`;
 }
+
+const rule = (key) => (TEXTS[`means.${key}`] ? said(`means.${key}`) : ""); // the long rule of a name or sentence
 
 // A name whose definition is shown when it is touched.
 function defined(tag, text, means, className) {
@@ -256,8 +266,8 @@ function table(block, tell, caption, place) {
   });
   // the groups of columns, over their heads: of which deals their numbers are
   const groups = (block.groups || []).flatMap(([key, count]) => [key && said(key), ...Array(count - 1).fill("")]);
-  const over = block.groups && made("tr", null, { className: "groups" }, ...block.groups.map(([key, count]) => made("th", key && said(key), { colSpan: count, scope: "colgroup" })));
-  const cell = (row, [name, kind], at) => {
+  const over = block.groups && made("tr", null, { className: "groups" }, ...block.groups.map(([key, count]) => made(key ? "th" : "td", key && said(key), { colSpan: count, ...(key && { scope: "colgroup" }) })));
+  const cell = (row, [name, kind, , , , under], at) => {
     const value = row[name];
     const empty = value === null || value === undefined;
     const absent = kind === "text" ? row.missing : row[`${name}_missing`];
@@ -267,6 +277,7 @@ function table(block, tell, caption, place) {
     const inside = isLink ? made("a", text, { href: row.href, target: "_blank", rel: "noopener noreferrer" })
       : opens ? opener(text, () => [caption, rowName(row, block, tell), headOf(block, name)].join(" · "), `${place}/${at}/${name}`, opens) : null;
     const element = made("td", inside ? null : text, { className: ofKind(kind) }, inside);
+    if (under && at !== undefined) element.append(...under(row, tell).filter(Boolean).map((one) => made("small", null, {}, one)));
     if (!empty) element.dataset.value = kind === "text" ? BARE.get(value) || value : value;
     const column = block.columns.findIndex((one) => one[0] === name);
     if (block.cards) element.dataset.head = heads[column].textContent; // on a phone, where each row is a card
@@ -296,7 +307,7 @@ function table(block, tell, caption, place) {
   box.setAttribute("aria-label", caption);
   const wrapped = made("div", null, {}, orders && made("label", said("sort"), { className: "sort" }, orders), made("p", said("sideways"), { className: "sideways" }), box);
   widths.observe(box);
-  if (block.rows.length <= 14 || block.whole) return wrapped;
+  if (block.rows.length <= (block.cards && isPhone() ? 6 : 14) || block.whole) return wrapped;
   grid.classList.add("long");
   const all = made("button", said("show_all", { count: block.rows.length }), { type: "button", className: "all" });
   all.onclick = () => { grid.classList.remove("long"); all.remove(); };
@@ -333,6 +344,7 @@ function spec(block, tell, width) {
     const { of, opens, ...value } = row; // charts copy what they are given
     for (const name of ["won_budget", "won_of_created_budget", "lost_budget", "plan", "expected", "low", "high", "bar"]) if (Number.isFinite(row[name])) value[`${name}_text`] = tell.money(row[name]);
     if (row.median_days) value.median_days = tell.days(row.median_days);
+    if (unit) value.value_text = width / found.length > 36 && row.won_budget ? tell.number(Math.round((10 * row.won_budget) / unit.size) / 10) : "";
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
     value.row_at = row.at ?? block.rows.indexOf(row); // what is drawn may be a part of a row: then it says of which, and of which column
     if (block.label) value.label = block.label(row, tell);
@@ -392,67 +404,40 @@ async function draw(block, tell, place, caption, at) {
 
 // The models that could not be built, each with the reason, once for the page.
 // What makes all numbers of an account wrong.
-const cautions = () => DATA.cautions.map(([key, values], place) => made("p", said(key, values), { id: `caution-${place}`, className: "warning wide caution" }));
+const cautions = () => DATA.cautions.map(([key, values], place) => made("p", said(key, values), { id: `caution-${place}`, className: "warning caution" }));
 
 function unbuilt() {
   const reasons = Object.entries(DATA.unbuilt).map(([name, reason]) => made("li", `${name}: ${reason}`));
-  return reasons.length ? made("div", said("unbuilt"), { id: "unbuilt", className: "warning wide unbuilt" }, made("ul", null, {}, ...reasons)) : null;
+  return reasons.length ? made("div", said("unbuilt"), { id: "unbuilt", className: "warning unbuilt" }, made("ul", null, {}, ...reasons)) : null;
 }
 
 // What the address has named and this report does not have, and what is shown instead.
 function goneFromLink(picked) {
   const text = (one) => (Array.isArray(one) ? [one[0] && filterName(one[0]), one[1]].filter(Boolean).join(": ") : one);
   const names = state.gone.map((one) => said("quoted", { name: text(one) })).join(", ");
-  return names ? made("p", said("link.gone", { names, shown: picked }), { id: "gone", className: "warning wide" }) : null;
+  return names ? made("p", said("link.gone", { names, shown: picked }), { id: "gone", className: "warning" }) : null;
 }
 
 function nothing(section) {
   const of = (TABLES.freshness || []).filter((row) => section.needs.includes(row.source_table)
     && (state.scope.project === null || row.project_id === state.scope.project));
   const absent = of.filter((row) => !row.is_there);
-  const isUnread = section.needsAll ? absent.length > 0 : absent.length === of.length;
+  const isUnread = section.needs_all ? absent.length > 0 : absent.length === of.length;
   if (of.length && isUnread) return said("none.unread", { tables: [...new Set(absent.map((row) => row.source_table))].join(", ") });
-  return said((section.needsAll ? of.every((row) => row.row_count) : of.some((row) => row.row_count)) ? "none.chosen" : "none.ever");
+  return said((section.needs_all ? of.every((row) => row.row_count) : of.some((row) => row.row_count)) ? "none.chosen" : "none.ever");
 }
 
-// What the last verification of each account found, and when.
-function verified(tell) {
-  const inScope = (row) => state.scope.project === null || row.project_id === state.scope.project;
-  return [
-    ...grouped((TABLES.verified || []).filter(inScope), "project_id").flatMap((of) => {
-      const failed = of.filter((row) => row.has_failed);
-      const looked = of.filter((row) => !row.has_failed);
-      const differing = looked.filter((row) => row.differences);
-      const account = TABLES.accounts.find((one) => one.project_id === of[0].project_id);
-      const text = said(differing.length ? "freshness.differs" : "freshness.equal", {
-        time: tell.moment(of[0].verified_at, { zone: account.time_zone }), rows: tell.number(sum(looked, "looked_at")), count: tell.number(sum(looked, "differences")),
-        differing: differing.map((row) => row.source_table).join(", "), part: looked.filter((row) => !row.is_whole).length, tables: looked.length,
-      });
-      return [
-        made("p", ofAccount(account.project_id) + text, { className: differing.length ? "warning verified" : "note verified" }),
-        ...(failed.length ? [made("p", ofAccount(account.project_id) + said("freshness.unverified", { tables: failed.map((row) => row.source_table).join(", ") }), { className: "warning verified" })] : []),
-      ];
-    }),
-    ...grouped((TABLES.unlisted || []).filter(inScope), "project_id").map((of) => (
-      made("p", ofAccount(of[0].project_id) + said("freshness.unlisted", { tables: of.map((row) => `${row.source_table} ${tell.number(row.listed_missing)}`).join(", ") }), { className: "warning unlisted" }))),
-  ];
-}
+// What was not read, and what the last verification of each account found.
+const readNotes = (tell) => [
+  ...(DATA.unread.length ? [made("div", said("freshness.unread"), { className: "warning" }, made("ul", null, {}, ...DATA.unread.map((one) => made("li", one))))] : []),
+  ...DATA.notes.filter(({ project }) => state.scope.project === null || project === state.scope.project)
+    .map(({ project, kind, key, values }) => made("p", ofAccount(project) + sentence([key, values], tell), { className: kind })),
+];
 
-function notRead() {
-  const named = (rows) => grouped(rows, "project_id").map((of) => ofAccount(of[0].project_id) + of.map((row) => row.source_table).join(", ")).join("; ");
-  const of = (TABLES.freshness || []).filter((row) => row.is_used && (state.scope.project === null || row.project_id === state.scope.project));
-  const absent = of.filter((row) => !row.is_there);
-  const empty = of.filter((row) => row.is_there && !row.row_count);
-  return [
-    ...(DATA.unread.length ? [made("div", said("freshness.unread"), { className: "warning" }, made("ul", null, {}, ...DATA.unread.map((sentence) => made("li", sentence))))] : []),
-    ...(absent.length ? [made("p", said("freshness.absent", { tables: named(absent) }), { className: "warning absent" })] : []),
-    ...(empty.length ? [made("p", said("freshness.empty", { tables: named(empty) }), { className: "note empty" })] : []),
-  ];
-}
-
-// A section with its name, which folds it, and no content yet.
-function frame({ id, wide }) {
-  const element = made("section", null, { id, className: wide ? "card wide" : "card" }, made("h2", null, {}, made("button", null, { type: "button" })), made("div", null, { className: "inside" }));
+// A section with its name, which folds it, the days that it is of, one line about what is in it while it is folded, and no content yet.
+function frame({ id }) {
+  const element = made("section", null, { id, className: "card" }, made("div", null, { className: "head" }, made("h2", null, {}, made("button", null, { type: "button" })), made("p", null, { className: "when" })),
+    made("p", null, { className: "brief" }), made("div", null, { className: "inside" }));
   element.querySelector("h2 button").onclick = () => {
     if (!state.folds.delete(id)) state.folds.add(id);
     fold(element);
@@ -472,12 +457,12 @@ function fold(element) {
 
 // What a section says of a view; its charts wait in `drawings`.
 function content(section, view, tell, drawings) {
-  const lead = made("p", said(`${section.id}.lead`), { className: "lead" });
-  const inside = section.id === "freshness" ? [lead, ...notRead(), ...verified(tell)] : [lead];
-  if (view.isFiltered && !section.ofDeals) return [...inside, made("p", said("filter.not_of_deals"), { className: "none" })];
+  const lead = defined("p", said(`${section.id}.lead`), rule(`${section.id}.lead`), "lead");
+  const inside = section.id === "freshness" ? [lead, ...readNotes(tell)] : [lead];
+  if (view.isFiltered && !section.of_deals) return [...inside, made("p", said("filter.not_of_deals"), { className: "none" })];
   if (section.of.some((name) => !TABLES[name])) return [...inside, made("p", said("none.unbuilt"), { className: "none" })];
   try {
-    const controls = section.controls ? [section.controls(view)] : [];
+    const controls = section.id === "sides" ? [sideChoices(view)] : [];
     const blocks = section.count(view);
     const all = blocks.map((block, number) => shown(section, block, blocks.length > 1, tell, drawings, number));
     return [...inside, ...controls, ...(all.length ? all : [made("p", nothing(section), { className: "none" })])];
@@ -574,11 +559,16 @@ function shown(section, block, several, tell, drawings, number) {
   const summary = block.summary && sentence(block.summary, tell);
   const caption = [said(`${section.id}.title`), summary || name].filter(Boolean).join(": ");
   const figure = block.summary ? foldable(block, summary) : made("figure", null, {}, several && name && made("h3", name));
-  for (const one of block.insights || []) figure.append(made("p", sentence(one, tell), { className: "insight" }));
+  for (const one of block.insights || []) figure.append(insight(one, tell, at));
   if (block.ages) {
     figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`stuck.age.${age}`), { className: `age-${age}` }))));
   }
-  if (block.chart && (block.drawn || block.rows).length) {
+  if (block.most) {
+    const shades = [...Array(LEVELS).keys()].map((level) => made("span", null, { className: "level", style: `--level: ${(level + 1) / LEVELS}` }));
+    figure.append(made("p", null, { className: "legend levels" }, said("heat.least"), ...shades, said("heat.most", { count: tell.number(block.most) })));
+  }
+  const isDrawn = block.chart && (block.drawn || block.rows).length > 0;
+  if (isDrawn) {
     const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}${block.opens ? " touchable" : ""}` }));
     drawings.push(async () => {
       try {
@@ -589,9 +579,27 @@ function shown(section, block, several, tell, drawings, number) {
     });
   }
   for (const note of block.notes || []) figure.append(made("p", typeof note === "string" ? said(note) : sentence(note, tell), { className: "note" }));
-  if (block.columns.length) figure.append(table(block, tell, caption, at));
+  if (block.columns.length) figure.append(...(isDrawn ? asTable : (...all) => [table(...all)])(block, tell, caption, at));
   for (const note of block.after || []) figure.append(made("p", sentence(note, tell), { className: "note" }));
   return figure;
+}
+
+// A sentence; `opens`: by name, functions that return the rows behind its numbers.
+function insight([key, values, opens], tell, place) {
+  if (!opens) return defined("p", sentence([key, values], tell), rule(key), "insight");
+  const marked = Object.fromEntries(Object.entries(values).map(([name, of]) => [name, opens[name] && of[1] ? ["text", `\0${name}\0`] : of]));
+  const parts = sentence([key, marked], tell).split("\0").map((part, at) => (at % 2 ? opener(tell[values[part][0]](values[part][1]), () => said(`today.${part}`), `${place}/${part}`, opens[part]) : part));
+  return made("p", null, { className: "insight" }, ...parts);
+}
+
+// The table of a chart's rows, behind a button that shows it.
+function asTable(block, tell, caption, at) {
+  const box = made("div", null, {}, table(block, tell, caption, at));
+  const button = made("button", said("as_table"), { type: "button", className: "as-table" });
+  const put = () => { box.hidden = !state.tables.has(at); button.setAttribute("aria-expanded", !box.hidden); };
+  button.onclick = () => { if (!state.tables.delete(at)) state.tables.add(at); put(); writeAddress(); };
+  put();
+  return [button, box];
 }
 
 const accountName = (project) => TABLES.accounts.find((one) => one.project_id === project).name;
@@ -626,7 +634,7 @@ function figures(view, tell) {
 
 // The first screen. Its numbers are those of the period “this month”.
 function month(tell) {
-  const element = made("section", null, { id: "month", className: "card wide" });
+  const element = made("section", null, { id: "month", className: "card" });
   if (!TABLES.deals) return element;
   const found = thisMonth(ofThisMonth(state.scope, state.who));
   const box = (id, kind, value, { label = said(`column.${id}`), means = `means.${id}`, className = "" } = {}, ...more) => {
@@ -650,7 +658,7 @@ function month(tell) {
     made("div", null, { className: "boxes money" }, box("won_budget", "short", found.all.won_budget, { className: "main" }, ...beside("won_budget"), then), ...plan, ...forecast),
     ...(found.plan ? [bar(found)] : []),
     made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], {}, ...beside(id)))),
-    ...found.insights.map((one) => defined("p", sentence(one, tell), TEXTS[`means.${one[0]}`] && said(`means.${one[0]}`), "insight")),
+    ...found.insights.map((one) => defined("p", sentence(one, tell), rule(one[0]), "insight")),
     ...found.missing.map((one) => made("p", sentence(one, tell), { className: "note" })),
     ...(found.before ? [made("p", `▲▼ ${said("month.compared", { days: tell.same(found.before) })}`, { className: "note" })] : []),
   );
@@ -703,8 +711,6 @@ function periodName(period, tell) {
   return period.since ? said("period.since", { period: name, day: tell.date(textOf(period.since)) }) : name;
 }
 
-const NOW = ["this_month", "this_week", "yesterday"];
-
 function choices(tell) {
   const option = (text, id, selected) => made("option", text, { value: id, selected });
   const group = (key, options) => options.length && made("optgroup", null, { label: said(key) }, ...options);
@@ -721,7 +727,8 @@ function choices(tell) {
   const who = (one) => option((one.name.includes(` · ${accountName(one.project)}`) ? "" : among(one.project)) + one.name, one.id, state.who !== null && one.id === state.who.id);
   find("#who").replaceChildren(option(said("who.all"), "", state.who === null), ...[group("who.teams", teams.map(who)), group("who.people", people.map(who))].filter(Boolean));
   find("#more").replaceChildren(...filtersOf(state.scope).filter((filter) => filter.options.length).map((filter) => filterChoice(filter, among, option)));
-  find(".more summary").textContent = said("filter.more", { count: state.where.size ? `: ${state.where.size}` : "" });
+  const own = state.where.size + (state.period.kind === "own");
+  find(".more summary").textContent = said("filter.more", { count: own ? `: ${own}` : "" });
   showDays();
 }
 
@@ -729,7 +736,10 @@ function choices(tell) {
 function showDays(sentence = "") {
   const today = todayOf(state.scope.project);
   const put = (element, values) => Object.entries(values).filter(([name, value]) => element[name] !== value).forEach(([name, value]) => { element[name] = value; });
-  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) put(find(id), { value: textOf(day), min: textOf(sinceOf(state.scope.project)), max: textOf(today) });
+  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) {
+    put(find(id), { value: textOf(day), min: textOf(sinceOf(state.scope.project)), max: textOf(today) });
+    find(`${id} + .day`).textContent = teller({}).numeric(textOf(day));
+  }
   find("#no-days").textContent = sentence;
 }
 
@@ -761,14 +771,31 @@ function asOf(tell) {
   return [[said(synced ? "as_of" : "built", { time }), marts].filter(Boolean).join(". "), days >= 2 ? said("old", { days: tell.number(days) }) : ""];
 }
 
-// Links to the sections; at the side on a desk, on top on a phone.
+// Links to the sections; at the side on a desk, on top on a phone. They are one stop of the Tab key: arrows lead from one to the next.
 function contents(sections) {
-  const link = (id, text) => {
-    const button = made("button", text, { type: "button" });
+  const links = ["month", "figures", ...sections.map(({ id }) => id)].map((id) => {
+    const button = made("button", said(["month", "figures"].includes(id) ? `contents.${id}` : `${id}.title`), { type: "button" });
+    button.dataset.at = id;
     button.onclick = () => { state.at = id; writeAddress(); goTo(id); };
+    button.onkeydown = ({ key }) => {
+      const next = { ArrowDown: button.nextSibling, ArrowRight: button.nextSibling, ArrowUp: button.previousSibling, ArrowLeft: button.previousSibling }[key];
+      if (next) next.focus();
+    };
     return button;
-  };
-  return [link("month", said("contents.month")), link("figures", said("contents.figures")), ...sections.map(({ id, heading }) => link(id, said(heading || `${id}.title`)))];
+  });
+  return links;
+}
+
+// Marks in the contents the section that is at the top of the window.
+function markPlace() {
+  const under = innerHeight / 3;
+  const at = [...find("main").children].filter((element) => find(`[data-at="${element.id}"]`) && element.getBoundingClientRect().top < under).pop();
+  const marked = find(`[data-at="${at ? at.id : "month"}"]`);
+  if (!marked || marked.hasAttribute("aria-current")) return;
+  for (const button of marked.parentNode.children) { button.removeAttribute("aria-current"); button.tabIndex = -1; }
+  marked.setAttribute("aria-current", "true");
+  marked.tabIndex = 0;
+  marked.parentNode.scrollTo({ left: marked.offsetLeft - 16, top: marked.offsetTop - marked.parentNode.offsetTop - 48 });
 }
 
 // Opens the section if it is folded, and brings it into view.
@@ -807,8 +834,10 @@ async function show() {
   const turn = state.shows;
   const sections = SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by));
   const elements = sections.map((section) => document.getElementById(section.id) || frame(section));
+  const when = { period: periodName(state.period, tell), month: tell.month(monthOf(view.today)), now: said("when.now") };
   sections.forEach((section, at) => {
-    elements[at].querySelector("h2 button").textContent = said(section.heading || `${section.id}.title`);
+    const texts = { "h2 button": said(`${section.id}.title`), ".when": when[section.when], ".brief": said(`${section.id}.brief`) };
+    for (const [css, text] of Object.entries(texts)) elements[at].querySelector(css).textContent = text;
     elements[at].setAttribute("aria-busy", "true");
     fold(elements[at]);
   });
@@ -826,6 +855,8 @@ async function show() {
   const first = ["month", "figures"].map((id) => orWhy(id, () => (id === "month" ? month(tell) : figures(view, tell))));
   arrange([...cautions(), goneFromLink(picked), unbuilt(), ...first, ...elements].filter(Boolean));
   find(".contents").replaceChildren(...contents(sections));
+  for (const [css, key] of [[".contents", "contents"], [".filters form", "filters"]]) find(css).setAttribute("aria-label", said(key));
+  markPlace();
   explain("");
   keep();
   if (state.list) {
@@ -895,7 +926,7 @@ document.querySelectorAll("[data-language]").forEach((button) => {
 });
 window.onhashchange = () => { readAddress(); show(); };
 document.documentElement.classList.add("scripted");
-find(".filters").open = !matchMedia("(max-width: 40rem)").matches; // on a phone the choice is one line until it is touched
+find(".filters").open = !isPhone(); // on a phone the choice is one line until it is touched
 // What covers the top of the window: measured with the layout, because each choice would wait for a layout of its own.
 new ResizeObserver(([{ target: bar }]) => {
   document.documentElement.style.setProperty("--filters", getComputedStyle(bar).position === "sticky" ? `${bar.offsetHeight}px` : "0px");
@@ -906,7 +937,11 @@ document.onkeydown = (event) => {
   if (event.key === "Escape") explain("");
   if (event.code === "KeyF" && (event.ctrlKey || event.metaKey)) finish(); // the browser searches what is drawn
 };
-window.onbeforeprint = () => finish();
+// Paper has the queue of every manager, and the charts of what is open.
+window.onbeforeprint = () => { finish(); for (const one of document.querySelectorAll("#queue details")) { one.dataset.was = one.open; one.open = true; } };
+window.onafterprint = () => { for (const one of document.querySelectorAll("#queue details")) one.open = one.dataset.was === "true"; };
+document.onscroll = () => { if (!state.marking) state.marking = requestAnimationFrame(() => { state.marking = 0; markPlace(); }); };
+find(".skip").onclick = (event) => { event.preventDefault(); find("main").focus(); };
 window.onresize = () => {
   state.width = null;
   for (const { view } of state.drawn) view.width(state.width ||= chartWidth()).runAsync();

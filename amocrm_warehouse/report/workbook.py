@@ -22,9 +22,15 @@ from amocrm_warehouse.report.page_queries import CROSSED, MOVES, built_at, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unmade_parts import made
 from amocrm_warehouse.report.unread_tables import Unread, unread_of, unread_tables
+from amocrm_warehouse.report.workbook_summary import write_summary
 from source_amocrm import atomic_file
 
 SHEETS: dict[str, list[str]] = {
+    "managers": ["manager", "won", "won_budget", "lost", "rate", "average", "overdue", "stale"],
+    "deals": [
+        "deal", "client", "manager", "pipeline_name", "stage", "budget", "created_on", "closed_on",
+        "days_without_activity", "source", "loss_reason",
+    ],
     "queue": [
         "card", "why", "text", "manager", "place", "pipeline_name", "stage", "budget", "working_minutes", "days",
     ],
@@ -36,7 +42,6 @@ SHEETS: dict[str, list[str]] = {
         "sold",
     ],
     "money": ["month", "won", "won_budget", "lost", "rate", "average"],
-    "managers": ["manager", "won", "won_budget", "lost", "rate", "average", "overdue", "stale"],
     "plans": ["month", "manager", "plan", "won_budget", "plan_share"],
     "funnel": ["pipeline_name", "stage", "deals", "reached", "lost_here"],
     "reasons": ["reason", "deals", "lost_budget"],
@@ -68,8 +73,13 @@ TOTALS = {
 }  # fmt: skip
 SHARES = {"plan_share"} | metrics_in("percent")
 HEADS = {"pipeline_name": "filter.scope", "project_id": "column.account"}
-OWN_HEADS = {"today": {"budget": "column.budget_of_each_line"}}
-"""Heads of one sheet. A card stands in a line for each reason why it waits."""
+OWN_HEADS = {
+    "today": {"budget": "column.budget_of_each_line"}, "calls": {"back_after": "xlsx.back_after"},
+    "work": {"talk_seconds": "xlsx.talk_seconds"},
+}  # fmt: skip
+"""Heads of one sheet. A card stands in a line for each reason why it waits; durations say their unit."""
+OF_TASKS = {"task", "overdue_task"}
+"""The reasons whose text is that of a task."""
 MEANT = {
     **dict.fromkeys(("queue", "today", "stale", "talks"), "owner"), "calls": "answerer", "moved": "owner_then",
     "work": "author",
@@ -80,9 +90,11 @@ NAMELESS = {
     "deal": "card.nameless", "good": "card.nameless",
 }  # fmt: skip
 """The words for a name that is missing."""
-WIDE = {"card", "deal", "text", "reason", "source", "good"}
+WIDE = {"card", "deal", "client", "text", "reason", "loss_reason", "source", "good"}
+NARROWEST, WIDEST, WIDE_COLUMN = 12, 30, 34
+"""Widths of columns (characters); a longer head has two lines."""
 SHEET_ROWS = 10_000
-"""The most rows of a sheet; further rows are left out. Lists of cards begin with the highest budgets."""
+"""The most rows of a sheet; a line below says how many are left out. Lists of cards begin with the highest budgets."""
 A4 = 9
 PATHS = {"deal": "leads", "contact": "contacts", "company": "companies", "customer": "customers"}
 
@@ -107,7 +119,7 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
     unread = unread_tables(run, accounts)
     file = BytesIO()
     book = xlsxwriter.Workbook(file, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
-    front = book.add_worksheet(words("xlsx.definitions"))
+    write_summary(book, run, choice, words, unbuilt)
     lines = [[words("title")]]
     for project, row in accounts.items():
         days = choice.days[project]
@@ -135,6 +147,7 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
             for column in columns
             if (meaning := words.of_column(MEANT.get(name, column) if column == "manager" else column))
         ]
+    front = book.add_worksheet(words("xlsx.definitions"))
     wrap = book.add_format({"text_wrap": True, "valign": "top"})
     for column, width in enumerate((28, 60, 80)):
         front.set_column(column, column, width, wrap)
@@ -170,6 +183,7 @@ class Sheet:
         self.name, self.accounts, self.words, self.deactivated = name, accounts, words, deactivated
         self.lacking = {project: unread_of(name, SHEETS[name], unread, project) for project in accounts}
         self.rows = table.dicts()[:SHEET_ROWS]
+        self.left_out = max(len(table.rows) - SHEET_ROWS, 0)
         purses = set(map(self.purse, accounts.values()))
         self.by_currency = len(purses) > 1 and "currency" in table.columns
         self.columns = [
@@ -186,11 +200,13 @@ class Sheet:
             name: book.add_format({"num_format": code})
             for name, code in {
                 "money": "#,##0", "small share": "0.0%", "share": "0%", "almost": '"99%"', "day": "yyyy-mm-dd",
-                "moment": "yyyy-mm-dd hh:mm", "duration": "[h]:mm",
+                "month": "mmmm yyyy", "moment": "yyyy-mm-dd hh:mm", "duration": "[h]:mm",
             }.items()
         } | {"link": book.get_default_url_format(), "bold": book.add_format({"bold": True})}  # fmt: skip
         last = max(len(self.rows), 1)
-        heads = [{"header": self.words(head(column, self.name))} for column in self.columns]
+        names = [self.words(head(column, self.name)) for column in self.columns]
+        whole = book.add_format({"text_wrap": True, "valign": "top"})
+        heads = [{"header": name, "header_format": whole} for name in names]
         page.add_table(0, 0, last, len(self.columns) - 1, {"columns": heads, "name": f"t_{self.name}"})
         page.freeze_panes(1, 1)
         for at, row in enumerate(self.rows, 1):
@@ -209,10 +225,14 @@ class Sheet:
                 kind = "money" if column in MONEY else "duration" if column == "talk_seconds" else ""
                 shown = float(value) / (86_400 if column == "talk_seconds" else 1)
                 page.write_formula(at, position, formula, self.formats.get(kind), shown)
-        if any(self.lacking.values()):
-            page.write_string(last + len(self.sums()) + 2, 0, self.unread())
+        notes = [self.unread()] if any(self.lacking.values()) else []
+        notes += [self.words("xlsx.more", count=self.left_out)] if self.left_out else []
+        for at, note in enumerate(notes, last + len(self.sums()) + 2):
+            page.write_string(at, 0, note)
         for position, column in enumerate(self.columns):
-            page.set_column(position, position, 34 if column in WIDE else 18)
+            # the button of the filter takes three characters
+            width = min(max(len(names[position]) + 3, NARROWEST), WIDEST)
+            page.set_column(position, position, WIDE_COLUMN if column in WIDE else width)
         page.repeat_rows(0)
         set_up_print(page)
 
@@ -240,6 +260,8 @@ class Sheet:
 
     def put(self, page: Any, at: int, position: int, column: str, row: dict[str, Any]) -> None:
         domain, value = self.accounts[row["project_id"]]["domain"], row[column]
+        if column == "text" and row.get("reason", row["why"]) not in OF_TASKS:
+            value = None
         if column == "manager":
             value = self.words.manager(row, self.deactivated)
         url = link(domain, row.get("entity_type", "deal"), row.get("entity_id") or row.get("deal_id"))
@@ -269,7 +291,7 @@ class Sheet:
         elif isinstance(value, datetime):
             page.write_datetime(at, position, value, self.formats["moment"])
         elif isinstance(value, date):
-            page.write_datetime(at, position, value, self.formats["day"])
+            page.write_datetime(at, position, value, self.formats["month" if column == "month" else "day"])
         elif isinstance(value, str):
             page.write_string(at, position, value[:32_000])
         elif column == "talk_seconds":

@@ -378,11 +378,9 @@ def count_of(choice: Choice, rows: Iterable[Row], reason: str) -> int | None:
 
 
 def today(choice: Choice) -> list[Table]:
-    """Returns the open work of each manager, and the cards with the highest budgets."""
-    people, cards = waiting(choice)
-    shown = ("entity_name", "reasons", "responsible_name", "pipeline_name", "status_name", "budget", "days")
-    found = [[row[name] for name in shown] for row in cards[:20]]
-    return [[list(person.values()) for person in people], found] if people else []
+    """Returns the open work of each manager."""
+    people, _ = waiting(choice)
+    return [[list(person.values()) for person in people]] if people else []
 
 
 def waiting(choice: Choice) -> tuple[list[Row], list[Row]]:
@@ -841,8 +839,14 @@ def cohorts(choice: Choice) -> Table:
 
 
 def stuck(choice: Choice) -> list[Pipeline]:
-    """Returns the open deals of each pipeline by stage and age. An age that no deal of the pipeline has is left out."""
+    """Returns the open deals of each pipeline by stage and age; an unknown age is left out if no deal has it."""
     found = []
+    unknown = any(
+        deal["deal_id"] not in {row["deal_id"] for row in deal_stage_history(of) if row["is_last"] and row["from_at"]}
+        for of in choice.known
+        for own, deal in choice.open()
+        if own is of
+    )
     for known in choice.known:
         pipelines = pipeline_names(known)
         since = {row["deal_id"]: row["from_at"] for row in deal_stage_history(known) if row["is_last"]}
@@ -855,7 +859,7 @@ def stuck(choice: Choice) -> list[Pipeline]:
         for (pipeline,), open_deals in grouped(aged, lambda deal: (deal["pipeline_id"],)).items():
             stages = grouped(open_deals, lambda deal: (deal["status_id"],))
             counts = {status: ages([deal["age"] for deal in of]) for (status,), of in stages.items()}
-            shown = [age for age in range(5) if any(count[age] for count in counts.values())]
+            shown = range(5 if unknown else 4)
             rows = [
                 [named.get((pipeline, status)) or f"#{status}", *(counts[status][age] for age in shown), len(of),
                  money(of)]

@@ -94,10 +94,8 @@ SAID = {
         "месяце» — на {before}.",
     ),
     "capped": (
-        "A budget counts for at most {cap}: ten times what nine of ten deals won within a year did not exceed. Deals "
-        "with a larger one, probably mistyped: {deals} ({names}).",
-        "Бюджет учитывается не больше чем в {cap}: это вдесятеро больше того, чего не превысили девять из десяти "
-        "сделок, выигранных за год. Сделок с бюджетом больше, вероятно с опечаткой: {deals} ({names}).",
+        "Deals with a budget that is probably mistyped: {deals} ({names}). Each counts for at most {cap}.",
+        "Сделок с бюджетом, похожим на опечатку: {deals} ({names}). Каждая учитывается не больше чем в {cap}.",
     ),
     "empty": ("Nobody waits.", "Никто не ждёт."),
     "others": (
@@ -111,21 +109,16 @@ SAID = {
         "сегодняшнему дню.",
     ),
     "worst": (
-        "The largest share is lost in “{stage}”: {lost} of {reached} ({share}); of stages that 10 deals or more "
-        "reached.",
-        "Наибольшая доля теряется на этапе «{stage}»: {lost} из {reached} ({share}); сравниваются этапы, до которых "
-        "дошло не меньше 10 сделок.",
+        "The largest share is lost in “{stage}”: {lost} of {reached} ({share}).",
+        "Наибольшая доля теряется на этапе «{stage}»: {lost} из {reached} ({share}).",
     ),
     "standing": (
-        "More than half have not left “{stage}” yet: {still} of {stays} are there now ({share}); of stages with 10 "
-        "stays or more.",
-        "Больше половины ещё не ушли с этапа «{stage}»: там сейчас {still} из {stays} ({share}); сравниваются этапы, "
-        "где было не меньше 10 пребываний.",
+        "More than half have not left “{stage}” yet: {still} of {stays} are there now ({share}).",
+        "Больше половины ещё не ушли с этапа «{stage}»: там сейчас {still} из {stays} ({share}).",
     ),
     "slow": (
-        "Slowest: “{stage}”, half leave it within {days} days; of stages with 10 stays or more.",
-        "Дольше всего стоят на этапе «{stage}»: половина уходит за {days} дн.; сравниваются этапы, где было не меньше "
-        "10 пребываний.",
+        "Slowest: “{stage}”, half leave it within {days} days.",
+        "Дольше всего стоят на этапе «{stage}»: половина уходит за {days} дн.",
     ),
     "stale": ("{deals} stale deals for {money}.", "Забытых сделок: {deals}, на {money}."),
     "half": (

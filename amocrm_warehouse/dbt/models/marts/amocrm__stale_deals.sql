@@ -1,34 +1,5 @@
--- Activity is a touch on the deal or its main contact, or any other event of the deal by a person (fields, tags, links, the
--- responsible user). A deal with an open task that is not overdue is not stale either.
-with touches as (
-    select deals.project_id, deals.deal_id, touches.touched_at
-    from {{ ref("int_amocrm__touches") }} as touches
-    inner join {{ ref("int_amocrm__deals") }} as deals
-        on deals.project_id = touches.project_id and deals.deal_id = touches.entity_id
-    where touches.entity_type = 'deal'
-
-    union all
-
-    select deals.project_id, deals.deal_id, touches.touched_at
-    from {{ ref("int_amocrm__touches") }} as touches
-    inner join {{ ref("int_amocrm__deals") }} as deals
-        on deals.project_id = touches.project_id and deals.main_contact_id = touches.entity_id
-    where touches.entity_type = 'contact'
-
-    union all
-
-    select project_id, entity_id, created_at
-    from {{ ref("stg_amocrm__events") }}
-    where entity_type = 'deal' and created_by <> 0
-),
-
-touched as (
-    select project_id, deal_id, max(touched_at) as last_touch_at
-    from touches
-    group by project_id, deal_id
-),
-
-open_tasks as (
+-- A deal is stale if nothing has happened in it for `stale_days`. One with an open task that is not overdue is not stale either.
+with open_tasks as (
     select
         project_id, entity_id as deal_id, count(*) as open_tasks,
         count(*) filter (where not coalesce(is_late, false)) as tasks_in_time
@@ -40,10 +11,11 @@ open_tasks as (
 aged as (
     select
         deals.*,
-        greatest(deals.created_at, touched.last_touch_at) as last_activity_at,
+        activity.last_activity_at,
         case when {{ were_read("deals.project_id", ["tasks"]) }} then coalesce(open_tasks.open_tasks, 0) end as open_tasks
     from {{ ref("amocrm__deals") }} as deals
-    left join touched on touched.project_id = deals.project_id and touched.deal_id = deals.deal_id
+    inner join {{ ref("int_amocrm__deal_activity") }} as activity
+        on activity.project_id = deals.project_id and activity.deal_id = deals.deal_id
     left join open_tasks on open_tasks.project_id = deals.project_id and open_tasks.deal_id = deals.deal_id
     where deals.stage_kind in ('open', 'unsorted') and not deals.is_deleted and coalesce(open_tasks.tasks_in_time, 0) = 0
 )
