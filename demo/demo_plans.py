@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from amocrm_warehouse.table_names import SCHEMA, table_name
 
 MONTHS = 12
 YEAR = 12
-GROWTH = 1.2
+GROWTH = 1.1
 STEP = 50_000
 SOLD = """
     SELECT d.responsible_user_id,
@@ -28,20 +29,27 @@ SOLD = """
 def write(database: str, project: str, path: Path, today: date) -> Path:
     """Writes a file of plans for the last twelve months.
 
-    Each person's plan of a month is a fifth more than the person's monthly sales in that season of the year before: in
-    that month, the one before it and the one after it.
+    Each person's plan of a month is a tenth more than the person sold in a month of the year before it, by the season:
+    what all sold in that month and its neighbours a year ago, in shares of that year's average.
     """
     deals, users = (f"{SCHEMA}.{table_name(project, name)}" for name in ("deals", "users"))
     with reading(database) as run:
         _, rows = run(SOLD.format(deals=deals, users=users))
     sold = {(user, month): float(amount) for user, month, amount in rows}
+    all_sold: dict[int, float] = defaultdict(float)
+    for (_, month), amount in sold.items():
+        all_sold[month] += amount
     last = 12 * today.year + today.month - 1
     with path.open("w", encoding="utf-8", newline="") as file:
         plans = csv.writer(file)
         plans.writerow(PLANS)
         for month in range(last - MONTHS + 1, last + 1):
+            year = range(month - YEAR, month)
+            average = sum(all_sold[one] for one in year) / YEAR
+            then = sum(all_sold[month - YEAR + near] for near in (-1, 0, 1)) / 3
+            season = then / average if average else 1
             for user in sorted({user for user, _ in sold}):
-                season = [sold.get((user, month - YEAR + near), 0) for near in (-1, 0, 1)]
-                if plan := STEP * round(GROWTH * sum(season) / len(season) / STEP):
+                usual = sum(sold.get((user, one), 0) for one in year) / YEAR
+                if plan := STEP * round(GROWTH * season * usual / STEP):
                     plans.writerow((project.lower(), date(month // 12, month % 12 + 1, 1), user, plan))
     return path

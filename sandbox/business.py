@@ -1,8 +1,8 @@
 """Plays two years of a firm that sells ventilation: the account that `make demo` shows.
 
-People work in office hours. They answer most clients within minutes, do their tasks, win some deals, lose others and
-forget a few. Each deal's life is a generator: it yields the next moment at which something happens to the deal (unix
-seconds).
+People work in office hours, and some clients pay on a Saturday. They answer most clients within minutes, do most of
+their tasks, win some deals, lose others and forget a few; a fast answer wins more often. Each deal's life is a
+generator: it yields the next moment at which something happens to the deal (unix seconds).
 """
 
 from __future__ import annotations
@@ -75,6 +75,15 @@ SOURCES = (
 """Name, weight, way of the first contact, and value of the field «Канал»."""
 WON_BY_SOURCE = {"Яндекс Директ": 1.08, "Авито": 1.2, "Номер отдела продаж": 0.9}
 """Factor of the losses of a source."""
+FAST = ((5, 0.7), (15, 0.85), (60, 1.0), (240, 1.25))
+"""Factor of the losses of a deal whose client was answered within so many minutes of working time; later, SLOWEST."""
+SLOWEST = 1.45
+SATURDAY = 0.08
+"""Share of the won deals that are paid for on a Saturday."""
+BACKLOG, OVERDUE, BACKLOG_DAYS = (14, 19), (3, 5), 30
+"""How many tasks a person has put off (least, most), how many of them are overdue, and in how many days they came."""
+UNTOUCHED = (170, 95, 40, 12)
+"""How long ago the leads came that nobody has touched yet (minutes). No others came after the first of them."""
 MISSED_BEFORE = 3 * HOUR
 """How long ago somebody called whom nobody has called back."""
 UNSORTED = (31, 20, 7, 3)
@@ -142,13 +151,13 @@ ANSWERS = (
     "Есть на складе, монтаж два дня", "Сейчас уточню у инженера и вернусь", "Смету пришлю до конца дня",
 )  # fmt: skip
 THANKS = ("Спасибо, жду", "Хорошо", "План отправил на почту", "А рассрочка есть?", "Подумаем и вернёмся")
+CALL, MEETING, OFFER = 1, 2, 284_846
 TASKS = (
-    "Позвонить: прочитали ли смету",
-    "Отправить КП",
-    "Согласовать замер",
-    "Напомнить об оплате",
-    "Уточнить решение",
-)
+    (CALL, "Позвонить: прочитали ли смету"), (CALL, "Напомнить об оплате"), (CALL, "Уточнить решение"),
+    (CALL, "Перезвонить после праздников"), (MEETING, "Замер на объекте"), (MEETING, "Встреча с инженером заказчика"),
+    (OFFER, "Отправить КП"), (OFFER, "Отправить КП со скидкой"),
+)  # fmt: skip
+"""Types of tasks, with texts that fit them."""
 NOTES = (
     "Смета отправлена, ждут до пятницы",
     "Бюджет согласует финансовый директор",
@@ -219,6 +228,7 @@ class Business:
         self.agenda: list[tuple[float, int, Life]] = []
         self.lives = 0
         self.done: list[Row] = []  # tasks, put aside while playing: a new task looks through all tasks of the account
+        self.waits: dict[int, float] = {}  # by deal: minutes of working time until the client was answered
         self.goods = [element["id"] for element in account.elements[account.catalogs[1]["id"]]]
 
     def play(self, leads: int) -> None:
@@ -228,6 +238,10 @@ class Business:
         self.begin(clock.time(), self.arrivals(leads, clock.time()))
         self.begin(self.office.after(self.now - LEFT_BEFORE, 0), self.leaving())
         self.begin(self.now - MISSED_BEFORE, self.missed_call())
+        for minutes in UNTOUCHED:
+            self.begin(self.now - 60 * minutes, self.untouched())
+        for user in self.people[:LEFT]:
+            self.begin(self.office.after(self.now - BACKLOG_DAYS * DAY, 0), self.backlog(user))
         while self.agenda and self.agenda[0][0] < self.now:
             moment, _, life = heapq.heappop(self.agenda)
             clock.set(max(moment, clock.time()))
@@ -280,7 +294,9 @@ class Business:
         for number, share in enumerate(shares):
             day = start + number * DAY
             for _ in range(int(leads * share / sum(shares) + self.rng.random())):
-                self.begin(day + (9 + 4.75 * (self.rng.random() + self.rng.random())) * HOUR, self.deal())
+                moment = day + (9 + 4.75 * (self.rng.random() + self.rng.random())) * HOUR
+                if moment < self.now - 60 * UNTOUCHED[0] or number < days - 2:
+                    self.begin(moment, self.deal())
             yield day + DAY
 
     def share_of(self, day: float, passed: float) -> float:
@@ -304,10 +320,39 @@ class Business:
             self.call(max(still_open), "call_in", 0, by=0)
         yield from ()
 
+    def untouched(self) -> Life:
+        """A lead comes that nobody has looked at yet."""
+        self.lead()
+        yield from ()
+
+    def backlog(self, user: int) -> Life:
+        """Tasks that a person has put off: of deals, or of former clients if no deal is open."""
+        rng, account, office = self.rng, self.account, self.office
+        begins = self.clock.time()
+        count, overdue = rng.randint(*BACKLOG), rng.randint(*OVERDUE)
+        # the last day is left out, for a task needs a day to be overdue
+        moments = sorted(rng.uniform(begins, self.now - DAY) for _ in range(count))
+        late = set(rng.sample(range(count), overdue))
+        for number, moment in enumerate(moments):
+            yield office.after(moment, 0)
+            since = self.clock.time()
+            due = rng.uniform(since, self.now) if number in late else self.now + rng.uniform(0.05, 30) * DAY
+            own = [
+                row["id"] for row in account.tables["leads"]
+                if row["responsible_user_id"] == user and row["status_id"] not in writes.CLOSED
+                and row["created_at"] > since - 60 * DAY
+            ]  # fmt: skip
+            card = ("leads", rng.choice(own)) if own else ("contacts", rng.choice(self.clients)[0])
+            kind, text = rng.choice(TASKS)
+            due = office.after(due, 0) if number not in late else min(office.after(due, 0), self.now - HOUR)
+            writes.add_task(
+                account, *card, by=user, responsible_user_id=user, text=text, task_type_id=kind, complete_till=int(due)
+            )
+
     # one deal
 
-    def deal(self) -> Life:
-        """A lead comes, is answered, goes through the stages of its pipeline, and is won, lost or forgotten."""
+    def lead(self) -> tuple[int, int, tuple[str, int, str, str], int]:
+        """A lead comes. Returns the deal, its contact, its source and the place of its pipeline."""
         rng, account = self.rng, self.account
         place = rng.choices(range(3), PIPELINES)[0]
         pipeline = account.pipelines[place]
@@ -334,6 +379,13 @@ class Business:
             source_id=source_id, custom_fields_values=filled,
         )  # fmt: skip
         self.join("leads", deal, contact, company)
+        return deal, contact, source, place
+
+    def deal(self) -> Life:
+        """A lead comes, is answered, goes through the stages of its pipeline, and is won, lost or forgotten."""
+        rng, account = self.rng, self.account
+        deal, contact, source, place = self.lead()
+        company = next(iter(account.links.of("leads", deal, "companies")), None)
         yield from self.first_contact(deal, contact, source[2])
         if rng.random() < SPAM:
             yield self.office.after(self.clock.time(), 60 * rng.random())
@@ -341,7 +393,7 @@ class Business:
             if rng.random() < BURIED:
                 writes.trash(account, "leads", deal, by=self.user_of(deal))
             return
-        stages = pipeline["statuses"][1:-2]
+        stages = account.pipelines[place]["statuses"][1:-2]
         for number, stage in enumerate(stages):
             if number:
                 writes.move_status(account, deal, stage["id"], by=self.user_of(deal))
@@ -375,7 +427,9 @@ class Business:
         """Who is tired loses more in the month before the present one."""
         is_tired = self.user_of(deal) == self.people[TIRED]
         tired = TIRED_LOSES if is_tired and self.office.months_between(self.clock.time(), self.now) == 1 else 1
-        return self.seller_of(deal).lost * WON_BY_SOURCE.get(source, 1) * tired
+        wait = self.waits.get(deal, 0)
+        fast = next((factor for minutes, factor in FAST if wait <= minutes), SLOWEST)
+        return self.seller_of(deal).lost * WON_BY_SOURCE.get(source, 1) * tired * fast
 
     def client(self, user: int, by: int) -> tuple[int, int | None, str]:
         """Returns contact, company and name of a former client or a new one."""
@@ -415,12 +469,15 @@ class Business:
     def first_contact(self, deal: int, contact: int, way: str) -> Life:
         rng, seller = self.rng, self.seller_of(deal)
         wait = seller.answer * rng.lognormvariate(0, 0.8)
+        self.waits[deal] = wait
         if way == "call":
             is_missed = rng.random() < seller.missed or not self.is_open()
             self.call(deal, "call_in", 0 if is_missed else rng.randrange(40, 600), by=0)
-            if is_missed:
-                yield self.office.after(self.clock.time(), 3 * wait)
-                self.call(deal, "call_out", rng.randrange(30, 600))
+            wait *= 3 if is_missed else 1
+            self.waits[deal] = wait
+            # who has talked calls again as soon as the price is known
+            yield self.office.after(self.clock.time(), wait)
+            self.call(deal, "call_out", rng.randrange(30, 600))
         elif way == "form":
             yield self.office.after(self.clock.time(), wait)
             self.call(deal, "call_out", rng.randrange(30, 600))
@@ -487,14 +544,16 @@ class Business:
         rng, account, office = self.rng, self.account, self.office
         for _ in range(rng.choice((1, 1, 2))):
             yield office.after(self.clock.time(), rng.randrange(2, 40))
-            due = office.after(self.clock.time(), rng.randrange(200, 5 * 540))
+            length = rng.randrange(200, 5 * 540)
+            due = office.after(self.clock.time(), length)
+            kind, text = rng.choice(TASKS)
             user, in_time = self.user_of(deal), rng.random() < self.seller_of(deal).in_time
             task = writes.add_task(
-                account, "leads", deal, by=user, responsible_user_id=user, text=rng.choice(TASKS),
-                task_type_id=rng.choice((1, 1, 2, 284_846)), complete_till=int(due),
+                account, "leads", deal, by=user, responsible_user_id=user, text=text, task_type_id=kind,
+                complete_till=int(due),
             )  # fmt: skip
-            done = office.after(self.clock.time(), 0) + rng.uniform(0.3, 0.98) * (due - self.clock.time())
-            yield office.after(due, rng.randrange(60, 4 * 540)) if not in_time else min(office.after(done, 0), due)
+            done = office.after(self.clock.time(), rng.uniform(0.3, 0.98) * length)
+            yield min(done, due) if in_time else office.after(due, rng.randrange(60, 4 * 540))
             what = rng.random()
             if what < 0.6:
                 self.call(deal, "call_out", rng.choice((0, *(rng.randrange(30, 700) for _ in range(4)))))
@@ -508,6 +567,10 @@ class Business:
     def closing(self) -> float:
         """Returns when a deal is paid for: after a few days, many on the last working days of a month."""
         moment = self.office.after(self.clock.time(), self.rng.randrange(120, 4 * 540))
+        if self.rng.random() < SATURDAY:
+            local = self.office.local(moment)
+            saturday = local + timedelta(days=5 - local.weekday())
+            return saturday.replace(hour=10, minute=0).timestamp() + self.rng.uniform(0, 4) * HOUR
         if self.rng.random() < 0.35:
             local = self.office.local(moment)
             end = (local.replace(day=1) + timedelta(days=32)).replace(day=1, hour=OPENS, minute=0, second=0)
