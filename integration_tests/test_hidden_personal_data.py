@@ -23,7 +23,7 @@ from airbyte_cdk.models import ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
 from amocrm_probe.probe_page import page
 from amocrm_probe.questions import QUESTIONS
 from amocrm_warehouse.report import report_command as report
-from sandbox import OFF, Account, ManualClock, Sandbox, Server, writes
+from sandbox import OFF, Account, Fault, Faults, ManualClock, Sandbox, Server, writes
 from sandbox.store import Event, Row
 from testing import models, postgres
 from testing.command import run, run_in_process
@@ -228,18 +228,31 @@ def test_no_output_of_read_holds_anybody(account: tuple[Account, Person], tmp_pa
     assert hmac.new(KEY.encode(), f"+7{phone}".encode(), "sha256").hexdigest() in printed["hash"]
 
 
-def test_a_listed_field_that_is_none_is_told(account: tuple[Account, Person], tmp_path: Path) -> None:
+def test_a_listed_field_that_is_none_is_refused(account: tuple[Account, Person], tmp_path: Path) -> None:
     listed: dict[str, Any] = {
         "personal_data": "drop",
         "personal_fields": ["Нет такого", "POSITION", "777", "users.name"],
     }
     for verb in ("check", "read"):
         done = run(Sandbox(account[0]), verb, tmp_path, ["groups"], **listed)
-        assert done.code == 0
+        assert [message for message in done.messages if message.record] == []
+        assert done.code == 0 if verb == "check" else 1
         assert (
             "personal_fields lists “Нет такого”, “777”, and the account has no custom field with such an id, code or "
-            "name, so nothing is replaced for it. Correct the list, or write a column as stream.column."
+            "name, so nothing would be replaced for it. Nothing was read. Correct the list, or write a column as "
+            "stream.column."
         ) in done.said
+
+
+def test_a_listed_field_of_a_list_that_is_closed_is_told(account: tuple[Account, Person], tmp_path: Path) -> None:
+    sandbox = Sandbox(account[0], faults=Faults(Fault("402", "/companies/custom_fields")))
+    listed: dict[str, Any] = {"personal_data": "drop", "personal_fields": ["Нет такого", "POSITION"]}
+    done = run(sandbox, "read", tmp_path, ["groups"], **listed)
+    assert done.code == 0
+    assert (
+        "personal_fields lists “Нет такого”, and amoCRM does not show all custom fields, so nobody knows whether there "
+        "is one with such an id, code or name."
+    ) in done.said
 
 
 def test_the_probe_finds_nobody(account: tuple[Account, Person]) -> None:

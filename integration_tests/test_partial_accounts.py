@@ -236,7 +236,10 @@ def test_events_that_are_not_paid_for(tmp_path: Path) -> None:
     assert state == Status.SUCCEEDED
     assert notes.startswith("Not available: events, deal_statuses, ")
     assert "amoCRM says that /api/v4/events" in notes
-    assert "This user may not read events, so deleted rows cannot be marked; the tables are read without that." in notes
+    assert (
+        "This user may not read events, so deleted rows cannot be marked: the rows are read, and each sync ends with "
+        'an error. The other remedy is the option deleted_rows: with "ignore" it ends well.'
+    ) in notes
     told = run(sandbox, "read", tmp_path)
     assert told.sentences().keys() == OTHERS["events"]
     destination = Destination()
@@ -337,3 +340,37 @@ def test_discover_lists_every_stream(tmp_path: Path) -> None:
     told = run(Sandbox(account), "discover", tmp_path)
     [catalog] = [message.catalog for message in told.messages if message.catalog]
     assert [stream.name for stream in catalog.streams] == list(STREAMS)
+
+
+def test_deleted_rows_ignored_is_the_second_remedy_without_events(tmp_path: Path) -> None:
+    """Each sync then ends well; the links that changed meanwhile come once the events can be read again."""
+    account = account_with(Switches())
+    closed = Sandbox(account, faults=Faults(Fault("402", "/events")))
+    remedy = 'The other remedy is the option deleted_rows: with "ignore" '
+    streams = ["deals", "deal_contacts", "deal_tags", "contacts", "tasks"]
+    assert f"{remedy}it ends well." in status(run(closed, "check", tmp_path))[1]
+    told = run(closed, "read", tmp_path, ["deals", "deal_contacts", "tasks"])
+    assert f"{remedy}deleted rows stay as they were, and the tables are read to their end." in told.sentences()["deals"]
+    assert sorted(error.message[:12] for error in told.errors().values()) == ["The rows are", *["The same fai"] * 2]
+    notes = status(run(closed, "check", tmp_path, deleted_rows="ignore"))[1]
+    assert "This user may not read events, so links and tags that change without their card" in notes
+    assert "marked" not in notes
+
+    destination = Destination()
+    leads = sorted(row["lead_id"] for row in expected.tables(account)["deals"])[:3]
+    for times in range(3):
+        told = run(closed, "read", tmp_path, streams, destination.state(), deleted_rows="ignore")
+        assert (told.code, told.sentences()) == (0, {})
+        assert ("Links and tags that changed without their card come with its next change: " in told.said) == bool(
+            times
+        )
+        destination.take(told.messages)
+        writes.create_lead(account)
+        writes.tag(account, "leads", leads[times], "Новая метка")
+        account.clock.advance(600)  # type: ignore[attr-defined]
+    opened = run(Sandbox(account), "read", tmp_path, streams, destination.state(), deleted_rows="ignore")
+    destination.take(opened.messages)
+    wanted = {name: comparison.by_key(name, expected.tables(account)[name]) for name in streams}
+    assert [name for name, rows in wanted.items() if not rows.items() <= destination.rows[name].items()] == []
+    tagged = {row["lead_id"] for row in destination.rows["deal_tags"].values() if row["name"] == "Новая метка"}
+    assert tagged == {*leads}

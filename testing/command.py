@@ -66,12 +66,15 @@ class Outcome:
         return found
 
     def sentences(self) -> dict[str | None, str]:
-        """Returns the message of each error. Fails if an error has a stack trace."""
+        """Returns the message of each error; of one that names another stream's failure, that one's. Fails if an error
+        has a stack trace."""
         for error in self.errors().values():
             assert error.message
             assert error.stack_trace is None
         assert "Traceback" not in self.said
-        return {name: error.message for name, error in self.errors().items()}
+        said = {name: error.message for name, error in self.errors().items()}
+        same = re.compile(r"The same failure as that of (\w+)\.")
+        return {name: said[other[1]] if (other := same.fullmatch(one)) else one for name, one in said.items()}
 
 
 def run(

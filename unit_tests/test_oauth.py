@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,9 +19,11 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_amocrm.auth import print_settings
 from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
+from source_amocrm.config.settings import _FORM, _SIGN_IN
 from source_amocrm.errors import AmocrmError, ConfigError, Moved, NotFound, Unauthorized, Unavailable
 from source_amocrm.http import open_api
 from source_amocrm.secrecy import mask
+from source_amocrm.source import open_account
 from testing.http_tools import HOST, NOW, config, jwt, oauth
 from testing.oauth_endpoint import DAY, Clock, Endpoint, start
 
@@ -307,3 +310,15 @@ def test_a_message_leaves_in_one_write_and_at_once(monkeypatch: pytest.MonkeyPat
 def test_odd_settings_are_handed_over_too(odd: Any, capsys: pytest.CaptureFixture[str]) -> None:
     print_settings({"odd": odd})
     assert handed_over(capsys) == [{"odd": odd}]
+
+
+@pytest.mark.parametrize("blank", [None, "", "  "])
+def test_no_blank_setting_is_a_stack_trace(blank: str | None) -> None:
+    """The account can be opened, or the setting is named."""
+    for name in _FORM:
+        for part in (None, *_SIGN_IN["oauth2.0"]) if name == "credentials" else (None,):
+            config = oauth(access_token="access-0000", token_expiry_date="2026-01-01T00:00:00Z")
+            (config if part is None else config["credentials"])[part or name] = blank
+            with suppress(ConfigError):
+                open_account(config)
+    assert start(oauth(token_expiry_date=blank), Endpoint()).get_access_token() == "access-0001"

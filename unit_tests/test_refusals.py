@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 from typing import Any
 
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 
 from source_amocrm import errors
 from source_amocrm.auth import SignIn
+from source_amocrm.auth.bearer import LongLivedTokenAuthenticator
+from source_amocrm.auth.claims import Claims
+from source_amocrm.auth.oauth import AmocrmOAuth2Authenticator
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.error_handler import AmocrmErrorHandler, classify
 from source_amocrm.http.refusals import API, CODE, DRIVE, REFRESH, Rules
@@ -62,6 +66,10 @@ OFF = (
     "amoCRM says that /api/v4/leads is switched off in the account{}, so there is nothing to read. Switch that part of "
     "amoCRM on, or leave its table out."
 )
+NOT_IN_PLAN = (
+    "amoCRM says that /api/v4/leads is not in the plan of example.amocrm.ru ({}, Payment Required). Choose a larger "
+    "plan in «Настройки» → «Счета и оплата», or leave the table out."
+)
 UNPAID = (
     "amoCRM says that /api/v4/leads at example.amocrm.ru is not paid for (Payment required, Payment Required). Pay in "
     "«Настройки» → «Счета и оплата»; reading is possible again after that."
@@ -107,6 +115,18 @@ CASES: list[tuple[str, Reply, Rules, Action | str, type[errors.AmocrmError] | No
             f"amoCRM answered /api/v4/leads with an empty or broken body, again and again. {AGAIN}",
         )
         for status, kind in [(200, ReplyKind.EMPTY), (200, ReplyKind.BROKEN), (206, ReplyKind.OBJECT)]
+    ),
+    *(
+        (
+            "not in the plan",
+            reply(402, problem(402, "Payment Required", words)),
+            API,
+            Action.FAIL,
+            errors.Unpaid,
+            CONFIG,
+            NOT_IN_PLAN.format(words),
+        )
+        for words in ("Endpoint not available for current account tariff", "Over chat API limit")
     ),
     (
         "the address leads elsewhere",
@@ -618,6 +638,22 @@ def test_a_connection_that_fails_names_the_host_that_was_asked() -> None:
     refused, unknown = reply(None, kind=ReplyKind.REFUSED), reply(401)
     assert str(handler.error(classify(refused), refused)).startswith("127.0.0.1:37185 does not accept connections. ")
     assert "at example.amocrm.ru" in str(handler.error(classify(unknown), unknown))
+
+
+def test_kommo_is_told_of_in_the_words_of_its_menu() -> None:
+    """No sentence names a part of the menu in Russian, whatever the answer; its own words are quoted as they are."""
+    host = "example.kommo.com"
+    sign_in = SignIn(f"https://{host}", claims=Claims())
+    sign_in.advice = f"{LongLivedTokenAuthenticator.advice} {AmocrmOAuth2Authenticator.advice}"
+    for table in TABLES:
+        handler = AmocrmErrorHandler(RetryPolicy(), sign_in, table)
+        for rule in table:
+            assert not re.search("[а-яА-Я]", str(handler.error(rule, reply(402))))
+    unpaid = reply(402, problem(402, "Payment Required", "Payment required"))
+    assert str(AmocrmErrorHandler(RetryPolicy(), sign_in, API).error(classify(unpaid), unpaid)) == (
+        "amoCRM says that /api/v4/leads at example.kommo.com is not paid for (Payment required, Payment Required). Pay "
+        "in “Settings” → “Billing”; reading is possible again after that."
+    )
 
 
 def test_without_an_account_id_the_error_says_where_to_find_it() -> None:

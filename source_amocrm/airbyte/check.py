@@ -23,7 +23,13 @@ from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, Incremen
 
 EXTRAS = ("drive_url",)  # the `with` parameters of `/account` that a check needs
 POLICY = RetryPolicy(cold_attempts=3)  # a person waits for a check, and the address may be wrong
-WITHOUT_EVENTS = " This user may not read events, so deleted rows cannot be marked; the tables are read without that."
+WITHOUT_EVENTS = {
+    True: " This user may not read events, so deleted rows cannot be marked: the rows are read, and each sync ends "
+    'with an error. The other remedy is the option deleted_rows: with "ignore" it ends well.',
+    False: " This user may not read events, so links and tags that change without their card are read with its next "
+    "change.",
+}
+"""The consequence of closed events, by whether deleted rows are to be marked."""
 
 
 class Impact(Enum):
@@ -39,12 +45,13 @@ class Finding:
     """Streams that will lack rows in the same way for the same reason. `errors`: the refusals of their lists."""
 
     impact: Impact
+    mark_deleted: bool = True
     errors: list[AmocrmError] = field(default_factory=list)
     streams: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         by_events = self.impact is Impact.PARTLY and any(error.path == EVENTS.path for error in self.errors)
-        reason = f"{combined_error(self.errors)}{WITHOUT_EVENTS if by_events else ''}"
+        reason = f"{combined_error(self.errors)}{WITHOUT_EVENTS[self.mark_deleted] if by_events else ''}"
         return f"{self.impact.value}: {', '.join(self.streams)}. {reason}"
 
 
@@ -93,7 +100,7 @@ def findings(account: Account) -> list[Finding]:
         for stream, need in needs.items():
             impact, errors = _impact(account, stream, need, refused)
             for error in errors:
-                finding = found.setdefault((impact, shared_cause(error)), Finding(impact))
+                finding = found.setdefault((impact, shared_cause(error)), Finding(impact, account.config.mark_deleted))
                 finding.errors.append(error)
                 if stream.name not in finding.streams:
                     finding.streams.append(stream.name)

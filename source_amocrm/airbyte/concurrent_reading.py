@@ -8,6 +8,7 @@ each would need a thread that waits for the list. It also imports the low-code h
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import gc
 import logging
@@ -130,15 +131,20 @@ class ConcurrentReading:
         self.queue.put(_status(name, AirbyteStreamStatus.INCOMPLETE if failure else AirbyteStreamStatus.COMPLETE))
 
     def _failure(self, name: str, error: Exception) -> AirbyteMessage:
-        """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message."""
+        """Logs the failure of a stream, with a stack trace if we did not foresee it, and returns its TRACE message.
+
+        The message of a failure is whole with the first of its streams; the others name that stream.
+        """
         foreseen = error if isinstance(error, AmocrmError) else None
         unforeseen = f"An unexpected error occurred in stream {name}: {type(error).__name__}"
         traced = foreseen or AirbyteTracedException.from_exception(error, message=unforeseen)
         failure = foreseen or AmocrmError(unforeseen)
         first = self.told.setdefault(without_ids(str(failure)), name)
         if foreseen:
-            why = str(error) if first == name else f"the same as of {first}"
-            LOGGER.error("%s was not read to its end: %s", name, why)
+            if first != name:
+                traced = copy.copy(foreseen)
+                traced.message = f"The same failure as that of {first}."
+            LOGGER.error("%s was not read to its end: %s", name, error if first == name else f"the same as of {first}")
         else:
             LOGGER.error("%s was not read to its end.", name, exc_info=error)
         reason = "\n".join(sorted({shared_cause(cause) for cause in failure.causes or (failure,)}))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from source_amocrm.auth.claims import Claims, check_domain, claims_of
 from source_amocrm.config import Config, LongLived
+from source_amocrm.config.trusted_hosts import in_words_of
 from source_amocrm.dates import day
 from source_amocrm.errors import ConfigError
 from source_amocrm.secrecy import add_to_secrets
@@ -70,6 +71,7 @@ class LongLivedTokenAuthenticator(SignIn):
     def __init__(self, config: Config, credentials: LongLived, clock: Callable[[], float]) -> None:
         """Raises ConfigError if another service issued the token."""
         super().__init__(config.base_url, config.domain, credentials.access_token, claims_of(credentials.access_token))
+        self.advice = in_words_of(self.domain, self.advice)
         self._clock = clock
         add_to_secrets(self.token)
         if not config.overridden:

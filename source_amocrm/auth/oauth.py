@@ -89,6 +89,8 @@ class AmocrmOAuth2Authenticator(SignIn, SingleUseRefreshTokenOauth2Authenticator
         raw["credentials"].update(
             client_id=oauth.client_id, client_secret=oauth.client_secret, refresh_token=oauth.refresh_token
         )
+        if oauth.expires_at is None:  # null or blank, which the CDK would parse
+            raw["credentials"].pop("token_expiry_date", None)
         for secret in config.secrets():
             add_to_secrets(secret)
         SingleUseRefreshTokenOauth2Authenticator.__init__(

@@ -52,6 +52,29 @@ def is_account_host(host: str) -> bool:
     return _ACCOUNT.fullmatch(host) is not None
 
 
+_KOMMO = tuple(suffix for suffix in SUFFIXES if suffix != ".amocrm.ru")
+_KOMMO_MENU = {
+    "«Настройки» → «Счета и оплата»": "“Settings” → “Billing”",
+    "«Настройки» → «Общие настройки»": "“Settings” → “General settings”",
+    "«Белый список ip-адресов»": "the list of allowed IP addresses",
+    "«Настройки»": "“Settings”",
+    "«amoМаркет»": "“Settings” → “Integrations”",
+    "«Ключи и доступы»": "“Keys and scopes”",
+    "«Код авторизации»": "“Authorization code”",
+    "«Сгенерировать долгосрочный токен»": "“Generate long-lived token”",
+    "«Доступ к файлам»": "“Access to files”",
+}
+"""What Kommo calls the parts of amoCRM's menu that messages name; the longer names come first."""
+
+
+def in_words_of(host: str, sentence: str) -> str:
+    """Returns a sentence with the parts of the menu as the account's interface calls them: Kommo's is in English."""
+    if host.endswith(_KOMMO):
+        for russian, english in _KOMMO_MENU.items():
+            sentence = sentence.replace(russian, english)
+    return sentence
+
+
 def is_service_host(host: str) -> bool:
     """Whether the host is amoCRM's or Kommo's, for example api-a.amocrm.ru."""
     return host.endswith(SUFFIXES) and _NAME.fullmatch(host) is not None

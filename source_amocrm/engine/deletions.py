@@ -5,6 +5,7 @@ Events are read once for all lists.
 
 from __future__ import annotations
 
+import logging
 import threading
 from array import array
 from collections.abc import Iterable, Iterator, Set
@@ -30,12 +31,13 @@ from source_amocrm.account.event_kinds import (
 from source_amocrm.account.resources import CARDS
 from source_amocrm.engine.event_reading import events_between
 from source_amocrm.engine.read_plan import ReadPlan
-from source_amocrm.errors import REFUSALS, BadRequest, beginning_with
+from source_amocrm.errors import REFUSALS, AmocrmError, BadRequest
 from source_amocrm.walk import Deletion, Listing, Row
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import LARGEST_ID, numeric_id, php_array, rows_of, seconds
 from source_amocrm.walk.page_size import with_smaller_pages
 
+LOGGER = logging.getLogger("airbyte")
 _KEPT_FIELDS = frozenset({"id", "type", "created_at", "created_by", "account_id", "entity_id", "entity_type"})
 _VALUE_FIELDS = frozenset({"value_before", "value_after"})
 _KINDS_WITH_VALUES = LINKED | {NOTE_DELETED}  # The kinds whose values name the other entity or the note
@@ -185,6 +187,8 @@ class EventLog:
         self.kinds_since: dict[str, int] = {}
         self.events = Memoized(self._read)
         self.walked = {resource.name: WalkedLinks() for resource in CARDS}
+        self.refused = False
+        """Whether the events could not be read and nobody wanted the deletions: changed links and tags stay pending."""
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
     def want(self, resource: Resource, plan: ReadPlan, mark_deleted: bool) -> bool:
@@ -203,14 +207,22 @@ class EventLog:
         return bool(kinds)
 
     def changes(self, resource: Resource, plan: ReadPlan) -> Changes:
+        """Raises AmocrmError if the events are refused and deleted rows are to be marked; else warns of it, once."""
         try:
             events = self.events()
         except REFUSALS as error:
-            sentence = (
-                "The rows are read, but not which of them were deleted, restored or linked to others: only the events "
-                "tell that."
-            )
-            raise beginning_with(sentence, error) from None
+            if self.account.config.mark_deleted:
+                raise AmocrmError(
+                    "The rows are read, but not which of them were deleted, restored or linked to others: only the "
+                    f'events tell that. {error} The other remedy is the option deleted_rows: with "ignore" deleted '
+                    "rows stay as they were, and the tables are read to their end.",
+                    failure_type=error.failure_type,
+                    status=error.status,
+                ) from None
+            if not self.refused:
+                LOGGER.warning("Links and tags that changed without their card come with its next change: %s", error)
+            self.refused = True
+            return Changes()
         changes = changes_of(events, resource, plan.deletions_since, plan.changes_since)
         if resource.has_links and plan.changes_since < FOREVER:
             others = [linked() for name, linked in self._linked_to.items() if name != resource.name]

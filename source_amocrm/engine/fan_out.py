@@ -166,7 +166,8 @@ class Sync:
                 failure = error
             reader.unread.discard(resource)
             if failure is None:
-                reader.progress.finish(resource.name, not reader.stream.deletable or self.account.config.mark_deleted)
+                marks = not reader.stream.deletable or self.account.config.mark_deleted
+                reader.progress.finish(resource.name, marks, not self._event_log.refused)
             elif reader.deliveries and self._is_off(resource, failure):
                 LOGGER.info(NONE_THERE, f"{name} of {resource.name}", failure)
                 reader.progress.postpone(resource.name)

@@ -207,17 +207,19 @@ class Progress:
             walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
         self.pending[name] = replace(pending, seconds=intervals, resume=None if walked else walk, within=within)
 
-    def finish(self, name: str, deletions_delivered: bool = True) -> None:
+    def finish(self, name: str, deletions_delivered: bool = True, changes_delivered: bool = True) -> None:
         """Marks all that was needed of the list as delivered.
 
-        Deletions that this sync ignores, and the seconds of incomplete rows, stay pending.
+        Deletions that this sync ignores, changes that closed events hide, and the seconds of incomplete rows stay
+        pending.
         """
         if self.doubted or not (pending := self.pending.pop(name, None)):
             return
         seconds, now = self.incomplete.get(name, NOTHING.seconds), self.watermark or BEGINNING
-        if seconds or not deletions_delivered:
+        if seconds or not (deletions_delivered and changes_delivered):
             deletions_since = now if deletions_delivered else pending.deletions_since
-            self.pending[name] = ReadPlan(seconds, deletions_since=deletions_since, changes_since=now)
+            changes_since = now if changes_delivered else pending.changes_since
+            self.pending[name] = ReadPlan(seconds, deletions_since=deletions_since, changes_since=changes_since)
 
     def mark_incomplete(self, name: str, second: int | None) -> None:
         """Marks a second as one to read again. Past MOST_INCOMPLETE the oldest seconds are dropped."""

@@ -12,7 +12,7 @@ import requests
 from airbyte_cdk.sources.streams.http.error_handlers import ErrorHandler, ErrorResolution, ResponseAction
 
 from source_amocrm.auth import SignIn
-from source_amocrm.config.trusted_hosts import is_service_host
+from source_amocrm.config.trusted_hosts import in_words_of, is_service_host
 from source_amocrm.errors import AmocrmError
 from source_amocrm.http.backoff import RetryPolicy
 from source_amocrm.http.refusals import API, Rule, Rules
@@ -52,15 +52,20 @@ class AmocrmErrorHandler(ErrorHandler):
     def error(self, rule: Rule, reply: Reply) -> AmocrmError:
         """Makes the rule's error: its sentence, and the ids by which support finds the request."""
         sign_in, path = self._sign_in, path_of(reply.url, self._sign_in.base_url)
-        sentence = rule.message.format(
-            host=sign_in.domain if reply.status else sign_in.server,
-            subdomain=sign_in.domain.partition(".")[0],
-            account=sign_in.claims.account_id or "(see «Настройки» → «Общие настройки»)",
-            path=path,
-            detail=_detail(reply),
-            advice=sign_in.advice,
-            minutes=self._minutes,
-        ).strip()
+        sentence = (
+            in_words_of(sign_in.domain, rule.message)
+            .format(
+                host=sign_in.domain if reply.status else sign_in.server,
+                subdomain=sign_in.domain.partition(".")[0],
+                account=sign_in.claims.account_id
+                or in_words_of(sign_in.domain, "(see «Настройки» → «Общие настройки»)"),
+                path=path,
+                detail=_detail(reply),
+                advice=in_words_of(sign_in.domain, sign_in.advice),
+                minutes=self._minutes,
+            )
+            .strip()
+        )
         ids = {"X-Request-Id": reply.headers.get("X-Request-Id"), "trace_id": (reply.body or {}).get("trace_id")}
         known = {name: str(text) for name, text in ids.items() if re.fullmatch(r"[\w.:/+=-]{1,100}", str(text or ""))}
         traces = ", ".join(f"{name} {mask(text)}" for name, text in known.items())

@@ -68,6 +68,10 @@ _SWITCHED_OFF = (
     "amoCRM says that {path} is switched off in the account{detail}, so there is nothing to read. Switch that part of "
     "amoCRM on, or leave its table out."
 )
+_NOT_IN_PLAN = (
+    "amoCRM says that {path} is not in the plan of {host}{detail}. Choose a larger plan in «Настройки» → «Счета и "
+    "оплата», or leave the table out."
+)
 _UNPAID = (
     "amoCRM says that {path} at {host} is not paid for{detail}. Pay in «Настройки» → «Счета и оплата»; reading is "
     "possible again after that."
@@ -181,6 +185,7 @@ _ANY: dict[Rule, str] = {
         "machine where this connector runs to «Белый список ip-адресов» in «Настройки»."
     ),
     _fails("a part of amoCRM is off", _REFUSED, errors.FeatureOff, codes=(425, 426)): _SWITCHED_OFF,
+    _fails("not in the plan", (402,), errors.Unpaid, says=("account tariff", "chat api limit")): _NOT_IN_PLAN,
     _fails("not paid", _REFUSED, errors.Unpaid, codes=(402,)): _UNPAID,
     _fails("no rights", _REFUSED, errors.Forbidden, codes=(288,)): _NO_RIGHTS,
     # Statuses from 400 on

@@ -212,7 +212,9 @@ def _personal_value(kind: str, form: str, listed: bool) -> KnownField:
 
 
 def unknown_fields(account: Account) -> str | None:
-    """Returns a warning of listed custom fields that the account does not have; None if it has them all."""
+    """Raises ConfigError for listed custom fields that the account does not have: what they were to hide would be
+    delivered. Returns a warning of them if a list of custom fields is refused, so that they may be there all the same.
+    """
     _, listed = _listed(account.config.personal_fields)
     if not listed:
         return None
@@ -220,11 +222,17 @@ def unknown_fields(account: Account) -> str | None:
     texts = (text for row in rows for text in (row.get("code"), row.get("name")))
     known = {*(numeric_id(row.get("id")) for row in rows), *(_folded(text) for text in texts if isinstance(text, str))}
     missing = [entry for field, entry in listed.items() if field not in known]
-    if not missing or not whole:
+    if not missing:
         return None
-    return (
-        f"personal_fields lists {', '.join(f'“{name}”' for name in missing)}, and the account has no custom field with "
-        "such an id, code or name, so nothing is replaced for it. Correct the list, or write a column as stream.column."
+    named = f"personal_fields lists {', '.join(f'“{name}”' for name in missing)}, and"
+    if not whole:
+        return (
+            f"{named} amoCRM does not show all custom fields, so nobody knows whether there is one with such an id, "
+            "code or name."
+        )
+    raise ConfigError(
+        f"{named} the account has no custom field with such an id, code or name, so nothing would be replaced for it. "
+        "Nothing was read. Correct the list, or write a column as stream.column."
     )
 
 
