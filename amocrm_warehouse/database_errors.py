@@ -31,8 +31,8 @@ _ADVICE = {
         "Let the server's administrator add this user and this machine to pg_hba.conf. If the server wants TLS, set "
         "PGSSLMODE=require."
     ),
-    "Access denied for user .* to database|command denied to user": (
-        "Let the server's administrator run GRANT ALL ON `amocrm%`.* TO this user."
+    r"Access denied for user .* to database '(.+?)(?:_marts)?'|command denied to .* for table `(.+?)(?:_marts)?`": (
+        "Let the server's administrator run GRANT ALL ON `{name}%`.* TO this user."
     ),
     "Access denied for user": (
         "Correct the user in --to, or the password: in --to, or else in the environment variable MYSQL_PWD."

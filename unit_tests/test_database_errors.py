@@ -65,6 +65,14 @@ SERVER = 'connection to server at "127.0.0.1", port 5432 failed: '
             "already open in \nC:\\Program Files\\DBeaver\\dbeaver.exe (PID 77)",
             "C:\\a\\crm.duckdb is open in dbeaver.exe (process 77). Close it there, or wait for its end.",
         ),
+        *(
+            (said, f"{said}. Let the server's administrator run GRANT ALL ON `sales%`.* TO this user.")
+            for said in (
+                "Access denied for user 'ann'@'%' to database 'sales_marts'",
+                "Access denied for user 'ann'@'%' to database 'sales'",
+                "CREATE command denied to user 'ann'@'h' for table `sales_marts`.`deals`",
+            )
+        ),
         ("", "str"),
         ("disk I/O error at redshift://ann:p4ss@host/crm", "disk I/O error at redshift://ann@host/crm"),
     ],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from amocrm_warehouse.publish.parquet_lake import ParquetLake
 from amocrm_warehouse.publish.publish_command import main
+from source_amocrm.run import install_command
 from testing import small_marts
 from testing.warehouse import ROOT
 
@@ -59,6 +61,14 @@ def test_a_folder_is_shown_as_it_is_written(
     address: str, sentence: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert refused(capsys, "--from", "crm.duckdb", "--to", address) == sentence.format(folder=folder)
+
+
+def test_a_warehouse_without_its_driver_is_told_what_to_install(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    said = refused(capsys, "--from", "crm.duckdb", "--to", "mysql://ann@127.0.0.1:1")
+    assert said == f"Writing to MariaDB needs its driver: {install_command('mariadb')}\n"
 
 
 def test_a_schema_of_tables_that_nothing_is_read_from_is_refused(

@@ -111,6 +111,9 @@ class ParquetLake:
         known = {
             errno.ENOSPC: "The disk is full. Make room on it and publish again.",
             errno.EACCES: "This user may not write there. Let the folder's owner grant it, or name another.",
+            **dict.fromkeys(
+                (errno.ENOTDIR, errno.EEXIST), "There is a file where the folder should be. Name another in --to."
+            ),
             errno.EROFS: "The disk can only be read. Name another folder in --to.",
         }
         advice = known.get(getattr(error, "errno", None) or 0) or next(

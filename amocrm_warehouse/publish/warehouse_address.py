@@ -27,6 +27,8 @@ def warehouse(address: str) -> SqlWarehouse | ClickhouseWarehouse | ParquetLake:
         return PostgresWarehouse(address)
     if scheme in ("mysql", "mariadb"):
         try:
+            import pymysql  # noqa: F401 - SQLAlchemy imports it when it connects
+
             from amocrm_warehouse.publish.mariadb_warehouse import MariaWarehouse
         except ImportError:
             raise ValueError(f"Writing to MariaDB needs its driver: {install_command('mariadb')}") from None
