@@ -38,15 +38,16 @@ def sync(
     _prepare(account)
     try:
         private = account.make_private()
-        done = load(
-            account.path.absolute(),
-            to=to,
-            project=account.project,
-            streams=streams,
-            without=without,
-            count=False,
-            tell=tell,
-        )
+        with live_line(tell=tell) as line:
+            done = load(
+                account.path.absolute(),
+                to=to,
+                project=account.project,
+                streams=streams,
+                without=without,
+                count=False,
+                line=line,
+            )
     except ValueError as error:
         return LastSync(failures=[str(error)], lasting=isinstance(error, ConfigFileError))
     notices = [*private, *done.notices]

@@ -38,15 +38,11 @@ class Syncing(Work[LastSync]):
     rounds = 1
     imported: ClassVar[tuple[str, ...]] = (
         "amocrm_warehouse.sync.loader",
-        "amocrm_warehouse.sync.load_packages",
         "amocrm_warehouse.sync.connector",
-        "dlt.common.libs.pyarrow",
-        "dlt.destinations.impl.duckdb.duck",
-        "dlt.destinations.impl.postgres.postgres",
+        "amocrm_warehouse.sync.duckdb_destination",
+        "amocrm_warehouse.sync.postgres_destination",
         "pandas",
         "pyarrow.dataset",
-        "pyarrow.parquet",
-        "sqlalchemy",
     )
 
     to: str
@@ -77,12 +73,12 @@ class Syncing(Work[LastSync]):
 
     def check(self) -> None:
         """Raises FleetError if the loader is not installed, or the kind of database or a stream is unknown."""
-        if importlib.util.find_spec("dlt") is None:
+        if importlib.util.find_spec("duckdb") is None:
             raise FleetError(f"A sync needs more than the connector: {install_command('fleet')}")
-        from amocrm_warehouse.sync.destination import kind_of
+        from amocrm_warehouse.sync.destination import destination
 
         try:
-            kind_of(self.to.replace("{name}", "name"))
+            destination(self.to.replace("{name}", "name"))
             if self.streams or self.without:
                 from source_amocrm.catalog_command import chosen  # the CDK takes a second to import
                 from source_amocrm.streams import STREAMS

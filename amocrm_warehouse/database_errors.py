@@ -48,7 +48,10 @@ _ADVICE = {
 
 OUT_OF_MEMORY = "Out of Memory Error"
 """How DuckDB's message begins when a statement needs more memory than the limit, and cannot wait on the disk."""
-MORE_MEMORY = "DuckDB needs more memory than it may take. Give it more, as with --memory 4GB."
+MORE_MEMORY = (
+    "DuckDB needs more memory than it may take, by default 1 GB. Give it more by the environment: "
+    "AMOCRM_DUCKDB_MEMORY=4GB."
+)
 
 
 def why(error: BaseException | str) -> str:

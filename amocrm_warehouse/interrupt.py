@@ -1,9 +1,10 @@
-"""Ctrl-C ends a command with one sentence."""
+"""Ctrl-C ends a command with one sentence, once the command has called `end_by_ctrl_c`."""
 
 from __future__ import annotations
 
 import signal
 import sys
+import threading
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import NoReturn
@@ -27,9 +28,11 @@ class _Interrupt:
             self._interrupt()
 
     def __enter__(self) -> None:
-        self._held = True
+        self._held = self._held or _is_main_thread()
 
     def __exit__(self, *_: object) -> None:
+        if not _is_main_thread():  # which alone handles signals
+            return
         self._held = False
         if self._waits:
             self._waits = False
@@ -55,26 +58,31 @@ class _Interrupt:
             sys.__unraisablehook__(unraisable)
 
 
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 _interrupt = _Interrupt()
-_before = signal.getsignal(signal.SIGINT)
-if callable(_before):
-    signal.signal(signal.SIGINT, _interrupt)
-    if _before is not signal.default_int_handler:
-        hold_signals()  # as the console script's handler does, this one waits for the end of a token exchange
-    sys.excepthook, sys.unraisablehook = _interrupt.excepthook, _interrupt.unraisablehook
 UNINTERRUPTED = _interrupt
 """In `with UNINTERRUPTED:`, Ctrl-C waits for the end of the block."""
+
+
+def end_by_ctrl_c(*others: int) -> None:
+    """Makes Ctrl-C, and these other signals, end the command with its sentence. A command calls it first."""
+    before = signal.getsignal(signal.SIGINT)
+    if sys.excepthook != _interrupt.excepthook and callable(before):
+        signal.signal(signal.SIGINT, _interrupt)
+        if before is not signal.default_int_handler:
+            hold_signals()  # as the console script's handler does, this one waits for the end of a token exchange
+        sys.excepthook, sys.unraisablehook = _interrupt.excepthook, _interrupt.unraisablehook
+    for number in others:
+        handler = signal.getsignal(signal.SIGINT)
+        signal.signal(number, handler if callable(handler) else _interrupt)
 
 
 def interrupted() -> bool:
     """Whether Ctrl-C was met, by the handler of this module."""
     return _interrupt.met
-
-
-def end_as_by_ctrl_c(number: int) -> None:
-    """Lets another signal end the command as Ctrl-C does."""
-    handler = signal.getsignal(signal.SIGINT)
-    signal.signal(number, handler if callable(handler) else _interrupt)
 
 
 def stopped_means(sentence: str) -> None:

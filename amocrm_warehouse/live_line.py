@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from amocrm_warehouse.interrupt import UNINTERRUPTED
 from source_amocrm.dates import duration
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class LiveLine:
         return fitted(f"{minutes}:{seconds:02}  {self.step()}", width)
 
     def say(self, text: str) -> None:
-        with self._writing:
+        with self._writing, UNINTERRUPTED:  # Ctrl-C in the middle of a line would have it written twice
             self._write(f"{time.monotonic() - self._begun:6.1f} s  {text}")
 
     def tick(self) -> None:

@@ -31,7 +31,7 @@ from amocrm_warehouse.database import (
 from amocrm_warehouse.database_address import add_database, existing, listed, server_of, without_password
 from amocrm_warehouse.database_errors import MORE_MEMORY, OUT_OF_MEMORY, why
 from amocrm_warehouse.dbt_package import PACKAGE, macros
-from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, stopped_means
 from amocrm_warehouse.known_names import named
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.plans_and_costs import PLANS, check_currencies, read_plans, strangers_of_plans, write_plans
@@ -365,6 +365,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_options(parser)
     options = parser.parse_args(arguments)
     limit_memory(options)
+    end_by_ctrl_c()
     stopped_means("Models that were built stay, the others are as before.")
     try:
         with live_line(sys.stderr, shown=not options.quiet) as line:

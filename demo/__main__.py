@@ -18,12 +18,13 @@ from typing import Any
 
 from amocrm_warehouse.database import reading, tables
 from amocrm_warehouse.database_address import add_database, duckdb_file, is_file, without_password
-from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code
+from amocrm_warehouse.live_line import live_line
 from amocrm_warehouse.report.report_command import after_sync
 from amocrm_warehouse.sync import Outcome, sync
 from amocrm_warehouse.sync.sync_command import print_table
 from amocrm_warehouse.table_names import table_name
-from amocrm_warehouse.this_machine import show
+from amocrm_warehouse.this_machine import files_for_their_owner, show
 from demo import HOME, STATE, demo_plans
 from demo.sales_questions import QUESTIONS, table
 from source_amocrm import atomic_file
@@ -80,19 +81,16 @@ def answer(database: str, prefix: str) -> None:
 
 
 def forget(database: str, prefix: str) -> None:
-    """Drops the tables of an account that no longer exists, and dlt's state of them."""
+    """Drops the tables of an account that no longer exists."""
     if is_file(database) and not duckdb_file(database).exists():
         return
     present = tables(database)
     if not any(name.startswith(f"amocrm.{prefix}") for name in present):
         return
-    name = prefix.rstrip("_")
     with reading(database) as run:
         for one in present:
             if one.startswith(f"amocrm.{prefix}"):
                 run(f"DROP TABLE {one} CASCADE")
-        run(f"DELETE FROM amocrm._dlt_version WHERE schema_name = '{name}'")
-        run(f"DELETE FROM amocrm._dlt_pipeline_state WHERE pipeline_name = '{name}'")
         run("COMMIT")
 
 
@@ -102,6 +100,7 @@ def main() -> int:
     add_database(parser, DATABASE)
     parser.add_argument("--leads", type=int, default=2000, help="deals of a new account")
     options = parser.parse_args()
+    end_by_ctrl_c()
     prefix = table_name(options.project)
     try:
         outcome = run(options.db, options.project, options.leads, prefix)
@@ -127,7 +126,8 @@ def run(database: str, project: str, leads: int, prefix: str) -> Outcome:
         print(f"The account is at {address}: 7 requests a second, 0.2 to 0.4 s each, as amoCRM's.\n")
         if exists:
             edit(address)
-        outcome = sync(CONFIG, to=database, project=project)
+        with files_for_their_owner(), live_line() as line:
+            outcome = sync(CONFIG, to=database, project=project, line=line)
         log = ask(address, "log")
     print_table(outcome, prefix)
     refused = sum(1 for request in log if request["status"] == 429)

@@ -19,12 +19,9 @@ from typing import Any, cast
 import duckdb
 import psycopg
 import pytest
-from dlt.pipeline.state_sync import decompress_state
 
-from amocrm_warehouse.sync.arrow_table import Table
-from amocrm_warehouse.sync.destination import kind_of
-from amocrm_warehouse.sync.loader import EndedSync, Loader
-from amocrm_warehouse.sync.row_buffer import LoadError, Rows
+from amocrm_warehouse.sync.destination import LoadError
+from amocrm_warehouse.sync.loader import EndedSync
 from sandbox import OFF, Account, Fault, Faults, RealClock, Server, Tokens, writes
 from sandbox.http import dumps
 from source_amocrm.airbyte.broken_stdout import _Stdout
@@ -33,6 +30,8 @@ from source_amocrm.streams import STREAMS
 from testing import comparison, expected, models, postgres
 from testing.forked_sync import OF_FIFTEEN, eager, kill, start
 from testing.leaks import clean
+from testing.loads import loading, waiting
+from testing.loads import table as made_table
 from testing.schedules import FIFTEEN
 from testing.warehouse import ROOT, query, refused, stored, unanswered
 
@@ -67,6 +66,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def config(server: Server, tmp_path: Path) -> Path:
     path = tmp_path / "config.json"
+    path.touch(mode=0o600)
     path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
     return path
 
@@ -183,17 +183,9 @@ def execute(database: str, *statements: str) -> None:
 
 
 def _is_read(database: str, project: str, stream: str) -> bool:
-    """Whether the state in the last whole package says that nothing of the stream is left to read."""
-    newest = (
-        "SELECT state FROM amocrm._dlt_pipeline_state AS states JOIN amocrm._dlt_loads AS loads "
-        f"ON loads.load_id = states._dlt_load_id WHERE loads.status = 0 AND pipeline_name = 'amocrm_{project}' "
-        "ORDER BY version DESC LIMIT 1"
-    )
-    sources = [decompress_state(row["state"])["sources"] for row in _look(database, newest)]
-    states = [
-        json.loads(kept["streams"][stream]) for of in sources for kept in of.values() if stream in kept["streams"]
-    ]
-    return bool(states) and "pending" not in states[0]
+    """Whether the database's state says that nothing of the stream is left to read."""
+    kept = _look(database, f"SELECT state FROM amocrm.amocrm_{project}_state WHERE stream = '{stream}'")
+    return any("pending" not in row["state"] for row in kept if row["state"])
 
 
 def _count(database: str, table: str) -> int:
@@ -276,12 +268,12 @@ def test_every_sync_that_ended_has_a_row(database: str) -> None:
     assert all(row["started_at"] <= row["ended_at"] for row in rows)
 
 
-def test_no_state_and_no_package_piles_up(database: str) -> None:
-    [states] = query(
-        database, "SELECT count(*) AS rows FROM amocrm._dlt_pipeline_state WHERE pipeline_name = 'amocrm_1001'"
-    )
-    assert states["rows"] <= 11
-    assert list((Path(os.environ["SOURCE_AMOCRM_HOME"]) / "syncs").glob("*/*")) == []
+def test_there_is_one_state_of_each_stream(database: str) -> None:
+    rows = query(database, "SELECT stream, state, columns FROM amocrm.amocrm_1001_state")
+    assert sorted(row["stream"] for row in rows) == sorted(["", *expected.KEYS])
+    [project] = [row["state"] for row in rows if not row["stream"]]
+    assert sorted(project) == ["account_id", "subdomain", "version"]
+    assert all(row["columns"] and row["state"] for row in rows if row["stream"])
 
 
 def test_tables_of_another_account_are_left_alone(database: str, config: Path) -> None:
@@ -399,19 +391,13 @@ def test_a_dataset_that_is_no_schema_of_its_own_is_refused(dataset: str, config:
 
 @pytest.mark.parametrize("dataset", ["main", "attached", "select"])
 def test_a_dataset_may_have_any_other_name(dataset: str, tmp_path: Path) -> None:
-    """Of what dlt or the database calls so, too."""
-    address = f"duckdb:///{tmp_path}/crm.duckdb"
+    """Of what DuckDB or SQL calls so, too."""
+    address = f"duckdb:///{tmp_path}/{dataset}.duckdb"
     for states in ({}, {"deals": "1"}):
-        rows = Rows(
-            Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
-        )
-        rows.add(rows.table.batch([{"lead_id": 7}], 0))
-        folder = tmp_path / f"packages of {len(states)}"
-        loader = Loader(kind_of(address), address, project="user", dataset=dataset, folder=folder)
-        assert loader.mend(loader.open()) == states
-        loader.load([rows.take()], {"deals": "1"})
-        assert loader.query("SELECT * FROM {deals}", deals="amocrm_user_deals")[0][0] == 7
-        loader.close()
+        with loading(address, "user", dataset) as loader:
+            assert loader.states() == states
+            loader.load([waiting(made_table(), [{"lead_id": 7}])], {"deals": "1"})
+            assert loader.sizes(["deals"]) == {"deals": 1}
 
 
 def test_a_project_whose_tables_have_longer_names_than_the_database_takes_is_refused(config: Path) -> None:
@@ -489,8 +475,8 @@ def test_one_process_writes_at_a_time(server: Server, config: Path, tmp_path: Pa
         kill(process, database)
     assert process.returncode == -signal.SIGKILL
     assert re.fullmatch(
-        rf"Another sync writes to these tables \({re.escape(database)}\): process {process.pid} of \w+ on \S+, since "
-        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S+\. One writes at a time; wait for its end\.\n",
+        rf"The database cannot be opened: {re.escape(database)} is open in python[\d.]* \(process {process.pid}\)\. "
+        r"Close it there, or wait for its end\.\n",
         said,
     )
     few = start(config, database, "2", "--streams", "users")
@@ -514,21 +500,6 @@ def test_one_process_writes_to_a_server_at_a_time_from_whatever_machine(
         few.communicate()
 
 
-def test_a_file_of_the_time_before_is_left_alone_and_said(config: Path, tmp_path: Path) -> None:
-    database = tmp_path / "old.duckdb"
-    with duckdb.connect(str(database)) as connection:
-        connection.execute("CREATE TABLE amocrm_1_account AS SELECT 1 AS account_id")
-    process = start(config, str(database), "1", "--streams", "users,account")
-    said = clean(process.communicate(timeout=600)[0])
-    assert process.returncode == 0, said
-    assert (
-        "The tables amocrm_1_… in the schema main are of an earlier version. They are left as they are; the account is "
-        "read anew, into the schema amocrm.\n"
-    ) in said
-    assert query(str(database), "SELECT * FROM main.amocrm_1_account") == [{"account_id": 1}]
-    assert _count(str(database), "amocrm_1_users") == 7
-
-
 def test_a_row_tells_which_columns_cannot_hold_what_amocrm_sent(tmp_path: Path) -> None:
     account = Account.generate(leads=5)
     own = min(account.tables["leads"].rows)
@@ -544,39 +515,31 @@ def test_a_row_tells_which_columns_cannot_hold_what_amocrm_sent(tmp_path: Path) 
     assert rows == [{"lead_id": own, "closed_at": None, "_changes": changes}]
 
 
-def test_large_json_is_taken(tmp_path: Path) -> None:
-    """DuckDB works on two thousand rows at a time, which here are all that a package holds."""
-    random, address = Random(1), f"duckdb:///{tmp_path}/crm.duckdb"
+def test_large_json_is_taken(empty: str) -> None:
+    random = Random(1)
     texts = {own: random.randbytes(15_000_000 if own == 7 else 60_000).hex() for own in range(200)}
-    schema = {"properties": {"lead_id": {"type": "integer"}, "raw": {"type": ["null", "object"]}}}
-    rows = Rows(Table("deals", schema, ["lead_id"], whole=False), tmp_path)
-    for own, text in texts.items():
-        rows.add(rows.table.batch([{"lead_id": own, "raw": {"text": text}}], 0))
-    loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
-    loader.open()
-    loader.load([rows.take()], {})
-    loaded = loader.query("SELECT lead_id, raw->>'text' FROM {deals}", deals="amocrm_1_deals")
-    loader.close()
-    assert dict(loaded) == texts
+    raw = made_table({"raw": {"type": ["null", "object"]}})
+    with loading(empty) as loader:
+        loader.load([waiting(raw, [{"lead_id": own, "raw": {"text": text}} for own, text in texts.items()])], {})
+    loaded = query(empty, "SELECT lead_id, raw FROM amocrm.amocrm_1_deals")
+    assert {row["lead_id"]: row["raw"]["text"] for row in loaded} == texts
 
 
-def test_a_sync_that_the_database_did_not_take_has_not_ended_well(tmp_path: Path) -> None:
-    address, now = f"duckdb:///{tmp_path}/crm.duckdb", datetime.now(timezone.utc)
-    schema = {"properties": {"lead_id": {"type": "integer"}}}
-    rows = Rows(Table("deals", schema, ["lead_id"], whole=False), tmp_path)
-    loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
-    loader.open()
-    for own in (7, 2**40):
-        rows.add(rows.table.batch([{"lead_id": own}], 0))
-        if own == 7:
-            loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]", "{}"))
-            loader.query("ALTER TABLE {deals} ALTER lead_id TYPE TINYINT", deals="amocrm_1_deals")
-    with pytest.raises(
-        LoadError, match=r"^The database did not take the rows: .+\. What it took before is kept; the next"
+def test_a_sync_that_the_database_did_not_take_has_not_ended_well(empty: str) -> None:
+    now = datetime.now(timezone.utc)
+    with loading(empty) as loader:
+        loader.load([waiting(made_table(), [{"lead_id": 7}])], {})
+        loader.end(EndedSync(now, now, True, 1, "[]", "{}"))
+    execute(empty, "ALTER TABLE amocrm.amocrm_1_deals ALTER lead_id TYPE SMALLINT")
+    with (
+        loading(empty) as loader,
+        pytest.raises(
+            LoadError,
+            match=r"^The database did not take the rows of amocrm_1_deals: .+\. What it took before is kept; the next",
+        ),
     ):
-        loader.load([rows.take()], {}, EndedSync(now, now, True, 1, "[]", "{}"))
-    assert loader.query("SELECT count(*) FROM {syncs}", syncs="amocrm_1_syncs") == [(1,)]
-    loader.close()
+        loader.load([waiting(made_table(), [{"lead_id": 2**40}])], {})
+    assert _count(empty, "amocrm_1_syncs") == 1
 
 
 FULL = """
@@ -585,41 +548,39 @@ FULL = """
 """
 
 
-def test_a_full_disk_of_the_server_is_told_and_no_state_is_ahead_of_the_rows(tmp_path: Path) -> None:
+def test_a_full_disk_of_the_server_is_told_and_no_state_is_ahead_of_the_rows() -> None:
     with postgres.server() as url:
-        for number, folder in enumerate(("before", "full", "after")):
-            rows = Rows(
-                Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
-            )
-            rows.add(rows.table.batch([{"lead_id": number}], 0))
-            loader = Loader(kind_of(url), url, project="1", dataset="amocrm", folder=tmp_path / folder)
-            states = loader.open()
-            if folder == "full":
-                table = "amocrm.amocrm_1_deals"
-                execute(url, FULL, f"CREATE TRIGGER t BEFORE INSERT ON {table} EXECUTE FUNCTION full_disk()")
-                with pytest.raises(
-                    LoadError, match=r"^The disk of the database is full: could not .+: no space\. Make"
-                ):
-                    loader.load([rows.take()], {"deals": "full"})
-                execute(url, f"DROP TRIGGER t ON {table}")
-            else:
-                loader.load([rows.take()], {"deals": folder})
-            loader.close()
-        assert states == {"deals": "before"}
+        for number, moment in enumerate(("before", "full", "after")):
+            rows = [waiting(made_table(), [{"lead_id": number}])]
+            with loading(url) as loader:
+                states = loader.states()
+                if moment == "full":
+                    held = "amocrm.amocrm_1_deals"
+                    execute(url, FULL, f"CREATE TRIGGER t BEFORE INSERT ON {held} EXECUTE FUNCTION full_disk()")
+                    with pytest.raises(
+                        LoadError, match=r"^The disk of the database is full: could not .+: no space\. Make"
+                    ):
+                        loader.load(rows, {"deals": "full"})
+                    execute(url, f"DROP TRIGGER t ON {held}")
+                else:
+                    loader.load(rows, {"deals": f'{{"at": "{moment}"}}'})
+        assert states == {"deals": '{"at": "before"}'}
         assert query(url, "SELECT lead_id FROM amocrm.amocrm_1_deals ORDER BY 1") == [{"lead_id": 0}, {"lead_id": 2}]
 
 
-def test_a_sync_that_was_killed_while_it_made_a_table_again_makes_it_the_next_time(tmp_path: Path) -> None:
-    address = f"duckdb:///{tmp_path}/crm.duckdb"
-    rows = Rows(Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path)
-    rows.add(rows.table.batch([{"lead_id": 7}], 0))
-    loader = Loader(kind_of(address), address, project="1", dataset="amocrm", folder=tmp_path / "packages")
-    loader.open()
-    loader.load([rows.take()], {"deals": "{}"})
-    loader.query("DROP TABLE {deals}", deals="amocrm_1_deals")
-    assert loader.mend({"deals": "{}", "users": "1"}) == {"users": "1"}
-    assert loader.query("SELECT count(*) FROM {deals}", deals="amocrm_1_deals") == [(0,)]
-    loader.close()
+def test_a_sync_that_was_killed_while_it_made_a_table_again_makes_it_the_next_time(empty: str) -> None:
+    with loading(empty) as loader:
+        rows = [waiting(made_table(stream=name), [{"lead_id": 7}]) for name in ("deals", "users")]
+        loader.load(rows, {"deals": "{}", "users": "1"})
+    execute(empty, "DROP TABLE amocrm.amocrm_1_deals")
+    for _ in range(2):  # the first one is killed before it reads any deal
+        with loading(empty) as loader:
+            assert loader.states() == {"users": "1"}
+            loader.load([waiting(made_table(stream="users"), [])], {})
+    with loading(empty) as loader:
+        loader.load([waiting(made_table(), [])], {})
+    with loading(empty) as loader:  # one that was killed once the table was there, and no state covered it
+        assert loader.states() == {"users": "1"}
 
 
 @pytest.fixture(params=["duckdb", "postgresql"])
@@ -632,38 +593,24 @@ def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             yield url
 
 
-def test_without_the_table_of_states_every_project_is_read_anew(empty: str, tmp_path: Path) -> None:
-    address = empty if "://" in empty else f"duckdb:///{empty}"
-
-    def loader_of(project: str, number: int) -> Loader:
-        folder = tmp_path / f"{project} {number}"
-        return Loader(kind_of(address), address, project=project, dataset="amocrm", folder=folder)
-
+def test_without_its_table_of_states_a_project_is_read_anew(empty: str) -> None:
     for project in ("1", "2"):
-        rows = Rows(
-            Table("deals", {"properties": {"lead_id": {"type": "integer"}}}, ["lead_id"], whole=False), tmp_path
-        )
-        loader = loader_of(project, 1)
-        loader.open()
-        rows.add(rows.table.batch([{"lead_id": 7}], 0))
-        loader.load([rows.take()], {"deals": "before"})
-        loader.close()
-    execute(empty, "DROP TABLE amocrm._dlt_pipeline_state")
-    for project in ("1", "2"):
-        loader = loader_of(project, 2)
-        assert loader.open() == {}
+        with loading(empty, project) as loader:
+            loader.load([waiting(made_table(), [{"lead_id": 7}])], {"deals": "1"})
+    execute(empty, "DROP TABLE amocrm.amocrm_1_state")
+    with loading(empty, "1") as loader:
+        assert loader.states() == {}
         loader.check_tables(["deals"])
-        rows.add(rows.table.batch([{"lead_id": 8}], 0))
-        loader.load([rows.take()], {"deals": "after"})
-        assert loader.query("SELECT lead_id FROM {deals} ORDER BY 1", deals=f"amocrm_{project}_deals") == [(7,), (8,)]
-        loader.close()
-        loader = loader_of(project, 3)
-        assert loader.open() == {"deals": "after"}
-        loader.close()
+        loader.load([waiting(made_table(), [{"lead_id": 8}])], {"deals": "2"})
+    for project, state, rows in (("1", "2", [7, 8]), ("2", "1", [7])):
+        with loading(empty, project) as loader:
+            assert loader.states() == {"deals": state}
+        found = query(empty, f"SELECT lead_id FROM amocrm.amocrm_{project}_deals ORDER BY 1")
+        assert [row["lead_id"] for row in found] == rows
 
 
 def test_first_syncs_of_several_accounts_at_once(config: Path) -> None:
-    """Each finds a database without a schema and without the tables in which dlt remembers states."""
+    """Each finds a database without a schema."""
     with postgres.server() as url:
         processes = [start(config, url, f"200{number}", "--streams", "users,deals") for number in range(3)]
         said = [process.communicate(timeout=600)[0] for process in processes]
@@ -678,5 +625,5 @@ def test_tables_of_two_projects_stand_side_by_side(database: str) -> None:
     )  # fmt: skip
     tables = {"1001": expected.KEYS, "1002": FIFTEEN}
     assert {row["table_name"] for row in rows} == {
-        f"amocrm_{project}_{table}" for project, names in tables.items() for table in (*names, "syncs")
+        f"amocrm_{project}_{table}" for project, names in tables.items() for table in (*names, "state", "syncs")
     }

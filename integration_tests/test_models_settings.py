@@ -616,7 +616,7 @@ def refused(database: str, *arguments: str) -> str:
 def test_the_projects_that_are_there_are_found_by_their_tables() -> None:
     names = [
         *("amocrm.amocrm_1001_custom_fields_deals", "amocrm.amocrm_acme_ltd_customer_statuses", "amocrm.deals"),
-        *("amocrm.amocrm_7_syncs", "amocrm.amocrm_account", "public.amocrm_9_deals", "amocrm._dlt_loads"),
+        *("amocrm.amocrm_7_syncs", "amocrm.amocrm_account", "public.amocrm_9_deals", "amocrm.amocrm_9"),
     ]
     assert projects_in(names, "amocrm") == ["1001", "acme_ltd"]
     names = [f"amocrm.amocrm_my_deal_{stream}" for stream in ("contacts", "deals", "tags", "users")]

@@ -118,6 +118,8 @@ def _run_verb(verb: str, arguments: list[str]) -> int:
             raise
         print(f"`{verb}` needs more than the connector: {install_command(extra)}", file=sys.stderr)
         return WRONG_USAGE
+    except KeyboardInterrupt:  # while the command is imported
+        return shutdown.INTERRUPTED
     return code
 
 

@@ -101,7 +101,7 @@ def sync(
     streams: list[str] | None,
     without: Collection[str],
     count: bool,
-    tell: Tell,
+    line: LiveLine,
 ) -> Outcome:
     with (config.parents[1] / "asked").open("a", encoding="utf-8") as asked:
         left_out = f" without {', '.join(without)}" if without else ""
@@ -109,7 +109,8 @@ def sync(
     assert (sys.stdin.read(), count) == ("", False)
     if config.stem == "talks":
         print("The log has another last line.", flush=True)
-        tell(Step("reading", 512, unit="rows", share=0.24, seconds_left=240.0, at="leads"))
+        line.step = lambda: Step("reading", 512, unit="rows", share=0.24, seconds_left=240.0, at="leads")
+        line.tick()
     return DOES.get(config.stem, _loads())()
 
 

@@ -1,4 +1,4 @@
-"""Runs `source-amocrm` in processes forked from a server that has imported dlt and dbt, which takes seconds.
+"""Runs `source-amocrm` in processes forked from a server that has imported DuckDB and dbt, which takes seconds.
 
 Tests of start-up and of memory start a real process instead.
 """

@@ -13,9 +13,7 @@ from .warehouse import query
 
 OF_FIFTEEN = ("--streams", ",".join(FIFTEEN))
 
-OFTEN = {
-    f"amocrm_warehouse.sync.load_packages.{name}": value for name, value in {"ROWS": 1_000, "SECONDS": 1.0}.items()
-}
+OFTEN = {f"amocrm_warehouse.sync.load_queue.{name}": value for name, value in {"ROWS": 1_000, "SECONDS": 1.0}.items()}
 """Loads as often as a long sync does."""
 
 
@@ -28,7 +26,7 @@ def start(
 
 
 def eager(config: Path, database: str, project: str, **environment: str) -> Forked:
-    """Starts a sync of the fifteen tables: each table costs time in each package."""
+    """Starts a sync of the fifteen tables: each table costs time in each load."""
     return start(config, database, project, *OF_FIFTEEN, constants=OFTEN, **environment)
 
 

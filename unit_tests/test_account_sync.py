@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,7 +12,7 @@ from amocrm_warehouse.sync.account_sync import _check_account, _meet
 from amocrm_warehouse.sync.connector import LOGGER, _logs_go_to, renamed
 from amocrm_warehouse.sync.loader import HeldAccount
 from sandbox import Account, Tokens
-from source_amocrm.errors import ConfigError
+from source_amocrm.errors import AmocrmError, ConfigError
 
 
 class _Loader:
@@ -71,6 +72,22 @@ def test_the_id_that_amocrm_says_is_kept(held: HeldAccount | None, own: int | No
     loader = cast("Any", _Loader(held))
     _meet(loader, {"account_domain": "north.amocrm.ru"}, _says(own))
     assert loader.account == after
+
+
+def test_an_account_that_cannot_be_opened_gets_no_tables() -> None:
+    refused = AmocrmError("No answer from north.amocrm.ru.")
+    for held in (None, HeldAccount(5, "north")):
+        loader = cast("Any", _Loader(held))
+        with pytest.raises(AmocrmError) if held is None else nullcontext():
+            _meet(loader, {"account_domain": "north.amocrm.ru"}, _fails(refused))
+        assert loader.account == held
+
+
+def _fails(error: Exception) -> Any:
+    def facts() -> None:
+        raise error
+
+    return SimpleNamespace(facts=facts)
 
 
 def test_an_account_that_has_the_subdomain_of_another_is_refused() -> None:

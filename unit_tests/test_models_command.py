@@ -12,7 +12,7 @@ import yaml
 
 from amocrm_warehouse import models_command
 from amocrm_warehouse.database import MEMORY, MOST_MEMORY, reading
-from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.database_errors import MORE_MEMORY, why
 from amocrm_warehouse.dbt_package import PACKAGE
 from amocrm_warehouse.models_command import Built, add_options, limit_memory, main, sentence_of
 from amocrm_warehouse.report import report_command
@@ -61,8 +61,7 @@ def test_too_little_memory_is_told_with_the_option_that_gives_more(file: Path) -
         connection.execute("SET memory_limit = '1MB'; SET max_temp_directory_size = '0B'")
         with pytest.raises(duckdb.OutOfMemoryException) as error:
             connection.execute("CREATE TABLE t AS SELECT range AS id, repeat('x', 1000) AS name FROM range(100000)")
-    said = "DuckDB needs more memory than it may take. Give it more, as with --memory 4GB."
-    assert why(error.value) == sentence_of(f"Runtime Error in model deals\n  {error.value}") == said
+    assert why(error.value) == sentence_of(f"Runtime Error in model deals\n  {error.value}") == MORE_MEMORY
 
 
 def test_plans_of_somebody_who_is_not_in_the_account_and_an_unfinished_sync_are_told(

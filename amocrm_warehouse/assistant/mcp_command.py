@@ -33,7 +33,7 @@ from amocrm_warehouse.assistant.tools import SQL_TOOLS, TOOLS, Tool, costs
 from amocrm_warehouse.database import DATABASE_ERRORS, reading
 from amocrm_warehouse.database_address import add_database
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code
 from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.models_command import environment
 from amocrm_warehouse.plans_and_costs import COLUMNS_OF_COSTS
@@ -127,6 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--host", default="127.0.0.1", help="address of the HTTP server; 127.0.0.1 by default")
     options = parser.parse_args(arguments)
+    end_by_ctrl_c()
     try:
         environment(options.db)  # raises ValueError if there is no such file
         tools = server(options.db, options.sql, options.costs)

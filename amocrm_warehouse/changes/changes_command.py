@@ -15,7 +15,7 @@ from amocrm_warehouse.changes.mass_changes import KINDS, VALUELESS, MassChange, 
 from amocrm_warehouse.changes.undo import write_undo
 from amocrm_warehouse.database import DATABASE_ERRORS, marts_to_read, reading
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, stopped_means
 from amocrm_warehouse.live_line import live_line
 from amocrm_warehouse.models_command import add_options, build_from, limit_memory, projects_named
 from source_amocrm import atomic_file
@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--undo", type=Path, metavar="FOLDER", help="write the files by which you put it back")
     parser.add_argument("--built", action="store_true", help="read the marts as they are; build none")
     options = parser.parse_args(arguments)
+    end_by_ctrl_c()
     limit_memory(options)
     stopped_means("Nothing was written.")
     try:

@@ -12,7 +12,7 @@ from amocrm_warehouse.database import DATABASE_ERRORS
 from amocrm_warehouse.database_address import DEFAULT, duckdb_file, listed, remembered, without_password
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.hidden_modules import without_heavy_modules
-from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.publish.published_tables import LANGUAGES, MARTS, TABLES, opened_source
 from amocrm_warehouse.publish.warehouse_address import warehouse
@@ -99,6 +99,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--language", choices=LANGUAGES, default=LANGUAGES[0], help="of the columns' descriptions")
     parser.add_argument("--quiet", action="store_true", help="say nothing about how far it is")
     options = parser.parse_args(arguments)
+    end_by_ctrl_c()
     stopped_means("The account under way is as before in the warehouse.")
     try:
         if not options.to:

@@ -20,6 +20,16 @@ import duckdb
 import pyarrow as pa
 
 from amocrm_warehouse.database_errors import RIGHTS, check_rights
+from amocrm_warehouse.publish.pipelines import (
+    cause_of,
+    dlt,
+    has_no_room,
+    lock_tables,
+    no_room,
+    one_at_a_time,
+    postgres_of,
+    reason_of,
+)
 from amocrm_warehouse.publish.published_tables import (
     JSON,
     LIST,
@@ -32,10 +42,7 @@ from amocrm_warehouse.publish.published_tables import (
     foreign_tables,
     other_type,
 )
-from amocrm_warehouse.sync.destination import KINDS, destination
-from amocrm_warehouse.sync.loader import DISK_FULL, cause_of, dlt, reason_of
-from amocrm_warehouse.sync.postgres_destination import lock_tables, one_sync_at_a_time
-from amocrm_warehouse.sync.row_buffer import no_room
+from amocrm_warehouse.sync.loader import DISK_FULL
 
 NAME = "amocrm_publish"
 """The dlt schema that lists the tables and columns that publish has made."""
@@ -219,7 +226,7 @@ class PostgresWarehouse(SqlWarehouse):
     }  # fmt: skip
 
     def __init__(self, address: str) -> None:
-        super().__init__(destination(KINDS["postgresql"], address))
+        super().__init__(postgres_of(address))
 
     @contextmanager
     def _one_writer(self, lock: str, schemas: list[str], folder: Path) -> Iterator[Any]:
@@ -235,7 +242,7 @@ class PostgresWarehouse(SqlWarehouse):
 
     @contextmanager
     def _alone(self, schema: str, folder: Path) -> Iterator[None]:
-        with self._pipeline(schema, folder).sql_client() as client, one_sync_at_a_time(client, schema):
+        with self._pipeline(schema, folder).sql_client() as client, one_at_a_time(client, schema):
             yield
 
     def _copy(self, transaction: Any, file: Path, table: str, columns: str) -> int:
@@ -292,7 +299,7 @@ def _failed(error: Exception, folder: Path) -> ValueError:
             return step
         step = step.__cause__ or step.__context__
     cause = cause_of(error)
-    if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+    if isinstance(cause, OSError) and has_no_room(cause):
         return no_room(folder, cause)
     if isinstance(cause, duckdb.IOException) and os.strerror(errno.ENOSPC) in str(cause):
         return no_room(folder, OSError(errno.ENOSPC, ""))

@@ -25,7 +25,7 @@ from amocrm_warehouse.database import (
 )
 from amocrm_warehouse.database_address import duckdb_file, is_file, listed
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.interrupt import exit_code, stopped_means
+from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, stopped_means
 from amocrm_warehouse.known_names import people_named
 from amocrm_warehouse.live_line import SILENT, LiveLine, Step, live_line
 from amocrm_warehouse.models_command import (
@@ -224,6 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     page_language, options.language = options.language, options.language or user_language()
     limit_memory(options)
+    end_by_ctrl_c()
     stopped_means("Models that were built stay, the others and the report are as before.")
     with_page = options.out is not None or not (options.xlsx or options.digest or options.png or options.notify)
     try:

@@ -1,10 +1,8 @@
-"""Loads an account's tables into a database through dlt. `sync` is what other programs call."""
+"""Loads an account's tables into DuckDB or PostgreSQL. `sync` is what other programs call, in any thread.
 
-import os
+It installs no signal handler, prints nothing, and leaves the environment as it is.
+"""
 
 from amocrm_warehouse.sync.account_sync import Outcome, sync
 
 __all__ = ["Outcome", "sync"]
-
-# Arrow's own pool would keep the memory of the largest package. Arrow reads this once, at its first allocation.
-os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

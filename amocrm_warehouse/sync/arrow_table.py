@@ -1,4 +1,4 @@
-"""A stream's rows as Arrow, by the stream's JSON schema."""
+"""A stream's rows as Arrow, and the columns of the table that holds them, by the stream's JSON schema."""
 
 from __future__ import annotations
 
@@ -28,15 +28,6 @@ BATCH_BYTES = 1 << 20
 DECIMAL = pa.decimal128(38, 9)
 TIME = pa.timestamp("us", "UTC")
 ARROW = {"integer": pa.int64(), "number": DECIMAL, "boolean": pa.bool_()}
-HINTS: dict[str, dict[str, Any]] = {
-    "integer": {"data_type": "bigint"},
-    "number": {"data_type": "decimal", "precision": 38, "scale": 9},
-    "boolean": {"data_type": "bool"},
-    "time": {"data_type": "timestamp"},
-    "json": {"data_type": "json"},
-    "string": {"data_type": "text"},
-}
-"""dlt's name of the type of each kind of column."""
 _NINE_PLACES = Decimal("1e-9")
 _DIGITS = Context(prec=38)
 _TOO_LARGE = {"change": "NULLED", "reason": "DESTINATION_FIELD_SIZE_LIMITATION"}
@@ -44,39 +35,37 @@ _TOO_LARGE = {"change": "NULLED", "reason": "DESTINATION_FIELD_SIZE_LIMITATION"}
 Row = dict[str, Any]
 
 
-class Table:
+class Shape:
+    """The columns of a table in a database, and the names of its key's. `kinds`, `descriptions`: by column."""
+
+    def __init__(self, stream: str, kinds: Mapping[str, str], key: Sequence[str] = ()) -> None:
+        self.stream = stream
+        self.key = list(key)
+        self.kinds = dict(kinds)
+        self.descriptions: dict[str, str] = {}
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field(name, arrow_type(kind)) for name, kind in self.kinds.items()])
+
+
+class Table(Shape):
     """The table of one stream. A stream without a cursor is `whole`: each sync reads all of it.
 
     `key`: the columns that no two rows share. `too_large` counts the numbers that no decimal(38,9) holds, by column.
     """
 
     def __init__(self, stream: str, schema: Mapping[str, Any], key: Sequence[str], *, whole: bool) -> None:
-        self.stream = stream
-        self.key = list(key)
-        self.whole = whole
-        self.description: str = schema.get("description", "")
-        self.too_large = Counter[str]()
         columns = {**schema["properties"], CHANGES: CHANGES_SCHEMA}
         self._columns = {name: column_kind(column) for name, column in columns.items()}
+        super().__init__(stream, {**self._columns, READ_AT: "time"}, key)
+        self.whole = whole
+        self.too_large = Counter[str]()
         self._numbers = [name for name, kind in self._columns.items() if kind == "number"]
         self._json = [name for name, kind in self._columns.items() if kind == "json"]
         self._times = [at for at, kind in enumerate(self._columns.values()) if kind == "time"]
-        self._descriptions = {name: column.get("description", "") for name, column in columns.items()}
-
-    @cached_property
-    def schema(self) -> pa.Schema:
-        fields = [pa.field(name, arrow_type(kind), name not in self.key) for name, kind in self._columns.items()]
-        return pa.schema([*fields, pa.field(READ_AT, TIME, nullable=False)])
-
-    @property
-    def hints(self) -> dict[str, dict[str, Any]]:
-        """dlt's hints of the columns."""
-        columns = {
-            name: {**HINTS[kind], "nullable": name not in self.key, "description": self._descriptions[name]}
-            for name, kind in self._columns.items()
-        }
-        read_at = {**HINTS["time"], "nullable": False, "description": "When the row was read from amoCRM."}
-        return {**columns, READ_AT: read_at}
+        self.descriptions = {name: column.get("description", "") for name, column in columns.items()}
+        self.descriptions[READ_AT] = "When the row was read from amoCRM."
 
     def batches(self, rows: Sequence[Row], read_at: int) -> Iterator[pa.RecordBatch]:
         """Yields the rows as Arrow batches of BATCH_BYTES, or of one larger row. `read_at`: as that of `batch`."""

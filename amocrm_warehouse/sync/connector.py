@@ -23,10 +23,9 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from amocrm_warehouse.interrupt import UNINTERRUPTED
 from amocrm_warehouse.live_line import Watch
 from amocrm_warehouse.sync.arrow_table import CHANGES, Row, Table
-from amocrm_warehouse.sync.load_packages import Packages
+from amocrm_warehouse.sync.load_queue import LoadQueue
 from source_amocrm.account import Account
 from source_amocrm.account.resources import CARDS
 from source_amocrm.airbyte.output import PackedRows, changes_of
@@ -42,6 +41,8 @@ if TYPE_CHECKING:
     from amocrm_warehouse.sync.account_sync import Outcome
 
 LOGGER = logging.getLogger("airbyte")
+ALL = "all"
+"""In `refresh`: every stream of the sync."""
 
 
 class Reading:
@@ -67,7 +68,10 @@ class Reading:
         except AirbyteTracedException as error:
             raise ValueError(error.message) from None
         names = chosen(streams, without, list(found))
+        refresh = names if {*refresh} == {ALL} else refresh
         check_names(refresh, list(found))
+        self.refreshed = {*refresh}
+        """The streams whose tables are asked to be read from the beginning."""
         if left_out := sorted({*refresh} - {*names}):
             raise ValueError(
                 f"This sync leaves out {', '.join(left_out)}, which --refresh names. Name it in --streams, too, and "
@@ -91,9 +95,9 @@ class Reading:
         return chosen
 
     def into(
-        self, packages: Packages, states: Mapping[str, str], watch: Watch, on_account: Callable[[Account], None]
+        self, loads: LoadQueue, states: Mapping[str, str], watch: Watch, on_account: Callable[[Account], None]
     ) -> None:
-        """Reads from the states on. The connector's failures go into the outcome; failures of `packages` are raised.
+        """Reads from the states on. The connector's failures go into the outcome; failures of `loads` are raised.
 
         `on_account`: as that of SourceAmocrm.
         """
@@ -104,13 +108,12 @@ class Reading:
         )
         with _logs_go_to(watch), closing(messages):  # type: ignore[type-var] # it is a generator
             while (message := self._next(messages)) is not None:
-                with UNINTERRUPTED:  # Ctrl-C would leave a row half taken, or a line to be written twice
-                    if isinstance(message, Batch):
-                        packages.add(message.stream, message.batch)
-                        watch.count(message.stream, message.count)
-                    else:
-                        _take(message, packages)
-                        watch(message)
+                if isinstance(message, Batch):
+                    loads.add(message.stream, message.batch)
+                    watch.count(message.stream, message.count)
+                else:
+                    _take(message, loads)
+                    watch(message)
                 if (status := message.trace and message.trace.stream_status) and status.status.value == "COMPLETE":
                     self._outcome.complete.add(status.stream_descriptor.name)
                 if message.trace and message.trace.error and message.trace.error.failure_type:
@@ -163,14 +166,14 @@ class Batch(PackedRows):
         self.batch = batch
 
 
-def _take(message: AirbyteMessage, packages: Packages) -> None:
+def _take(message: AirbyteMessage, loads: LoadQueue) -> None:
     if message.state and message.state.stream:
         state = message.state.stream.stream_state
-        packages.cover(message.state.stream.stream_descriptor.name, json.dumps(state.__dict__ if state else {}))
+        loads.cover(message.state.stream.stream_descriptor.name, json.dumps(state.__dict__ if state else {}))
     elif (status := message.trace and message.trace.stream_status) and status.status.value == "COMPLETE":
-        packages.complete(status.stream_descriptor.name)
+        loads.complete(status.stream_descriptor.name)
     else:
-        packages.send_if_due()
+        loads.load_if_due()
 
 
 @contextmanager

@@ -1,74 +1,90 @@
-"""Makes dlt's destination for the address of a database."""
+"""What a sync needs of a database, and which databases there are."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from amocrm_warehouse.database_address import duckdb_file, postgres_url, scheme, server_of
+from amocrm_warehouse.database_address import duckdb_file, is_file, postgres_url
 
 if TYPE_CHECKING:
-    from dlt.common.destination import Destination
+    import pyarrow as pa
 
 
-@dataclass(frozen=True)
-class Kind:
-    """How dlt writes to one kind of database.
+class LoadError(ValueError):
+    """Says in a sentence why the database could not be opened, read or written."""
 
-    `file_format`: of load packages. `loaded_at_once`: files of a package that are loaded in parallel; more hide the
-    network's delays, and take memory.
+
+class Destination:
+    """A database that a sync writes to. It is used in one thread at a time. Methods raise what its driver raises.
+
+    `types`: SQL types by the kind of a column. `longest_name`: the most letters of a name.
     """
 
-    make: Callable[[str], Any]
-    file_format: str
-    loaded_at_once: int = 4
+    types: Mapping[str, str] = {
+        "integer": "BIGINT",
+        "number": "NUMERIC(38, 9)",
+        "boolean": "BOOLEAN",
+        "time": "TIMESTAMP WITH TIME ZONE",
+        "json": "JSON",
+        "string": "VARCHAR",
+    }
+    longest_name = 1 << 16
+
+    def open(self, dataset: str, prefix: str) -> None:
+        """Connects, and locks the tables of this prefix until `close`. Raises LoadError if another sync has them,
+        or if rights are missing."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def execute(self, sql: str) -> None:
+        raise NotImplementedError
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        raise NotImplementedError
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Commits the statements of the block together, or none of them. Raises if the lock is lost."""
+        raise NotImplementedError
+
+    def staged(self, rows: pa.Table, like: str) -> AbstractContextManager[str]:
+        """Yields the SQL name of a relation of these rows, within a transaction. `like`: the table that they go to."""
+        raise NotImplementedError
+
+    def make_schema(self, name: str) -> None:
+        self.execute(f"CREATE SCHEMA IF NOT EXISTS {self.qualified(name)}")
+
+    def qualified(self, *names: str) -> str:
+        """Returns the SQL name of a schema, or of a table in it."""
+        return ".".join(map(quoted, names))
+
+    def columns(self, dataset: str) -> list[tuple[Any, ...]]:
+        """Returns the table and the name of each column of a schema."""
+        return self.query(
+            f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = {literal(dataset)}"
+        )
 
 
-def _duckdb(address: str) -> Any:
-    from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+def destination(address: str) -> Destination:
+    """Returns the database of an address, not yet opened. Raises ValueError for an unknown kind or a wrong address."""
+    if is_file(address):
+        from amocrm_warehouse.sync.duckdb_destination import DuckDb
 
-    from amocrm_warehouse.sync.duckdb_destination import duckdb
+        return DuckDb(duckdb_file(address))
+    url = postgres_url(address)
+    from amocrm_warehouse.sync.postgres_destination import Postgres
 
-    return duckdb(DuckDbCredentials(str(duckdb_file(address))))
-
-
-def _postgres(address: str) -> Any:
-    from amocrm_warehouse.sync.postgres_destination import postgres
-
-    server = server_of(postgres_url(address))
-    return postgres(
-        {
-            "drivername": "postgresql",
-            "host": server.host,
-            "port": server.port,
-            "username": server.user,
-            "password": server.password or os.environ.get("PGPASSWORD", ""),
-            "database": server.database,
-            "client_encoding": "UTF8",  # as dlt writes load packages, whatever PGCLIENTENCODING and the role say
-        }
-    )
+    return Postgres(url)
 
 
-KINDS = {
-    "duckdb": Kind(_duckdb, "parquet", loaded_at_once=1),
-    "postgresql": Kind(_postgres, "csv"),
-}
+def quoted(name: str) -> str:
+    """Returns a name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
 
 
-def kind_of(address: str) -> Kind:
-    """Returns the kind of a database. Raises ValueError for an unknown kind or a wrong address."""
-    name = scheme(address)
-    if name == "postgresql":
-        postgres_url(address)
-    return KINDS[name]
-
-
-def destination(kind: Kind, address: str) -> Destination[Any, Any]:
-    """Raises ValueError, which does not repeat the address, if dlt does not understand the address."""
-    try:
-        made: Destination[Any, Any] = kind.make(address)
-    except Exception as error:
-        raise ValueError(f"The address of the database is not understood ({type(error).__name__}).") from None
-    return made
+def literal(text: str) -> str:
+    """Returns a text for SQL."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,112 +1,114 @@
-"""dlt's DuckDB destination, with one connection for all of a sync.
-
-It attaches the file to a database in memory, because only ATTACH sets the size of row groups: DuckDB rewrites a table's
-last row group with each package, and holds the whole group in memory meanwhile.
-"""
+"""A DuckDB file that a sync writes to. DuckDB takes Arrow itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from dlt.common.destination.client import RunnableLoadJob
-from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
-from dlt.destinations.impl.duckdb.factory import duckdb as factory
-from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
-from duckdb import DuckDBPyConnection, connect
+import duckdb
+import pyarrow as pa
 
-from amocrm_warehouse.sync.row_buffer import TakenRows
-from amocrm_warehouse.sync.row_replacement import WithoutStaging, deletion
+from amocrm_warehouse.database import MEMORY, MOST_MEMORY
+from amocrm_warehouse.sync.destination import Destination, literal
 
-GROUP_ROWS = 8_192
-"""Rows of a row group; DuckDB's default is 122,880."""
-MEMORY, MOST_MEMORY = 64_000_000, 1_000_000_000
-"""DuckDB's memory_limit for small rows, and for any rows (bytes).
-
-Past it DuckDB spills into files beside the database; its default is most of the machine.
-"""
-COPIES = 12
-"""How often DuckDB may need the size of the rows that it works on at a time, for JSON."""
-LOG = "1MB"
-"""Size of the log past which DuckDB moves new rows into its file. Until then it keeps them in the log and in memory."""
 CATALOG = "attached"
 """Name of the file's database in statements. By the file's own name, `amocrm` could be the database or the schema."""
+GROUP_ROWS = 8_192
+"""Rows of a row group, which DuckDB holds in memory with all its columns; its default is 122,880."""
+NEW_ROWS = "new_rows"
 
 
-class SqlClient(DuckDbSqlClient):
-    shared: DuckDBPyConnection
-    """The connection of the sync. dlt opens one for each of its steps, which this one's cursors stand for."""
+class DuckDb(Destination):
+    """A file is attached to a database in memory, because only ATTACH sets the size of row groups.
 
-    def open_connection(self) -> DuckDBPyConnection:
-        self._conn = self.shared.cursor()
-        return self._conn
+    DuckDB lets one process, and one connection in it, write to a file: that is the lock of a sync. A file without a
+    byte is what an earlier sync left on a full disk. A new file to which nothing was written is removed again.
+    """
 
-    def close_connection(self) -> None:
-        if self._conn:
-            self._conn.close()
-            self._conn = None  # type: ignore[assignment] # as dlt has it
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._is_new = False
 
-    def catalog_name(self, quote: bool = True, casefold: bool = True) -> str:  # noqa: ARG002 - the same in any case
-        return f'"{CATALOG}"' if quote else CATALOG
+    def open(self, dataset: str, prefix: str) -> None:  # noqa: ARG002 - the whole file is locked
+        self._is_new = not self._path.exists() or not self._path.stat().st_size
+        if self._is_new:
+            self._path.unlink(missing_ok=True)
+        limit = os.environ.get(MEMORY, MOST_MEMORY)
+        try:
+            self._attach(limit)
+        except duckdb.Error as error:
+            if "replaying WAL" not in str(error):
+                raise
+            self._attach(None)  # the log of a sync that was killed does not fit into the limit
+            self.execute(f"CHECKPOINT {CATALOG}")
+            self.execute(f"SET GLOBAL memory_limit = {literal(limit)}")
+        if self._is_new:
+            self._path.chmod(0o600)
 
-
-class ReplaceJob(RunnableLoadJob):
-    def run(self) -> None:
-        client = self._job_client.sql_client
-        rows = f"read_parquet('{_literal(self._file_path)}')"
-        table = client.make_qualified_table_name(self.load_table_name)
-        with client.begin_transaction():
-            if self._load_table["write_disposition"] != "append":
-                client.execute_sql(deletion(client, self._load_table, rows))
-            client.execute_sql(f"INSERT INTO {table} BY NAME SELECT * FROM {rows}")
-
-
-class AmocrmDuckDbClient(WithoutStaging, DuckDbClient):
-    def __init__(self, schema: Any, config: Any, capabilities: Any) -> None:
-        super().__init__(schema, config, capabilities)
-        self.sql_client.__class__ = SqlClient
-
-    def create_load_job(self, table: Any, file_path: str, load_id: str, restore: bool = False) -> Any:
-        job = super().create_load_job(table, file_path, load_id, restore)
-        return ReplaceJob(file_path) if isinstance(job, DuckDbCopyJob) else job
-
-
-class duckdb(factory):  # noqa: N801 - dlt stores a destination by the name of its class
-    connection: DuckDBPyConnection | None = None
-
-    @property
-    def client_class(self) -> type[DuckDbClient]:
-        return AmocrmDuckDbClient
-
-    def client(self, schema: Any, initial_config: Any = None) -> Any:
-        client = super().client(schema, initial_config)
-        client.sql_client.shared = self.connection
-        return client
-
-    def open(self) -> None:
-        """Opens the file, which no other process can open then."""
-        path = str(self.config_params["credentials"].database)
-        self.connection = connect(config={"threads": 1, "temp_directory": f"{path}.tmp"})
-        self.make_room([])
-        self.connection.execute(
-            f"ATTACH '{_literal(path)}' AS {CATALOG} (ROW_GROUP_SIZE {GROUP_ROWS}); "
-            f"SET GLOBAL checkpoint_threshold = '{LOG}'; SET GLOBAL TimeZone = 'UTC'"
-        )
-
-    def make_room(self, rows: Iterable[TakenRows]) -> None:
-        """Lets DuckDB take as much memory as these rows need."""
-        if self.connection:
-            self.connection.execute(f"SET GLOBAL memory_limit = '{memory_for(rows)}B'")
+    def _attach(self, limit: str | None) -> None:
+        """`limit`: of DuckDB's memory; None for its own, which is most of the machine."""
+        self._connection = duckdb.connect(config={"threads": 1, "temp_directory": f"{self._path}.tmp"})
+        if limit:
+            self.execute(f"SET GLOBAL memory_limit = {literal(limit)}")
+        self.execute("SET GLOBAL TimeZone = 'UTC'")
+        try:
+            self.execute(f"ATTACH {literal(str(self._path))} AS {CATALOG} (ROW_GROUP_SIZE {GROUP_ROWS})")
+        except duckdb.BinderException as error:
+            if "already attached" not in str(error):
+                raise
+            raise ValueError(f"{self._path} is open in this process. Close it there, or wait for its end") from None
 
     def close(self) -> None:
-        if self.connection:
-            self.connection.close()
+        if not self._connection:
+            return
+        is_unused = False
+        with suppress(duckdb.Error):  # after some errors DuckDB answers nothing more
+            is_unused = self._is_new and not self.query(
+                f"SELECT 1 FROM duckdb_tables() WHERE database_name = '{CATALOG}'"
+            )
+        self._connection.close()
+        if is_unused:
+            self._path.unlink(missing_ok=True)
 
+    def execute(self, sql: str) -> None:
+        self._opened.execute(sql)
 
-def memory_for(rows: Iterable[TakenRows]) -> int:
-    """Returns the memory_limit for the rows of a package, whose tables are loaded one after another (bytes)."""
-    return min(MEMORY + COPIES * max((taken.at_once for taken in rows), default=0), MOST_MEMORY)
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._opened.execute(sql).fetchall()
 
+    @property
+    def _opened(self) -> duckdb.DuckDBPyConnection:
+        assert self._connection
+        return self._connection
 
-def _literal(text: str) -> str:
-    return text.replace("'", "''")
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.execute("BEGIN")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):
+                self.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def staged(self, rows: pa.Table, like: str) -> Iterator[str]:  # noqa: ARG002 - DuckDB casts as it inserts
+        self._opened.register(NEW_ROWS, rows)
+        try:
+            yield NEW_ROWS
+        finally:
+            self._opened.unregister(NEW_ROWS)
+
+    def qualified(self, *names: str) -> str:
+        return super().qualified(CATALOG, *names)
+
+    def columns(self, dataset: str) -> list[tuple[Any, ...]]:
+        return self.query(
+            "SELECT table_name, column_name FROM duckdb_columns() "
+            f"WHERE database_name = '{CATALOG}' AND schema_name = {literal(dataset)}"
+        )

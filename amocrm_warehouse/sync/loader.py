@@ -1,55 +1,60 @@
-"""Loads the tables of one account into a database, in dlt's load packages.
+"""Writes the tables of one account into a database: rows, and the states that cover them, in one transaction.
 
-A package holds rows and the connector's states that cover them. dlt restores states from completed packages alone, so
-the sync after a killed one resumes from the last completed package.
+The sync after a killed one resumes from the last transaction. What is remembered of a project is in two tables of its
+own: `state`, with a row per stream, and `syncs`, with a row per ended sync.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from itertools import count
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.database_errors import RIGHTS, check_rights, why
-from amocrm_warehouse.sync.destination import Kind, destination
-from amocrm_warehouse.sync.row_buffer import LoadError, TakenRows, no_room
-from amocrm_warehouse.table_names import table_name
-from amocrm_warehouse.this_machine import own_folder
-
-# dlt reads these at import: no telemetry, no log lines, no settings from the current folder
-os.environ.update(
-    RUNTIME__DLTHUB_TELEMETRY="false", RUNTIME__LOG_LEVEL="CRITICAL", DLT_PROJECT_DIR=str(own_folder("dlt")),
-    DLT_DATA_DIR=str(own_folder("dlt")),
-)  # fmt: skip
-
-import dlt as dlt  # publish takes it from here, with the settings above
 import pyarrow as pa
-from dlt.common.schema import Schema
-from dlt.common.schema.typing import VERSION_TABLE_NAME
-from dlt.extract import DltResource
-from dlt.extract import DltSource as DltSource
-from dlt.pipeline.exceptions import PipelineStepFailed
+
+from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.sync.arrow_table import CHANGES, READ_AT, Shape
+from amocrm_warehouse.sync.destination import Destination, LoadError, literal, quoted
+from amocrm_warehouse.sync.load_queue import Waiting
+from amocrm_warehouse.table_names import table_name
 
 DISK_FULL = "53100"
 """PostgreSQL's code of the error."""
-STATES = "_dlt_pipeline_state"
-STATES_KEPT = 10
-"""Newest states of an account that the table STATES keeps; a sync deletes older ones at its end."""
-SYNCS = pa.schema(
-    [
-        pa.field("started_at", pa.timestamp("us", "UTC")),
-        pa.field("ended_at", pa.timestamp("us", "UTC")),
-        pa.field("ended_well", pa.bool_()),
-        pa.field("rows", pa.int64()),
-        pa.field("failures", pa.string()),
-        pa.field("tables", pa.string()),
-    ]
+VERSION = 1
+"""Version of the table of states. A sync refuses tables of another version."""
+STATE = Shape(
+    "state",
+    {"stream": "string", "state": "json", "columns": "json", "personal_data": "string", "refreshing": "boolean"},
+    ["stream"],
 )
-"""Columns of the table of syncs, which has one row per ended sync."""
+"""The table of states. `columns`: a JSON object with the kinds of the columns that sync has made, by name."""
+OF_THE_PROJECT = ""
+"""The row of STATE whose state tells the account that the tables hold, and VERSION."""
+SYNCS = Shape(
+    "syncs",
+    {
+        "started_at": "time",
+        "ended_at": "time",
+        "ended_well": "boolean",
+        "rows": "integer",
+        "failures": "json",
+        "tables": "json",
+    },
+)
+"""The table of syncs."""
+INCOMING = "incoming_"
+"""What the name of a table begins with, after the prefix, in which a large whole table is collected."""
+OTHER_FORM = (
+    "The tables {prefix}… in this database were made by another version of sync, whose states this one does not know. "
+    "Drop these tables, or name another database or --dataset, and sync again: the account is read anew."
+)
 
 
 class EndedSync(NamedTuple):
@@ -71,293 +76,291 @@ class HeldAccount(NamedTuple):
     subdomain: str
 
 
+@dataclass
+class HeldStream:
+    """What the database remembers of a stream. `state` (JSON): None if the stream is to be read from the beginning.
+
+    `columns`: the kinds of the columns that sync has made, by name. `personal_data`: digest of the settings that
+    replaced personal data in the rows. `refreshing`: whether the table is being read from the beginning while it stays.
+    """
+
+    state: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    personal_data: str = ""
+    refreshing: bool = False
+
+
 class Loader:
     """Whatever uses the database is called in one thread. Methods raise LoadError.
 
-    `personal_data`: digest of the settings that replace personal data in the rows to load; `loaded_personal_data`: in
-    the rows loaded before. `account`: the account whose data the tables hold; None for new tables.
-    `refreshing`: streams that are to be read from the beginning, until a sync has done so.
+    `account`: the account whose data the tables hold; None for new tables, to which nothing is written before it is
+    set. `personal_data`: digest of the settings that replace personal data in the rows to load. `held`: by stream.
     """
 
-    def __init__(self, kind: Kind, address: str, *, project: str, dataset: str, folder: Path) -> None:
-        """`folder`: for packages that are not loaded yet; empty, and of this loader alone."""
+    def __init__(self, database: Destination, project: str, dataset: str) -> None:
         self.prefix = table_name(project)
         self.dataset = dataset
-        self._kind = kind
-        self._name = self.prefix.removesuffix("_")
-        self.personal_data = self.loaded_personal_data = ""
         self.account: HeldAccount | None = None
-        self.refreshing = set[str]()
-        self._lock: Any = None
-        self._schema = Schema(self._name)
-        os.environ["LOAD__WORKERS"] = str(kind.loaded_at_once)
-        try:
-            self._pipeline = dlt.pipeline(
-                self._name,
-                pipelines_dir=str(folder),
-                destination=destination(kind, address),
-                dataset_name=dataset,
-            )
-        except Exception as error:
-            raise LoadError(f"The database cannot be opened: {reason_of(error)}") from None
-        self._duckdb: Any = self._pipeline.destination if kind.file_format == "parquet" else None
+        self.personal_data = ""
+        self.held: dict[str, HeldStream] = {}
+        self._database = database
+        self._columns: dict[str, set[str]] = {}
+        """The columns of each table of the dataset, by the table's name."""
+        self._incoming: dict[str, str] = {}
+        """Where the rows of whole tables are collected, by stream."""
+        self._at = ""
 
     def check_names(self, streams: Iterable[str]) -> None:
-        """Raises LoadError for a table whose name is longer than the database takes; dlt would shorten it silently."""
+        """Raises LoadError for a table whose name is longer than the database takes, which would shorten it."""
         table = self.prefix + max(streams, key=len)
-        most = self._pipeline.destination.capabilities().max_identifier_length
-        if len(table) > most:
+        if (most := self._database.longest_name) < len(table):
             raise LoadError(
                 f"The name {table} has {len(table)} letters, and this database takes {most}. Choose a project id with "
                 f"{len(table) - most} letters less; in a fleet it is the name of the account's config."
             )
 
-    def open(self) -> dict[str, str]:
-        """Connects and locks the tables. Returns the states of the last completed package (JSON, by stream)."""
-        try:
-            if self._duckdb:
-                self._duckdb.open()
-            self._lock_tables()
-            self._pipeline.sync_destination()
-        except LoadError:
-            raise
-        except Exception as error:
-            raise LoadError(f"The database cannot be opened: {reason_of(error)}") from None
-        if self._name in self._pipeline.schemas:
-            self._schema = self._pipeline.schemas[self._name]
-        found = self._pipeline.state.get("sources", {}).get(self._name, {})
-        self.loaded_personal_data = found.get("personal_data", "")
-        self.refreshing = set(found.get("refreshing", ()))
-        self.account = HeldAccount(*found["account"]) if "account" in found else None
-        return dict(found.get("streams", {}))
+    def open(self) -> None:
+        """Connects, locks the tables of the project, and reads what is remembered of it."""
+        with _refused("The database cannot be opened"):
+            self._database.open(self.dataset, self.prefix)
+            for table, column in self._database.columns(self.dataset):
+                self._columns.setdefault(table, set()).add(column)
+            if self.prefix + STATE.stream in self._columns:
+                self._read_state()
+            elif "_dlt_version" in self._columns and any(table.startswith(self.prefix) for table in self._columns):
+                raise LoadError(OTHER_FORM.format(prefix=self.prefix))
+        for stream, known in self.held.items():
+            if not self._columns.get(self.prefix + stream, set()) >= {*known.columns}:
+                known.state, known.columns = None, {}  # somebody has dropped the table or a column: it is read anew
 
-    def check_tables(self, streams: Iterable[str]) -> None:
-        """Raises LoadError if another project already owns one of our tables.
+    def close(self) -> None:
+        """Lets other syncs write to the tables. Leaves no file behind to which nothing was written."""
+        self._database.close()
+
+    def states(self) -> dict[str, str]:
+        """Returns the states to resume from (JSON, by stream)."""
+        return {stream: one.state for stream, one in self.held.items() if one.state and not one.refreshing}
+
+    def refreshing(self) -> set[str]:
+        """Returns the streams that are to be read from the beginning, because no sync has ended since it was asked."""
+        return {stream for stream, one in self.held.items() if one.refreshing}
+
+    def outdated(self) -> list[str]:
+        """Returns the streams that have rows in which personal data was replaced by other settings."""
+        return sorted(stream for stream, one in self.held.items() if one.personal_data != self.personal_data)
+
+    def check_tables(self, streams: Collection[str]) -> None:
+        """Raises LoadError if something else owns one of these tables.
 
         `my_deal` + `contacts` and `my` + `deal_contacts` give the same name.
         """
-        new = {self.prefix + stream for stream in streams} - self._schema.tables.keys()
-        listed = f"SELECT table_name FROM information_schema.tables WHERE table_schema = '{self.dataset}'"
-        there = {str(table) for (table,) in self.query(listed)}
-        if VERSION_TABLE_NAME not in there:
-            return
-        if STATES not in there:  # somebody dropped it: dlt makes it again for a schema that it does not know
-            self.query(f"DELETE FROM {{versions}} WHERE schema_name = '{self._name}'", versions=VERSION_TABLE_NAME)
-        projects = (
-            f"SELECT DISTINCT schema_name FROM {{versions}} WHERE schema_name <> '{self._name}' ORDER BY schema_name"
-        )
-        for (other,) in self.query(projects, versions=VERSION_TABLE_NAME):
-            if taken := sorted(table for table in new & there if table.startswith(f"{other}_")):
+        new = {self.prefix + stream for stream in streams if stream not in self.held} & {*self._columns}
+        for other in self._other_projects():
+            with _refused("The database cannot be read"):
+                owned = {other + stream for stream, *_ in self._state_rows(other)}
+            if taken := sorted(new & owned):
                 raise LoadError(
-                    f"The project {self._name.removeprefix('amocrm_')} would write to {', '.join(taken)}, which the "
-                    f"project {other.removeprefix('amocrm_')} has filled. Give one of them another --project; in a "
-                    "fleet it is the name of the account's config."
+                    f"The project {_project(self.prefix)} would write to {', '.join(taken)}, which the project "
+                    f"{_project(other)} has filled. Give one of them another --project; in a fleet it is the name of "
+                    "the account's config."
                 )
-
-    def mend(self, states: Mapping[str, str]) -> dict[str, str]:
-        """Creates dropped tables and columns again. Returns the states of the streams whose tables were complete."""
-        if not (damaged := self._damaged()):
-            return dict(states)
-        # their states are reset first: after a kill, a sync would resume from the state of an empty table
-        self.load([], dict.fromkeys(damaged & {*states}, "{}"))
-        try:
-            with self._pipeline.destination_client(self._name) as client:
-                client.update_stored_schema(force=True)
-        except Exception as error:
-            raise LoadError(f"The database cannot be written: {reason_of(error)}") from None
-        return {stream: state for stream, state in states.items() if stream not in damaged}
-
-    def _damaged(self) -> set[str]:
-        """Returns the streams whose table, or one of its columns, has been dropped from the database."""
-        present = set(
-            self.query(
-                f"SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = '{self.dataset}'"
-            )
-        )
-        return {
-            name.removeprefix(self.prefix)
-            for name, table in self._schema.tables.items()
-            if name.startswith(self.prefix) and any((name, column) not in present for column in table["columns"])
-        }
-
-    def _lock_tables(self) -> None:
-        """Locks the tables on a PostgreSQL server.
-
-        Raises LoadError if another sync, on any machine, holds the lock, or if this user may not create the tables.
-        """
-        if self._kind.file_format != "csv":
-            return
-        from amocrm_warehouse.sync.postgres_destination import TEMPORARY, lock_tables
-
-        self._lock = self._pipeline.sql_client()
-        if holder := lock_tables(self._lock, f"{self.dataset}.{self.prefix}"):
-            raise LoadError(f"Another sync writes to these tables: {holder}. One writes at a time; wait for its end.")
-        missing = [RIGHTS.format(schemas=self.dataset), TEMPORARY]
-        try:
-            check_rights([sql for query in missing for (sql,) in self._lock.execute_sql(query) if sql])
-        except ValueError as error:
-            raise LoadError(str(error)) from None
-
-    def close(self) -> None:
-        """Lets other syncs write to the tables."""
-        if self._lock:
-            self._lock.close_connection()
-        if self._duckdb:
-            self._duckdb.close()
-
-    def has_table(self, stream: str) -> bool:
-        return bool(self._schema.tables.get(self.prefix + stream, {}).get("columns"))
-
-    def query(self, sql: str, **tables: str) -> list[tuple[Any, ...]]:
-        """The rows of a statement, in which {name} stands for the qualified name of a table."""
-        try:
-            with self._pipeline.sql_client() as client:
-                names = {name: client.make_qualified_table_name(table) for name, table in tables.items()}
-                return [tuple(row) for row in client.execute_sql(sql.format(**names)) or ()]
-        except Exception as error:
-            raise LoadError(f"The database cannot be read: {reason_of(error)}") from None
-
-    def schema_of(self, table: str, schemas: Iterable[str]) -> str | None:
-        """Returns one of the schemas that has the table; None if none has."""
-        names = ", ".join(f"'{name}'" for name in schemas)
-        found = self.query(
-            "SELECT table_schema FROM information_schema.tables "
-            f"WHERE table_name = '{table}' AND table_schema IN ({names})"
-        )
-        return str(found[0][0]) if found else None
-
-    def load(self, rows: Iterable[TakenRows], states: Mapping[str, str], sync: EndedSync | None = None) -> None:
-        """Loads one package: the rows of each table, and the states, which cover all rows loaded by then.
-
-        `sync`: at the end of a sync, its row in the table of syncs, loaded after the package that it reports.
-        """
-        rows = list(rows)
-        if rows or states or not sync:
-            self._load([*map(self._resource, rows), self._states(states)], rows)
-        if sync:
-            self._load([self._states({}), self._syncs(sync)])
-            self._forget_old_states()
-        for taken in rows:
-            taken.forget()
-
-    def _load(self, resources: list[DltResource], rows: Sequence[TakenRows] = ()) -> None:
-        source = DltSource(self._schema, self._name, resources)
-        try:
-            if self._lock:
-                self._lock.execute_sql("SELECT 1")  # fails if the connection, and the lock with it, is gone
-            with self._ready_for(rows):
-                self._pipeline.extract(source, loader_file_format=self._kind.file_format)
-                _give_back_memory()
-                self._pipeline.normalize()
-                info = self._pipeline.load()
-                _give_back_memory()
-                self._schema = self._pipeline.schemas[self._name]
-                if info.load_packages:  # an unchanged state makes no package
-                    self._comment(info.load_packages[-1].schema_update)
-        except Exception as error:
-            cause = cause_of(error)
-            if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:  # in the packages' folder, not the database
-                raise no_room(self._pipeline.pipelines_dir, cause) from None
-            reason = reason_of(error).rstrip(".")
-            if getattr(cause, "pgcode", None) == DISK_FULL or os.strerror(errno.ENOSPC) in reason:
-                raise LoadError(
-                    f"The disk of the database is full: {reason}. Make room on it and sync again. What the database "
-                    "took before is kept; the next sync goes on from there."
-                ) from None
+        if foreign := sorted(table for table in new if not self._columns[table] >= {CHANGES, READ_AT}):
             raise LoadError(
-                f"The database did not take the rows: {reason}. What it took before is kept; the next sync goes on "
-                "from there."
-            ) from None
+                f"Something else has made {', '.join(foreign)} in the schema {self.dataset}, and sync leaves it alone. "
+                "Name another --project, --dataset or database."
+            )
+
+    def projects_beside(self) -> list[str]:
+        """Returns the other projects of this schema whose tables hold the same account."""
+        own = self.account and self.account.number
+        with _refused("The database cannot be read"):
+            held = {
+                other: json.loads(state)["account_id"]
+                for other in (self._other_projects() if own else ())
+                for stream, state, *_ in self._state_rows(other)
+                if stream == OF_THE_PROJECT
+            }
+        return [_project(other) for other, account in held.items() if account == own]
+
+    def refresh(self, streams: Iterable[str]) -> None:
+        """Notes streams that are to be read from the beginning, until one sync has done so."""
+        for stream in streams:
+            self.held.setdefault(stream, HeldStream(personal_data=self.personal_data)).refreshing = True
+        if self.account:
+            with self._writing():
+                self._write_state(streams)
+
+    def load(self, taken: Sequence[Waiting], states: Mapping[str, str]) -> None:
+        """Loads rows, and the states, which cover all rows loaded by then."""
+        with self._writing():
+            for rows in taken:
+                self._at = self.prefix + rows.table.stream
+                self._put(rows)
+            self._at = ""
+            for stream, state in states.items():
+                self.held.setdefault(stream, HeldStream(personal_data=self.personal_data)).state = state
+            self._write_state({*states, *(rows.table.stream for rows in taken)})
+
+    def end(self, sync: EndedSync) -> None:
+        """Keeps the row of an ended sync, and drops what was collected of whole tables that were not read to the
+        end."""
+        if not self.account:
+            return
+        with self._writing():
+            self._write_state([])
+            for table in [name for name in self._columns if re.fullmatch(rf"{self.prefix}{INCOMING}\d+", name)]:
+                self._database.execute(f"DROP TABLE {self._database.qualified(self.dataset, table)}")
+            self._agree(SYNCS)
+            row = pa.Table.from_pylist([sync._asdict()], SYNCS.schema)
+            with self._database.staged(row, self._name(SYNCS.stream)) as new:
+                self._insert(self._name(SYNCS.stream), SYNCS, new)
+
+    def sizes(self, streams: Iterable[str]) -> dict[str, int]:
+        """Returns the number of rows of each table that is there."""
+        there = [stream for stream in streams if self.prefix + stream in self._columns]
+        counts = [f"SELECT '{stream}', count(*) FROM {self._name(stream)}" for stream in there]
+        with _refused("The database cannot be read"):
+            return dict(self._database.query(" UNION ALL ".join(counts))) if counts else {}
+
+    def _put(self, rows: Waiting) -> None:
+        """Puts rows into their table. A whole table is replaced when its list has ended; rows that came before that
+        have been collected beside it."""
+        table, target = rows.table, self._name(rows.table.stream)
+        held = self.held.setdefault(table.stream, HeldStream(personal_data=self.personal_data))
+        self._agree(table, held)
+        beside = self._incoming.get(table.stream)
+        if table.whole and not (rows.complete or beside):
+            names = (f"{INCOMING}{number}" for number in count(1))
+            beside = self._incoming[table.stream] = next(name for name in names if name not in self._incoming.values())
+            self._database.execute(f"DROP TABLE IF EXISTS {self._name(beside)}")
+            self._database.execute(f"CREATE TABLE {self._name(beside)} AS SELECT * FROM {target} LIMIT 0")
+        with self._database.staged(rows.rows(), target) as new:
+            if beside:
+                self._replace(self._name(beside), table, new)
+            else:
+                self._replace(target, table, new, whole=table.whole)
+        if table.whole and rows.complete:
+            if beside:
+                self._replace(target, table, self._name(beside), whole=True)
+                self._database.execute(f"DROP TABLE {self._name(self._incoming.pop(table.stream))}")
+            held.refreshing, held.personal_data = False, self.personal_data
+
+    def _replace(self, target: str, shape: Shape, new: str, *, whole: bool = False) -> None:
+        """Replaces the rows of a table by those of the relation `new`: all rows, or those with the same keys.
+
+        Every row that leaves a table leaves it here.
+        """
+        same = " AND ".join(f"new.{key} = held.{key}" for key in map(quoted, shape.key))
+        replaced = "" if whole else f" AS held WHERE EXISTS (SELECT 1 FROM {new} AS new WHERE {same})"
+        self._database.execute(f"DELETE FROM {target}{replaced}")
+        self._insert(target, shape, new)
+
+    def _insert(self, target: str, shape: Shape, new: str) -> None:
+        columns = ", ".join(map(quoted, shape.kinds))
+        self._database.execute(f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {new}")
+
+    def _agree(self, shape: Shape, held: HeldStream | None = None) -> None:
+        """Makes the table, or the columns that it does not have yet, and describes them. Raises LoadError if a column
+        has had another type."""
+        table, target = self.prefix + shape.stream, self._name(shape.stream)
+        there = self._columns.get(table)
+        kinds = {name: kind for name, kind in shape.kinds.items() if name not in (there or ())}
+        before = held.columns if held else {}
+        for name, kind in shape.kinds.items():
+            if before.get(name, kind) != kind:
+                raise LoadError(
+                    f"The column {name} of {table} holds the kind {before[name]}, and amoCRM sends {kind} now. Drop "
+                    "the column and sync again: the table is then read from the beginning."
+                )
+        if there and (lost := [name for name in shape.key if name in kinds]):
+            raise LoadError(
+                f"The table {table} has lost its column {', '.join(lost)}, by which rows are found. Drop the table and "
+                "sync again: it is then read from the beginning."
+            )
+        types = {name: f"{quoted(name)} {self._database.types[kind]}" for name, kind in kinds.items()}
+        if there is None:
+            needed = {*shape.key, READ_AT}
+            columns = [kind + (" NOT NULL" if name in needed else "") for name, kind in types.items()]
+            self._database.execute(f"CREATE TABLE {target} ({', '.join(columns)})")
+        for added in types.values() if there is not None else ():
+            self._database.execute(f"ALTER TABLE {target} ADD COLUMN {added}")
+        for name in kinds:
+            if words := shape.descriptions.get(name):
+                self._database.execute(f"COMMENT ON COLUMN {target}.{quoted(name)} IS {literal(words)}")
+        self._columns[table] = {*(there or ()), *kinds}
+        if held:
+            held.columns = {**before, **shape.kinds}
+
+    def _write_state(self, streams: Iterable[str]) -> None:
+        number, subdomain = self.account or HeldAccount(None, "")
+        project = {"version": VERSION, "account_id": number, "subdomain": subdomain}
+        rows = [{"stream": OF_THE_PROJECT, "state": json.dumps(project), "refreshing": False}]
+        for stream in streams:
+            one = self.held[stream]
+            columns = json.dumps(one.columns)
+            rows.append({"stream": stream, **vars(one), "columns": columns})
+        self._agree(STATE)
+        with self._database.staged(pa.Table.from_pylist(rows, STATE.schema), self._name(STATE.stream)) as new:
+            self._replace(self._name(STATE.stream), STATE, new)
+
+    def _read_state(self) -> None:
+        for stream, state, columns, personal_data, refreshing in self._state_rows(self.prefix):
+            if stream == OF_THE_PROJECT:
+                known = json.loads(state)
+                if known.get("version") != VERSION:
+                    raise LoadError(OTHER_FORM.format(prefix=self.prefix))
+                self.account = HeldAccount(known["account_id"], known["subdomain"])
+            else:
+                self.held[stream] = HeldStream(state, json.loads(columns), personal_data, refreshing)
+
+    def _state_rows(self, prefix: str) -> list[tuple[Any, ...]]:
+        table = self._database.qualified(self.dataset, prefix + STATE.stream)
+        # DuckDB gives JSON as a text, psycopg2 parses it
+        values = [f"CAST({name} AS VARCHAR)" if kind == "json" else name for name, kind in STATE.kinds.items()]
+        return self._database.query(f"SELECT {', '.join(values)} FROM {table}")
+
+    def _other_projects(self) -> list[str]:
+        """Returns the prefixes of the other projects of this schema."""
+        states = (table for table, columns in self._columns.items() if columns >= {*STATE.kinds})
+        prefixes = (found[1] for table in states if (found := re.fullmatch(f"(amocrm_.+_){STATE.stream}", table)))
+        return sorted(prefix for prefix in prefixes if prefix != self.prefix)
+
+    def _name(self, stream: str) -> str:
+        return self._database.qualified(self.dataset, self.prefix + stream)
 
     @contextmanager
-    def _ready_for(self, rows: Iterable[TakenRows]) -> Iterator[None]:
-        """Lets DuckDB take the memory that the rows need.
-
-        On PostgreSQL, lets one sync at a time load a first package, which may create what all accounts share.
-        """
-        if self._kind.file_format == "csv" and self._name not in self._pipeline.schemas:
-            from amocrm_warehouse.sync.postgres_destination import one_sync_at_a_time
-
-            with self._pipeline.sql_client() as client, one_sync_at_a_time(client, self.dataset):
+    def _writing(self) -> Iterator[None]:
+        """Encloses one transaction. Raises LoadError."""
+        self._at = ""
+        try:
+            with self._database.transaction():
+                if self.prefix + STATE.stream not in self._columns:
+                    self._database.make_schema(self.dataset)
                 yield
-        else:
-            if self._duckdb:
-                self._duckdb.make_room(rows)
-            yield
+        except LoadError:
+            raise
+        except Exception as error:
+            raise self._not_taken(error) from None
 
-    def _syncs(self, sync: EndedSync) -> DltResource:
-        row = pa.table([[value] for value in sync], schema=SYNCS)
-        columns = {"failures": {"data_type": "json"}, "tables": {"data_type": "json"}}
-        return dlt.resource([row], name=f"{self.prefix}syncs", columns=columns, write_disposition="append")
-
-    def _resource(self, rows: TakenRows) -> DltResource:
-        table = rows.table
-        return dlt.resource(
-            self._parquet(rows) if self._kind.file_format == "parquet" else rows,
-            name=self.prefix + table.stream,
-            columns=table.hints,
-            primary_key=table.key,
-            write_disposition="replace" if table.whole else "merge",
-        )
-
-    def _parquet(self, rows: TakenRows) -> Iterator[Any]:
-        path = Path(self._pipeline.pipelines_dir) / f"{rows.table.stream}.parquet"
-        count = rows.write_parquet(path)
-        yield dlt.mark.with_file_import(str(path), "parquet", count, rows.table.schema.empty_table())
-        path.unlink()  # dlt has linked or copied the file
-
-    def _comment(self, tables: Mapping[str, Any]) -> None:
-        """Writes the descriptions of new columns into the database."""
-        if not tables:
-            return
-        with self._pipeline.sql_client() as client:
-            literal = client.capabilities.escape_literal
-            comments = [
-                f"COMMENT ON COLUMN {client.make_qualified_table_name(name)}.{client.escape_column_name(column)} "
-                f"IS {literal(hints['description'])}"
-                for name, table in tables.items()
-                for column, hints in table["columns"].items()
-                if hints.get("description")
-            ]
-            if comments:
-                client.execute_sql(";\n".join(comments))
-
-    def _forget_old_states(self) -> None:
-        self.query(
-            "DELETE FROM {states} WHERE pipeline_name = '" + self._name + "' AND version <= "
-            "(SELECT max(version) FROM {states} WHERE pipeline_name = '" + self._name + f"') - {STATES_KEPT}",
-            states=STATES,
-        )
-
-    def _states(self, states: Mapping[str, str]) -> DltResource:
-        """Returns a resource without rows, because dlt keeps only states that are written within a resource."""
-
-        def write() -> Iterator[Any]:
-            state = dlt.current.source_state()
-            state.setdefault("streams", {}).update(states)
-            state["personal_data"] = self.personal_data
-            state["refreshing"] = sorted(self.refreshing)
-            if self.account:
-                state["account"] = list(self.account)
-            yield from ()
-
-        return dlt.resource(write, name="states")
+    def _not_taken(self, error: Exception) -> LoadError:
+        reason = why(error).rstrip(".")
+        kept = "What it took before is kept; the next sync goes on from there."
+        if getattr(error, "pgcode", None) == DISK_FULL or os.strerror(errno.ENOSPC) in str(error):
+            return LoadError(f"The disk of the database is full: {reason}. Make room on it and sync again. {kept}")
+        of = f" of {self._at}" if self._at else ""
+        return LoadError(f"The database did not take the rows{of}: {reason}. {kept}")
 
 
-def _give_back_memory() -> None:
-    """Gives freed memory back to the system. glibc by itself keeps free pages between two blocks in use."""
-    pa.default_memory_pool().release_unused()
+@contextmanager
+def _refused(beginning: str) -> Iterator[None]:
+    """Raises LoadError for whatever the database refuses in the block."""
+    try:
+        yield
+    except LoadError:
+        raise
+    except Exception as error:
+        raise LoadError(f"{beginning}: {why(error)}") from None
 
 
-def cause_of(error: BaseException) -> BaseException:
-    """Returns the error that the others follow from."""
-    if isinstance(error, PipelineStepFailed):
-        error = error.exception
-    while error.__cause__ or (error.__context__ and not error.__suppress_context__):
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    return error
-
-
-def reason_of(error: BaseException) -> str:
-    """Returns why the error that the others follow from happened, and the next step."""
-    return why(cause_of(error))
+def _project(prefix: str) -> str:
+    return prefix.removeprefix("amocrm_").removesuffix("_")

@@ -12,10 +12,12 @@ from typing import NoReturn
 
 from amocrm_warehouse.database_address import add_database, listed
 from amocrm_warehouse.hidden_modules import without_heavy_modules
-from amocrm_warehouse.interrupt import end_as_by_ctrl_c, exit_code, interrupted
+from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, interrupted
+from amocrm_warehouse.live_line import live_line
 from amocrm_warehouse.plans_and_costs import read_plans
 from amocrm_warehouse.sync.account_sync import Outcome, project_of, sync
 from amocrm_warehouse.table_names import SCHEMA, table_name
+from amocrm_warehouse.this_machine import files_for_their_owner
 from source_amocrm.config_file import ConfigFile
 
 SHORTEST_PERIOD = 30
@@ -29,19 +31,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")
     parser.add_argument("--streams", default="", help="the streams to read, separated by commas; all by default")
     parser.add_argument("--without", default="", help="the streams to leave out, separated by commas")
-    parser.add_argument("--refresh", default="", help="streams to read from the beginning and to replace whole")
+    parser.add_argument("--refresh", default="", help="streams, or all, to read from the beginning and to replace")
     parser.add_argument("--dataset", default=SCHEMA, help=f"the schema of the tables; {SCHEMA} by default")
     parser.add_argument("--report", action="store_true", help="then build the models and write the report")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
     parser.add_argument("--every", type=_period, metavar="SECONDS", help="sync again and again, 30 s apart or more")
     options = parser.parse_args(arguments)
+    end_by_ctrl_c(signal.SIGTERM)
     try:
         if options.plans:
             read_plans(options.plans)  # a mistake in the file is told before the account is read
         project = options.project or project_of(options.config)
         for notice in ConfigFile(options.config).make_private():
             print(notice, file=sys.stderr)
-        end_as_by_ctrl_c(signal.SIGTERM)
         began = time.monotonic()
         code = _sync(options, project)
         if options.every:
@@ -77,7 +79,7 @@ def _keep_on(options: argparse.Namespace, project: str, began: float) -> NoRetur
 
 def _sync(options: argparse.Namespace, project: str) -> int:
     """Syncs once, says how it went, and returns the exit code. Raises ValueError and KeyboardInterrupt."""
-    with without_heavy_modules():
+    with files_for_their_owner(), without_heavy_modules(), live_line() as line:
         streams = listed(options.streams) or None
         outcome = sync(
             options.config,
@@ -87,6 +89,7 @@ def _sync(options: argparse.Namespace, project: str) -> int:
             without=listed(options.without),
             refresh=listed(options.refresh),
             dataset=options.dataset,
+            line=line,
         )
     if outcome.totals or not outcome.errors:
         print_table(outcome, table_name(project))

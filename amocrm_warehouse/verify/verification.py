@@ -6,7 +6,7 @@ import random
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from time import sleep
@@ -66,8 +66,8 @@ def verify(
     def synced() -> set[str]:
         """Syncs the tables. Returns the streams that were not read to their end."""
         names = [name for name in STREAMS if name in {*held.columns, *held.gone()}]
-        with redirect_stdout(sys.stderr):  # stdout is the result's alone
-            done = sync(config, to=database, project=project, streams=names, dataset=dataset, count=False, tell=tell)
+        with live_line(sys.stderr, tell) as line:  # stdout is the result's alone
+            done = sync(config, to=database, project=project, streams=names, dataset=dataset, count=False, line=line)
         notices[:] = done.errors
         return {*names} - done.complete
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from amocrm_warehouse.database import DATABASE_ERRORS
 from amocrm_warehouse.database_address import add_database
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.interrupt import exit_code
+from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code
 from amocrm_warehouse.sync.account_sync import project_of
 from amocrm_warehouse.table_names import SCHEMA, table_name
+from amocrm_warehouse.this_machine import files_for_their_owner
 from amocrm_warehouse.verify.verification import REQUESTS, verify
 from source_amocrm.config_file import ConfigFile
 
@@ -33,16 +34,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--again", type=Path, metavar="FILE", help="where it waits, and is judged from after that sync")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers, which name nobody, to this file")
     options = parser.parse_args(arguments)
+    end_by_ctrl_c()
     logging.getLogger("airbyte").setLevel(logging.ERROR)
     try:
         project = options.project or project_of(options.config)
         for notice in ConfigFile(options.config).make_private():
             print(notice, file=sys.stderr)
         again = options.again or Path(f"verify-{project}.json")
-        result = verify(
-            options.config, options.db, project, options.dataset,
-            requests=options.requests, no_sync=options.no_sync, again=again,
-        )  # fmt: skip
+        with files_for_their_owner():
+            result = verify(
+                options.config, options.db, project, options.dataset,
+                requests=options.requests, no_sync=options.no_sync, again=again,
+            )  # fmt: skip
         if options.json:
             options.json.write_text(json.dumps(result.as_json(), indent=2) + "\n", encoding="utf-8")
     except DATABASE_ERRORS as error:

@@ -92,10 +92,7 @@
 
 {# Whether `source-amocrm sync` writes the tables of a project, and has not ended yet: they have a part of the account. #}
 {% macro is_unfinished(project) %}
-    {% set own_loads = raw_schema_relation("_dlt_loads") %}
-    {% if raw_relation(project, "syncs") is not none or "schema_name" not in column_types(own_loads) %}{{ return(false) }}{% endif %}
-    {% set name = var("table_prefix", "amocrm_{project}_") | replace("{project}", project | string | lower) %}
-    {{ return(run_query("select 1 from " ~ own_loads ~ " where schema_name = '" ~ name[:-1] ~ "' limit 1").rows | length > 0) }}
+    {{ return(raw_relation(project, "state") is not none and raw_relation(project, "syncs") is none) }}
 {% endmacro %}
 
 {# The `loaded_at_query` of every source: the last successful sync of the project that was synced longest ago. #}
