@@ -255,13 +255,15 @@ def check_writable(database: str, *schemas: str) -> None:
             check_rights(missing)
 
 
-def check_readable(run: Run, database: str, tables: Collection[str], schema: str) -> None:
-    """Raises ValueError if there are such tables that the PostgreSQL user may not read. `schema`, `tables`: patterns.
+def check_readable(run: Run, database: str, tables: Collection[str], schema: str, pattern: str = "") -> None:
+    """Raises ValueError if there are such tables, or like `pattern`, in such schemas that the user may not read.
 
     Of a table without this right the user does not even see that it is there.
     """
     if not is_file(database):
-        check_rights([sql for (sql,) in run(READ_RIGHTS, schema=schema, tables=[*tables])[1]], "read the tables")
+        check_rights(
+            [sql for (sql,) in run(READ_RIGHTS, schema=schema, tables=[*tables], pattern=pattern)[1]], "read the tables"
+        )
 
 
 def projects_in_marts(database: str, marts: str | None = None) -> list[str]:

@@ -89,11 +89,11 @@ READ_RIGHTS = """
     )
     FROM pg_class AS tables INNER JOIN pg_namespace AS schemas ON schemas.oid = tables.relnamespace
     WHERE tables.relkind IN ('r', 'v', 'm', 'p', 'f')
-        AND schemas.nspname LIKE $schema AND tables.relname LIKE ANY ($tables)
+        AND schemas.nspname LIKE $schema AND (tables.relname = ANY ($tables) OR tables.relname LIKE $pattern)
         AND NOT (has_schema_privilege(schemas.oid, 'USAGE') AND has_table_privilege(tables.oid, 'SELECT'))
     ORDER BY 1
 """
-"""The statements that let this PostgreSQL user read the tables `$tables` of the schemas `$schema` (patterns)."""
+"""The statements that let this user read the tables `$tables`, or like `$pattern`, of schemas like `$schema`."""
 
 
 def check_rights(missing: list[str], what: str = "create the tables") -> None:

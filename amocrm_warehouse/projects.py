@@ -44,7 +44,7 @@ def projects_of(database: str, schema: str, named: list[str] | None) -> Projects
             found = projects_in(names, schema)
             chosen = found if named is None else named
             own = [table_name(one, stream) for one in chosen for stream in _streams()]
-            check_readable(run, database, own or [table_name("%", "%")], schema)
+            check_readable(run, database, own, schema, "" if own else table_name("%", "%"))
     except DATABASE_ERRORS as error:
         raise ValueError(f"The database cannot be opened: {why(error)}") from None
     for project in chosen:
