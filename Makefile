@@ -44,7 +44,10 @@ fleet: .venv/.ready ## source-amocrm fleet dagster, a folder of accounts: make f
 
 setup: .venv/.ready ## source-amocrm in .venv, with all that its commands need
 
-test: lint types unit ## everything but the image: linters, types, tests
+test: lint types unit ## linters, types, and the tests of the product itself
+
+test-all: lint types system-packages .venv-platforms/.ready ## the same, and other platforms and warehouses, kills by the dozen: everything but the image
+	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not image_tests"
 
 lint: .venv/.ready ## ruff, import-linter, hadolint
 	.venv/bin/ruff check .
@@ -55,7 +58,7 @@ lint: .venv/.ready ## ruff, import-linter, hadolint
 types: .venv/.ready .venv-apart/.ready ## mypy --strict
 	.venv-apart/bin/mypy --python-executable .venv/bin/python
 
-unit: system-packages .venv/.ready .venv-apart/.ready .venv-platforms/.ready ## the tests
+unit: system-packages .venv/.ready .venv-apart/.ready ## the tests
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 fast: .venv/.ready ## the tests of single modules, in three minutes
@@ -137,4 +140,4 @@ system-packages: ## what the tests need of Debian, as root; leaves other machine
 screenshots: system-packages demo ## the pictures in docs/images, by the tests of the pages
 	SCREENSHOTS=docs/images .venv/bin/pytest integration_tests/test_connect_browser.py integration_tests/test_report.py -k pictures
 
-.PHONY: help setup demo fleet sync needs-config models report test lint types unit fast bench peers image image-warehouse image-test docs audit lock dist clean system-packages screenshots
+.PHONY: help setup demo fleet sync needs-config models report test test-all lint types unit fast bench peers image image-warehouse image-test docs audit lock dist clean system-packages screenshots

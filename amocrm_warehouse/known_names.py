@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -25,18 +26,36 @@ def nearest(given: str, names: Iterable[str]) -> str:
 
 
 def named(kind: str, given: str, rows: list[Row], columns: tuple[str, ...]) -> list[Row]:
-    """Returns the rows with this id or name, whatever the case of its letters.
+    """Returns the rows with this id or name, or with a name that alone has these words, as a surname.
 
-    `columns`: the id, then the name. Raises ValueError if there is none, with the list of names.
+    Neither the case of letters counts, nor ё. `columns`: the id, then the name. Raises ValueError if there is none,
+    with the list of names, or if several are meant, with their ids.
     """
-    found = [row for row in rows if any(str(row[one]).casefold() == given.casefold() for one in columns if row[one])]
-    if found:
+    found = [row for row in rows if any(folded(str(row[one])) == folded(given) for one in columns if row[one])]
+    ids = {row[columns[0]] for row in found}
+    if found and (kind != "manager" or len(ids) == len({row["project_id"] for row in found})):
         return found
+    found = found or [row for row in rows if set(words_of(given)) <= set(words_of(name_of(row, columns)))]
+    meant = {row[columns[0]]: name_of(row, columns) for row in found}
+    if found and (len(set(meant.values())) == 1 and (kind != "manager" or len(meant) == 1)):
+        return found
+    if found:
+        several = ", ".join(f"{name} ({number})" if name != number else name for number, name in meant.items())
+        raise ValueError(f"Several have the {kind} “{given}”: {several}. Give the id or the whole name.")
     names = list(dict.fromkeys(name_of(row, columns) for row in rows))
     near = nearest(given, names)
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     there = f"There are: {', '.join(names[:NAMED])}{more}." if names else "There is none at all."
     raise ValueError(f"There is no {kind} “{given}”.{near} {there}")
+
+
+def folded(text: str) -> str:
+    """Returns a text whose letters are compared: small ones, and е for ё."""
+    return text.casefold().replace("ё", "е").strip()
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"\w+", folded(text))
 
 
 def name_of(row: Row, columns: tuple[str, ...]) -> str:

@@ -6,12 +6,15 @@ import json
 import os
 from pathlib import Path
 
+import pytest
 from pyarrow import parquet
 
 from sandbox import OFF, Account, Server
 from testing.guides import block, typed
 from testing.machine import PLATFORMS
 from testing.warehouse import ROOT
+
+pytestmark = pytest.mark.at_length
 
 
 def test_airflow_runs_the_dag_of_the_guide(tmp_path: Path) -> None:

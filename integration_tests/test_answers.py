@@ -156,14 +156,17 @@ def test_nothing_that_is_asked_changes_or_leaks_anything(database: str) -> None:
     for attack, answer in zip(ATTACKS, answers, strict=True):
         assert isinstance(answer, str), (attack, answer)
         assert "root:" not in answer
-    none = ask(
-        database, ("managers", {"project": EVIL}), ("today", {"project": EVIL}), ("directory", {"project": EVIL})
-    )
+    none = ask(database, ("sales", {"project": EVIL}), ("queue", {"project": EVIL}), ("directory", {"project": EVIL}))
     assert all(isinstance(answer, str) for answer in none)
     wrong = ask(
-        database, ("managers", {"manager": EVIL}), ("deal_as_of", {"deal_id": EVIL}), ("today", {"limit": 10**9})
+        database,
+        ("sales", {"manager": EVIL}),
+        ("card", {"id": EVIL}),
+        ("queue", {"limit": 10**9}),
     )
     assert all(isinstance(answer, str) for answer in wrong)
+    [none_found] = ask(database, ("find", {"query": EVIL}))
+    assert (none_found["cards"], none_found["deals"]) == ([], [])
     assert sum_of(database) == before
 
 
@@ -172,7 +175,7 @@ def test_free_sql_is_there_only_if_asked_for_and_has_limits(database: str, monke
         async with Client(server(database, free_sql)) as client:
             return {tool.name for tool in (await client.list_tools()).tools}
 
-    assert asyncio.run(named(True)) - asyncio.run(named(False)) == {"schema", "sql"}
+    assert asyncio.run(named(True)) - asyncio.run(named(False)) == {"sql"}
     count = "select count(*) as n from amocrm_marts.deals -- all of them"
     [some, counted] = ask(
         database, ("sql", {"select": "select deal_id from amocrm_marts.deals", "limit": 3}), ("sql", {"select": count})
@@ -180,7 +183,7 @@ def test_free_sql_is_there_only_if_asked_for_and_has_limits(database: str, monke
     assert (len(some["rows"]), some["covers"]["rows"]) == (3, {"rows": "3 of more"})
     assert [{name: plain(value) for name, value in row.items()} for row in rows(database, count)] == counted["rows"]
     none = ask(database, *(("sql", {"select": f"select * from {name}"}) for name in ("nope", "amocrm_marts.nope")))
-    assert none == ["There is no table nope here. The tool schema lists the tables."] * 2
+    assert none == ["There is no table nope here. sql without a select lists the tables."] * 2
     monkeypatch.setattr(bounded_select, "SECONDS", 0.5)
     [late] = ask(
         database,
@@ -196,10 +199,10 @@ def test_names_work_as_well_as_ids_and_an_unknown_one_is_refused_with_the_right_
     user = next(row["user_id"] for row in known.all("users") if row["name"] == name)
     by_name, by_id, of_team, wrong, no_pipeline, no_source, no_project = ask(
         database,
-        ("managers", {"manager": name.upper(), "project": known.all("account")[0]["name"]}),
-        ("managers", {"manager": user, "project": "1001"}), ("managers", {"team": TEAM.lower()}),
-        ("managers", {"manager": f"{name}а"}), ("funnel", {"pipeline": "Прдажи"}), ("sources", {"source": "Радио"}),
-        ("today", {"project": "1002"}),
+        ("sales", {"manager": name.upper(), "project": known.all("account")[0]["name"]}),
+        ("sales", {"manager": user, "project": "1001"}), ("sales", {"team": TEAM.lower()}),
+        ("sales", {"manager": f"{name}а"}), ("funnel", {"pipeline": "Прдажи"}), ("sources", {"source": "Радио"}),
+        ("queue", {"project": "1002"}),
     )  # fmt: skip
     assert by_name == by_id
     assert by_id["covers"]["filters"] == {"manager": [f"{name} ({user})"]}
@@ -265,7 +268,7 @@ def test_a_moment_with_a_zone_is_converted_to_the_clock_of_the_account(database:
         for at in moments
     ]  # fmt: skip
     answers = iter(
-        ask(database, *(("deal_as_of", {"deal_id": last["deal_id"], "at": at}) for of in forms for at in of))
+        ask(database, *(("card", {"id": last["deal_id"], "at": at, "show": ["history"]}) for of in forms for at in of))
     )
     found = [[next(answers)["history"] for _ in of] for of in forms]
     assert [len({json.dumps(history) for history in of}) for of in found] == [1, 1]
@@ -281,7 +284,7 @@ def test_a_deal_is_of_the_moment_that_covers_names(database: str, known: oracle.
     asked = [(deal, last.isoformat()), (deal, None), (deal, f"{first:%Y-%m-%d}"),
              (gone["deal_id"], gone["to_at_local"].isoformat()), (deal, "2026-01-01T21:00:01")]  # fmt: skip
     then, always, before, after, to_come = ask(
-        database, *(("deal_as_of", {"deal_id": number, **({"at": at} if at else {})}) for number, at in asked)
+        database, *(("card", {"id": number, "show": ["history"], **({"at": at} if at else {})}) for number, at in asked)
     )
     assert then["covers"]["period"] == {"at": f"{last.isoformat()}+03:00 Europe/Moscow"}
     assert always["covers"]["period"] == "all times"
@@ -301,7 +304,12 @@ def test_a_mart_that_is_missing_leaves_the_rest_of_an_answer(database: str, tmp_
     file.write_bytes(Path(database).read_bytes())
     with duckdb.connect(str(file)) as connection:
         connection.execute("drop table amocrm_marts.conversations")
-    [talks, waits, sold] = ask(str(file), ("conversations", {}), ("manager_card", {"manager": TIMUR}), ("managers", {}))
+    [talks, waits, sold] = ask(
+        str(file),
+        ("incoming", {"show": ["talks", "channels", "hours"]}),
+        ("manager", {"manager": TIMUR}),
+        ("sales", {}),
+    )
     sentence = "It is not known: the last build made no conversations. Build the models: source-amocrm models."
     assert set(talks["covers"]["missing"].values()) == {sentence}
     assert talks.keys() == {"covers"}
@@ -312,18 +320,18 @@ def test_a_mart_that_is_missing_leaves_the_rest_of_an_answer(database: str, tmp_
 def test_calls_at_the_same_time_are_all_answered(database: str) -> None:
     async def together() -> list[Any]:
         async with Client(server(database, True)) as client:
-            calls = [client.call_tool("sql", {"select": "select 1 as one"}), client.call_tool("managers", {}),
-                     *(client.call_tool("today", {"limit": 1}) for _ in range(3))]  # fmt: skip
+            calls = [client.call_tool("sql", {"select": "select 1 as one"}), client.call_tool("sales", {}),
+                     *(client.call_tool("queue", {"limit": 1}) for _ in range(3))]  # fmt: skip
             return [answer.is_error for answer in await asyncio.gather(*calls)]
 
     assert asyncio.run(together()) == [False] * 5
 
 
 def test_it_speaks_by_stdio_and_by_http_to_whoever_has_the_token_alone(database: str) -> None:
-    [answer] = ask(database, ("open_deals", {}))
-    assert ask_by_stdio(f"duckdb:///{database}", "open_deals") == answer
+    [answer] = ask(database, ("plan", {}))
+    assert ask_by_stdio(f"duckdb:///{database}", "plan") == answer
     with serving(f"duckdb:///{database}") as address:
-        assert ask_by_http(address, "open_deals") == answer
+        assert ask_by_http(address, "plan") == answer
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {SECRET[:-1]}"}):
             refused = httpx2.post(address, headers=headers, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
             assert (refused.status_code, refused.text) == (401, "The token is missing or wrong.")

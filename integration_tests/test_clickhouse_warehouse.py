@@ -20,6 +20,8 @@ from testing import clickhouse, small_marts
 from testing.publishing import killed, publish, publish_together, refused, run
 from testing.small_marts import DEALS, RAW
 
+pytestmark = pytest.mark.at_length
+
 Row = tuple[Any, ...]
 SELECTED = "deal_id, name, budget, is_deleted, day, seen_at, labels, chance, note"
 HERE = [(*row[:6], row[6] or [], *row[7:]) for row in DEALS]

@@ -80,7 +80,7 @@ def test_it_is_told_in_the_workbook_the_digest_and_to_the_assistant(
     assert lines[5].startswith("Of the last 6 months ")
     choice = expected_page.Choice((known,), chosen.since, date(2025, 12, 31))
     check_answers({"forecast": tables_of(tmp_path / "all.xlsx")["forecast"]}, choice)
-    [answer] = ask(database, ("forecast", {"limit": 500}))
+    [answer] = ask(database, ("plan", {"limit": 500, "show": ["forecast", "capped_deals"], "kilobytes": 400}))
     check_rows(answer["forecast"], "forecast", choice)
     backs = [row["months_back"] > 0 for row in answer["forecast"]]
     assert backs == sorted(backs), "the present forecast stands before those of the months that are over"

@@ -25,6 +25,8 @@ from testing.machine import pyairbyte
 from testing.ports import free_port
 from testing.warehouse import ROOT
 
+pytestmark = pytest.mark.at_length
+
 PATIENCE = 600
 EXPIRED = "2020-01-01T00:00:00Z"
 INSTALLED = f"{ROOT / '.venv' / 'bin'}:/usr/bin:/bin"

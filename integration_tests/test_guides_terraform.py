@@ -14,6 +14,8 @@ from source_amocrm.config import parse_config
 from source_amocrm.streams import STREAMS
 from testing.guides import METADATA, PUBLISHED, SPEC, block, blocks
 
+pytestmark = pytest.mark.at_length
+
 OPTIONS = hcl2.SerializationOptions(with_comments=False, explicit_blocks=False, strip_string_quotes=True)
 OF_TERRAFORM = {"for_each"}
 """What every resource may have."""

@@ -192,7 +192,7 @@ def test_why_sales_fell_last_month(account: Account, database: str) -> None:
 
 def test_what_to_do_today(account: Account, database: str) -> None:
     """«Что сделать сегодня?»: each card once, with its link and reasons; then the list of one person."""
-    [everybody] = ask(database, ("today", {}))
+    [everybody] = ask(database, ("queue", {"kilobytes": 40}))
     [cards, total] = everybody["cards"], everybody["total"][0]
     assert len({card["link"] for card in cards}) == len(cards) == 20
     assert everybody["covers"]["rows"]["cards"] == f"20 of {total['cards']}"
@@ -200,7 +200,7 @@ def test_what_to_do_today(account: Account, database: str) -> None:
     assert cards[0]["budget"] == max(card["budget"] for card in cards)
     assert all(reason["manager"] for card in cards for reason in card["reasons"])
     slow = account.users[list(account.users)[business.SLOW]]["name"]
-    [own] = ask(database, ("today", {"manager": slow, "limit": 100}))
+    [own] = ask(database, ("queue", {"manager": slow, "limit": 100, "kilobytes": 400}))
     waits = [card for card in own["cards"] if any(reason["why"] == "waiting" for reason in card["reasons"])]
     assert len(waits) == own["total"][0]["waiting"] > 0
     assert next(row for row in everybody["managers"] if row["manager"] == slow)["waiting"] == len(waits)

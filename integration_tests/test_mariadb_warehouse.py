@@ -20,6 +20,8 @@ from testing import mariadb, small_marts
 from testing.publishing import killed, publish, publish_together, refused, run
 from testing.small_marts import DEALS
 
+pytestmark = pytest.mark.at_length
+
 Row = tuple[Any, ...]
 
 

@@ -422,29 +422,27 @@ def test_the_workbook_leaves_empty_what_tables_that_were_not_read_would_tell(
 
 def test_the_assistant_counts_nothing_from_tables_that_were_not_read(duckdb_file: str) -> None:
     """No zero, no advice: null where a number is known by a table that is not there, and not_read names the table."""
-    tools = ("incoming", "managers", "teams", "queue", "today", "sales_overview", "stale_deals", "activity")
+    tools = ("incoming", "queue", "sales", "activity")
     of = {"project": "1003", "limit": 500, "kilobytes": 400}
     days = {"period": "all"}
     asked = [(name, of | (days if TOOLS[name].dated else {})) for name in tools]
     found = dict(zip(tools, ask(duckdb_file, *asked), strict=True))
     unread = {name: {one["table"] for one in answer["covers"]["not_read"]} for name, answer in found.items()}
-    for name in ("managers", "teams", "queue", "today", "stale_deals"):
+    for name in ("sales", "queue"):
         assert {"calls", "messages", "notes", "tasks", "deal_statuses", "events"} <= unread[name], name
     incoming = found["incoming"]["managers"]
     assert sum(row["new_deals"] for row in incoming) > 50
     counts = ("touched", "first_touch", "untouched_and_open", "talks", "calls_in", "waiting_now", "missed_percent")
     assert {row[count] for row in incoming for count in counts} == {None}
-    known = [row["stale"] for name in ("managers", "teams") for row in found[name][name]]
+    known = [row["stale"] for name in ("managers", "teams") for row in found["sales"][name]]
     assert (len(known) > 3, set(known)) == (True, {None})
-    dead = [
-        row[name] for row in (*found["queue"]["dead"], *found["today"]["total"]) for name in ("dead", "dead_budget")
-    ]
+    dead = [row[name] for part in ("dead", "total") for row in found["queue"][part] for name in ("dead", "dead_budget")]
     assert dead == [None] * 4
-    assert [row["first_touch"] for row in found["sales_overview"]["total"]] == [None]
+    assert [row["first_touch"] for row in found["sales"]["total"]] == [None]
     sentence = "It is not known: these tables were not read: {} of 1003. Read them, and build the models anew."
-    speed, stale = (found[name]["covers"]["missing"] for name in ("incoming", "stale_deals"))
+    speed, stale = (found[name]["covers"]["missing"] for name in ("incoming", "queue"))
     assert speed == {"speed": sentence.format("calls, messages")}
-    assert stale == {"deals": sentence.format("calls, messages, notes, tasks, deal_statuses, events")}
+    assert stale == {"stale": sentence.format("calls, messages, notes, tasks, deal_statuses, events")}
     with reading(duckdb_file) as run:
         said = digest(run, last_months(run).of("1003"), Words("en"))
     assert said.endswith("; deals to clean up: –, for –")

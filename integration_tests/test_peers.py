@@ -16,6 +16,8 @@ from benchmarks.peers import Reader, Row, Snapshot, Table
 from sandbox import Account, Server
 from testing.connector import files
 
+pytestmark = pytest.mark.at_length
+
 DEALS = len(Account.generate(seed=1, leads=20).tables["leads"])
 CONNECTOR = """
 import json, sys

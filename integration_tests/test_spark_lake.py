@@ -7,12 +7,16 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from testing import small_marts
 from testing.guides import block
 from testing.leaks import clean
 from testing.machine import JAVA, PLATFORMS
 from testing.publishing import publish
 from testing.small_marts import DEALS
+
+pytestmark = pytest.mark.at_length
 
 ROWS = """
 rows = deals.orderBy("project_id", "deal_id").collect()

@@ -22,6 +22,8 @@ from testing.leaks import clean
 from testing.machine import Part
 from testing.warehouse import ROOT
 
+pytestmark = pytest.mark.at_length
+
 UV = Path(sys.executable).with_name("uv")
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
 

@@ -30,6 +30,7 @@ VERBS = {
     "report": ("amocrm_warehouse.report.report_command", "warehouse"),
     "sync": ("amocrm_warehouse.sync.sync_command", "warehouse"),
     "verify": ("amocrm_warehouse.verify.verify_command", "warehouse"),
+    "why": ("amocrm_warehouse.assistant.why_command", "warehouse"),
 }
 """Verbs beside Airbyte's: the module whose `main` takes the arguments after the verb, and the extra that brings it."""
 WITHOUT_THREADS = ("changes", "mcp", "models", "report")
@@ -46,6 +47,7 @@ source-amocrm reads an amoCRM or Kommo account into your own database, and for A
   source-amocrm changes    [--to URL] [--since DAY] [--undo FOLDER]   what was changed in many cards at once
   source-amocrm publish    --to URL [--from URL] [--project ID]   the answers in another warehouse
   source-amocrm mcp        [--to URL] [--http PORT]   the answers for an assistant
+  source-amocrm why        deal ID [--to URL] [--project ID] [--config FILE]   why a card is missing
   source-amocrm fleet      many accounts: check, sync, verify, publish, status, page, dagster
   source-amocrm invite     links by which administrators elsewhere connect their accounts
   source-amocrm probe      --config FILE [--output FOLDER]   ask an account what amoCRM's documents leave open

@@ -27,11 +27,12 @@ from .report_numbers import answers, as_text, plain, same
 
 MUCH = {"limit": 500, "kilobytes": 400}
 PLAIN = {
-    "managers": "managers", "loss_reasons": "reasons", "sources": "sources", "open_deals": "stuck",
-    "stale_deals": "stale", "forecast": "forecast", "conversations": "talks", "activity": "work", "funnel": "funnel",
-    "what_moved": "moved", "new_and_repeat": "repeat", "goods": "goods",
+    ("sales", "managers"): "managers", ("funnel", "reasons"): "reasons", ("sources", "sources"): "sources",
+    ("what_moved", "stages"): "stuck", ("queue", "stale"): "stale", ("forecast", "forecast"): "forecast",
+    ("incoming", "talks"): "talks", ("activity", "managers"): "work", ("funnel", "stages"): "funnel",
+    ("what_moved", "moved"): "moved", ("sources", "customers"): "repeat", ("sources", "goods"): "goods",
 }  # fmt: skip
-"""Tools whose first table is one of the workbook's."""
+"""Tables of the assistant's answers that the workbook has, too."""
 SHARES = ("rate", "source_rate")
 
 
@@ -105,42 +106,31 @@ def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen
     of_now, of_days = {**now, **MUCH}, {**chosen, **MUCH}
     of_everybody = {name: value for name, value in of_now.items() if name != "manager"}
     of_all_pipelines = {name: value for name, value in of_days.items() if name != "pipeline"}
-    arguments = {
-        "open_deals": of_now, "stale_deals": of_now, "today": of_now, "queue": of_now, "forecast": of_everybody,
-        "activity": of_all_pipelines, "plan": of_all_pipelines,
-    }  # fmt: skip
-    names = [
-        *PLAIN,
-        "sales_overview",
-        "today",
-        "queue",
-        "cohorts",
-        "working_hours",
-        "compare_periods",
-        "plan",
-        "incoming",
-    ]
+    arguments = {"queue": of_now, "plan": of_all_pipelines}
+    names = ["sales", "compare_periods", "plan", "what_moved", "funnel", "sources", "incoming", "activity", "queue"]
     calls = [
         *((name, arguments.get(name, of_days)) for name in names),
+        ("plan", of_everybody | {"show": ["forecast"]}),
         ("directory", {"project": known.project, **MUCH}),
-        *(("manager_card", {"project": known.project, **days, "manager": user, "limit": 10}) for user in people),
-        *(("deal_as_of", {"project": known.project, "deal_id": deal, **({"at": at.isoformat()} if at else {})})
+        *(("manager", {"project": known.project, **days, "manager": user, "limit": 10, "kilobytes": 400})
+          for user in people),
+        *(("card", {"project": known.project, "id": deal, **({"at": at.isoformat()} if at else {})} | MUCH)
           for deal, at in moments),
     ]  # fmt: skip
     replies = ask(database, *calls)
     for (name, _), answer in zip(calls, replies, strict=True):
         assert isinstance(answer, dict), (name, answer)
         check_coverage(answer, known)
-    found = dict(zip(names, replies, strict=False))
-    for tool, name in PLAIN.items():
-        if tool == "stale_deals" and not is_activity_known(known):
-            assert found[tool]["covers"]["missing"]["deals"].startswith("It is not known: these tables were not read: ")
+    found = dict(zip([*names, "forecast"], replies, strict=False))
+    for (tool, table), name in PLAIN.items():
+        if name == "stale" and not is_activity_known(known):
+            assert found[tool]["covers"]["missing"][table].startswith("It is not known: these tables were not read: ")
             continue
-        of = replace(choice, users=None) if tool == "forecast" else choice
-        check_rows(first_table(found[tool]), name, of)
-    check_rows(found["sales_overview"]["total"], "figures", choice)
-    check_rows(found["sales_overview"]["months"], "money", choice)
-    check_rows(found["loss_reasons"]["months"], "reasons_by_month", choice)
+        of = replace(choice, users=None) if name == "forecast" else choice
+        check_rows(found[tool][table], name, of)
+    check_rows(found["sales"]["total"], "figures", choice)
+    check_rows(found["sales"]["months"], "money", choice)
+    check_rows(found["funnel"]["months"], "reasons_by_month", choice)
     check_rows(found["incoming"]["calls"], "calls", choice)
     speeds = [row | {"speed": (*SPEEDS, "not_touched_yet").index(row["speed"])} for row in found["incoming"]["speed"]]
     columns, wanted = answers(choice)["speed"]
@@ -152,13 +142,13 @@ def check_assistant(database: str, known: oracle.Known, choice: Choice, **chosen
         for day, *counts, total in expected_page.created_by_hour(choice)
         if total
     }
-    check_cards(found["today"]["cards"], choice)
-    check_rows(found["today"]["total"], "reasons_today", choice)
-    check_rows(found["today"]["total"], "dead", choice)
+    check_cards(found["queue"]["cards"], choice)
+    check_rows(found["queue"]["total"], "reasons_today", choice)
+    check_rows(found["queue"]["total"], "dead", choice)
     check_queue(found["queue"]["queue"], choice)
     check_rows(found["queue"]["dead"], "dead", choice)
     check_more(found, known, choice)
-    rest = iter(replies[len(names) :])
+    rest = iter(replies[len(names) + 1 :])
     lists = next(rest)
     for name in ("accounts", "pipelines", "people"):
         check_rows(lists[name], name, everything)
@@ -194,10 +184,6 @@ def deal_moments(spans: Mapping[int, list[Row]]) -> list[tuple[int, datetime | N
     return moments
 
 
-def first_table(answer: Row) -> list[Row]:
-    return next(table for name, table in answer.items() if name != "covers")
-
-
 def check_coverage(answer: Row, known: oracle.Known) -> None:
     """Asserts that an answer begins with what it covers."""
     covers = answer["covers"]
@@ -226,28 +212,28 @@ def check_more(found: Mapping[str, Row], known: oracle.Known, choice: Choice) ->
                "lost_here_percent", "half_leave_within_days", "still_there")  # fmt: skip
     assert same([[row[one] for one in columns] for row in found["funnel"]["stages"]], stages)
     ages = (*AGES, "age_unknown")
-    for row in found["open_deals"]["stages"]:
+    for row in found["what_moved"]["stages"]:
         assert sum(row[age] for age in ages) == row["deals"]
     shown = [[row["pipeline_name"], row["stage"], *(row[age] for age in ages if row[age])]
-             for row in found["open_deals"]["stages"]]  # fmt: skip
+             for row in found["what_moved"]["stages"]]  # fmt: skip
     wanted = [[of.name, row[0], *(count for count in row[1:-2] if count)] for of in expected_page.stuck(choice)
               for row in of.rows]  # fmt: skip
     assert same(shown, wanted)
     cohorts = ("month", "deals", "won_of_created", "won_of_created_budget",
                *(f"won_within_{months}_months_percent" for months in COHORT_MONTHS))  # fmt: skip
     assert same(
-        [[row[one] for one in cohorts] for row in found["cohorts"]["months"]],
+        [[row[one] for one in cohorts] for row in found["funnel"]["cohorts"]],
         [[f"{month}-01", *counts, *map(percent, shares)] for month, *rest in expected_page.cohorts(choice)
          for counts, shares in [(rest[:3], rest[3:])]],
     )  # fmt: skip
     by_channel = expected_page.talks_by(choice, lambda _, talk: talk["channel"])
-    assert same([list(row.values())[1:] for row in found["conversations"]["channels"]], by_channel)
+    assert same([list(row.values())[1:] for row in found["incoming"]["channels"]], by_channel)
     by_hour = expected_page.talks_by_hour(choice)
-    assert same([list(row.values())[1:] for row in found["conversations"]["hours"]], by_hour)
+    assert same([list(row.values())[1:] for row in found["incoming"]["hours"]], by_hour)
     if choice.first.day == 1 and (choice.last + timedelta(days=1)).day == 1:  # the oracle counts whole months
         hours = {WEEKDAYS[day]: {str(hour): count for hour, count in enumerate(counts) if count}
                  for day, *counts, _ in expected_page.hours(choice)}  # fmt: skip
-        assert {row["weekday"]: row["by_hour"] for row in found["working_hours"]["weekdays"]} == {
+        assert {row["weekday"]: row["by_hour"] for row in found["activity"]["weekdays"]} == {
             day: counts for day, counts in hours.items() if counts
         }
     check_comparison(found["compare_periods"], choice)

@@ -66,10 +66,10 @@ def test_an_answer_says_what_it_covers() -> None:
 def test_completeness_explains_its_columns_as_the_page_of_verify_does() -> None:
     """A stale row is no stale deal."""
     page = (Path(__file__).resolve().parents[1] / "docs" / "verify.md").read_text(encoding="utf-8")
-    tool = TOOLS["completeness"]
-    rows: dict[str, list[dict[str, Any]]] = {"tables": [dict.fromkeys((*tool.means, "listed_missing"), 0)]}
+    tool = TOOLS["directory"]
+    rows: dict[str, list[dict[str, Any]]] = {"completeness": [dict.fromkeys(tool.means, 0)]}
     found = meanings(rows, Words("en", stale_days=14, dead_days=90), tool.means)["means"]
-    assert found.keys() == {"missing", "extra", "stale", "changed_since", "unequal"}
+    assert found.keys() == tool.means.keys()
     for name in ("missing", "extra", "stale", "changed_since"):
         means = re.sub(r"^Rows that (are )?|\.$", "", found[name])
         assert f"| `{name.replace('_', ' ')}` | {means} |" in page
@@ -77,11 +77,13 @@ def test_completeness_explains_its_columns_as_the_page_of_verify_does() -> None:
 
 def test_each_part_of_a_managers_card_says_by_which_day_it_is_counted() -> None:
     """As the tool of the same rows says it."""
-    card = TOOLS["manager_card"]
+    card, sales = TOOLS["manager"], TOOLS["sales"].dated
+    assert isinstance(sales, dict)
     assert isinstance(card.dated, dict)
-    assert card.dated.keys() == card.parts.keys()
-    for part, tool in (("sales", "managers"), ("activity", "activity"), ("incoming", "incoming")):
-        assert card.dated[part] == TOOLS[tool].dated
+    assert card.dated.keys() == card.parts.keys() - {"beside_team"}
+    for part, dated in (("sales", sales["managers"]), ("activity", TOOLS["activity"].dated),
+                        ("incoming", TOOLS["incoming"].dated)):  # fmt: skip
+        assert card.dated[part] == dated
     days = {"1": Days(date(2026, 12, 1), date(2026, 12, 5), date(2026, 12, 31))}
     covered = coverage(card, Chosen(Choice(days), [account("1", "BRL", "UTC", date(2026, 12, 31))]), None, MIDNIGHT, {})
     assert covered["period"]["counted_by"] == card.dated
@@ -90,8 +92,8 @@ def test_each_part_of_a_managers_card_says_by_which_day_it_is_counted() -> None:
 def test_all_times_are_no_days_that_nobody_lived() -> None:
     today = date(2026, 11, 29)
     of = Chosen(Choice({"1": Days(*ALL_DAYS, today)}), [account("1", "BRL", "UTC", today)])
-    assert coverage(TOOLS["managers"], of, None, MIDNIGHT, {})["period"] == {
-        "days": "all days", "so_far_until": "2026-11-29", "counted_by": TOOLS["managers"].dated
+    assert coverage(TOOLS["activity"], of, None, MIDNIGHT, {})["period"] == {
+        "days": "all days", "so_far_until": "2026-11-29", "counted_by": TOOLS["activity"].dated
     }  # fmt: skip
 
 

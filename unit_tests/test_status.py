@@ -183,3 +183,8 @@ def test_the_page_cannot_be_written(accounts: list[FleetAccount], capsys: pytest
     folder = str(accounts[0].path.parent)
     assert fleet_command.main(["page", "--accounts", folder, "--out", "/proc/fleet.html"]) == 2
     assert capsys.readouterr().err == "/proc/fleet.html cannot be written: No such file or directory.\n"
+
+
+def test_differences_that_wait_for_a_sync_are_neither_equal_nor_different() -> None:
+    verdicts = [LastVerification(code, "", 1_234).verdict for code in range(4)]
+    assert verdicts == ["equal", "1,234 differ", "not looked at", "waits for a sync"]

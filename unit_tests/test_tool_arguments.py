@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from amocrm_warehouse.assistant.mcp_command import INSTRUCTIONS, described
 from amocrm_warehouse.assistant.tool_arguments import ARGUMENTS, Refused, days_of, one_period, read_arguments
 from amocrm_warehouse.assistant.tools import SQL_TOOLS, TOOLS
 from amocrm_warehouse.report.choice import Days
@@ -24,20 +25,21 @@ def refusal(tool: str, **given: Any) -> str:
 
 
 def test_an_unknown_argument_is_refused_with_the_nearest_right_one() -> None:
-    assert refusal("managers", pipeline_id=1).startswith(
-        "managers takes no argument pipeline_id. Did you mean pipeline? It takes: project, pipeline, manager, team, "
+    assert refusal("sales", pipeline_id=1).startswith(
+        "sales takes no argument pipeline_id. Did you mean pipeline? It takes: project, pipeline, manager, team, "
     )
-    assert refusal("today", since="2026-01-01").startswith("today takes no argument since. It is as of now.")
-    assert refusal("directory", zzz=1) == "directory takes no argument zzz. It takes: project, limit, kilobytes."
+    assert refusal("queue", since="2026-01-01").startswith("queue takes no argument since. It is as of now.")
+    assert refusal("directory", zzz=1) == (
+        "directory takes no argument zzz. It takes: project, show, limit, offset, kilobytes, explain."
+    )
 
 
-@pytest.mark.parametrize(("tool", "takes"), [("sql", "select"), ("schema", "table")])
-def test_sql_and_schema_are_of_all_accounts_and_refuse_one(tool: str, takes: str) -> None:
-    assert refusal(tool, project="1002") == (
-        f"{tool} takes no argument project. It is of all accounts: in sql, write where project_id = '1002' (directory "
-        f"has the ids). It takes: {takes}, limit, kilobytes."
+def test_sql_is_of_all_accounts_and_refuses_one() -> None:
+    assert refusal("sql", project="1002") == (
+        "sql takes no argument project. It is of all accounts: in sql, write where project_id = '1002' (directory "
+        "has the ids). It takes: select, table, show, limit, offset, kilobytes, explain."
     )
-    assert "where project_id = 'o''k'" in refusal(tool, project="o'k")
+    assert "where project_id = 'o''k'" in refusal("sql", project="o'k")
 
 
 @pytest.mark.parametrize("tool", TOOLS | SQL_TOOLS)
@@ -46,7 +48,7 @@ def test_every_argument_of_a_tool_has_a_type_and_no_other_is_taken(tool: str) ->
     assert set(of.arguments) <= set(ARGUMENTS)
     assert set(of.needs) <= set(of.takes)
     assert ("since" in of.arguments) is bool(of.dated)
-    assert all("description" in ARGUMENTS[name].schema for name in of.arguments)
+    assert all("type" in ARGUMENTS[name].schema for name in of.arguments)
     assert "takes no argument nonsense" in refusal(tool, nonsense=1)
 
 
@@ -59,18 +61,22 @@ def test_every_argument_of_a_tool_has_a_type_and_no_other_is_taken(tool: str) ->
         ({"limit": 10**9}, "limit must be a whole number from 1 to 500, and is 1000000000."),
         ({"limit": True}, "limit must be a whole number from 1 to 500, and is True."),
         ({"manager": ["Анна"]}, "manager must be a text, and is ['Анна']."),
+        ({"show": [1]}, "show must be a list of names, and is [1]."),
+        ({"explain": "maybe"}, "explain must be true or false, and is 'maybe'."),
         ({"manager": " "}, "manager is empty. Give it a value, or leave it out."),
     ],
 )
 def test_a_value_of_another_type_is_refused(given: dict[str, Any], sentence: str) -> None:
-    assert refusal("managers", **given) == sentence
+    assert refusal("sales", **given) == sentence
 
 
 def test_an_argument_that_is_needed_is_named() -> None:
-    assert refusal("manager_card") == "manager_card needs the argument manager: One user: the name or the id."
-    assert refusal("deals", state="sold") == "There is no state 'sold'. There are: won, lost, open, created."
+    assert refusal("manager") == (
+        "manager needs the argument manager: A user, by id or name; a surname alone is enough if one person has it."
+    )
+    assert refusal("deals", state="sold") == "There is no state 'sold'. There are: won, lost, open, created, all."
     assert refusal("deals", state="wonn") == (
-        "There is no state 'wonn'. Did you mean won? There are: won, lost, open, created."
+        "There is no state 'wonn'. Did you mean won? There are: won, lost, open, created, all."
     )
 
 
@@ -121,10 +127,22 @@ def test_days_that_cannot_be_are_refused(given: dict[str, Any], sentence: str) -
     assert str(refused.value).startswith(sentence)
 
 
-@pytest.mark.parametrize("page", ["report.md", "report.ru.md"])
+@pytest.mark.parametrize("page", ["assistant.md", "assistant.ru.md"])
 def test_the_pages_name_every_tool(page: str) -> None:
     text = (Path(__file__).resolve().parents[1] / "docs" / page).read_text(encoding="utf-8")
-    section = text[text.index("source-amocrm mcp --to") :].partition("\n## ")[0]
-    rows = "".join(line for line in section.splitlines() if line.startswith("| "))
-    assert set(re.findall(r"`(\w+)`", rows)) == TOOLS.keys() | {"costs"}
-    assert all(f"`{name}`" in section for name in SQL_TOOLS)
+    rows = "".join(line for line in text.splitlines() if line.startswith("| "))
+    assert set(re.findall(r"`(\w+)`", rows)) == TOOLS.keys()
+    assert all(f"`{name}`" in text for name in SQL_TOOLS)
+
+
+def test_the_tools_are_few_and_their_descriptions_short() -> None:
+    """Each argument is explained by the first tool that takes it; four characters are a token, more or less."""
+    listed = list(described(TOOLS | SQL_TOOLS))
+    assert len(listed) <= 16
+    assert (
+        sum(len(tool.model_dump_json(by_alias=True, exclude_none=True)) for tool in listed) + len(INSTRUCTIONS) < 20_000
+    )
+    explained = [name for tool in listed for name, of in tool.input_schema["properties"].items() if "description" in of]
+    assert sorted(explained) == sorted(set(explained))
+    taken = {name for tool in listed for name in tool.input_schema["properties"]}
+    assert taken - set(explained) == {"kind", "order"}

@@ -1,176 +1,22 @@
-"""Tables of the assistant's answers that are more than a query: cards with reasons, two periods side by side, pace."""
+"""Tables of the assistant's answers that are more than a query: stages, two periods side by side, pace, costs."""
 
 from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import date, datetime, timezone
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from statistics import median
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from amocrm_warehouse.assistant.assistant_queries import AGES, QUERIES
-from amocrm_warehouse.assistant.tool_arguments import Refused
-from amocrm_warehouse.database import Run
-from amocrm_warehouse.dbt_package import PACKAGE
-from amocrm_warehouse.known_names import nearest
+from amocrm_warehouse.assistant.asking import Asking, Missing, Row, share
+from amocrm_warehouse.assistant.assistant_queries import AGES
 from amocrm_warehouse.plans_and_costs import named_as_in_deals
-from amocrm_warehouse.report.answers import ANSWERS, CASES, FIGURES, select, sources_of
-from amocrm_warehouse.report.choice import Choice
+from amocrm_warehouse.report.answers import CASES, FIGURES, sources_of
 from amocrm_warehouse.report.like_with_like import FEW, days_left, is_comparable, needed_a_day, rounded
 from amocrm_warehouse.report.metrics import METRICS
-from amocrm_warehouse.report.page_queries import MOVES, REASONS, needs
-from amocrm_warehouse.report.report_words import Words
-from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, unknown_columns, with_unknown
-from amocrm_warehouse.report.workbook import link
-
-Row = dict[str, Any]
-ALL = ANSWERS | QUERIES
-
-
-class Missing(Exception):
-    """A sentence about what a table of the answer needs and the marts do not have."""
-
-
-@dataclass(frozen=True)
-class Asking:
-    """Asks the marts for the rows of one choice."""
-
-    run: Run
-    choice: Choice
-    before: Choice | None
-    accounts: dict[str, Row]
-    """Domain, time zone and other facts of each account, by project."""
-    present: frozenset[str]
-    unread: frozenset[tuple[str, str]]
-    """(project, table) of the connector's tables that the tool needs and the account does not have."""
-    values: dict[str, Any]
-    limit: int
-    built_at: datetime
-    """When the marts were built (UTC)."""
-    deactivated: frozenset[tuple[str, int]]
-    """(project, user id) of the users whose access is switched off."""
-    free_select: Callable[[str, int], list[Row]]
-    """Runs one SELECT that an assistant wrote."""
-
-    def rows(self, name: str, choice: Choice | None = None, **others: Any) -> list[Row]:
-        """Returns the rows of a query, those of deactivated users with `is_deactivated`. Raises Missing."""
-        self.check(needs(ALL[name]))
-        return [
-            row | {"is_deactivated": True} if (row.get("project_id"), row.get("user_id")) in self.deactivated else row
-            for row in select(self.run, ALL[name], choice or self.choice, **others).dicts()
-        ]
-
-    def check(self, models: set[str]) -> None:
-        """Raises Missing for models that the last build did not make."""
-        if absent := models - self.present:
-            raise Missing(
-                f"the last build made no {', '.join(sorted(absent))}. Build the models: source-amocrm models."
-            )
-
-    def with_unknown(self, row: Row) -> Row:
-        """Returns a row with null for what its accounts' tables do not show: those of its project, or its currency."""
-        projects = [row["project_id"]] if "project_id" in row else [
-            project for project, one in self.accounts.items() if one["currency"] == row.get("currency")
-        ]  # fmt: skip
-        if row.get("figure") in unknown_columns(self.unread, projects):
-            return {name: value if name in ("currency", "figure") else None for name, value in row.items()}
-        return with_unknown(row, self.unread, projects)
-
-    def known(self, name: str, rows: list[Row]) -> list[Row]:
-        """Returns the rows of an answer about accounts of which they are known. Raises Missing if there is no such."""
-        lacking = self.lacking(ALL_ROWS_FROM[name])
-        return [row for row in rows if not lacking[row["project_id"]]]
-
-    def lacking(self, tables: Iterable[str]) -> dict[str, list[str]]:
-        """Returns those of the tables that each account does not have. Raises Missing if each lacks some."""
-        lacking = {project: [table for table in tables if (project, table) in self.unread] for project in self.accounts}
-        if all(lacking.values()):
-            absent = "; ".join(f"{', '.join(names)} of {project}" for project, names in lacking.items())
-            raise Missing(f"these tables were not read: {absent}. Read them, and build the models anew.")
-        return lacking
-
-    def link(self, row: Row, kind: str | None = "deal", number: str = "deal_id") -> str | None:
-        return link(self.accounts[row["project_id"]]["domain"], kind, row[number])
-
-    def moments(self) -> dict[str, datetime]:
-        """Returns the moment asked for by each account's clock, without its zone; empty for all times."""
-        at = self.values.get("at")
-        return {project: local_moment(at, one["time_zone"]) for project, one in self.accounts.items()} if at else {}
-
-
-def local_moment(at: datetime, zone: str) -> datetime:
-    """Returns a moment by the clock of a time zone. One without a zone already is by this clock."""
-    return at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) if at.tzinfo else at
-
-
-def cards(ask: Asking) -> list[Row]:
-    """Returns each card once, with every reason for which it waits; the highest budgets first."""
-    found: dict[Any, Row] = {}
-    for row in ask.rows("today"):
-        card = found.setdefault(
-            (row["project_id"], row["entity_type"], row["entity_id"] or -row["item_id"]),
-            {
-                "project_id": row["project_id"], "card": row["card"],
-                "link": ask.link(row, row["entity_type"], "entity_id"), "pipeline_name": row["pipeline_name"],
-                "stage": row["stage"], "budget": row["budget"], "currency": row["currency"], "reasons": [],
-            },
-        )  # fmt: skip
-        reason = {
-            "why": row["why"], "manager": row["manager"], "is_deactivated": row.get("is_deactivated"),
-            "days": row["days"], "since": row["since_at_local"],
-            "usual_days": row["usual_days"], "channel" if row["why"] == "waiting" else "task": row["text"],
-        }  # fmt: skip
-        card["reasons"].append({name: value for name, value in reason.items() if value is not None})
-    return list(found.values())
-
-
-def queue(ask: Asking) -> list[Row]:
-    """Returns whom to turn to next, the most urgent first: each card once for each manager, with its link."""
-    hidden = ("user_id", "entity_type", "entity_id", "item_id", "why", "text")
-    return [
-        {name: value for name, value in row.items() if name not in hidden and value is not None}
-        | {"reasons": row["why"].split(" "), "link": ask.link(row, row["entity_type"], "entity_id")}
-        for row in ask.rows("queue")
-    ]
-
-
-def waiting(ask: Asking) -> list[Row]:
-    """Returns how much waits in each account; a deal that waits for two people counts once in the money."""
-    each = cards(ask)
-    dead = {row["project_id"]: {name: row[name] for name in ("dead", "dead_budget")} for row in ask.rows("dead")}
-    return [
-        row | dead[row["project_id"]]
-        | {"cards": len(own), "budget": sum((card["budget"] or 0 for card in own), Decimal(0)),
-           "currency": next((card["currency"] for card in own), None)}
-        for row in ask.rows("reasons_today")
-        for own in [[card for card in each if card["project_id"] == row["project_id"]]]
-    ]  # fmt: skip
-
-
-def waiting_by_manager(ask: Asking) -> list[Row]:
-    found: dict[Any, Row] = {}
-    budgets: dict[Any, dict[Any, Any]] = {}
-    for row in ask.rows("today"):
-        key = row["project_id"], row["user_id"]
-        person = found.setdefault(
-            key,
-            {
-                "project_id": key[0],
-                "user_id": key[1],
-                "manager": row["manager"],
-                **({"is_deactivated": True} if "is_deactivated" in row else {}),
-                **dict.fromkeys(REASONS, 0),
-                "currency": row["currency"],
-            },
-        )
-        person[row["why"]] += 1
-        budgets.setdefault(key, {})[row["entity_type"], row["entity_id"] or -row["item_id"]] = row["budget"] or 0
-    for key, own in budgets.items():
-        found[key] |= {"cards": len(own), "budget": sum(own.values(), Decimal(0))}
-    return sorted(found.values(), key=lambda row: (str(row["currency"]), -row["budget"], -row["cards"]))
+from amocrm_warehouse.report.page_queries import MOVES
 
 
 def funnel(ask: Asking) -> list[Row]:
@@ -217,20 +63,6 @@ def forecast(ask: Asking) -> list[Row]:
 def forecast_stages(ask: Asking) -> list[Row]:
     ages = list(AGES)
     return [row | {"age": ages[row["age"]]} for row in ask.rows("forecast_stages")]
-
-
-def share(part: Any, whole: Any) -> float | None:
-    return float(part) / float(whole) if whole and part is not None else None
-
-
-def with_links(name: str, **others: str) -> Callable[[Asking], list[Row]]:
-    """Returns a function that adds the link of each deal; `others`: parameters from arguments."""
-
-    def rows(ask: Asking) -> list[Row]:
-        found = ask.rows(name, **{parameter: ask.values.get(one) for parameter, one in others.items()})
-        return [row | {"link": ask.link(row)} for row in found]
-
-    return rows
 
 
 def reasons(ask: Asking) -> list[Row]:
@@ -320,6 +152,9 @@ def causes(ask: Asking) -> list[Row]:
     return found
 
 
+OF_MOVES = ("at_start", *MOVES, "at_end")
+
+
 def moved(ask: Asking) -> list[Row]:
     """Returns the moves of the open money, without pipelines and managers that had none.
 
@@ -327,8 +162,57 @@ def moved(ask: Asking) -> list[Row]:
     """
     if ask.choice.users is not None:
         ask.lacking(["deal_responsible_changes"])
-    names = (*MOVES, "at_start", "at_end")
-    return [row for row in ask.rows("moved") if any(row[name] for name in names) or row["at_start"] is None]
+    return [row for row in ask.rows("moved") if any(row[name] for name in OF_MOVES) or row["at_start"] is None]
+
+
+def moved_in_all(ask: Asking) -> list[Row]:
+    """Returns the sums of what moved, a row for each currency; null if a number of it is unknown."""
+    found: dict[Any, Row] = {}
+    for row in moved(ask):
+        own = found.setdefault(row["currency"], {"currency": row["currency"], **dict.fromkeys(OF_MOVES, Decimal(0))})
+        for name in OF_MOVES:
+            own[name] = None if own[name] is None or row[name] is None else own[name] + row[name]
+    return list(found.values())
+
+
+def open_stages(ask: Asking) -> list[Row]:
+    """Returns the open deals of each stage: at the end of the day asked for, or now with their ages."""
+    return ask.rows("open_on_day", day=ask.values["day"]) if "day" in ask.values else ask.rows("open_by_age")
+
+
+def open_in_all(ask: Asking) -> list[Row]:
+    """Returns the open deals and their money, a row for each currency."""
+    found: dict[Any, Row] = {}
+    for row in open_stages(ask):
+        own = found.setdefault(row["currency"], {"currency": row["currency"], "deals": 0, "budget": Decimal(0)})
+        own["deals"] += row["deals"]
+        own["budget"] = None if own["budget"] is None or row["budget"] is None else own["budget"] + row["budget"]
+    return list(found.values())
+
+
+def by_field(ask: Asking) -> list[Row]:
+    """Returns sales by the values of the own field asked for."""
+    return ask.rows("by_field", field=ask.parameters["field"]) if ask.parameters["field"] else []
+
+
+def beside_team(ask: Asking) -> list[Row]:
+    """Returns the sums and medians of everybody beside the chosen person, with the person's place; no other's name."""
+    if ask.choice.users is None:
+        return []
+    found = []
+    everybody = ask.rows("managers", replace(ask.choice, users=None))
+    for project in ask.choice.days:
+        people = [row for row in everybody if row["project_id"] == project and "is_deactivated" not in row]
+        for measure in ("won", "won_budget", "lost", "overdue", "stale"):
+            values = [row[measure] for row in people if row[measure] is not None]
+            own = [row[measure] for row in people if (project, row["user_id"]) in ask.choice.users]
+            if len(own) == 1 and own[0] is not None:
+                found.append({
+                    "project_id": project, "measure": measure, "own": own[0],
+                    "place": 1 + sum(value > own[0] for value in values),
+                    "people": len(values), "median": middle(map(float, values)), "total": sum(values),
+                })  # fmt: skip
+    return found
 
 
 def returns(costs: list[list[str]]) -> Callable[[Asking], list[Row]]:
@@ -340,11 +224,11 @@ def returns(costs: list[list[str]]) -> Callable[[Asking], list[Row]]:
     def rows(ask: Asking) -> list[Row]:
         days = ask.choice.days.values()
         if not all(own.has_plans for own in days):
-            raise Refused("Costs are of whole months: give whole months, as period=last_month or period=last_3_months.")
+            raise Missing("costs are of whole months: give whole months, as period=last_month or period=last_3_months.")
         first, last = min(own.since for own in days), max(own.until for own in days)
         deals = ask.rows("sources_by_month")
         if len({row["purse"] for row in deals}) > 1:
-            raise Refused("The file of costs names no currency, and these accounts have several: give one project.")
+            raise Missing("the file of costs names no currency, and these accounts have several: give one project.")
         paid: dict[str | None, dict[tuple[str, date], Decimal]] = {}
         for project, month, paid_to, amount in named_as_in_deals(costs, sources_of(ask.run)):
             if project in ("", *ask.choice.days) and first <= (day := date.fromisoformat(month)) <= last:
@@ -475,11 +359,6 @@ def speed(ask: Asking) -> list[Row]:
     ]
 
 
-def stale(ask: Asking) -> list[Row]:
-    """Returns the deals in which nothing has happened for long, of accounts of which it is known."""
-    return ask.known("stale", with_links("stale")(ask))
-
-
 def beside_median(ask: Asking) -> list[Row]:
     """Returns the sales of each manager of both periods, and those of present users beside their median."""
     rows = both(ask, "by_manager", "manager", "won_budget", "won", "lost")
@@ -492,83 +371,3 @@ def beside_median(ask: Asking) -> list[Row]:
         for row in own:
             row["of_median_share"] = share(row["won_budget"], usual) if row in people and is_told else None
     return rows
-
-
-def deal(ask: Asking) -> list[Row]:
-    """Returns the history of one deal. Raises ValueError if no account has it, or if the moment is to come."""
-    moments, found = ask.moments(), spans(ask)
-    for project in found:
-        now = local_moment(ask.built_at.replace(tzinfo=timezone.utc), ask.accounts[project]["time_zone"])
-        if moments and moments[project] > now:
-            raise Refused(
-                f"The moment {moments[project]} had not come yet when the marts were built, at {now} by the account's "
-                "clock. Give an earlier one; without at the answer ends with the present state."
-            )
-    by_utc = ("from_at", "to_at")
-    return [
-        {name: row[name] for name in row if name not in by_utc} | {"link": ask.link(row)}
-        for project, rows in found.items()
-        for row in rows
-        if not moments or is_within(moments[project], row)
-    ]
-
-
-def spans(ask: Asking) -> dict[str, list[Row]]:
-    """Returns the history of one deal by account, the earliest first. Raises ValueError if no account has it."""
-    number = ask.values["deal_id"]
-    found: dict[str, list[Row]] = {row["project_id"]: [] for row in ask.rows("deal_card", deal=number)}
-    if not found:
-        raise ValueError(f"There is no deal {number} in {', '.join(ask.choice.days)}.")
-    for row in ask.rows("deal", deal=number):
-        found[row["project_id"]].append(row)
-    return found
-
-
-def is_within(at: datetime, span: Row) -> bool:
-    """Returns whether a moment by the account's clock is in a span of a deal's history."""
-    return span["from_at_local"] <= at and (span["to_at_local"] is None or at < span["to_at_local"])
-
-
-def without_history(ask: Asking) -> list[str]:
-    """Returns a sentence for each account's deal that has no history at the moment asked for, or none at all."""
-    moments, found = ask.moments(), []
-    for project, rows in spans(ask).items():
-        deal = f"Deal {ask.values['deal_id']} of {project}"
-        if not rows:
-            found.append(f"{deal} has no history: its creation is unknown.")
-        elif moments and moments[project] < rows[0]["from_at_local"]:
-            found.append(f"{deal} was not there yet: its history begins at {rows[0]['from_at_local']}.")
-        elif moments and not any(is_within(moments[project], row) for row in rows):
-            found.append(f"{deal} was not there any more: it was deleted at {rows[-1]['to_at_local']}.")
-    return found
-
-
-def selected(ask: Asking) -> list[Row]:
-    """Returns the rows of the SELECT. Raises Missing if it reads a model that the last build did not make."""
-    named = needs(ask.values["select"].casefold().replace('"', ""))
-    ask.check(named & {path.stem.replace("amocrm__", "") for path in PACKAGE.rglob("*.sql")})
-    return ask.free_select(ask.values["select"], ask.limit)
-
-
-SCHEMA = """
-    select table_schema, table_name, column_name, data_type
-    from information_schema.columns
-    where table_schema like '%marts' or table_schema like '%staging'
-    order by 1, 2, ordinal_position
-"""
-
-
-def schema(ask: Asking) -> list[Row]:
-    """Returns the tables with their columns, the marts first; or the columns of one. Raises ValueError."""
-    words = Words("en")
-    tables: dict[str, list[tuple[str, str]]] = {}
-    for of, table, column, kind in ask.run(SCHEMA)[1]:
-        tables.setdefault(f"amocrm_{'marts' if of.endswith('marts') else 'staging'}.{table}", []).append((column, kind))
-    wanted = ask.values.get("table")
-    if not wanted:
-        return [{"table": name, "columns": ", ".join(name for name, _ in of)} for name, of in tables.items()]
-    own = next((of for name, of in tables.items() if wanted.casefold() in (name, name.partition(".")[2])), None)
-    if own is None:
-        close = nearest(wanted, [name.partition(".")[2] for name in tables])
-        raise ValueError(f"There is no table {wanted}.{close} schema without a table lists them.")
-    return [{"column": column, "type": kind, "means": words.of_column(column)} for column, kind in own]

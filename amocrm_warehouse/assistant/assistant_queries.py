@@ -179,20 +179,6 @@ QUERIES: dict[str, str] = {
         group by 1, 2, 3, deals.purse, deals.today
         order by deals.purse, 1, 3
     """,
-    "deals": f"""
-        select
-            deals.project_id, chosen.currency, deals.deal_id, deals.name as deal, deals.budget,
-            deals.pipeline_name, deals.status_name as stage, deals.responsible_name as manager,
-            deals.closer_name as manager_at_closing, {SOURCE} as source,
-            case when deals.stage_kind = 'lost' then deals.loss_reason end as loss_reason, {CREATED} as created_on,
-            {CLOSED} as closed_on
-        from amocrm_marts.deals {of_chosen("deals")}
-        where ($state = 'created' and {counts_in("created")})
-            or ($state = 'won' and deals.stage_kind = 'won' and {counts_in("won")})
-            or ($state = 'lost' and deals.stage_kind = 'lost' and {counts_in("lost")})
-            or ($state = 'open' and deals.stage_kind in ('open', 'unsorted') and {counts_in("open")})
-        order by chosen.purse, coalesce(deals.budget, 0) desc, deals.project_id, deals.deal_id
-    """,
     "plans_at_today": f"""
         select
             plans.project_id, chosen.currency, plans.month, plans.responsible_user_id as user_id,
@@ -274,12 +260,6 @@ QUERIES: dict[str, str] = {
             on users.project_id = removed.project_id and users.user_id = removed.user_id
         where users.user_id is null and removed.user_id <> 0
         order by 1, 3, 2
-    """,
-    "deal_card": f"""
-        select deals.project_id, deals.deal_id, deals.name as deal, deals.is_deleted
-        from amocrm_marts.deals {of_chosen("deals")}
-        where deals.deal_id = $deal
-        order by 1
     """,
     "talks_by_channel": talks_by("channel", "conversations.channel"),
     "talks_by_hour": talks_by("hour", "cast(extract(hour from conversations.started_at_local) as integer)", False),

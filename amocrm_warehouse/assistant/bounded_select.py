@@ -59,7 +59,7 @@ def rows_or_sentence(database: str, select: str, most: int, seconds: float) -> A
     except DATABASE_ERRORS as error:
         if unknown := UNKNOWN_TABLE.search(str(error)):
             name = unknown["duckdb"] or unknown["postgresql"]
-            return f"There is no table {name} here. The tool schema lists the tables."
+            return f"There is no table {name} here. sql without a select lists the tables."
         if re.search("(?i)interrupt|statement timeout|out of memory", str(error)):
             return TOO_MUCH
         return without_password(" ".join(str(error).split()))[:500]

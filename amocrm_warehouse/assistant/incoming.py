@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from amocrm_warehouse.assistant.answer_rows import Asking, Row, middle, share
+from amocrm_warehouse.assistant.answer_rows import middle
+from amocrm_warehouse.assistant.asking import Asking, Row, share
 from amocrm_warehouse.report.like_with_like import FEW
 
 PARTS = {

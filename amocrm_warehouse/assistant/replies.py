@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from amocrm_warehouse.assistant.answer_rows import Asking, Missing, Row
+from amocrm_warehouse.assistant.asking import Asking, Missing, Row
 from amocrm_warehouse.assistant.tool_arguments import ALL_DAYS, Chosen, Refused, chosen, read_arguments
-from amocrm_warehouse.assistant.tools import UNREAD, Tool
+from amocrm_warehouse.assistant.tools import UNREAD, Part, Tool
 from amocrm_warehouse.database import Run, models_of
+from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.report.answers import CASES, days_of_build, deactivated
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import ONE_DAY, days_before, percents, rounded
@@ -22,10 +23,12 @@ from amocrm_warehouse.report.page_queries import FIRST_DAYS, cautions, first_mon
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unread_tables import unread_tables
 
-WHOLE = ("total", "figures", "causes", "worst", "record")
+WHOLE = ("total", "open", "figures", "causes", "worst", "record", "beside_team")
 """Tables that `limit` does not cut: few rows that are the answer itself."""
-KILOBYTES = 40
+KILOBYTES = 20
 """The size of an answer, unless `kilobytes` asks for more."""
+MONEY_OF_LISTS = ("budget", "won_budget", "lost_budget", "won_of_created_budget", "amount_now", "cost", "plan")
+"""Columns of money whose sum over all cards of a list an answer names."""
 TABLES = "select table_schema, table_name from information_schema.tables"
 BUILT = "select max(built_at) from amocrm_marts.freshness"
 MEANS = {
@@ -63,25 +66,23 @@ def reply(
 ) -> dict[str, Any]:
     """Returns an answer: its coverage, then its tables. Raises ValueError with a sentence."""
     values = read_arguments(name, tool.arguments, tool.needs, given)
-    if values.get("state") == "open":
-        tool = replace(tool, dated=None)
-        read_arguments(f"{name} with state=open", tool.arguments, tool.needs, given)
+    tool = of_state(name, tool, values, given)
     of = chosen(run, values, tool.by_months)
     before = compared_with(of.choice, values) if tool.is_compared else None
-    limit = values.get("limit", tool.rows)
+    limit, offset = values.get("limit", tool.rows), values.get("offset", 0)
     most = dict.fromkeys(tool.parts, limit) | dict.fromkeys(WHOLE, 1_000)
     accounts = {one["project_id"]: one for one in of.accounts}
     present = frozenset(models_of(run).tables({f"{schema}.{table}" for schema, table in run(TABLES)[1]}))
     built_at = run(BUILT)[1][0][0]
     unread = frozenset((project, table) for project, table in unread_tables(run, of.choice.days) if table in tool.reads)
     ask = Asking(
-        run, of.choice, before, accounts, present, unread, values, limit, built_at, deactivated(run), free_select
-    )
+        run, of.choice, before, accounts, present, unread, values, limit, built_at, deactivated(run), free_select,
+        of.parameters,
+    )  # fmt: skip
     tables, missing = {}, {}
     for part, query in tool.parts.items():
         try:
-            rows = ask.rows(query) if isinstance(query, str) else query(ask)
-            tables[part] = [ask.with_unknown(row) for row in rows] if unread else rows
+            tables[part] = rows_of_part(ask, query)
         except Missing as lack:
             missing[part] = f"It is not known: {lack}"
     counts: dict[str, int | str] = {
@@ -89,7 +90,10 @@ def reply(
     }
     # the columns of a SELECT are its own
     row_of = plain_row if tool.is_counted else plain
-    shown = {part: [row_of(row) for row in rows[: most[part]]] for part, rows in tables.items()}
+    shown = {
+        part: [row_of(row) for row in (rows if part in WHOLE else rows[offset:])[: most[part]]]
+        for part, rows in tables.items()
+    }
     if not missing:
         tool = replace(tool, notes=(*tool.notes, *tool.warnings(ask)))
     if before and "before_since" in values:
@@ -105,8 +109,88 @@ def reply(
         covers["period"] = moments_in_words(ask)
     if missing:
         covers["missing"] = missing
+    if sums := {part: sums_of(rows) for part, rows in tables.items() if tool.is_counted and part not in WHOLE}:
+        covers["in_all"] = {part: of for part, of in sums.items() if of}
+    if empty := {part: why_empty(ask, tool, part) for part, rows in tables.items() if not rows}:
+        covers["empty"] = empty
     covers |= meanings(shown, Words("en", **days_of_build(run)), tool.means)
+    if values.get("explain"):
+        covers["explained"] = explained(ask, built_at)
     return fitted(covers, shown, counts, 1_000 * values.get("kilobytes", KILOBYTES))
+
+
+def of_state(name: str, tool: Tool, values: Mapping[str, Any], given: Mapping[str, Any]) -> Tool:
+    """Returns the tool with the tables asked for, without days if the deals asked for are those of now."""
+    given_or_not = {*values, None}
+    show = values.get("show") or [
+        part for part in tool.parts if part not in tool.extra and tool.only_with.get(part) in given_or_not
+    ]
+    if "day" in values and "show" not in values:
+        show = ["open", "stages"]
+    for part in show:
+        if part not in tool.parts:
+            raise Refused(f"{name} has no table {part}.{nearest(part, tool.parts)} It has: {', '.join(tool.parts)}.")
+    tool = replace(tool, parts={part: tool.parts[part] for part in tool.parts if part in show})
+    if isinstance(tool.dated, Mapping):
+        tool = replace(tool, dated={part: by for part, by in tool.dated.items() if part in show} or "no day")
+    if "state" in tool.takes and values.get("state", "all") in ("open", "all"):
+        tool = replace(tool, dated=None)
+        read_arguments(f"{name} with state={values.get('state', 'all')}", tool.arguments, tool.needs, given)
+    return tool
+
+
+def rows_of_part(ask: Asking, query: Part) -> list[Row]:
+    rows = ask.rows(query) if isinstance(query, str) else query(ask)
+    return [ask.with_unknown(row) for row in rows] if ask.unread else rows
+
+
+def sums_of(rows: list[Row]) -> list[Row]:
+    """Returns the number of all cards of a list and the sums of their money, a row for each currency."""
+    each = {row.get("link") or place: row for place, row in enumerate(rows)}.values()
+    money = [name for name in MONEY_OF_LISTS if any(name in row for row in each)]
+    if not money:
+        return []
+    found: dict[Any, Row] = {}
+    for row in each:
+        own = found.setdefault(row.get("currency"), {"currency": row.get("currency"), "rows": 0})
+        own["rows"] += 1
+        for name in money:
+            own[name] = own.get(name, Decimal(0)) + (row.get(name) or 0)
+    return [plain_row(row) for row in found.values()]
+
+
+def why_empty(ask: Asking, tool: Tool, part: str) -> str:
+    """Returns why a table has no row: the tool's own reason, or whether the filters or the days leave none."""
+    if part in tool.empty:
+        days = once({project: days_in_words(own) for project, own in ask.choice.days.items()})
+        return tool.empty[part].format(days=days_as_text(days))
+    wider = {
+        "without the filters by pipeline, people and source": replace(ask.choice, pipelines=None, source=None)
+        if ask.only else replace(ask.choice, pipelines=None, users=None, source=None),
+    }  # fmt: skip
+    if tool.dated:
+        days = {project: Days(*ALL_DAYS, own.today) for project, own in ask.choice.days.items()}
+        wider["on all days"] = replace(ask.choice, days=days)
+    for words, choice in wider.items():
+        if choice != ask.choice and (rows := rows_of_part(replace(ask, choice=choice), tool.parts[part])):
+            return f"Nothing in this choice; {words} there would be {len(rows)} rows."
+    return "There is nothing of this in the accounts asked for."
+
+
+def days_as_text(days: Mapping[str, Any]) -> str:
+    return f"{days['since']} to {days['until']}" if "since" in days else "these days"
+
+
+def explained(ask: Asking, built_at: datetime) -> Row:
+    """Returns the statements that were run, their values, and the marts with the time of their build."""
+    chosen_sql, values = ask.choice.chosen()
+    values |= ask.choice.values() | ask.parameters
+    marts = sorted(set[str]().union(*(needs(sql) for sql in ask.statements.values())))
+    return {
+        "chosen": " ".join(chosen_sql.split()), "values": plain(values), "marts": marts,
+        "built_at_utc": built_at.isoformat(timespec="seconds"),
+        "sql": {name: " ".join(sql.split()) for name, sql in ask.statements.items()},
+    }  # fmt: skip
 
 
 def compared_with(choice: Choice, values: Mapping[str, Any]) -> Choice:

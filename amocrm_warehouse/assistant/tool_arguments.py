@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from amocrm_warehouse.assistant.assistant_queries import QUERIES
+from amocrm_warehouse.assistant.card_queries import CARD_QUERIES, ORDERS
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.known_names import named, nearest, people_named
+from amocrm_warehouse.known_names import folded, named, nearest, people_named
 from amocrm_warehouse.report.answers import answer, select
-from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months, whole_months
+from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months, listed, whole_months
 from amocrm_warehouse.report.page_data import shifted
 
 MOST_ROWS = 500
@@ -91,6 +93,36 @@ def one_of(*names: str) -> Callable[[str, Any], str]:
     return read
 
 
+def number(name: str, value: Any) -> Decimal:
+    try:
+        found = Decimal(str(value)) if not isinstance(value, bool) else None
+    except ArithmeticError:
+        found = None
+    if found is None or not found.is_finite():
+        raise Refused(f"{name} must be a number, and is {value!r}.")
+    return found
+
+
+def yes(name: str, value: Any) -> bool | None:
+    if value not in (True, False):
+        raise Refused(f"{name} must be true or false, and is {value!r}.")
+    return value or None
+
+
+def names(name: str, value: Any) -> list[str]:
+    """Returns the names in a list, or in a text with commas."""
+    found = value.split(",") if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(one, str) and one.strip() for one in found):
+        raise Refused(f"{name} must be a list of names, and is {value!r}.")
+    return [one.strip() for one in found]
+
+
+def card_id(name: str, value: Any) -> int:
+    """Parses an id, or the link of a card."""
+    found = re.search(r"/detail/(\d+)", value) if isinstance(value, str) else None
+    return whole(1, 10**18)(name, found[1] if found else value)
+
+
 def of_text(description: str) -> Argument:
     return Argument({"type": ["string", "integer"], "description": description}, text)
 
@@ -99,53 +131,72 @@ def of_day(description: str) -> Argument:
     return Argument({"type": "string", "format": "date", "description": description}, day)
 
 
-STATES = ("won", "lost", "open", "created")
+STATES = ("won", "lost", "open", "created", "all")
+KINDS = ("deal", "contact", "company")
 PERIODS = (
     "today", "yesterday", "this_week", "last_week", "this_month", "last_month", "this_quarter", "last_quarter",
     "this_year", "last_year", "last_7_days", "last_30_days", "last_3_months", "last_12_months", "all",
 )  # fmt: skip
 ARGUMENTS: dict[str, Argument] = {
-    "project": of_text("One account: its name or its project_id. Without it: all accounts."),
-    "pipeline": of_text("One pipeline: its name or its id."),
-    "manager": of_text("One user: the name or the id."),
-    "team": of_text("The users of one team (group), by its name. With manager: this manager, who must be in the team."),
-    "source": of_text("Deals of one source, by its name: the source in amoCRM, or else the UTM source."),
+    "project": of_text("One account, by name or project_id; without it all."),
+    "pipeline": of_text("A pipeline, by name or id."),
+    "manager": of_text("A user, by id or name; a surname alone is enough if one person has it."),
+    "team": of_text("A group of users; with manager: that user, who must be in it."),
+    "source": of_text("A source of deals: amoCRM's, or else the UTM source."),
     "period": of_text(
-        f"The days to count, by name: {', '.join(PERIODS)}; or a year 2026, a quarter 2026-Q3, a month 2026-09. "
-        "Without period, since and until: the last twelve months, the present one included."
+        f"Days by name: {', '.join(PERIODS)}; a year 2026, a quarter 2026-Q3, a month 2026-09. Without days: the last "
+        "twelve months."
     ),
-    "since": of_day("The first day that counts (included), as 2026-01-31. Not together with period."),
-    "until": of_day("The last day that counts (included), as 2026-01-31. Not together with period."),
-    "before_since": of_day("The first day of the days to compare with. Without it: the period before, like with like."),
-    "before_until": of_day("The last day of the days to compare with."),
+    "since": of_day("First day, included, as 2026-01-31; not with period."),
+    "until": of_day("Last day, included."),
+    "before_since": of_day("First of the days to compare with; without it the period before, like with like."),
+    "before_until": of_day("Last of them."),
     "state": Argument(
-        {"type": "string", "enum": list(STATES), "description": "Deals won, lost or created in the days, or open now."},
+        {
+            "type": "string",
+            "enum": list(STATES),
+            "description": "Won, lost, created in the days; open now; all.",
+        },
         one_of(*STATES),
     ),
-    "deal_id": Argument({"type": "integer", "description": "The id of the deal."}, whole(1, 10**18)),
+    "stage": of_text("A stage, by name or id."),
+    "tag": of_text("A tag of the deal."),
+    "field": of_text("An own field of deals, by name."),
+    "value": of_text("Its value."),
+    "budget_from": Argument({"type": "number", "description": "Least budget."}, number),
+    "budget_to": Argument({"type": "number", "description": "Greatest budget."}, number),
+    "days_in_stage": Argument({"type": "integer", "description": "Least days in the stage."}, whole(0, 10**5)),
+    "days_without_activity": Argument(
+        {"type": "integer", "description": "Least days without activity (stale deals: 14 or more)."}, whole(1, 10**5)
+    ),
+    "untouched": Argument(
+        {"type": "boolean", "description": "Open deals that no person has called or written to."}, yes
+    ),
+    "order": Argument({"type": "string", "enum": list(ORDERS)}, one_of(*ORDERS)),
+    "query": of_text("A name or a part of it, a phone or its digits, an e-mail, an id or a link."),
+    "id": Argument({"type": ["integer", "string"], "description": "The card's id or link."}, card_id),
+    "kind": Argument({"type": "string", "enum": list(KINDS)}, one_of(*KINDS)),
     "at": Argument(
         {
             "type": "string",
-            "description": "A moment by the account's clock, as 2026-01-31T18:00, or with its zone, as "
-            "2026-01-31T15:00Z; a day means its first second. Without it: all times.",
+            "description": "A moment by the account's clock, 2026-01-31T18:00, or with its zone; a day means its first "
+            "second. Then history is of that moment.",
         },
         moment,
     ),
+    "day": of_day("A past day: the open money at its end."),
     "select": Argument({"type": "string", "description": "One SELECT."}, text),
-    "table": of_text("One table, as deals: then its columns come with their meaning."),
-    "limit": Argument(
-        {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "description": "The most rows of each table."},
-        whole(1, MOST_ROWS),
+    "table": of_text("A table, to see its columns."),
+    "show": Argument(
+        {"type": "array", "items": {"type": "string"}, "description": "Only these tables of the answer."}, names
     ),
+    "limit": Argument({"type": "integer", "maximum": MOST_ROWS, "description": "Rows a table."}, whole(1, MOST_ROWS)),
+    "offset": Argument({"type": "integer", "description": "Rows to skip of each table."}, whole(0, 10**9)),
     "kilobytes": Argument(
-        {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": MOST_KILOBYTES,
-            "description": "The most kilobytes of the answer; 40 by default.",
-        },
+        {"type": "integer", "maximum": MOST_KILOBYTES, "description": "Size of the answer; 20."},
         whole(1, MOST_KILOBYTES),
     ),
+    "explain": Argument({"type": "boolean", "description": "Add the SQL, its marts and when they were built."}, yes),
 }
 
 
@@ -198,6 +249,8 @@ class Chosen:
     choice: Choice
     accounts: list[dict[str, Any]]
     filters: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    """The values of the filters of a list of deals, in amoCRM's letters."""
 
 
 def chosen(run: Run, values: Mapping[str, Any], by_months: bool = False) -> Chosen:
@@ -233,7 +286,43 @@ def chosen(run: Run, values: Mapping[str, Any], by_months: bool = False) -> Chos
         rows = select(run, QUERIES["source_names"], found.choice).dicts()
         source = found.filters["source"] = named("source", values["source"], rows, ("source",))[0]["source"]
     found.choice = Choice(days, pipelines, users, source)
+    name_filters(run, values, found)
     return found
+
+
+SHOWN = ("state", "budget_from", "budget_to", "days_in_stage", "days_without_activity", "untouched", "query", "day")
+"""Arguments that covers repeats as they were given."""
+
+
+def name_filters(run: Run, values: Mapping[str, Any], of: Chosen) -> None:
+    """Adds the filters of a list of deals. Raises ValueError for a tag, field, value or stage that no account has."""
+    of.filters |= {name: plain_text(values[name]) for name in SHOWN if values.get(name) is not None}
+    of.parameters = dict.fromkeys(("tag", "field", "value", "stages"))
+
+    def known(name: str, query: str, **others: Any) -> str:
+        rows = select(run, CARD_QUERIES[query], of.choice, **others).dicts()
+        if query == "field_names":
+            rows = [row for row in rows if row["kind"] == "deal"]
+        return str(named(name, values[name], rows, (name,))[0][name])
+
+    if "tag" in values:
+        of.parameters["tag"] = of.filters["tag"] = known("tag", "tag_names")
+    if "field" in values:
+        of.parameters["field"] = of.filters["field"] = known("field", "field_names")
+    if "value" in values:
+        if "field" not in values:
+            raise Refused("A value needs the own field that has it: give field as well.")
+        of.parameters["value"] = of.filters["value"] = known("value", "field_values", field=of.parameters["field"])
+    if "stage" in values:
+        rows = answer(run, "pipelines", of.choice).dicts()
+        own = [row for row in rows if folded(values["stage"]) in (folded(row["stage"] or ""), str(row["status_id"]))]
+        own = own or named("stage", values["stage"], rows, ("status_id", "stage"))
+        of.parameters["stages"] = listed((row["project_id"], row["status_id"]) for row in own)
+        of.filters["stage"] = sorted({f"{row['stage']} ({row['pipeline_name']})" for row in own})
+
+
+def plain_text(value: Any) -> Any:
+    return value if isinstance(value, str | bool | int) else str(value)
 
 
 def one_period(values: Mapping[str, Any], usual: Days) -> Days:

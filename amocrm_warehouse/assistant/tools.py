@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from amocrm_warehouse.assistant import answer_rows as shapes
-from amocrm_warehouse.assistant.answer_rows import Asking, Row, compared, with_links
+from amocrm_warehouse.assistant import card_rows as cards
+from amocrm_warehouse.assistant import sql_rows
+from amocrm_warehouse.assistant.answer_rows import compared
+from amocrm_warehouse.assistant.asking import Asking, Row, with_links
 from amocrm_warehouse.assistant.incoming import incoming, worst
 from amocrm_warehouse.plans_and_costs import named_as_in_deals, notes_on_costs, read_costs
 from amocrm_warehouse.report.answers import sources_of
@@ -24,7 +27,7 @@ class Tool:
     parts: Mapping[str, Part]
     """The tables of the answer by name: a query, or a function of its rows."""
     takes: tuple[str, ...]
-    """ARGUMENTS, beside `limit` and `kilobytes`, which every tool takes, and `project` (see `of_all`)."""
+    """ARGUMENTS, beside COMMON, which every tool takes, and `project` (see `of_all`)."""
     dated: str | Mapping[str, str] | None = None
     """What puts a row into the days asked for, of each table where they differ. None: the tool takes no days."""
     needs: tuple[str, ...] = ()
@@ -43,6 +46,12 @@ class Tool:
     """Whether the answer says of how many rows it shows the first."""
     of_all: bool = False
     """Whether the tool is of all accounts, so that it takes no `project`."""
+    empty: Mapping[str, str] = field(default_factory=dict)
+    """Why a table has no row, where that is more than the choice: {days} are the days asked for."""
+    extra: tuple[str, ...] = ()
+    """Tables that come only if `show` names them."""
+    only_with: Mapping[str, str] = field(default_factory=dict)
+    """Tables that come only with an argument, or if `show` names them."""
     by_months: bool = False
     """Whether the tool counts whole months, so that its days are widened to them."""
     rows: int = 50
@@ -53,9 +62,10 @@ class Tool:
         days = ("period", "since", "until") if self.dated else ()
         before = ("before_since", "before_until") if self.is_compared else ()
         project = () if self.of_all else ("project",)
-        return (*project, *self.takes, *days, *before, "limit", "kilobytes")
+        return (*project, *self.takes, *days, *before, *COMMON)
 
 
+COMMON = ("show", "limit", "offset", "kilobytes", "explain")
 OF_PEOPLE = ("manager", "team")
 OF_DEALS = ("pipeline", *OF_PEOPLE, "source")
 CLOSING = "the day of closing; a sale belongs to the user who was responsible then"
@@ -64,7 +74,6 @@ COMING = "chats: the day they began; calls: the day of the call; deals: the day 
 ACT = "the day of the act"
 OF_PLAN = "the month of the plan; sales by the day of closing"
 NOW = "overdue and stale are as of now, whatever the days."
-WIDENED = "Days are widened to whole months, which covers names."
 PLAN = "Plans are of whole months, people and all pipelines together."
 
 UNREAD = {
@@ -97,28 +106,99 @@ ACTS = ("calls", "messages", "notes", "tasks", "deal_statuses", "users")
 
 TOOLS: dict[str, Tool] = {
     "directory": Tool(
-        "Start here if a name is not certain: accounts (currency, time zone, today), pipelines with their stages, "
-        "people with their teams, and sources of deals. Other tools take these names or ids.",
-        {"accounts": "accounts", "pipelines": "pipelines", "people": "people", "sources": "source_names"},
-        (), rows=500,
+        "Names and ids for other tools: accounts (currency, time zone, today), pipelines with stages, people with "
+        "teams, sources, tags, own fields. By show also what is in the database: read (each table's rows and newest), "
+        "completeness (what the last `verify` found: is everything there?).",
+        {"accounts": "accounts", "pipelines": "pipelines", "people": "people", "sources": "source_names",
+         "tags": "tag_names", "fields": "field_names", "read": "freshness", "completeness": "completeness"},
+        (), rows=500, extra=("read", "completeness"),
         reads=("statuses", "users", "groups"),
+        means={"missing": "Rows that are live in the account, and in the database not there or deleted.",
+               "extra": "Rows that are live in the database, and not in the account; or there once more under the same "
+               "key.",
+               "stale": "Rows that are older in the database than in the account.",
+               "changed_since": "Rows that differed at first, and were equal after the next sync.",
+               "unequal": "Rows that were compared in every column, and are different in one of unequal_columns; "
+               "all rows, where the table lacks the column.",
+               "verified_at_utc": "The last verification of the table; null: none has looked at it, so nothing proves "
+               "it. If looked_at_whole is false, only looked_at rows drawn at random were compared.",
+               "listed_missing": "Ids of the last list of what exists that are not in the database.",
+               "listed_extra": "Ids of the database that are not in that list: mostly merged cards, which other tools "
+               "leave out."},
     ),
-    "sales_overview": Tool(
-        "How much was sold: deals created, won and lost, money, share won, average sale, days to win, plan, and open "
-        "deals now, one row per currency; then by month of closing. For “why more or less than before” use "
-        "compare_periods.",
-        {"total": "figures", "months": "money"}, OF_DEALS,
-        "won, lost, money: the day of closing; created: the day of creation",
-        notes=("open and open_budget are as of now, whatever the days.",
+    "find": Tool(
+        "Cards of clients and deals by name (a part is enough), phone, e-mail, id or link, and the deals of the "
+        "clients found.",
+        {"cards": cards.found, "deals": cards.deals_of_found}, ("query", "kind"), needs=("query",), rows=20,
+        warnings=cards.hidden,
+        empty={"cards": "No card has all of these words, these digits or this address.",
+               "deals": "No contact or company was found that has a deal."},
+    ),
+    "card": Tool(
+        "One deal, contact or company whole: fields, people, deals, tasks, notes, calls, messages (texts if they were "
+        "read), stages, history (stage, responsible user and budget at all times, or at a moment), what waits.",
+        {"card": cards.head, "fields": cards.of_card("card_fields"),
+         "people": cards.of_card("people_of_{kind}", "deal company"),
+         "deals": cards.of_card("deals_of_{kind}", "contact company"), "tasks": cards.of_card("card_tasks"),
+         "notes": cards.of_card("card_notes", texts="notes"), "calls": cards.of_card("card_calls"),
+         "messages": cards.of_card("card_messages", texts="messages"), "stages": cards.of_card("card_stages", "deal"),
+         "history": cards.deal, "waits": cards.of_card("card_waits")},
+        ("id", "kind", "at"), needs=("id",), rows=50,
+        notes=("kind is deal unless it is given. from_at_local and to_at_local are by the account's clock; a null "
+               "to_at_local lasts until now.",),
+        warnings=cards.without_history,
+        reads=("deal_statuses", "deal_responsible_changes", "deal_sale_changes"),
+        empty=dict.fromkeys(
+            ("fields", "people", "deals", "tasks", "notes", "calls", "messages", "stages", "history", "waits"),
+            "The card has none.",
+        ),
+    ),
+    "deals": Tool(
+        "Lists deals with links, and the number and money of all of them: by state, stage, tag, source, own field, "
+        "budget, days in stage or without activity, untouched. Highest budgets first. Shows what is behind a number.",
+        {"deals": cards.deals},
+        ("state", *OF_DEALS, "stage", "tag", "field", "value", "budget_from", "budget_to", "days_in_stage",
+         "days_without_activity", "untouched", "order"),
+        "won and lost: the day of closing; created: the day of creation", rows=20,
+        notes=("days_without_activity is known of stale deals alone: open, silent for 14 days or more, without a task "
+               "to come.",),
+        reads=(*CLOSER, "statuses", *ACTIVITY),
+    ),
+    "queue": Tool(
+        "What to do today. queue: whom to turn to next, the most urgent first; total and managers: how much waits; "
+        "cards: all that waits, the highest budgets first; stale: silent open deals; dead: to be closed.",
+        {"total": cards.waiting, "queue": cards.queue, "managers": cards.waiting_by_manager, "cards": cards.cards,
+         "stale": cards.stale, "dead": "dead"},
+        ("pipeline", *OF_PEOPLE), rows=20,
+        notes=("queue: clients who wait for an answer, missed calls that nobody has called back, tasks due today or "
+               "overdue, large slow deals. Deals in which nothing has happened for long (dead) are no part of it: "
+               "propose to close them.",
+               "cards: no_task (open deal without a task), slow (longer in its stage than three quarters of won "
+               "deals), waiting (a client waits for an answer), overdue_task. budget is that of open deals alone.",
+               "A number is null if a table that it is counted from was not read: not_read names it."),
+        reads=WAITS,
+        empty=dict.fromkeys(("queue", "cards"), "Nothing waits now.") | {"stale": "No open deal is stale now."},
+    ),
+    "sales": Tool(
+        "How much was sold: deals created, won, lost, money, share won, average sale, plan, open now (total); by "
+        "month, manager, team and, with field, by an own field's values. Why more or less: compare_periods.",
+        {"total": "figures", "months": "money", "managers": "managers", "teams": "teams", "fields": shapes.by_field,
+         "beside_team": shapes.beside_team}, (*OF_DEALS, "field"),
+        {"total": "won, lost, money: the day of closing; created: the day of creation",
+         **dict.fromkeys(("months", "managers", "teams", "fields"), CLOSING)},
+        notes=("open, open_budget, overdue and stale are as of now, whatever the days.",
                "plan is null unless the days are whole months of all pipelines; plan_won_budget are the sales of those "
-               "who have a plan, in its months: compare the plan with this, never with won_budget."),
-        reads=(*CLOSER, *TOUCHES),
+               "who have a plan, in its months: compare the plan with this, never with won_budget.",
+               "A user's team is the present one; null is everybody without a team, removed users too."),
+        reads=(*CLOSER, *ACTIVITY, "groups"),
+        only_with={"fields": "field", "beside_team": "manager"},
+        empty={"fields": "Give field to see sales by an own field.",
+               "beside_team": "Give one manager to see that person beside everybody."},
     ),
     "compare_periods": Tool(
         "Why sales rose or fell: two periods side by side, in total, by manager, team, pipeline and source, with deals "
-        "created and reasons of loss, the greatest changes first. causes splits the change of money into fewer or more "
-        "sales and a lower or higher average sale. Like is compared with like: an unfinished period with the same days "
-        "of the one before. For “last month” give period=last_month.",
+        "created and reasons of loss, the greatest changes first. causes splits the change into fewer or more sales "
+        "and a lower or higher average sale. Like is compared with like.",
         {
             "figures": shapes.figures, "causes": shapes.causes, "managers": shapes.beside_median,
             "teams": compared("by_team", "team", "won_budget", "won", "lost"),
@@ -138,47 +218,38 @@ TOOLS: dict[str, Tool] = {
         reads=(*CLOSER, "groups", "loss_reasons", *TOUCHES),
     ),
     "plan": Tool(
-        "Plan and pace: the plan, sales and share done by month and by manager, and for the present month what the "
-        f"plan asks for by today and what is left to sell (* is everybody with a plan). {WIDENED}",
-        {"pace": shapes.pace, "months": shapes.plan_months, "managers": shapes.plan_managers}, OF_PEOPLE,
-        OF_PLAN, by_months=True,
+        "Plan, pace and forecast. pace: what the plan asks for by today and what is left to sell (* is everybody with "
+        "a plan); plan by month and manager (whole months); forecast of this month and the next two by pipeline (* is "
+        "all), its interval (four of five months), its record, and what open deals will bring.",
+        {"pace": shapes.pace, "months": shapes.plan_months, "managers": shapes.plan_managers,
+         "forecast": shapes.forecast, "record": shapes.record, "open_deals": shapes.forecast_stages,
+         "capped_deals": with_links("capped_deals")}, ("pipeline", *OF_PEOPLE),
+        {"months": OF_PLAN, "managers": OF_PLAN, "pace": f"the present month; {OF_PLAN}",
+         **dict.fromkeys(("forecast", "record", "open_deals"), "as of now, whatever the days")},
+        by_months=True, rows=40,
         notes=(PLAN, "won_budget and plan_won_budget are the sales of those who have a plan for the month.",
-               "pace is of the present month, whatever the days; it gives every day the same part of the plan."),
-        reads=CLOSER,
-    ),
-    "managers": Tool(
-        "Sales by manager: won, money, lost, share won, average; overdue tasks and stale deals now. Highest sales "
-        "first.",
-        {"managers": "managers"}, ("pipeline", *OF_PEOPLE), CLOSING, notes=(NOW,),
-        reads=(*CLOSER, *ACTIVITY),
-    ),
-    "teams": Tool(
-        "Sales by team (group of users): won, money, lost, share won, average; overdue tasks and stale deals now.",
-        {"teams": "teams"}, ("pipeline", *OF_PEOPLE), CLOSING,
-        notes=(NOW, "A user's team is the present one; null is everybody without a team, removed users too."),
-        reads=(*CLOSER, *ACTIVITY, "groups"),
-    ),
-    "funnel": Tool(
-        "Where deals are lost: of the deals created in the days, how many reached each stage, share of the stage "
-        "before and of all, lost from there, days within which half leave the stage, and deals there now.",
-        {"stages": shapes.funnel}, OF_DEALS, CREATION, rows=100,
-        notes=("The last stage is won: deals that are won now, whenever that was.",
-               "lost_here is null if the moves of deals were not read.",
-               "A stage named by its number (№) is one that the account no longer has: lost_here alone is known."),
-        reads=("deal_statuses", "statuses"),
-    ),
-    "loss_reasons": Tool(
-        "Why deals are lost: lost deals and their money by reason, the most frequent first (null: no reason given); "
-        "and the same by month.",
-        {"reasons": shapes.reasons, "months": "reasons_by_month"}, OF_DEALS, CLOSING,
-        reads=("loss_reasons", *CLOSER),
+               "pace is of the present month, whatever the days; it gives every day the same part of the plan.",
+               "The forecast is of everybody: with a manager or a team it is empty.",
+               "Rows with months_back above 0 are what the forecast would have said so many months ago, beside what "
+               "was sold.",
+               "What is expected counts a budget above budget_cap as budget_cap. capped_deals have such a budget, "
+               "probably mistyped: name them beside the forecast.",
+               "expected is null where too few sales are known to tell: say so, and give no number."),
+        reads=(*CLOSER, "deal_statuses", "deal_sale_changes", "statuses"),
+        empty={"pace": "No plan was given for the present month.", "months": "No plan was given for {days}.",
+               "managers": "No plan was given for {days}.", "capped_deals": "No open deal has such a budget.",
+               **dict.fromkeys(("forecast", "record", "open_deals"), "The forecast is of everybody: leave out manager "
+                               "and team. Without it, too few sales are known.")},
     ),
     "what_moved": Tool(
-        "What became of the open money between the start and the end of the days, by pipeline and manager: at_start "
-        "+ came_new + came_back + priced + grew + moved_in - shrank - moved_out - left_won - left_lost - left_deleted "
-        "= at_end.",
-        {"moved": shapes.moved}, ("pipeline", *OF_PEOPLE),
-        "the day of each change",
+        "Open money: what became of it between the start and the end of the days, in total, then by pipeline and "
+        "manager (at_start + came_new + came_back + priced + grew + moved_in - shrank - moved_out - left_won - "
+        "left_lost - left_deleted = at_end); open: deals and money now by stage and age, or at the end of a past day.",
+        {"total": shapes.moved_in_all, "open": shapes.open_in_all, "moved": shapes.moved,
+         "stages": shapes.open_stages},
+        ("pipeline", *OF_PEOPLE, "source", "day"),
+        {"total": "the day of each change", "moved": "the day of each change",
+         **dict.fromkeys(("open", "stages"), "the end of day, or now")},
         notes=("left_won are deals that were won then, with their budgets of that moment, also if they were opened "
                "again later: it may differ from the sales.",
                "priced are budgets given to open deals that had none; deals often come without one.",
@@ -186,176 +257,91 @@ TOOLS: dict[str, Tool] = {
                "pipeline take from_other_pipelines and to_other_pipelines instead, in sums by manager "
                "from_other_managers and to_other_managers: the equation holds with them, too.",
                "A pipeline or manager without any open deal in the days is left out; null: changes of budgets were "
-               "not read."),
-        rows=100,
+               "not read. source chooses open and stages alone."),
+        rows=50,
         reads=("deal_statuses", "deal_sale_changes", "deal_responsible_changes", "users", "statuses"),
+        empty=dict.fromkeys(
+            ("open", "stages"),
+            "No deal was open then. At a past day the money is that of all people and sources: leave out manager, team "
+            "and source; nothing is known before the first deal, nor after today.",
+        ),
     ),
-    "new_and_repeat": Tool(
-        "Deals of new and of repeat customers (is_repeat): created in the days, and what is won of them now.",
-        {"customers": "repeat"}, OF_DEALS, CREATION,
-        notes=("A customer is repeat if the main contact or the company had won a deal before this one began; null: "
-               "the deal has neither.",),
-    ),
-    "goods": Tool(
-        "What is sold: goods of the deals won and of the purchases made in the days, by present prices.",
-        {"goods": "goods"}, ("pipeline", *OF_PEOPLE), "the day of winning or of the purchase", rows=100,
-        notes=("amoCRM keeps no price of the sale: amount_now is the quantity times the present price, null if that is "
-               "not known.",),
-        reads=("deal_catalog_elements", "catalog_elements", "customer_transactions"),
+    "funnel": Tool(
+        "Where and why deals are lost. stages: of the deals created in the days how many reached each, lost there, "
+        "days within which half leave, deals there now; reasons of loss, and by month; cohorts: the share of a month's "
+        "new deals won by its end, and 1, 2, 3, 6, 12 months later (null: not over).",
+        {"stages": shapes.funnel, "reasons": shapes.reasons, "months": "reasons_by_month", "cohorts": "cohorts"},
+        OF_DEALS,
+        {"stages": CREATION, "cohorts": CREATION, "reasons": CLOSING, "months": CLOSING}, rows=50,
+        notes=("The last stage is won: deals that are won now, whenever that was.",
+               "lost_here is null if the moves of deals were not read.",
+               "A stage named by its number (№) is one that the account no longer has: lost_here alone is known.",
+               "A null reason: none was given."),
+        reads=("deal_statuses", "statuses", "loss_reasons", *CLOSER),
     ),
     "sources": Tool(
-        "Where deals come from: deals created in the days by source (null: none), and what is won of them now.",
-        {"sources": "sources"}, OF_DEALS, CREATION,
+        "Where deals come from, and what is won of them now, by source (null: none) and of new and repeat customers; "
+        "goods sold, by present prices.",
+        {"sources": "sources", "customers": "repeat", "goods": "goods"}, OF_DEALS,
+        {"sources": CREATION, "customers": CREATION, "goods": "the day of winning or of the purchase"},
         notes=("won_of_created and source_rate are of the deals created in the days, whenever they were won: they "
                "differ from the sales of the days.",
-               "What sources cost is in no mart: the tool costs knows it, if it is there; else it is not known."),
-    ),
-    "cohorts": Tool(
-        "Deals by month of creation: the share won by the end of that month, and 1, 2, 3, 6 and 12 months later. Null: "
-        "that month is not over.",
-        {"months": "cohorts"}, OF_DEALS, CREATION,
-    ),
-    "deals": Tool(
-        "A list of deals with links: won, lost or created in the days, or open now (state); the highest budgets first. "
-        "Use it to show which deals are behind a number.",
-        {"deals": with_links("deals", state="state")}, ("state", *OF_DEALS),
-        "won and lost: the day of closing; created: the day of creation; open: as of now", needs=("state",), rows=20,
-        reads=(*CLOSER, "statuses"),
-    ),
-    "open_deals": Tool(
-        "Open deals now by pipeline and stage: number, money, and for how long they have been in the stage.",
-        {"stages": "open_by_age"}, OF_DEALS, rows=100,
-        reads=("deal_statuses", "statuses"),
-    ),
-    "queue": Tool(
-        "What to do today: whom to turn to next, the most urgent first, each card once for each manager with its link "
-        "and all its reasons: clients who wait for an answer, missed calls that nobody has called back, tasks of open "
-        "deals due today or overdue, large slow deals; and how many dead deals are to be closed.",
-        {"queue": shapes.queue, "dead": "dead"},
-        ("pipeline", *OF_PEOPLE),
-        rows=20,
-        notes=("Deals in which nothing has happened for long (dead) are no part of the queue: propose to close them.",),
-        reads=WAITS,
-    ),
-    "today": Tool(
-        "All that waits: every card once, with link, manager and all its reasons, the highest budgets first; and how "
-        "much waits by manager. For whom to turn to first use queue. Reasons: no_task (open deal without a task), slow "
-        "(longer in its stage than three quarters of won deals), waiting (a client waits for an answer), overdue_task.",
-        {"total": shapes.waiting, "managers": shapes.waiting_by_manager, "cards": shapes.cards},
-        ("pipeline", *OF_PEOPLE),
-        rows=20,
-        notes=("budget is that of open deals alone; a card that is won, lost or no deal has none and comes last.",
-               "A number is null if a table that it is counted from was not read: not_read names it."),
-        reads=WAITS,
-    ),
-    "stale_deals": Tool(
-        "Open deals in which nothing has happened for a long time and that have no task to come, with links; the "
-        "highest budgets first.",
-        {"deals": shapes.stale}, ("pipeline", *OF_PEOPLE), rows=20,
-        reads=(*ACTIVITY, "users"),
-    ),
-    "forecast": Tool(
-        "Expected sales of the present month and the next two, by pipeline (* is all pipelines), with the interval in "
-        "which four of five months lie; how such forecasts did in the last six months (record); what the open deals "
-        "will bring.",
-        {"forecast": shapes.forecast, "record": shapes.record, "open_deals": shapes.forecast_stages,
-         "capped_deals": with_links("capped_deals")}, ("pipeline",),
-        notes=("The forecast is of everybody: it takes no manager and no team.",
-               "Rows with months_back above 0 are what the forecast would have said so many months ago, beside what "
-               "was sold.",
-               "What is expected counts a budget above budget_cap as budget_cap. capped_deals have such a budget, "
-               "probably mistyped: name them beside the forecast.",
-               "expected is null where too few sales are known to tell: say so, and give no number."),
-        rows=40,
-        reads=("deal_statuses", "deal_sale_changes", "statuses"),
+               "What sources cost is in no mart: the table costs knows it, if it is there; else it is not known.",
+               "A customer is repeat if the main contact or the company had won a deal before this one began; null: "
+               "the deal has neither.",
+               "amoCRM keeps no price of the sale: amount_now is the quantity times the present price, null if that is "
+               "not known. goods has no source."),
+        reads=("deal_catalog_elements", "catalog_elements", "customer_transactions"),
     ),
     "incoming": Tool(
-        "How people handle incoming chats, calls and new deals, by manager: first answer, unanswered chats, missed "
-        "calls and calls back within an hour, clients who wait now, first touch of new deals and what is won by its "
-        "speed, new deals by weekday and hour. worst names who is worst by each measure among people "
-        f"with at least {FEW} cases, beside the median of people.",
+        "How people handle incoming chats, calls and new deals: first answer, unanswered, missed, called back, waiting "
+        f"now, first touch. worst: who is worst by each measure among people with {FEW} cases or more. By manager, "
+        "channel and hour; speed: what is won by the speed of the first touch.",
         {"worst": worst, "managers": incoming, "calls": "calls", "speed": shapes.speed,
-         "new_deals": shapes.by_hour("created_by_hour", "deals")}, ("pipeline", *OF_PEOPLE),
+         "new_deals": shapes.by_hour("created_by_hour", "deals"), "talks": "talks", "channels": "talks_by_channel",
+         "hours": "talks_by_hour"}, ("pipeline", *OF_PEOPLE),
         COMING, rows=30,
         notes=("speed is the working time from a deal's creation to a person's first call or message, beside what is "
                "won of these deals now. It is no proof of a cause: who wants to buy may also be touched earlier.",
                f"worst compares present users with at least {FEW} cases; robots, removed and deactivated users "
                "are left out. No single measure says who is worst of all: name the measure.",
-               "waiting_now is as of now, whatever the days."),
+               "waiting_now and unanswered are as of now, whatever the days."),
         reads=("messages", "talks", "calls", "users"),
-    ),
-    "conversations": Tool(
-        "Chats in which a client wrote: number, median minutes to a person's first answer, who waits, and by whom they "
-        "were answered; by manager, by channel, and by the hour in which they began.",
-        {"managers": "talks", "channels": "talks_by_channel", "hours": "talks_by_hour"}, ("pipeline", *OF_PEOPLE),
-        "the day on which the conversation began",
-        notes=("unanswered are all clients who wait now, whenever the conversation began: as many as in today.",),
-        reads=("messages", "talks", "users"),
+        empty={"worst": f"Fewer than two people have {FEW} cases, or all are equal."},
     ),
     "activity": Tool(
-        "What people did: calls, seconds of talk, messages, notes, moves of deals and tasks done, by user.",
-        {"managers": "work"}, OF_PEOPLE, ACT,
-        notes=("Robots' calls count too. Activity has no pipelines.",),
+        "What people did: calls, talk, messages, notes, moves, tasks done, by user, and by weekday and hour.",
+        {"managers": "work", "weekdays": shapes.by_hour("hours", "actions")}, ("pipeline", *OF_PEOPLE), ACT,
+        notes=("Robots' calls count too. managers has no pipelines.",),
         reads=ACTS,
     ),
-    "working_hours": Tool(
-        "When people work: what they did (calls, messages, notes, moves, tasks done) by weekday and hour of the "
-        "account's clock.",
-        {"weekdays": shapes.by_hour("hours", "actions")}, ("pipeline", *OF_PEOPLE), ACT,
-        reads=ACTS,
-    ),
-    "manager_card": Tool(
-        "One manager in one call: sales, plan of the present month, what was done, how incoming was handled, and what "
-        "waits now, the cards with the highest budgets first.",
-        {"sales": "managers", "plan": shapes.pace, "activity": "work", "incoming": incoming,
-         "queue": shapes.queue, "waiting": shapes.waiting, "cards": shapes.cards},
+    "manager": Tool(
+        "One manager: sales, beside everybody's medians, plan of this month, what was done, how incoming was handled, "
+        "what waits now.",
+        {"sales": "managers", "beside_team": shapes.beside_team, "plan": shapes.pace, "activity": "work",
+         "incoming": incoming, "queue": cards.queue, "waiting": cards.waiting, "cards": cards.cards},
         ("manager",),
         {"sales": CLOSING, "activity": ACT, "incoming": COMING, "plan": f"the present month; {OF_PLAN}",
          **dict.fromkeys(("queue", "waiting", "cards"), "as of now, whatever the days")},
         needs=("manager",), rows=10, notes=(NOW,),
         reads=(*CLOSER, *WAITS),
+        empty={"plan": "No plan was given for the present month.",
+               **dict.fromkeys(("queue", "cards"), "Nothing waits now.")},
     ),
-    "deal_as_of": Tool(
-        "One deal's stage, responsible user and budget at a moment, or at all times.",
-        {"history": shapes.deal}, ("deal_id", "at"), needs=("deal_id",), rows=500,
-        notes=("from_at_local and to_at_local are by the account's clock; a null to_at_local lasts until now.",),
-        warnings=shapes.without_history,
-        reads=("deal_statuses", "deal_responsible_changes", "deal_sale_changes"),
-    ),
-    "what_was_read": Tool(
-        "Which tables of the account are in the database, with rows and the newest of each: why a number may be "
-        "missing.",
-        {"tables": "freshness"}, (), rows=100,
-    ),
-    "completeness": Tool(
-        "Whether the tables equal the account: what the last `source-amocrm verify` found in each table and when, the "
-        "tables that differ first; and which cards of the last list of what exists are missing.",
-        {"tables": "completeness"}, (), rows=100,
-        means={"missing": "Rows that are live in the account, and in the database not there or deleted.",
-               "extra": "Rows that are live in the database, and not in the account; or there once more under the same "
-               "key.",
-               "stale": "Rows that are older in the database than in the account.",
-               "changed_since": "Rows that differed at first, and were equal after the next sync.",
-               "unequal": "Rows that were compared in every column, and are different in one of unequal_columns; "
-               "all rows, where the table lacks the column."},
-        notes=("A row is the last verification of its table, at verified_at_utc; null: no verification has looked at "
-               "the table, so nothing proves it. If looked_at_whole is false, only looked_at rows drawn at random were "
-               "compared: say so.",
-               "listed_missing and listed_extra compare the ids of deals, contacts, companies and customers with the "
-               "last list of what exists; listed_extra are mostly merged cards, which the other tools leave out."),
+    "why": Tool(
+        "Why a deal, contact or company is missing, or does not count where it is expected: what the database holds, "
+        "the last syncs, deleted, merged or never read; which marts count it by which rule; the command that mends it.",
+        {"why": cards.reasons_why}, ("id", "kind"), needs=("id",),
+        notes=("The account itself is asked by: source-amocrm why --config config.json.",),
     ),
 }  # fmt: skip
 SQL_TOOLS: dict[str, Tool] = {
-    "schema": Tool(
-        "The tables and columns that sql may read; with `table` the columns of one table, with their meaning.",
-        {"tables": shapes.schema}, ("table",), of_all=True, rows=500,
-    ),
     "sql": Tool(
         "One SELECT over the schemas amocrm_marts and amocrm_staging, and over any other table that this user of the "
-        "database may read, as amocrm.amocrm_1001_deals; for what no other tool answers. It can "
-        "write nothing, joins no texts and takes twenty seconds at most. schema has the columns of the marts and of "
-        "staging. Never add up money of several currencies.",
-        {"rows": shapes.selected}, ("select",), of_all=True, needs=("select",), is_counted=False,
+        "database may read, as amocrm.amocrm_1001_deals; for what no other tool answers. Without select: the tables, "
+        "or with table its columns. Joins no texts, takes twenty seconds at most. Never add up money of several "
+        "currencies.",
+        {"rows": sql_rows.selected}, ("select", "table"), of_all=True, is_counted=False, rows=100,
         notes=("These rows are of the whole statement: none of the rules of the other tools was applied, and the "
                "tables of the marts hold all accounts. Deleted deals have is_deleted, sales belong to closer_id, "
                "months are by closed_at_local.",),
@@ -363,21 +349,22 @@ SQL_TOOLS: dict[str, Tool] = {
 }  # fmt: skip
 
 
-def costs(path: Path) -> Tool:
-    """Returns the tool that adds a file of costs to the sources of deals. Raises ValueError as read_costs does."""
+def with_costs(path: Path) -> Tool:
+    """Returns the tool `sources` with what sources cost by a file. Raises ValueError as read_costs does."""
     lines = read_costs(path)
 
     def warnings(ask: Asking) -> list[str]:
         sources = sources_of(ask.run)
         return notes_on_costs(path, named_as_in_deals(lines, sources), sources, [*ask.accounts])
 
-    return Tool(
-        "What each source cost and brought: its costs by a file of the person who runs this server, cost of a deal and "
-        "of a won deal, and the return (ROMI). The greatest costs first.",
-        {"sources": shapes.returns(lines)}, (), CREATION,
-        notes=("Of each source only the months that have costs for it count (cost_months), and the deals created in "
-               "them, whenever they were won. A source without costs in the days is not here.",
-               "Costs are of all people and pipelines, and those without an account of the accounts asked for "
-               "together."),
+    of = TOOLS["sources"]
+    return replace(
+        of,
+        about=of.about + " costs: what each source cost by a file, cost of a deal and of a sale, return (ROMI).",
+        parts={**of.parts, "costs": shapes.returns(lines)},
+        notes=(*of.notes[:1], *of.notes[2:],
+               "costs: of each source only the months that have costs for it count (cost_months), and the deals "
+               "created in them, whenever they were won. A source without costs in the days is not there. Costs are of "
+               "all people and pipelines, and those without an account of the accounts asked for together."),
         warnings=warnings,
     )  # fmt: skip
