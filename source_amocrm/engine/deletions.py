@@ -139,8 +139,9 @@ CARD_NAMES = tuple(resource.name for resource in CARDS)
 
 def linked_cards(card: Row) -> Iterator[tuple[str, int]]:
     """Yields the cards that a record embeds, each as the list's name and the ID. Passes over whatever is no card."""
-    embedded = card.get("_embedded")
-    for name in CARD_NAMES if isinstance(embedded, dict) else ():
+    sent = card.get("_embedded")
+    embedded: Row = sent if isinstance(sent, dict) else {}
+    for name in CARD_NAMES:
         elements = php_array(embedded.get(name))
         for element in elements if isinstance(elements, list) else ():
             number = numeric_id(element.get("id")) if isinstance(element, dict) else None
@@ -172,8 +173,8 @@ class WalkedLinks:
         """Waits for the walk's end. Returns what these cards are linked to, and those of them that it has not read."""
         self.ended.wait()
         triples = zip(*[iter(self._links)] * 3, strict=True)
-        linked = {(CARD_NAMES[at], other) for card, at, other in triples if card in cards}
-        return linked, cards - {card for card in self._cards if card in cards}
+        linked: set[tuple[str, int]] = {(CARD_NAMES[at], other) for card, at, other in triples if card in cards}
+        return linked, {*cards}.difference(self._cards)
 
 
 class EventLog:

@@ -61,9 +61,10 @@ class EntityReading:
 
     def pages(self) -> Generator[Page, None, None]:
         with broken_off_if_begun(self._listing):
-            yield from self._observed(self._walked())
-            if self.needs_events:
-                yield from self._changed()
+            pages = self._walked()
+            for stage in STAGES:
+                pages = stage(self, pages)
+            yield from pages
 
     def _walked(self) -> Iterator[Page]:
         if resume := self._plan.resume:
@@ -123,13 +124,22 @@ class EntityReading:
             yield replace(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
         yield Page([], walked=True)
 
-    def _observed(self, pages: Iterable[Page]) -> Iterator[Page]:
-        """Remembers the key and the links of every row. Shows the resolvers every row and the end of the walk."""
-        whole, failure = False, None
+    def remembered(self, pages: Iterable[Page]) -> Iterator[Page]:
+        """Remembers the keys and the links of every row."""
         try:
             self.account.require(self.resource.path)
             for page in pages:
                 self._remember(page)
+                yield page
+        finally:
+            if self._links:
+                self._links.ended.set()
+
+    def looked_up(self, pages: Iterable[Page]) -> Iterator[Page]:
+        """Shows the resolvers every row and the end of the walk."""
+        whole, failure = False, None
+        try:
+            for page in pages:
                 for resolver in self.resolvers:
                     resolver.observe(page.rows)
                 yield page
@@ -140,8 +150,12 @@ class EntityReading:
         finally:
             for resolver in self.resolvers:
                 resolver.finish(whole, failure)
-            if self._links:
-                self._links.ended.set()
+
+    def with_changes(self, pages: Iterable[Page]) -> Iterator[Page]:
+        """Adds, after the walk, what only events and the trash tell."""
+        yield from pages
+        if self.needs_events:
+            yield from self._changed()
 
     def _remember(self, page: Page) -> None:
         """Remembers the IDs of all rows, and the keys of rows that every stream takes: these count as delivered."""
@@ -204,3 +218,7 @@ class EntityReading:
         before = self.account.clocks.moment()
         rows = list(by_ids(self.account, self.resource, ids, self.params))
         return Page(rows, answered=(before, self.account.clocks.moment()))
+
+
+STAGES = (EntityReading.remembered, EntityReading.looked_up, EntityReading.with_changes)
+"""What happens to the pages of a walk, in order. Then each stream's `Delivery` makes rows and checkpoints of them."""

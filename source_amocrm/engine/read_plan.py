@@ -92,8 +92,8 @@ class Progress:
 
     Everything up to `watermark` (the server's time when a sync started; None before the first) has been delivered,
     except for what is `pending`, list by list. `newest`: the second of each list's newest row. `ahead`: by list and key
-    of the row, the versions that were delivered with a later date than their next version may have. `unsaved`: some of
-    the versions in `ahead` are in no state yet.
+    of the row, versions that we delivered under a later date than amoCRM's; the next version must be dated later still,
+    or the destination keeps the old one. `unsaved`: some of the versions in `ahead` are in no state yet.
     """
 
     stream: str

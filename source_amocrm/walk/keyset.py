@@ -7,8 +7,7 @@ from its first to its last. The walk takes a page only if the page begins no lat
 * if it begins with the last row read or an earlier row of the same second, and rows of one second have always come in
   the order of their IDs;
 * in a list whose rows do not change (events), if it repeats the last rows of the page before at their own positions and
-  shows no other row of that second again: n rows of one second occupy n positions; if those positions showed n
-  different rows, none was missed.
+  shows no other row of that second again. Events never move: if n positions showed n different events, we have all n.
 
 Whatever moves meanwhile (an edited row jumps to "now", a deleted one leaves) is ahead of the walk or already read. The
 walk dedupes rows. If rows of one second come in any order in a list that can be read in the

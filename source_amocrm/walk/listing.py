@@ -127,8 +127,8 @@ class Page:
     `checkpoint`: the position of a walk in ID order, over the whole list or over the rows of one `second`. `answered`:
     the responses that the rows may have come in.
 
-    The engine adds: `floor`: rows with cursor >= floor go to every stream, even outside the seconds it still needs, for
-    they come from a walk by page number, or events named them. `walked`: the walk by page number has come to its end.
+    The engine adds: `floor`: every stream takes rows dated `floor` or later, wanted or not: this walk has no date
+    filter, or an event named the row. `walked`: the walk by page number has come to its end.
     `at_least`: by id, the second before which a row must not be dated, so that it wins over a tombstone of its entity.
     `read_at`: the moment of this reading, which no other page has.
     """
