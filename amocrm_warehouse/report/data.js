@@ -8,7 +8,6 @@ let DATA; // what page.py packed
 let TABLES; // rows by table; a table that could not be built is missing
 let SCOPES;
 let PEOPLE; // names and teams by "project/user"
-let NAMESAKES; // names that users of several accounts have
 
 const inCents = (amount) => Math.round(100 * amount) / 100;
 const sum = (rows, column) => inCents(rows.reduce((total, row) => total + (row[column] || 0), 0));
@@ -167,7 +166,6 @@ async function load() {
       return Object.assign(row, { project_id, created, responsible_user_id });
     }));
   }
-  NAMESAKES = new Set(grouped(TABLES.people || [], "name").filter((of) => new Set(of.map((row) => row.project_id)).size > 1).map(([{ name }]) => name));
   PEOPLE = new Map((TABLES.people || []).map((row) => [`${row.project_id}/${row.user_id}`, row]));
   SCOPES = DATA.scopes;
 }
@@ -228,8 +226,8 @@ function daysBefore({ first, last, whole }, today) {
 const nameOf = (project, user) => {
   if (user === null || user === undefined) return null;
   if (user === 0) return said("user.robot");
-  const { name = `№ ${user}`, is_deactivated } = PEOPLE.get(`${project}/${user}`) || {};
-  const shown = [name, state.scope.project === null && NAMESAKES.has(name) && accountName(project), is_deactivated && said("user.deactivated")].filter(Boolean).join(" · ");
+  const { name = `№ ${user}`, is_deactivated, is_namesake } = PEOPLE.get(`${project}/${user}`) || {};
+  const shown = [name, state.scope.project === null && is_namesake && accountName(project), is_deactivated && said("user.deactivated")].filter(Boolean).join(" · ");
   BARE.set(shown, name);
   return shown;
 };

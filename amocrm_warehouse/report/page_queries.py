@@ -153,7 +153,10 @@ QUERIES = {
     "people": f"""
         select
             users.project_id, users.user_id, users.name, users.group_id, teams.name as team,
-            {IS_DEACTIVATED} as is_deactivated
+            {IS_DEACTIVATED} as is_deactivated, exists (
+                select 1 from amocrm_staging.stg_users as others
+                where others.name = users.name and others.project_id <> users.project_id
+            ) as is_namesake
         from amocrm_staging.stg_users as users
         left join amocrm_staging.stg_groups as teams
             on teams.project_id = users.project_id and teams.group_id = users.group_id
@@ -411,10 +414,13 @@ QUERIES = {
         group by 1, 2, 3, 4, 5
         order by 1, 2, 3, 4, 5
     """,
-    "freshness": """
-        select project_id, source_table, is_there, is_used, row_count, deleted_count, newest_at
+    "freshness": f"""
+        select
+            freshness.project_id, {ACCOUNT} as account, accounts.time_zone as zone, source_table, is_there, is_used,
+            row_count, deleted_count, newest_at
         from amocrm_marts.freshness
-        order by project_id, source_table
+        inner join amocrm_staging.int_accounts as accounts on accounts.project_id = freshness.project_id
+        order by freshness.project_id, source_table
     """,
     "verified": """
         select

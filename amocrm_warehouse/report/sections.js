@@ -452,15 +452,13 @@ function linked(row) {
 
 // A deal, or a card that waits, as the lists tell of it. A closed deal is of whoever was responsible then.
 function listed(row) {
-  const deal = "deal_id" in row ? row : row.entity_type === "deal" ? dealAt(row) : null;
-  const { name = row.name ?? (deal && `#${deal.deal_id}`), client, days_without_activity } = (deal && cardAt(deal)) || {};
+  const deal = "deal_id" in row ? row : (row.entity_type === "deal" && dealsById().get(`${row.project_id}/${row.entity_id}`)) || null;
+  const { name = row.name ?? (deal && `#${deal.deal_id}`), client, days_without_activity } = (deal && cardsByDeal().get(deal.deal)) || {};
   const responsible_user_id = deal && deal === row && row.closed !== null ? row.closer_id : row.responsible_user_id;
   return linked({ ...deal, ...row, responsible_user_id, name, client, days_without_activity, stage: row.status_name || (deal ? stageName(deal) : null), pipeline_name: deal ? pipelineName(deal) : null,
     created_text: deal && textOf(deal.created), closed_text: deal && deal.closed !== null ? textOf(deal.closed) : null });
 }
-const dealAt = ({ project_id, entity_id }) => dealsById().get(`${project_id}/${entity_id}`) || null;
 const dealsById = once(() => new Map(TABLES.deals.map((row) => [`${row.project_id}/${row.deal_id}`, row])));
-const cardAt = ({ deal }) => cardsByDeal().get(deal);
 const cardsByDeal = once(() => new Map((TABLES.cards || []).map((row) => [row.deal, row])));
 
 // The first of a client's phones, as a link that calls it.
@@ -783,16 +781,12 @@ function work(view) {
 
 function freshness(view) {
   const rows = TABLES.freshness.filter((row) => row.is_there && view.inScope(row));
-  const account = (row) => TABLES.accounts.find((one) => one.project_id === row.project_id);
   return rows.length ? [{
-    rows: rows.map((row) => ({ ...row, account: account(row).name, zone: account(row).time_zone })),
-    columns: [...(TABLES.accounts.length > 1 ? [["account", "text"]] : []), ["source_table", "text", "table"], ["row_count", "number", "rows"],
+    rows, columns: [...(TABLES.accounts.length > 1 ? [["account", "text"]] : []), ["source_table", "text", "table"], ["row_count", "number", "rows"],
       ["deleted_count", "number", "deleted"], ["newest_at", "moment", "newest"]],
   }] : [];
 }
 
-const COUNT = {
-  queue, people, money, funnel, forecast, today, managers, incoming, sources, by, reasons, sides, moved, stuck, stale, repeat, goods, cohorts, talks, hours, work, freshness,
-};
+const COUNT = { queue, people, money, funnel, forecast, today, managers, incoming, sources, by, reasons, sides, moved, stuck, stale, repeat, goods, cohorts, talks, hours, work, freshness };
 const SECTIONS = embedded("sections").map((section) => ({ ...section, count: COUNT[section.id] }));
 const FOLDED = SECTIONS.filter(({ open }) => !open).map(({ id }) => id); // until somebody opens them

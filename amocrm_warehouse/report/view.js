@@ -177,9 +177,8 @@ function openList() {
   const { what, deals } = lists.get(state.list) || {};
   if (!deals) return;
   const tell = teller(chosen(state.scope, state.period, state.who));
-  const found = [...deals()].sort((one, other) => (other.budget || 0) - (one.budget || 0));
+  const [found, areCards] = [[...deals()].sort((one, other) => (other.budget || 0) - (one.budget || 0)), deals().some((row) => row.reasons)];
   const rows = found.slice(0, LISTED).map(listed);
-  const areCards = found.some((row) => row.reasons);
   const id = state.list.split("/").pop();
   const { median: middle, unit } = METRICS[id] || {}; // each deal of a median has its own value
   const block = { rows, cards: true, whole: true, columns: [["name", "deal", areCards ? "card" : "deal"], ["client", "text"], ["responsible_name", "text", "manager"], ["stage", "text"], ...(areCards ? [["reasons", "reasons", "why"]] : []), ["days_without_activity", "number"],
@@ -480,7 +479,6 @@ const sight = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) if (isIntersecting) inView.add(target.id); else inView.delete(target.id);
   if (nextInView() >= 0) hurry();
 });
-const LONGEST_WAIT = 300; // milliseconds after which a section is drawn although the browser is busy
 
 const nextInView = () => jobs.findIndex(({ id }) => inView.has(id) && !isFolded(id));
 
@@ -488,7 +486,7 @@ const nextInView = () => jobs.findIndex(({ id }) => inView.has(id) && !isFolded(
 const pause = () => new Promise((go) => {
   hurry = () => setTimeout(go, 0, false);
   if (nextInView() >= 0) hurry();
-  else if (window.requestIdleCallback) requestIdleCallback(() => go(true), { timeout: LONGEST_WAIT });
+  else if (window.requestIdleCallback) requestIdleCallback(() => go(true), { timeout: 300 }); // after so many milliseconds a section is drawn although the browser is busy
   else setTimeout(go, 0, true);
 });
 
@@ -736,10 +734,7 @@ function choices(tell) {
 function showDays(sentence = "") {
   const today = todayOf(state.scope.project);
   const put = (element, values) => Object.entries(values).filter(([name, value]) => element[name] !== value).forEach(([name, value]) => { element[name] = value; });
-  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) {
-    put(find(id), { value: textOf(day), min: textOf(sinceOf(state.scope.project)), max: textOf(today) });
-    find(`${id} + .day`).textContent = teller({}).numeric(textOf(day));
-  }
+  for (const [id, day] of [["#from", state.period.first], ["#to", Math.min(state.period.last, today)]]) { put(find(id), { value: textOf(day), min: textOf(sinceOf(state.scope.project)), max: textOf(today) }); put(find(`${id} + .day`), { textContent: teller({}).numeric(textOf(day)) }); }
   find("#no-days").textContent = sentence;
 }
 
@@ -773,7 +768,7 @@ function asOf(tell) {
 
 // Links to the sections; at the side on a desk, on top on a phone. They are one stop of the Tab key: arrows lead from one to the next.
 function contents(sections) {
-  const links = ["month", "figures", ...sections.map(({ id }) => id)].map((id) => {
+  return ["month", "figures", ...sections.map(({ id }) => id)].map((id) => {
     const button = made("button", said(["month", "figures"].includes(id) ? `contents.${id}` : `${id}.title`), { type: "button" });
     button.dataset.at = id;
     button.onclick = () => { state.at = id; writeAddress(); goTo(id); };
@@ -783,7 +778,6 @@ function contents(sections) {
     };
     return button;
   });
-  return links;
 }
 
 // Marks in the contents the section that is at the top of the window.
