@@ -195,7 +195,8 @@ ANSWERS: dict[str, str] = {
             on activity.project_id = deals.project_id and activity.deal_id = deals.deal_id
         left join amocrm_staging.stg_users as users
             on users.project_id = deals.project_id and users.user_id = {OWNER}
-        where ({counts_in("open")}) or ({counts_in("closed")})
+        where deals.stage_kind in ('open', 'unsorted') and {counts_in("open")}
+            or deals.stage_kind in ('won', 'lost') and {counts_in("closed")}
         order by chosen.purse, {column("deals", "closed")} desc nulls first, deals.budget desc nulls last, deals.deal_id
     """,
     "days": f"""
