@@ -67,7 +67,11 @@ def test_a_state_follows_within_ten_thousand_rows() -> None:
     unfiltered = Destination()
     unfiltered.take(messages(Sandbox(account), ["deals", "custom_fields_deals"]))
     assert unfiltered.complaints == []
-    assert unfiltered.rows == {name: destination.rows[name] for name in ("deals", "custom_fields_deals")}
+    for name in ("deals", "custom_fields_deals"):
+        read = [
+            {key: {**row, "read_at": None} for key, row in one.rows[name].items()} for one in (unfiltered, destination)
+        ]
+        assert read[0] == read[1], name
 
 
 @pytest.mark.parametrize("name", [table.name for table in STREAMS.values() if table.cursor_field])
