@@ -23,15 +23,19 @@ import pytest
 from mcp import Client
 
 from amocrm_warehouse.assistant import bounded_select
-from amocrm_warehouse.assistant.mcp_command import TOKEN, server
-from amocrm_warehouse.assistant.replies import plain
+from amocrm_warehouse.assistant.call_log import recorder
+from amocrm_warehouse.assistant.mcp_command import TOKEN, called, server
+from amocrm_warehouse.assistant.people import Person
+from amocrm_warehouse.assistant.replies import plain, text_of
+from amocrm_warehouse.assistant.tools import SQL_TOOLS, TOOLS
 from amocrm_warehouse.database import reading
+from amocrm_warehouse.known_names import people_named
 from amocrm_warehouse.report import page_data, workbook
 from amocrm_warehouse.report.answers import choice_of_people, in_choice
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS
-from amocrm_warehouse.report.page_queries import MOVES
+from amocrm_warehouse.report.page_queries import GAINS, LOSSES, MOVES
 from amocrm_warehouse.report.report_words import Words
 from sandbox import Account, ManualClock, writes
 from testing import forked, models
@@ -299,6 +303,129 @@ def test_a_deal_is_of_the_moment_that_covers_names(database: str, known: oracle.
     )
 
 
+def found_by(database: str, tool: str, **given: Any) -> dict[str, Any]:
+    [answer] = ask(database, (tool, {"limit": 500, "kilobytes": 400, **given}))
+    assert isinstance(answer, dict), answer
+    return answer
+
+
+def test_a_client_is_found_by_what_people_know_of_him(database: str, known: oracle.Known) -> None:
+    """By the whole name, its words in any order and case, +7, 8 or the last digits, an address, an id and a link."""
+    contact = next(row for row in known.all("contacts") if row["name"] and " " in row["name"] and row["phones"]
+                   and not row["is_deleted"])  # fmt: skip
+    phone = re.sub(r"\D", "", contact["phones"].split(",")[0])
+    first, *_, last = contact["name"].split()
+    asked = [
+        contact["name"], f"{last} {first}".upper(), f"+{phone}", f"8{phone[1:]}", phone[-7:],
+        str(contact["contact_id"]),
+        f"https://example.amocrm.ru/contacts/detail/{contact['contact_id']}",
+    ]  # fmt: skip
+    for query in asked:
+        cards = found_by(database, "find", query=query)["cards"]
+        assert contact["contact_id"] in [card["id"] for card in cards if card["kind"] == "contact"], query
+    none = found_by(database, "find", query="Нетникого Никогданебыло")
+    assert (none["cards"], none["covers"]["empty"]["cards"]) == (
+        [], "No card has all of these words, these digits or this address."
+    )  # fmt: skip
+    theirs = {link["lead_id"] for link in known.all("deal_contacts") if link["contact_id"] == contact["contact_id"]}
+    there = {deal["deal_id"] for deal in deals(known) if not deal["is_deleted"]}
+    told = {row["deal_id"] for row in found_by(database, "find", query=str(contact["contact_id"]))["deals"]}
+    assert theirs & there <= told
+    card = found_by(database, "card", kind="contact", id=contact["contact_id"])
+    assert {row["deal_id"] for row in card["deals"]} == theirs & there
+    assert card["card"][0]["name"] == contact["name"]
+
+
+FILTERS: dict[str, tuple[dict[str, Any], Any]] = {
+    "large open": ({"state": "open", "budget_from": 100_000},
+                   lambda deal, _: deal["stage_kind"] in ("open", "unsorted") and (deal["budget"] or 0) >= 100_000),
+    "small": ({"budget_to": 1000}, lambda deal, _: (deal["budget"] or 0) <= 1000),
+    "won in a month": ({"state": "won", "period": "2025-11"}, lambda deal, _: deal["stage_kind"] == "won"
+                       and deal["closed_at_local"] and f"{deal['closed_at_local']:%Y-%m}" == "2025-11"),
+    "untouched": ({"untouched": True}, lambda deal, _: deal["stage_kind"] in ("open", "unsorted")
+                  and deal["first_response_at"] is None),
+    "silent for 60 days": ({"days_without_activity": 60}, lambda deal, silent: deal["deal_id"] in silent),
+    "everything": ({}, lambda *_: True),
+}  # fmt: skip
+"""The arguments of a list of deals, and whether a deal is in it."""
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_list_of_deals_has_those_and_says_how_many_and_how_much_in_all(
+    database: str, known: oracle.Known, name: str
+) -> None:
+    given, holds = FILTERS[name]
+    everything = expected_page.Choice((known,), date(2020, 1, 1), date(2026, 1, 31))
+    silent = {row["deal_id"] for row in expected_page.stale_rows(everything) if row["days_without_activity"] >= 60}
+    wanted = [deal for deal in deals(known) if not deal["is_deleted"] and holds(deal, silent)]
+    answer, short = found_by(database, "deals", **given), found_by(database, "deals", **given, limit=2, offset=1)
+    assert sorted(row["deal_id"] for row in answer["deals"]) == sorted(deal["deal_id"] for deal in wanted)
+    assert [row["deal_id"] for row in short["deals"]] == [row["deal_id"] for row in answer["deals"][1:3]]
+    [in_all] = short["covers"]["in_all"]["deals"] if wanted else [{"rows": 0, "budget": 0}]
+    assert (in_all["rows"], in_all["budget"]) == (
+        len(wanted),
+        plain(sum((d["budget"] or 0 for d in wanted), Decimal(0))),
+    )
+
+
+def test_deals_with_a_tag_or_a_value_of_an_own_field(database: str, known: oracle.Known) -> None:
+    there = {deal["deal_id"]: deal for deal in deals(known) if not deal["is_deleted"]}
+    tags = Counter(tag for deal in there.values() for tag in (deal["tags"] or "").split(",") if tag)
+    tag = tags.most_common(1)[0][0]
+    told = found_by(database, "deals", tag=tag.upper())
+    assert len(told["deals"]) == sum(tag in (deal["tags"] or "").split(",") for deal in there.values())
+    [field, value] = rows_of_field(database)
+    told = found_by(database, "deals", field=field, value=value)
+    held = rows(database, "select distinct entity_id from amocrm_marts.entity_fields where entity_type = 'deal' and "
+                f"name = '{field}' and value = '{value}'")  # fmt: skip
+    assert {row["deal_id"] for row in told["deals"]} == {row["entity_id"] for row in held} & there.keys()
+    wrong = ask(database, ("deals", {"tag": "нет такого"}), ("deals", {"value": "x"}))
+    assert wrong[0].startswith("There is no tag “нет такого”. There are: ")
+    assert wrong[1] == "A value needs the own field that has it: give field as well."
+
+
+def rows_of_field(database: str) -> list[str]:
+    [one] = rows(database, "select name, value from amocrm_marts.entity_fields where entity_type = 'deal' and "
+                 "value not like '%''%' group by 1, 2 order by count(*) desc, 1, 2 limit 1")  # fmt: skip
+    return [one["name"], one["value"]]
+
+
+def test_the_open_money_of_a_past_day_is_one_call(database: str, known: oracle.Known) -> None:
+    day = datetime(2025, 10, 1)
+    end = day + timedelta(days=1)
+    open_then = [
+        row for row in deal_history(known)
+        if row["stage_kind"] in ("open", "unsorted") and row["from_at_local"] < end
+        and (row["to_at_local"] is None or row["to_at_local"] >= end)
+    ]  # fmt: skip
+    answer = found_by(database, "what_moved", day="2025-10-01")
+    assert answer["open"][0]["deals"] == len(open_then)
+    moved = found_by(database, "what_moved", period="2025-11")
+    [total] = moved["total"]
+    assert total["at_start"] + sum(total[name] for name in GAINS) - sum(
+        total[name] for name in LOSSES
+    ) == pytest.approx(total["at_end"])
+    assert next(iter(name for name in moved if name != "covers")) == "total"
+
+
+def test_an_empty_answer_says_why_and_an_ambiguous_name_gives_the_candidates(
+    database: str, known: oracle.Known
+) -> None:
+    [nothing, surname] = ask(
+        database, ("plan", {"period": "2024-05", "show": ["months"]}), ("sales", {"manager": TIMUR.split()[1].lower()})
+    )
+    assert nothing["covers"]["empty"] == {"months": "No plan was given for 2024-05-01 to 2024-05-31."}
+    assert [name.split(" (")[0] for name in surname["covers"]["filters"]["manager"]] == [TIMUR]
+    everybody = [
+        {"project_id": "1", "user_id": 5, "manager": "Анна Ким", "team": None},
+        {"project_id": "1", "user_id": 6, "manager": "Анна Пёрова", "team": None},
+    ]
+    with pytest.raises(ValueError, match=r"^Several have the manager “анна”: Анна Ким \(5\), Анна Пёрова \(6\)\."):
+        people_named(everybody, [], ["анна"])
+    assert people_named(everybody, [], ["перова"]) == {("1", 6)}
+    assert known.all("users")
+
+
 def test_a_mart_that_is_missing_leaves_the_rest_of_an_answer(database: str, tmp_path: Path) -> None:
     file = tmp_path / "crm.duckdb"
     file.write_bytes(Path(database).read_bytes())
@@ -335,6 +462,78 @@ def test_it_speaks_by_stdio_and_by_http_to_whoever_has_the_token_alone(database:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {SECRET[:-1]}"}):
             refused = httpx2.post(address, headers=headers, json={"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
             assert (refused.status_code, refused.text) == (401, "The token is missing or wrong.")
+
+
+def test_a_person_sees_his_own_cards_alone_whatever_he_asks(database: str, known: oracle.Known) -> None:
+    """Every tool is asked for everybody's rows: no stranger's deal is in an answer, but sums and places."""
+    me = Person("me", "", manager=boss(known))
+    [mine] = [row["user_id"] for row in known.all("users") if row["name"] == me.manager]
+    there = [deal for deal in deals(known) if not deal["is_deleted"]]
+    own = [deal for deal in there if mine in (deal["responsible_user_id"], deal["closer_id"])]
+    waiting = {row["entity_id"] for row in ahead.today(known) if row["responsible_user_id"] == mine}
+    strangers = [deal for deal in there if deal not in own and deal["deal_id"] not in waiting]
+    other = next(deal for deal in strangers if deal["name"] and deal["budget"])
+    everything = {"limit": 500, "kilobytes": 400}
+    asked: dict[str, list[dict[str, Any]]] = {name: [{}] for name in TOOLS}
+    asked |= {
+        "find": [{"query": "сделка"}, {"query": str(other["name"])}, {"query": str(other["deal_id"])}],
+        "deals": [{}, {"state": "open"}, {"state": "won", "period": "all"}, {"state": "lost", "period": "all"}],
+        "card": [{"id": own[0]["deal_id"]}], "manager": [{"manager": me.manager}], "why": [{"id": own[0]["deal_id"]}],
+        "directory": [{"show": list(TOOLS["directory"].parts)}],
+    }  # fmt: skip
+    told = json.dumps([
+        called(database, name, TOOLS[name], one | everything, me) for name, each in asked.items() for one in each
+    ], ensure_ascii=False)  # fmt: skip
+    names = {str(deal["name"]) for deal in own} | {str(deal["name"]) for deal in there if deal["deal_id"] in waiting}
+    names.add(str(other["name"]))  # which covers repeats
+    secret = {str(deal["deal_id"]) for deal in strangers if deal is not other}
+    secret |= {str(deal["name"]) for deal in strangers} - names
+    assert [text for text in secret if f'"{text}"' in told or f"/{text}" in told or f" {text}," in told] == []
+    for name, given in (("card", {"id": other["deal_id"]}), ("why", {"id": other["deal_id"]}),
+                        ("sales", {"manager": known.user(other["responsible_user_id"])}), ("sql", {})):  # fmt: skip
+        with pytest.raises(ValueError, match=r"There is no deal|You see your own cards alone|does not open it"):
+            called(database, name, (TOOLS | SQL_TOOLS)[name], given, me)
+    assert called(database, "find", TOOLS["find"], {"query": str(other["deal_id"])}, me)["cards"] == []
+    sales = called(database, "sales", TOOLS["sales"], {"manager": me.manager, "period": "all"}, me)
+    beside = {row["measure"]: row for row in sales["beside_team"]}
+    sold = Counter(deal["closer_id"] for deal in there if deal["stage_kind"] == "won")
+    off = {row["user_id"] for row in known.all("users") if not row["is_active"]}
+    assert beside["won"]["own"] == sold[mine]
+    assert beside["won"]["total"] == sum(count for user, count in sold.items() if user not in off)
+    assert beside["won"]["place"] == 1 + sum(count > sold[mine] for user, count in sold.items() if user not in off)
+
+
+def test_each_person_has_a_token_that_can_be_revoked_and_each_call_is_logged(
+    database: str, known: oracle.Known, tmp_path: Path
+) -> None:
+    people, log = tmp_path / "people.yaml", tmp_path / "calls.log"
+    given = ["--people", str(people)]
+    token = forked.run(["mcp", "token", "add", "Анна", *given, "--manager", boss(known)]).stdout.splitlines()[-1]
+    assert token not in people.read_text(encoding="utf-8")
+    with serving(f"duckdb:///{database}", *given, "--log", str(log)) as address:
+        own, everybody = ask_by_http(address, "sales", token), ask_by_http(address, "sales")
+        assert own["covers"]["filters"] == {"seen": boss(known)}
+        assert len(own["managers"]) < len(everybody["managers"])
+        assert forked.run(["mcp", "token", "revoke", "Анна", *given]).stdout == "The token of Анна is revoked.\n"
+        refused = httpx2.post(address, headers={"Authorization": f"Bearer {token}"}, json={})
+        assert refused.status_code == 401
+    lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    assert [(line["who"], line["tool"]) for line in lines] == [("Анна", "sales"), ("the server's token", "sales")]
+    assert (lines[0]["accounts"], lines[0]["refused"], log.stat().st_mode & 0o777) == (["1001"], "", 0o600)
+    assert lines[0]["bytes"] == len(text_of(own).encode())
+    said = forked.run(["mcp", "calls", str(log), "--last", "1"]).stdout
+    assert said.splitlines()[-1] == "Most asked: sales by Анна (1), sales by the server's token (1)"
+
+
+def test_a_log_holds_no_personal_data_unless_it_is_told_to(tmp_path: Path) -> None:
+    asked = {"query": "+7 916 003-53-33", "select": "select 1 where name = 'Анна'", "limit": 5}
+    for personal, shown in (("hash", False), ("drop", False), ("keep", True)):
+        recorder(tmp_path / personal, personal)(
+            "me", "find", asked, refused="There is no tag “Анна”. There are: Борис."
+        )
+        line = (tmp_path / personal).read_text(encoding="utf-8")
+        assert ("916 003" in line, "where name = 'Анна'" in line, "Борис" in line) == (shown, shown, False)
+        assert json.loads(line)["arguments"]["limit"] == 5
 
 
 def test_without_a_database_there_is_no_server(tmp_path: Path) -> None:

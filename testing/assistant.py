@@ -61,10 +61,10 @@ def ask_by_stdio(url: str, name: str) -> Any:
 
 
 @contextmanager
-def serving(url: str) -> Iterator[str]:
+def serving(url: str, *options: str) -> Iterator[str]:
     """Runs the server over HTTP in its own process and yields its address."""
     port = free_port()
-    process = Forked(["mcp", "--to", url, "--http", str(port)], {TOKEN: SECRET})
+    process = Forked(["mcp", "--to", url, "--http", str(port), *options], {TOKEN: SECRET})
     try:
         for _ in range(600):
             with socket.socket() as one:
@@ -77,10 +77,10 @@ def serving(url: str) -> Iterator[str]:
         process.communicate(30)
 
 
-def ask_by_http(address: str, name: str) -> Any:
+def ask_by_http(address: str, name: str, token: str = SECRET) -> Any:
     async def call() -> Any:
         async with (
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {SECRET}"}) as http,
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=60) as http,
             Client(streamable_http_client(address, http_client=http)) as client,
         ):
             return content_of(await client.call_tool(name, {}))

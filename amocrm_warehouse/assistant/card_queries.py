@@ -168,6 +168,8 @@ CARD_QUERIES: dict[str, str] = {
     "field_values": f"""
         select fields.project_id, fields.value
         from amocrm_marts.entity_fields as fields {of_chosen("fields")}
+        inner join amocrm_marts.deals as deals
+            on deals.project_id = fields.project_id and deals.deal_id = fields.entity_id and {own("deals", "deal_id")}
         where fields.entity_type = 'deal' and fields.name = $field and fields.value is not null
         group by 1, 2 order by count(*) desc, 2
     """,

@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from amocrm_warehouse.assistant.asking import Asking, Missing, Row
+from amocrm_warehouse.assistant.people import Person
 from amocrm_warehouse.assistant.tool_arguments import ALL_DAYS, Chosen, Refused, chosen, read_arguments
 from amocrm_warehouse.assistant.tools import UNREAD, Part, Tool
 from amocrm_warehouse.database import Run, models_of
@@ -62,12 +63,19 @@ MEANS = {
 
 
 def reply(
-    name: str, tool: Tool, given: Mapping[str, Any], run: Run, free_select: Callable[[str, int], list[Row]]
+    name: str,
+    tool: Tool,
+    given: Mapping[str, Any],
+    run: Run,
+    free_select: Callable[[str, int], list[Row]],
+    person: Person | None = None,
 ) -> dict[str, Any]:
-    """Returns an answer: its coverage, then its tables. Raises ValueError with a sentence."""
+    """Returns an answer: its coverage, then its tables. `person`: who asks; None sees all. Raises ValueError."""
+    if person and tool.of_all and not person.sql:
+        raise Refused(f"{name} shows every row, and your token does not open it.")
     values = read_arguments(name, tool.arguments, tool.needs, given)
     tool = of_state(name, tool, values, given)
-    of = chosen(run, values, tool.by_months)
+    of = chosen(run, values, tool.by_months, person)
     before = compared_with(of.choice, values) if tool.is_compared else None
     limit, offset = values.get("limit", tool.rows), values.get("offset", 0)
     most = dict.fromkeys(tool.parts, limit) | dict.fromkeys(WHOLE, 1_000)
@@ -77,7 +85,7 @@ def reply(
     unread = frozenset((project, table) for project, table in unread_tables(run, of.choice.days) if table in tool.reads)
     ask = Asking(
         run, of.choice, before, accounts, present, unread, values, limit, built_at, deactivated(run), free_select,
-        of.parameters,
+        of.parameters, of.only,
     )  # fmt: skip
     tables, missing = {}, {}
     for part, query in tool.parts.items():

@@ -14,6 +14,7 @@ from typing import Any
 
 from amocrm_warehouse.assistant.assistant_queries import QUERIES
 from amocrm_warehouse.assistant.card_queries import CARD_QUERIES, ORDERS
+from amocrm_warehouse.assistant.people import Person
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import folded, named, nearest, people_named
 from amocrm_warehouse.report.answers import answer, select
@@ -249,17 +250,24 @@ class Chosen:
     choice: Choice
     accounts: list[dict[str, Any]]
     filters: dict[str, Any] = field(default_factory=dict)
+    only: frozenset[tuple[str, int]] | None = None
+    """(project, user id) of the users whose cards alone the asking person may see; None: all."""
     parameters: dict[str, Any] = field(default_factory=dict)
     """The values of the filters of a list of deals, in amoCRM's letters."""
 
 
-def chosen(run: Run, values: Mapping[str, Any], by_months: bool = False) -> Chosen:
+def chosen(run: Run, values: Mapping[str, Any], by_months: bool = False, person: Person | None = None) -> Chosen:
     """Returns the choice that the arguments name, its days widened to whole months if `by_months`.
 
-    Raises ValueError for a name that no account has.
+    Here alone a person's rights limit what is chosen: every query of every tool takes the choice. Raises ValueError for
+    a name that no account has, or that the person may not see.
     """
     everything = last_months(run)
     accounts = answer(run, "accounts", everything).dicts()
+    if person and person.accounts:
+        accounts = [
+            one for name in person.accounts for one in named("account", name, accounts, ("project_id", "account"))
+        ]
     if "project" in values:
         accounts = named("account", values["project"], accounts, ("project_id", "account"))
     days = {one["project_id"]: one_period(values, everything.days[one["project_id"]]) for one in accounts}
@@ -281,6 +289,16 @@ def chosen(run: Run, values: Mapping[str, Any], by_months: bool = False) -> Chos
             found.filters["manager"] = sorted({f"{row['manager']} ({row['user_id']})" for row in own})
         if teams:
             found.filters["team"] = sorted({row["team"] for row in own})
+    if person and not person.sees_all:
+        rows = select(run, QUERIES["everybody"], Choice({one: everything.days[one] for one in days})).dicts()
+        found.only = people_named(
+            rows, [person.group] if person.group else [], [person.manager] if person.manager else []
+        )
+        users = found.only if users is None else users & found.only
+        if not users:
+            raise Refused("You see your own cards alone. Leave out manager and team.")
+        found.filters["seen"] = person.manager or person.group
+        found.choice = Choice(days, pipelines, users)
     source = None
     if "source" in values:
         rows = select(run, QUERIES["source_names"], found.choice).dicts()
