@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import random
 import threading
 import time
@@ -17,24 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_amocrm.errors import Blocked
-from source_amocrm.http.rate_limit import Budget, Jitter
+from source_amocrm.http.rate_limit import Budget
 from testing.http_tools import FakeClock, turn_of
 
-TURN = 1.018 / 7
-
-
-class Even(Jitter):
-    """Of a network that is known to let requests arrive as evenly as they leave."""
-
-    def lateness(self, elapsed: float | None) -> float:  # noqa: ARG002
-        return 0.0
+PERIOD = 1.08
+TURN = PERIOD / 7
 
 
 def budget(rate: float, clock: FakeClock, sleep: Callable[[float], None] | None = None) -> Budget:
-    """A pace that needs to learn nothing."""
-    paced = Budget(rate, clock=clock, sleep=sleep or clock.sleep)
-    paced._jitter = Even()
-    return paced
+    return Budget(rate, clock=clock, sleep=sleep or clock.sleep)
 
 
 def take(paced: Budget) -> None:
@@ -62,31 +54,20 @@ def test_the_first_request_leaves_at_once_and_the_rest_are_paced() -> None:
     assert times == pytest.approx([0.0, TURN, 2 * TURN, 3 * TURN])
 
 
-def test_a_request_answered_much_later_than_most_counts_as_late() -> None:
-    """A server that was busy with itself has counted the request when it looked at it."""
-    jitter = Jitter()
-    for elapsed in (0.3, 0.5, 0.32, 0.35, 0.5, 0.41, 0.57, 0.33, 0.5, 0.31, 0.4, 0.3):
-        jitter.answered(elapsed)
-    assert jitter.lateness(0.55) == jitter.lateness(None) == 0.08
-    assert jitter.lateness(0.65) == pytest.approx(0.18)
-    assert jitter.lateness(9.0) == pytest.approx(0.23)
-
-
 class Network:
     """A clock and a server behind a network that lets requests arrive up to `jitter` seconds early or late.
 
-    The server takes seven in any second, each for a time within `work`, and refuses others. `flat`: each answer takes
-    as long as any other, however late its request was.
+    The server takes seven in any second, each for a time within `work`, and refuses others.
     """
 
-    def __init__(self, jitter: float, work: tuple[float, float], seed: int, flat: bool = False) -> None:
+    def __init__(self, jitter: float, work: tuple[float, float], seed: int) -> None:
         self.now = 0.0
         self.sent = 0
         self.refused: list[int] = []
         """How many had been sent when one was."""
         self._accepted: deque[float] = deque([-1.0] * 7, maxlen=7)
         self._chance = random.Random(seed)
-        self._jitter, self._work, self._flat = jitter, work, flat
+        self._jitter, self._work = jitter, work
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self.budget = Budget(7, clock=lambda: self.now, sleep=self._sleep)
 
@@ -114,7 +95,7 @@ class Network:
             return
         self._accepted.append(self.now)
         took = self._chance.uniform(*self._work)
-        elapsed = 2 * self._jitter + took if self._flat else way + took
+        elapsed = way + took
         answer = requests.Response()
         answer.status_code, answer.elapsed = 200, timedelta(seconds=elapsed)
         self._at(self.now - way + elapsed, partial(self.budget.update_from_response, request, answer))
@@ -130,9 +111,9 @@ class Network:
             self.now = until
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)  # of a thousand uneven networks, two to four refuse once
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(
-    jitter=st.floats(0.0, 0.04),
+    jitter=st.floats(0.0, 0.039),
     fastest=st.floats(0.05, 0.9),
     varies=st.sampled_from([0.0, 0.001, 0.25, 3.0]),
     seed=st.integers(0, 999),
@@ -140,30 +121,18 @@ class Network:
 def test_an_uneven_network_never_makes_eight_in_a_second(
     jitter: float, fastest: float, varies: float, seed: int
 ) -> None:
-    """Where answers take the same time, each tells how late its request was; where they do not, all may be late."""
     network = Network(jitter, (fastest, fastest + varies), seed)
     took = network.ask(700)
     assert network.refused == []
-    assert took <= 699 / 7 * (1.055 if varies < 0.01 and fastest < 0.85 else 1.085)
+    assert took <= 699 / 7 * (PERIOD + 0.002)
 
 
-@pytest.mark.parametrize("work", [(0.55, 0.55), (0.3, 0.55), (1.5, 4.0)])
-def test_an_even_network_costs_two_per_cent_once_it_is_known_to_be_even(work: tuple[float, float]) -> None:
-    network = Network(0.0, work, 1)
-    network.ask(1_000)
-    assert network.ask(700) <= 700 / 7 * 1.022
-    assert network.refused == []
-
-
-@pytest.mark.parametrize(("work", "flat"), [((0.3, 0.55), False), ((0.55, 0.55), True)])
-def test_where_answers_do_not_show_jitter_refusals_slow_the_pace_for_long(
-    work: tuple[float, float], flat: bool
-) -> None:
-    network = Network(0.04, work, 1, flat)
-    network.ask(2_000)
-    assert 1 <= len(network.refused) <= 4
-    assert network.refused[-1] < 1_200
-    assert network.ask(300) <= 300 / 7 * 1.085
+@pytest.mark.parametrize("jitter", [0.05, 0.08, 0.12, 0.2])
+def test_on_a_network_less_even_than_that_one_request_in_five_hundred_is_refused(jitter: float) -> None:
+    network = Network(jitter, (0.3, 0.55), 1)
+    network.ask(5_000)
+    assert len(network.refused) <= 10
+    assert network.now <= 5_000 / 7 * 1.45
 
 
 def test_an_idle_time_saves_up_nothing() -> None:
@@ -176,11 +145,12 @@ def test_an_idle_time_saves_up_nothing() -> None:
 
 
 @pytest.mark.parametrize("rate", [1, 2.5, 7, 50])
-def test_the_loss_is_below_two_per_cent(rate: float) -> None:
+def test_the_loss_is_what_the_margin_takes_of_a_second(rate: float) -> None:
     clock = FakeClock()
     count = int(rate * 60)
     times = times_of(count, clock, partial(take, budget(rate, clock)))
-    assert times[-1] <= (count - 1) / rate * 1.02
+    window = int(rate)
+    assert times[-1] == pytest.approx((count - 1) / rate * (1 + 0.08 * rate / window))
     if rate >= 7:
         assert most_in_a_second(times) <= rate
 
@@ -214,7 +184,7 @@ def test_a_request_that_has_not_left_counts_as_leaving_now() -> None:
     late.enter_context(turn_of(paced))
     clock.now = 50.0
     take(paced)
-    assert clock.now == pytest.approx(51.018, abs=0.01)
+    assert clock.now == pytest.approx(50 + PERIOD, abs=0.01)
 
 
 def test_a_request_leaves_once_and_at_the_latest_when_its_turn_ends() -> None:
@@ -226,7 +196,7 @@ def test_a_request_leaves_once_and_at_the_latest_when_its_turn_ends() -> None:
         paced.departed(request)
     with turn_of(paced):
         clock.now = 7.0
-    assert [slot.time for slot in paced._recent] == [5.0, 7.0]
+    assert [slot.left for slot in paced._recent] == [5.0, 7.0]
 
 
 def test_threads_are_served_first_come_first_served() -> None:
@@ -264,7 +234,7 @@ def test_fifty_threads_share_one_pace() -> None:
     clock = FakeClock()
 
     def sleep(seconds: float) -> None:
-        while any(slot.time is None for slot in paced._recent):
+        while any(slot.left == math.inf for slot in paced._recent):
             time.sleep(0)
         clock.sleep(seconds)
 
@@ -275,7 +245,7 @@ def test_fifty_threads_share_one_pace() -> None:
         for _ in range(10):
             with turn_of(paced) as request:
                 paced.departed(request)
-                times.append(paced._slots[request].time or 0.0)
+                times.append(paced._slots[request].left)
 
     threads = [threading.Thread(target=work) for _ in range(50)]
     for thread in threads:
@@ -284,7 +254,7 @@ def test_fifty_threads_share_one_pace() -> None:
         thread.join()
     assert len(times) == 500
     assert most_in_a_second(times) <= 50
-    assert max(times) <= 499 / 50 * 1.02
+    assert max(times) <= 499 / 50 * 1.09
 
 
 def test_waiting_is_counted() -> None:
@@ -321,12 +291,12 @@ def test_the_pace_comes_back_step_by_step() -> None:
         paced.pause(1)
         clock.now += 1
     gaps = []
-    for _ in range(200):
+    for _ in range(2_000):
         before = clock()
         take(paced)
         gaps.append(clock() - before)
-    assert gaps[1] == pytest.approx(1.1 * 1.25 * TURN)
-    assert gaps[40] == pytest.approx(1.25 * TURN)
+    assert gaps[1] == pytest.approx(1.1 * 1.1 * TURN)
+    assert gaps[800] == pytest.approx(1.1 * TURN)
     assert gaps[-1] == pytest.approx(TURN)
     assert all(later <= earlier + 1e-6 for earlier, later in pairwise(gaps[1:]))
 
@@ -339,7 +309,7 @@ def test_repeated_429_slow_down_to_a_limit() -> None:
         paced.pause(1)
         clock.now += 1
     times = times_of(2, clock, partial(take, paced))
-    assert times[1] - times[0] == pytest.approx(10 * TURN)
+    assert times[1] - times[0] == pytest.approx(4 * TURN)
 
 
 def test_a_shut_budget_lets_no_request_leave() -> None:
