@@ -23,7 +23,7 @@ from source_amocrm.walk.server_order import ListTraits
 NOW = 1_000_000
 PAGES = 600
 BOUND = 20_000
-MOST_BYTES = 12_000_000
+MOST_BYTES = 16_000_000
 
 
 def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG001
@@ -62,17 +62,26 @@ WHOLE: dict[str, Callable[[Listing], Iterator[Any]]] = {
     [(name, order) for name in WHOLE for order in ("ids", "none") if (name, order) != ("by date", "none")],
 )
 def test_a_list_without_end_is_left_after_many_rows(name: str, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.walk.progress_rule.LONGEST_LIST", BOUND)
+    for bound in ("progress_rule.LONGEST_LIST", "full.MOST_KEPT"):
+        monkeypatch.setattr(f"source_amocrm.walk.{bound}", BOUND)
     with pytest.raises(TooLong, match="/api/v4/things goes on after"):
         for _ in WHOLE[name](endless_pages(order)):
             pass
 
 
-def test_a_list_that_is_kept_whole_is_left_when_it_takes_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_amocrm.walk.kept_rows.MOST_KEPT", 400_000)
+def test_a_list_that_is_kept_whole_is_left_earlier_and_freed_though_its_failure_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("source_amocrm.walk.full.MOST_KEPT", BOUND)
     for order in ("ids", "none"):
-        with pytest.raises(TooLong):
-            full(endless_pages(order))
+        tracemalloc.start()
+        try:
+            with pytest.raises(TooLong, match=f"goes on after {BOUND:,} rows and is read no further") as failure:
+                full(endless_pages(order))
+            assert tracemalloc.get_traced_memory()[0] < 4 << 20
+        finally:
+            tracemalloc.stop()
+        assert failure.tb
 
 
 def walks() -> Iterator[tuple[str, Iterator[Page]]]:

@@ -23,7 +23,6 @@ from source_amocrm.config import Config
 from source_amocrm.errors import AmocrmError, NotGranted, error_copy
 from source_amocrm.http import ACCOUNT_PATH, Answer, Api, Params
 from source_amocrm.walk import Listing, Row
-from source_amocrm.walk.kept_rows import KeptRows
 from source_amocrm.walk.listing import EMPTY_RETRIES, rows_of
 from source_amocrm.walk.worker_pool import WorkerPool
 
@@ -84,7 +83,6 @@ class Account:
         self.config = config
         self.api = api
         self.pool = WorkerPool(config.num_workers, api.budget.room)
-        self.kept = KeptRows()
         self.events_page_size = EventsPageSize()
         self.facts = Memoized(self._request_facts)
         self.extras = {"is_api_filter_enabled", *extras}
@@ -122,7 +120,7 @@ class Account:
     def dictionary(self, path: str, collection: str, params: Params | None = None) -> list[Row]:
         """Returns a short list whole, or its first page in a `sampled` account. Each list is requested once."""
         self.require(path)
-        listing = Listing(self.get, path, collection, params=params or {}, pool=self.pool, kept=self.kept)
+        listing = Listing(self.get, path, collection, params=params or {}, pool=self.pool)
 
         def rows() -> list[Row]:
             found = listing.ask({}).rows if self.sampled else whole(listing)

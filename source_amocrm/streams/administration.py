@@ -61,8 +61,7 @@ class Files(FullRefreshStream):
     page_size = 50  # amoCRM documents no maximum; its own PHP library requests 50
 
     def records(self) -> Iterable[tuple[Row, Context]]:
-        pool, kept = self.account.pool, self.account.kept
-        listing = Listing(self.fetch, self.list_path, self.collection, self.page_size, pool=pool, kept=kept)
+        listing = Listing(self.fetch, self.list_path, self.collection, self.page_size, pool=self.account.pool)
         return ((record, Context()) for record in whole(listing))
 
     @property

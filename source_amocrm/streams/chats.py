@@ -187,8 +187,7 @@ class ChatTexts:
         """
         if self._refused:
             return {}
-        path, kept = f"{TALKS}/{talk_id}/messages", self._account.kept
-        listing = Listing(self._account.get, path, "messages", MESSAGES_PER_PAGE, kept=kept)
+        listing = Listing(self._account.get, f"{TALKS}/{talk_id}/messages", "messages", MESSAGES_PER_PAGE)
         try:
             return {read(as_code, message.get("id")): _text_columns(message) for message in whole(listing)}
         except REFUSALS as error:
@@ -196,8 +195,6 @@ class ChatTexts:
                 self._stop(f"messages: the texts of chats are left empty. {error} {_HOW}")
         except FAILURES_OF_ONE_TALK as error:
             return error
-        finally:
-            kept.forget(path)
         return {}
 
     def _skip(self, talk_id: int, error: AmocrmError) -> None:

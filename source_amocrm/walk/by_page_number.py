@@ -27,7 +27,7 @@ from itertools import pairwise
 from source_amocrm.walk import Listing, OrderIgnored, Page, PageCheckpoint, RawPage, Row
 from source_amocrm.walk.full import first_versions, in_passes, latest_versions, one_pass, passes_until_complete
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.listing import LARGEST_ID, Key, KeySet, key
+from source_amocrm.walk.listing import LARGEST_ID, Key, key
 from source_amocrm.walk.page_size import with_smaller_pages
 from source_amocrm.walk.page_windows import WindowPlan
 
@@ -40,7 +40,7 @@ def in_id_order(listing: Listing, checkpoint: PageCheckpoint | None = None) -> I
     listing = listing.narrowed({"order[id]": "asc"})
     plan = WindowPlan(listing, checkpoint.position if checkpoint else 0, share=4)
     last_id = checkpoint.after_id if checkpoint else -LARGEST_ID
-    delivered = KeySet()
+    delivered = set[Key]()
     try:
         while plan.more:
             raw = plan.ask()
@@ -51,7 +51,7 @@ def in_id_order(listing: Listing, checkpoint: PageCheckpoint | None = None) -> I
             rows = [row for row in raw.rows if row["id"] > last_id]
             last_id = max([last_id, *ids])
             plan.advance(raw, fresh=bool(rows))
-            delivered.add(row["id"] for row in rows)
+            delivered.update(row["id"] for row in rows)
             yield Page(rows, checkpoint=PageCheckpoint(plan.end, last_id), answered=(raw.answered,))
     except OrderIgnored:
         plan.drop()

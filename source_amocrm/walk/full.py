@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import pairwise
 
-from source_amocrm.walk.listing import Key, KeySet, Listing, OrderIgnored, Page, RawPage, Row, compare, key
+from source_amocrm.walk.listing import Key, Listing, OrderIgnored, Page, RawPage, Row, add_keys, compare, key
 from source_amocrm.walk.page_size import with_smaller_pages
 from source_amocrm.walk.page_windows import PagePlan, WindowPlan
-from source_amocrm.walk.progress_rule import Endless, PageProgress, TooLong
+from source_amocrm.walk.progress_rule import MOST_KEPT, Endless, PageProgress, TooLong
 
 MOST_QUIET_PASSES = 8
 """How many passes in a row without a new row are enough, if rows leave all the time or the list repeats some."""
@@ -30,13 +30,8 @@ MOST_PASSES = 60  # How many passes `in_passes` makes before it raises Endless
 
 
 def full(listing: Listing) -> list[Row]:
-    """Every row of the list, each once. `listing.kept` counts their memory until a call of `forget` for the path."""
-    reading = _WholeList(listing)
-    try:
-        return reading.rows()
-    except BaseException:
-        reading.forget()
-        raise
+    """Every row of the list, each once. Raises PageTooLarge, TooLong and Endless."""
+    return _WholeList(listing).rows()
 
 
 def in_passes(listing: Listing, lasting: bool = False) -> Iterator[RawPage]:
@@ -59,7 +54,6 @@ class _WholeList:
         """Every row of the list, each once. Raises PageTooLarge, TooLong and Endless."""
         page = self._plan.ask()
         if not page.may_go_on:
-            self._count(page.rows)
             return page.rows
         try:
             while not self._is_whole_again(page):
@@ -105,20 +99,13 @@ class _WholeList:
         return unchanged and (len(keys) == self._plan.window.limit or self._keys[-1] in keys)
 
     def _keep(self, raw: RawPage) -> bool:
-        """Keeps the rows of a page. Returns whether one of them is new. Raises TooLong if they do not fit."""
-        fresh = {key(row): row for row in raw.rows if key(row) not in self._rows}
-        self._count(fresh.values())
+        """Keeps the rows of a page. Returns whether one of them is new. Raises TooLong past MOST_KEPT."""
+        before = len(self._rows)
         self._rows.update((key(row), row) for row in raw.rows)
-        return bool(fresh)
-
-    def forget(self) -> None:
-        """Frees the rows at once: the traceback of a failure refers to them until Python searches for cycles."""
-        self._rows.clear()
-        self._listing.kept.forget(self._listing.path)
-
-    def _count(self, rows: Iterable[Row]) -> None:
-        if not self._listing.kept.fits(self._listing.path, rows):
-            raise TooLong(self._listing.path)
+        if len(self._rows) > MOST_KEPT:
+            self._rows.clear()  # at once: the traceback of the failure refers to them
+            raise TooLong(self._listing.path, MOST_KEPT)
+        return len(self._rows) > before
 
 
 def _fields(row: Row) -> Row:
@@ -156,18 +143,18 @@ def passes_until_complete(path: str, read: Callable[[], Iterable[RawPage]], last
     `read` reads one pass, which shows a row as often as it was met. If there are more positions than different rows,
     the order changes between requests, and a row may have been missed. `lasting`: rows never leave the list.
     """
-    seen, present = KeySet(), KeySet()
+    seen, present = set[Key](), set[Key]()
     positions, quiet = -1, 0
     for _ in range(MOST_PASSES):
-        met, rows, fresh = KeySet(), 0, False
+        met, rows, fresh = set[Key](), 0, False
         for raw in read():
             keys = [key(row) for row in raw.rows]
-            fresh = seen.add(keys) or fresh
-            met.add(keys)
+            fresh = add_keys(seen, keys) or fresh
+            met.update(keys)
             rows += len(keys)
             yield raw
         if rows == positions:
-            present.add(met)
+            present |= met
         if len(seen) >= rows if lasting else len(present) >= rows == positions:
             return
         positions, quiet = rows, 0 if fresh else quiet + 1
@@ -181,9 +168,9 @@ def latest_versions(pages: Iterable[RawPage]) -> list[Row]:
     return list({key(row): row for raw in pages for row in raw.rows}.values())
 
 
-def first_versions(pages: Iterable[RawPage], seen: KeySet) -> Iterator[Page]:
+def first_versions(pages: Iterable[RawPage], seen: set[Key]) -> Iterator[Page]:
     """Yields each row once, in the version that was seen first, without the rows whose keys were `seen`."""
     for raw in pages:
         fresh = {row_key: row for row in raw.rows if (row_key := key(row)) not in seen}
-        seen.add(fresh)
+        seen.update(fresh)
         yield Page(list(fresh.values()), answered=(raw.answered,))

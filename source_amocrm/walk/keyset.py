@@ -36,7 +36,7 @@ from source_amocrm.walk.by_page_number import in_id_order
 from source_amocrm.walk.full import first_versions, in_passes
 from source_amocrm.walk.intervals import Interval
 from source_amocrm.walk.keyset_prefetch import KeysetPrefetcher, KeysetWindow
-from source_amocrm.walk.listing import REMEMBERED_KEYS, Key, KeySet, TiesShuffled, bounds, check_filter, key
+from source_amocrm.walk.listing import REMEMBERED_KEYS, Key, TiesShuffled, bounds, check_filter, key
 from source_amocrm.walk.progress_rule import check_length
 from source_amocrm.walk.server_order import ListTraits, OrderedList, Ranked, prove_order
 
@@ -376,7 +376,7 @@ def one_second(
     if checkpoint or not listing.own_order:
         pages = in_id_order(tied, checkpoint)
     else:
-        pages = first_versions(in_passes(tied, lasting=listing.own_order), KeySet())
+        pages = first_versions(in_passes(tied, lasting=listing.own_order), set())
     for page in pages:
         check_filter(listing, page.rows, second - 1, second + 1)
         rows = [row for row in page.rows if listing.second_of(row) == second and key(row) not in delivered]

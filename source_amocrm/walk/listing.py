@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import threading
-from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
-from itertools import chain
 from typing import Any
 
 from airbyte_cdk.models import FailureType
@@ -18,7 +13,6 @@ from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
 from source_amocrm.http import Answer, Fetch, Params
 from source_amocrm.walk.intervals import FOREVER
-from source_amocrm.walk.kept_rows import KeptRows
 from source_amocrm.walk.worker_pool import WorkerPool
 
 Row = dict[str, Any]
@@ -33,7 +27,6 @@ FULL_PAGES = (50, 100, 250)
 REMEMBERED_KEYS = 5_000
 """The most keys kept to dedupe rows. Beyond it the row order decides which row is a repeat; without a known order a
 row may come twice, which is harmless: destinations upsert."""
-RECENT_KEYS = 20_000  # How many keys are kept as objects. Past it they are packed into sorted arrays.
 MOST_ID_DIGITS = 18
 LARGEST_ID = 2**63  # IDs from here on do not fit into an array of 8 bytes each
 
@@ -173,7 +166,6 @@ class Listing:
     ids: frozenset[int] | None = None
     pool: WorkerPool | None = None
     begun: threading.Event = field(default_factory=threading.Event, compare=False)
-    kept: KeptRows = field(default_factory=KeptRows, compare=False)
 
     def narrowed(self, params: Params) -> Listing:
         return replace(self, params={**self.params, **params})
@@ -270,51 +262,11 @@ def compare(one: Any, other: Any) -> int:
     return (one < other) - (one > other) if isinstance(one, int) is isinstance(other, int) else 0
 
 
-class KeySet:
-    """A set of millions of keys at 8 bytes each.
-
-    Keeps a digest of 64 bits instead of a text, or of a number of more than 63 bits: of five million texts, two have
-    the same digest with a chance of 1 to 1.5 million.
-    """
-
-    def __init__(self) -> None:
-        self._recent: set[int] = set()
-        self._packed: list[array[int]] = []  # Sorted runs, each longer than the next
-
-    def __len__(self) -> int:
-        return len(self._recent) + sum(map(len, self._packed))
-
-    def __iter__(self) -> Iterator[int]:
-        return chain(self._recent, *self._packed)
-
-    def __contains__(self, key: Key) -> bool:
-        short = _short(key)
-        found = ((run, bisect_left(run, short)) for run in self._packed)
-        return short in self._recent or any(at < len(run) and run[at] == short for run, at in found)
-
-    def add(self, keys: Iterable[Key]) -> bool:
-        """Adds the keys. Returns whether one of them is new."""
-        fresh = False
-        for short in map(_short, keys):
-            if short not in self:
-                fresh = True
-                self._recent.add(short)
-                if len(self._recent) >= RECENT_KEYS:
-                    self._pack()
-        return fresh
-
-    def _pack(self) -> None:
-        self._packed.append(array("q", sorted(self._recent)))
-        self._recent = set()
-        while len(self._packed) > 1 and len(self._packed[-2]) <= len(self._packed[-1]):
-            self._packed.append(array("q", heapq.merge(self._packed.pop(), self._packed.pop())))
-
-
-def _short(key: Key) -> int:
-    if isinstance(key, int) and -LARGEST_ID <= key < LARGEST_ID:
-        return key
-    digest = blake2b(repr(key).encode(errors="surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+def add_keys(known: set[Key], keys: Iterable[Key]) -> bool:
+    """Adds the keys. Returns whether one of them is new."""
+    before = len(known)
+    known.update(keys)
+    return len(known) > before
 
 
 def next_link(body: Mapping[str, Any]) -> Any:

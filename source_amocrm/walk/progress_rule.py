@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from source_amocrm.errors import AmocrmError
-from source_amocrm.walk.listing import Key, KeySet, RawPage, key
+from source_amocrm.walk.listing import Key, RawPage, add_keys, key
 
 LONGEST_LIST = 5_000_000
-"""The most rows of one list that is read whole, or of one second. A walk that meets more raises TooLong."""
+"""The most rows of one list, or of one second. A walk that meets more raises TooLong."""
+MOST_KEPT = 300_000
+"""The most rows of a list whose rows are all in memory until its end. A list with more raises TooLong."""
 
 
 class Endless(AmocrmError):
@@ -23,17 +25,17 @@ class Endless(AmocrmError):
 class TooLong(AmocrmError):
     """The list has more rows than any account has, so it may have no end."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, most: int) -> None:
         super().__init__(
-            f"amoCRM's list {path} goes on after {LONGEST_LIST:,} rows, or after more than the memory can hold, and is "
-            "read no further. Report it to amoCRM support with the address of the list."
+            f"amoCRM's list {path} goes on after {most:,} rows and is read no further, because it may have no end. "
+            "Report it to amoCRM support with the address of the list."
         )
 
 
 def check_length(path: str, rows: int) -> None:
     """Raises TooLong if the walk has met more `rows` of a list than LONGEST_LIST."""
     if rows > LONGEST_LIST:
-        raise TooLong(path)
+        raise TooLong(path, LONGEST_LIST)
 
 
 class PageProgress:
@@ -48,7 +50,7 @@ class PageProgress:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._met = KeySet()
+        self._met = set[Key]()
         self._previous: list[Key] = []
         self._barren = self._repeats = self._rows = 0
 
@@ -63,7 +65,7 @@ class PageProgress:
         sizes = len(ids), len(self._previous)
         shared = max(sizes) if raw.more else min(sizes)
         self._repeats = self._repeats + 1 if shared and ids[:shared] == self._previous[:shared] else 0
-        self._barren = 0 if self._met.add(ids) else self._barren + 1
+        self._barren = 0 if add_keys(self._met, ids) else self._barren + 1
         self._previous = ids
         self._rows += len(ids)
         check_length(self._path, self._rows)
