@@ -9,12 +9,10 @@ each would need a thread that waits for the list. It also imports the low-code h
 from __future__ import annotations
 
 import copy
-import ctypes
-import gc
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,13 +41,6 @@ from source_amocrm.secrecy import mask
 
 LOGGER = logging.getLogger("airbyte")
 
-GC_THRESHOLDS = (100_000, 50, 100)
-"""Of Python's garbage collector: new containers per collection, and collections until the older ones are included."""
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # of glibc's mallopt, from its malloc.h
-KEPT_FREE = 1 << 24
-"""Bytes of freed memory that the process keeps for the next page; larger blocks and the rest go back to the system."""
-
 MOST_NAMED = 4  # Tables that the error of the whole sync names for one reason; of more tables it gives the number
 
 
@@ -74,7 +65,6 @@ class ConcurrentReading:
         """Raises SyncFailed at the end if a stream was not read to its end."""
         for name in streams:
             yield _status(name, AirbyteStreamStatus.STARTED)
-        _share_one_arena()
         self.sync.start()
         parts = self.sync.parts()
         for part in parts:
@@ -83,15 +73,14 @@ class ConcurrentReading:
             threading.Thread(target=self._read, args=(part,), name=name, daemon=True).start()
         running = len(parts)
         try:
-            with _rare_garbage_collections():
-                while running:
-                    item = self.queue.get()
-                    if isinstance(item, AirbyteMessage):
-                        yield item
-                    elif item is None:  # a thread has read its part
-                        running -= 1
-                    else:
-                        raise item
+            while running:
+                item = self.queue.get()
+                if isinstance(item, AirbyteMessage):
+                    yield item
+                elif item is None:  # a thread has read its part
+                    running -= 1
+                else:
+                    raise item
         finally:
             self.queue.close()
         if self.failures:
@@ -156,31 +145,6 @@ class ConcurrentReading:
             failures = [cause for failure in streams.values() for cause in failure.causes or (failure,)]
             tables = ", ".join(sorted(streams)) if len(streams) <= MOST_NAMED else f"{len(streams)} tables"
             yield f"{mask(str(combined_error(failures)))} Not read to the end: {tables}."
-
-
-def _share_one_arena() -> None:
-    """Makes all threads share one malloc arena: otherwise each keeps the memory of the largest page that it parsed.
-
-    Measured: 135 MB at the peak in place of 167 for an honest account, 430 in place of 600 to 970 for rows of 30 MB.
-    """
-    with suppress(AttributeError, OSError, TypeError):  # no glibc
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_ARENA_MAX, 1)
-        mallopt(M_MMAP_THRESHOLD, KEPT_FREE)
-        mallopt(M_TRIM_THRESHOLD, KEPT_FREE)
-
-
-@contextmanager
-def _rare_garbage_collections() -> Iterator[None]:
-    """Searches for cycles rarely: rows have none, and by Python's own thresholds it takes a fifth of the CPU time."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def _state(name: str, state: Mapping[str, Any]) -> AirbyteMessage:

@@ -56,13 +56,13 @@ def records(stream: str, rows: Sequence[Row]) -> Iterator[AirbyteMessage]:
 
 def lines(stream: str, rows: Sequence[Row]) -> Iterator[Lines]:
     """Yields the rows as lines, WRITTEN_TOGETHER bytes in a message or one larger row."""
-    # all but the row is written once: orjson would take a third of its time for that
-    head = b'{"type":"RECORD","record":{"stream":%b,"data":' % orjson.dumps(stream)
-    end = b',"emitted_at":%d}}\n' % (time.time_ns() // 1_000_000)
+    at = time.time_ns() // 1_000_000
     texts, size = list[bytes](), 0
     for row in rows:
-        meta = b',"meta":%b' % orjson.dumps(changes_of(row)) if isinstance(row, ChangedRow) else b""
-        texts.append(b"%b%b%b%b" % (head, _json(row), meta, end))
+        record: dict[str, Any] = {"stream": stream, "data": row, "emitted_at": at}
+        if changed := changes_of(row):
+            record["meta"] = orjson.loads(orjson.dumps(changed))
+        texts.append(_json({"type": "RECORD", "record": record}) + b"\n")
         size += len(texts[-1])
         if size >= WRITTEN_TOGETHER:
             yield Lines(stream, texts)
@@ -71,11 +71,11 @@ def lines(stream: str, rows: Sequence[Row]) -> Iterator[Lines]:
         yield Lines(stream, texts)
 
 
-def _json(row: Row) -> bytes:
+def _json(message: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(row)
+        return orjson.dumps(message)
     except TypeError:  # a number beyond 64 bits
-        return json.dumps(row).encode()
+        return json.dumps(message).encode()
 
 
 def changes_of(row: Row) -> AirbyteRecordMessageMeta | None:

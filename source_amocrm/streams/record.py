@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
-from source_amocrm.dates import LAST_SECOND
 from source_amocrm.errors import AmocrmError, json_kind
 from source_amocrm.streams import schema, values
-from source_amocrm.streams.values import INT64, Json, Row, as_integer, as_timestamp, child, read
+from source_amocrm.streams.values import Json, Row, as_integer, as_timestamp, child, read
 
 LOGGER = logging.getLogger("airbyte")
 Find = Callable[[dict[str, Json]], Json]
@@ -31,15 +29,6 @@ _CONVERTS: Mapping[tuple[str, str | None], Convert] = {
     ("array", "object"): values.as_tags,
 }
 """By the type of a column, and its format or the type of its items."""
-_USUAL: Mapping[Convert, str] = {
-    values.as_text: "value if type(value) is str else",
-    values.as_code: "value if type(value) is str and value else",
-    values.as_boolean: "value if type(value) is bool else",
-    **dict.fromkeys((as_integer, values.as_number), "value if type(value) is int and -INT64 <= value < INT64 else"),
-    as_timestamp: "utc_text(value) if type(value) is int and 0 < value <= LAST_SECOND else",
-    **dict.fromkeys((values.as_array, values.as_ids, values.as_tags, values.as_texts), "[] if value == [] else"),
-}
-"""By conversion, how `Record` writes it for values of the usual type, which need no call."""
 _CLUES = ("id", "type", "entity_id", "entity_type", "pipeline_id", "account_id", "created_at", "updated_at")
 """Fields of a broken row that an error may show: numbers and codes, nothing personal."""
 
@@ -64,28 +53,25 @@ class Record:
     def __init__(self, table: str, found: Mapping[str, Find] | None = None) -> None:
         self.table = table
         self.blank: Row = {}  # The row of an empty record
-        self._places: dict[str, str] = {}  # by column, the expression that finds its value in a `record`
-        self._finds = dict[str, Find]()  # by column, the functions that such expressions call
+        self._finds = dict[str, Find]()
         self._converts: dict[str, Convert] = {}
         self._keys: list[tuple[str, Find]] = []
         self._reported: dict[str, str] = {}
         for column in schema.columns(table):
             name, find = column.name, (found or {}).get(column.name)
             convert = _CONVERTS[column.type, column.items.get("type") or column.schema.get("format")]
-            if find:
-                self._finds[name], self._places[name] = find, f"finds[{name!r}](record)"
-            elif column.fields:
-                self._places[name] = _place(column.fields)
+            if find or column.fields:
+                self._finds[name] = find or _finding(column.fields)
             if column.in_key:
                 convert = values.as_code if convert is values.as_text else convert
-                self._keys.append((name, find or _compiled(self._places.get(name, "None"), "record")))
+                self._keys.append((name, self._finds.get(name, lambda _: None)))
             self.blank[name], self._converts[name] = column.default, convert
 
     def add(self, column: str, convert: Convert | None = None) -> None:
         """Adds a column. `convert` makes its value of the whole record; without `convert` the caller passes it."""
         self.blank[column] = None
         if convert:
-            self._places[column], self._converts[column] = "record", convert
+            self._finds[column], self._converts[column] = lambda record: record, convert
 
     def __call__(self, record: Json, odd: Row | None = None, **elsewhere: Json) -> Row:
         """Returns the row of a record. `elsewhere`: by column, values that are not in the record itself.
@@ -103,21 +89,13 @@ class Record:
                 row[column] = self.key(value, source, column, self._converts[column])
         return self.finished(row, odd)
 
-    @cached_property
-    def _begin(self) -> Callable[[dict[str, Json], Row], Row]:
-        """The function that makes a row of a record, and adds values that a column cannot hold to `odd`.
-
-        It is compiled as one dict display, because a loop over the columns takes twice the time.
-        """
-        columns = []
-        for column, default in self.blank.items():
-            value = repr(default)
-            if column in self._places:
-                usual = _USUAL.get(self._converts[column], "")
-                unusual = f"read(converts[{column!r}], value, odd, {column!r})"
-                value += f" if (value := {self._places[column]}) is None else {usual} {unusual}"
-            columns.append(f"{column!r}: {value}")
-        return _compiled(f"{{{', '.join(columns)}}}", "record, odd", finds=self._finds, converts=self._converts)
+    def _begin(self, record: dict[str, Json], odd: Row) -> Row:
+        """Makes a row of a record, and adds values that a column cannot hold to `odd`."""
+        row = dict(self.blank)
+        for column, find in self._finds.items():
+            if (value := find(record)) is not None:
+                row[column] = read(self._converts[column], value, odd, column)
+        return row
 
     def tombstone(self, key: str, element_id: Json, account_id: Json, updated_by: Json, updated_at: Json) -> Row:
         """Returns the row of a deleted entity: its key, `is_deleted`, who deleted it and when. Nothing else is known.
@@ -177,19 +155,20 @@ class Record:
         return changed
 
 
-def _place(fields: tuple[str, ...]) -> str:
-    """Returns the expression that finds in a `record` the value of the first of these fields that is not null."""
-    [first, *others] = fields
-    [name, *inner] = first.split(".")
-    if not inner and not others:
-        return f"record.get({name!r})"
-    place = "record"
-    for name in first.split("."):
-        place = f"(at[{name!r}] if type(at := {place}) is dict and {name!r} in at else child(at, {name!r}))"
-    return f"({_place(tuple(others))} if (value := {place}) is None else value)" if others else place
+def _finding(fields: tuple[str, ...]) -> Find:
+    """Returns the function that finds in a record the value of the first of these fields that is not null."""
+    paths = [field.split(".") for field in fields]
+    if len(paths) == 1 and len(paths[0]) == 1:
+        [[name]] = paths
+        return lambda record: record.get(name)
 
+    def find(record: dict[str, Json]) -> Json:
+        for path in paths:
+            value: Json = record
+            for name in path:
+                value = child(value, name)
+            if value is not None:
+                return value
+        return None
 
-def _compiled(expression: str, parameters: str, **names: Any) -> Callable[..., Any]:
-    known = {"read": read, "child": child, "utc_text": values.utc_text, "INT64": INT64, "LAST_SECOND": LAST_SECOND}
-    function: Callable[..., Any] = eval(f"lambda {parameters}: {expression}", known | names)
-    return function
+    return find
