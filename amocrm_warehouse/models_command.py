@@ -241,6 +241,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--working-hours",
         help='when people work, as "1-5 09:00-18:00, 6 10:00-15:00", Monday is 1; by default 1-5 09:00-18:00',
     )
+    parser.add_argument("--days-off", help="days on which nobody works, as 2026-01-01,2026-05-01; by default none")
     parser.add_argument(
         "--memory",
         type=_memory,
@@ -275,6 +276,8 @@ def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]
     plans = read_plans(options.plans) if options.plans else None
     if options.working_hours is not None:
         check_working_hours(options.working_hours)
+    if options.days_off is not None:
+        check_days_off(options.days_off)
     schema = options.schema or SCHEMA
     united = projects_named(options)
     projects = united.read
@@ -285,7 +288,12 @@ def build_from(options: argparse.Namespace, line: LiveLine) -> tuple[Built, str]
     if plans:
         check_currencies(options.plans, currencies_in(options.db, projects, schema))
     variables = {"time_zone": options.time_zone, "now": options.now, "raw_schema": options.schema}
-    variables |= {"fields": fields, "by": options.by, "working_hours": options.working_hours}
+    variables |= {
+        "fields": fields,
+        "by": options.by,
+        "working_hours": options.working_hours,
+        "days_off": options.days_off,
+    }
     built = build(options.db, projects, plans=plans, line=line, **variables)
     built = replace(built, notes=united.notes + notes_on_plans(options.plans, options.db, projects, schema))
     names, where = ", ".join(projects), without_password(options.db)
@@ -306,6 +314,11 @@ def notes_on_plans(path: Path | None, database: str, projects: list[str], schema
 def check_working_hours(text: str) -> None:
     """Raises ValueError for working hours that the models would refuse after a third of a build."""
     macros("working_hours.sql", var=lambda _: text).working_hours()
+
+
+def check_days_off(text: str) -> None:
+    """Raises ValueError for days off that the models would refuse after a third of a build."""
+    macros("working_hours.sql", var=lambda *_: text).days_off()
 
 
 LISTED_FIELDS = "SELECT entity_type, custom_field_id, code, trim(name) FROM {custom_fields}"

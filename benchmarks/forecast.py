@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.models_command import build
-from sandbox import NOW
+from sandbox import NOW, Account, ManualClock, business
+from testing import expected, models
 
 from .answers import PROJECT, tables
 from .line import Line, Workspace
@@ -25,6 +26,15 @@ HELD = """
         percentile_cont(0.5) within group (order by abs(sold_month_before - sold) / sold)
     from amocrm_marts.forecast
     where sold > 0 and expected is not null and months_back > 0
+    group by 1
+    order by 1
+"""
+HITS = """
+    select
+        project_id, count(*), sum(case when sold between low and high then 1 else 0 end),
+        percentile_cont(0.5) within group (order by abs(expected - sold) / sold)
+    from amocrm_marts.forecast
+    where sold > 0 and expected is not null and months_back > 0 and pipeline_id is null
     group by 1
     order by 1
 """
@@ -45,3 +55,21 @@ def forecasts(workspace: Workspace, quick: bool) -> Iterator[Line]:
             "off by (median)": f"{off:.1%}", "the same as last month": f"{naive:.1%}",
         }  # fmt: skip
         yield Line(f"{leads:,} leads, forecast of “{pipeline}”", figures, quick or LEAST <= inside <= MOST)
+    yield from of_generated(workspace, now)
+
+
+def of_generated(workspace: Workspace, now: str) -> Iterator[Line]:
+    """One line for each of three small accounts: two of a business, one of random days."""
+    database = str(workspace.folder.resolve() / "forecast-generated.duckdb")
+    accounts = [
+        *(business.account(seed, 2_000, NOW, clock=ManualClock(NOW)) for seed in (1, 2)),
+        Account.generate(3, 2_000, clock=ManualClock(NOW)),
+    ]
+    for number, account in enumerate(accounts, 2001):
+        models.store(database, str(number), expected.tables(account), "duckdb")
+    build(database, [str(number) for number, _ in enumerate(accounts, 2001)], now=now, forecast_record=RECORD)
+    with reading(database) as run:
+        _, found = run(HITS)
+    for project, count, inside, off in found:
+        figures = {"months": f"{count}", "within the interval": f"{inside}", "off by (median)": f"{off:.1%}"}
+        yield Line(f"2,000 leads, generated account {project}", figures, True)

@@ -49,7 +49,7 @@ from testing.expected.marts.deals import deal_history, deals
 from testing.expected.marts.known import grouped
 from testing.expected.marts.people import manager_activity, tasks_open, touches
 from testing.expected.marts.totals import ended
-from testing.report_numbers import check_answers, same, twelve_lines
+from testing.report_numbers import check_answers, digest_lines, same
 from testing.report_page import run, unfolded, unpacked
 from testing.sheets import sheets, tables_of
 
@@ -584,7 +584,7 @@ def test_the_workbook_and_the_digest_tell_what_the_account_holds(
     off = {row["name"] for row in known.all("users") if not row["is_active"]}
     assert off & names == set()
     assert {f"{name} · deactivated" for name in off} == {one for one in names if str(one).endswith(" · deactivated")}
-    assert said.splitlines()[:12] == twelve_lines(known)
+    assert said.splitlines()[:15] == digest_lines(known)
     told = {cell for row in sheets(tmp_path / "en.xlsx")["Definitions"] for cell in row}
     shown = {column for columns in workbook.SHEETS.values() for column in columns}
     assert {Words("en").of_column(name) for name in METRICS if name in shown} <= told
@@ -620,10 +620,10 @@ def test_no_row_of_another_is_in_the_report_of_one_manager_or_one_team(
     choice = expected_page.Choice((known,), date(2025, 2, 1), date(2026, 1, 31), users=own)
     check_answers(tables_of(folder / f"{name}.xlsx"), choice)
     lines = (folder / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-    head, *rest = twelve_lines(known, own)
+    head, *rest = digest_lines(known, own)
     people = boss(known) if name == "manager" else TEAM
     account, _, what = head.partition(": ")
-    assert lines[:9] == [f"{account}, {people}: {what}", *rest]
+    assert lines[:12] == [f"{account}, {people}: {what}", *rest]
     assert f"{account}, {people}" in {row[0] for row in sheets(folder / f"{name}.xlsx")["Definitions"] if row}
     assert f"<h1>{account}, {people}</h1>" in (folder / f"{name}.html").read_text(encoding="utf-8")
     assert "forecast" not in tables_of(folder / f"{name}.xlsx")

@@ -22,7 +22,7 @@ from testing.expected.marts import ahead
 from testing.expected.marts import page as expected_page
 from testing.expected.marts.sentences import Wording
 from testing.models import different
-from testing.report_numbers import check_answers, check_sentences, known_of, rows_of, same, twelve_lines
+from testing.report_numbers import check_answers, check_sentences, digest_lines, known_of, rows_of, same
 from testing.report_page import Report
 from testing.sheets import tables_of
 
@@ -75,7 +75,7 @@ def test_it_is_told_in_the_workbook_the_digest_and_to_the_assistant(
         chosen = last_months(run)
         workbook.write(tmp_path / "all.xlsx", run, chosen, Words("en"))
         lines = digest(run, chosen, Words("en")).splitlines()
-    assert lines == twelve_lines(known)
+    assert lines == digest_lines(known)
     assert lines[3].startswith("Forecast of December 2025: ")
     assert lines[5].startswith("Of the last 6 months ")
     choice = expected_page.Choice((known,), chosen.since, date(2025, 12, 31))

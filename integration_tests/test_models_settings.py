@@ -248,8 +248,8 @@ def test_without_messages_nobody_knows_who_waits(duckdb_file: str, tables: dict[
 
 
 def test_without_events_nobody_knows_since_when(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
-    since = "SELECT deal_id, in_stage_since FROM amocrm_marts.deals WHERE project_id = '1003'"
-    assert {row["deal_id"]: row["in_stage_since"] for row in models.query(duckdb_file, since)} == {
+    since = "SELECT deal_id, in_stage_since_local FROM amocrm_marts.deals WHERE project_id = '1003'"
+    assert {row["deal_id"]: row["in_stage_since_local"] for row in models.query(duckdb_file, since)} == {
         row["lead_id"]: None for row in tables["deals"]
     }
     history = "SELECT DISTINCT project_id FROM amocrm_marts.deal_history WHERE project_id < '2'"
@@ -343,8 +343,10 @@ def test_plan_and_fact(duckdb_file: str, tables: dict[str, list[Row]]) -> None:
     user = tables["users"][0]
     assert rows == [
         {"project_id": "1002", "month": "2020-02-01", "responsible_user_id": user["user_id"], "plan": 1000.5}
+        | {"plan_so_far": 1000.5}
         | {"responsible_name": user["name"], "won": 0, "won_budget": 0, "percent_of_plan": 0, "currency": "RUB"},
         {"project_id": "4001", "month": "2026-11-01", "responsible_user_id": ANNA, "plan": 600}
+        | {"plan_so_far": 0}
         | {"responsible_name": "Анна", "won": 1, "won_budget": 300, "percent_of_plan": 50, "currency": None},
     ]
 
@@ -445,7 +447,8 @@ def test_the_assistant_counts_nothing_from_tables_that_were_not_read(duckdb_file
     assert stale == {"stale": sentence.format("calls, messages, notes, tasks, deal_statuses, events")}
     with reading(duckdb_file) as run:
         said = digest(run, last_months(run).of("1003"), Words("en"))
-    assert said.endswith("; deals to clean up: –, for –")
+    lacking = "Cards in the queue: –; deals to clean up: –, for –. Not read: calls, deal_statuses, messages, tasks"
+    assert said.splitlines()[-1] == lacking
 
 
 def test_the_page_begins_with_the_first_plan_where_no_deal_is_older(duckdb_file: str) -> None:
@@ -479,13 +482,13 @@ def test_the_digest_holds_a_plan_against_those_who_have_it_and_names_no_reason_o
     with reading(duckdb_file) as run:
         said = {words.language: digest(run, last_months(run).of("4001"), words).splitlines()
                 for words in map(Words, LANGUAGES)}  # fmt: skip
-    assert said["en"][1:6] == [
+    assert said["en"][2:7] == [
         "This month: 2 won for 1,300; in the same days before (2026-10-01 – 2026-10-01): 0",
-        "Plan of the month: 600, done 50%: those who have a plan sold 300; needed a day from today: 10",
+        "Plan of the month: 600, done 50%: those who have a plan sold 300; needed a day from today: 14",
         "Forecast of November 2026: too little is known to tell",
         "Forecast of December 2026: too little is known to tell", "How such forecasts did: too little is known to tell",
     ]  # fmt: skip
-    assert [lines[9] for lines in said.values()] == ["Lost this month: 0", "Проиграно в этом месяце: 0"]
+    assert [lines[12] for lines in said.values()] == ["Lost this month: 0", "Проиграно в этом месяце: 0"]
 
 
 def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:

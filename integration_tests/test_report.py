@@ -64,6 +64,7 @@ AS_BUILT = ("--now", BUILT, "--working-hours", "1-5 9:00-18:00, 6 10:00-14:30")
 HOSTILE = """</script><img src=x onerror="hurt=1">{{7*7}}<!--'&lt;"""
 REVOKED = f"Not read to the end: deals. amoCRM said {HOSTILE}"
 PLANNED = [*(f"2025-{month:02}" for month in range(6, 13)), "2026-01"]
+PLANS = [Decimal(100_000 + n) for n in range(len(PLANNED))]
 SYNCED_AT = datetime(2025, 12, 30, 9, 1)
 LATER = ("2025-12-31 09:00", "2025-12-31 09:01", [REVOKED])
 
@@ -94,7 +95,7 @@ def known() -> dict[str, oracle.Known]:
         for project, tables in {"1001": hostile(), "1002": none, "1003": old}.items()
     }
     user = found["1001"].all("users")[0]["user_id"]
-    found["1001"].plans = {(month, user): Decimal(100_000 + n) for n, month in enumerate(PLANNED)}
+    found["1001"].plans = {(month, user): plan for month, plan in zip(PLANNED, PLANS, strict=True)}
     found["1001"].synced_at, found["1002"].synced_at = SYNCED_AT, SYNCED_AT + timedelta(days=1)
     return found
 
@@ -242,10 +243,14 @@ def test_the_plan_is_held_against_those_who_have_one(page: Report, known: dict[s
     shown, told = page.sections(), Wording("en", "RUB")
     of_month = known["1001"].plans["2026-01", known["1001"].all("users")[0]["user_id"]]
     by_day = [mark["Plan by that day"] for mark in page.marks("money") if "Plan by that day" in mark]
-    assert by_day == [told.money(of_month * day / 31) for day in range(1, 32)]
+    passed = [expected_page.part_of_month(date(2026, 1, day)) for day in range(1, 32)]
+    assert by_day == [told.money(float(of_month) * part) for part in passed]
     [months], [people, *_] = shown["money"]["tables"], shown["managers"]["tables"]
     planned = [row for row in months if row[3]]
-    assert [[row[0], row[3]] for row in planned] == [[month, 100_000.0 + n] for n, month in enumerate(PLANNED)]
+    so_far = [float(expected_page.plan_so_far(known["1001"], *one)) for one in zip(PLANNED, PLANS, strict=True)]
+    assert so_far[:-1] == [float(plan) for plan in PLANS[:-1]]
+    assert 0 < so_far[-1] < 10_000, "one day of work of the present month has passed"
+    assert [[row[0], row[3]] for row in planned] == [list(one) for one in zip(PLANNED, so_far, strict=True)]
     user = known["1001"].all("users")[0]
     sold = {
         name: sum(float(deal["budget"] or 0) for deal in own if deal["closer_id"] == user["user_id"])
@@ -552,10 +557,15 @@ def test_the_periods_begin_with_those_of_now_and_reversed_days_are_turned_round(
 ) -> None:
     """Their numbers are those of the same days by date; the first screen is the period “this month”."""
     options = list(page.options("period").items())
-    assert options[:3] == [("this_month", "This month"), ("this_week", "This week"), ("yesterday", "Yesterday")]
+    assert options[:6] == [
+        ("this_month", "This month"), ("this_week", "This week"), ("yesterday", "Yesterday"),
+        ("last_week", "Last week"), ("last_month", "Last month"), ("last_quarter", "Last quarter"),
+    ]  # fmt: skip
     for name, first, last in (
         ("this_month", date(2026, 1, 1), date(2026, 1, 1)), ("this_week", date(2025, 12, 29), date(2026, 1, 1)),
         ("yesterday", date(2025, 12, 31), date(2025, 12, 31)),
+        ("last_week", date(2025, 12, 22), date(2025, 12, 28)), ("last_month", date(2025, 12, 1), date(2025, 12, 31)),
+        ("last_quarter", date(2025, 10, 1), date(2025, 12, 31)),
     ):  # fmt: skip
         page.choose("1001", name)
         assert page.chosen() == (first, last)

@@ -246,7 +246,10 @@ def calls(both: Both) -> tuple[Rows, Rows]:
 
 def today(both: Both) -> tuple[Rows, Rows]:
     """The cards of each manager, and their budgets: a card counts once, whatever its reasons."""
-    cards = {(row["manager"], row["entity_type"], row["entity_id"]): row["budget"] or 0 for row in both.ask("today")}
+    cards = {
+        (row["manager"], row["entity_type"], row["entity_id"] or -row["item_id"]): row["budget"] or 0
+        for row in both.ask("today")
+    }
     shown = [[row[0], *row[-2:]] for row in both.table("today")]
     return summed(shown), summed([who, 1, budget] for (who, _, _), budget in cards.items())
 
@@ -374,6 +377,7 @@ COMPARED: list[tuple[str, str, Comparison]] = [
 ALONE = {
     "by": "a section by the field that --by names, and these marts have none; it is counted as that of sources",
     "reasons_today": "its counts are in a sentence of the page, and in the table of what waits",
+    "untouched": "its counts are in a sentence of the page",
     "dead": "its counts are in a sentence of the page",
     "deals": "a list of deals, which the page opens behind its numbers", "accounts": "a list of names",
     "people": "as an answer a list of names; as a section made of what other sections count",

@@ -227,7 +227,7 @@ COUNTED = {
     "first_touch": ("calls", "messages"), "called_back": ("calls", "messages"), "messages": ("messages",),
     **dict.fromkeys(("back_within_hour", "back_after", "first_touch_of"), ("calls", "messages")), "notes": ("notes",),
     "tasks_done": ("tasks",), "talks": ("messages",),
-    "stage_moves": ("deal_statuses",),
+    "stage_moves": ("deal_statuses",), "actions": ("calls", "messages", "notes", "tasks", "deal_statuses"),
     **dict.fromkeys(("calls_in", "calls_out", "talk_seconds", "incoming_calls", "missed_calls"), ("calls",)),
 }  # fmt: skip
 """The tables without which a column is null."""
@@ -402,8 +402,9 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             [[user, *row] for (_, user), row in expected_page.managers_by_id(choice).items()],
         ),
         "plans": (
-            ("month", "user_id", "manager", "plan", "won_budget", "plan_share"),
-            [[f"{month}-01", user, known.user(user), plan, sold := sold_in(known, month, user), float(sold / plan)]
+            ("month", "user_id", "manager", "plan", "plan_so_far", "won_budget", "plan_share"),
+            [[f"{month}-01", user, known.user(user), plan, so_far := expected_page.plan_so_far(known, month, plan),
+              sold := sold_in(known, month, user), float(sold / so_far) if so_far else None]
              for known in choice.known for (month, user), plan in known.plans.items()
              if f"{choice.first:%Y-%m}" <= month <= f"{choice.last:%Y-%m}" and choice.fits(None, user)],
         ),
@@ -606,8 +607,31 @@ LINES = {
         "Как сбывались такие прогнозы: слишком мало данных, чтобы судить",
     ),
     "last": (
-        "{month}: {won} won for {money}, the month before {before}",
-        "{month}: выиграно {won} на {money}, месяцем раньше {before}",
+        "{month}: {won} won for {money}{plan}; the month before {before}",
+        "{month}: выиграно {won} на {money}{plan}; месяцем раньше {before}",
+    ),
+    "not_live": (
+        "Open deals, live and dead: none, or not known",
+        "Сделки в работе, живые и мёртвые: таких нет, или это неизвестно",
+    ),
+    "live": (
+        "In work: live {live} for {worth}, to clean up {dead} for {of_dead}.",
+        "В работе: живых {live} на {worth}, пора почистить {dead} на {of_dead}.",
+    ),
+    "coverage": (
+        "In work: live {live} for {worth}, {share} of what the plan still lacks ({lack}); to clean up {dead} for "
+        "{of_dead}.",
+        "В работе: живых {live} на {worth} — {share} того, чего не хватает до плана ({lack}); пора почистить {dead} на "
+        "{of_dead}.",
+    ),
+    "of_plan": (", {share} of the plan of {plan}", ", {share} плана {plan}"),
+    "day": (
+        "{days}: leads {created}, won {won}, lost {lost}, sold for {money}",
+        "{days}: заявок {created}, выиграно {won}, проиграно {lost}, продано на {money}",
+    ),
+    "week": (
+        "Last week ({days}): leads {created}, won {won}, lost {lost}, sold for {money}",
+        "Прошлая неделя ({days}): заявок {created}, выиграно {won}, проиграно {lost}, продано на {money}",
     ),
     "touch": (
         "after {minutes} min (median; deals: {touched})", "через {minutes} мин. (медиана; сделок: {touched})",
@@ -623,20 +647,31 @@ LINES = {
     "none_lost": ("Lost this month: 0", "Проиграно в этом месяце: 0"),
     "no_reason": ("no reason given", "причина не указана"),
     "waiting": (
-        "Waiting: deals without a task {no_task}, slow deals {slow}, clients without an answer {waiting}, overdue "
-        "tasks {overdue_task}",
-        "Ждут: сделок без задач {no_task}, долго на этапе {slow}, клиентов без ответа {waiting}, просроченных задач "
+        "Waiting: new leads without a touch {untouched}, deals without a task {no_task}, slow deals {slow}, clients "
+        "without an answer {waiting}, overdue tasks {overdue_task}",
+        "Ждут: новых без касания {untouched}, сделок без задач {no_task}, долго на этапе {slow}, клиентов без ответа "
+        "{waiting}, просроченных задач "
         "{overdue_task}",
     ),
+    "oldest": ("{count} (the oldest {waited})", "{count} (самая давняя — {waited})"),
+    "minutes": ("{value} min", "{value} мин."), "hours": ("{value} h", "{value} ч"),
     "queue": (
-        "Cards in the queue: {cards}, first {card} ({why}), {who} {link}; deals to clean up: {dead}, for {money}",
-        "В очереди карточек: {cards}, первая — {card} ({why}), {who} {link}; пора почистить сделок: {dead}, на {money}",
+        "Cards in the queue: {cards}, first {card} ({why}), {who} {link}; deals to clean up: {dead}, for {money}"
+        "{unread}",
+        "В очереди карточек: {cards}, первая — {card} ({why}), {who} {link}; пора почистить сделок: {dead}, на {money}"
+        "{unread}",
+    ),
+    "unread": (". Not read: {tables}", ". Не прочитано: {tables}"),
+    "unknown": (
+        "Cards in the queue: –; deals to clean up: {dead}, for {money}{unread}",
+        "В очереди карточек: –; пора почистить сделок: {dead}, на {money}{unread}",
     ),
     "nothing": (
         "The queue is empty; deals to clean up: {dead}, for {money}",
         "Очередь пуста; пора почистить сделок: {dead}, на {money}",
     ),
     "of_waiting": ("client waits", "клиент ждёт ответа"), "of_missed_call": ("missed call", "пропущенный звонок"),
+    "of_untouched": ("not touched yet", "без касания"),
     "of_task": ("task due", "срок задачи"), "of_slow": ("slow", "долго на этапе"),
 }  # fmt: skip
 MONTHS = [
@@ -655,8 +690,8 @@ MONTHS = [
 ]
 
 
-def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, language: str = "en") -> list[str]:
-    """Returns the digest of an account. For certain users it has nine lines, without the forecast."""
+def digest_lines(known: oracle.Known, users: frozenset[int] | None = None, language: str = "en") -> list[str]:
+    """Returns the digest of an account. For certain users it has twelve lines, without the forecast."""
     russian = language == "ru"
     today = expected_page.day_of(Choice((known,), date.min, date.min))
     first = datetime(today.year, today.month, 1)
@@ -713,7 +748,15 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     card = next(iter(waiting), None)
     [[dead, of_dead]] = tables["dead"][1]
     clean = {"dead": "–", "money": "–"} if dead is None else {"dead": number(dead), "money": money(of_dead)}
+    of_queue = ("calls", "deal_statuses", "messages", "talks", "tasks")
+    unread = ", ".join(table for table in of_queue if not known.was_read(table))
+    clean["unread"] = line("unread", tables=unread) if unread else ""
     counts = dict(zip(REASONS, tables["reasons_today"][1][0], strict=True))
+    new = [row["working_minutes"] for row in waiting if row["why"].startswith("untouched")]
+    if new and counts["untouched"] is not None:
+        hours, minutes = divmod(max(new), 60)
+        waited = line("hours", value=number(hours)) if hours else line("minutes", value=minutes)
+        counts["untouched"] = line("oldest", count=counts["untouched"], waited=waited)
     of_month = dict(zip(tables["figures"][0], tables["figures"][1][0], strict=True))
     touch, touched = of_month["first_touch"], of_month["first_touch_of"]
     as_of = known.local(known.synced_at or known.now)
@@ -721,8 +764,30 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     dated_as_of = line("synced" if known.synced_at else "built", time=f"{dated(as_of.date())}, {as_of:%H:%M}")
     of_plan = sold_of_plan(this)
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
+    of_last = plan_of(last)
+    of_plan_then = (
+        line("of_plan", share=share(float(sold_of_plan(last)) / float(of_last)), plan=money(of_last)) if of_last else ""
+    )
+    ended = line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
+                 plan=of_plan_then, before=money(then["won_budget"]))  # fmt: skip
+    lives = expected_page.live(this)
+    in_work = line("not_live")
+    if lives:
+        lack = max(plan - of_plan, 0) if plan else 0
+        alive, worth, gone, of_gone = lives
+        in_work = line(
+            "coverage" if lack else "live", live=number(alive), worth=money(worth), dead=number(gone),
+            of_dead=money(of_gone), lack=money(lack), share=share(float(worth) / float(lack)) if lack else "",
+        )  # fmt: skip
+    near = []
+    for key, of in zip(("day", "week"), expected_page.near(this), strict=True):
+        one = expected_page.of_month(of)
+        days = dated(of.first) if of.first == of.last else f"{dated(of.first)} – {dated(of.last)}"
+        near.append(line(key, days=days, created=number(one["created"]), won=number(one["won"]),
+                         lost=number(one["lost"]), money=money(one["won_budget"])))  # fmt: skip
     return [
         line("head", account=known.account_name, month=named(this.first), as_of=dated_as_of),
+        *([ended] if today.day <= 5 else []),
         line(
             "sold", won=sold["won"], money=money(sold["won_budget"]), first=dated(same_days.first),
             last=dated(same_days.last), then=money(expected_page.figures(same_days)["won_budget"]),
@@ -734,16 +799,16 @@ def twelve_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
             foreseen(0), foreseen(1),
             line("record", count=len(past), inside=inside) if past else line("no_record"),
         ] if users is None else []),
-        line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
-             before=money(then["won_budget"])),
+        *([] if today.day <= 5 else [ended]), *near,
         line("created", count=sold["created"], rate=share(sold["rate"]), closed=number(of_month["rate_of"]),
              touch="–" if touch is None else line("touch", minutes=number(touch), touched=number(touched))),
+        in_work,
         line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("best", who="–", money="–"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
         line("waiting", **{reason: "–" if count is None else count for reason, count in counts.items()}),
-        line("queue", cards=number(len(waiting)), card=card["card"] or "–", who=who(card["manager"]),
+        line("queue", cards="–" if unread else number(len(waiting)), card=card["card"] or "–", who=who(card["manager"]),
              why=line(f"of_{card['why'].partition(' ')[0]}"), link=card["link"] or "–", **clean)
-        if card else line("nothing", **clean),
+        if card else line("unknown" if unread else "nothing", **clean),
     ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ RELATIONS = "{http://schemas.openxmlformats.org/officeDocument/2006/relationship
 EPOCH = datetime(1899, 12, 30)
 
 
-REASONS = ("no_task", "slow", "waiting", "overdue_task", "missed_call", "task")
+REASONS = ("untouched", "no_task", "slow", "waiting", "overdue_task", "missed_call", "task")
 
 
 def sheets(path: Path) -> dict[str, list[list[Any]]]:

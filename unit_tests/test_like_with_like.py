@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,11 +12,13 @@ from amocrm_warehouse.report.like_with_like import (
     days_left,
     is_comparable,
     needed_a_day,
+    part_passed,
     percents,
     rounded,
 )
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.workbook import share_format
+from amocrm_warehouse.report.working_days import WorkingDays
 
 COMPARED = {
     "a quarter that is not over": ("2026-10-01", "2026-12-31", "2026-07-01", "2026-08-29"),
@@ -27,21 +29,38 @@ COMPARED = {
     "a whole month after a longer one": ("2026-02-01", "2026-02-28", "2026-01-01", "2026-01-31"),
     "a week that is not over": ("2026-11-23", "2026-11-29", "2026-11-16", "2026-11-22"),
     "a week that has just begun": ("2026-11-28", "2026-12-04", "2026-11-21", "2026-11-22"),
+    "a day": ("2026-11-27", "2026-11-27", "2026-11-20", "2026-11-20"),
+    "today": ("2026-11-29", "2026-11-29", "2026-11-22", "2026-11-22"),
     "days": ("2026-11-03", "2026-11-10", "2026-10-26", "2026-11-02"),
     "days from a first to today": ("2026-10-01", "2026-11-29", "2026-08-01", "2026-09-29"),
 }
 
 
 NEEDED = [
-    ("1000", "400", "2026-11-29", 2, "300"), ("1000", "400", "2026-11-30", 1, "600"),
-    ("1000", "400", "2026-11-01", 30, "20"), ("1000", "1200", "2026-11-10", 21, "0"),
+    ("1000", "400", "2026-11-27", 2, "300"), ("1000", "400", "2026-11-29", 1, "600"),
+    ("1000", "400", "2026-11-30", 1, "600"), ("1000", "1200", "2026-11-10", 15, "0"),
+    ("1000", "400", "2026-10-31", 1, "600"),
 ]  # fmt: skip
+WORKING = WorkingDays(frozenset(
+    day for at in range(700) if (day := date(2025, 1, 1) + timedelta(at)).isoweekday() < 6 and day != date(2026, 11, 4)
+))  # fmt: skip
+"""Mondays to Fridays, but a holiday."""
 
 
 @pytest.mark.parametrize(("plan", "sold", "today", "left", "needed"), NEEDED)
 def test_what_is_needed_a_day_counts_today(plan: str, sold: str, today: str, left: int, needed: str) -> None:
     day = date.fromisoformat(today)
-    assert (days_left(day), needed_a_day(Decimal(plan), Decimal(sold), day)) == (left, Decimal(needed))
+    told = (days_left(day, WORKING), needed_a_day(Decimal(plan), Decimal(sold), day, WORKING))
+    assert told == (left, Decimal(needed))
+
+
+def test_the_part_of_a_month_that_has_passed_is_of_its_days_of_work() -> None:
+    """November 2026 has 20 of them: 21 from Mondays to Fridays, of which one is a holiday."""
+    days = [date(2026, 11, day) for day in (1, 2, 4, 5, 30)]
+    assert [20 * part_passed(day, WORKING) for day in days] == [0, 1, 2, 3, 20]
+    assert part_passed(date(2026, 11, 15), WorkingDays(frozenset())) == 0.5
+    assert WORKING.before(date(2026, 11, 5)) == date(2026, 11, 3)
+    assert WORKING.before(date(2026, 11, 30)) == date(2026, 11, 27)
 
 
 @pytest.mark.parametrize("name", COMPARED)

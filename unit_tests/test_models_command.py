@@ -100,6 +100,15 @@ def test_working_hours_that_are_none_are_refused_before_anything_is_built(
     )
 
 
+@pytest.mark.parametrize("days", ["01.05.2026", "2026-13-01", "2026-05-01; 2026-05-09", "2026-05-32"])
+def test_days_off_that_are_none_are_refused_before_anything_is_built(
+    days: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--to", "nowhere.duckdb", "--days-off", days, "--quiet"]) == 2
+    said = f"The day off “{days}” is not known: write days as in 2026-01-01, 2026-05-01.\n"
+    assert capsys.readouterr().err == said
+
+
 @pytest.mark.parametrize("hours", ["1-5 09:00-18:00, 6 10:00-15:00", "7 0:00-24:00", "1-1 9:00-9:01"])
 def test_working_hours_are_taken_as_the_models_take_them(hours: str) -> None:
     models_command.check_working_hours(hours)

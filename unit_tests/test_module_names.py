@@ -53,6 +53,7 @@ PROVED_BY = {
     "unit_tests/test_fleet_sync.py": "account_process fleet_work processes",
     "unit_tests/test_full.py": "events_page_size",
     "unit_tests/test_invite_site.py": "button granted_account grants invitations",
+    "unit_tests/test_like_with_like.py": "working_days",
     "unit_tests/test_load_queue.py": "arrow_table column_kind",
     "unit_tests/test_loader.py": "duckdb_destination table_names",
     "unit_tests/test_lookup.py": "stream_interface",

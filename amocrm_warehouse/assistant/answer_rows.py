@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
@@ -14,9 +13,10 @@ from amocrm_warehouse.assistant.asking import Asking, Missing, Row, share
 from amocrm_warehouse.assistant.assistant_queries import AGES
 from amocrm_warehouse.plans_and_costs import named_as_in_deals
 from amocrm_warehouse.report.answers import CASES, FIGURES, sources_of
-from amocrm_warehouse.report.like_with_like import FEW, days_left, is_comparable, needed_a_day, rounded
+from amocrm_warehouse.report.like_with_like import FEW, days_left, is_comparable, needed_a_day, part_passed, rounded
 from amocrm_warehouse.report.metrics import METRICS
-from amocrm_warehouse.report.page_queries import MOVES
+from amocrm_warehouse.report.page_queries import MOVES, needs
+from amocrm_warehouse.report.working_days import DAYS, working_days
 
 
 def funnel(ask: Asking) -> list[Row]:
@@ -61,7 +61,7 @@ def forecast(ask: Asking) -> list[Row]:
 
 
 def forecast_stages(ask: Asking) -> list[Row]:
-    ages = list(AGES)
+    ages = [*AGES, "dead"]
     return [row | {"age": ages[row["age"]]} for row in ask.rows("forecast_stages")]
 
 
@@ -267,23 +267,26 @@ def plan_months(ask: Asking) -> list[Row]:
         own = found.setdefault(
             (row["project_id"], row["month"]),
             {"project_id": row["project_id"], "currency": row["currency"], "month": row["month"], "plan": Decimal(0),
-             "plan_won_budget": Decimal(0)},
+             "plan_so_far": Decimal(0), "plan_won_budget": Decimal(0)},
         )  # fmt: skip
         own["plan"] += row["plan"]
+        own["plan_so_far"] += row["plan_so_far"]
         own["plan_won_budget"] += row["won_budget"]
-    return [row | {"of_plan_share": share(row["plan_won_budget"], row["plan"])} for row in found.values()]
+    return [row | {"of_plan_share": share(row["plan_won_budget"], row["plan_so_far"])} for row in found.values()]
 
 
 def plan_managers(ask: Asking) -> list[Row]:
     return [
         {name: value for name, value in row.items() if name != "today"}
-        | {"of_plan_share": share(row["won_budget"], row["plan"])}
+        | {"of_plan_share": share(row["won_budget"], row["plan_so_far"])}
         for row in ask.rows("plans_at_today")
     ]
 
 
 def pace(ask: Asking) -> list[Row]:
-    """Returns the present month: the plan's part up to today (an equal part for each day), and the sales."""
+    """Returns the present month: the plan's part up to today (equal for each working day), and the sales."""
+    ask.check(needs(DAYS))
+    working = working_days(ask.run)
     months = [ask.choice.month_of(project) for project in ask.choice.days]
     rows = [row for choice in months for row in ask.rows("plans_at_today", choice)]
     found: list[Row] = []
@@ -293,15 +296,15 @@ def pace(ask: Asking) -> list[Row]:
                  "won_budget": sum(row["won_budget"] for row in own)}  # fmt: skip
         for row in [own[0] | total, *own]:
             today = row["today"]
-            days = monthrange(today.year, today.month)[1]
-            by_today = row["plan"] * today.day / days
+            by_today = row["plan"] * Decimal(part_passed(today, working))
             found.append({
                 "project_id": project, "currency": row["currency"], "manager": row["manager"], "month": row["month"],
                 "plan": row["plan"], "sold_so_far": row["won_budget"], "plan_by_today": Decimal(round(by_today)),
                 "of_plan_by_today_share": share(row["won_budget"], by_today),
                 "of_plan_share": share(row["won_budget"], row["plan"]),
-                "left_to_sell": max(row["plan"] - row["won_budget"], Decimal(0)), "days_left": days_left(today),
-                "needed_a_day": rounded(needed_a_day(row["plan"], row["won_budget"], today)),
+                "left_to_sell": max(row["plan"] - row["won_budget"], Decimal(0)),
+                "days_left": days_left(today, working),
+                "needed_a_day": rounded(needed_a_day(row["plan"], row["won_budget"], today, working)),
             })  # fmt: skip
     return found
 

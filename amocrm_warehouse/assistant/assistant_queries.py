@@ -182,7 +182,7 @@ QUERIES: dict[str, str] = {
     "plans_at_today": f"""
         select
             plans.project_id, chosen.currency, plans.month, plans.responsible_user_id as user_id,
-            plans.responsible_name as manager, plans.plan, plans.won_budget, accounts.today
+            plans.responsible_name as manager, plans.plan, plans.plan_so_far, plans.won_budget, accounts.today
         from amocrm_marts.sales_plan as plans {of_chosen("plans")}
         inner join amocrm_staging.int_accounts as accounts on accounts.project_id = plans.project_id
         where plans.plan is not null and {in_period("plans.month")} and {in_choice("plans", pipeline=None)}

@@ -18,7 +18,7 @@ ORDERS = {
     "newest": "deals.created_at_local end desc",
     "oldest": "deals.created_at_local end",
     "closed": "deals.closed_at_local end desc",
-    "in_stage": "deals.in_stage_since end",
+    "in_stage": "deals.in_stage_since_local end",
     "inactive": "stale.days_without_activity end desc",
 }
 """Orders of a list of deals, as the end of a case."""
@@ -123,7 +123,8 @@ CARD_QUERIES: dict[str, str] = {
             case when deals.stage_kind = 'lost' then deals.loss_reason end as loss_reason,
             {column("deals", "created")} as created_on, {column("deals", "closed")} as closed_on,
             case when deals.stage_kind in ('open', 'unsorted')
-                then cast(floor(extract(epoch from (accounts.now_local - deals.in_stage_since)) / 86400) as bigint)
+                then cast(floor(extract(epoch from (accounts.now_local - deals.in_stage_since_local))
+                    / 86400) as bigint)
                 end as days_in_stage,
             stale.days_without_activity
         from amocrm_marts.deals {of_chosen("deals")}
@@ -140,7 +141,7 @@ CARD_QUERIES: dict[str, str] = {
             and ($stages is null or position(',' || deals.project_id || '/' || cast(deals.status_id as varchar) || ','
                 in $stages) > 0)
             and ($days_in_stage is null or (deals.stage_kind in ('open', 'unsorted') and
-                extract(epoch from (accounts.now_local - deals.in_stage_since)) / 86400 >= $days_in_stage))
+                extract(epoch from (accounts.now_local - deals.in_stage_since_local)) / 86400 >= $days_in_stage))
             and ($days_without_activity is null or stale.days_without_activity >= $days_without_activity)
             and ($untouched is null or (deals.first_response_at is null and deals.stage_kind in ('open', 'unsorted')))
             and ($tag is null or exists (

@@ -18,11 +18,12 @@ from amocrm_warehouse.database import Run, models_of
 from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.report.answers import CASES, days_of_build, deactivated
 from amocrm_warehouse.report.choice import Choice, Days
-from amocrm_warehouse.report.like_with_like import ONE_DAY, days_before, percents, rounded
+from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
 from amocrm_warehouse.report.page_queries import FIRST_DAYS, cautions, first_months, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unread_tables import unread_tables
+from amocrm_warehouse.report.working_days import ONE_DAY
 
 WHOLE = ("total", "open", "figures", "causes", "worst", "record", "beside_team")
 """Tables that `limit` does not cut: few rows that are the answer itself."""
@@ -44,9 +45,9 @@ MEANS = {
     "lost_here": "Deals lost from this stage.",
     "half_leave_within_days": "Half of the stays in the stage end within so many days; null if more than half still "
     "last.",
-    "plan_by_today": "The plan's part for the days of the month up to today.",
-    "days_left": "Days of the month that are left, today among them.",
-    "needed_a_day": "What has to be sold on each of the days left, today among them, to meet the plan.",
+    "plan_by_today": "The plan's part for the working days of the month up to today.",
+    "days_left": "Working days of the month that are left, today among them.",
+    "needed_a_day": "What has to be sold on each of the working days left, today among them, to meet the plan.",
     "budget_cap": "Ten times the budget that nine of ten deals won within a year did not exceed.",
     "cost_months": "Months of the days that have costs for the source.",
     "cost_of_deal": "Costs divided by created.",

@@ -173,8 +173,9 @@ TOOLS: dict[str, Tool] = {
         notes=("queue: clients who wait for an answer, missed calls that nobody has called back, tasks due today or "
                "overdue, large slow deals. Deals in which nothing has happened for long (dead) are no part of it: "
                "propose to close them.",
-               "cards: no_task (open deal without a task), slow (longer in its stage than three quarters of won "
-               "deals), waiting (a client waits for an answer), overdue_task. budget is that of open deals alone.",
+               "cards: untouched (new lead), no_task (open deal without a task), slow (longer in its stage than three "
+               "quarters of won deals), waiting (a client waits for an answer), overdue_task. budget is that of open "
+               "deals alone.",
                "A number is null if a table that it is counted from was not read: not_read names it."),
         reads=WAITS,
         empty=dict.fromkeys(("queue", "cards"), "Nothing waits now.") | {"stale": "No open deal is stale now."},

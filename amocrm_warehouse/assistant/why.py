@@ -293,7 +293,7 @@ def _rules(run: Run, f: Facts, deal: Row) -> Iterator[Row]:
     def rule(mart: str, counts: bool, why: str) -> Row:
         return {"mart": mart, "counts": counts, "rule": why}
 
-    kind, since = deal["stage_kind"], deal.get("in_stage_since_local", deal.get("in_stage_since"))
+    kind, since = deal["stage_kind"], deal["in_stage_since_local"]
     closed = deal["closed_at_local"] or since
     if deal["is_deleted"]:
         yield rule("deals", True, "as deleted: no sum counts a deleted deal")

@@ -240,7 +240,7 @@ ANSWERS: dict[str, str] = {
     "plans": f"""
         select
             plans.project_id, chosen.currency, month, responsible_user_id as user_id, responsible_name as manager, plan,
-            won_budget, cast(won_budget as double precision) / nullif(plan, 0) as plan_share
+            plan_so_far, won_budget, cast(won_budget as double precision) / nullif(plan_so_far, 0) as plan_share
         from amocrm_marts.sales_plan as plans {of_chosen("plans")}
         where plan is not null and {in_period("month")} and $pipelines is null and {in_choice("plans", pipeline=None)}
         order by 1, 3, 5, 4
@@ -422,6 +422,13 @@ ANSWERS: dict[str, str] = {
         order by 4 desc, 6 desc, 1, 2
     """,
     "figures": figures(),
+    "untouched": f"""
+        select chosen.project_id, count(queue.item_id) as untouched, max(working_minutes) as oldest_working_minutes
+        from chosen left join amocrm_marts.queue as queue
+            on queue.project_id = chosen.project_id and queue.reason = 'untouched' and {in_choice("queue")}
+        group by chosen.project_id
+        order by chosen.project_id
+    """,
     "reasons_today": f"""
         select chosen.project_id, {
         ", ".join(f"count(*) filter (where reason = '{reason}') as {reason}" for reason in REASONS)

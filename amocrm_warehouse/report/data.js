@@ -178,18 +178,22 @@ const ofMonths = (id, kind, first, last) => ({ id, kind, first: firstOf(first), 
 // The first day of the account's first month with data; of all accounts the earliest.
 const sinceOf = (project) => dayOf((project !== null && DATA.begins[project]) || DATA.since);
 
-// The periods to choose from: this month, this week, yesterday, everything, the last months, and each week, month, quarter and year with data.
+// The periods to choose from: those of now (which move with the day, in an address, too), everything, the last months, and each week, month, quarter and year with data.
 // One that is older than the data begins with them, and has `since`.
 function periods(project) {
   const [since, today] = [sinceOf(project), todayOf(project)];
   const [first, now] = [monthOf(since), monthOf(today)];
   const months = monthsBetween(since, today).reverse();
   const monday = today - ((today + 3) % 7);
+  const quarter = shifted(now, -((Number(now.slice(5)) - 1) % 3));
   const starts = (length) => [...new Set(months.map((month) => shifted(month, -((Number(month.slice(5)) - 1) % length))))];
   return [
     ofMonths("this_month", "this_month", now, now),
     { id: "this_week", kind: "this_week", first: monday, last: monday + 6, whole: false },
     { id: "yesterday", kind: "yesterday", first: today - 1, last: today - 1, whole: false },
+    { id: "last_week", kind: "last_week", first: monday - 7, last: monday - 1, whole: false },
+    ofMonths("last_month", "last_month", shifted(now, -1), shifted(now, -1)),
+    ofMonths("last_quarter", "last_quarter", shifted(quarter, -3), shifted(quarter, -1)),
     { id: "all", kind: "all", first: since, last: lastOf("9998-12"), whole: true },
     ...[12, 3].filter((count) => shifted(now, 1 - count) > first).map((count) => ofMonths(`last${count}`, `last${count}`, shifted(now, 1 - count), now)),
     ...[...Array(26).keys()].map((weeks) => monday - 7 * weeks).filter((day) => day + 6 >= since)
@@ -215,11 +219,24 @@ function periodOf(id, project) {
   return isDays && last >= since && first <= today ? ownPeriod(Math.max(first, since), last, today) : null;
 }
 
+// How many days of work there are from one day to another, both included.
+let WORKDAYS = null;
+function workdays(first, last) {
+  if (!WORKDAYS) {
+    let day = 0;
+    WORKDAYS = new Set(DATA.workdays.map((step) => { day += step; return day; }));
+  }
+  let count = 0;
+  for (let day = first; day <= last; day += 1) if (WORKDAYS.has(day)) count += 1;
+  return count;
+}
+
 // The days with which a period is compared, and the day of then that is as today is now; like_with_like.py has the rule.
 function daysBefore({ first, last, whole }, today) {
   const months = whole ? monthsBetween(first, last).length : 0;
-  const then = (day) => (whole ? monthsLater(day, -months) : day - (last - first + 1));
-  return { first: then(first), last: last < today ? first - 1 : then(today), today: then(today) };
+  const length = first === last ? 7 : last - first + 1; // a day is compared with the same weekday
+  const then = (day) => (whole ? monthsLater(day, -months) : day - length);
+  return { first: then(first), last: last >= today ? then(today) : whole ? first - 1 : then(last), today: then(today) };
 }
 
 // A user's name; with the account if several are in view and two of them have a user of this name, and with a word if the access is switched off.

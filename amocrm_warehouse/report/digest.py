@@ -1,4 +1,4 @@
-"""`source-amocrm report --digest`: twelve lines about an account, nine about a team, for mail or a messenger."""
+"""`source-amocrm report --digest`: fifteen lines about an account, twelve about a team, for mail or a messenger."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.report import this_month
 from amocrm_warehouse.report.answers import answer, deactivated, missing
 from amocrm_warehouse.report.choice import Choice
+from amocrm_warehouse.report.first_screen import live, recent
 from amocrm_warehouse.report.page_data import shifted
 from amocrm_warehouse.report.page_queries import REASONS, built_at, cautions
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unmade_parts import made
+from amocrm_warehouse.report.unread_tables import unread_of, unread_tables
 from amocrm_warehouse.report.workbook import link
 
-TABLES = ("accounts", *this_month.TABLES, "reasons_today", "queue", "dead", "reasons", "managers")
+TABLES = ("accounts", *this_month.TABLES, "reasons_today", "untouched", "queue", "dead", "reasons", "managers")
 """The answers of which the digest is made."""
 
 
 def digest(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> str:
-    """Returns twelve lines per account; nine if `choice` names users, because the forecast is of everybody.
+    """Returns fifteen lines per account; twelve if `choice` names users, because the forecast is of everybody.
 
     The months are the present month by the clock of the account, the months before, and the next. If models of the
     digest are `unbuilt`, it is one sentence, which names them.
@@ -88,12 +90,18 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         return words("digest.record", count=len(past), inside=inside) if past else words("digest.no_record")
 
     def last_month() -> str:
-        last = choice.month_of(project, -1)
-        before, earlier = (this_month.figures(run, one, project) for one in (last, choice.month_of(project, -2)))
+        last = this_month.this_month(run, choice, project, -1)
+        plan = words("digest.of_plan", plan=money(last.plan), share=words.percent(last.plan_share)) if last.plan else ""
         return words(
-            "digest.month", month=words.month(last.since).capitalize(), won=words.number(before["won"]),
-            money=money(before["won_budget"]), before=money(earlier["won_budget"]),
+            "digest.month", month=words.month(last.choice.since).capitalize(), won=words.number(last.figures["won"]),
+            money=money(last.figures["won_budget"]), plan=plan, before=money(last.then["won_budget"]),
         )  # fmt: skip
+
+    def in_work() -> str:
+        return " ".join(live(run, found(), words, money)) or words("digest.not_live")
+
+    def near(at: int) -> str:
+        return recent(run, choice, project, words, money)[at]
 
     def deals() -> str:
         month = found().figures
@@ -116,17 +124,23 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         return words("digest.reason", lost=words.number(found().figures["lost"] or 0), reason=most)
 
     def waits() -> str:
-        [waiting] = rows("reasons_today")
-        return words("digest.today", **{one: words.number(waiting[one]) for one in REASONS})
+        [waiting], [new] = rows("reasons_today"), rows("untouched")
+        counts = {one: words.number(waiting[one]) for one in REASONS}
+        if new["oldest_working_minutes"] is not None:
+            waited = words.waited(new["oldest_working_minutes"])
+            counts["untouched"] = words("digest.oldest", count=counts["untouched"], waited=waited)
+        return words("digest.today", **counts)
 
     def queue() -> str:
         [dead] = rows("dead")
         clean = {"dead": words.number(dead["dead"]), "dead_money": money(dead["dead_budget"])}
+        unread = ", ".join(unread_of("queue", (), unread_tables(run, [project]), project))
+        clean["unread"] = words("digest.unread", tables=unread) if unread else ""
         if not rows("queue"):
-            return words("digest.nothing", **clean)
-        card = rows("queue")[0]
+            return words("digest.unknown" if unread else "digest.nothing", **clean)
+        card, cards = rows("queue")[0], None if unread else len(rows("queue"))
         return words(
-            "digest.queue", cards=words.number(len(rows("queue"))), card=card["card"] or "–", manager=name_of(card),
+            "digest.queue", cards=words.number(cards), card=card["card"] or "–", manager=name_of(card),
             why=words(f"today.{card['why'].split(' ')[0]}"), **clean,
             link=link(account["domain"], card["entity_type"], card["entity_id"]) or "–",
         )  # fmt: skip
@@ -134,9 +148,12 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     ahead: list[tuple[str, Callable[[], str]]] = [
         ("forecast.title", partial(forecast, 0)), ("forecast.title", partial(forecast, 1)), ("forecast.title", record),
     ]  # fmt: skip
+    ended: list[tuple[str, Callable[[], str]]] = [("money.title", last_month)]
+    is_first = this_month.begins(account["today"])
     parts: list[tuple[str, Callable[[], str]]] = [
-        ("title", head), ("column.won_budget", sold), ("plans.title", plan),
-        *(ahead if choice.users is None else []), ("money.title", last_month), ("column.created", deals),
+        ("title", head), *(ended if is_first else []), ("column.won_budget", sold), ("plans.title", plan),
+        *(ahead if choice.users is None else []), *([] if is_first else ended), ("month.recent", partial(near, 0)),
+        ("month.recent", partial(near, 1)), ("column.created", deals), ("column.open", in_work),
         ("managers.title", best), ("reasons.title", reason), ("today.title", waits), ("queue.title", queue),
     ]  # fmt: skip
     return [made(words, words(title), make, str) for title, make in parts]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
 from textwrap import wrap
@@ -101,14 +102,20 @@ def environment() -> Environment:
 
 
 def cards(run: Run, choice: Choice, words: Words) -> list[Card]:
-    return [card(run, choice, account, words) for account in answer(run, "accounts", choice).dicts()]
+    """Returns the present month of each account; in its first days, the month that has ended before it."""
+    return [
+        card(run, choice, account, words, months)
+        for account in answer(run, "accounts", choice).dicts()
+        for months in ((-1, 0) if this_month.begins(account["today"]) else (0,))
+    ]
 
 
-def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Card:
+def card(run: Run, choice: Choice, account: dict[str, Any], words: Words, months: int = 0) -> Card:
     """Returns the picture of an account's month. A part that cannot be made is named below the figures."""
-    project, today = account["project_id"], account["today"]
+    project = account["project_id"]
     unmade: list[str] = []
     none: list[Box] = []
+    nothing: list[str] = []
 
     def part(key: str, make: Callable[[], T], empty: T) -> T:
         def instead(sentence: str) -> T:
@@ -124,7 +131,7 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
         return "–" if value is None else f"{words.number(value)}\u00a0{words('talks.unit')}"
 
     def before(value: str) -> str:
-        return words("picture.before", value=value)
+        return words("picture.month_before" if months else "picture.before", value=value)
 
     def boxes(month: this_month.ThisMonth, **write: Callable[[Any], str]) -> list[Box]:
         made_of = {name: partial(box_of, month, name, one) for name, one in write.items()}
@@ -140,11 +147,12 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
             return []
         key = "month.plan_of_some" if month.is_plan_of_some else "month.plan"
         of = words(key, plan=money(month.plan), sold=money(month.of_plan))
-        left = words("month.days", days=days_left(today)) if month.needed else words("month.done")
-        return [
-            Box("plan_share", words("month.plan_share"), words.percent(month.plan_share), of),
-            Box("needed", words("month.needed"), money(month.needed), left),
-        ]
+        share = Box("plan_share", words("month.plan_share"), words.percent(month.plan_share), of)
+        if month.needed is None:
+            return [share]
+        days = days_left(month.today, month.working)
+        left = words("month.days", days=days) if month.needed else words("month.done")
+        return [share, Box("needed", words("month.needed"), money(month.needed), left)]
 
     def of_forecast(month: this_month.ThisMonth) -> list[Box]:
         if not month.present:
@@ -154,13 +162,13 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
         note = words("month.few") if expected is None else interval
         return [Box("expected", words("column.expected"), money(expected), note)]
 
-    month_of_account = choice.month_of(project)
+    month_of_account = choice.month_of(project, months)
     title = choice.title(account["account"])
     found = Card(
         words("digest.head", account=title, today=words.month(month_of_account.since)),
         as_of=words.as_of(account, built_at(run)),
     )  # fmt: skip
-    if month := part("month.name", partial(this_month.this_month, run, choice, project), None):
+    if month := part("month.name", partial(this_month.this_month, run, choice, project, months), None):
         last, top = month_of_account.until.day, month.top
         found = replace(
             found,
@@ -170,15 +178,24 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
             ],
             counts=boxes(month, created=words.number, first_touch=minutes, won=words.number, lost=words.number),
             sold=None if month.plan_share is None else min(month.plan_share, 1.0),
-            even=today.day / last,
-            compared=words("month.compared", days=words.days_between(month.first, month.until)),
-            insights=part("month.insights", partial(insights, month, words, money, minutes), []),
-            chart=words("pace.title") if top else "",
+            even=month.passed,
+            compared=words(
+                "month.compared_whole" if month.is_over else "month.compared",
+                days=words.days_between(month.first, month.until),
+            ),
+            insights=[] if months else [
+                *part("today.title", partial(untouched, run, month.choice, words), nothing),
+                *part("month.insights", partial(insights, month, words, money, minutes), nothing),
+                *part("column.open", partial(live, run, month, words, money), nothing),
+            ],
+            chart=words("pace.ended" if months else "pace.title") if top else "",
             bars=[float(sold) / top for sold in month.sold_by_day] if top else [],
             planned=float(month.plan or 0) / top if top else 0,
             top=money(top) if top else "",
             days=last,
         )  # fmt: skip
+    if not months:
+        unmade += part("month.recent", partial(recent, run, choice, project, words, money), nothing)
     lines = [line for one in [*found.insights, *unmade] for line in wrap(one, LONGEST_LINE)]
     return replace(found, insights=lines)
 
@@ -186,7 +203,7 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> Car
 def insights(
     month: this_month.ThisMonth, words: Words, money: Callable[[Any], str], minutes: Callable[[Any], str]
 ) -> list[str]:
-    """Returns the sentences of the page's first screen: that the plan is out of reach, and what is unusual."""
+    """Returns the sentences of the page's first screen: a plan out of reach, and what is unusual."""
     high, plan = month.present.get("high"), month.plan
     found = []
     if plan and high is not None and high < plan:
@@ -196,6 +213,42 @@ def insights(
         key = "month.more" if one.is_more else "month.less"
         found.append(words(key, name=words(f"column.{one.metric}"), value=write(one.value), usual=write(one.usual)))
     return found
+
+
+def untouched(run: Run, choice: Choice, words: Words) -> list[str]:
+    """Returns the sentence about new leads that nobody has touched, and for how long the oldest has waited."""
+    [new] = answer(run, "untouched", choice).dicts()
+    if (waited := new["oldest_working_minutes"]) is None:
+        return []
+    return [words("month.untouched", count=words.number(new["untouched"]), waited=words.waited(waited))]
+
+
+def live(run: Run, month: this_month.ThisMonth, words: Words, money: Callable[[Any], str]) -> list[str]:
+    """Returns the sentence about open deals, live and dead apart, and how far the live ones cover the plan."""
+    [of_dead] = answer(run, "dead", month.choice).dicts()
+    dead, dead_money = of_dead["dead"], of_dead["dead_budget"]
+    if dead is None or not month.figures["open"]:
+        return []
+    alive, worth = month.figures["open"] - dead, Decimal(month.figures["open_budget"]) - Decimal(dead_money)
+    lack = max(month.plan - month.of_plan, Decimal(0)) if month.plan else Decimal(0)
+    return [
+        words(
+            "month.coverage" if lack else "month.live", live=words.number(alive), live_money=money(worth),
+            dead=words.number(dead), dead_money=money(dead_money), lack=money(lack),
+            share=words.percent(float(worth) / float(lack)) if lack else "",
+        )
+    ]  # fmt: skip
+
+
+def recent(run: Run, choice: Choice, project: str, words: Words, money: Callable[[Any], str]) -> list[str]:
+    """Returns a line of leads and sales for the last day of work, and one for the last week."""
+    return [
+        words(
+            f"recent.{kind}", days=words.days_between(first, last), created=words.number(row["created"]),
+            won=words.number(row["won"]), lost=words.number(row["lost"]), money=money(row["won_budget"]),
+        )
+        for kind, first, last, row in this_month.recent(run, choice, project)
+    ]  # fmt: skip
 
 
 def svg(found: list[Card]) -> Markup:

@@ -6,10 +6,11 @@ data.js repeats both rules for the page, which counts in the browser.
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal
 
-ONE_DAY = timedelta(days=1)
+from amocrm_warehouse.report.working_days import ONE_DAY, WorkingDays
+
 EXACT = Context(prec=100)
 """More digits than any sum has."""
 FEW = 5
@@ -25,15 +26,16 @@ def months_later(day: date, months: int) -> date:
 def days_before(first: date, last: date, today: date) -> tuple[date, date]:
     """Returns the days with which a period is compared.
 
-    Whole months (the last of which may be the present one) are compared with as many months before, other periods with
-    as many days before. If the period is not over, only its days up to today are compared, with the same days before.
+    Whole months (the last of which may be the present one) are compared with as many months before, one day with the
+    same weekday a week before, other periods with as many days before. If the period is not over, only its days up to
+    today are compared, with the same days before.
     """
     until = min(last, today)
     if first.day == 1 and ((last + ONE_DAY).day == 1 or last >= today):
         months = 12 * (last.year - first.year) + last.month - first.month + 1
         # a month that is over is compared with a whole one, even if that is longer
         return months_later(first, -months), first - ONE_DAY if last < today else months_later(until, -months)
-    length = last - first + ONE_DAY
+    length = 7 * ONE_DAY if first == last else last - first + ONE_DAY
     return first - length, until - length
 
 
@@ -45,14 +47,25 @@ def is_comparable(cases: int | None, cases_before: float | None, *, is_average: 
     return (cases_before or 0) >= FEW and (not is_average or (cases or 0) >= FEW)
 
 
-def days_left(today: date) -> int:
-    """Returns how many days the month still has, today among them."""
-    return monthrange(today.year, today.month)[1] - today.day + 1
+def last_of_month(day: date) -> date:
+    return day.replace(day=monthrange(day.year, day.month)[1])
 
 
-def needed_a_day(plan: Decimal, sold: Decimal, today: date) -> Decimal:
-    """Returns what each of the days left has to bring, today among them, so that the month's plan is met."""
-    return max(plan - sold, Decimal(0)) / days_left(today)
+def days_left(today: date, working: WorkingDays) -> int:
+    """Returns how many days of work the month still has, today among them, at least one."""
+    return max(working.between(today, last_of_month(today)), 1)
+
+
+def needed_a_day(plan: Decimal, sold: Decimal, today: date, working: WorkingDays) -> Decimal:
+    """Returns what each of the working days left has to bring, today among them, so that the month's plan is met."""
+    return max(plan - sold, Decimal(0)) / days_left(today, working)
+
+
+def part_passed(today: date, working: WorkingDays) -> float:
+    """Returns which part of the month's days of work has passed, today included; of a month without any, its days."""
+    first, last = today.replace(day=1), last_of_month(today)
+    days = working.between(first, last)
+    return working.between(first, today) / days if days else today.day / last.day
 
 
 def rounded(value: float | Decimal, digits: int = 0) -> Decimal:

@@ -39,5 +39,5 @@ CONSTANTS: dict[str, Any] = {
     },
     "DONE": {"calls_out": "calls", "answered": "calls", "tasks_done": "tasks", "overdue": "tasks"},
     # the periods that move with the day
-    "NOW": ["this_month", "this_week", "yesterday"],
+    "NOW": ["this_month", "this_week", "yesterday", "last_week", "last_month", "last_quarter"],
 }  # fmt: skip

@@ -73,7 +73,8 @@ LISTED_MONTHS = 3
 QUEUE_SHOWN = 10
 """The most cards of the queue that the page holds for each pipeline and manager."""
 REASONS = {
-    "no_task": ("tasks",), "slow": ("deal_statuses",), "waiting": ("messages", "talks"), "overdue_task": ("tasks",),
+    "untouched": ("calls", "messages", "tasks"), "no_task": ("tasks",), "slow": ("deal_statuses",),
+    "waiting": ("messages", "talks"), "overdue_task": ("tasks",),
 }  # fmt: skip
 """Reasons to wait, each with the tables without which it is unknown."""
 TOUCHES = ("calls", "messages")
@@ -188,7 +189,7 @@ QUERIES = {
             on stays.project_id = deals.project_id and stays.deal_id = deals.deal_id and stays.is_last
         where {ROWS["deals"]["where"]} and (
             deals.stage_kind in ('open', 'unsorted') or deals.created_at_local >= date '{{since}}'
-            or coalesce(deals.closed_at_local, deals.in_stage_since) >= date '{{since}}'
+            or deals.ended_at_local >= date '{{since}}'
         )
         order by deals.project_id, deals.created_at_local, deals.deal_id
     """,
@@ -204,7 +205,7 @@ QUERIES = {
         left join amocrm_staging.int_deal_activity as activity
             on activity.project_id = deals.project_id and activity.deal_id = deals.deal_id
         where {ROWS["deals"]["where"]} and (
-            deals.stage_kind in ('open', 'unsorted') or coalesce(deals.closed_at_local, deals.in_stage_since)
+            deals.stage_kind in ('open', 'unsorted') or deals.ended_at_local
                 >= greatest(timestamp '{{built_at}}' - interval '{LISTED_MONTHS} months', date '{{since}}')
         )
         order by deals.project_id, deals.created_at_local, deals.deal_id
@@ -234,7 +235,7 @@ QUERIES = {
             stays.position
     """,
     "plans": """
-        select project_id, month, responsible_user_id, plan, won_budget
+        select project_id, month, responsible_user_id, plan, plan_so_far, won_budget
         from amocrm_marts.sales_plan
         where plan is not null and month >= date '{since}'
         order by project_id, month, responsible_user_id
@@ -287,10 +288,18 @@ QUERIES = {
         where nth <= {QUEUE_SHOWN}
         order by ranked.project_id, ranked.responsible_user_id, place
     """,
+    "untouched": """
+        select project_id, pipeline_id, responsible_user_id, count(*) as deals, max(working_minutes) as working_minutes
+        from amocrm_marts.queue
+        where reason = 'untouched'
+        group by 1, 2, 3
+        order by 1, 2, 3
+    """,
     # the cards that wait; an open deal has its name and stage in the tables of deals
     "today": f"""
         select
             today.project_id, today.pipeline_id, today.responsible_user_id, today.entity_type, today.entity_id,
+            case when today.entity_id is null then today.item_id end as task_id,
             max(case when deals.deal_id is null then today.entity_name end) as name,
             max(case when deals.deal_id is null then today.status_name end) as status_name, max(today.budget) as budget,
             string_agg(distinct reason, ' ' order by reason) as reasons, max(days) as days,
@@ -299,8 +308,8 @@ QUERIES = {
         left join amocrm_marts.deals as deals
             on deals.project_id = today.project_id and today.entity_type = 'deal' and deals.deal_id = today.entity_id
             and deals.stage_kind in ('open', 'unsorted') and not deals.is_deleted
-        group by 1, 2, 3, 4, 5
-        order by coalesce(max(today.budget), 0) desc, coalesce(max(days), -1) desc, 4, 5, 1, 3
+        group by 1, 2, 3, 4, 5, 6
+        order by coalesce(max(today.budget), 0) desc, coalesce(max(days), -1) desc, 4, 5, 6, 1, 3
     """,
     "talks": f"""
         select

@@ -181,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--png", type=Path, help="write the first screen, the present month, as a picture into this file"
     )
-    parser.add_argument("--digest", action="store_true", help="print twelve lines about each account")
+    parser.add_argument("--digest", action="store_true", help="print fifteen lines about each account")
     parser.add_argument(
         "--notify",
         nargs="?",
@@ -353,7 +353,7 @@ def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuil
 BUILD_THEM = "source-amocrm models builds them, or says why it cannot"
 ANY = "any"
 """`--built` without the name of a schema."""
-OF_A_BUILD = ("project", "plans", "time_zone", "fields", "working_hours", "now")
+OF_A_BUILD = ("project", "plans", "time_zone", "fields", "working_hours", "days_off", "now")
 """The options that say how the models are built."""
 
 

@@ -68,6 +68,12 @@ class Words:
         text = f"{rounded(value, digits):,}"
         return text if self.language == "en" else text.replace(",", "\u00a0").replace(".", ",")
 
+    def waited(self, working_minutes: int) -> str:
+        """Returns a working time in minutes, or from an hour on in whole hours."""
+        if working_minutes < 60:
+            return self("waited.minutes", minutes=working_minutes)
+        return self("waited.hours", hours=self.number(working_minutes // 60))
+
     def money(self, value: float | Decimal | None, currency: str | None) -> str:
         return (
             "–" if value is None else f"{self.number(value)}\u00a0{SIGNS.get(currency or '', currency or '')}".strip()

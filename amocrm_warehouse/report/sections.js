@@ -79,6 +79,13 @@ function noForecast(view, ahead) {
   return [[ahead.length ? "month.forecast_of_accounts" : "month.no_forecast", {}]];
 }
 
+// That new leads wait for a first touch, and for how long the oldest has.
+function untouched(view) {
+  const found = view.isFiltered || !TABLES.untouched ? [] : view.now("untouched");
+  const oldest = Math.max(...found.map((row) => row.working_minutes));
+  return found.length ? [["month.untouched", { count: ["number", sum(found, "deals")], waited: ["since_it_came", oldest] }]] : [];
+}
+
 // The present month: sales, plan and forecast; leads and what became of them; and a sentence for each number that is unusual: it
 // lies outside those of the same days of each of the last six months, and is a fifth or more away from their median.
 function thisMonth(view) {
@@ -91,7 +98,8 @@ function thisMonth(view) {
   const plans = TABLES.plans ? view.plans() : [];
   const plan = plans.length ? sum(plans, "plan") : null;
   const of_plan = sum(plans, "won_budget");
-  const days = period.last - today + 1;
+  const days = Math.max(workdays(today, period.last), 1);
+  const passed = workdays(period.first, period.last) ? workdays(period.first, today) / workdays(period.first, period.last) : (today - period.first + 1) / (period.last - period.first + 1);
   const needed = plan === null ? null : Math.max(plan - of_plan, 0) / days;
   const ahead = view.who || view.isFiltered || !TABLES.forecast ? [] : TABLES.forecast.filter((row) => !row.months_back && !row.months_ahead && row.pipeline_id === view.scope.pipeline && view.inScope(row));
   const { expected = null, low = null, high = null } = ahead.length === 1 ? ahead[0] : {}; // intervals of several accounts have no sum
@@ -106,10 +114,49 @@ function thisMonth(view) {
   });
   const short = plan !== null && high !== null && high < plan ? [["month.short", { high: ["short", high], lack: ["short", plan - high] }]] : [];
   return {
-    view, all, now, then, cases: (id) => [casesOf(id, view), past.length ? casesOf(id, past[0]) : 0], plan, of_plan, plan_share: ratio(of_plan, plan), needed, days, expected, low, high, insights: [...short, ...unusual],
+    view, all, now, then, cases: (id) => [casesOf(id, view), past.length ? casesOf(id, past[0]) : 0], plan, of_plan, plan_share: ratio(of_plan, plan), needed, days, passed, expected, low, high, insights: [...untouched(view), ...short, ...live(view, plan, of_plan), ...unusual],
     has_forecast: ahead.length === 1, month: monthOf(today), before: usual.length ? monthsAgo(1) : null,
     missing: [...(plan === null && TABLES.plans ? [noPlan(view)] : []), ...(ahead.length === 1 ? [] : noForecast(view, ahead))],
   };
+}
+
+// Open deals, live and dead apart, and how far the live ones cover what the plan still lacks.
+function live(view, plan, sold) {
+  const open = view.open();
+  if (view.isFiltered || !TABLES.stale || !open.length || !TABLES.accounts.every((row) => !view.inScope(row) || row.knows_activity)) return [];
+  const [dead, dead_money, lack] = [sum(view.now("stale"), "dead"), sum(view.now("stale"), "dead_budget"), plan === null ? 0 : Math.max(plan - sold, 0)];
+  const worth = metric("open_budget", open) - dead_money;
+  return [[lack ? "month.coverage" : "month.live", {
+    live: ["number", open.length - dead], live_money: ["money", worth], dead: ["number", dead], dead_money: ["money", dead_money],
+    lack: ["money", lack], share: ["percent", ratio(worth, lack)],
+  }]];
+}
+
+const FIRST_DAYS = 5; // as this_month.py
+
+// In the first days of a month the month that has ended; else null.
+function endedMonth(view) {
+  const now = monthOf(view.today);
+  if (view.today - firstOf(now) >= FIRST_DAYS) return null;
+  const [ended, before] = [-1, -2].map((by) => shifted(now, by)).map((month) => chosen(view.scope, ofMonths(month, "month", month, month), view.who));
+  if (ended.period.last < sinceOf(view.scope.project)) return null;
+  const counted = (of) => ({ ...metrics(of.closed(), "won_budget", "won", "lost"), ...metrics(of.created(), "created") });
+  const plans = TABLES.plans ? ended.plans() : [];
+  const [plan, of_plan] = [plans.length ? sum(plans, "plan") : null, sum(plans, "won_budget")];
+  const hasBefore = before.period.first >= sinceOf(view.scope.project);
+  return { view: ended, month: shifted(now, -1), all: counted(ended), then: hasBefore ? counted(before) : {}, cases: (id) => [casesOf(id, ended), hasBefore ? casesOf(id, before) : 0], plan, of_plan, plan_share: ratio(of_plan, plan) };
+}
+
+// A line for the last day of work, and one for the last week.
+function recent(view) {
+  let day = view.today - 1;
+  while (day > view.today - 30 && !workdays(day, day)) day -= 1;
+  const monday = view.today - ((view.today + 3) % 7) - 7;
+  return [["recent.day", day, day], ["recent.week", monday, monday + 6]].filter(([, first]) => first >= sinceOf(view.scope.project)).map(([key, first, last]) => {
+    const of = view.between(first, last);
+    const { created, won, lost, won_budget: sold } = { ...metrics(of.created(), "created"), ...metrics(of.closed(), "won", "lost", "won_budget") };
+    return [key, { days: ["span", [first, last]], created: ["number", created], won: ["number", won], lost: ["number", lost], money: ["money", sold] }];
+  });
 }
 
 // The sentence about the days that are compared: of a period that is not over, those up to today.
@@ -258,7 +305,7 @@ function money(view) {
     const of = closed.filter((row) => row.closed >= first && row.closed <= last);
     if (first > view.last && !of.length) return [];
     const planned = plans.filter((row) => monthOf(row.month) === bucket);
-    const plan = planned.length ? sum(planned, "plan") : null;
+    const plan = planned.length ? sum(planned, "plan_so_far") : null;
     const of_plan = sum(planned, "won_budget");
     return { month: bucket, of, ...metrics(of, ...SALES), plan, plan_share: ratio(of_plan, plan), others: plan === null ? 0 : metric("won_budget", of) - of_plan };
   });
@@ -291,7 +338,7 @@ function managers(view) {
   const dealsOfUser = ({ project_id, responsible_user_id }) => stale_deals.find(([row]) => row.project_id === project_id && row.responsible_user_id === responsible_user_id) || [];
   const rows = [...people.values()].map(({ project, name, sales, plans, stale, tasks }) => {
     const sold = metrics(sales, ...SALES, "rate", "average");
-    const plan = plans.length ? sum(plans, "plan") : null;
+    const plan = plans.length ? sum(plans, "plan_so_far") : null;
     const forgotten = sum(stale, "deals");
     const listed = new Set(stale.length ? dealsOfUser(stale[0]).map((row) => row.deal_id) : []);
     return {
@@ -515,16 +562,17 @@ function today(view) {
   }] : [];
 }
 
-// The present month by day: the day's own sales, those up to the day, and the plan up to it if every day has the same part of it.
+// The present month by day: the day's own sales, those up to the day, and the plan up to it if every day of work has the same part of it.
 function pace(view) {
   const won = view.month().filter(isWon);
   const [now, plans] = [view.today, view.month_plans()];
   const [first, last] = [firstOf(monthOf(now)), lastOf(monthOf(now))];
   const plan = plans.length ? sum(plans, "plan") : null;
+  const total = workdays(first, last);
   const days = [...Array(last - first + 1).keys()].map((place) => ({
     month: textOf(first + place), of: won.filter((row) => row.closed === first + place), ...metrics(won.filter((row) => row.closed === first + place), "won", "won_budget"),
     opens: { sold_to_day: () => won.filter((row) => row.closed <= first + place) },
-    sold_to_day: metric("won_budget", won.filter((row) => row.closed <= first + place)), plan: plan === null ? null : Math.round((plan * (place + 1)) / (last - first + 1)),
+    sold_to_day: metric("won_budget", won.filter((row) => row.closed <= first + place)), plan: plan === null ? null : Math.round(total ? (plan * workdays(first, first + place)) / total : (plan * (place + 1)) / (last - first + 1)),
   }));
   const rows = days.slice(0, now - first + 1);
   const { sold_to_day, plan: by_now } = rows[rows.length - 1];

@@ -1,4 +1,7 @@
-"""The present month of an account, as the page's first screen, the digest and the picture tell it."""
+"""The present month of an account, as the page's first screen, the digest and the picture tell it.
+
+In the first days of a month, they tell the month that has ended first.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,22 @@ from typing import Any
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import CASES, answer
-from amocrm_warehouse.report.choice import Choice
-from amocrm_warehouse.report.like_with_like import days_before, is_comparable, months_later, needed_a_day
+from amocrm_warehouse.report.choice import Choice, Days
+from amocrm_warehouse.report.like_with_like import (
+    days_before,
+    is_comparable,
+    months_later,
+    needed_a_day,
+    part_passed,
+)
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_queries import first_months
+from amocrm_warehouse.report.working_days import ONE_DAY, WorkingDays, working_days
 
 TABLES = ("figures", "forecast", "days")
 """The answers of which the month is made."""
+FIRST_DAYS = 5
+"""The first days of a month in which the month that has ended comes first; sections.js has the same."""
 USUAL_MONTHS = 6
 """The months whose same days say what is usual; data.js and sections.js count the same."""
 UNUSUAL = 0.2
@@ -41,8 +53,12 @@ class Unusual:
 
 @dataclass(frozen=True)
 class ThisMonth:
+    """A month of an account: the present one, or one that is over, of which there is no forecast."""
+
     choice: Choice
     """The whole month of the account."""
+    today: date
+    working: WorkingDays
     figures: dict[str, Any]
     then: dict[str, Any]
     """The figures of the same days of the month before."""
@@ -80,9 +96,19 @@ class ThisMonth:
         return self.of_plan < (self.figures["won_budget"] or 0)
 
     @property
+    def is_over(self) -> bool:
+        return self.choice.until < self.today
+
+    @property
     def needed(self) -> Decimal | None:
-        today = next(iter(self.choice.days.values())).today
-        return None if self.plan is None else needed_a_day(self.plan, self.of_plan, today)
+        if self.plan is None or self.is_over:
+            return None
+        return needed_a_day(self.plan, self.of_plan, self.today, self.working)
+
+    @property
+    def passed(self) -> float:
+        """Which part of the month's days of work has passed, today included."""
+        return 1.0 if self.is_over else part_passed(self.today, self.working)
 
     @property
     def present(self) -> dict[str, Any]:
@@ -90,20 +116,42 @@ class ThisMonth:
         return next((row for row in self.forecast if not row["months_back"] and not row["months_ahead"]), {})
 
 
-def this_month(run: Run, choice: Choice, project: str) -> ThisMonth:
-    month = choice.month_of(project)
+def this_month(run: Run, choice: Choice, project: str, months: int = 0) -> ThisMonth:
+    """Returns an account's present month, or the one so many `months` later (−1 is the month that has ended)."""
+    month = choice.month_of(project, months)
     days = month.days[project]
     first, until = days_before(days.since, days.until, days.today)
+    last = min(days.until, days.today)
     same_days = replace(month, days={project: replace(days, since=first, until=until)})
-    so_far = replace(month, days={project: replace(days, until=min(days.until, days.today))})
+    so_far = replace(month, days={project: replace(days, until=last)})
     now, then, now_so_far = (figures(run, one, project) for one in (month, same_days, so_far))
-    ahead = [row for row in answer(run, "forecast", month).dicts() if row["pipeline_id"] is None]
     sold = {row["day"]: row["won_budget"] or Decimal(0) for row in answer(run, "days", so_far).dicts()}
     by_day = [
         sum((amount for day, amount in sold.items() if day.day <= until_day), Decimal(0))
-        for until_day in range(1, days.today.day + 1)
+        for until_day in range(1, last.day + 1)
     ]
-    return ThisMonth(month, now, then, first, until, ahead, by_day, unusual(now_so_far, usual(run, month, project)))
+    found = ThisMonth(month, days.today, working_days(run), now, then, first, until, [], by_day, [])
+    if months:
+        return found
+    ahead = [row for row in answer(run, "forecast", month).dicts() if row["pipeline_id"] is None]
+    odd = unusual(now_so_far, usual(run, month, project))
+    return replace(found, forecast=ahead, unusual=odd)
+
+
+def begins(today: date) -> bool:
+    """Whether the month has just begun, so that the one before comes first."""
+    return today.day <= FIRST_DAYS
+
+
+def recent(run: Run, choice: Choice, project: str) -> list[tuple[str, date, date, dict[str, Any]]]:
+    """Returns the last day of work and the last week: its kind, its first and last day, and its figures."""
+    today = choice.days[project].today
+    day, monday = working_days(run).before(today), today - (today.weekday() + 7) * ONE_DAY
+    spans = [("day", day, day), ("week", monday, monday + 6 * ONE_DAY)]
+    return [
+        (kind, first, last, figures(run, replace(choice, days={project: Days(first, last, today)}), project))
+        for kind, first, last in spans
+    ]
 
 
 def figures(run: Run, choice: Choice, project: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ COLUMNS_OF: dict[tuple[str, ...], tuple[str, ...]] = {
     ("calls",): ("calls_in", "calls_out", "talk_seconds", "incoming_calls", "missed_calls"),
     ("messages",): ("messages", "talks", "answered", "not_answered"),
     REASONS["waiting"]: ("waiting_now", "unanswered"),
+    REASONS["untouched"]: ("oldest_working_minutes",),
     ("notes",): ("notes",),
     ("tasks",): ("tasks_done", "overdue"),
     ("deal_statuses",): ("stage_moves", "lost_here"),
@@ -20,6 +21,7 @@ COLUMNS_OF: dict[tuple[str, ...], tuple[str, ...]] = {
         "back_after", "back_within_hour",
     ),
     ACTIVITY: ("stale", "dead", "dead_budget"),
+    ("calls", "deal_statuses", "messages", "notes", "tasks"): ("actions",),
 }  # fmt: skip
 COUNTED_FROM = {column: tables for tables, columns in COLUMNS_OF.items() for column in columns}
 COUNTED_FROM |= REASONS
@@ -27,8 +29,9 @@ COUNTED_FROM |= REASONS
 ALL_ROWS_FROM = {"speed": TOUCHES, "stale": ACTIVITY}
 """The tables without which all rows of an answer are unknown."""
 OF_REASONS = {table for tables in REASONS.values() for table in tables}
+COUNTED_FROM["cards"] = tuple(sorted(OF_REASONS))
 SOME_ROWS_FROM = {
-    "today": OF_REASONS, "queue": {"calls", *OF_REASONS},
+    "today": OF_REASONS, "queue": OF_REASONS,
     "forecast": ("deal_statuses",), "goods": ("customer_transactions", "deal_catalog_elements"),
 }  # fmt: skip
 """The tables of each of which an answer has rows that it lacks without it."""

@@ -103,7 +103,7 @@ function teller(view) {
     text: (value) => value,
     deal: (value) => value,
     reasons: (value) => value.split(" ").map((reason) => said(`today.${reason}`)).join(", "),
-    age: (value) => said(`stuck.age.${value}`),
+    age: (value) => (value === 4 ? said("forecast.dead", { days: TABLES.accounts[0].dead_days }) : said(`stuck.age.${value}`)),
     day: (value) => date(value, { day: "numeric", month: "long", year: "numeric" }),
     date: (value) => date(value, { day: "numeric", month: "short" }),
     due: (value) => format("DateTimeFormat", { timeZone: "UTC", day: "numeric", month: "short", ...(value.includes("T23:59") ? {} : { hour: "2-digit", minute: "2-digit" }) }).format(new Date(value)),
@@ -122,6 +122,7 @@ function teller(view) {
     minutes: (value) => duration(value, number),
     open_of: (value, row) => said("sources.open_of", { open: number().format(value), deals: number().format(row.paid_deals) }),
     working: (value) => duration(value, number, false),
+    since_it_came: (value) => (value < 60 ? said("waited.minutes", { minutes: value }) : said("waited.hours", { hours: number().format(Math.floor(value / 60)) })),
     waited: (value, row) => said(`queue.days.${row.reason}`, { days: value < 1 ? said("queue.less") : number().format(value), usual: row.usual_days === null ? "–" : number().format(row.usual_days) }),
     hours: (value) => number({ maximumFractionDigits: 1 }).format(value / 3600),
     month: (value) => month(value),
@@ -657,10 +658,32 @@ function month(tell) {
     ...(found.plan ? [bar(found)] : []),
     made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], {}, ...beside(id)))),
     ...found.insights.map((one) => defined("p", sentence(one, tell), rule(one[0]), "insight")),
+    ...recent(found.view).map((one) => made("p", sentence(one, tell), { className: "note recent" })),
     ...found.missing.map((one) => made("p", sentence(one, tell), { className: "note" })),
     ...(found.before ? [made("p", `▲▼ ${said("month.compared", { days: tell.same(found.before) })}`, { className: "note" })] : []),
   );
   return element;
+}
+
+// In the first days of a month, the month that has ended.
+function ended(tell) {
+  const found = TABLES.deals ? endedMonth(ofThisMonth(state.scope, state.who)) : null;
+  if (!found) return null;
+  const box = (id, kind, value, label, ...more) => {
+    const isKnown = value !== null && value !== undefined;
+    const figure = made("div", null, { className: "figure" }, made("p", label, { className: "label" }),
+      number(isKnown ? tell[kind](value) : "–", isKnown && value, said("ended.title", { month: `${tell.month(found.month)} · ${label}` }), `ended/${id}`, METRICS[id] && ofFigure(found.view, id), { className: "value", title: isKnown && kind === "short" ? tell.money(value) : "" }), ...more);
+    figure.dataset.id = id;
+    if (isKnown) figure.dataset.value = value;
+    return figure;
+  };
+  const beside = (id) => compared(id, found.all[id], found.all[id], found.then[id], found.cases(id), tell);
+  const of = (id, kind) => box(id, kind, found.all[id], said(`column.${id}`), ...beside(id));
+  const plan = { plan: ["short", found.plan], sold: ["short", found.of_plan] };
+  const share = found.plan === null ? [] : [box("plan_share", "percent", found.plan_share, said("month.plan_share"),
+    made("p", sentence([found.of_plan < found.all.won_budget ? "month.plan_of_some" : "month.plan", plan], tell), { className: "beside" }))];
+  return made("section", null, { id: "ended", className: "card wide" }, made("h2", said("ended.title", { month: tell.month(found.month) })),
+    made("div", null, { className: "boxes" }, of("won_budget", "short"), ...share, of("won", "number"), of("lost", "number"), of("created", "number")));
 }
 
 // What `make` makes; if it fails, a card that says why, so that all else is shown.
@@ -673,11 +696,10 @@ function orWhy(id, make) {
 }
 
 // How much of the plan is sold, and a mark where an even pace would be today.
-function bar({ plan_share: share, days, month: of }) {
-  const length = lastOf(of) - firstOf(of) + 1;
-  const line = made("div", null, { className: "bar" }, made("span", null, { className: share < 1 - days / length ? "sold behind" : "sold" }), made("span", null, { className: "even" }));
+function bar({ plan_share: share, passed }) {
+  const line = made("div", null, { className: "bar" }, made("span", null, { className: share < passed ? "sold behind" : "sold" }), made("span", null, { className: "even" }));
   line.style.setProperty("--sold", `${100 * Math.min(share, 1)}%`);
-  line.style.setProperty("--even", `${100 * (1 - (days - 1) / length)}%`);
+  line.style.setProperty("--even", `${100 * passed}%`);
   line.title = said("month.bar");
   return line;
 }
@@ -846,7 +868,8 @@ async function show() {
   const filters = [...state.where].map(([id, option]) => `${filterName(filtersOf(state.scope).find((one) => one.id === id))}: ${option === null ? said("filter.empty") : option}`);
   const picked = [...["#scope", "#who", "#period"].map((id) => find(id).selectedOptions[0].textContent), ...filters].join(" · ");
   document.querySelectorAll(".chosen").forEach((element) => { element.textContent = picked; });
-  const first = ["month", "figures"].map((id) => orWhy(id, () => (id === "month" ? month(tell) : figures(view, tell))));
+  const parts = { ended: () => ended(tell), month: () => month(tell), figures: () => figures(view, tell) };
+  const first = Object.entries(parts).map(([id, make]) => orWhy(id, make));
   arrange([...cautions(), goneFromLink(picked), unbuilt(), ...first, ...elements].filter(Boolean));
   find(".contents").replaceChildren(...contents(sections));
   for (const [css, key] of [[".contents", "contents"], [".filters form", "filters"]]) find(css).setAttribute("aria-label", said(key));

@@ -42,7 +42,7 @@ SHEETS: dict[str, list[str]] = {
         "sold",
     ],
     "money": ["month", "won", "won_budget", "lost", "rate", "average"],
-    "plans": ["month", "manager", "plan", "won_budget", "plan_share"],
+    "plans": ["month", "manager", "plan", "plan_so_far", "won_budget", "plan_share"],
     "funnel": ["pipeline_name", "stage", "deals", "reached", "lost_here"],
     "reasons": ["reason", "deals", "lost_budget"],
     "reasons_by_month": ["month", "reason", "deals", "lost_budget"],
@@ -62,7 +62,7 @@ SHEETS: dict[str, list[str]] = {
 }  # fmt: skip
 TOTALS = {
     "money": {"won", "won_budget", "lost"}, "managers": {"won", "won_budget", "lost", "overdue", "stale"},
-    "plans": {"plan", "won_budget"}, "reasons": {"deals", "lost_budget"},
+    "plans": {"plan", "plan_so_far", "won_budget"}, "reasons": {"deals", "lost_budget"},
     "sources": {"deals", "won_of_created", "won_of_created_budget"}, "stuck": {"deals", "budget"},
     "talks": {"talks", "unanswered"}, "reasons_by_month": {"deals", "lost_budget"},
     "speed": {"deals", "won_of_created", "won_of_created_budget"}, "goods": {"amount_now"},

@@ -20,6 +20,28 @@
     {{ return(spans) }}
 {% endmacro %}
 
+{# The days of the var `days_off`, as SQL. Ends a build with one sentence if one cannot be read. #}
+{% macro days_off() %}
+    {% set days = [] %}
+    {% for part in var("days_off", "").split(",") if part | trim %}
+        {% if execute and not modules.re.fullmatch("[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])", part | trim) %}
+            {% do exceptions.raise_compiler_error(
+                "The day off “" ~ part | trim ~ "” is not known: write days as in 2026-01-01, 2026-05-01."
+            ) %}
+        {% endif %}
+        {% do days.append("date '" ~ part | trim ~ "'") %}
+    {% endfor %}
+    {{ return(days) }}
+{% endmacro %}
+
+{# Whether people work on a day: it is one of the weekdays of the var `working_hours`, and none of the var `days_off`. #}
+{% macro is_working_day(day) %}
+    {%- set weekdays = [] -%}
+    {%- for begun, _ in working_hours() %}{% do weekdays.append(begun // 86400 + 1) %}{% endfor -%}
+    (extract(isodow from {{ day }}) in ({{ weekdays | unique | join(", ") }})
+    {%- if days_off() %} and cast({{ day }} as date) not in ({{ days_off() | join(", ") }}){% endif %})
+{%- endmacro %}
+
 {# Whole working seconds from one moment to a later one, both by the clock of the account. #}
 {% macro working_seconds_between(earlier, later) %}
     ({{ working_seconds_until(later) }} - {{ working_seconds_until(earlier) }})

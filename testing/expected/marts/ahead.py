@@ -6,18 +6,18 @@ import math
 from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from statistics import median, variance
 from typing import Any
 
 from .. import Row
-from .conversations import conversations, working
+from .conversations import WORKS, conversations, working
 from .deals import deal_history, deal_stage_history, deals, names
 from .known import Known, amount, grouped, memoized, seconds
 from .known import at as utc_moment
-from .people import calls, entity_names, tasks_open
-from .totals import DEAD_DAYS, ended, stale_deals
+from .people import acts, calls, entity_names, tasks_open
+from .totals import DEAD_DAYS, activity, ended, stale_deals
 
 RECORDED = 6
 """Past months for which the mart has a forecast."""
@@ -25,6 +25,10 @@ CHANCE_MONTHS, NEWCOMER_MONTHS = 12, 3
 """Past months from which the chances of open deals and the sales of new deals are computed."""
 ENOUGH_OF_MANAGER, ENOUGH = 100, 30
 """Least numbers of like deals from which a chance is taken: of the same manager, and of the same stage."""
+DEAD, ACTS = 4, ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
+"""The age of a deal in which nothing has happened for DEAD_DAYS, and the tables that show what happens."""
+UNTOUCHED_DAYS = 7
+"""A deal that nobody has touched is called new for so many days; an unsorted lead always."""
 QUANTILE = 1.2815515655446004
 """The 90 % quantile of the standard normal distribution."""
 
@@ -45,9 +49,19 @@ def today(known: Known) -> list[Row]:
     waiting = tasks_open(known)
     busy = {task["entity_id"] for task in waiting if task["entity_type"] == "deal"}
     found: list[tuple[str, int, str | None, int | None, str | None, Row, datetime | None, float | None]] = []
+    by_hand: dict[Any, list[datetime]] = defaultdict(list)
+    for person, when, act in acts(known):
+        if person and when and not (act.get("direction") == "in" and act.get("duration") == 0):
+            by_hand[act["element_type"], act["element_id"]].append(when)
     for deal in by_id.values():
         if not is_open(deal):
             continue
+        began = deal["created_at"]
+        touched = by_hand[2, deal["deal_id"]] or [one for one in by_hand[1, deal["main_contact_id"]] if one >= began]
+        is_new = (known.now - began).total_seconds() < UNTOUCHED_DAYS * 86_400
+        can_tell = all(map(known.was_read, ("calls", "messages", "tasks")))
+        if deal["stage_kind"] == "unsorted" or (is_new and can_tell and not touched and deal["deal_id"] not in busy):
+            found.append(("untouched", deal["deal_id"], "deal", deal["deal_id"], None, deal, began, None))
         number, since = deal["deal_id"], last[deal["deal_id"]]["from_at"]
         limit = usual.get((deal["pipeline_id"], deal["status_id"]))
         if deal["stage_kind"] == "open" and number not in busy and known.was_read("tasks"):
@@ -79,7 +93,9 @@ def today(known: Known) -> list[Row]:
     return rows
 
 
-URGENCY = ("waiting", "missed_call", "task", "slow")
+URGENCY = ("untouched", "waiting", "missed_call", "task", "slow")
+OLD, CLOSED = 6, 7
+"""The urgency of who has waited for so long that others come first, and of cards of closed deals."""
 
 
 @memoized
@@ -96,7 +112,7 @@ def queue(known: Known) -> list[Row]:
     items: list[Row] = []
     for row in today(known):
         large = budgets.get(row["pipeline_id"])
-        if row["reason"] == "waiting" or (
+        if row["reason"] in ("untouched", "waiting") or (
             row["reason"] == "slow" and row["budget"] is not None and large and row["budget"] >= median(large)
         ):
             items.append(row)
@@ -126,9 +142,12 @@ def queue(known: Known) -> list[Row]:
     cards: dict[Any, list[Row]] = {}
     for item in items:
         deal = by_id.get(item["entity_id"] or 0, {}) if item["entity_type"] == "deal" else {}
-        waits = item["reason"] in URGENCY[:2]
+        waits = item["reason"] in URGENCY[:3]
         is_old = waits and (item["days"] or 0) >= DEAD_DAYS
         if deal and deal["deal_id"] in dead and (is_old or not waits):
+            continue
+        is_closed = bool(deal) and not is_open(deal)
+        if is_closed and work_days(item["since_at_local"].date(), now_local.date()) > 3:
             continue
         minutes = (working(item["since_at_local"], now_local) or 0) // 60 if waits else None
         row = {
@@ -139,15 +158,15 @@ def queue(known: Known) -> list[Row]:
             "budget": deal["budget"] if deal and is_open(deal) else None, "working_minutes": minutes,
             "days": item["days"], "usual_days": item["usual_days"],
             "responsible_user_id": item["responsible_user_id"], "responsible_name": item["responsible_name"],
-            "urgency": 5 if is_old else 1 + URGENCY.index(item["reason"]),
+            "urgency": CLOSED if is_closed else OLD if is_old else 1 + URGENCY.index(item["reason"]),
         }  # fmt: skip
         key = (row["responsible_user_id"], row["entity_type"], row["entity_id"] or -row["item_id"])
         cards.setdefault(key, []).append(row)
     queues: dict[Any, list[Row]] = {}
     for of in cards.values():
         first = min(of, key=lambda row: (row["urgency"], *moment(row), row["item_id"]))
-        reasons = {row["reason"] for row in of}
-        row = {**first, "reasons": " ".join(reason for reason in URGENCY if reason in reasons)}
+        best = {reason: min(row["urgency"] for row in own) for (reason,), own in grouped(of, own_reason).items()}
+        row = {**first, "reasons": " ".join(sorted(best, key=lambda one: (best[one], URGENCY.index(one))))}
         queues.setdefault(row["responsible_user_id"], []).append(row)
     found = []
     for of in queues.values():
@@ -157,6 +176,16 @@ def queue(known: Known) -> list[Row]:
         ))  # fmt: skip
         found += [{**row, "place": place} for place, row in enumerate(of, 1)]
     return found
+
+
+def own_reason(row: Row) -> tuple[str]:
+    return (row["reason"],)
+
+
+def work_days(first: date, last: date) -> int:
+    """Counts the days of work from one day to another, both among them."""
+    days = [first + timedelta(days=after) for after in range((last - first).days + 1)]
+    return len([day for day in days if day.isoweekday() in WORKS])
 
 
 CARDS = (
@@ -223,12 +252,14 @@ class Ahead:
         }
         self.caps = {back: self.cap(at) for back, at in self.moments.items()}
         self.open: dict[int, dict[tuple[int, int], Row]] = {}
+        self.acts: dict[int, list[datetime]] = {}
         for back, at in self.moments.items():
             there = [row for row in history if contains(row, at) and row["stage_kind"] in ("open", "unsorted")]
             for row in there:
                 [stay] = [stay for stay in stays[row["deal_id"],] if stay["from_at_local"] and contains(stay, at)]
                 days = (at - stay["from_at_local"]).days
                 age = 0 if days < 7 else 1 if days < 30 else 2 if days < 90 else 3
+                age = DEAD if all(map(known.was_read, ACTS)) and not self.lives(known, row["deal_id"], at) else age
                 budget = amount(row["budget"])
                 own_row = {**row, "age": age, "budget": budget, "capped": self.capped(back, budget)}
                 self.open.setdefault(back, {})[row["deal_id"], row["pipeline_id"]] = own_row
@@ -239,6 +270,16 @@ class Ahead:
             if -2 < number_of(when) - number_of(at) < 3
         }
         self.computed: dict[tuple[int, int], dict[int | None, Row]] = {}
+
+    def lives(self, known: Known, deal_id: int, at: datetime) -> bool:
+        """Whether anything had happened in a deal in the DEAD_DAYS before a moment of the account's clock."""
+        if not self.acts:
+            happened = activity(known)
+            for deal in deals(known):
+                cards = ("deal", deal["deal_id"]), ("contact", deal["main_contact_id"] or 0)
+                moments = {deal["created_at"], *(one for card in cards for one in happened.get(card, []))}
+                self.acts[deal["deal_id"]] = [local for one in moments if (local := known.local(one))]
+        return any(at - timedelta(days=DEAD_DAYS) < one <= at for one in self.acts[deal_id])
 
     def cap(self, at: datetime) -> Decimal | None:
         """Returns the most that a budget counts for in a forecast made at this time."""
@@ -269,18 +310,19 @@ class Ahead:
     def chances(self, back: int, ahead: int, pipeline: int) -> list[tuple[Row, float, float, float]]:
         """Returns each deal that was open, with its chance, the money if it is won, and the number of like deals."""
         outcomes: list[tuple[Row, float | None]] = []
+        counted: dict[Any, list[int]] = defaultdict(lambda: [0, 0])
         for one in self.past(back, ahead):
             sales = {
-                d: float(self.capped(one, m))
+                (d, p): float(self.capped(one, m))
                 for d, p, when, m in self.sales
-                if p == pipeline and self.foreseen(one, when) == ahead
-            }
-            outcomes += [(row, sales.get(d)) for (d, p), row in self.open.get(one, {}).items() if p == pipeline]
-        counted: dict[Any, list[int]] = defaultdict(lambda: [0, 0])
-        for row, money in outcomes:
-            for key in alike(row):
-                counted[key][0] += 1
-                counted[key][1] += money is not None
+                if self.foreseen(one, when) == ahead
+            }  # fmt: skip
+            for card, row in self.open.get(one, {}).items():
+                if card[1] == pipeline:
+                    outcomes.append((row, sales.get(card)))
+                for key, _ in alike(row):
+                    counted[key][0] += 1
+                    counted[key][1] += card in sales
         had = [(float(row["capped"]), money) for row, money in outcomes if money is not None and row["budget"] > 0]
         without = [money for row, money in outcomes if money is not None and not row["budget"] > 0]
         share = sum(m for _, m in had) / sum(b for b, _ in had) if had else 1
@@ -288,8 +330,7 @@ class Ahead:
         self.squared = sum(m * m for m in without) / len(without) if without else 0
         found = []
         for (_, of), row in self.open.get(back, {}).items():
-            keys = [key for key, least in zip(alike(row), (ENOUGH_OF_MANAGER, ENOUGH, ENOUGH, 1), strict=True)
-                    if counted[key][0] >= least]  # fmt: skip
+            keys = [key for key, least in alike(row) if counted[key][0] >= least]
             if of == pipeline and keys:
                 seen, won = counted[keys[0]]
                 has = row["budget"] > 0
@@ -350,9 +391,14 @@ class Ahead:
         return math.sqrt((6 + sum(scores)) / (6 + len(scores)))
 
 
-def alike(row: Row) -> tuple[Any, ...]:
-    kind = (row["status_id"], row["age"], row["responsible_user_id"])
-    return kind, kind[:2], kind[:1], ()
+def alike(row: Row) -> list[tuple[Any, int]]:
+    """Returns the groups of alike deals, the narrowest first, each with the deals that it needs."""
+    pipeline, stage, age = row["pipeline_id"], row["status_id"], row["age"]
+    narrow = [
+        ((pipeline, stage, age, row["responsible_user_id"]), ENOUGH_OF_MANAGER), ((pipeline, stage, age), ENOUGH),
+        (("of pipeline", pipeline, age), ENOUGH), (("of account", age), 1 if age == DEAD else ENOUGH),
+    ]  # fmt: skip
+    return narrow if age == DEAD else [*narrow, ((pipeline, stage), ENOUGH), ((pipeline,), 1)]
 
 
 def contains(row: Row, at: datetime) -> bool:

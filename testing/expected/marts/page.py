@@ -209,7 +209,7 @@ def this_month(choice: Choice, since: date) -> tuple[Row, list[tuple[str, Any, f
     figures = of_month(whole)
     _, plan = month_so_far(choice)
     if plan is not None:
-        sold, left = sold_by_planned(choice), (whole.last - today).days + 1
+        sold, left = sold_by_planned(choice), days_left(choice)
         figures |= {"plan_share": ratio(sold, plan), "needed": max(plan - sold, Decimal(0)) / left}
     if (forecast := forecast_of_month(choice)) and forecast["expected"] is not None:
         figures["expected"] = forecast["expected"]
@@ -361,12 +361,15 @@ def managers_by_id(choice: Choice) -> dict[tuple[str, int | None], list[Any]]:
     return rows
 
 
-REASONS = ("no_task", "slow", "waiting", "overdue_task")
+REASONS = ("untouched", "no_task", "slow", "waiting", "overdue_task")
 
 
 def is_known(known: Known, reason: str) -> bool:
     """Whether the tables that show this reason were read."""
-    tables = {"no_task": "tasks", "slow": "deal_statuses", "waiting": "messages talks", "overdue_task": "tasks"}
+    tables = {
+        "untouched": "calls messages tasks", "no_task": "tasks", "slow": "deal_statuses", "waiting": "messages talks",
+        "overdue_task": "tasks",
+    }  # fmt: skip
     return all(map(known.was_read, tables[reason].split()))
 
 
@@ -383,6 +386,11 @@ def today(choice: Choice) -> list[Table]:
     return [[list(person.values()) for person in people]] if people else []
 
 
+def card_of(row: Row) -> tuple[str | None, int]:
+    """Returns the card of an item. A task without one is a card of its own."""
+    return row["entity_type"], row["entity_id"] or -row["item_id"]
+
+
 def waiting(choice: Choice) -> tuple[list[Row], list[Row]]:
     """Returns the sums of each manager, and the cards with open work, the highest budgets first."""
     people: dict[Any, Row] = {}
@@ -393,7 +401,7 @@ def waiting(choice: Choice) -> tuple[list[Row], list[Row]]:
             rows, lambda r: (r["pipeline_id"], r["responsible_user_id"])
         ).items():
             each = []
-            for (kind, number), of in grouped(of_manager, lambda row: (row["entity_type"], row["entity_id"])).items():
+            for (kind, number), of in grouped(of_manager, card_of).items():
                 days = [row["days"] for row in of if row["days"] is not None]
                 each.append(
                     of[0]
@@ -584,10 +592,46 @@ def sold_by_planned(choice: Choice) -> Decimal:
 
 
 def planned_by(choice: Choice, day: date) -> int:
-    """Returns the part of the month's plan due by the end of a day, if every day has an equal part."""
+    """Returns the part of the month's plan due by the end of a day, if every day of work has an equal part."""
     _, plan = month_so_far(choice)
-    days = (ahead.month_after(datetime(day.year, day.month, 1)) - timedelta(days=1)).day
-    return floor(float(plan or 0) * day.day / days + 0.5)
+    return floor(float(plan or 0) * part_of_month(day) + 0.5)
+
+
+def part_of_month(day: date) -> float:
+    """Returns which part of the days of work of a day's month has passed by the end of the day."""
+    first, last = day.replace(day=1), ahead.month_after(datetime(day.year, day.month, 1)).date() - timedelta(days=1)
+    return ahead.work_days(first, day) / ahead.work_days(first, last)
+
+
+def days_left(choice: Choice) -> int:
+    """Returns how many days of work the present month has left, today among them, at least one."""
+    return max(ahead.work_days(day_of(choice), whole_month(choice).last), 1)
+
+
+def plan_so_far(known: Known, month: str, plan: Decimal) -> Decimal:
+    """Returns the part of a plan for the days of its month that have passed."""
+    today = day_of(Choice((known,), date.min, date.min))
+    if month != f"{today:%Y-%m}":
+        return plan if month < f"{today:%Y-%m}" else Decimal(0)
+    return Decimal(str(floor(float(plan) * part_of_month(today) * 100 + 0.500001) / 100))
+
+
+def live(choice: Choice) -> tuple[int, Decimal, int, Decimal] | None:
+    """Returns the open deals that are not dead and their money, then the dead ones; None if there are no open ones, or
+    if it is not known which are dead."""
+    there = [deal for _, deal in choice.open()]
+    if not there or not all(map(is_activity_known, choice.known)):
+        return None
+    dead = [row for row in stale_rows(choice) if row["is_dead"]]
+    return len(there) - len(dead), money(there) - money(dead), len(dead), money(dead)
+
+
+def near(choice: Choice) -> list[Choice]:
+    """Returns the choice on the last day of work, and in the last week."""
+    today = day_of(choice)
+    day = next(one for back in range(1, 31) if ahead.work_days(one := today - timedelta(days=back), one))
+    monday = today - timedelta(days=today.isoweekday() + 6)
+    return [replace(choice, first=day, last=day), replace(choice, first=monday, last=monday + timedelta(days=6))]
 
 
 def reasons(choice: Choice) -> Table:
@@ -758,7 +802,7 @@ def earlier(choice: Choice, day: date) -> date:
     """Returns the day that was to the days before what `day` is to the choice."""
     if months := whole_months(choice):
         return ahead.months_earlier(datetime(day.year, day.month, day.day), months).date()
-    return day - (choice.last - choice.first) - timedelta(days=1)
+    return day - (timedelta(days=7) if choice.first == choice.last else choice.last - choice.first + timedelta(days=1))
 
 
 def before(choice: Choice, first: date) -> Choice | None:
@@ -767,7 +811,7 @@ def before(choice: Choice, first: date) -> Choice | None:
     None if they begin before `first`.
     """
     start, last = earlier(choice, choice.first), choice.first - timedelta(days=1)
-    if choice.last == day_of(choice):
+    if choice.last == day_of(choice) or choice.first == choice.last:
         last = earlier(choice, choice.last)
     return None if start < first else replace(choice, first=start, last=last)
 

@@ -197,33 +197,39 @@ def who(known: Known, call: Row) -> int | str | None:
 
 
 @memoized
-def touches(known: Known) -> list[tuple[int | None, int | str, datetime]]:
-    """Returns what users did, without robots and clients: the deal's pipeline, the user, and the local time."""
-    pipelines, gone, done = known.by("deals", "lead_id", "pipeline_id"), known.deleted(), completions(known)
-    acts: list[tuple[Any, datetime | None, Row]] = [
+def acts(known: Known) -> list[tuple[Any, datetime | None, Row]]:
+    """Returns what anybody on our side did: the person, a robot as None or 0; the moment; and a row with the card."""
+    gone, done = known.deleted(), completions(known)
+    found: list[tuple[Any, datetime | None, Row]] = [
         (who(known, call), at(call["created_at"]), call) for call in known.all("calls")
     ]
-    acts += [
+    found += [
         (message["created_by"] or "somebody", at(message["created_at"]), message)
         for message in known.all("messages")
         if author(message) == "person"
     ]
-    acts += [
+    found += [
         (note["created_by"], at(note["created_at"]), note)
         for note in known.all("notes")
         if note["note_type"] not in ("call_in", "call_out", "sms_in", "sms_out")
         and not note["is_deleted"]
         and ("note", note["note_id"]) not in gone
     ]
-    acts += [
+    found += [
         (done[task_id][1], done[task_id][0], task) for task in tasks(known) if (task_id := task["task_id"]) in done
     ]
-    acts += [
+    return found + [
         (move["created_by"], at(move["created_at"]), {"element_type": 2, "element_id": move["lead_id"]})
         for move in known.all("deal_statuses")
     ]
+
+
+@memoized
+def touches(known: Known) -> list[tuple[int | None, int | str, datetime]]:
+    """Returns what users did, without robots and clients: the deal's pipeline, the user, and the local time."""
+    pipelines = known.by("deals", "lead_id", "pipeline_id")
     found = []
-    for person, moment, act in acts:
+    for person, moment, act in acts(known):
         local = known.local(moment)
         if person and local:
             pipeline = pipelines.get(act["element_id"]) if act["element_type"] == 2 else None

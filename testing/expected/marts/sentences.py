@@ -25,13 +25,35 @@ SAID = {
         "{name}: {value}, less than usual ({usual} in the same days).",
         "{name}: {value} — меньше обычного (за те же дни — {usual}).",
     ),
+    "live": (
+        "In work: live {live} for {live_money}, to clean up {dead} for {dead_money}.",
+        "В работе: живых {live} на {live_money}, пора почистить {dead} на {dead_money}.",
+    ),
+    "coverage": (
+        "In work: live {live} for {live_money}, {share} of what the plan still lacks ({lack}); to clean up {dead} for "
+        "{dead_money}.",
+        "В работе: живых {live} на {live_money} — {share} того, чего не хватает до плана ({lack}); пора почистить "
+        "{dead} на {dead_money}.",
+    ),
+    "untouched": (
+        "New leads without a touch: {count}; the oldest has waited {waited}.",
+        "Новых без касания: {count}, самая давняя — {waited}.",
+    ),
     "short": (
         "Even the upper end of the forecast, {high}, is short of the plan by {lack}.",
         "Даже по верхней границе прогноза, {high}, до плана не хватит {lack}.",
     ),
     "of_plan": ("of {plan}", "из {plan}"),
     "of_plan_of_some": ("those who have one: {sold} of {plan}", "те, у кого есть план: {sold} из {plan}"),
-    "days_left": ("days left, with today: {days}", "дней с сегодняшним: {days}"),
+    "days_left": ("working days left, with today: {days}", "ещё рабочих дней: {days}"),
+    "day": (
+        "{days}: leads {created}, won {won}, lost {lost}, sold for {money}",
+        "{days}: заявок {created}, выиграно {won}, проиграно {lost}, продано на {money}",
+    ),
+    "week": (
+        "Last week ({days}): leads {created}, won {won}, lost {lost}, sold for {money}",
+        "Прошлая неделя ({days}): заявок {created}, выиграно {won}, проиграно {lost}, продано на {money}",
+    ),
     "plan_met": ("The plan is met", "план выполнен"),
     "interval": ("{low} – {high}", "{low} – {high}"),
     "unforeseen": ("too little known", "мало данных"),
@@ -82,9 +104,11 @@ SAID = {
         "▲▼ {now} в сравнении с теми же днями до этого: {then}; сегодняшний день ещё не закончился",
     ),
     "today": (
-        "Without a task: {no_task}; slow: {slow}; clients without an answer: {waiting}; overdue tasks: {overdue_task}. "
+        "New without a touch: {untouched}; without a task: {no_task}; slow: {slow}; clients without an answer: "
+        "{waiting}; overdue tasks: {overdue_task}. "
         "The budgets of the open deals among them: {money}.",
-        "Без задач: {no_task}; стоят долго: {slow}; клиентов без ответа: {waiting}; просроченных задач: "
+        "Новых без касания: {untouched}; без задач: {no_task}; стоят долго: {slow}; клиентов без ответа: {waiting}; "
+        "просроченных задач: "
         "{overdue_task}. Бюджет открытых сделок среди них — {money}.",
     ),
     "record": (
@@ -309,7 +333,7 @@ def month(choice: Choice, since: date, who: str, say: Wording) -> Iterable[str]:
         sold = oracle_page.sold_by_planned(choice)
         yield say("of_plan_of_some" if sold < shown["won_budget"] else "of_plan", plan=say.short(plan),
                   sold=say.short(sold))  # fmt: skip
-        yield say("days_left", days=(whole.last - today).days + 1) if figures["needed"] else say("plan_met")
+        yield say("days_left", days=oracle_page.days_left(choice)) if figures["needed"] else say("plan_met")
     forecast = oracle_page.forecast_of_month(choice)
     if forecast and forecast["expected"] is None:
         yield say("unforeseen")
@@ -317,19 +341,46 @@ def month(choice: Choice, since: date, who: str, say: Wording) -> Iterable[str]:
         yield say("interval", low=say.short(forecast["low"]), high=say.short(forecast["high"]))
     for name in ("created", "first_touch", "won", "lost"):
         yield from compared(name)
+    yield from untouched(choice, say)
     high = forecast["high"] if forecast else None
     if plan is not None and high is not None and high < plan:
         yield say("short", high=say.short(high), lack=say.short(plan - Decimal(repr(float(high)))))
+    lives = oracle_page.live(choice)
+    if lives and choice.deals is None:
+        live, worth, dead, of_dead = lives
+        lack = max(plan - oracle_page.sold_by_planned(choice), Decimal(0)) if plan is not None else Decimal(0)
+        yield say("coverage" if lack else "live", live=say.number(live), live_money=say.money(worth),
+                  dead=say.number(dead), dead_money=say.money(of_dead), lack=say.money(lack),
+                  share=say.percent(ratio(worth, lack)) if lack else "")  # fmt: skip
     for name, value, usual in unusual:
         write = {"won_budget": say.short, "first_touch": say.minutes}.get(name, say.number)
         yield say("more" if value > usual else "less", name=NAMED[name][say.language], value=write(value),
                   usual=write(usual))  # fmt: skip
+    for kind, of in zip(("day", "week"), oracle_page.near(choice), strict=True):
+        if of.first >= since:
+            one = oracle_page.of_month(of)
+            yield say(kind, days=say.period(of), created=say.number(one["created"]), won=say.number(one["won"]),
+                      lost=say.number(one["lost"]), money=say.money(one["won_budget"]))  # fmt: skip
     if plan is None:
         yield without_plan_of_month(choice, since, who, say)
     if forecast is None:
         yield without_forecast_of_month(choice, say)
     if has_then:
         yield say("month_compared", days=say.days_of_month(then.first, then.last))
+
+
+def untouched(choice: Choice, say: Wording) -> Iterable[str]:
+    waits = [
+        row["working_minutes"]
+        for known in choice.known
+        for row in ahead.queue(known)
+        if row["reason"] == "untouched" and choice.fits(row["pipeline_id"], row["responsible_user_id"])
+    ]
+    if waits and choice.deals is None:
+        hours, minutes = divmod(max(waits), 60)
+        short, long = ("мин.", "ч") if say.language else ("min", "h")
+        waited = f"{say.number(hours)} {long}" if hours else f"{minutes} {short}"
+        yield say("untouched", count=say.number(len(waits)), waited=waited)
 
 
 def without_plan_of_month(choice: Choice, since: date, who: str, say: Wording) -> str:

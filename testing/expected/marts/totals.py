@@ -34,7 +34,7 @@ def _named(columns: tuple[str, ...], values: tuple[Any, ...]) -> Row:
 
 def ended(deal: Row) -> datetime | None:
     """Returns when a deal was closed, in the account's local time, or else when it came into its stage."""
-    found: datetime | None = deal["closed_at_local"] or deal["in_stage_since"]
+    found: datetime | None = deal["closed_at_local"] or deal["in_stage_since_local"]
     return found
 
 
@@ -78,7 +78,7 @@ def sales_plan(known: Known) -> list[Row]:
     groups = grouped(sales(known), lambda row: tuple(row[column] for column in columns))
     return [
         _named(columns, key)
-        | {"plan": None, "won": sum(row["won"] for row in rows), "percent_of_plan": None}
+        | {"plan": None, "plan_so_far": None, "won": sum(row["won"] for row in rows), "percent_of_plan": None}
         | {"won_budget": sum(row["won_budget"] for row in rows), "currency": known.currency}
         for key, rows in groups.items()
     ]
@@ -181,7 +181,7 @@ def stale_deals(known: Known) -> list[Row]:
                     name: deal[name]
                     for name in (
                         "deal_id", "name", "pipeline_id", "pipeline_name", "status_id", "status_name", "budget",
-                        "currency", "responsible_user_id", "responsible_name", "in_stage_since",
+                        "currency", "responsible_user_id", "responsible_name", "in_stage_since_local",
                     )
                 }
                 | {"last_activity_at": last, "days_without_activity": days, "open_tasks": len(due)}

@@ -1,10 +1,14 @@
 -- Groups of alike deals that were open at each moment, with their chance to be won in the month `months_ahead` later. The chance
 -- is the share of past deals that were won so, among alike deals open at those moments of the twelve months before whose outcome was
--- known by then. Alike are deals of the same stage, age and manager; if these are too few, of the same stage and age, then stage,
--- then pipeline. A deal with a budget is expected to bring the share of it that won deals brought; a deal without a budget, the
--- average amount of won deals without one. A budget or an amount above the moment's budget_cap counts as budget_cap.
+-- known by then. Alike are deals of the same stage, age and manager; if these are too few, of the same stage and age, then of the age
+-- in the pipeline, then of the age in the account, then of the stage, then of the pipeline. Dead deals (age 4) are like dead ones
+-- alone, however few these are, and no other deals are like them: if none was seen, nothing is expected of them. A deal with a budget is expected to bring the share of
+-- it that won deals brought; a deal without a budget, the average amount of won deals without one. A budget or an amount above the
+-- moment's budget_cap counts as budget_cap.
 {% set levels = {
-    "manager": ["status_id", "age", "responsible_user_id"], "age": ["status_id", "age"], "stage": ["status_id"], "pipeline": []
+    "manager": ["pipeline_id", "status_id", "age", "responsible_user_id"], "age": ["pipeline_id", "status_id", "age"],
+    "age_in_pipeline": ["pipeline_id", "age"], "age_in_account": ["age"], "stage": ["pipeline_id", "status_id"],
+    "pipeline": ["pipeline_id"]
 } %}
 with grouped as (
     select
@@ -30,10 +34,12 @@ with grouped as (
 ),
 
 {% for level, columns in levels.items() %}
-{% set own = (["seen.project_id", "views.months_back", "seen.months_ahead", "seen.pipeline_id"] + (columns | map("replace", "", "seen.", 1) | list)) | join(", ") %}
+{% set own = (["seen.project_id", "views.months_back", "seen.months_ahead"] + (columns | map("replace", "", "seen.", 1) | list)) | join(", ") %}
 by_{{ level }} as (
     select
-        {{ own }}, sum(seen.deals) as deals, sum(seen.won) as won
+        {{ own }},
+        {%- set alive = "" if "age" in columns else " filter (where seen.age <> 4)" %}
+        sum(seen.deals){{ alive }} as deals, sum(seen.won){{ alive }} as won
         {%- if level == "pipeline" %},
         sum(case when seen.has_budget then seen.amount end) / nullif(sum(case when seen.has_budget then seen.budget_of_won end), 0) as of_budget,
         sum(case when not seen.has_budget then seen.amount end) / nullif(sum(case when not seen.has_budget then seen.won end), 0) as amount,
@@ -53,7 +59,10 @@ chosen as (
         open_then.*,
         case
             when by_manager.deals >= {{ enough_of_manager() }} then 'manager'
-            when by_age.deals >= {{ enough_deals() }} then 'age'
+            {%- for level in ["age", "age_in_pipeline", "age_in_account"] %}
+            when by_{{ level }}.deals >= {{ enough_deals() }} then '{{ level }}'
+            {%- endfor %}
+            when open_then.age = 4 then case when by_age_in_account.deals > 0 then 'age_in_account' end
             when by_stage.deals >= {{ enough_deals() }} then 'stage'
             when by_pipeline.deals > 0 then 'pipeline'
         end as alike,
@@ -69,7 +78,6 @@ chosen as (
         on by_{{ level }}.project_id = open_then.project_id
         and by_{{ level }}.months_back = open_then.months_back
         and by_{{ level }}.months_ahead = open_then.months_ahead
-        and by_{{ level }}.pipeline_id = open_then.pipeline_id
         {%- for column in columns %}
         and by_{{ level }}.{{ column }} = open_then.{{ column }}
         {%- endfor %}

@@ -54,7 +54,7 @@ caps as (
     select moments.project_id, moments.months_back, {{ budget_cap("won.budget") }} as budget_cap
     from moments
     inner join (
-        select project_id, budget, coalesce(closed_at_local, in_stage_since) as sold_at_local
+        select project_id, budget, ended_at_local as sold_at_local
         from {{ ref("amocrm__deals") }}
         where stage_kind = 'won' and not is_deleted and budget > 0
     ) as won

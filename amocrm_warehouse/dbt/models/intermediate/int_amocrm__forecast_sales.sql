@@ -2,7 +2,7 @@
 -- the deal was open in the same pipeline at that moment. `capped` is what the amount counts for.
 with sales as (
     select
-        project_id, deal_id, pipeline_id, coalesce(closed_at_local, in_stage_since) as sold_at_local, coalesce(budget, 0) as amount
+        project_id, deal_id, pipeline_id, ended_at_local as sold_at_local, coalesce(budget, 0) as amount
     from {{ ref("amocrm__deals") }}
     where stage_kind = 'won' and not is_deleted and pipeline_id is not null
 )

@@ -5,8 +5,8 @@
 -- sold is never capped.
 with by_month as (
     select
-        project_id, pipeline_id, cast(date_trunc('month', coalesce(closed_at_local, in_stage_since)) as date) as month,
-        coalesce(closed_at_local, in_stage_since) as sold_at_local, coalesce(budget, 0) as amount
+        project_id, pipeline_id, cast(date_trunc('month', ended_at_local) as date) as month,
+        ended_at_local as sold_at_local, coalesce(budget, 0) as amount
     from {{ ref("amocrm__deals") }}
     where stage_kind = 'won' and not is_deleted and pipeline_id is not null
 ),

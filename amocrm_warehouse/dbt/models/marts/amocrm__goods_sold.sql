@@ -5,7 +5,7 @@ with sold as (
         deals.project_id, 'deal' as entity_type, deals.deal_id as entity_id, cast(null as bigint) as transaction_id,
         links.catalog_id, links.catalog_element_id, links.quantity, links.price_id, deals.pipeline_id, deals.pipeline_name,
         deals.closer_id as responsible_user_id, deals.closer_name as responsible_name,
-        coalesce(deals.closed_at_local, deals.in_stage_since) as sold_at_local
+        deals.ended_at_local as sold_at_local
     from {{ ref("stg_amocrm__deal_catalog_elements") }} as links
     inner join {{ ref("amocrm__deals") }} as deals
         on deals.project_id = links.project_id and deals.deal_id = links.deal_id

@@ -1,8 +1,11 @@
--- Whom to turn to next: each card that waits for a person once, in the order of what is lost by waiting. First clients who wait for
--- an answer, then missed calls that nobody has called back, the latest first, because a fresh wish cools fastest; then tasks of open
--- deals that are due today or overdue, then large deals that are slow, the highest budgets first. A deal is large if its budget is
--- that of half the won deals of its pipeline, or more. Who has waited for `dead_days` comes last. Deals in which nothing has happened
--- for so long are no part of the queue: stale_deals lists them as dead.
+-- Whom to turn to next: each card that waits for a person once, in the order of what is lost by waiting. First new leads that nobody
+-- has touched, then clients who wait for an answer, then missed calls that nobody has called back, the latest first, because a fresh
+-- wish cools fastest; then tasks of open deals that are due today or overdue, then large deals that are slow, the highest budgets
+-- first. A deal is large if its budget is at least the median of the won deals of its pipeline that have a budget. Who has waited for
+-- `dead_days` comes after these. Last come closed and deleted deals whose client has the last word, of the last three days of work;
+-- older words of theirs are no part of the queue. Deals in which nothing has happened for `dead_days` are none, either, unless a client
+-- has written or called since: stale_deals lists them as dead.
+{% set reasons = ["untouched", "waiting", "missed_call", "task", "slow"] %}
 with large as (
     select project_id, pipeline_id, {{ median("budget") }} as budget
     from {{ ref("amocrm__deals") }}
@@ -13,9 +16,9 @@ with large as (
 items as (
     select
         project_id, reason, item_id, entity_type, entity_id, text, responsible_user_id, responsible_name, since_at_local, days,
-        usual_days, 1 as urgency
+        usual_days, case reason when 'untouched' then 1 else 2 end as urgency
     from {{ ref("amocrm__today") }}
-    where reason = 'waiting'
+    where reason in ('untouched', 'waiting')
 
     union all
 
@@ -28,7 +31,7 @@ items as (
             deals.responsible_name, {{ user_name("users", "coalesce(entities.responsible_user_id, calls.manager_id)") }},
             calls.manager_name
         ),
-        calls.created_at_local, {{ unless_negative(days_between("calls.created_at", now())) }}, null, 2
+        calls.created_at_local, {{ unless_negative(days_between("calls.created_at", now())) }}, null, 3
     from {{ ref("amocrm__calls") }} as calls
     left join {{ ref("amocrm__deals") }} as deals
         on deals.project_id = calls.project_id and deals.deal_id = calls.deal_id
@@ -43,7 +46,7 @@ items as (
 
     select
         tasks.project_id, 'task', tasks.task_id, tasks.entity_type, tasks.entity_id, tasks.text, tasks.responsible_user_id,
-        tasks.responsible_name, tasks.due_at_local, {{ unless_negative(days_between("tasks.due_at", now())) }}, null, 3
+        tasks.responsible_name, tasks.due_at_local, {{ unless_negative(days_between("tasks.due_at", now())) }}, null, 4
     from {{ ref("amocrm__tasks_open") }} as tasks
     inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = tasks.project_id
     inner join {{ ref("amocrm__deals") }} as deals
@@ -55,10 +58,24 @@ items as (
 
     select
         today.project_id, 'slow', today.item_id, 'deal', today.entity_id, null, today.responsible_user_id, today.responsible_name,
-        today.since_at_local, today.days, today.usual_days, 4
+        today.since_at_local, today.days, today.usual_days, 5
     from {{ ref("amocrm__today") }} as today
     inner join large on large.project_id = today.project_id and large.pipeline_id = today.pipeline_id
     where today.reason = 'slow' and today.budget >= large.budget
+),
+
+words as (
+    select
+        items.*, accounts.now_local,
+        coalesce(deals.stage_kind in ('won', 'lost') or deals.is_deleted, false) as is_closed,
+        today.working_days - since.working_days + case when since.is_working_day then 1 else 0 end as working_days
+    from items
+    inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = items.project_id
+    left join {{ ref("amocrm__deals") }} as deals
+        on deals.project_id = items.project_id
+        and deals.deal_id = case when items.entity_type = 'deal' then items.entity_id end
+    left join {{ ref("int_amocrm__working_days") }} as today on today.day = accounts.today
+    left join {{ ref("int_amocrm__working_days") }} as since on since.day = cast(items.since_at_local as date)
 ),
 
 alive as (
@@ -66,36 +83,40 @@ alive as (
         items.*,
         deals.pipeline_id, deals.pipeline_name, deals.status_id, deals.status_name,
         case when deals.stage_kind in ('open', 'unsorted') and not deals.is_deleted then deals.budget end as budget,
-        case when items.urgency <= 2 and items.days >= {{ var("dead_days", 90) }} then 5 else items.urgency end as urgency_now,
-        case when items.urgency <= 2
-            then cast(floor(greatest({{ working_seconds_between("items.since_at_local", "accounts.now_local") }}, 0) / 60.0) as bigint)
+        case
+            when items.is_closed then 7
+            when items.urgency <= 3 and items.days >= {{ var("dead_days", 90) }} then 6
+            else items.urgency
+        end as urgency_now,
+        case when items.urgency <= 3
+            then cast(floor(greatest({{ working_seconds_between("items.since_at_local", "items.now_local") }}, 0) / 60.0) as bigint)
         end as working_minutes,
         coalesce(items.entity_id, -items.item_id) as card
-    from items
-    inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = items.project_id
+    from words as items
     left join {{ ref("amocrm__deals") }} as deals
         on deals.project_id = items.project_id
         and deals.deal_id = case when items.entity_type = 'deal' then items.entity_id end
     left join {{ ref("amocrm__stale_deals") }} as stale
         on stale.project_id = items.project_id and stale.days_without_activity >= {{ var("dead_days", 90) }}
         and stale.deal_id = case when items.entity_type = 'deal' then items.entity_id end
-    where stale.deal_id is null or (items.urgency <= 2 and coalesce(items.days, 0) < {{ var("dead_days", 90) }})
+    where (stale.deal_id is null or (items.urgency <= 3 and coalesce(items.days, 0) < {{ var("dead_days", 90) }}))
+        and (not items.is_closed or items.working_days <= 3)
 ),
 
 ranked as (
     select
         alive.*,
         row_number() over of_card as nth,
-        {%- for reason in ["waiting", "missed_call", "task", "slow"] %}
-        max(case when reason = '{{ reason }}' then '{{ reason }}' end) over (
-            partition by project_id, responsible_user_id, entity_type, card
-        ) as has_{{ reason }}{% if not loop.last %},{% endif %}
+        {%- for reason in reasons %}
+        max(case when reason = '{{ reason }}' and urgency_now < 6 then reason end) over own_card as new_{{ reason }},
+        max(case when reason = '{{ reason }}' then reason end) over own_card as any_{{ reason }}{{ "," if not loop.last }}
         {%- endfor %}
     from alive
-    window of_card as (
+    window own_card as (partition by project_id, responsible_user_id, entity_type, card),
+    of_card as (
         partition by project_id, responsible_user_id, entity_type, card
         order by
-            urgency_now, case when urgency <= 2 then since_at_local end desc nulls last, since_at_local nulls last, item_id
+            urgency_now, case when urgency <= 3 then since_at_local end desc nulls last, since_at_local nulls last, item_id
     )
 )
 
@@ -105,13 +126,17 @@ select
     row_number() over (
         partition by ranked.project_id, ranked.responsible_user_id
         order by
-            urgency_now, case when urgency <= 2 then since_at_local end desc nulls last, coalesce(budget, 0) desc,
+            urgency_now, case when urgency <= 3 then since_at_local end desc nulls last, coalesce(budget, 0) desc,
             since_at_local nulls last, ranked.entity_type nulls last, card, item_id
     ) as place,
     ranked.urgency_now as urgency,
     ranked.responsible_name,
     ranked.reason,
-    concat_ws(' ', has_waiting, has_missed_call, has_task, has_slow) as reasons,
+    concat_ws(
+        ' '
+        {%- for reason in reasons %}, new_{{ reason }}{% endfor %}
+        {%- for reason in reasons %}, case when new_{{ reason }} is null then any_{{ reason }} end{% endfor %}
+    ) as reasons,
     ranked.item_id,
     ranked.entity_type,
     ranked.entity_id,

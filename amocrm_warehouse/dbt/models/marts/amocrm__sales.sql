@@ -2,7 +2,7 @@
 -- closed or, if that is not known, to the present responsible user.
 select
     project_id,
-    cast(date_trunc('month', coalesce(closed_at_local, in_stage_since)) as date) as month,
+    cast(date_trunc('month', ended_at_local) as date) as month,
     pipeline_id,
     pipeline_name,
     closer_id as responsible_user_id,
@@ -19,5 +19,5 @@ select
     coalesce(sum(budget) filter (where stage_kind = 'lost'), 0) as lost_budget,
     {{ median("seconds_to_close") }} as median_seconds_to_close
 from {{ ref("amocrm__deals") }}
-where stage_kind in ('won', 'lost') and coalesce(closed_at_local, in_stage_since) is not null and not is_deleted
+where stage_kind in ('won', 'lost') and ended_at_local is not null and not is_deleted
 group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11{{ by_value() }}

@@ -12,6 +12,21 @@ plans as (
     select plans.*
     from {{ ref("amocrm__plans") }} as plans
     inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = plans.project_id
+),
+
+-- which part of each month's days of work has passed in an account, today among them; the days themselves of a month without any
+passed as (
+    select
+        accounts.project_id, cast(date_trunc('month', days.day) as date) as month,
+        case
+            when bool_or(days.is_working_day)
+                then cast(count(*) filter (where days.is_working_day and days.day <= accounts.today) as double precision)
+                    / count(*) filter (where days.is_working_day)
+            else cast(count(*) filter (where days.day <= accounts.today) as double precision) / count(*)
+        end as part
+    from {{ ref("int_amocrm__accounts") }} as accounts
+    cross join {{ ref("int_amocrm__working_days") }} as days
+    group by 1, 2
 )
 
 select
@@ -20,6 +35,11 @@ select
     coalesce(facts.responsible_user_id, plans.responsible_user_id) as responsible_user_id,
     {{ user_name("users", "coalesce(facts.responsible_user_id, plans.responsible_user_id)") }} as responsible_name,
     plans.plan,
+    -- a cent is rounded up from its half, as both databases round a double alike then
+    case
+        when passed.part = 1 then plans.plan
+        else cast(floor(cast(plans.plan as double precision) * passed.part * 100 + 0.500001) / 100 as numeric(38, 2))
+    end as plan_so_far,
     coalesce(facts.won, 0) as won,
     coalesce(facts.won_budget, 0) as won_budget,
     -- PostgreSQL rounds a half of a double to the even number, and DuckDB up; a plan that was missed is never rounded to 100
@@ -35,6 +55,8 @@ full join plans
     and plans.responsible_user_id = facts.responsible_user_id
 inner join {{ ref("int_amocrm__accounts") }} as accounts
     on accounts.project_id = coalesce(facts.project_id, plans.project_id)
+left join passed
+    on passed.project_id = coalesce(facts.project_id, plans.project_id) and passed.month = coalesce(facts.month, plans.month)
 left join {{ ref("stg_amocrm__users") }} as users
     on users.project_id = coalesce(facts.project_id, plans.project_id)
     and users.user_id = coalesce(facts.responsible_user_id, plans.responsible_user_id)

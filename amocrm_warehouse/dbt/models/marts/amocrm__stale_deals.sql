@@ -32,7 +32,7 @@ select
     aged.currency,
     aged.responsible_user_id,
     aged.responsible_name,
-    aged.in_stage_since,
+    aged.in_stage_since_local,
     aged.last_activity_at,
     {{ days_between("aged.last_activity_at", now()) }} as days_without_activity,
     aged.open_tasks,

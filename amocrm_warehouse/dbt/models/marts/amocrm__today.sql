@@ -2,6 +2,8 @@
 -- of the stays of won deals there lasted; with fewer than five such stays, no deal of the stage is slow. Waiting clients and overdue
 -- tasks are listed whatever the state of their deal. A closed or deleted deal has no money at stake: its budget is null. If the
 -- tasks were not read, no deal is listed as one without a task; nor is an unsorted one, which has no tasks until somebody accepts it.
+-- Untouched is a lead that nobody has accepted (unsorted), and a deal of the last `untouched_days` without an open task that no person
+-- has touched: called or answered, written to, noted, moved, or done a task of, on the deal or, since it began, on its main contact.
 with usual as (
     select
         stays.project_id, stays.pipeline_id, stays.status_id,
@@ -31,11 +33,45 @@ with_task as (
     where entity_type = 'deal'
 ),
 
+touched as (
+    {% for entity, column in [("deal", "deal_id"), ("contact", "main_contact_id")] %}
+    {% if not loop.first %}union{% endif %}
+    select deals.project_id, deals.deal_id
+    from open_deals as deals
+    inner join {{ ref("int_amocrm__touches") }} as touches
+        on touches.project_id = deals.project_id and touches.entity_type = '{{ entity }}' and touches.entity_id = deals.{{ column }}
+        and touches.is_person and not (touches.kind = 'call' and touches.direction = 'in')
+        {% if entity == "contact" %}and touches.touched_at >= deals.created_at{% endif %}
+    union
+    select deals.project_id, deals.deal_id
+    from open_deals as deals
+    inner join {{ ref("int_amocrm__calls") }} as calls
+        on calls.project_id = deals.project_id and calls.entity_type = '{{ entity }}' and calls.entity_id = deals.{{ column }}
+        and calls.direction = 'in' and calls.duration > 0 and coalesce(calls.manager_id <> 0, calls.manager_name is not null)
+        {% if entity == "contact" %}and calls.created_at >= deals.created_at{% endif %}
+    {% endfor %}
+),
+
 items as (
     select
-        open_deals.project_id, 'no_task' as reason, open_deals.deal_id as item_id, 'deal' as entity_type,
+        open_deals.project_id, 'untouched' as reason, open_deals.deal_id as item_id, 'deal' as entity_type,
         open_deals.deal_id as entity_id, cast(null as varchar) as text, open_deals.responsible_user_id,
-        open_deals.responsible_name, since_at, since_at_local, cast(null as double precision) as usual_seconds
+        open_deals.responsible_name, open_deals.created_at as since_at, open_deals.created_at_local as since_at_local,
+        cast(null as double precision) as usual_seconds
+    from open_deals
+    left join with_task on with_task.project_id = open_deals.project_id and with_task.deal_id = open_deals.deal_id
+    left join touched on touched.project_id = open_deals.project_id and touched.deal_id = open_deals.deal_id
+    where open_deals.stage_kind = 'unsorted' or (
+        {{ seconds_between("open_deals.created_at", now()) }} < 86400 * {{ var("untouched_days", 7) }}
+        and with_task.deal_id is null and touched.deal_id is null
+        and {{ were_read("open_deals.project_id", ["calls", "messages", "tasks"]) }}
+    )
+
+    union all
+
+    select
+        open_deals.project_id, 'no_task', open_deals.deal_id, 'deal', open_deals.deal_id, null, open_deals.responsible_user_id,
+        open_deals.responsible_name, since_at, since_at_local, null
     from open_deals
     left join with_task on with_task.project_id = open_deals.project_id and with_task.deal_id = open_deals.deal_id
     where open_deals.stage_kind = 'open' and with_task.deal_id is null

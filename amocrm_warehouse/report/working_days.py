@@ -1,0 +1,29 @@
+"""The days of work: pace, plan and what a day has to bring are counted by them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from amocrm_warehouse.database import Run
+
+ONE_DAY = timedelta(days=1)
+DAYS = "select day from amocrm_staging.int_working_days where is_working_day"
+
+
+@dataclass(frozen=True)
+class WorkingDays:
+    days: Collection[date]
+
+    def between(self, first: date, last: date) -> int:
+        """Counts the days of work from one day to another, both included."""
+        return sum(first + at * ONE_DAY in self.days for at in range((last - first).days + 1))
+
+    def before(self, day: date) -> date:
+        """Returns the last day of work before a day; the day before if people never work."""
+        return next((one for back in range(1, 31) if (one := day - back * ONE_DAY) in self.days), day - ONE_DAY)
+
+
+def working_days(run: Run) -> WorkingDays:
+    return WorkingDays(frozenset(day for (day,) in run(DAYS)[1]))
