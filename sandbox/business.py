@@ -179,7 +179,10 @@ class Office:
         """Returns the moment so many minutes of working time later, which is in working time."""
         at, left = self.local(moment), timedelta(minutes=minutes)
         while True:
-            opens, closes = at.replace(hour=OPENS, minute=0, second=0), at.replace(hour=CLOSES, minute=0, second=0)
+            opens = at.replace(hour=OPENS, minute=0, second=0)
+            closes = at.replace(
+                hour=CLOSES - 1, minute=59, second=0
+            )  # a minute before, for one act writes several rows
             if at.weekday() < 5 and at < closes:
                 begins = max(at, opens)
                 if left < closes - begins:
@@ -570,7 +573,7 @@ class Business:
         if self.rng.random() < SATURDAY:
             local = self.office.local(moment)
             saturday = local + timedelta(days=5 - local.weekday())
-            return saturday.replace(hour=10, minute=0).timestamp() + self.rng.uniform(0, 4) * HOUR
+            return saturday.replace(hour=10, minute=0, second=0).timestamp() + self.rng.uniform(0, 3.9) * HOUR
         if self.rng.random() < 0.35:
             local = self.office.local(moment)
             end = (local.replace(day=1) + timedelta(days=32)).replace(day=1, hour=OPENS, minute=0, second=0)
