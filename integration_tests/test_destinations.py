@@ -21,6 +21,7 @@ import psycopg
 import pytest
 
 from amocrm_warehouse.sync.destination import LoadError
+from amocrm_warehouse.sync.load_queue import Waiting
 from amocrm_warehouse.sync.loader import EndedSync
 from sandbox import OFF, Account, Fault, Faults, RealClock, Server, Tokens, writes
 from sandbox.http import dumps
@@ -523,6 +524,32 @@ def test_large_json_is_taken(empty: str) -> None:
         loader.load([waiting(raw, [{"lead_id": own, "raw": {"text": text}} for own, text in texts.items()])], {})
     loaded = query(empty, "SELECT lead_id, raw FROM amocrm.amocrm_1_deals")
     assert {row["lead_id"]: row["raw"]["text"] for row in loaded} == texts
+
+
+def test_five_hundred_columns_are_taken_sync_after_sync(empty: str) -> None:
+    """As of an account with own fields as columns and raw records: each sync changes a part of the rows."""
+    texts = {f"cf_{number}_field": {"type": ["null", "string"]} for number in range(250)}
+    numbers = {f"cf_{number}_sum": {"type": ["null", "number"]} for number in range(250, 500)}
+    wide = made_table({**texts, **numbers, "raw": {"type": ["null", "object"]}})
+    random, held = Random(7), dict[int, int]()
+    for number in range(10):
+        changed = [*range(400)] if number == 0 else random.sample(range(400 + 10 * number), 60)
+        held.update(dict.fromkeys(changed, number))
+        rows = [
+            {
+                "lead_id": own,
+                **{name: f"{number} {own} {name} {'x' * random.randrange(60)}" for name in texts},
+                **dict.fromkeys(numbers, number),
+                "raw": {"text": random.randbytes(1_500).hex()},
+            }
+            for own in changed
+        ]
+        batches = [wide.batch(rows[start : start + 100], 0) for start in range(0, len(rows), 100)]
+        with loading(empty) as loader:
+            loader.load([Waiting(wide, batches, complete=True)], {"deals": f'{{"number": {number}}}'})
+    found = query(empty, "SELECT lead_id, cf_499_sum FROM amocrm.amocrm_1_deals")
+    assert {row["lead_id"]: row["cf_499_sum"] for row in found} == held
+    assert len(found) == len(held)
 
 
 def test_a_sync_that_the_database_did_not_take_has_not_ended_well(empty: str) -> None:

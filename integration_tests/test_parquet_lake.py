@@ -246,3 +246,18 @@ def test_a_bucket_that_refuses_keeps_its_files(source: str, bucket: dict[str, st
     )
     assert written(bucket, place) == before
     assert len(before) == 2
+
+
+def test_a_file_is_its_owners_and_is_written_through_no_link(tmp_path: Path) -> None:
+    file, lake, other = str(tmp_path / "crm.duckdb"), tmp_path / "lake", tmp_path / "other"
+    small_marts.build(file, ["1001"])
+    place = lake / "amocrm_marts" / "deals" / "project_id=1001"
+    place.mkdir(parents=True)
+    other.write_text("of somebody else", encoding="utf-8")
+    (place / ".deals.under-way").symlink_to(other)
+    publish(file, lake.as_uri())
+    assert other.read_text(encoding="utf-8") == "of somebody else"
+    assert (place / "deals.parquet").stat().st_mode & 0o777 == 0o600
+    (place / "deals.parquet").chmod(0o640)
+    publish(file, lake.as_uri())
+    assert (place / "deals.parquet").stat().st_mode & 0o777 == 0o640, "whom its owner lets read goes on reading"

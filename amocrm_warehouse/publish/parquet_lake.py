@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlsplit
 
 import pyarrow as pa
@@ -86,25 +87,36 @@ class ParquetLake:
 
     def _write(self, project: str, table: Table, gone: list[pa.Field], batches: Iterator[pa.RecordBatch]) -> int:
         place, count = self._place(project, table), 0
-        under_way = f"{place}/.{table.name}.under-way"
+        under_way, target = f"{place}/.{table.name}.under-way", f"{place}/{table.name}.parquet"
         fields = [_field(column) for column in table.columns if column.name != PROJECT]
         schema = pa.schema([*fields, *gone])
         if isinstance(self._files, fs.LocalFileSystem):
             self._files.create_dir(place)
         try:
-            with self._files.open_output_stream(under_way) as file, parquet.ParquetWriter(file, schema) as writer:
+            with self._opened(under_way, target) as file, parquet.ParquetWriter(file, schema) as writer:
                 for batch in batches:
                     count += batch.num_rows
                     native = in_native_types(batch, table)
                     columns = [native.column(field.name) for field in fields]
                     columns += [pa.nulls(batch.num_rows, field.type) for field in gone]
                     writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
-            self._files.move(under_way, f"{place}/{table.name}.parquet")
+            self._files.move(under_way, target)
         except BaseException:
             with suppress(OSError):  # gives its room back to a disk that is full
                 self._files.delete_file(under_way)
             raise
         return count
+
+    def _opened(self, path: str, target: str) -> IO[bytes]:
+        """Opens a new file, that of a killed run removed. In a folder it is no link, for its owner alone or as its
+        target was."""
+        if not isinstance(self._files, fs.LocalFileSystem):
+            return self._files.open_output_stream(path)  # type: ignore[no-any-return]
+        Path(path).unlink(missing_ok=True)
+        mode = Path(target).stat().st_mode & 0o777 if Path(target).exists() else 0o600
+        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        Path(path).chmod(mode)
+        return file
 
     def _why(self, error: Exception) -> str:
         said = without_password(" ".join(str(error).split()))

@@ -1,0 +1,126 @@
+"""`sync` as a function of another program: in any thread, beside the program's own handlers, again and again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pytest
+
+from amocrm_warehouse.publish.publish_command import publish
+from amocrm_warehouse.sync import Outcome, sync
+from sandbox import OFF, Account, Server
+from testing import comparison, postgres, small_marts
+from testing.warehouse import stored
+
+STREAMS = ["account", "users", "statuses", "deals", "custom_fields_deals"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server(Account.generate(leads=30), rate=OFF) as running:
+        yield running
+
+
+@pytest.fixture
+def config(server: Server, tmp_path: Path) -> Path:
+    path = tmp_path / "config.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
+    return path
+
+
+def in_a_thread(config: Path, to: str, project: str = "1") -> Outcome:
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(sync, config, to=to, project=project, streams=STREAMS).result()
+
+
+@pytest.fixture
+def the_hosts() -> Iterator[None]:
+    """A handler of Ctrl-C and a hook of the program that calls."""
+
+    def handler(*_: object) -> None: ...
+
+    def hook(*_: object) -> None: ...
+
+    before = signal.signal(signal.SIGINT, handler), sys.excepthook
+    sys.excepthook = hook
+    yield
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert sys.excepthook is hook
+    signal.signal(signal.SIGINT, before[0])
+    sys.excepthook = before[1]
+
+
+@pytest.mark.usefixtures("the_hosts")
+def test_in_a_thread_twice_and_after_publish(
+    server: Server, config: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file, marts = str(tmp_path / "crm.duckdb"), str(tmp_path / "marts.duckdb")
+    small_marts.build(marts, ["1001"])
+    mask = os.umask(0o022)
+    capfd.readouterr()
+    with postgres.server() as url:
+        assert publish(marts, url, only=["deals"])
+        environment = dict(os.environ)
+        first, again = (in_a_thread(config, file) for _ in range(2))
+        assert in_a_thread(config, url).errors == []
+        assert comparison.problems(server.account, stored(url, "1", STREAMS), streams=STREAMS) == []
+    assert (first.errors, again.errors, first.complete, again.complete) == ([], [], {*STREAMS}, {*STREAMS})
+    assert comparison.problems(server.account, stored(file, "1", STREAMS), streams=STREAMS) == []
+    assert (dict(os.environ), os.umask(mask)) == (environment, 0o022)
+    assert capfd.readouterr() == ("", "")
+    assert Path(file).stat().st_mode & 0o777 == 0o600
+
+
+def test_two_threads_do_not_write_to_one_file(config: Path, tmp_path: Path) -> None:
+    file, said = str(tmp_path / "crm.duckdb"), list[str]()
+    with duckdb.connect(file):
+
+        def refused() -> None:
+            with pytest.raises(ValueError, match="is open in this process") as error:
+                sync(config, to=file, project="1", streams=STREAMS)
+            said.append(str(error.value))
+
+        thread = threading.Thread(target=refused)
+        thread.start()
+        thread.join()
+    assert len(said) == 1
+    assert in_a_thread(config, file).errors == []
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgresql"])
+def test_a_first_sync_that_could_not_open_the_account_creates_nothing(config: Path, tmp_path: Path, kind: str) -> None:
+    settings = json.loads(config.read_text(encoding="utf-8"))
+    settings["credentials"]["access_token"] += "x"
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    if kind == "duckdb":
+        outcome = sync(config, to=str(tmp_path / "crm.duckdb"), project="1")
+        assert not (tmp_path / "crm.duckdb").exists()
+    else:
+        with postgres.server() as url:
+            outcome = sync(config, to=url, project="1")
+            with psycopg.connect(url) as connection:
+                found = connection.execute("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'amocrm'")
+                assert found.fetchall() == []
+    assert outcome.config_error
+    assert len(outcome.errors) == 1
+    assert outcome.totals == {}
+
+
+def test_the_same_account_under_two_names_is_said(config: Path, tmp_path: Path) -> None:
+    file = str(tmp_path / "crm.duckdb")
+    assert in_a_thread(config, file, "north").notices == []
+    for project, other in (("again", "north"), ("north", "again")):
+        assert in_a_thread(config, file, project).notices == [
+            f"The project {other} of this database holds the same account, so the marts count its deals twice. Keep "
+            "one project for an account, and drop the tables of the other."
+        ]
