@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -63,14 +64,28 @@ def rounds(monkeypatch: pytest.MonkeyPatch, clock: Clock, *ends: float | Excepti
 def test_rounds_begin_a_period_apart_and_errors_end_none(
     monkeypatch: pytest.MonkeyPatch, clock: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    calls = rounds(monkeypatch, clock, 5, 13, ValueError("The database cannot be opened: no."), 100, 5)
+    calls = rounds(monkeypatch, clock, 5, 13, ValueError("The database cannot be opened: no."), 13, 100, 13)
     assert sync_command.main([*SYNC, "--every", "60"]) == INTERRUPTED
-    assert clock.naps == [55, 47, 60, 0, 55]
-    assert len(calls) == 6
+    assert clock.naps == [55, 47, 60, 47, 0, 47]
+    assert len(calls) == 7
     assert {call["project"] for call in calls} == {"1"}
     told = capsys.readouterr()
-    assert told.out.count("amocrm_1_deals           3             7\n") == 4
-    assert told.err == f"\namoCRM failed.\nThe database cannot be opened: no.\n{READ_IS_KEPT}\n"
+    said = [re.sub(r"^[\d-]{10} [\d:]{8}  ", "", line) for line in told.out.splitlines()]
+    assert said[1:] == [
+        "table            rows read  in the table",
+        "amocrm_1_deals           3             7",
+        "",
+        "3 rows in 0.0 s",
+        "3 rows in 0.0 s: deals 3; not complete",
+        "3 rows in 0.0 s: deals 3; not complete",
+        "3 rows in 0.0 s: deals 3",
+        "3 rows in 0.0 s: deals 3; not complete",
+    ]
+    # a sentence of the round before is not repeated
+    assert re.sub(r"\d{4}-\S+ \S+", "now", told.err) == (
+        "\namoCRM failed.\nnow  This round failed:\nThe database cannot be opened: no.\n\namoCRM failed.\n"
+        f"{READ_IS_KEPT}\n"
+    )
 
 
 def test_a_sync_that_is_told_to_end_says_what_is_kept(
@@ -143,4 +158,4 @@ def test_the_marts_follow_each_round_and_no_browser_opens(
     rounds(monkeypatch, clock, 5, 5)
     assert sync_command.main([*SYNC, "--every", "30", "--report"]) == INTERRUPTED
     assert built == ["1", "1"]
-    assert capsys.readouterr().out.count("\nThe report: /report.html\n") == 2
+    assert capsys.readouterr().out.count("\nThe report: /report.html\n") == 1

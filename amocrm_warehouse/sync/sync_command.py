@@ -45,9 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
         for notice in ConfigFile(options.config).make_private():
             print(notice, file=sys.stderr)
         began = time.monotonic()
-        code = _sync(options, project)
+        said = set[str]()
+        code = _sync(options, project, said)
         if options.every:
-            _keep_on(options, project, began)
+            _keep_on(options, project, began, said)
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     return code
@@ -59,26 +60,30 @@ def _period(text: str) -> int:
     return int(text)
 
 
-def _keep_on(options: argparse.Namespace, project: str, began: float) -> NoReturn:
+def _keep_on(options: argparse.Namespace, project: str, began: float, said: set[str]) -> NoReturn:
     """Syncs once a period, after a round that `began` then, until a signal raises KeyboardInterrupt.
 
-    A round that fails is said, and the next one comes. After a round longer than the period the next comes at once.
+    Prints a line a round, and sentences that the round before has not `said`. A round that fails is said, and the next
+    one comes. After a round longer than the period the next comes at once.
     """
     options.refresh = ""
     while True:
         began = max(began + options.every, time.monotonic())
         time.sleep(began - time.monotonic())
-        print(f"\n{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}", flush=True)
         try:
-            _sync(options, project)
+            _sync(options, project, said, later=True)
         except ValueError as error:
             if interrupted():
                 raise KeyboardInterrupt from None
+            print(f"{_now()}  This round failed:", file=sys.stderr)
             exit_code(error)
 
 
-def _sync(options: argparse.Namespace, project: str) -> int:
-    """Syncs once, says how it went, and returns the exit code. Raises ValueError and KeyboardInterrupt."""
+def _sync(options: argparse.Namespace, project: str, said: set[str], later: bool = False) -> int:
+    """Syncs once, says how it went, and returns the exit code. Raises ValueError and KeyboardInterrupt.
+
+    `said`: the sentences of the round before, which a `later` round does not repeat; replaced by those of this round.
+    """
     with files_for_their_owner(), without_heavy_modules(), live_line() as line:
         streams = listed(options.streams) or None
         outcome = sync(
@@ -91,12 +96,18 @@ def _sync(options: argparse.Namespace, project: str) -> int:
             dataset=options.dataset,
             line=line,
         )
-    if outcome.totals or not outcome.errors:
+    if later:
+        print(f"{_now()}  {_in_a_line(outcome)}", flush=True)
+    elif outcome.totals or not outcome.errors:
         print_table(outcome, table_name(project))
-    for sentence in outcome.notices:
-        print(f"\n{sentence}")
-    for sentence in outcome.errors:
-        print(f"\n{sentence}", file=sys.stderr)
+    for sentence, file in (
+        *((one, sys.stdout) for one in outcome.notices),
+        *((one, sys.stderr) for one in outcome.errors),
+    ):
+        if sentence not in said:
+            print(f"\n{sentence}", file=file, flush=True)
+    said.clear()
+    said.update(outcome.notices, outcome.errors)
     if options.report and outcome.totals:
         from amocrm_warehouse.models_command import remove_locks  # dbt takes seconds to import
         from amocrm_warehouse.report.report_command import after_sync
@@ -109,11 +120,22 @@ def _sync(options: argparse.Namespace, project: str) -> int:
             raise
         finally:
             remove_locks()
-        if options.every:
-            print(f"\nThe report: {path}", flush=True)  # a browser would open it each time
-        else:
+        if not options.every:
             show(path)
+        elif not later:
+            print(f"\nThe report: {path}", flush=True)  # a browser would open it each time
     return 1 if outcome.errors else 0
+
+
+def _now() -> str:
+    return f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _in_a_line(outcome: Outcome) -> str:
+    """Returns the rows of a round, and the tables that they went into (most rows first)."""
+    tables = ", ".join(f"{stream} {rows:,}" for stream, rows in outcome.received.most_common() if rows)
+    rows = f"{outcome.received.total():,} rows in {outcome.seconds:.1f} s" + (f": {tables}" if tables else "")
+    return f"{rows}; not complete" if outcome.errors else rows
 
 
 def print_table(outcome: Outcome, prefix: str) -> None:
