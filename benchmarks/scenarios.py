@@ -21,6 +21,7 @@ from .publishing import published
 from .rest import every_table, killed
 from .time_left import time_left
 from .verified import verified
+from .year import year
 
 EDITS = 100
 FAT = 3_000
@@ -118,5 +119,6 @@ SCENARIOS: dict[str, Scenario] = {
     "forecast": forecasts,
     "left": time_left,
     "growth": growth,
+    "year": year,
     "all": everything,
 }

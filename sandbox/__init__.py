@@ -2,7 +2,7 @@
 
 from .account import Account
 from .adapter import SandboxAdapter
-from .clock import NOW, ManualClock, RealClock
+from .clock import NOW, ManualClock, MovedClock, RealClock
 from .credentials import Client, Lifetimes
 from .faults import Fault, Faults
 from .http import Request, Response
@@ -21,6 +21,7 @@ __all__ = [
     "Faults",
     "Lifetimes",
     "ManualClock",
+    "MovedClock",
     "Rate",
     "RealClock",
     "Request",

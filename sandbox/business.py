@@ -209,10 +209,18 @@ def account(
 ) -> Account:  # fmt: skip
     """Makes an account with the history of about `leads` deals, up to `now` (unix seconds)."""
     start = int(first_moment(now, timezone))
+    business = opened(seed, start, now, clock=clock, switches=switches, timezone=timezone)
+    business.play(leads)
+    return business.account
+
+
+def opened(
+    seed: int, start: int, now: int, *, clock: Clock | None = None, switches: Switches | None = None, timezone: str
+) -> Business:
+    """Makes a firm without deals, whose people `play` from `start` to `now`, or go on step by step with `until`."""
     made = Account.generate(seed, 0, start, clock=clock, switches=switches, timezone=timezone)
     _furnish(made)
-    Business(made, ManualClock(start), now, Random(seed)).play(leads)
-    return made
+    return Business(made, ManualClock(start), now, Random(seed))
 
 
 def work(account: Account, count: int) -> list[str]:
@@ -235,25 +243,35 @@ class Business:
         self.goods = [element["id"] for element in account.elements[account.catalogs[1]["id"]]]
 
     def play(self, leads: int) -> None:
-        clock = self.clock
-        assert isinstance(clock, ManualClock)
-        kept, self.account.clock = self.account.clock, clock
-        self.begin(clock.time(), self.arrivals(leads, clock.time()))
+        kept, self.account.clock = self.account.clock, self.clock
+        self.open(leads)
+        self.until(self.now)
+        add_unsorted(self.account, self.rng, self.people, [int(self.now - hours * HOUR) for hours in UNSORTED])
+        self.account.clock = kept
+
+    def open(self, leads: int) -> None:
+        """Puts on the agenda what comes by itself until `now`."""
+        start = self.clock.time()
+        self.begin(start, self.arrivals(leads, start))
         self.begin(self.office.after(self.now - LEFT_BEFORE, 0), self.leaving())
         self.begin(self.now - MISSED_BEFORE, self.missed_call())
         for minutes in UNTOUCHED:
             self.begin(self.now - 60 * minutes, self.untouched())
         for user in self.people[:LEFT]:
             self.begin(self.office.after(self.now - BACKLOG_DAYS * DAY, 0), self.backlog(user))
-        while self.agenda and self.agenda[0][0] < self.now:
-            moment, _, life = heapq.heappop(self.agenda)
-            clock.set(max(moment, clock.time()))
+
+    def until(self, moment: float) -> None:
+        """Does everything that is due before a moment (unix seconds)."""
+        clock = self.clock
+        assert isinstance(clock, ManualClock)
+        while self.agenda and self.agenda[0][0] < moment:
+            due, _, life = heapq.heappop(self.agenda)
+            clock.set(max(due, clock.time()))
             following = next(life, None)
             if following is not None:
                 self.begin(following, life)
         self.account.tables["tasks"].load((task["id"], task) for task in self.done)
-        add_unsorted(self.account, self.rng, self.people, [int(self.now - hours * HOUR) for hours in UNSORTED])
-        self.account.clock = kept
+        self.done.clear()
 
     def begin(self, moment: float, life: Life) -> None:
         self.lives += 1
@@ -398,6 +416,8 @@ class Business:
             return
         stages = account.pipelines[place]["statuses"][1:-2]
         for number, stage in enumerate(stages):
+            if stage not in account.pipelines[place]["statuses"]:
+                continue
             if number:
                 writes.move_status(account, deal, stage["id"], by=self.user_of(deal))
             if number == 1:

@@ -50,3 +50,26 @@ class ManualClock:
 
     def set(self, now: float) -> None:
         self.advance(now - self._now)
+
+
+class MovedClock(ManualClock):
+    """Goes on as the machine's clock does, from a moment to which a test moves it, and stands still while people play.
+
+    A program that waits for the account's next second gets it.
+    """
+
+    def __init__(self, now: float = NOW) -> None:
+        super().__init__(now)
+        self._since: float | None = None
+
+    def time(self) -> float:
+        return self._now + (0 if self._since is None else time.monotonic() - self._since)
+
+    def now(self) -> int:
+        return int(self.time())
+
+    def go_on(self) -> None:
+        self._since = time.monotonic()
+
+    def stop(self) -> None:
+        self._now, self._since = self.time(), None

@@ -18,6 +18,7 @@ from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.metrics import METRICS, ROWS, cases, column, join_deals, total, totals
 from amocrm_warehouse.report.page_queries import (
     ACCOUNT,
+    ACTIVITY_IS_KNOWN,
     CHANGE,
     CROSSED,
     IS_DEACTIVATED,
@@ -228,7 +229,7 @@ ANSWERS: dict[str, str] = {
             union all
             select stale_deals.project_id, stale_deals.responsible_user_id, 0, 0, 0, null, null, 0, {total("stale")}
             from amocrm_marts.stale_deals {of_chosen("stale_deals")}
-            where {counts_in("stale")}
+            where {counts_in("stale")} and stale_deals.{ACTIVITY_IS_KNOWN.strip()}
             group by 1, 2
         ) as facts
         {of_chosen("facts")}

@@ -37,6 +37,15 @@ def rename_status(account: Account, pipeline_id: int, status_id: int, name: str)
 
 
 @locked
+def remove_status(account: Account, pipeline_id: int, status_id: int, heir: int) -> None:
+    """Removes a stage, after its deals were moved to another one of the pipeline. Events keep the stage's id."""
+    for deal in [deal["id"] for deal in account.tables["leads"] if deal["status_id"] == status_id]:
+        move_status(account, deal, heir, pipeline_id)
+    statuses = account.pipeline(pipeline_id)["statuses"]
+    statuses[:] = [status for status in statuses if status["id"] != status_id]
+
+
+@locked
 def remove_field(account: Account, kind: str, field_id: int) -> None:
     """Removes a field from its list and from every card, without changing any updated_at."""
     account.fields[kind] = [f for f in account.fields[kind] if f["id"] != field_id]

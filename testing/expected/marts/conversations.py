@@ -10,7 +10,7 @@ from .known import KINDS, Known, at, grouped, memoized, seconds
 
 WORKS = {**dict.fromkeys((1, 2, 3, 4, 5), (9.0, 18.0)), 6: (10.0, 14.5)}
 """The hours at which work begins and ends, by day of the week (Monday is 1)."""
-CHANNELS = {"telegram": "Telegram", "waba": "WhatsApp", "com.wazzup.whatsapp": "WhatsApp"}
+CHANNELS = {"telegram": "Telegram", "waba": "WhatsApp", "com.wazzup.whatsapp": "WhatsApp", "avito": "Авито"}
 
 
 def author(message: Row) -> str:

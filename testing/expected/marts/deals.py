@@ -106,6 +106,9 @@ def names(known: Known) -> dict[tuple[int | None, int | None], tuple[str | None,
 
 @memoized
 def first_responses(known: Known) -> dict[int, datetime]:
+    """Returns when a person first called or wrote, by deal. Without one of these tables nobody knows."""
+    if not (known.was_read("calls") and known.was_read("messages")):
+        return {}
     starts, mains = began(known), known.by("deals", "lead_id", "main_contact")
     out: dict[tuple[str, int], list[datetime]] = {}
     for row in (*known.all("calls"), *known.all("messages")):
