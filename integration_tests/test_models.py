@@ -579,7 +579,7 @@ def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.
     with psycopg.connect(owner) as connection:
         connection.execute(READER)
     reader = owner.replace("postgres@", "reader@")
-    [directly] = ask(reader, ("queue", {"project": "1001"}))
+    [directly] = ask(reader, ("queue", {"project": "1001", "kilobytes": 40}))
     assert re.fullmatch(r"20 of \d\d+", directly["covers"]["rows"]["cards"])
     [before] = models.query(owner, ALL_THAT_IS_THERE)
     for attack, answer in zip(

@@ -62,7 +62,7 @@ PROVED_BY = {
     "unit_tests/test_refusals.py": "error_handler",
     "unit_tests/test_rows_history.py": "event_kinds events",
     "unit_tests/test_status.py": "fleet_page",
-    "unit_tests/test_tool_arguments.py": "tools",
+    "unit_tests/test_tool_arguments.py": "prompts tools",
     "unit_tests/test_walks.py": "by_page_number keyset worker_pool",
     "unit_tests/test_walks_endless.py": "progress_rule",
 }

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client
 
-from amocrm_warehouse.assistant.mcp_command import INSTRUCTIONS, described
+from amocrm_warehouse.assistant.mcp_command import INSTRUCTIONS, described, server
+from amocrm_warehouse.assistant.prompts import QUESTIONS
 from amocrm_warehouse.assistant.tool_arguments import ARGUMENTS, Refused, days_of, one_period, read_arguments
 from amocrm_warehouse.assistant.tools import SQL_TOOLS, TOOLS
 from amocrm_warehouse.report.choice import Days
@@ -146,3 +149,26 @@ def test_the_tools_are_few_and_their_descriptions_short() -> None:
     assert sorted(explained) == sorted(set(explained))
     taken = {name for tool in listed for name in tool.input_schema["properties"]}
     assert taken - set(explained) == {"kind", "order"}
+
+
+@pytest.mark.parametrize(("page", "language"), [("assistant.md", "en"), ("assistant.ru.md", "ru")])
+def test_the_pages_have_the_proven_questions_that_the_server_offers(page: str, language: str) -> None:
+    text = (Path(__file__).resolve().parents[1] / "docs" / page).read_text(encoding="utf-8")
+    assert all(f"| {one[language]} | `{one['tool']}` |" in text for one in QUESTIONS)
+    assert {one["tool"] for one in QUESTIONS} <= TOOLS.keys()
+
+
+def test_a_client_is_offered_prompts_and_definitions() -> None:
+    async def offered() -> tuple[Any, ...]:
+        async with Client(server("nowhere.duckdb")) as client:
+            named = [prompt.name for prompt in (await client.list_prompts()).prompts]
+            said: Any = (await client.get_prompt("plan_ru")).messages[0].content
+            uris = [str(one.uri) for one in (await client.list_resources()).resources]
+            read: list[Any] = [(await client.read_resource(uri)).contents[0] for uri in uris]
+            return named, said.text, uris, [one.text for one in read]
+
+    named, said, uris, texts = asyncio.run(offered())
+    assert len(named) == 2 * len(QUESTIONS)
+    assert said == "Выполняем ли план этого месяца? Возьми инструмент plan из source-amocrm."
+    assert uris == ["amocrm://definitions", "amocrm://columns"]
+    assert ("won_budget:" in texts[0], "deal_history" in texts[1]) == (True, True)

@@ -28,6 +28,7 @@ from mcp.types import Tool as McpTool
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from amocrm_warehouse.assistant import prompts
 from amocrm_warehouse.assistant.bounded_select import bounded_rows
 from amocrm_warehouse.assistant.call_log import Record, calls_command, recorder
 from amocrm_warehouse.assistant.connections import BoundedConnection
@@ -102,6 +103,10 @@ def server(
         instructions=INSTRUCTIONS,
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_prompts=prompts.list_prompts,
+        on_get_prompt=prompts.get_prompt,
+        on_list_resources=prompts.list_resources,
+        on_read_resource=prompts.read_resource,
     )
 
 
