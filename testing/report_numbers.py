@@ -463,11 +463,12 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
             ("deal", "client", "manager", "pipeline_name", "stage", "budget", "created_on", "closed_on", "source",
              "loss_reason", "link"),
             [[deal["name"], deal["main_contact_name"] or deal["company_name"],
-              known.user(deal["closer_id" if ended(deal) else "responsible_user_id"]), deal["pipeline_name"],
+              known.user(deal["closer_id" if end else "responsible_user_id"]), deal["pipeline_name"],
               deal["status_name"], deal["budget"], deal["created_at_local"].date().isoformat(),
-              end.date().isoformat() if (end := ended(deal)) else None, expected_page.source_of(deal),
+              end.date().isoformat() if end else None, expected_page.source_of(deal),
               deal["loss_reason"] if deal["stage_kind"] == "lost" else None, link_to(known, "deal", deal["deal_id"])]
-             for known, deal in [*choice.open(), *choice.closed()]],
+             for known, deal in [*choice.open(), *choice.closed()]
+             for end in [ended(deal) if deal["stage_kind"] in ("won", "lost") else None]],
         ),
         "dead": (
             ("dead", "dead_budget"),
