@@ -336,7 +336,9 @@ class Business:
 
     def missed_call(self) -> Life:
         """A client calls about an open deal of the one who answers late, and nobody calls back."""
-        own = (lead for lead in self.account.tables["leads"] if lead["responsible_user_id"] == self.people[SLOW])
+        user, before = self.people[SLOW], self.now - 5 * DAY  # nobody is about to call a deal that is older
+        leads = self.account.tables["leads"]
+        own = (lead for lead in leads if lead["responsible_user_id"] == user and lead["created_at"] < before)
         if still_open := [lead["id"] for lead in own if lead["status_id"] not in writes.CLOSED]:
             self.call(max(still_open), "call_in", 0, by=0)
         yield from ()
