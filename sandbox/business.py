@@ -418,8 +418,6 @@ class Business:
             return
         stages = account.pipelines[place]["statuses"][1:-2]
         for number, stage in enumerate(stages):
-            if stage not in account.pipelines[place]["statuses"]:
-                continue
             if number:
                 writes.move_status(account, deal, stage["id"], by=self.user_of(deal))
             if number == 1:
