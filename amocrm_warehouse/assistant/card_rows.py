@@ -110,7 +110,9 @@ def deal(ask: Asking) -> list[Row]:
 
 
 def spans(ask: Asking) -> dict[str, list[Row]]:
-    """Returns the history of one deal by account, the earliest first. Raises ValueError if no account has it."""
+    """Returns the history of one deal by account, the earliest first; of another card none. Raises ValueError."""
+    if ask.kind != "deal":
+        return {}
     number = ask.id
     found: dict[str, list[Row]] = {row["project_id"]: [] for row in ask.rows("card_deal", id=number)}
     if not found:
