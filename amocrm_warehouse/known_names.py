@@ -32,15 +32,14 @@ def named(kind: str, given: str, rows: list[Row], columns: tuple[str, ...]) -> l
     with the list of names, or if several are meant, with their ids.
     """
     found = [row for row in rows if any(folded(str(row[one])) == folded(given) for one in columns if row[one])]
-    ids = {row[columns[0]] for row in found}
-    if found and (kind != "manager" or len(ids) == len({row["project_id"] for row in found})):
-        return found
+    is_whole = bool(found)
     found = found or [row for row in rows if set(words_of(given)) <= set(words_of(name_of(row, columns)))]
     meant = {row[columns[0]]: name_of(row, columns) for row in found}
-    if found and (len(set(meant.values())) == 1 and (kind != "manager" or len(meant) == 1)):
+    is_one = kind != "manager" or len(meant) == len({row["project_id"] for row in found})
+    if found and is_one and (is_whole or len(set(meant.values())) == 1):
         return found
     if found:
-        several = ", ".join(f"{name} ({number})" if name != number else name for number, name in meant.items())
+        several = ", ".join(name if str(own) in name else f"{name} ({own})" for own, name in meant.items())
         raise ValueError(f"Several have the {kind} “{given}”: {several}. Give the id or the whole name.")
     names = list(dict.fromkeys(name_of(row, columns) for row in rows))
     near = nearest(given, names)

@@ -57,7 +57,7 @@ def account() -> dict[str, list[Row]]:
     moves += [move(5, at[3600], ANNA, TALK, WON)]  # goes on with a card of the burst
     moves += [move(2, at[20], IVAN, TALK, WON)]  # a card that the burst moves twice
     nights = [NOON.replace(hour=2) - timedelta(days=night) for night in range(30)]
-    fields = [
+    fields: list[Row] = [
         {
             "event_id": f"field {night:%m%d} {card}", "lead_id": card, "custom_field_id": FIELD, "created_by": ROBOT,
             "created_at": moment(night), "value_old": None, "value_new": f"{night:%d.%m}", "enums_old": [],
@@ -119,8 +119,8 @@ def bursts(moves: list[Row]) -> list[Row]:
     for author in (ANNA, IVAN, ROBOT):
         own = sorted((row for row in moves if row["created_by"] == author), key=lambda row: row["note_id"])
         for before, row in zip([None, *own], own, strict=False):
-            pause = before and datetime.fromisoformat(row["created_at"]) - datetime.fromisoformat(before["created_at"])
-            if pause is None or pause > timedelta(seconds=60):
+            moments = [datetime.fromisoformat(one["created_at"]) for one in (before, row) if one]
+            if moments[-1] - moments[0] > timedelta(seconds=60) or before is None:
                 found.append([])
             found[-1].append(row)
     return [
@@ -266,7 +266,8 @@ def apply(account: Account, package: dict[str, Any]) -> None:
 
 
 def test_an_undo_gives_back_what_was_and_nothing_of_what_people_did_since(tmp_path: Path) -> None:
-    account = Account.generate(seed=5, leads=120, clock=ManualClock())
+    clock = ManualClock()
+    account = Account.generate(seed=5, leads=120, clock=clock)
     destination = Destination()
     people = [*account.users][:2]
     text = next(field["id"] for field in account.fields["leads"] if field["type"] == "text")
@@ -275,18 +276,18 @@ def test_an_undo_gives_back_what_was_and_nothing_of_what_people_did_since(tmp_pa
     # an event tells a budget without its fraction
     deals = [row["id"] for row in account.tables["leads"] if row["price"] == int(row["price"])][:60]
     assert destination.take(messages(Sandbox(account), STREAMS, destination.state()))
-    account.clock.advance(3600)
+    clock.advance(3600)
     before = parts(account)
     for own in deals:
         writes.edit(account, "leads", own, by=people[0], pipeline_id=pipeline["id"], status_id=stages[1])
         writes.edit(account, "leads", own, by=people[0], price=1, responsible_user_id=people[1])
         writes.set_field(account, "leads", own, text, [{"value": "wrong"}], by=people[0])
         writes.tag(account, "leads", own, "wrong", by=people[0])
-    account.clock.advance(3600)
+    clock.advance(3600)
     gone_on = {deals[0]: {"status_id": stages[2]}, deals[1]: {"price": 777}}
     for own, changes in gone_on.items():
         writes.edit(account, "leads", own, by=people[1], **changes)
-    account.clock.advance(3600)
+    clock.advance(3600)
     assert destination.take(messages(Sandbox(account), STREAMS, destination.state()))
     database, folder = str(tmp_path / "crm.duckdb"), tmp_path / "undo"
     models.store(database, "1001", {name: list(destination.rows.get(name, {}).values()) for name in STREAMS}, "duckdb")

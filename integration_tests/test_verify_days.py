@@ -111,7 +111,7 @@ def test_people_at_work_raise_no_alarm(seed: int, database: str, tmp_path: Path)
     assert (alarms(found), found.exit_code) == ({}, 0), found.sentence()
 
 
-DAMAGE = {
+DAMAGE: dict[str, Callable[[Any], Any]] = {
     "text": lambda _: "wrong", "int": lambda value: (value or 0) + 987_654, "number": lambda _: 0.125,
     "bool": lambda value: not value, "json": lambda _: [77], "time": lambda _: "2021-01-02T03:04:05Z",
 }  # fmt: skip
@@ -242,7 +242,8 @@ def test_a_table_that_lost_its_newest_rows_is_not_whole(database: str, tmp_path:
     found = day.verify(no_sync=True)
     assert waiting(found) == {name: count for name, (_, count) in lost.items()}
     for name in ("tasks", "notes"):
-        assert found.tables[name].account == found.tables[name].looked_at == found.tables[name].database + lost[name][1]
+        of_account = (found.tables[name].database or 0) + lost[name][1]
+        assert found.tables[name].account == found.tables[name].looked_at == of_account
 
 
 def test_what_can_be_looked_at_without_events_is(database: str, tmp_path: Path) -> None:

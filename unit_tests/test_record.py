@@ -62,6 +62,7 @@ def test_a_customer() -> None:
             "custom_fields": [],
             "catalog_elements": None,
             "is_deleted": False,
+            "read_at": None,
         }
     ]
 

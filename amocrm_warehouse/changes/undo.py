@@ -157,16 +157,16 @@ each has a method, a path and a body. Nothing was sent: this product only reads 
 
 - The cards in `left-out.csv` ({left_out}), each with its reason. Nobody gives back the values of deleted cards and
   what a merge has swallowed; amoCRM's own trash restores a card for thirty days.
-- A deal that goes back to the stage 143 gets no loss reason: no event tells it. A deal that goes back to a closed stage
-  is closed at the moment of the request.
+- A deal that goes back to the stage of lost deals gets no loss reason: no event tells it. A deal that goes back to a
+  closed stage is closed at the moment of the request.
 - Budgets come back without their fractions: events name whole amounts.
 - Notes, calls and messages written since stay.
 - Robots of the stages to which deals return act again: switch them off first.
 
 - Карточки из `left-out.csv` ({left_out}) — у каждой своя причина. Значения удалённых карточек и поглощённое
   объединением не вернёт никто; корзина amoCRM хранит карточку тридцать дней.
-- Сделка, вернувшаяся на этап 143, остаётся без причины отказа: ни одно событие её не называет. Вернувшаяся на закрытый
-  этап закрыта в момент запроса.
+- Сделка, вернувшаяся на этап «Закрыто и не реализовано», остаётся без причины отказа: ни одно событие её не
+  называет. Вернувшаяся на закрытый этап закрыта в момент запроса.
 - Бюджеты возвращаются без копеек: события называют целые суммы.
 - Примечания, звонки и сообщения, появившиеся с тех пор, остаются.
 - Роботы этапов, на которые вернутся сделки, сработают снова: сначала выключите их.
