@@ -191,7 +191,8 @@ def _logs_go_to(watch: Watch) -> Iterator[None]:
         raise
     finally:
         LOGGER.removeHandler(handler)
-        LOGGER.level, LOGGER.propagate = before
+        LOGGER.setLevel(before[0])
+        LOGGER.propagate = before[1]
 
 
 class _Handler(logging.Handler):

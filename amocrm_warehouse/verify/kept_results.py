@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amocrm_warehouse.database import reading
+from amocrm_warehouse.database import quoted_table, reading
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.database_errors import RIGHTS, check_rights
 from amocrm_warehouse.sync.table_lock import table_set
@@ -19,10 +19,10 @@ KINDS = {
 
 def keep(found: Verification, database: str, project: str, dataset: str) -> None:
     """Appends the result. Writes no other table. Raises ValueError with a sentence, or one of DATABASE_ERRORS."""
-    table = f'"{dataset}".{table_name(project.lower(), "verifications")}'
     with table_set(database, project.lower(), dataset), reading(database) as run:
         if not is_file(database):
             check_rights([sql for (sql,) in run(RIGHTS.format(schemas=dataset))[1] if sql])
+        table = quoted_table(run, dataset, table_name(project.lower(), "verifications"))
         run(f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(f'{name} {kind}' for name, kind in KINDS.items())})")
         for stream, one in found.tables.items():
             row = {
