@@ -13,7 +13,7 @@ from amocrm_warehouse.table_names import SCHEMA, table_name
 
 MONTHS = 12
 YEAR = 12
-GROWTH = 1.1
+GROWTH = 1.3
 STEP = 50_000
 SOLD = """
     SELECT d.responsible_user_id,
@@ -29,8 +29,8 @@ SOLD = """
 def write(database: str, project: str, path: Path, today: date) -> Path:
     """Writes a file of plans for the last twelve months.
 
-    Each person's plan of a month is a tenth more than the person sold in a month of the year before it, by the season:
-    what all sold in that month and its neighbours a year ago, in shares of that year's average.
+    Each person's plan of a month is three tenths more than the person sold in a month of the year before it, by the
+    season: what all sold in that month and its neighbours a year ago, in shares of that year's average.
     """
     deals, users = (f"{SCHEMA}.{table_name(project, name)}" for name in ("deals", "users"))
     with reading(database) as run:
