@@ -8,7 +8,6 @@ each would need a thread that waits for the list. It also imports the low-code h
 
 from __future__ import annotations
 
-import copy
 import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -131,8 +130,8 @@ class ConcurrentReading:
         first = self.told.setdefault(without_ids(str(failure)), name)
         if foreseen:
             if first != name:
-                traced = copy.copy(foreseen)
-                traced.message = f"The same failure as that of {first}."
+                same = f"The same failure as that of {first}."
+                traced = AirbyteTracedException(message=same, failure_type=foreseen.failure_type)
             LOGGER.error("%s was not read to its end: %s", name, error if first == name else f"the same as of {first}")
         else:
             LOGGER.error("%s was not read to its end.", name, exc_info=error)
