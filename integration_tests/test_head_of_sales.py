@@ -152,8 +152,9 @@ def test_who_handles_incoming_worst(account: Account, database: str) -> None:
     assert worst["missed_share"]["missed_percent"] >= round(100 * missed / all_calls)
     row = next(row for row in answer["managers"] if row["user_id"] == slow)
     assert (row["calls_in"], row["missed_calls"]) == (all_calls, missed)
-    assert row["first_response"] > 100
-    assert worst["first_response"]["first_response"] > 100 > worst["first_response"]["median_of_people_first_response"]
+    slowest = worst["first_response"]
+    assert (slowest["manager"], slowest["first_response"]) == (account.users[slow]["name"], row["first_response"])
+    assert slowest["first_response"] > 5 * slowest["median_of_people_first_response"] > 0
 
 
 def test_why_sales_fell_last_month(account: Account, database: str) -> None:
@@ -236,7 +237,7 @@ def test_the_digest_and_the_picture_are_sent_to_each_recipient(database: str, tm
         "ООО «Северный ветер»: продажи, сентябрь 2026. Построено 21.09.2026, 17:13; время синхронизации в базе не "
         "указано"
     )
-    assert (len(everybody["message"].split("\n")), len(own["message"].split("\n"))) == (11, 8)
+    assert (len(everybody["message"].split("\n")), len(own["message"].split("\n"))) == (14, 11)
     pictures = [base64.b64decode(body["attachments"][0]["base64"]) for body in (everybody, own)]
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     assert pictures[0] != pictures[1]
@@ -428,15 +429,16 @@ def behind_the_plan(hand: Hand) -> Any:
 
 
 def whom_to_call(hand: Hand) -> Any:
-    hand.press("#queue details:nth-of-type(2) summary")
-    summary = hand.page.browser.find_element("css selector", "#queue details:nth-of-type(2) summary").text
-    card, client, phone = hand.table("#queue details:nth-of-type(2)")[0][0].split("\n")
+    """The third manager’s first card; the second’s is a request that nobody has accepted, without a client."""
+    hand.press("#queue details:nth-of-type(3) summary")
+    summary = hand.page.browser.find_element("css selector", "#queue details:nth-of-type(3) summary").text
+    card, client, phone = hand.table("#queue details:nth-of-type(3)")[0][0].split("\n")
     return summary.partition(":")[0], card, client, phone
 
 
 def without_a_task(hand: Hand) -> Any:
     hand.press("#today h2 button")
-    hand.press("#today .insight .opens")
+    hand.press("#today .insight .opens[data-place$='/no_task']")
     return len(hand.table("#list"))
 
 
@@ -544,7 +546,7 @@ def test_a_question_is_answered_in_two_clicks(browser: webdriver.Chrome, databas
         assert found in rows
     else:
         [(wanted,)] = rows
-        assert found == (wanted if isinstance(wanted, str) else pytest.approx(float(wanted), rel=1e-4))
+        assert found == (wanted if isinstance(wanted, str) else pytest.approx(float(wanted), rel=0, abs=5e-5))
     for path in (ROOT / "docs" / name for name in ("questions.md", "questions.ru.md")):
         listed = {int(place): int(clicks) for place, _, clicks in LISTED.findall(path.read_text(encoding="utf-8"))}
         assert sorted(listed) == list(range(1, 16))

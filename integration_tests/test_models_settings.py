@@ -228,7 +228,7 @@ def test_every_mart_is_there(duckdb_file: str) -> None:
     assert counts["deals"] > 50
     assert {name for name, count in counts.items() if not count} == {
         "calls", "capped_deals", "contacts", "companies", "customers_ltv", "duplicates_and_merges", "entity_fields",
-        "goods_sold", "own_fields", "tasks_open",
+        "goods_sold", "mass_change_cards", "mass_changes", "own_fields", "tasks_open",
     }  # fmt: skip
     of = models.query(duckdb_file, f"SELECT DISTINCT project_id FROM amocrm_marts.deals {here} ORDER BY 1")
     assert of == [{"project_id": "1002"}, {"project_id": "1003"}]
@@ -407,7 +407,7 @@ def test_the_workbook_leaves_empty_what_tables_that_were_not_read_would_tell(
     assert (told["speed"], told["stale"], told["work"]) == ([], [], [])
     of_all = "calls, deal_statuses, events, messages, notes, tasks"
     unread = {
-        "queue": "calls, deal_statuses, messages, tasks", "today": "deal_statuses, messages, tasks",
+        "queue": "calls, deal_statuses, messages, tasks", "today": "calls, deal_statuses, messages, tasks",
         "forecast": "deal_statuses", "managers": of_all, "funnel": "deal_statuses", "speed": "calls, messages",
         "calls": "calls, messages", "goods": "customer_transactions, deal_catalog_elements", "stale": of_all,
         "talks": "messages", "work": "calls, deal_statuses, messages, notes, tasks",

@@ -365,6 +365,8 @@ class Business:
                 if row["responsible_user_id"] == user and row["status_id"] not in writes.CLOSED
                 and row["created_at"] > since - 60 * DAY
             ]  # fmt: skip
+            if not own and not self.clients:
+                continue  # nobody to put a task off for
             card = ("leads", rng.choice(own)) if own else ("contacts", rng.choice(self.clients)[0])
             kind, text = rng.choice(TASKS)
             due = office.after(due, 0) if number not in late else min(office.after(due, 0), self.now - HOUR)

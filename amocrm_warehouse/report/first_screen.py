@@ -101,17 +101,22 @@ def environment() -> Environment:
     )  # fmt: skip
 
 
-def cards(run: Run, choice: Choice, words: Words) -> list[Card]:
+def cards(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> list[Card]:
     """Returns the present month of each account; in its first days, the month that has ended before it."""
     return [
-        card(run, choice, account, words, months)
+        card(run, choice, account, words, months, unbuilt)
         for account in answer(run, "accounts", choice).dicts()
         for months in ((-1, 0) if this_month.begins(account["today"]) else (0,))
     ]
 
 
-def card(run: Run, choice: Choice, account: dict[str, Any], words: Words, months: int = 0) -> Card:
-    """Returns the picture of an account's month. A part that cannot be made is named below the figures."""
+def card(
+    run: Run, choice: Choice, account: dict[str, Any], words: Words, months: int = 0, unbuilt: Collection[str] = ()
+) -> Card:
+    """Returns the picture of an account's month. A part that cannot be made is named below the figures.
+
+    What has no models is left out.
+    """
     project = account["project_id"]
     unmade: list[str] = []
     none: list[Box] = []
@@ -123,6 +128,9 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words, months
             return empty
 
         return made(words, words(key), make, instead)
+
+    def part_of(name: str, key: str, make: Callable[[], list[str]]) -> list[str]:
+        return nothing if missing(unbuilt, name) else part(key, make, nothing)
 
     def money(value: Any) -> str:
         return words.money(value, account["currency"])
@@ -184,9 +192,9 @@ def card(run: Run, choice: Choice, account: dict[str, Any], words: Words, months
                 days=words.days_between(month.first, month.until),
             ),
             insights=[] if months else [
-                *part("today.title", partial(untouched, run, month.choice, words), nothing),
+                *part_of("untouched", "today.title", partial(untouched, run, month.choice, words)),
                 *part("month.insights", partial(insights, month, words, money, minutes), nothing),
-                *part("column.open", partial(live, run, month, words, money), nothing),
+                *part_of("dead", "column.open", partial(live, run, month, words, money)),
             ],
             chart=words("pace.ended" if months else "pace.title") if top else "",
             bars=[float(sold) / top for sold in month.sold_by_day] if top else [],
@@ -262,7 +270,7 @@ def png(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -
         raise ValueError(words("digest.unbuilt", models=", ".join(sorted(absent))))
     import vl_convert  # a large library, seldom needed
 
-    picture: bytes = vl_convert.svg_to_png(svg(cards(run, choice, words)), scale=PICTURE_SCALE)
+    picture: bytes = vl_convert.svg_to_png(svg(cards(run, choice, words, unbuilt)), scale=PICTURE_SCALE)
     return picture
 
 
@@ -279,7 +287,9 @@ class PlainTable:
 def plain(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()) -> str:
     """Returns the first screen and the main tables as HTML without scripts; what has no models is left out."""
     has_month = not missing(unbuilt, "accounts", *this_month.TABLES)
-    picture = made(words, words("month.name"), lambda: svg(cards(run, choice, words)), str) if has_month else ""
+    picture = (
+        made(words, words("month.name"), lambda: svg(cards(run, choice, words, unbuilt)), str) if has_month else ""
+    )
     titles = {name: words(f"{name}.title") for name in TABLES if not missing(unbuilt, "accounts", name)}
     tables = [
         made(words, title, partial(table, run, choice, name, words), partial(PlainTable, title))
