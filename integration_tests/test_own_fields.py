@@ -50,8 +50,17 @@ class Project:
     def sync(self) -> None:
         mode = "mark" if self.known.marks else "ignore"
         reading = messages(Sandbox(self.account), self.streams, self.destination.state(), deleted_rows=mode)
+        before = self.readings()
         assert self.destination.take(reading)
-        self.known.read(self.account)
+        self.known.read(self.account, again={card for card, at in self.readings().items() if at != before.get(card)})
+
+    def readings(self) -> dict[tuple[str, int], str]:
+        """Returns the moment of the last reading of each card."""
+        return {
+            (entity, key[0]): row["read_at"]
+            for stream, entity in zip(CARDS, MARTS, strict=True)
+            for key, row in self.destination.rows.get(stream, {}).items()
+        }
 
     def tables(self) -> dict[str, list[Row]]:
         return {name: list(self.destination.rows.get(name, {}).values()) for name in self.streams}

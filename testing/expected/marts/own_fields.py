@@ -41,8 +41,11 @@ class OwnFields:
     fields: dict[tuple[str, int], Row] = field(default_factory=dict)
     labels: dict[tuple[str, int, int], tuple[bool, int, str]] = field(default_factory=dict)
 
-    def read(self, account: Account) -> None:
-        """Reads again the cards whose updated_at has changed and those restored since the last call, as a sync does."""
+    def read(self, account: Account, again: Collection[Card] = ()) -> None:
+        """Reads again the cards whose updated_at has changed and those restored since the last call, as a sync does.
+
+        `again`: others that a sync has read, as those that a new card is linked to.
+        """
         events, self.synced_at, since = list(account.events), account.clock.now(), self.synced_at
         for kind, entity in ENTITIES.items():
             returns = (each for each in events if each.type in ("lead_restored", f"{entity}_restored"))
@@ -54,7 +57,7 @@ class OwnFields:
                     self.read_at.pop((entity, number), None)
             for row in account.tables[kind]:
                 card = (entity, row["id"])
-                if self.read_at.get(card) != row["updated_at"] or row["id"] in returned:
+                if self.read_at.get(card) != row["updated_at"] or row["id"] in returned or card in again:
                     self.read_at[card] = row["updated_at"]
                     self.cells[card] = values(account, kind, "card", [row])
             self._learn(account, kind, entity)
