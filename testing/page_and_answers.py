@@ -132,14 +132,14 @@ def month(both: Both) -> tuple[Rows, Rows]:
 
 def plans_by_month(both: Both) -> tuple[Rows, Rows]:
     rows = both.ask("plans") if both.days.has_plans else []
-    sums = summed([f"{row['month']:%Y-%m}", row["plan"], row["won_budget"]] for row in rows)
+    sums = summed([f"{row['month']:%Y-%m}", row["plan_so_far"], row["won_budget"]] for row in rows)
     shown = [[row[0], row[3], row[4]] for row in both.table("money") if len(row) == 6 and row[3] is not None]
     return shown, [[of_month, plan, ratio(sold, plan)] for of_month, plan, sold in sums]
 
 
 def plans_by_manager(both: Both) -> tuple[Rows, Rows]:
     rows = both.ask("plans") if both.days.has_plans else []
-    sums = summed(of(rows, "manager", "plan", "won_budget"))
+    sums = summed(of(rows, "manager", "plan_so_far", "won_budget"))
     shown = [[row[0], *row[3:5]] for row in both.table("managers") if len(row) == 10 and row[3] is not None]
     return shown, [[manager, plan, ratio(sold, plan)] for manager, plan, sold in sums]
 
