@@ -334,6 +334,11 @@ UNUSUAL = """
   return [all.length, find("#month").getBoundingClientRect().bottom + scrollY];
 """
 
+MEANINGS = """
+  const all = [...document.querySelectorAll("#month .insight button")];
+  return all.map((one) => { one.click(); return find("#meaning").textContent; });
+"""
+
 
 def test_the_first_screen_of_a_phone_has_room_for_all_that_is_unusual(browser: webdriver.Chrome, database: str) -> None:
     """What the browser leaves of the window has room for two sentences and more, the whole window for one of each."""
@@ -349,8 +354,12 @@ def test_the_first_screen_of_a_phone_has_room_for_all_that_is_unusual(browser: w
                 assert bottom <= (700 if found <= 3 else 844), (day, language, found, bottom)
                 most = max(most, found)
             assert most >= 2
-        page.press("#month .insight button")
-        assert page.script("return find('#meaning').textContent").startswith("More than in the same days of each of ")
+        page.script(AS_ON, "2026-05-25")
+        page.wait()
+        untouched, *unusual = page.script(MEANINGS)
+        assert untouched.startswith("Unsorted leads, and deals of the last days without an open task ")
+        assert len(unusual) == 4
+        assert all(one.startswith("More than in the same days of each of ") for one in unusual)
 
 
 SOLD_THEN = """
