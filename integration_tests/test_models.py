@@ -475,7 +475,8 @@ def test_page_workbook_digest_and_assistant_give_the_same_number(
             assert same(rows, wanted)
         if said:
             money = Words("en").money(figures["won_budget"], "RUB")
-            assert said.splitlines()[1].startswith(f"This month: {figures['won']} won for {money}")
+            month = f"This month: {figures['won']} won for {money}"  # after the month that has ended, in its first days
+            assert [line for line in said.splitlines()[1:3] if line.startswith(month)]
 
 
 MONTH_ENDS = {

@@ -448,7 +448,7 @@ def test_one_sentence_stands_in_place_of_what_a_missing_mart_would_tell(
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "There is no digest: these models could not be built: sales_plan, today.\n"
-    names, [definitions, *_] = zip(*sheets(book).items(), strict=True)
+    names, [*_, definitions] = zip(*sheets(book).items(), strict=True)
     words = Words("en")
     left = [name for name in workbook.SHEETS if name not in ("today", "plans")]
     assert list(names) == [words("xlsx.summary"), *(words(f"{name}.title") for name in left), words("xlsx.definitions")]

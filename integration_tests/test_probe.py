@@ -98,7 +98,9 @@ UNREAD = {
     "talks_shown": "a list that is cut says nothing of it",
     "talks_filter": "an account whose list is whole has no talk to ask for",
     "next_link": "a full page without a link is followed either way",
-    **dict.fromkeys(("events_late", "accept_bumps", "merge_link_events", "merge_activity"), "only a write shows it"),
+    **dict.fromkeys(
+        ("events_late", "accept_bumps", "merge_link_events", "merge_activity", "birth_links"), "only a write shows it"
+    ),
     "mass_value_before": "whether an empty value was unknown or none before, no event tells",
     "hidden_by_date": "rows that a filter by date hides show only beside the list without it, as verify reads it",
     **dict.fromkeys(("off", "off_answer", "forbidden", "unpaid"), "the settings and rights of one account"),

@@ -183,7 +183,7 @@ ANSWERS: dict[str, str] = {
     "deals": f"""
         select
             deals.project_id, chosen.currency, deals.deal_id, deals.name as deal,
-            coalesce(deals.main_contact_name, deals.company_name) as client, {OWNER} as user_id,
+            coalesce(nullif(deals.main_contact_name, ''), deals.company_name) as client, {OWNER} as user_id,
             {USER_NAME.format(id=OWNER)} as manager, deals.pipeline_name, deals.status_name as stage, deals.budget,
             {column("deals", "created")} as created_on, {column("deals", "closed")} as closed_on,
             case when deals.stage_kind in ('open', 'unsorted')

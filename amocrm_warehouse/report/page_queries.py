@@ -197,7 +197,7 @@ QUERIES = {
     "cards": f"""
         select
             deals.project_id, deals.deal_id, deals.name,
-            coalesce(deals.main_contact_name, deals.company_name) as client,
+            coalesce(nullif(deals.main_contact_name, ''), deals.company_name) as client,
             case when {ACTIVITY_IS_KNOWN.replace("project_id in", "deals.project_id in", 1)}
                 then floor(extract(epoch from (timestamp '{{built_at}}' - activity.last_activity_at)) / 86400)
             end as days_without_activity
@@ -272,7 +272,7 @@ QUERIES = {
     "queue": f"""
         select
             ranked.project_id, ranked.pipeline_id, ranked.responsible_user_id, place, urgency, entity_type, entity_id,
-            entity_name as name, coalesce(deals.main_contact_name, deals.company_name) as client,
+            entity_name as name, coalesce(nullif(deals.main_contact_name, ''), deals.company_name) as client,
             case when {PHONES} ~ '^[0-9 +(),.-]+$' then {PHONES} end as phone, ranked.pipeline_name, ranked.status_name,
             reason, reasons, case when reason = 'task' then text end as task,
             case when reason = 'task' then since_at_local end as due,

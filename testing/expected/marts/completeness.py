@@ -41,15 +41,14 @@ def _last_sync(known: Known, table: str) -> Row:
 
 
 def _listed(known: Known, table: str) -> Row:
-    """No destination of these tests tells when a row was read, so nothing is known to be beyond the list."""
     kind, key = CARDS.get(table, ("", ""))
     live = [row for row in known.all("live_entities") if row["entity_type"] == kind]
     if not live:
         return dict.fromkeys(("listed_at", "listed", "listed_missing", "listed_extra"))
     listed_at = max(row["listed_at"] for row in live)
     last = [row for row in live if row["listed_at"] == listed_at]
-    held = {row[key] for row in known.all(table) if not row["is_deleted"]}
-    oldest = min(row["updated_at"] for row in known.all(table))
+    held = {row[key] for row in known.held(table) if not row["is_deleted"]}
+    oldest = min(row["updated_at"] for row in known.held(table))
     began: datetime | None = _last_sync(known, table)["last_read_at"]
     moment = at(listed_at)
     assert moment
@@ -58,4 +57,5 @@ def _listed(known: Known, table: str) -> Row:
         row for row in last
         if row["entity_id"] not in held and row["updated_at"] >= oldest and (at(row["updated_at"]) or until) < until
     ]  # fmt: skip
-    return {"listed_at": moment, "listed": len(last), "listed_missing": len(missing), "listed_extra": None}
+    extra = [row for row in known.held(table) if not row["is_deleted"] and not known.is_listed(table, row)]
+    return {"listed_at": moment, "listed": len(last), "listed_missing": len(missing), "listed_extra": len(extra)}

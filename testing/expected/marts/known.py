@@ -30,6 +30,11 @@ WHOLE_LISTS = ("account", "users", "groups", "statuses", "loss_reasons", "task_t
 PARTS_OF = dict(PARTS.values())
 CAME_BACK = {"lead": "deals", "contact": "contacts", "company": "companies"}
 CHANGES = ("deal_statuses", "deal_responsible_changes", "deal_sale_changes")
+LISTED = {
+    "deals": ("leads", "lead_id", "deal"), "contacts": ("contacts", "contact_id", "contact"),
+    "companies": ("companies", "company_id", "company"), "customers": ("customers", "customer_id", ""),
+}  # fmt: skip
+"""Tables of cards of which live_entities has the ids: their kind there, their key, and their kind in deletions."""
 KINDS = {1: "contact", 2: "deal", 3: "company", 12: "customer"}
 
 
@@ -101,7 +106,40 @@ class Known:
                 self.fields[entity, row["custom_field_id"]] = {"type": row["field_type"], "name": row["name"]}
 
     def all(self, name: str) -> list[Row]:
+        """Returns the rows of a table, without the cards that left without an event, and without their parts."""
+        if name in PARTS:
+            left, id_column = self.left(PARTS[name][0]), PARTS[name][1]
+        else:
+            left, id_column = self.left(name), LISTED.get(name, ("", "", ""))[1]
+        return [row for row in self.held(name) if not left or row[id_column] not in left]
+
+    def left(self, table: str) -> set[int]:
+        """Returns the ids of the cards that left without an event."""
+        if table not in LISTED:
+            return set()
+        if (name := f"left {table}") not in self.cache:
+            self.cache[name] = set()  # what is known to be deleted is asked of the rows themselves
+            rows = [row for row in self.held(table) if not self.is_listed(table, row) and not self.is_gone(table, row)]
+            self.cache[name] = {row[LISTED[table][1]] for row in rows}
+        found: set[int] = self.cache[name]
+        return found
+
+    def held(self, name: str) -> list[Row]:
         return [] if name in self.absent else list(self.rows[name].values())
+
+    def is_listed(self, name: str, row: Row) -> bool:
+        """Whether the last list of ids has the card; true where there is no such list, and of other tables."""
+        kind, id_column, _ = LISTED.get(name, ("", "", ""))
+        if f"listed {kind}" not in self.cache:
+            listed = {key[1] for key in self.rows.get("live_entities", {}) if key[0] == kind}
+            self.cache[f"listed {kind}"] = set() if "live_entities" in self.absent else listed
+        listed = self.cache[f"listed {kind}"]
+        return not listed or row[id_column] in listed
+
+    def is_gone(self, name: str, row: Row) -> bool:
+        """Whether the card is known to be deleted. Of customers only their own row tells."""
+        _, id_column, entity = LISTED[name]
+        return bool(row["is_deleted"]) or (entity, row[id_column]) in self.deleted()
 
     def was_read(self, name: str) -> bool:
         return name not in self.absent

@@ -982,7 +982,7 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
     rows = []
     for known in choice.known:
         for name in sorted(set(read) & known.rows.keys() - known.absent):
-            found = known.all(name)
+            found = known.held(name)
             marked = any(row.get("is_deleted") is not None for row in found)
             dated = next((one for one in ("updated_at", "created_at", "listed_at") if found and one in found[0]), None)
             moments = [
