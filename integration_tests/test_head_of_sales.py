@@ -114,7 +114,9 @@ def test_people_go_on_working_in_the_demo() -> None:
     assert done["move"] > 0
 
 
-def test_plans_of_the_demo_are_a_tenth_more_than_a_usual_month_by_the_season(account: Account, database: str) -> None:
+def test_plans_of_the_demo_are_three_tenths_more_than_a_usual_month_by_the_season(
+    account: Account, database: str
+) -> None:
     sold: Counter[Any] = Counter()
     active = {user for user, row in account.users.items() if row["rights"]["is_active"]}
     for row in account.tables["leads"]:
@@ -127,7 +129,7 @@ def test_plans_of_the_demo_are_a_tenth_more_than_a_usual_month_by_the_season(acc
     usual = sum(sold[user, one] for one in range(month - 12, month)) / 12
     with Path(database).with_name("plans.csv").open(encoding="utf-8", newline="") as file:
         found = {(row["month"], row["responsible_user_id"]): row["plan"] for row in csv.DictReader(file)}
-    assert found["2026-08-01", str(user)] == str(50_000 * round(1.1 * season * usual / 50_000))
+    assert found["2026-08-01", str(user)] == str(50_000 * round(1.3 * season * usual / 50_000))
     assert {month[:7] for month, _ in found} == {
         f"{n // 12}-{n % 12 + 1:02}" for n in range(12 * 2025 + 9, 12 * 2026 + 9)
     }
