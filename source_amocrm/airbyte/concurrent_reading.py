@@ -131,7 +131,7 @@ class ConcurrentReading:
         if foreseen:
             if first != name:
                 same = f"The same failure as that of {first}."
-                traced = AirbyteTracedException(message=same, failure_type=foreseen.failure_type)
+                traced = AmocrmError(same, failure_type=foreseen.failure_type)
             LOGGER.error("%s was not read to its end: %s", name, error if first == name else f"the same as of {first}")
         else:
             LOGGER.error("%s was not read to its end.", name, exc_info=error)
