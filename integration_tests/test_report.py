@@ -1765,7 +1765,7 @@ def test_clients_who_wait_are_as_many_wherever_they_are_counted(
     assert f"clients without an answer: {waiting};" in shown["today"]["notes"][0]
     assert f"Clients without an answer now: {waiting}, whenever" in str(shown["talks"]["notes"])
     of_today, of_talks = shown["today"]["totals"][0][0], shown["talks"]["totals"][0][0]
-    assert [of_today[3], of_talks[-1]] == [waiting, waiting]
+    assert [of_today[4], of_talks[-1]] == [waiting, waiting]
 
 
 PICTURES = {
