@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amocrm_warehouse.verify.findings import Finding
-from amocrm_warehouse.verify.row_differences import LIVE, Difference, Place, RowDifferences
+from amocrm_warehouse.verify.row_differences import LIVE, TWICE, Difference, Place, RowDifferences
 from source_amocrm import atomic_file
 from source_amocrm.account import Resource
 from source_amocrm.account.resources import CARDS, NOTES
@@ -71,7 +71,7 @@ def limits(
         stream, place, kind = rows.streams[one.stream], one.place, one.kind
         is_part = isinstance(stream, PartsStream)
         of_settings = all(column in OF_SETTINGS[is_part] or column.startswith("cf_") for column in one.values)
-        if place.kind != "record" or one.stream == LIVE or kind in ("missing", "twice"):
+        if place.kind != "record" or one.stream == LIVE or kind in ("missing", TWICE):
             yield None
         elif is_part:
             yield "settings" if isinstance(stream, FieldRowStream) or (kind == "unequal" and of_settings) else None

@@ -24,7 +24,7 @@ from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import AmocrmStream, FullRefreshStream, IncrementalStream, PartsStream
 from source_amocrm.walk.listing import numeric_id, seconds
 
-LIVE = "live_entities"
+LIVE, TWICE = "live_entities", "twice"
 NOT_COMPARED = frozenset({"raw", "listed_at", READ_AT})
 """Columns that repeat others, or tell when a sync read the row."""
 UNDATED: Mapping[str, frozenset[str]] = {
@@ -157,10 +157,12 @@ class RowDifferences:
             if resource in CARDS and LIVE in self.streams and not isinstance(scope, Span):
                 kinds, also = {"entity_id": "integer", DATE: "time"}, f"entity_type = '{resource.name}'"
                 rows = self.held.rows_with(LIVE, kinds, "entity_id", scope, also)
-                listed = {row["entity_id"]: second_of(row[DATE]) for row in rows}
+                listed = defaultdict[int, list[int]](list)
+                for row in rows:
+                    listed[row["entity_id"]].append(second_of(row[DATE]))
                 for number in known.keys() | listed.keys():
                     ours = seconds(known[number].get(DATE)) or 0 if number in known else None
-                    found += by_date(LIVE, resource, number, ours, listed.get(number))
+                    found += by_date(LIVE, resource, number, ours, listed[number])
         return found
 
     def _of_parts(
@@ -251,7 +253,7 @@ class RowDifferences:
         for row in held:
             key = tuple(row[column] for column in stream.primary_key)
             if key in there:
-                yield Difference(name, key, "twice", place(row))
+                yield Difference(name, key, TWICE, place(row))
             there[key] = row
         fresh = rows.keys() - self._met[name]
         self._met[name] |= fresh
@@ -283,13 +285,14 @@ class RowDifferences:
         return Difference(name, key, "unequal", NOWHERE, values) if values else None
 
 
-def by_date(name: str, resource: Resource, number: int, ours: int | None, theirs: int | None) -> list[Difference]:
-    """Compares the dates (Unix seconds) of a card in the account and of its live row; None where there is none."""
+def by_date(name: str, resource: Resource, number: int, ours: int | None, theirs: list[int]) -> list[Difference]:
+    """Compares the date (Unix seconds) of a card in the account, None without the card, with those of its live rows."""
     key, place = (resource.name, number) if name == LIVE else (number,), Place("record", resource.path, number)
+    found = [Difference(name, key, TWICE, place)] if len(theirs) > 1 else []
     if ours is None:
-        return [] if theirs is None else [Difference(name, key, "extra", place)]
-    kind = "missing" if theirs is None else "stale" if ours > theirs else None
-    return [Difference(name, key, kind, place, {DATE: str(ours)})] if kind else []
+        return [*found, Difference(name, key, "extra", place)] if theirs else []
+    kind = "missing" if not theirs else "stale" if ours > theirs[0] else None
+    return [*found, Difference(name, key, kind, place, {DATE: str(ours)})] if kind else found
 
 
 def _stream(name: str, account: Account) -> AmocrmStream:

@@ -20,7 +20,7 @@ from typing import Any
 
 from amocrm_warehouse.live_line import Step
 from amocrm_warehouse.verify.held_tables import Row, Span
-from amocrm_warehouse.verify.row_differences import LIVE, Difference, Place, RowDifferences, by_date
+from amocrm_warehouse.verify.row_differences import LIVE, TWICE, Difference, Place, RowDifferences, by_date
 from source_amocrm.account import Resource, by_ids
 from source_amocrm.account.availability import in_parts
 from source_amocrm.account.events_page_size import DOCUMENTED
@@ -106,7 +106,7 @@ class Look:
             finding.database = self._held.count(name)
             if finding.whole and finding.account is None and not finding.failure:
                 finding.account = finding.looked_at
-        return found
+        return [*{(one.stream, one.key, one.kind): one for one in found}.values()]  # a drawn card is met by its ID, too
 
     def again(self, differing: Iterable[Difference]) -> list[Difference]:
         """Looks once more at the rows that differed. Returns those that differ now."""
@@ -188,13 +188,11 @@ class Look:
             for number, sides in groupby(merge(listed, held), key=itemgetter(0)):
                 dated = [(side, at) for _, side, at in sides]
                 ours, theirs = ([at for side, at in dated if side == one] for one in (0, 1))
-                found = by_date(name, resource, number, *(next(iter(one), None) for one in (ours, theirs)))
-                if len(theirs) > 1:
-                    found += by_date(name, resource, number, None, 0)
+                found = by_date(name, resource, number, next(iter(ours), None), theirs)
+                if name == main and ours and theirs and all(one.kind == TWICE for one in found):
+                    common.append(number)
                 if name == LIVE or not ours or ours[0] >= start:
                     yield from found
-                if name == main and ours and theirs and not found:
-                    common.append(number)
         drawn = ids if main is None else common
         self._drawn[resource] = self._draw.sample(drawn, min(len(drawn), MOST_DRAWN))
         if len(drawn) > MOST_DRAWN:
