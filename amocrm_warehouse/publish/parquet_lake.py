@@ -121,7 +121,9 @@ class ParquetLake:
     def _why(self, error: Exception) -> str:
         said = without_password(" ".join(str(error).split()))
         known = {
-            errno.ENOSPC: "The disk is full. Make room on it and publish again.",
+            **dict.fromkeys(
+                (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "The disk is full. Make room on it and publish again."
+            ),
             errno.EACCES: "This user may not write there. Let the folder's owner grant it, or name another.",
             **dict.fromkeys(
                 (errno.ENOTDIR, errno.EEXIST), "There is a file where the folder should be. Name another in --to."
