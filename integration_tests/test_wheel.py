@@ -107,7 +107,7 @@ def test_sync_models_and_report(installed: Path, tmp_path: Path) -> None:
             assert database.execute("SELECT count(*) FROM amocrm_marts.deals").fetchall()[0][0] >= 30
     after = {path for path in site.rglob("*") if "__pycache__" not in path.parts}
     assert after == before, "nothing is written beside the package"
-    made = {path.name for path in tmp_path.iterdir()} - {"crm-report.html"}
+    made = {path.name for path in tmp_path.iterdir()} - {"crm-report.html", "own"}
     assert made == {"config.json", "crm.duckdb"}
 
 

@@ -68,9 +68,7 @@ def test_check_sync_and_report_without_what_windows_has_not(tmp_path: Path) -> N
     report = tmp_path / "report.html"
     assert run(tmp_path, "report", "--project", "1", "--out", str(report)) == f"\nThe report: {report}\n"
     assert report.stat().st_size > 100_000
-    assert {path.name for path in (tmp_path / "AppData" / "source-amocrm").iterdir()} == {
-        "dbt", "dlt", "report", "syncs",
-    }  # fmt: skip
+    assert {path.name for path in (tmp_path / "AppData" / "source-amocrm").iterdir()} == {"dbt", "report"}
 
 
 def test_connect_begins_without_what_windows_has_not(tmp_path: Path) -> None:
