@@ -18,7 +18,7 @@ from testing import models
 from testing.assistant import ask
 from testing.expected import marts as oracle
 from testing.expected.marts import page as expected_page
-from testing.report_numbers import check_answers, digest_lines, of_fifteen_digits, plain
+from testing.report_numbers import check_answers, digest_lines, of_fourteen_digits, plain
 from testing.sheets import tables_of
 from testing.year import Day, Year, at
 
@@ -116,9 +116,9 @@ def of_marts(year: Year, known: list[oracle.Known]) -> list[str]:
 def of_digests(day: Day, known: list[oracle.Known]) -> list[str]:
     problems = []
     for language, verb in {"en": "report", "ru": "digest"}.items():
-        told = of_fifteen_digits(day.said[verb].stdout.strip("\n").splitlines())
+        told = of_fourteen_digits(day.said[verb].stdout.strip("\n").splitlines())
         lines = [line for one in known for line in ["", *digest_lines(one, language=language)]][1:]
-        pairs = zip_longest(told, of_fifteen_digits(lines))
+        pairs = zip_longest(told, of_fourteen_digits(lines))
         problems += [f"digest {language}: {found!r}, not {line!r}" for found, line in pairs if found != line]
     return problems
 

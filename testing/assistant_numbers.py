@@ -264,7 +264,10 @@ def check_comparison(answer: Row, choice: Choice) -> None:
         told = row["won_before"] >= expected_page.FEW and row["won_budget_before"]
         assert (row["won_budget_change_percent"] is not None) == bool(told)
     for row in answer["causes"]:
-        assert row["of_number_of_sales"] + row["of_average_sale"] == pytest.approx(row["won_budget_change"])
+        of_number, of_average, change = (
+            float(row[name]) for name in ("of_number_of_sales", "of_average_sale", "won_budget_change")
+        )
+        assert of_number + of_average == pytest.approx(change)
     both = [sum(row[one] for row in answer["managers"]) for one in ("won_budget", "won_budget_before")]
     if answer["covers"]["rows"]["managers"].startswith(f"{len(answer['managers'])} of"):
         assert plain(both) == plain([now["won_budget"], before["won_budget"]])
