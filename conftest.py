@@ -32,7 +32,6 @@ hypothesis.settings.load_profile("any machine")
 
 pytest_plugins = [
     "airbyte_cdk.test.standard_tests.pytest_hooks",
-    "testing.known_failures",
     "testing.machine",
     "testing.slowest_files",
 ]
