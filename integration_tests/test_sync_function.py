@@ -10,13 +10,15 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import psycopg
 import pytest
 
 from amocrm_warehouse.publish.publish_command import publish
-from amocrm_warehouse.sync import Outcome, sync
+from amocrm_warehouse.sync import Outcome, load_queue, sync
+from amocrm_warehouse.sync.loader import Loader
 from sandbox import OFF, Account, Server
 from testing import comparison, postgres, small_marts
 from testing.warehouse import stored
@@ -79,6 +81,32 @@ def test_in_a_thread_twice_and_after_publish(
     assert (dict(os.environ), os.umask(mask)) == (environment, 0o022)
     assert capfd.readouterr() == ("", "")
     assert Path(file).stat().st_mode & 0o777 == 0o600
+
+
+def test_each_transaction_brings_cards_with_all_their_parts(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks the database while a sync runs counts every part of every card that it has."""
+    parts, same = ("custom_fields_deals", "deal_contacts"), "p.lead_id = d.lead_id AND p.read_at = d.read_at"
+    seen, put = list[dict[int, tuple[int, ...]]](), Loader.load
+
+    def load(loader: Loader, *arguments: Any) -> None:
+        put(loader, *arguments)
+        if loader.sizes(["deals"]):
+            counts = (f"(SELECT count(*) FROM {loader._name(part)} p WHERE {same})" for part in parts)
+            rows = loader._database.query(f"SELECT d.lead_id, {', '.join(counts)} FROM {loader._name('deals')} d")
+            seen.append({deal: tuple(counted) for deal, *counted in rows})
+
+    monkeypatch.setattr(load_queue, "ROWS", 1)
+    monkeypatch.setattr(Loader, "load", load)
+    with Server(Account.generate(leads=600), rate=OFF) as large:
+        config.write_text(json.dumps({**large.config(), "requests_per_second": 50}), encoding="utf-8")
+        assert sync(config, to=str(tmp_path / "crm.duckdb"), project="1", streams=["deals", *parts]).errors == []
+    assert [len(counts) for counts in seen] == sorted(len(counts) for counts in seen)
+    assert len({len(counts) for counts in seen}) > 2
+    assert all(sum(kind) > len(seen[-1]) for kind in zip(*seen[-1].values(), strict=True))
+    for counts_then in seen:
+        assert counts_then.items() <= seen[-1].items()
 
 
 def test_two_threads_do_not_write_to_one_file(config: Path, tmp_path: Path) -> None:

@@ -133,6 +133,32 @@ def test_much_that_waits_is_loaded_though_its_list_has_not_ended(
     ]  # fmt: skip
 
 
+def test_a_page_of_cards_is_loaded_with_all_their_parts(
+    thread: ThreadPoolExecutor, loaded: Loads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ROWS", 1)
+    tables = [Table(name, SCHEMA, ["id"], whole=False) for name in ("cards", "parts", "things")]
+    queue = LoadQueue(tables, thread, loaded, {"cards": "list", "parts": "list"})
+    for number in (1, 2):
+        queue.add("cards", table().batch([row(number)], READ_AT))
+        queue.cover("cards", str(number))
+        queue.add("things", table().batch([row(10 * number)], READ_AT))
+        queue.add("parts", table().batch([row(100 * number)], READ_AT))
+        queue.cover("parts", str(number))
+        if number == 1:
+            queue.end_page("list")
+    queue.finish()
+    assert loaded == [
+        ({"things": ([(10, "")], False)}, {}),
+        ({"cards": ([(1, "")], False), "parts": ([(100, "")], False)}, {"cards": "1", "parts": "1"}),
+        ({"things": ([(20, "")], False)}, {}),
+    ], "of a page that broke off nothing is loaded"
+    queue.complete("cards")
+    queue.end_page("list")
+    queue.finish()
+    assert loaded[3:] == [({"cards": ([(2, "")], True), "parts": ([(200, "")], False)}, {"cards": "2", "parts": "2"})]
+
+
 def test_an_empty_list_is_complete_too(thread: ThreadPoolExecutor, loaded: Loads) -> None:
     queue = LoadQueue([table()], thread, loaded)
     queue.complete("things")

@@ -106,7 +106,7 @@ def sync(
         loader.personal_data = personal_data_digest(settings, loader.prefix)
         if refreshing := reading.refresh(reading.refreshed | loader.refreshing() & {*names}):
             thread.submit(loader.refresh, refreshing).result()  # a sync after a killed one refreshes them, too
-        states, loads = loader.states(), LoadQueue(reading.tables, thread, loader.load)
+        states, loads = loader.states(), LoadQueue(reading.tables, thread, loader.load, reading.lists_of_cards)
         meet = partial(_meet, loader, settings)
         try:
             watch = Watch(outcome.received, line)

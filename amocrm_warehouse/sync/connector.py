@@ -80,13 +80,15 @@ class Reading:
         self._streams = [found[name] for name in names]
         self.tables = [_table(one) for one in self._streams]
         self._by_stream = {table.stream: table for table in self.tables}
+        self.lists_of_cards = {table.stream: name for table in self.tables for name in _lists_of_cards(table.stream)}
+        """By table of cards or of their parts, the list of the cards."""
 
     def refresh(self, names: Collection[str]) -> set[str]:
         """Makes the tables of these streams whole: their rows are replaced once all are read. Returns the streams.
 
         A table of a card's parts comes with its card's, because parts are current by the date of the card's row.
         """
-        lists = {path for name in names for path in _lists_of_cards(name)}
+        lists = {one for name in names for one in _lists_of_cards(name)}
         chosen = {
             table.stream for table in self.tables if table.stream in names or lists & _lists_of_cards(table.stream)
         }
@@ -111,6 +113,8 @@ class Reading:
                 if isinstance(message, Batch):
                     loads.add(message.stream, message.batch)
                     watch.count(message.stream, message.count)
+                elif isinstance(message, PageEnd):
+                    loads.end_page(message.stream)
                 else:
                     _take(message, loads)
                     watch(message)
@@ -119,9 +123,12 @@ class Reading:
                 if message.trace and message.trace.error and message.trace.error.failure_type:
                     self._failures.append(message.trace.error.failure_type)
 
-    def _pack(self, stream: str, rows: Sequence[Row]) -> Iterator[Batch]:
-        """Yields the messages of a stream's rows. The thread that reads the list calls it, so that rows wait as Arrow,
-        which takes a tenth of their memory."""
+    def _pack(self, stream: str, rows: Sequence[Row]) -> Iterator[PackedRows]:
+        """Yields the messages of a stream's rows, or the end of a list's page. The thread that reads the list calls it,
+        so that rows wait as Arrow, which takes a tenth of their memory."""
+        if not rows:
+            yield PageEnd(stream, 0, 0)
+            return
         for row in rows:
             if changed := changes_of(row):
                 row[CHANGES] = [
@@ -155,7 +162,7 @@ class Reading:
 
 
 def _lists_of_cards(name: str) -> set[str]:
-    return {card.path for card in getattr(STREAMS[name], "resources", ())} & {card.path for card in CARDS}
+    return {card.name for card in getattr(STREAMS[name], "resources", ())} & {card.name for card in CARDS}
 
 
 class Batch(PackedRows):
@@ -164,6 +171,10 @@ class Batch(PackedRows):
     def __init__(self, stream: str, batch: pa.RecordBatch) -> None:
         super().__init__(stream, batch.num_rows, batch.nbytes)
         self.batch = batch
+
+
+class PageEnd(PackedRows):
+    """`stream`: the list of which a page has come whole."""
 
 
 def _take(message: AirbyteMessage, loads: LoadQueue) -> None:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,12 +49,17 @@ Load = Callable[[list[Waiting], Mapping[str, str]], None]
 class LoadQueue:
     """Collects rows and states, and loads them together. Methods raise what `load` raised for earlier rows.
 
-    Rows of a table with a cursor are loaded as they come. Those of a whole table wait until its list has ended, unless
-    more than BYTES wait.
+    Rows of a table with a cursor are loaded as they come, those of cards with all that their page brings. Rows of a
+    whole table wait until its list has ended, unless more than BYTES wait.
     """
 
-    def __init__(self, tables: Iterable[Table], thread: Executor, load: Load) -> None:
-        """`load` is called in `thread`."""
+    def __init__(
+        self, tables: Iterable[Table], thread: Executor, load: Load, lists: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """`load` is called in `thread`. `lists`: by stream, the list whose pages are loaded whole."""
+        self._lists = lists
+        self._page: dict[str, list[Callable[[], None]]] = {}
+        """What has come of a page that has not ended, by list."""
         self._tables = {table.stream: table for table in tables}
         self._batches: dict[str, list[pa.RecordBatch]] = {}
         self._count = self._size = 0
@@ -76,23 +83,42 @@ class LoadQueue:
         return Step("loading", self._loaded, self._loaded + self._loading + self._count, "rows")
 
     def add(self, stream: str, batch: pa.RecordBatch) -> None:
-        self._batches.setdefault(stream, []).append(batch)
-        self._count += batch.num_rows
-        self._size += batch.nbytes
-        self.load_if_due()
+        self._take(stream, partial(self._add, stream, batch))
 
     def cover(self, stream: str, state: str) -> None:
         """Notes the state (JSON) that covers the stream's rows so far."""
-        waits = self._tables[stream].whole and stream not in self._complete
-        (self._held_states if waits else self._states)[stream] = state
-        self.load_if_due()
+        self._take(stream, partial(self._cover, stream, state))
 
     def complete(self, stream: str) -> None:
         """Notes that the stream has been read to its end."""
+        self._take(stream, partial(self._end, stream))
+
+    def end_page(self, name: str) -> None:
+        """Notes that a page of a list has come whole, or that the list has ended."""
+        for take in self._page.pop(name, []):
+            take()
+        self.load_if_due()
+
+    def _take(self, stream: str, take: Callable[[], None]) -> None:
+        if name := self._lists.get(stream):
+            self._page.setdefault(name, []).append(take)
+        else:
+            take()
+            self.load_if_due()
+
+    def _add(self, stream: str, batch: pa.RecordBatch) -> None:
+        self._batches.setdefault(stream, []).append(batch)
+        self._count += batch.num_rows
+        self._size += batch.nbytes
+
+    def _cover(self, stream: str, state: str) -> None:
+        waits = self._tables[stream].whole and stream not in self._complete
+        (self._held_states if waits else self._states)[stream] = state
+
+    def _end(self, stream: str) -> None:
         self._complete.add(stream)
         if stream in self._held_states:
             self._states[stream] = self._held_states.pop(stream)
-        self.load_if_due()
 
     def finish(self) -> None:
         """Loads all waiting rows but those of lists that have not ended, and returns when the database has them."""

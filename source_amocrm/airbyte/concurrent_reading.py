@@ -33,7 +33,7 @@ from source_amocrm.account import Resource
 from source_amocrm.airbyte.monitor import Monitor
 from source_amocrm.airbyte.output import Closed, MessageQueue, Pack
 from source_amocrm.engine import Checkpoint, End, Sync
-from source_amocrm.engine.fan_out import Item
+from source_amocrm.engine.fan_out import Item, PageEnd
 from source_amocrm.engine.stream_interface import Declaration
 from source_amocrm.errors import AmocrmError, SyncFailed, combined_error, masked, shared_cause, without_ids
 from source_amocrm.secrecy import mask
@@ -102,6 +102,9 @@ class ConcurrentReading:
                 self.queue.put(_state(name, item.state))
         elif isinstance(item, End):
             self._end(name, item.failure)
+        elif isinstance(item, PageEnd):
+            for message in self.pack(name, ()):
+                self.queue.put(message)
         else:
             if self.monitor.count(name, len(item)) == len(item):
                 self.queue.put(_status(name, AirbyteStreamStatus.RUNNING))

@@ -37,9 +37,13 @@ class End:
     failure: Exception | None
 
 
-Item = list[Row] | Checkpoint | End
+class PageEnd:
+    """Follows the items of all streams that are made of one page, and those that end with the list."""
+
+
+Item = list[Row] | Checkpoint | End | PageEnd
 Items = Generator[tuple[str, Item], None, None]
-"""Lists of rows, checkpoints and ends, each with the name of its stream."""
+"""Lists of rows, checkpoints and ends, each with the name of its stream; ends of pages, with the name of the list."""
 
 
 @dataclass
@@ -132,6 +136,7 @@ class Sync:
                     for reader in list(readers):
                         if not (yield from self._deliver(reader, resource, read)):
                             readers.remove(reader)
+                    yield resource.name, PageEnd()
                     # each earlier stage refers to its page until the next page comes, and a row may have 30 MB
                     page.rows.clear()
                     if not readers:
@@ -141,6 +146,7 @@ class Sync:
         for reader in readers:
             # each stream gets a copy of the error, so that tracebacks do not mix
             yield from self._deliver(reader, resource, None, failure and error_copy(failure))
+        yield resource.name, PageEnd()
 
     def _deliver(
         self, reader: StreamSync, resource: Resource, page: Page | None, failure: Exception | None = None
@@ -242,5 +248,5 @@ def read_alone(account: Account, stream: Incremental, progress: Progress) -> Ite
             if isinstance(item, End):
                 if item.failure:
                     raise item.failure
-            elif not isinstance(item, Checkpoint):
+            elif isinstance(item, list):
                 yield from item
