@@ -81,7 +81,7 @@ class Reading:
         self.tables = [_table(one) for one in self._streams]
         self._by_stream = {table.stream: table for table in self.tables}
         self.lists_of_cards = {table.stream: name for table in self.tables for name in _lists_of_cards(table.stream)}
-        """By table of cards or of their parts, the list of the cards."""
+        """By table of cards or of their parts, the path of the cards' list."""
 
     def refresh(self, names: Collection[str]) -> set[str]:
         """Makes the tables of these streams whole: their rows are replaced once all are read. Returns the streams.
@@ -162,7 +162,7 @@ class Reading:
 
 
 def _lists_of_cards(name: str) -> set[str]:
-    return {card.name for card in getattr(STREAMS[name], "resources", ())} & {card.name for card in CARDS}
+    return {card.path for card in getattr(STREAMS[name], "resources", ())} & {card.path for card in CARDS}
 
 
 class Batch(PackedRows):
@@ -174,7 +174,7 @@ class Batch(PackedRows):
 
 
 class PageEnd(PackedRows):
-    """`stream`: the list of which a page has come whole."""
+    """`stream`: the path of the list of which a page has come whole."""
 
 
 def _take(message: AirbyteMessage, loads: LoadQueue) -> None:

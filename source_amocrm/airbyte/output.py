@@ -27,7 +27,7 @@ WRITTEN_TOGETHER = 1 << 16  # bytes of rows from which on a message is full
 JOINED = 1 << 17  # bytes up to which the rows of a message are joined for one write
 
 Pack = Callable[[str, Sequence[Row]], Iterable[AirbyteMessage]]
-"""Makes the messages of a stream's rows. With the name of a list and no rows: of the end of its page."""
+"""Makes the messages of a stream's rows. With the path of a list and no rows: of the end of its page."""
 
 
 class PackedRows(AirbyteMessage):

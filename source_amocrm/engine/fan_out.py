@@ -43,7 +43,7 @@ class PageEnd:
 
 Item = list[Row] | Checkpoint | End | PageEnd
 Items = Generator[tuple[str, Item], None, None]
-"""Lists of rows, checkpoints and ends, each with the name of its stream; ends of pages, with the name of the list."""
+"""Lists of rows, checkpoints and ends, each with the name of its stream; ends of pages, with the path of the list."""
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Sync:
                     for reader in list(readers):
                         if not (yield from self._deliver(reader, resource, read)):
                             readers.remove(reader)
-                    yield resource.name, PageEnd()
+                    yield resource.path, PageEnd()
                     # each earlier stage refers to its page until the next page comes, and a row may have 30 MB
                     page.rows.clear()
                     if not readers:
@@ -146,7 +146,7 @@ class Sync:
         for reader in readers:
             # each stream gets a copy of the error, so that tracebacks do not mix
             yield from self._deliver(reader, resource, None, failure and error_copy(failure))
-        yield resource.name, PageEnd()
+        yield resource.path, PageEnd()
 
     def _deliver(
         self, reader: StreamSync, resource: Resource, page: Page | None, failure: Exception | None = None
