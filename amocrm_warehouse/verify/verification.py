@@ -14,7 +14,7 @@ from time import sleep
 from amocrm_warehouse.database import DATABASE_ERRORS
 from amocrm_warehouse.database_address import without_password
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.live_line import Step, Tell, live_line, untold
+from amocrm_warehouse.live_line import LiveLine, Step, Tell, live_line, untold
 from amocrm_warehouse.sync import sync
 from amocrm_warehouse.table_names import SCHEMA
 from amocrm_warehouse.verify.findings import Finding, Verification
@@ -66,8 +66,10 @@ def verify(
     def synced() -> set[str]:
         """Syncs the tables. Returns the streams that were not read to their end."""
         names = [name for name in STREAMS if name in {*held.columns, *held.gone()}]
+        of_sync = LiveLine(lambda _: None)  # its steps are shown, not what each table has got
         with live_line(sys.stderr, tell) as line:  # stdout is the result's alone
-            done = sync(config, to=database, project=project, streams=names, dataset=dataset, count=False, line=line)
+            line.step = lambda: of_sync.step()
+            done = sync(config, to=database, project=project, streams=names, dataset=dataset, count=False, line=of_sync)
         notices[:] = done.errors
         return {*names} - done.complete
 
