@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.accounts_folder import STATE, FleetAccount, accounts, make_private
+from amocrm_fleet.accounts_folder import NAME, STATE, FleetAccount, accounts, make_private
 from amocrm_fleet.fleet_page import write_page
 from amocrm_fleet.fleet_publish import Publishing
+from amocrm_fleet.fleet_remove import remove
 from amocrm_fleet.fleet_sync import ProgressLine, Syncing, check_each
 from amocrm_fleet.fleet_verify import Verifying
 from amocrm_fleet.locks import folder_held
@@ -114,6 +115,15 @@ def _page(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     return 0
 
 
+def _remove(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
+    [account] = chosen
+    only = listed(options.publish_only)
+    done = remove(account, options.to, with_data=options.with_data, published=options.published, only=only)
+    for head, sentences in (("Removed:", done.gone), ("Left:", done.left)):
+        print(head, *sentences, sep="\n  ")
+    return 0
+
+
 def _dagster(_: list[FleetAccount], options: argparse.Namespace) -> NoReturn:
     """Replaces this process by `dagster dev` with the project, whose runs lock the folder."""
     program = Path(sys.executable).with_name("dagster")
@@ -149,11 +159,12 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="source-amocrm fleet", description="Many accounts: a folder with one config each, named by its file."
     )
-    verbs = command.add_subparsers(required=True, metavar="check|sync|verify|publish|status|page|dagster")
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
+    verbs = command.add_subparsers(required=True, metavar="check|sync|verify|publish|status|page|remove|dagster")
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument(
         "--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="one NAME.json an account"
     )
+    common = argparse.ArgumentParser(add_help=False, parents=[folder])
     common.add_argument("--only", default="", metavar="NAMES", help="these accounts, separated by commas")
     several = argparse.ArgumentParser(add_help=False)
     several.add_argument("--parallel", type=_count, default=2, metavar="N", help="accounts at a time (default: 2)")
@@ -214,10 +225,31 @@ def parser() -> argparse.ArgumentParser:
     verb = verbs.add_parser("page", parents=[common], help="the same as one HTML file, with links to the logs")
     verb.add_argument("--out", type=Path, default=Path("fleet.html"), metavar="FILE", help="(default: fleet.html)")
     verb.set_defaults(run=_page)
+    verb = verbs.add_parser("remove", parents=[folder, database], help="take an account out of the fleet")
+    verb.add_argument("only", metavar="NAME", type=_name, help="the account, by its name here")
+    verb.add_argument(
+        "--with-data", action="store_true", help="also its tables, its rows in the marts, and those published"
+    )
+    verb.add_argument(
+        "--published",
+        type=remembered,
+        action="append",
+        default=[],
+        metavar="URL",
+        help="with --with-data: a warehouse of fleet publish, whose rows go, too; may be repeated",
+    )
+    verb.add_argument("--publish-only", default="", metavar="NAMES", help="what was published there; marts by default")
+    verb.set_defaults(run=_remove)
     verb = verbs.add_parser("dagster", parents=[common, database], help="sync them once a period, with a page to watch")
     verb.add_argument("--port", type=int, default=3000, help="of Dagster's page (default: 3000)")
     verb.set_defaults(run=_dagster)
     return command
+
+
+def _name(text: str) -> str:
+    if not NAME.fullmatch(text):
+        raise argparse.ArgumentTypeError("the name of one account")
+    return text
 
 
 def _count(text: str) -> int:

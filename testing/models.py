@@ -44,6 +44,10 @@ OWN_TABLES = {
         "started_at": "time", "ended_at": "time", "ended_well": "bool", "rows": "int", "failures": "json",
         "tables": "json",
     },
+    "names": {
+        "source_table": "text", "parent": "text", "id": "int", "name": "text", "color": "text", "sort": "int",
+        "first_seen_at": "time", "gone_at": "time",
+    },
     "verifications": {
         "verified_at": "time", "synced_at": "time", "source_table": "text", "is_whole": "bool",
         "rows_in_account": "int", "rows_in_database": "int", "looked_at": "int", "missing": "int", "extra": "int",

@@ -16,6 +16,7 @@ PROVED_BY = {
         "answer_rows asking assistant_queries call_log card_queries card_rows choice digest mcp_command people "
         "sql_rows workbook workbook_summary"
     ),
+    "integration_tests/test_forget.py": "forgotten_cards",
     "integration_tests/test_head_of_sales.py": "incoming",
     "integration_tests/test_check_on_a_terminal.py": "check",
     "integration_tests/test_command_line.py": "entrypoint",

@@ -70,6 +70,7 @@ def sync(
     without: Collection[str] = (),
     refresh: Collection[str] = (),
     dataset: str = SCHEMA,
+    keep_deleted: bool | None = None,
     count: bool = True,
     line: LiveLine = SILENT,
 ) -> Outcome:
@@ -77,7 +78,8 @@ def sync(
 
     A token that amoCRM rotates is written to `config` before it is used. `streams`: None for all; `without`: streams
     to leave out; `refresh`: streams to read from the beginning (`all` for every one), whose rows stay until all are
-    read and are then replaced at once. With `count` the rows of the tables are counted at the end. `line` shows the
+    read and are then replaced at once. `keep_deleted`: whether contacts that amoCRM has deleted keep their values here;
+    None as it was. With `count` the rows of the tables are counted at the end. `line` shows the
     steps and the warnings. Raises ValueError with a sentence if the sync could not begin. KeyboardInterrupt ends it
     after the rows that have come are loaded.
     """
@@ -103,6 +105,8 @@ def sync(
         thread.submit(loader.open).result()
         _check_account(loader, settings)
         thread.submit(loader.check_tables, names).result()
+        if keep_deleted is not None:
+            loader.keep_deleted = keep_deleted
         loader.personal_data = personal_data_digest(settings, loader.prefix)
         if refreshing := reading.refresh(reading.refreshed | loader.refreshing() & {*names}):
             thread.submit(loader.refresh, refreshing).result()  # a sync after a killed one refreshes them, too

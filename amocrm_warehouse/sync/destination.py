@@ -57,6 +57,10 @@ class Destination:
     def make_schema(self, name: str) -> None:
         self.execute(f"CREATE SCHEMA IF NOT EXISTS {self.qualified(name)}")
 
+    def matches(self, text: str, pattern: str) -> str:
+        """Returns the condition in SQL that a text holds a match of a regular expression."""
+        raise NotImplementedError
+
     def qualified(self, *names: str) -> str:
         """Returns the SQL name of a schema, or of a table in it."""
         return ".".join(map(quoted, names))

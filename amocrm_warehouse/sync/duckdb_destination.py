@@ -104,6 +104,9 @@ class DuckDb(Destination):
         finally:
             self._opened.unregister(NEW_ROWS)
 
+    def matches(self, text: str, pattern: str) -> str:
+        return f"regexp_matches({text}, {pattern})"
+
     def qualified(self, *names: str) -> str:
         return super().qualified(CATALOG, *names)
 

@@ -22,7 +22,9 @@ import pyarrow as pa
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.sync.arrow_table import CHANGES, READ_AT, Shape
 from amocrm_warehouse.sync.destination import Destination, LoadError, literal, quoted
+from amocrm_warehouse.sync.forgotten_cards import CONTACTS, FORGOTTEN, Forgotten, ForgottenCards
 from amocrm_warehouse.sync.load_queue import Waiting
+from amocrm_warehouse.sync.name_history import DICTIONARIES, NAMES, drop_names, keep_names
 from amocrm_warehouse.table_names import table_name
 
 DISK_FULL = "53100"
@@ -103,7 +105,12 @@ class Loader:
         self.account: HeldAccount | None = None
         self.personal_data = ""
         self.held: dict[str, HeldStream] = {}
+        self.keep_deleted = False
+        """Whether contacts that amoCRM has deleted keep their values here."""
         self._database = database
+        self._forgotten = ForgottenCards(
+            database, self._name, lambda stream: self._columns.get(self.prefix + stream, ())
+        )
         self._columns: dict[str, set[str]] = {}
         """The columns of each table of the dataset, by the table's name."""
         self._incoming: dict[str, str] = {}
@@ -197,6 +204,8 @@ class Loader:
                 self._at = self.prefix + rows.table.stream
                 self._put(rows)
             self._at = ""
+            if self._forgets and self._forgotten.mark_cards_of_contacts():
+                self._forgotten.erase()
             for stream, state in states.items():
                 self.held.setdefault(stream, HeldStream(personal_data=self.personal_data)).state = state
             self._write_state({*states, *(rows.table.stream for rows in taken)})
@@ -208,12 +217,31 @@ class Loader:
             return
         with self._writing():
             self._write_state([])
+            self._forget_deleted()
             for table in [name for name in self._columns if re.fullmatch(rf"{self.prefix}{INCOMING}\d+", name)]:
                 self._database.execute(f"DROP TABLE {self._database.qualified(self.dataset, table)}")
             self._agree(SYNCS)
             row = pa.Table.from_pylist([sync._asdict()], SYNCS.schema)
             with self._database.staged(row, self._name(SYNCS.stream)) as new:
                 self._insert(self._name(SYNCS.stream), SYNCS, new)
+
+    def forget(self, contacts: Collection[int]) -> Forgotten:
+        """Empties every value of these people in the tables of the project, and remembers the ids."""
+        with self._writing():
+            self._agree(FORGOTTEN)
+            return self._forgotten.forget(contacts)
+
+    def _forget_deleted(self) -> None:
+        """Empties what is left of contacts that amoCRM deleted so long ago that its trash does not hold them."""
+        if self.keep_deleted or not {"is_deleted", "updated_at"} <= self._columns.get(self.prefix + CONTACTS, set()):
+            return
+        if self._forgets or self._forgotten.are_there_deleted():
+            self._agree(FORGOTTEN)
+            self._forgotten.forget_deleted()
+
+    @property
+    def _forgets(self) -> bool:
+        return self.prefix + FORGOTTEN.stream in self._columns
 
     def sizes(self, streams: Iterable[str]) -> dict[str, int]:
         """Returns the number of rows of each table that is there."""
@@ -235,6 +263,8 @@ class Loader:
             self._database.execute(f"DROP TABLE IF EXISTS {self._name(beside)}")
             self._database.execute(f"CREATE TABLE {self._name(beside)} AS SELECT * FROM {target} LIMIT 0")
         with self._database.staged(rows.rows(), target) as new:
+            if self._forgets and table.stream == CONTACTS and self._forgotten.let_return(new):
+                held.refreshing = True  # their custom fields may have come before them, and were left out
             if beside:
                 self._replace(self._name(beside), table, new)
             else:
@@ -243,7 +273,19 @@ class Loader:
             if beside:
                 self._replace(target, table, self._name(beside), whole=True)
                 self._database.execute(f"DROP TABLE {self._name(self._incoming.pop(table.stream))}")
+            if table.stream in DICTIONARIES:
+                self._keep_names(table.stream, is_other=held.personal_data != self.personal_data)
             held.refreshing, held.personal_data = False, self.personal_data
+
+    def _keep_names(self, stream: str, *, is_other: bool) -> None:
+        """`is_other`: whether personal data were replaced in another way before."""
+        dictionary = DICTIONARIES[stream]
+        if not {column for column in dictionary if column} <= self._columns[self.prefix + stream]:
+            return
+        self._agree(NAMES)
+        if is_other:
+            drop_names(self._database, stream, self._name(NAMES.stream))
+        keep_names(self._database, stream, self._name(stream), self._name(NAMES.stream))
 
     def _replace(self, target: str, shape: Shape, new: str, *, whole: bool = False) -> None:
         """Replaces the rows of a table by those of the relation `new`: all rows, or those with the same keys.
@@ -257,7 +299,10 @@ class Loader:
 
     def _insert(self, target: str, shape: Shape, new: str) -> None:
         columns = ", ".join(map(quoted, shape.kinds))
-        self._database.execute(f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {new}")
+        rows = f"SELECT {columns} FROM {new}"
+        if self._forgets:
+            rows = self._forgotten.selected(shape.stream, shape.kinds, new)
+        self._database.execute(f"INSERT INTO {target} ({columns}) {rows}")
 
     def _agree(self, shape: Shape, held: HeldStream | None = None) -> None:
         """Makes the table, or the columns that it does not have yet, and describes them. Raises LoadError if a column
@@ -293,7 +338,7 @@ class Loader:
 
     def _write_state(self, streams: Iterable[str]) -> None:
         number, subdomain = self.account or HeldAccount(None, "")
-        project = {"version": VERSION, "account_id": number, "subdomain": subdomain}
+        project = {"version": VERSION, "account_id": number, "subdomain": subdomain, "keep_deleted": self.keep_deleted}
         rows = [{"stream": OF_THE_PROJECT, "state": json.dumps(project), "refreshing": False}]
         for stream in streams:
             one = self.held[stream]
@@ -310,6 +355,7 @@ class Loader:
                 if known.get("version") != VERSION:
                     raise LoadError(OTHER_FORM.format(prefix=self.prefix))
                 self.account = HeldAccount(known["account_id"], known["subdomain"])
+                self.keep_deleted = known.get("keep_deleted", False)
             else:
                 self.held[stream] = HeldStream(state, json.loads(columns), personal_data, refreshing)
 

@@ -92,6 +92,9 @@ class Postgres(Destination):
         self.execute(f"SELECT pg_advisory_xact_lock(hashtextextended({literal(name)}, 1))")
         super().make_schema(name)
 
+    def matches(self, text: str, pattern: str) -> str:
+        return f"{text} ~ {pattern}"
+
     @contextmanager
     def staged(self, rows: pa.Table, like: str) -> Iterator[str]:
         columns = ", ".join(map(quoted, rows.column_names))

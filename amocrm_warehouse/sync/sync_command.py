@@ -33,6 +33,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--without", default="", help="the streams to leave out, separated by commas")
     parser.add_argument("--refresh", default="", help="streams, or all, to read from the beginning and to replace")
     parser.add_argument("--dataset", default=SCHEMA, help=f"the schema of the tables; {SCHEMA} by default")
+    parser.add_argument(
+        "--keep-deleted",
+        action=argparse.BooleanOptionalAction,
+        help="keep notes and calls of contacts deleted more than 30 days ago; by default as the sync before",
+    )
     parser.add_argument("--report", action="store_true", help="then build the models and write the report")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
     parser.add_argument("--every", type=_period, metavar="SECONDS", help="sync again and again, 30 s apart or more")
@@ -94,6 +99,7 @@ def _sync(options: argparse.Namespace, project: str, said: set[str], later: bool
             without=listed(options.without),
             refresh=listed(options.refresh),
             dataset=options.dataset,
+            keep_deleted=options.keep_deleted,
             line=line,
         )
     if later:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from amocrm_warehouse.database import Run, reading
 from amocrm_warehouse.database_address import is_file
+from amocrm_warehouse.sync.forgotten_cards import FORGOTTEN, conditions
 from amocrm_warehouse.table_names import table_name
 
 Key = tuple[Any, ...]
@@ -20,6 +21,8 @@ ROWS_AT_ONCE = 20_000
 """Rows that one statement returns of a table that is read whole."""
 KEYS_AT_ONCE = 1_000
 """Keys in the condition of one statement."""
+IS_FORGOTTEN = "_is_forgotten"
+"""In a row: whether some of its values are forgotten, so that their columns are empty."""
 
 
 class Span(NamedTuple):
@@ -115,11 +118,21 @@ class HeldTables:
         return "NOT coalesce(is_deleted, false)" if "is_deleted" in self.columns[stream] else "true"
 
     def rows(self, stream: str, kinds: Mapping[str, str], condition: str = "true") -> list[Row]:
-        """Returns the rows that meet a condition, with the columns of `kinds` that the table has."""
+        """Returns the rows that meet a condition, with the columns of `kinds` that the table has, and IS_FORGOTTEN."""
         names = [name for name in kinds if name in self.columns[stream]]
         listed = ", ".join(f'"{name}"' for name in names)
-        found = self._query(f"SELECT {listed} FROM {self._table(stream)} WHERE {condition}")
-        return [{name: normal(kinds[name], value) for name, value in zip(names, row, strict=True)} for row in found]
+        forgotten = self._forgotten(stream)
+        found = self._query(f"SELECT {forgotten}, {listed} FROM {self._table(stream)} WHERE {condition}")
+        return [
+            {name: normal(kinds[name], value) for name, value in zip(names, row, strict=True)} | {IS_FORGOTTEN: hidden}
+            for hidden, *row in found
+        ]
+
+    def _forgotten(self, stream: str) -> str:
+        if FORGOTTEN.stream not in self.columns:
+            return "false"
+        found = {*conditions(stream, self.columns[stream], self._table(FORGOTTEN.stream)).values()}
+        return " OR ".join(f"coalesce({one}, false)" for one in sorted(found)) or "false"
 
     def rows_with(
         self, stream: str, kinds: Mapping[str, str], column: str, keys: Span | Collection[int | str], also: str = "true"

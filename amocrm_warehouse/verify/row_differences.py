@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from amocrm_warehouse.column_kind import column_kind
 from amocrm_warehouse.verify.findings import Finding
-from amocrm_warehouse.verify.held_tables import HeldTables, Key, Row, Span, normal, window
+from amocrm_warehouse.verify.held_tables import IS_FORGOTTEN, HeldTables, Key, Row, Span, normal, window
 from source_amocrm.account import Account, Resource
 from source_amocrm.account.resources import CARDS, EVENTS, NOTES
 from source_amocrm.engine.stream_interface import READ_AT, Context, with_parameter
@@ -274,6 +274,8 @@ class RowDifferences:
         stream, undated = self.streams[name], UNDATED.get(name, frozenset())
         left_out = {*NOT_COMPARED, stream.lookup.column if stream.lookup else ""}
         columns = [column for column in there.keys() & row.keys() - left_out if there[column] != row[column]]
+        if there.get(IS_FORGOTTEN):
+            columns = [column for column in columns if there[column] is not None]
         if stream.cursor_field == DATE in columns:
             ours, theirs = second_of(row[DATE]), second_of(there[DATE])
             if ours > theirs:

@@ -46,7 +46,7 @@ _LIKE_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 _PERSONAL_TYPES = """
     multitext birthday streetaddress smart_address legal_entity linked_entity file payer supplier org_legal_name
 """
-_IMPERSONAL = FIELD_TYPES - frozenset(_PERSONAL_TYPES.split())
+IMPERSONAL = FIELD_TYPES - frozenset(_PERSONAL_TYPES.split())
 """The types of custom fields whose values are not personal. The values of an unknown type are."""
 NUMBERS = frozenset(("numeric", "price", "monetary", "checkbox", "date", "date_time", "birthday"))
 """The types whose values are no texts: no hash can stand there, so that a personal value becomes null."""
@@ -127,7 +127,7 @@ class PersonalData:
         names = (numeric_id(field_id), *(_folded(text) for text in (code, name) if text))
         listed = not self._listed.keys().isdisjoint(names)
         kind = "text" if kind is None else kind
-        if listed or code in _FORMS or kind not in _IMPERSONAL:
+        if listed or code in _FORMS or kind not in IMPERSONAL:
             return _personal_value(kind, _FORMS.get(code or "", ANY), listed)
         return None
 

@@ -25,7 +25,7 @@ left join {{ ref("int_amocrm__stages") }} as statuses
     on statuses.project_id = stages.project_id
     and statuses.pipeline_id = stages.pipeline_id
     and statuses.status_id = stages.status_id
-left join {{ ref("stg_amocrm__statuses") }} as before
+left join {{ ref("int_amocrm__stages") }} as before
     on before.project_id = stages.project_id
     and before.pipeline_id = stages.pipeline_id_before
     and before.status_id = stages.status_id_before

@@ -115,7 +115,7 @@ spans as (
         stages.project_id, 'deal', stages.deal_id, 'stage', null, stages.pipeline_id, stages.status_id, statuses.status_name,
         stages.from_at, stages.to_at
     from {{ ref("int_amocrm__deal_stages") }} as stages
-    left join {{ ref("stg_amocrm__statuses") }} as statuses
+    left join {{ ref("int_amocrm__stages") }} as statuses
         on statuses.project_id = stages.project_id
         and statuses.pipeline_id = stages.pipeline_id
         and statuses.status_id = stages.status_id

@@ -28,7 +28,7 @@ left join {{ ref("int_amocrm__deal_stages") }} as stages
     on stages.project_id = deals.project_id and stages.deal_id = deals.deal_id and stages.is_last
 left join {{ ref("int_amocrm__deal_losses") }} as losses
     on losses.project_id = deals.project_id and losses.deal_id = deals.deal_id
-left join {{ ref("stg_amocrm__statuses") }} as before
+left join {{ ref("int_amocrm__stages") }} as before
     on before.project_id = losses.project_id
     and before.pipeline_id = losses.pipeline_id
     and before.status_id = losses.status_id

@@ -21,7 +21,7 @@ cards as (
 
 stages as (
     select project_id, cast(pipeline_id as varchar) || ':' || cast(status_id as varchar) as stage, pipeline_name || ' / ' || status_name as name
-    from {{ ref("stg_amocrm__statuses") }}
+    from {{ ref("int_amocrm__stages") }}
 )
 
 select
