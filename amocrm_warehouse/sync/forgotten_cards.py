@@ -32,6 +32,8 @@ CONTACTS, FIELDS = "contacts", "custom_fields_contacts"
 CARDS = ("contacts", "companies", "deals", "customers")
 PEOPLE = ("contacts", "deals", "customers")
 """The cards that take the rows about them along."""
+CARDS_OF_CONTACTS = {"deals", "customers"}
+"""The cards that have a main contact."""
 OF_CONTACTS = ("contacts", "custom_fields_contacts", "contact_field_changes")
 """The tables in which a forgotten contact leaves no value of any custom field."""
 OPTIONS = ("enum", "enum_code", "enums_new", "enums_old")
@@ -100,7 +102,7 @@ class ForgottenCards:
             self._database.execute(f"DELETE FROM {self.marks} WHERE stream = '{CONTACTS}' AND id = '{one}'")
             values = f"'{CONTACTS}', '{one}', '', '{ASKED}', current_timestamp"
             self._database.execute(f"INSERT INTO {self.marks} VALUES ({values})")
-        self.mark_cards_of_contacts()
+        self._mark_cards_of_contacts()
         if pattern:
             self._mark_rows_with(pattern)
         erased = self.erase()
@@ -126,10 +128,16 @@ class ForgottenCards:
         found = self._database.query(f"SELECT contact_id FROM {self._name(CONTACTS)} WHERE {like} ORDER BY 1")
         return [one for (one,) in found if one not in contacts]
 
-    def mark_cards_of_contacts(self) -> bool:
+    def follow_contacts(self) -> None:
+        """Marks new cards of the contacts that were asked for, and empties what tells of these people."""
+        if self._mark_cards_of_contacts():
+            self.erase()
+
+    def _mark_cards_of_contacts(self) -> bool:
         """Marks deals and customers whose main or only contact was asked for. Returns whether there are new ones."""
         found = False
-        for stream, key in (("deals", "lead_id"), ("customers", "customer_id")):
+        for stream in sorted(CARDS_OF_CONTACTS):
+            [key] = schema.key(stream)
             if {"main_contact", "contacts"} <= {*self._columns(stream)}:
                 some = MAIN_CONTACT.format(stream=stream, key=key, table=self._name(stream), marks=self.marks)
                 found |= self._insert(some)

@@ -22,7 +22,7 @@ import pyarrow as pa
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.sync.arrow_table import CHANGES, READ_AT, Shape
 from amocrm_warehouse.sync.destination import Destination, LoadError, literal, quoted
-from amocrm_warehouse.sync.forgotten_cards import CONTACTS, FORGOTTEN, Forgotten, ForgottenCards
+from amocrm_warehouse.sync.forgotten_cards import CARDS_OF_CONTACTS, CONTACTS, FORGOTTEN, Forgotten, ForgottenCards
 from amocrm_warehouse.sync.load_queue import Waiting
 from amocrm_warehouse.sync.name_history import DICTIONARIES, NAMES, drop_names, keep_names
 from amocrm_warehouse.table_names import table_name
@@ -204,8 +204,8 @@ class Loader:
                 self._at = self.prefix + rows.table.stream
                 self._put(rows)
             self._at = ""
-            if self._forgets and self._forgotten.mark_cards_of_contacts():
-                self._forgotten.erase()
+            if self._forgets and CARDS_OF_CONTACTS & {rows.table.stream for rows in taken}:
+                self._forgotten.follow_contacts()
             for stream, state in states.items():
                 self.held.setdefault(stream, HeldStream(personal_data=self.personal_data)).state = state
             self._write_state({*states, *(rows.table.stream for rows in taken)})
