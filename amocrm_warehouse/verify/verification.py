@@ -65,7 +65,8 @@ def verify(
 
     def synced() -> set[str]:
         """Syncs the tables. Returns the streams that were not read to their end."""
-        names = [name for name in STREAMS if name in {*held.columns, *held.gone()}]
+        filled = {*held.columns, *held.gone()}
+        names = [name for name in STREAMS if name in filled]
         of_sync = LiveLine(lambda _: None)  # its steps are shown, not what each table has got
         with live_line(sys.stderr, tell) as line:  # stdout is the result's alone
             line.step = lambda: of_sync.step()
