@@ -149,6 +149,9 @@ def linked_cards(card: Row) -> Iterator[tuple[str, int]]:
                 yield name, number
 
 
+UNTOLD = "Links and tags that changed without their card come with its next change: %s"
+
+
 class WalkedLinks:
     """The links of the cards that the walk of one list has read, at 24 bytes each. Two threads may use it.
 
@@ -190,6 +193,7 @@ class EventLog:
         self.walked = {resource.name: WalkedLinks() for resource in CARDS}
         self.refused = False
         """Whether the events could not be read and nobody wanted the deletions: changed links and tags stay pending."""
+        self._telling = threading.Lock()
         self._linked_to = {resource.name: Memoized(partial(self._cards, resource)) for resource in CARDS}
 
     def want(self, resource: Resource, plan: ReadPlan, mark_deleted: bool) -> bool:
@@ -220,9 +224,12 @@ class EventLog:
                     failure_type=error.failure_type,
                     status=error.status,
                 ) from None
-            if not self.refused:
-                LOGGER.warning("Links and tags that changed without their card come with its next change: %s", error)
-            self.refused = True
+            with self._telling:  # all lists learn it at the same moment
+                if not self.refused:
+                    LOGGER.warning(
+                        "Links and tags that changed without their card come with its next change: %s", error
+                    )
+                self.refused = True
             return Changes()
         changes = changes_of(events, resource, plan.deletions_since, plan.changes_since)
         if resource.has_links and plan.changes_since < FOREVER:
