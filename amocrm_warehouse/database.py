@@ -15,7 +15,7 @@ import duckdb
 import psycopg2
 
 from amocrm_warehouse.database_address import existing, is_file, server_of
-from amocrm_warehouse.database_errors import READ_RIGHTS, RIGHTS, check_rights
+from amocrm_warehouse.database_errors import OWNERS, READ_RIGHTS, RIGHTS, check_owners, check_rights
 
 Run = Callable[..., tuple[list[str], list[tuple[Any, ...]]]]
 """Runs a statement with values for its `$names`. Returns the names of the columns, and the rows."""
@@ -248,11 +248,15 @@ def quoted(name: str) -> str:
 
 
 def check_writable(database: str, *schemas: str) -> None:
-    """Raises ValueError if the PostgreSQL user may not write into the schemas; a DuckDB file is its owner's."""
+    """Raises ValueError if the PostgreSQL user may not write into the schemas, or not replace the tables there.
+
+    A DuckDB file is its owner's.
+    """
     if not is_file(database):
         with reading(database) as run:
             missing = [sql for (sql,) in run(RIGHTS.format(schemas=",".join(schemas)))[1] if sql]
             check_rights(missing)
+            check_owners([owner for (owner,) in run(OWNERS, schemas=[*schemas])[1]])
 
 
 def check_readable(run: Run, database: str, tables: Collection[str], schema: str, pattern: str = "") -> None:
@@ -264,6 +268,17 @@ def check_readable(run: Run, database: str, tables: Collection[str], schema: str
         check_rights(
             [sql for (sql,) in run(READ_RIGHTS, schema=schema, tables=[*tables], pattern=pattern)[1]], "read the tables"
         )
+
+
+def check_models_readable(run: Run, database: str, marts: str, tables: Collection[str]) -> Models:
+    """Returns where the models are. Raises ValueError if the user may not read their list, or one of `tables`."""
+    models = models_of(run, marts)
+    if not models.built:
+        check_readable(run, database, ["int_tables"], "%amocrm_staging")
+    places = [models.built[table] for table in tables if table in models.built]
+    for schema in sorted({schema for schema, _ in places}):
+        check_readable(run, database, [name for home, name in places if home == schema], schema)
+    return models
 
 
 def projects_in_marts(database: str, marts: str | None = None) -> list[str]:

@@ -96,6 +96,26 @@ READ_RIGHTS = """
 """The statements that let this user read the tables `$tables`, or like `$pattern`, of schemas like `$schema`."""
 
 
+OWNERS = """
+    SELECT DISTINCT quote_ident(pg_get_userbyid(tables.relowner))
+    FROM pg_class AS tables INNER JOIN pg_namespace AS schemas ON schemas.oid = tables.relnamespace
+    WHERE tables.relkind IN ('r', 'v', 'm', 'p', 'f') AND schemas.nspname = ANY ($schemas)
+        AND NOT pg_has_role(tables.relowner, 'USAGE')
+    ORDER BY 1
+"""
+"""The owners of tables in the schemas `$schemas` whose tables this user may not replace."""
+
+
+def check_owners(others: list[str]) -> None:
+    """Raises ValueError if tables that are to be replaced belong to others: PostgreSQL lets only an owner do that."""
+    if others:
+        raise ValueError(
+            f"The tables of the last build belong to {', '.join(others)}, and PostgreSQL lets only an owner replace a "
+            "table. Name this user in --to, or let the server's administrator make the present one a member: "
+            f"{'; '.join(f'GRANT {owner} TO …' for owner in others)}."
+        )
+
+
 def check_rights(missing: list[str], what: str = "create the tables") -> None:
     """Raises ValueError if rights to do `what` are missing. `missing`: the statements that grant them."""
     if missing:

@@ -366,7 +366,9 @@ def same_phones(account: Account) -> set[int]:
 
 def only_the_marts(url: str) -> None:
     """What docs/security.md grants lets a role read the marts, those that are built later, too, and nothing else."""
-    grants = block("security.md", "CREATE ROLE bi").replace("DATABASE crm", "DATABASE postgres")
+    grants = block("security.md", "-- a superuser, or a role with CREATEROLE\nCREATE ROLE bi").replace(
+        "DATABASE crm", "DATABASE postgres"
+    )
     with psycopg.connect(url, autocommit=True) as connection:
         for statement in filter(None, map(str.strip, grants.split(";"))):
             connection.execute(statement)

@@ -17,7 +17,7 @@ from typing import IO, Any
 import pyarrow as pa
 from pyarrow import csv
 
-from amocrm_warehouse.database import models_of, opened, quoted_table, run_on
+from amocrm_warehouse.database import check_models_readable, check_readable, models_of, opened, quoted_table, run_on
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.projects import projects_in
 from amocrm_warehouse.table_names import table_name
@@ -122,6 +122,7 @@ class Source:
 
     def __init__(self, database: str, connection: Any, dataset: str, done: Callable[[], None]) -> None:
         self._done = done
+        self._database = database
         self._is_file = is_file(database)
         self._connection = connection
         self._run = run_on(connection, database)
@@ -130,11 +131,9 @@ class Source:
         for schema, table, name, kind, comment in self._run(COLUMNS[self._is_file])[1]:
             self._columns.setdefault((schema, table), []).append((name, kind, comment or ""))
         models = models_of(self._run)
-        self._staging = models.schemas["staging"]
+        self._schema, self._staging = models.schemas[MARTS], models.schemas["staging"]
         self._marts = {
-            name: place
-            for name, place in models.built.items()
-            if place[0] == models.schemas[MARTS] and place in self._columns
+            name: place for name, place in models.built.items() if place[0] == self._schema and place in self._columns
         }
 
     @cached_property
@@ -143,7 +142,12 @@ class Source:
         return projects_in((f"{schema}.{table}" for schema, table in self._columns), self._dataset)
 
     def projects(self, only: Iterable[str]) -> list[str]:
-        """Returns the projects of which there are such tables. Raises ValueError if there are none."""
+        """Returns the projects of which there are such tables.
+
+        Raises ValueError if there are none, and if the user may not read them.
+        """
+        if TABLES in only:
+            check_readable(self._run, self._database, [], self._dataset, table_name("%", "%"))
         if {*only} == {TABLES}:
             if not self.read:
                 raise ValueError(
@@ -151,6 +155,9 @@ class Source:
                     "account into it first: source-amocrm sync."
                 )
             return self.read
+        marts = self._marts if MARTS in only else {*only}
+        check_readable(self._run, self._database, ["freshness"], "%amocrm_marts")
+        check_models_readable(self._run, self._database, self._schema, {"int_accounts", *marts})
         if not self._marts:
             if not self.read:
                 raise ValueError("No account was read into this database. Read it first: source-amocrm sync.")

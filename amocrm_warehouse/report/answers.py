@@ -383,7 +383,7 @@ ANSWERS: dict[str, str] = {
         select
             stale_deals.project_id, chosen.currency, deal_id, name as deal, responsible_user_id as user_id,
             responsible_name as manager, pipeline_name, status_name as stage, budget, days_without_activity, open_tasks,
-            {column("stale_deals", "is_dead")} as is_dead
+            is_dead
         from amocrm_marts.stale_deals {of_chosen("stale_deals")}
         where {in_choice("stale_deals")}
         order by chosen.purse, coalesce(budget, 0) desc, days_without_activity desc, deal_id

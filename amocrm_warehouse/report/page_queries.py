@@ -252,19 +252,16 @@ QUERIES = {
     "stale_deals": f"""
         select
             project_id, pipeline_id, responsible_user_id, deal_id, name, pipeline_name, status_name, budget,
-            days_without_activity, open_tasks, dead as is_dead
+            days_without_activity, open_tasks, is_dead
         from (
             select
-                marked.*,
+                stale_deals.*,
                 row_number() over (
-                    partition by project_id, pipeline_id, responsible_user_id, dead
+                    partition by project_id, pipeline_id, responsible_user_id, is_dead
                     order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
                 ) as nth
-            from (
-                select stale_deals.*, {column("stale_deals", "is_dead")} as dead
-                from amocrm_marts.stale_deals
-                where {ACTIVITY_IS_KNOWN}
-            ) as marked
+            from amocrm_marts.stale_deals
+            where {ACTIVITY_IS_KNOWN}
         ) as ranked
         where nth <= {STALE_SHOWN}
         order by coalesce(budget, 0) desc, days_without_activity desc, deal_id, project_id

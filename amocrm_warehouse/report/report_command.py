@@ -15,9 +15,9 @@ from typing import Any
 from amocrm_warehouse.database import (
     DATABASE_ERRORS,
     Run,
+    check_models_readable,
     check_readable,
     marts_to_read,
-    models_of,
     projects_in_marts,
     quoted_table,
     reading,
@@ -378,14 +378,12 @@ def marts_built_before(options: argparse.Namespace) -> str:
 
 def built_before(database: str, marts: str) -> Built:
     """Returns the page's models that are in the database. A model that a dbt project has left out is no failure."""
+    needed = set().union(*map(needs, QUERIES.values()))
     with reading(database) as run:
-        models = models_of(run, marts)
-        if not models.built:
-            check_readable(run, database, ["int_tables"], "%amocrm_staging")
+        models = check_models_readable(run, database, marts, needed)
     if not models.built:
         raise ValueError(f"The marts in {marts} do not say of which models they are: build int_tables beside them.")
     present = models.tables(tables(database))
-    needed = set().union(*map(needs, QUERIES.values()))
     return Built(len(needed & present), dict.fromkeys(needed - present, "it is not in the database"))
 
 
