@@ -12,7 +12,7 @@ from . import page
 from .ahead import capped_deals, forecast, forecast_stages, queue, today
 from .completeness import completeness
 from .conversations import conversations
-from .deals import deal_history, deal_stage_history, deals
+from .deals import accounts, deal_history, deal_stage_history, deal_tags, deals
 from .history import entity_history
 from .known import Known, at_second
 from .people import (
@@ -38,10 +38,11 @@ from .totals import (
 )
 
 BUILDERS = (
-    deals, deal_stage_history, deal_history, funnel, pipeline_daily, sales, sales_plan, lost_deals, stale_deals,
-    tasks_open, manager_activity, calls, contacts, companies, attribution, customers_ltv, duplicates_and_merges,
+    deals, deal_tags, deal_stage_history, deal_history, funnel, pipeline_daily, sales, sales_plan, lost_deals,
+    stale_deals, tasks_open, manager_activity, calls, contacts, companies, attribution, customers_ltv,
+    duplicates_and_merges,
     conversations, entity_history, today, queue, forecast, forecast_stages, capped_deals, completeness,
-    open_money, goods_sold,
+    open_money, goods_sold, accounts,
 )  # fmt: skip
 
 

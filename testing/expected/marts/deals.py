@@ -228,6 +228,24 @@ def deals(known: Known) -> list[Row]:
     return rows
 
 
+def deal_tags(known: Known) -> list[Row]:
+    return [{"deal_id": row["lead_id"], "tag_id": row["tag_id"], "tag": row["name"]} for row in known.all("deal_tags")]
+
+
+def accounts(known: Known) -> list[Row]:
+    account, today = next(iter(known.all("account")), None), known.local(known.now)
+    return [
+        {
+            "account_id": account and account["account_id"],
+            "name": known.account_name,
+            "domain": account and f"{account['subdomain']}.amocrm.ru",
+            "currency": known.currency,
+            "time_zone": known.zone.key,
+            "today": today and today.date(),
+        }
+    ]
+
+
 @memoized
 def wins(known: Known) -> dict[tuple[str, int], dict[int, datetime | None]]:
     """Returns when the deals of each main contact and company were won, by deal. Deals that are there now alone."""
