@@ -46,7 +46,7 @@ setup: .venv/.ready ## source-amocrm in .venv, with all that its commands need
 
 test: lint types unit ## linters, types, and the tests of the product itself
 
-test-all: lint types system-packages .venv-platforms/.ready ## the same, and other platforms and warehouses, kills by the dozen: everything but the image
+test-all: lint types system-packages .venv-platforms/.ready .venv-superset/.ready ## the same, and other platforms and warehouses, kills by the dozen: everything but the image
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not image_tests"
 
 lint: .venv/.ready ## ruff, import-linter, hadolint
@@ -84,6 +84,8 @@ docs: .venv/.ready ## the generated parts of docs/
 	.venv/bin/python -m docs.dictionary
 	.venv/bin/python -m docs.relations
 	.venv/bin/python -m docs.describe_models
+	.venv/bin/python -m docs.semantic_layer
+	.venv/bin/python -m docs.formulas
 	.venv/bin/python -m docs.assurance
 	.venv/bin/python -m docs.verify_picture
 
@@ -93,8 +95,9 @@ audit: .venv-apart/.ready ## known vulnerabilities in what the image installs (n
 # CVE-2025-9375: concerns xmltodict's writing of XML, which this connector never does; the CDK requires xmltodict <0.15.
 NOT_REACHED := --ignore-vuln CVE-2025-9375
 
-lock: .venv/bin/uv ## uv.lock again, from pyproject.toml (needs the network); with newer versions: make lock UPGRADE=--upgrade
+lock: .venv/bin/uv ## uv.lock again, from pyproject.toml, and what Superset needs (needs the network); with newer versions: make lock UPGRADE=--upgrade
 	.venv/bin/uv lock $(UPGRADE)
+	.venv/bin/uv pip compile --quiet $(UPGRADE) --universal --generate-hashes --no-annotate --no-header --python-version 3.10 .ci/superset.in -o .ci/superset.txt
 
 dist: .venv/.ready ## the sdist, and the wheel that is built from it, in dist/
 	.venv/bin/uv build --quiet --no-build-isolation --python .venv/bin/python
@@ -131,6 +134,13 @@ endef
 .venv-platforms/.ready: .venv/bin/uv uv.lock
 	@echo "Setting up .venv-platforms: Airflow and Spark, which need other versions (two minutes, once)"
 	$(call filled,.venv-platforms,--only-group platforms)
+	@touch $@
+
+.venv-superset/.ready: .venv/bin/uv .ci/superset.txt
+	@echo "Setting up .venv-superset: Apache Superset, which needs other versions (a minute, once)"
+	@test -x .venv-superset/bin/pip || $(PYTHON) -m venv .venv-superset
+	@.venv/bin/uv pip install --quiet --compile-bytecode --python .venv-superset/bin/python --no-deps --require-hashes -r .ci/superset.txt \
+	  || .venv-superset/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .ci/superset.txt
 	@touch $@
 
 # A failure is ignored: the tests say which package is missing.

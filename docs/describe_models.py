@@ -109,6 +109,9 @@ def _schema(models: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[
             | ({"data_tests": [_test(tests[column])]} if column in tests else {})
             for column in model["columns"]
         ]
+        if "time_spine" in model:
+            entry["time_spine"] = {"standard_granularity_column": model["time_spine"]}
+            entry["columns"][model["columns"].index(model["time_spine"])]["granularity"] = "day"
         if "by" in model:
             entry["columns"].append({"name": "by_value", "description": " · ".join(BY)})
         resources["models" if layer(name) else "seeds"].append(entry)

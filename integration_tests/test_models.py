@@ -13,7 +13,7 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -23,27 +23,31 @@ from selenium import webdriver
 from amocrm_warehouse.assistant import assistant_queries, bounded_select
 from amocrm_warehouse.assistant.tool_arguments import chosen as chosen_by
 from amocrm_warehouse.assistant.tools import TOOLS
+from amocrm_warehouse.dashboards.rows_of_marts import datasets, definitions
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.publish.published_tables import opened_source
-from amocrm_warehouse.report import page_data, workbook
+from amocrm_warehouse.report import metrics, page_data, workbook
 from amocrm_warehouse.report.answers import ANSWERS, select
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.like_with_like import percents
+from amocrm_warehouse.report.metrics import METRICS, ROWS
 from amocrm_warehouse.report.page_queries import QUERIES
 from amocrm_warehouse.report.report_words import Words
 from sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
-from testing import models, postgres, report_page
+from testing import metric_numbers, models, postgres, report_page
 from testing.assistant import ATTACKS, ask, ask_by_http, ask_by_stdio, serving
 from testing.assistant_numbers import check_assistant
 from testing.connector import messages
 from testing.destination import Destination
 from testing.expected import marts as oracle
 from testing.expected.marts import page as expected_page
+from testing.guides import block
 from testing.models import Row, different
 from testing.report_numbers import check_answers, check_numbers, choose, digest_lines, of_fourteen_digits, plain, same
 from testing.report_page import Report
 from testing.sheets import tables_of
+from testing.warehouse import ROOT
 
 STREAMS = [
     "account", "users", "groups", "statuses", "loss_reasons", "task_types", "deleted_entities", "deals", "contacts",
@@ -329,6 +333,74 @@ def test_every_mart_is_what_the_accounts_hold(built: World, kind: str) -> None:
                 row["value"] = float(row["value"])
         problems += different(name, rows, found)
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_the_sql_of_each_metric_on_the_page_counts_as_the_role_of_a_bi_tool(built: World, kind: str) -> None:
+    """The role of docs/security.md, which sees the marts alone; by account and month."""
+    page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| \*\*`(\w+)`\*\* \|.*\| `([^`]+)` \|$", page, re.MULTILINE))
+    assert listed.keys() == METRICS.keys()
+    database = built.databases[kind]
+    if kind == "postgres":
+        grants = block("security.md", "-- a superuser, or a role with CREATEROLE\nCREATE ROLE bi")
+        with psycopg.connect(database, autocommit=True) as connection:
+            for statement in filter(None, map(str.strip, grants.split(";"))):
+                connection.execute(cast(Any, statement.replace("DATABASE crm", "DATABASE postgres")))
+        database = database.replace("postgres@", "bi@")
+    rows = metric_numbers.rows_of(*(project.known for project in built.projects))
+    with models.asking(database) as ask:
+        for name, sql in listed.items():
+            metric = metric_numbers.base(name)
+            month = f"date_trunc('month', {metrics.column(metric.of, metric.day)})" if metric.day else "null"
+            found = ask(
+                f"SELECT project_id, cast({month} AS date) AS month, {sql} AS value FROM amocrm_marts.{metric.of} "
+                f"WHERE {ROWS.get(metric.of, {}).get('where', 'true')} GROUP BY 1, 2"
+            )
+            wanted = metric_numbers.numbers(name, rows, partial(by_month, day=metric.day))
+            told = {(row["project_id"], row["month"]): float(row["value"]) for row in found if row["value"]}
+            assert told == pytest.approx(wanted, rel=1e-13, abs=5e-5), name  # asked to four places
+            assert wanted or name == "dead" or name == "dead_budget", name
+
+
+def by_month(row: Row, day: str | None) -> tuple[str, str | None]:
+    return row["project_id"], f"{row[day]:%Y-%m}-01" if day and row[day] else None
+
+
+def test_each_chart_of_the_dashboards_counts_alike_in_both_databases(built: World) -> None:
+    """Of the marts alone, which are all that a BI tool sees."""
+    found: dict[str, list[Any]] = {}
+    for kind, database in built.databases.items():
+        with models.asking(database) as ask:
+            for dashboard in definitions()["dashboards"].values():
+                for chart in dashboard["charts"]:
+                    rows = ask(sql_of(chart))
+                    found.setdefault(kind, []).append(models.counted(rows))
+    different = [one != other for one, other in zip(found["duckdb"], found["postgres"], strict=True)]
+    assert not any(different), different
+    assert sum(sum(one.values()) for one in found["duckdb"]) > 1_000
+
+
+def sql_of(chart: Row) -> str:
+    dataset = datasets()[chart["of"]]
+    shown = [*chart.get("by", ()), *chart.get("columns", ()), *filter(None, map(chart.get, ("x", "series")))]
+    counted = [f"{dataset.measures[name].sql} AS {name}" for name in chart.get("metrics", ())]
+    rows = dataset.sql("amocrm_marts")
+    assert "amocrm_staging" not in rows
+    groups = f"GROUP BY {', '.join(shown)}" if counted and shown else ""
+    where = chart.get("where", "true")
+    return f"SELECT {', '.join([*shown, *counted])} FROM ({rows}) AS chart WHERE {where} {groups}"
+
+
+def test_each_mart_of_postgresql_has_an_index_by_the_account_and_its_days(built: World) -> None:
+    listed = "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'amocrm_marts'"
+    found: dict[str, set[str]] = {}
+    for row in models.query(built.databases["postgres"], listed):
+        found.setdefault(row["tablename"], set()).add(row["indexdef"].partition("(")[2].rstrip(")"))
+    assert found.keys() == set(models.MARTS)
+    assert found["deals"] == {"project_id, created_at_local", "project_id, ended_at_local"}
+    assert found["manager_activity"] == {"project_id, day"}
+    assert found["own_fields"] == {"project_id"}
 
 
 def test_the_report_reads_the_same_of_both(built: World) -> None:

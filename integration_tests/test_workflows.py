@@ -60,7 +60,7 @@ def test_no_run_takes_in_what_others_may_write() -> None:
 def test_what_installs_is_pinned_by_hash() -> None:
     lines = (MAKEFILE + DOCKERFILE).replace("\\\n", " ").splitlines()
     installs = [line for line in lines if re.match(r"(@|\s|RUN).*pip.* install ", line)]
-    assert len(installs) == 7
+    assert len(installs) == 8
     for line in installs:
         for command in re.findall(r"pip(?: --python \S+)? install[^&|]*", line):
             assert "--require-hashes" in command or "--no-build-isolation" in command, command

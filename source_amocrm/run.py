@@ -21,6 +21,7 @@ VERBS = {
     "catalog": ("source_amocrm.catalog_command", ""),
     "changes": ("amocrm_warehouse.changes.changes_command", "warehouse"),
     "connect": ("source_amocrm.connect.connect_command", ""),
+    "dashboards": ("amocrm_warehouse.dashboards.dashboards_command", "warehouse"),
     "fleet": ("amocrm_fleet.fleet_command", "fleet"),
     "forget": ("amocrm_warehouse.forget_command", "warehouse"),
     "invite": ("amocrm_fleet.invite.invite_command", "fleet"),
@@ -34,7 +35,7 @@ VERBS = {
     "why": ("amocrm_warehouse.assistant.why_command", "warehouse"),
 }
 """Verbs beside Airbyte's: the module whose `main` takes the arguments after the verb, and the extra that brings it."""
-WITHOUT_THREADS = ("changes", "forget", "mcp", "models", "report")
+WITHOUT_THREADS = ("changes", "dashboards", "forget", "mcp", "models", "report")
 """Verbs that read no account and leave no threads behind, so that the process exits in the usual way."""
 HELP = """\
 source-amocrm reads an amoCRM or Kommo account into your own database, and for Airbyte.
@@ -47,6 +48,7 @@ source-amocrm reads an amoCRM or Kommo account into your own database, and for A
   source-amocrm report     [--to URL] [--plans FILE] [--out FILE] [--xlsx FILE] [--digest]   the answers as a page
   source-amocrm changes    [--to URL] [--since DAY] [--undo FOLDER]   what was changed in many cards at once
   source-amocrm forget     --project ID --contact ID [--to URL]   every value of a person emptied
+  source-amocrm dashboards [--to URL] [--out FILE] [--language ru]   dashboards for Apache Superset
   source-amocrm publish    --to URL [--from URL] [--project ID]   the answers in another warehouse
   source-amocrm mcp        [--to URL] [--http PORT]   the answers for an assistant
   source-amocrm why        deal ID [--to URL] [--project ID] [--config FILE]   why a card is missing

@@ -64,6 +64,7 @@ PROVED_BY = {
     "unit_tests/test_rows_history.py": "event_kinds events",
     "unit_tests/test_status.py": "fleet_page",
     "unit_tests/test_tool_arguments.py": "prompts tools",
+    "unit_tests/test_superset_bundle.py": "dashboards_command rows_of_marts",
     "unit_tests/test_walks.py": "by_page_number keyset worker_pool",
     "unit_tests/test_walks_endless.py": "progress_rule",
 }

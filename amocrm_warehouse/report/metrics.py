@@ -54,7 +54,7 @@ def total(name: str) -> str:
     if metric.share:
         part, whole = map(total, metric.share)
         return f"cast({part} as double precision) / nullif({whole}, 0)"
-    condition = " and ".join(_condition(metric.of, name, values) for name, values in metric.when.items())
+    condition = " and ".join(condition_of(metric))
     if metric.median:
         value = column(metric.of, metric.median)
         value = f"case when {condition} then {value} end" if condition else value
@@ -68,7 +68,7 @@ def cases(name: str) -> str:
     metric = METRICS[name]
     if metric.share:
         return cases(metric.share[1])
-    conditions = [_condition(metric.of, key, values) for key, values in metric.when.items()]
+    conditions = condition_of(metric)
     if metric.median:
         conditions.append(f"{column(metric.of, metric.median)} is not null")
     return f"count(*) filter (where {' and '.join(conditions)})" if conditions else "count(*)"
@@ -77,6 +77,11 @@ def cases(name: str) -> str:
 def totals(*names: str) -> str:
     """Returns metrics as columns of a select, each with the metric's name."""
     return ", ".join(f"{total(name)} as {name}" for name in names)
+
+
+def condition_of(metric: Metric) -> list[str]:
+    """Returns the conditions, as SQL, that all hold for the rows of a metric."""
+    return [_condition(metric.of, name, values) for name, values in metric.when.items()]
 
 
 def _condition(mart: str, name: str, values: list[Any]) -> str:

@@ -1,0 +1,147 @@
+"""`make docs`: writes dbt's semantic models and metrics (semantic.yml) from metrics.yaml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from amocrm_warehouse.report.metrics import METRICS, ROWS, Metric, column, condition_of
+from amocrm_warehouse.report.page_queries import SOURCE
+from docs.describe_models import HOME, node
+
+PAGE = HOME / "models" / "semantic.yml"
+PREFIX = "amocrm_"
+"""Of the names of metrics and semantic models, so that `won` may be a metric of the user's project."""
+ENTITIES = {
+    ("deals", "created"): ("created_deal", "deal_id"),
+    ("deals", "closed"): ("closed_deal", "deal_id"),
+    ("deals", None): ("deal", "deal_id"),
+    ("tasks_open", None): ("task", "task_id"),
+    ("stale_deals", None): ("stale_deal", "deal_id"),
+    ("conversations", "began"): ("conversation", "talk_id"),
+    ("conversations", None): ("conversation_now", "talk_id"),
+    ("calls", "called"): ("call", "note_id"),
+}
+"""The entity of a semantic model and its column, by the mart and the day of its metrics."""
+DAYS = {
+    "deals": "created_at_local", "tasks_open": "due_at_local", "stale_deals": "last_activity_at",
+    "conversations": "started_at_local",
+}  # fmt: skip
+"""The day of metrics of the present moment, which dbt wants one of, too."""
+NAMES = {"responsible_user_id": "responsible_name", "closer_id": "closer_name", "manager_id": "manager_name"}
+
+
+def text() -> str:
+    note = "# Written by `make docs` from metrics.yaml; do not edit it by hand.\n"
+    made = {"version": 2, "semantic_models": [*_semantic_models()], "metrics": [*_metrics()]}
+    return note + yaml.safe_dump(made, allow_unicode=True, sort_keys=False, width=120)
+
+
+def base(metric: Metric) -> Metric:
+    """Returns the metric whose rows a metric counts: of a share, its whole."""
+    return METRICS[metric.share[1]] if metric.share else metric
+
+
+def _semantic_models() -> Iterator[dict[str, Any]]:
+    for (mart, day), (entity, number) in ENTITIES.items():
+        counted = {name: one for name, one in METRICS.items() if (one.of, one.day) == (mart, day)}
+        who = next(iter(counted.values())).who
+        moment = column(mart, day) if day else f"cast({mart}.{DAYS[mart]} as date)"
+        yield {
+            "name": f"{PREFIX}{entity}s",
+            "description": _of_deals(mart, day),
+            "model": f"ref('{node(mart)}')",
+            **_enabled(mart),
+            "defaults": {"agg_time_dimension": "on_day"},
+            "entities": [
+                {"name": entity, "type": "primary", "expr": f"project_id || '-' || {number}"},
+                *([] if entity == "deal" else _deal(mart)),
+                {"name": "account", "type": "foreign", "expr": "project_id"},
+                {"name": "user", "type": "foreign", "expr": who},
+            ],
+            "dimensions": [
+                {
+                    "name": "on_day",
+                    "type": "time",
+                    "expr": _bare(mart, moment),
+                    "type_params": {"time_granularity": "day"},
+                },
+                {"name": "project", "type": "categorical", "expr": "project_id"},
+                {"name": "manager", "type": "categorical", "expr": NAMES[who]},
+                *(_of_deal() if mart == "deals" else ()),
+            ],
+            "measures": [*_measures(mart, counted)],
+        }
+
+
+def _of_deals(mart: str, day: str | None) -> str:
+    when = "by the day of the metrics" if day else f"as it is now; its day is that of {DAYS[mart]}"
+    return f"The mart {mart}, {when}."
+
+
+def _enabled(mart: str) -> dict[str, Any]:
+    """A model that a var leaves out has no metrics either."""
+    return {"config": {"enabled": "{{ var('conversations', true) }}"}} if mart == "conversations" else {}
+
+
+def _deal(mart: str) -> list[dict[str, Any]]:
+    """The deal of a row, whose pipeline, source and currency group it."""
+    return [{"name": "deal", "type": "foreign", "expr": _bare(mart, f"project_id || '-' || {column(mart, 'deal_id')}")}]
+
+
+def _of_deal() -> Iterator[dict[str, Any]]:
+    for name, expression in {
+        "pipeline": "pipeline_name",
+        "source": _bare("deals", SOURCE),
+        "currency": "currency",
+    }.items():
+        yield {"name": name, "type": "categorical", "expr": expression}
+
+
+def _measures(mart: str, counted: dict[str, Metric]) -> Iterator[dict[str, Any]]:
+    for name, metric in counted.items():
+        conditions = [*filter(None, [ROWS.get(mart, {}).get("where")]), *condition_of(metric)]
+        value, other = "1", " else 0"
+        if metric.sum:
+            value = f"coalesce({column(mart, metric.sum)}, 0)"
+        if metric.median:
+            value, other = f"cast({column(mart, metric.median)} as double precision)", ""
+        yield {
+            "name": f"{PREFIX}{name}",
+            "agg": "median" if metric.median else "sum",
+            "expr": _bare(mart, f"case when {' and '.join(conditions) or 'true'} then {value}{other} end"),
+        }
+
+
+def _metrics() -> Iterator[dict[str, Any]]:
+    for name, metric in METRICS.items():
+        own = f"{PREFIX}{name}"
+        counted: dict[str, Any] = {"measure": own}
+        if metric.share:
+            part, whole = metric.share
+            counted = {"numerator": f"{PREFIX}{part}", "denominator": f"{PREFIX}{whole}"}
+        told = (
+            " · ".join(metric.means.split(" | "))
+            .replace("{stale_days}", "stale_days")
+            .replace("{dead_days}", "dead_days")
+        )
+        yield {
+            "name": own,
+            "label": metric.name.partition(" | ")[0],
+            "description": told,
+            "type": "ratio" if metric.share else "simple",
+            "type_params": counted,
+            **_enabled(base(metric).of),
+        }
+
+
+def _bare(mart: str, expression: str) -> str:
+    """Returns SQL of one table's columns without its name."""
+    return re.sub(rf"\b{mart}\.", "", expression)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(text(), encoding="utf-8")
