@@ -110,5 +110,5 @@ def test_each_place_that_decides_is_there() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = text.partition("## Where things are decided")[2].partition("## ")[0]
     places = re.findall(r"^\| .+ \| `([^`]+)` \|$", table, re.M)
-    assert len(places) == 24
+    assert len(places) == 25
     assert [place for place in places if not (ROOT / place).is_file()] == []

@@ -16,6 +16,7 @@ from amocrm_warehouse.dashboards.rows_of_marts import datasets, definitions
 from amocrm_warehouse.dashboards.superset_bundle import Bundle
 from amocrm_warehouse.report.metrics import METRICS, MONEY
 
+CHART = {"kind", "of", "title", "metrics", "by", "columns", "x", "grain", "series", "where", "order", "width", "always"}
 SERVER = "postgresql://bi:s3cret-of-bi@db.example.com:5433/crm"
 
 
@@ -47,6 +48,13 @@ def test_each_id_leads_to_a_file(language: str) -> None:
     assert placed == dict.fromkeys(charts, 1)
     every = [database, *sets.values(), *charts.values(), *dashboards.values()]
     assert len({one["uuid"] for one in every}) == len(every)
+    for name in dashboards:
+        own = [
+            one["slice_name"]
+            for path, one in read(files, "charts").items()
+            if path.split("/")[1].startswith(name[11:-5])
+        ]
+        assert len(set(own)) == len(own)
     for titles in ("slice_name", "dashboard_title", "table_name"):
         assert not [one for one in every if " | " in one.get(titles, "")]
 
@@ -57,6 +65,7 @@ def test_charts_show_columns_and_metrics_that_their_datasets_have() -> None:
     for dashboard in definitions()["dashboards"].values():
         for chart in dashboard["charts"]:
             dataset = of[chart["of"]]
+            assert chart.keys() <= CHART
             columns = {*chart.get("by", ()), *chart.get("columns", ()), *filter(None, map(chart.get, ("x", "series")))}
             assert columns <= dataset.columns.keys(), chart
             assert {*chart.get("metrics", ())} <= dataset.measures.keys(), chart

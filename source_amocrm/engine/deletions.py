@@ -149,9 +149,6 @@ def linked_cards(card: Row) -> Iterator[tuple[str, int]]:
                 yield name, number
 
 
-UNTOLD = "Links and tags that changed without their card come with its next change: %s"
-
-
 class WalkedLinks:
     """The links of the cards that the walk of one list has read, at 24 bytes each. Two threads may use it.
 
