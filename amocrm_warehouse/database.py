@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
 from typing import Any
+from urllib.parse import SplitResult
 
 import duckdb
 import psycopg2
@@ -24,12 +25,12 @@ MEMORY, MOST_MEMORY = "AMOCRM_DUCKDB_MEMORY", "1GB"
 
 Past it DuckDB spills into files beside the database; its own default is most of the machine. The dbt profile has both.
 """
-LIMITS = {"memory_limit": "1GB", "max_temp_directory_size": "2GB"}
-"""The settings of a DuckDB file that is only read. What takes more memory or disk fails."""
-SEALED = {**LIMITS, "enable_external_access": False, "lock_configuration": True}
-"""The same where a statement may come from somebody else: it reaches no other file."""
-BULK = {**LIMITS, "preserve_insertion_order": False}
-"""The same where whole tables leave for files, in any order: to keep an order takes memory."""
+SEALED = {
+    "memory_limit": "1GB", "max_temp_directory_size": "2GB", "enable_external_access": False,
+    "lock_configuration": True,
+}  # fmt: skip
+"""The settings of a DuckDB file that is only read. What takes more memory or disk fails, and a statement, which may
+come from somebody else, reaches no other file."""
 OF_ONE_STATEMENT = (
     "-c work_mem=16MB -c max_parallel_workers_per_gather=0 -c jit=off -c standard_conforming_strings=on "
     "-c search_path=pg_catalog"
@@ -184,18 +185,16 @@ def opened(
     *,
     read_only: bool = False,
     seconds: float | None = None,
-    bulk: bool = False,
     memory: str | None = None,
 ) -> Any:
     """Returns a connection to a DuckDB file or a PostgreSQL server, whose statements see the database at one moment.
 
-    `bulk`: whether statements on a DuckDB file that is only read may write others.
     Raises ValueError for a wrong address, and one of DATABASE_ERRORS.
     """
     url = existing(database)
     if isinstance(url, Path):
         # settings of a file's first connection hold for all of the process, so that none can be set on the next
-        settings: Any = (BULK if bulk else SEALED) if read_only else {}
+        settings: Any = SEALED if read_only else {}
         settings = settings | ({"memory_limit": memory} if memory else {})
         connection = duckdb.connect(str(url), read_only=read_only, config=settings)
         if not read_only:
@@ -203,6 +202,19 @@ def opened(
             connection.execute(f"SET memory_limit = '{os.environ.get(MEMORY, MOST_MEMORY)}'")
         connection.execute("BEGIN")
         return connection
+    return server_connection(
+        url,
+        "-c default_transaction_isolation=repeatable\\ read"
+        + (" -c default_transaction_read_only=on" if read_only else "")
+        + (f" -c statement_timeout={1000 * seconds:.0f} {OF_ONE_STATEMENT}" if seconds else ""),
+    )
+
+
+def server_connection(url: SplitResult, options: str = "") -> Any:
+    """Returns a connection to a PostgreSQL server, whose texts are UTF-8 whatever PGCLIENTENCODING and the role say.
+
+    `options`: settings of the session, as the server's command line has them.
+    """
     server = server_of(url)
     return psycopg2.connect(
         host=server.host,
@@ -211,9 +223,8 @@ def opened(
         password=server.password or os.environ.get("PGPASSWORD"),
         dbname=server.database,
         connect_timeout=CONNECT_TIMEOUT,
-        options="-c default_transaction_isolation=repeatable\\ read"
-        + (" -c default_transaction_read_only=on" if read_only else "")
-        + (f" -c statement_timeout={1000 * seconds:.0f} {OF_ONE_STATEMENT}" if seconds else ""),
+        client_encoding="UTF8",
+        options=options or None,
     )
 
 

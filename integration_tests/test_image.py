@@ -77,7 +77,7 @@ def test_holds_no_tool_and_no_test(image: str) -> None:
 
 def test_holds_the_connector_and_none_of_the_packages_beside_it(image: str) -> None:
     ours = ("source_amocrm", "amocrm_warehouse", "amocrm_fleet", "amocrm_probe", "demo")
-    theirs = ("dlt", "dbt", "dagster", "duckdb", "pyarrow")
+    theirs = ("dbt", "dagster", "duckdb", "pyarrow")
     found = in_python(
         image, f"from importlib.util import find_spec\n[name for name in {ours + theirs} if find_spec(name)]"
     )

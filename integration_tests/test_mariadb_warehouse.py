@@ -114,8 +114,8 @@ def test_a_column_whose_type_somebody_changed_is_named_before_anything_is_writte
     assert fetch(warehouse, "SELECT count(*) FROM typed_marts.deals WHERE project_id = '1001'") == [(len(DEALS),)]
 
 
-def killed_after_first(transaction: Any, *rest: Any) -> None:
-    put(transaction, *rest)
+def killed_after_first(*all_of_them: Any) -> None:
+    put(*all_of_them)
     killed()
 
 

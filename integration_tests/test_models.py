@@ -414,7 +414,7 @@ def test_the_report_reads_the_same_of_both(built: World) -> None:
     assert read["duckdb"] == read["postgres"]
 
 
-def test_publish_takes_the_same_types_and_rows_out_of_both(built: World) -> None:
+def test_publish_takes_the_same_types_and_rows_out_of_both(built: World, tmp_path: Path) -> None:
     unequal = []
     with ExitStack() as stack:
         sources = [stack.enter_context(opened_source(database, "amocrm")) for database in built.databases.values()]
@@ -423,7 +423,7 @@ def test_publish_takes_the_same_types_and_rows_out_of_both(built: World) -> None
                 for here, there in zip(*(table.columns for table in pair), strict=True):
                     if (here.name, here.type, here.description) != (there.name, there.type, there.description):
                         unequal.append((project, pair[0].name, here, there))
-                rows = [in_order(source.batches(table)) for source, table in zip(sources, pair, strict=True)]
+                rows = [in_order(source.batches(table, tmp_path)) for source, table in zip(sources, pair, strict=True)]
                 if rows[0] != rows[1]:
                     unequal.append((project, pair[0].name, *(set(rows[0]) ^ set(rows[1]))))
     assert unequal == []

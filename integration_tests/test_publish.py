@@ -21,7 +21,7 @@ import pytest
 
 from amocrm_warehouse.publish.sql_warehouse import _failed as failed
 from amocrm_warehouse.publish.sql_warehouse import _put as put
-from amocrm_warehouse.sync.table_lock import one_writer
+from amocrm_warehouse.publish.table_lock import one_writer
 from testing import postgres, small_marts
 from testing.publishing import killed, publish, publish_together, refused, run
 from testing.small_marts import DEALS, RAW
@@ -213,23 +213,24 @@ def test_rows_that_do_not_arrive_undo_the_publish(source: str, warehouse: str) -
     assert deals(warehouse, "1001", "lossy_marts") == DEALS
 
 
-def killed_after_first(transaction: Any, *rest: Any) -> None:
-    put(transaction, *rest)
+def killed_after_first(*all_of_them: Any) -> None:
+    put(*all_of_them)
     killed()
 
 
-def killed_before_commit(transaction: Any, project: str, table: Any, *rest: Any) -> None:
-    put(transaction, project, table, *rest)
+def killed_before_commit(warehouse: Any, project: str, table: Any, *rest: Any) -> int:
+    count = put(warehouse, project, table, *rest)
     if table.name == "funnel":
         killed()
+    return count
 
 
 def test_killed_anywhere_it_changes_nothing_and_the_next_run_ends_right(source: str, warehouse: str) -> None:
     publish(source, warehouse, "--schema", "killed", "--project", "1001")
     small_marts.build(source, ["1001"], deals=DEALS[:2], extra=", cf_1_size decimal(38,9) default 1.5")
     for function, instead in (
-        ("sql_warehouse._file", killed),  # while the rows are read
-        ("sql_warehouse._put", killed),  # all is read, nothing is replaced
+        ("postgres_warehouse.literal", killed),  # while the tables are made
+        ("sql_warehouse._put", killed),  # nothing is replaced
         ("sql_warehouse._put", killed_after_first),  # between two tables
         ("sql_warehouse._put", killed_before_commit),
     ):
@@ -281,9 +282,9 @@ def test_an_account_is_published_by_one_process_at_a_time(source: str, warehouse
     with psycopg.connect(warehouse) as other:
         other.execute("SELECT pg_advisory_xact_lock(hashtext('source-amocrm'), hashtext('publish lock 1001'))")
         said = refused(source, warehouse, "--schema", "lock", "--project", "1001")
-    assert said.startswith("Another publish writes these tables: a connection from 127.0.0.1, since 2"), said
-    assert said.endswith(". Wait for its end.\n")
-    with one_writer(warehouse, " publish lock 1001", "publish"):
+    assert said.startswith("Another publish writes to these tables: a connection from 127.0.0.1, since 2"), said
+    assert said.endswith(". One writes at a time; wait for its end.\n")
+    with one_writer(warehouse, "lock", "1001"):
         said = refused(source, warehouse, "--schema", "lock", "--project", "1001")
     assert said.startswith(f"Another publish writes to these tables ({warehouse}): process {os.getpid()} of "), said
 
@@ -294,6 +295,8 @@ def test_what_cannot_be_is_told_in_a_sentence(source: str, warehouse: str, tmp_p
         "This PostgreSQL user may not create the tables. Let the owner of the database run GRANT USAGE, CREATE ON "
         "SCHEMA rights_marts TO reader; and run again.\n"
     )
+    execute(warehouse, "GRANT USAGE, CREATE ON SCHEMA rights_marts TO reader")
+    publish(source, warehouse.replace("postgres@", "reader@"), "--schema", "rights")
     assert refused(source, warehouse.replace("postgres@", "reader@"), "--schema", "rights", "--only", "tables") == (
         "This PostgreSQL user may not create the tables. Let the owner of the database run GRANT CREATE ON DATABASE "
         "postgres TO reader; and run again.\n"

@@ -14,7 +14,8 @@ BEFORE = frozenset(os.environ)
 MODULES = (
     "source_amocrm.source", "source_amocrm.connect.connect_command", "amocrm_warehouse.models_command",
     "amocrm_warehouse.publish.mariadb_warehouse", "amocrm_warehouse.publish.parquet_lake",
-    "amocrm_warehouse.publish.publish_command", "amocrm_warehouse.report.report_command",
+    "amocrm_warehouse.publish.postgres_warehouse", "amocrm_warehouse.publish.publish_command",
+    "amocrm_warehouse.report.report_command",
     "amocrm_warehouse.sync.connector", "amocrm_warehouse.sync.duckdb_destination", "amocrm_warehouse.sync.loader",
     "amocrm_warehouse.sync.postgres_destination", "amocrm_warehouse.sync.sync_command",
     "duckdb", "dbt.adapters.duckdb", "dbt.adapters.postgres",

@@ -11,8 +11,8 @@ import pytest
 
 from amocrm_warehouse import database_address
 from amocrm_warehouse.database_address import duckdb_file, postgres_url
-from amocrm_warehouse.sync import table_lock as module
-from amocrm_warehouse.sync.table_lock import table_set
+from amocrm_warehouse.publish import table_lock as module
+from amocrm_warehouse.publish.table_lock import one_writer
 
 
 @pytest.mark.parametrize("name", [r"C:\crm.duckdb", r"duckdb:///C:\crm.duckdb", r"C:\a\crm.duckdb"])
@@ -49,21 +49,20 @@ def test_a_user_may_have_no_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SOURCE_AMOCRM_HOME", str(tmp_path))
     monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
-    database = f"duckdb:///{tmp_path}/crm.duckdb"
     with (
-        table_set(database, "1", "amocrm"),
+        one_writer("file:///lake", "amocrm", "1"),
         pytest.raises(ValueError, match=f"process {os.getpid()} of a user without a name on {socket.gethostname()}, "),
-        table_set(database, "2", "amocrm"),
+        one_writer("file:///lake", "amocrm", "1"),
     ):
         pass
 
 
-def test_a_folder_without_room_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_folder_without_room_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "own_folder", lambda _: Path("/dev/full"))
     with (
         pytest.raises(
             ValueError, match=r"^The folder for temporary files /dev/full cannot be written: .+\. Name another"
         ),
-        table_set(f"duckdb:///{tmp_path}/crm.duckdb", "1", "amocrm"),
+        one_writer("file:///lake", "amocrm", "1"),
     ):
         pass

@@ -32,7 +32,9 @@ PROVED_BY = {
         "without_requests"
     ),
     "integration_tests/test_probe_command.py": "probe_page",
-    "integration_tests/test_publish.py": "pipelines published_tables sql_warehouse warehouse_address",
+    "integration_tests/test_publish.py": (
+        "postgres_warehouse published_tables shared_tables sql_warehouse warehouse warehouse_address"
+    ),
     "integration_tests/test_report.py": (
         "first_screen page_constants page_data page_queries read_notes report_page this_machine this_month"
     ),

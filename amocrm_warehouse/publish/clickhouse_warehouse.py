@@ -19,23 +19,12 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from amocrm_warehouse.database_address import without_password
-from amocrm_warehouse.publish.published_tables import (
-    JSON,
-    LIST,
-    PROJECT,
-    Column,
-    PublishError,
-    Source,
-    Table,
-    foreign_tables,
-    in_native_types,
-    other_type,
-)
+from amocrm_warehouse.publish.published_tables import JSON, LIST, PROJECT, Column, Source, Table, in_native_types
+from amocrm_warehouse.publish.shared_tables import SharedTables
+from amocrm_warehouse.publish.warehouse import MADE_BY, PublishError, rows_missing
 
 for chatty in ("urllib3.connectionpool", "clickhouse_connect"):
     logging.getLogger(chatty).setLevel(logging.ERROR)  # they warn of each retry; the last error is told in a sentence
-MADE_BY = "Made by source-amocrm publish"
-"""The comment of each table that publish has made. It writes into no other."""
 PORT, TLS_PORTS = 8123, (443, 8443)
 TRIES = 10
 """How often a partition is moved into a table to which other accounts are adding columns at the same time."""
@@ -59,33 +48,46 @@ ADVICE = {
 """What to do about an error, by words of its message."""
 
 
-class ClickhouseWarehouse:
-    """`address`: clickhouse://user@host:8123, with the password in CLICKHOUSE_PASSWORD. Methods raise PublishError."""
+class ClickhouseWarehouse(SharedTables):
+    """`address`: clickhouse://user@host:8123, with the password in CLICKHOUSE_PASSWORD.
+
+    It has neither locks nor transactions over several tables.
+    """
+
+    columns = (
+        "SELECT table, tables.comment, columns.name, columns.type, columns.comment FROM system.columns AS columns "
+        "JOIN system.tables AS tables ON tables.database = columns.database AND tables.name = columns.table "
+        "WHERE database = '{schema}' ORDER BY position"
+    )
 
     def __init__(self, address: str) -> None:
         self._shown = without_password(address)
         self._server = _server(address)
+        self.client: Any = None
 
-    def replace(self, project: str, tables: list[Table], source: Source, folder: Path) -> dict[str, int]:  # noqa: ARG002
-        """Replaces a project's partition of each table. Returns the number of rows, by table."""
-        own = {table.schema: f"{table.schema}_load_{project}" for table in tables}
+    def replace(self, project: str, tables: list[Table], source: Source, folder: Path) -> dict[str, int]:
+        """Replaces a project's partition of one table after another."""
+        loading = {table.schema: f"{table.schema}_load_{project}" for table in tables}
         try:
-            with clickhouse_connect.get_client(**self._server) as client:
-                _check(client, tables)
+            with clickhouse_connect.get_client(**self._server) as self.client:
+                self.missing(tables)  # refuses before anything changes
                 try:
-                    for schema, loading in own.items():
-                        client.command(f"CREATE DATABASE IF NOT EXISTS `{schema}`")
-                        client.command(f"DROP DATABASE IF EXISTS `{loading}` SYNC")
-                        client.command(f"CREATE DATABASE `{loading}`")
+                    for schema, own in loading.items():
+                        self.execute(f"CREATE DATABASE IF NOT EXISTS `{schema}`")
+                        self.execute(f"DROP DATABASE IF EXISTS `{own}` SYNC")
+                        self.execute(f"CREATE DATABASE `{own}`")
+                    for _ in range(2):  # another account may have made a table since, without a column of this one
+                        for statement in self.missing(tables):
+                            self.execute(statement)
+                    counts = {
+                        table.full_name: _load(self, table, loading[table.schema], source, folder) for table in tables
+                    }
                     for table in tables:
-                        _make(client, table)
-                    counts = {table.full_name: _load(client, table, own[table.schema], source) for table in tables}
-                    for table in tables:
-                        _put(client, project, table, own[table.schema], counts[table.full_name])
+                        _put(self, project, table, loading[table.schema], counts[table.full_name])
                 finally:
-                    for loading in own.values():
+                    for own in loading.values():
                         with suppress(ClickHouseError):  # the next run drops it
-                            client.command(f"DROP DATABASE IF EXISTS `{loading}` SYNC")
+                            self.execute(f"DROP DATABASE IF EXISTS `{own}` SYNC")
         except ClickHouseError as error:
             said = " ".join(without_password(str(error)).split()).rstrip(".")
             advice = next((advice for words, advice in ADVICE.items() if words in said), "Publish again.")
@@ -93,6 +95,75 @@ class ClickhouseWarehouse:
                 f"{self._shown} did not take the tables: {_of_network(error) or said}. {advice}"
             ) from None
         return counts
+
+    def execute(self, sql: str) -> None:
+        self.client.command(sql)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return [*self.client.query(sql).result_rows]
+
+    def qualified(self, *names: str) -> str:
+        return ".".join(f"`{name}`" for name in names)
+
+    def kind(self, column: Column) -> str:
+        if column.type == LIST:
+            return "Array(String)"
+        decimal = pa.types.is_decimal(column.type)
+        kind = f"Decimal(38, {column.type.scale})" if decimal else TYPES[column.type]
+        return kind if column.name == PROJECT else f"Nullable({kind})"
+
+    def definition(self, column: Column) -> str:
+        return f"{self.qualified(column.name)} {self.kind(column)} COMMENT {_literal(column.description)}"
+
+    def created(self, table: Table) -> list[str]:
+        columns = ", ".join(map(self.definition, table.columns))
+        return [
+            f"CREATE TABLE IF NOT EXISTS {self.name(table)} ({columns}) ENGINE = MergeTree PARTITION BY `{PROJECT}` "
+            f"ORDER BY tuple() COMMENT '{MADE_BY}'"
+        ]
+
+    def described(self, table: Table, column: Column) -> list[str]:
+        words = _literal(column.description)
+        return [f"ALTER TABLE {self.name(table)} COMMENT COLUMN {self.qualified(column.name)} {words}"]
+
+    def types_of(self, schema: str, table: str) -> dict[str, str]:
+        """Returns the types of a table's columns, in their order."""
+        found = self.query(self.columns.format(schema=schema))
+        return {column: kind for name, _, column, kind, _ in found if name == table}
+
+
+def _load(warehouse: ClickhouseWarehouse, table: Table, own: str, source: Source, folder: Path) -> int:
+    """Loads the rows into a table of the database `own`. Returns their number."""
+    warehouse.execute(f"CREATE TABLE `{own}`.`{table.name}` AS {warehouse.name(table)}")
+    count = 0
+    for batch in source.batches(table, folder):
+        count += batch.num_rows
+        rows = pa.Table.from_batches([in_native_types(batch, table)])
+        warehouse.client.insert_arrow(table.name, rows, database=own)
+    arrived = warehouse.query(f"SELECT count() FROM `{own}`.`{table.name}`")[0][0]
+    if arrived != count:
+        raise rows_missing(table.full_name, count, arrived)
+    return count
+
+
+def _put(warehouse: ClickhouseWarehouse, project: str, table: Table, own: str, count: int) -> None:
+    """Moves the project's partition into the shared table. ClickHouse takes no partition without rows."""
+    if not count:
+        warehouse.execute(f"ALTER TABLE {warehouse.name(table)} DROP PARTITION '{project}'")
+        return
+    for left in reversed(range(TRIES)):
+        here = warehouse.types_of(own, table.name)
+        for name, kind in warehouse.types_of(table.schema, table.name).items():
+            if name not in here:  # another account has added it
+                warehouse.execute(f"ALTER TABLE `{own}`.`{table.name}` ADD COLUMN `{name}` {kind}")
+        try:
+            warehouse.execute(
+                f"ALTER TABLE {warehouse.name(table)} REPLACE PARTITION '{project}' FROM `{own}`.`{table.name}`"
+            )
+            return
+        except ClickHouseError as error:
+            if not left or "INCOMPATIBLE_COLUMNS" not in str(error):
+                raise
 
 
 def _of_network(error: BaseException) -> str:
@@ -103,91 +174,6 @@ def _of_network(error: BaseException) -> str:
             return step.strerror
         step = step.__cause__ or step.__context__
     return ""
-
-
-def _check(client: Any, tables: list[Table]) -> None:
-    """Raises PublishError if something else has made one of the tables, or if a column has another type."""
-    found = client.query("SELECT database || '.' || name, comment FROM system.tables").result_rows
-    comments = dict(found)
-    if foreign := [table.full_name for table in tables if comments.get(table.full_name, MADE_BY) != MADE_BY]:
-        raise foreign_tables(foreign)
-    for table in tables:
-        there = _columns_of(client, table.schema, table.name)
-        for column in table.columns:
-            if (kind := there.get(column.name, (_type(column),))[0]) != _type(column):
-                raise other_type(table.full_name, column.name, _type(column), kind)
-
-
-def _make(client: Any, table: Table) -> None:
-    """Makes the table, its new columns and their comments."""
-    columns = ", ".join(map(_definition, table.columns))
-    client.command(
-        f"CREATE TABLE IF NOT EXISTS {_name(table)} ({columns}) ENGINE = MergeTree PARTITION BY `{PROJECT}` "
-        f"ORDER BY tuple() COMMENT '{MADE_BY}'"
-    )
-    there = _columns_of(client, table.schema, table.name)
-    for column in table.columns:
-        if column.name not in there:
-            client.command(f"ALTER TABLE {_name(table)} ADD COLUMN IF NOT EXISTS {_definition(column)}")
-        elif there[column.name][1] != column.description:
-            words = _literal(column.description)
-            client.command(f"ALTER TABLE {_name(table)} COMMENT COLUMN `{column.name}` {words}")
-
-
-def _load(client: Any, table: Table, own: str, source: Source) -> int:
-    """Loads the rows into a table of the database `own`. Returns their number."""
-    client.command(f"CREATE TABLE `{own}`.`{table.name}` AS {_name(table)}")
-    count = 0
-    for batch in source.batches(table):
-        count += batch.num_rows
-        client.insert_arrow(table.name, pa.Table.from_batches([in_native_types(batch, table)]), database=own)
-    arrived = client.query(f"SELECT count() FROM `{own}`.`{table.name}`").result_rows[0][0]
-    if arrived != count:
-        raise PublishError(
-            f"Of the {count:,} rows of {table.full_name} {arrived:,} arrived. The warehouse is as before: run again."
-        )
-    return count
-
-
-def _put(client: Any, project: str, table: Table, own: str, count: int) -> None:
-    """Moves the project's partition into the shared table. ClickHouse takes no partition without rows."""
-    if not count:
-        client.command(f"ALTER TABLE {_name(table)} DROP PARTITION '{project}'")
-        return
-    for left in reversed(range(TRIES)):
-        here = _columns_of(client, own, table.name)
-        for name, (kind, _) in _columns_of(client, table.schema, table.name).items():
-            if name not in here:  # another account has added it
-                client.command(f"ALTER TABLE `{own}`.`{table.name}` ADD COLUMN `{name}` {kind}")
-        try:
-            client.command(f"ALTER TABLE {_name(table)} REPLACE PARTITION '{project}' FROM `{own}`.`{table.name}`")
-            return
-        except ClickHouseError as error:
-            if not left or "INCOMPATIBLE_COLUMNS" not in str(error):
-                raise
-
-
-def _columns_of(client: Any, database: str, table: str) -> dict[str, tuple[str, str]]:
-    """Returns the type and the comment of each column of a table."""
-    where = f"database = '{database}' AND table = '{table}'"
-    found = client.query(f"SELECT name, type, comment FROM system.columns WHERE {where} ORDER BY position").result_rows
-    return {name: (kind, comment) for name, kind, comment in found}
-
-
-def _definition(column: Column) -> str:
-    return f"`{column.name}` {_type(column)} COMMENT {_literal(column.description)}"
-
-
-def _type(column: Column) -> str:
-    if column.type == LIST:
-        return "Array(String)"
-    decimal = pa.types.is_decimal(column.type)
-    kind = f"Decimal(38, {column.type.scale})" if decimal else TYPES[column.type]
-    return kind if column.name == PROJECT else f"Nullable({kind})"
-
-
-def _name(table: Table) -> str:
-    return f"`{table.schema}`.`{table.name}`"
 
 
 def _literal(text: str) -> str:

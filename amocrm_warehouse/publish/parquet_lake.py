@@ -20,19 +20,12 @@ import pyarrow as pa
 from pyarrow import fs, parquet
 
 from amocrm_warehouse.database_address import without_password
-from amocrm_warehouse.publish.published_tables import (
-    PROJECT,
-    Column,
-    PublishError,
-    Source,
-    Table,
-    in_native_types,
-    other_type,
-)
+from amocrm_warehouse.publish.published_tables import PROJECT, Column, Source, Table, in_native_types
+from amocrm_warehouse.publish.warehouse import PublishError, Warehouse, other_type
 
 
-class ParquetLake:
-    """`address`: file:///folder, or s3://bucket/folder with the keys in the environment. Methods raise PublishError."""
+class ParquetLake(Warehouse):
+    """`address`: file:///folder, or s3://bucket/folder with the keys in the environment."""
 
     def __init__(self, address: str) -> None:
         self._shown = without_password(address)
@@ -58,12 +51,12 @@ class ParquetLake:
             )
         )
 
-    def replace(self, project: str, tables: list[Table], source: Source, folder: Path) -> dict[str, int]:  # noqa: ARG002
-        """Replaces a project's file of each table, one after another. Returns the number of rows, by table."""
+    def replace(self, project: str, tables: list[Table], source: Source, folder: Path) -> dict[str, int]:
+        """Replaces a project's file of each table, one after another."""
         try:
             before = {table.full_name: self._columns_before(project, table) for table in tables}
             return {
-                table.full_name: self._write(project, table, before[table.full_name], source.batches(table))
+                table.full_name: self._write(project, table, before[table.full_name], source.batches(table, folder))
                 for table in tables
             }
         except (OSError, pa.ArrowException) as error:

@@ -15,8 +15,8 @@ from amocrm_warehouse.hidden_modules import without_heavy_modules
 from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.publish.published_tables import LANGUAGES, MARTS, TABLES, opened_source
+from amocrm_warehouse.publish.table_lock import one_writer
 from amocrm_warehouse.publish.warehouse_address import warehouse
-from amocrm_warehouse.sync.table_lock import one_writer
 from amocrm_warehouse.table_names import SCHEMA, rows_of_tables
 
 
@@ -61,7 +61,7 @@ def publish(
         published = {}
         for project in projects or there:
             tables = opened.tables(project, only, schema, language)
-            with one_writer(without_password(to), f" publish {schema} {project}", "publish") as folder:
+            with one_writer(to, schema, project) as folder:
                 line.begin(f"publishing {project},", len(tables))
                 published[project] = target.replace(project, tables, opened, folder)
         return published
@@ -117,8 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
                 f"There is no DuckDB file {default}, which publish reads by default. Name the database in which the "
                 "models are built: --from duckdb:///file.duckdb, or DB in the environment."
             )
-        needed = ["sqlalchemy"] if options.to.startswith(("mysql", "mariadb")) else []
-        with without_heavy_modules(*needed), live_line(sys.stderr, shown=not options.quiet) as line:
+        with without_heavy_modules(), live_line(sys.stderr, shown=not options.quiet) as line:
             published = publish(
                 options.source or DEFAULT,
                 options.to,

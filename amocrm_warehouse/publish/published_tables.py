@@ -20,6 +20,7 @@ from pyarrow import csv
 from amocrm_warehouse.database import check_models_readable, check_readable, models_of, opened, quoted_table, run_on
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.projects import projects_in
+from amocrm_warehouse.publish.warehouse import PublishError
 from amocrm_warehouse.table_names import table_name
 
 ROWS = 20_000
@@ -54,26 +55,6 @@ COLUMNS = {
     "AND NOT attisdropped ORDER BY attnum",
 }
 """Every column with its table, type and comment, in a DuckDB file and in PostgreSQL."""
-
-
-class PublishError(ValueError):
-    """Says in a sentence why tables could not be published."""
-
-
-def other_type(table: str, column: str, here: object, there: object) -> PublishError:
-    """Returns the error about a column whose type in the warehouse is another one. `table`: its full name."""
-    return PublishError(
-        f"The column {column} of {table} is {here} here and {there} in the warehouse. Drop the table {table} there and "
-        "publish every account again, or leave this table out with --only."
-    )
-
-
-def foreign_tables(names: list[str]) -> PublishError:
-    """Returns the error about tables that somebody else has made."""
-    return PublishError(
-        f"Something else has made {', '.join(names)} in this warehouse, and publish leaves it alone. Name another "
-        "schema with --schema."
-    )
 
 
 @dataclass(frozen=True)
@@ -215,42 +196,25 @@ class Source:
                 ]
                 yield _table(schema, name, [own, *columns], quoted_table(self._run, *place))
 
-    def batches(self, table: Table) -> Iterator[pa.RecordBatch]:
-        """Yields the rows of a table. Raises PublishError if not all came.
+    def batches(self, table: Table, folder: Path) -> Iterator[pa.RecordBatch]:
+        """Yields the rows of a table. Raises PublishError if not all came. `folder`: for files of rows under way.
 
         One table is read at a time: DuckDB ends the result of a statement, without an error, when the next one begins.
         """
         came, there = 0, self._run(f"SELECT count(*) FROM ({table.rows}) AS counted")[1][0][0]
-        for batch in self._of_duckdb(table) if self._is_file else self._of_postgres(table):
+        for batch in self._of_duckdb(table) if self._is_file else self._of_postgres(table, folder):
             came += batch.num_rows
             yield batch
         if came != there:
             raise PublishError(f"Of the {there:,} rows of {table.name} only {came:,} could be read. Run again.")
         self._done()
 
-    def write_csv(self, table: Table, file: Path, null: str, *, plain: bool) -> int:
-        """Writes the rows of a table into a file, without making them Python's. Returns how many there are.
-
-        `null`: what stands for null; a text of these letters is quoted. `plain`: booleans as 1 and 0, moments in UTC
-        without their zone.
-        """
-        columns = ", ".join(_in_csv(column, plain) for column in table.columns)
-        rows = f"SELECT {columns} FROM ({table.rows}) AS read"
-        if self._is_file:
-            self._run(f"COPY ({rows}) TO {_literal(str(file))} (FORMAT csv, HEADER false, NULLSTR {_literal(null)})")
-        else:
-            with file.open("wb") as opened_file, self._connection.cursor() as cursor:
-                cursor.copy_expert(f"COPY ({rows}) TO STDOUT (FORMAT csv, NULL {_literal(null)})", opened_file)
-        there: int = self._run(f"SELECT count(*) FROM ({table.rows}) AS counted")[1][0][0]
-        self._done()
-        return there
-
     def _of_duckdb(self, table: Table) -> Iterator[pa.RecordBatch]:
         for batch in self._connection.execute(table.rows).to_arrow_reader(ROWS):
             yield batch.cast(table.arrow)
 
-    def _of_postgres(self, table: Table) -> Iterator[pa.RecordBatch]:
-        with TemporaryFile() as file, self._connection.cursor() as cursor:
+    def _of_postgres(self, table: Table, folder: Path) -> Iterator[pa.RecordBatch]:
+        with TemporaryFile(dir=folder) as file, self._connection.cursor() as cursor:
             cursor.copy_expert(f"COPY ({table.rows}) TO STDOUT (FORMAT CSV)", file)
             if file.tell():
                 file.seek(0)
@@ -275,19 +239,11 @@ def opened_source(database: str, dataset: str, done: Callable[[], None] = lambda
 
     Raises ValueError for a wrong address, and one of DATABASE_ERRORS.
     """
-    with closing(opened(database, read_only=True, bulk=True)) as connection:
+    with closing(opened(database, read_only=True)) as connection:
         if not is_file(database):
             with connection.cursor() as cursor:
-                cursor.execute("SET TimeZone = 'UTC'; SET client_encoding = 'UTF8'; SET datestyle = 'ISO'")
+                cursor.execute("SET TimeZone = 'UTC'; SET datestyle = 'ISO'")
         yield Source(database, connection, dataset, done)
-
-
-def _in_csv(column: Column, plain: bool) -> str:
-    """Returns SQL of a column's value as a file of rows has it."""
-    name = f'"{column.name}"'
-    if column.type == pa.timestamp("us", "UTC"):  # DuckDB would write it in the zone of the machine
-        return f"CAST({name} AT TIME ZONE 'UTC' AS VARCHAR)" + ("" if plain else " || '+00'")
-    return f"CAST({name} AS INTEGER)" if plain and column.type == pa.bool_() else name
 
 
 def _of_csv(file: IO[bytes], table: Table) -> Iterator[pa.RecordBatch]:

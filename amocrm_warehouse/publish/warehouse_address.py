@@ -6,29 +6,23 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amocrm_warehouse.database_address import postgres_url
 from source_amocrm.run import install_command
 
 if TYPE_CHECKING:
-    from amocrm_warehouse.publish.clickhouse_warehouse import ClickhouseWarehouse
-    from amocrm_warehouse.publish.parquet_lake import ParquetLake
-    from amocrm_warehouse.publish.sql_warehouse import SqlWarehouse
+    from amocrm_warehouse.publish.warehouse import Warehouse
 
 KINDS = ("postgresql", "mysql", "clickhouse", "file", "s3")
 
 
-def warehouse(address: str) -> SqlWarehouse | ClickhouseWarehouse | ParquetLake:
+def warehouse(address: str) -> Warehouse:
     """Returns the warehouse of an address. Raises ValueError for an address of another kind."""
     scheme = address.partition("://")[0].lower() if "://" in address else ""
     if scheme in ("postgresql", "postgres"):
-        postgres_url(address)
-        from amocrm_warehouse.publish.sql_warehouse import PostgresWarehouse  # dlt takes a second to import
+        from amocrm_warehouse.publish.postgres_warehouse import PostgresWarehouse
 
         return PostgresWarehouse(address)
     if scheme in ("mysql", "mariadb"):
         try:
-            import pymysql  # noqa: F401 - SQLAlchemy imports it when it connects
-
             from amocrm_warehouse.publish.mariadb_warehouse import MariaWarehouse
         except ImportError:
             raise ValueError(f"Writing to MariaDB needs its driver: {install_command('mariadb')}") from None

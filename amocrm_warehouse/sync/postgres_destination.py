@@ -7,7 +7,6 @@ takes. A second driver (ADBC) would save a second of a first sync of 50,000 deal
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -17,8 +16,7 @@ import psycopg2
 import pyarrow as pa
 from pyarrow import csv
 
-from amocrm_warehouse.database import CONNECT_TIMEOUT
-from amocrm_warehouse.database_address import server_of
+from amocrm_warehouse.database import server_connection
 from amocrm_warehouse.database_errors import RIGHTS, check_rights
 from amocrm_warehouse.sync.destination import Destination, LoadError, literal, quoted
 
@@ -48,14 +46,22 @@ class Postgres(Destination):
         self._connection: Any = None
 
     def open(self, dataset: str, prefix: str) -> None:
-        self._locking = connected(self._url)
-        if holder := lock(self._locking, f"{dataset}.{prefix}"):
-            raise LoadError(f"Another sync writes to these tables: {holder}. One writes at a time; wait for its end.")
-        self._connection = connected(self._url)
+        self.connect(f"{dataset}.{prefix}", "sync", RIGHTS.format(schemas=dataset), TEMPORARY)
+
+    def connect(self, locked: str, command: str, *rights: str) -> None:
+        """Connects, and holds the lock `locked` until `close`. Raises LoadError if another process holds it.
+
+        `command`: the word for whoever holds the lock. `rights`: queries of the statements that grant a missing right.
+        """
+        self._locking = server_connection(self._url)
+        if holder := lock(self._locking, locked):
+            raise LoadError(
+                f"Another {command} writes to these tables: {holder}. One writes at a time; wait for its end."
+            )
+        self._connection = server_connection(self._url)
         self._connection.autocommit = True
-        missing = [RIGHTS.format(schemas=dataset), TEMPORARY]
         try:
-            check_rights([sql for query in missing for (sql,) in self.query(query) if sql])
+            check_rights([sql for query in rights for (sql,) in self.query(query) if sql])
         except ValueError as error:
             raise LoadError(str(error)) from None
 
@@ -88,9 +94,13 @@ class Postgres(Destination):
             raise
 
     def make_schema(self, name: str) -> None:
-        """Lets one sync at a time make the schema: two at once would fail."""
+        """Keeps others from making it until the end of the transaction: two at once would fail.
+
+        Whoever may write to a schema that is there may perhaps make none.
+        """
         self.execute(f"SELECT pg_advisory_xact_lock(hashtextextended({literal(name)}, 1))")
-        super().make_schema(name)
+        if not self.query(f"SELECT 1 FROM pg_namespace WHERE nspname = {literal(name)}"):
+            super().make_schema(name)
 
     def matches(self, text: str, pattern: str) -> str:
         return f"{text} ~ {pattern}"
@@ -99,24 +109,21 @@ class Postgres(Destination):
     def staged(self, rows: pa.Table, like: str) -> Iterator[str]:
         columns = ", ".join(map(quoted, rows.column_names))
         self.execute(f"CREATE TEMPORARY TABLE new_rows ON COMMIT DROP AS SELECT {columns} FROM {like} LIMIT 0")
-        with self._connection.cursor() as cursor:
-            copy(cursor, rows, f"{NEW_ROWS} ({columns})")
+        self.copy(rows, f"{NEW_ROWS} ({columns})")
         yield NEW_ROWS
         self.execute(f"DROP TABLE {NEW_ROWS}")
 
-
-def connected(url: SplitResult) -> Any:
-    """Returns a connection, whose texts are UTF-8 whatever PGCLIENTENCODING and the role say."""
-    server = server_of(url)
-    return psycopg2.connect(
-        host=server.host,
-        port=server.port,
-        user=server.user,
-        password=server.password or os.environ.get("PGPASSWORD"),
-        dbname=server.database,
-        connect_timeout=CONNECT_TIMEOUT,
-        client_encoding="UTF8",
-    )
+    def copy(self, rows: pa.Table, into: str) -> int:
+        """Adds rows to a table. Returns how many it has kept. `into`: its SQL name and its columns."""
+        kept, at_once = 0, max(1, rows.num_rows * COPY_BYTES // max(rows.nbytes, COPY_BYTES))
+        with self._connection.cursor() as cursor:
+            for start in range(0, rows.num_rows, at_once):
+                file = io.BytesIO()
+                csv.write_csv(rows.slice(start, at_once), file, csv.WriteOptions(include_header=False))
+                file.seek(0)
+                cursor.copy_expert(f"COPY {into} FROM STDIN (FORMAT csv)", file)
+                kept += cursor.rowcount
+        return kept
 
 
 def lock(connection: Any, name: str) -> str | None:
@@ -138,15 +145,3 @@ def lock(connection: Any, name: str) -> str | None:
         cursor.execute(HOLDER, (name,))
         holder = cursor.fetchone()
     return f"a connection from {holder[0]}, since {holder[1]:%Y-%m-%d %H:%M:%S %Z}" if holder else "it has just ended"
-
-
-def copy(cursor: Any, rows: pa.Table, into: str) -> None:
-    """Adds rows to a table. `into`: its SQL name and its columns."""
-    if not rows.num_rows:
-        return
-    at_once = max(1, rows.num_rows * COPY_BYTES // max(rows.nbytes, COPY_BYTES))
-    for start in range(0, rows.num_rows, at_once):
-        file = io.BytesIO()
-        csv.write_csv(rows.slice(start, at_once), file, csv.WriteOptions(include_header=False))
-        file.seek(0)
-        cursor.copy_expert(f"COPY {into} FROM STDIN (FORMAT csv)", file)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from amocrm_warehouse.database import quoted_table, reading
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.database_errors import RIGHTS, check_rights
-from amocrm_warehouse.sync.table_lock import table_set
 from amocrm_warehouse.table_names import table_name
 from amocrm_warehouse.verify.findings import Verification
 
@@ -19,7 +18,7 @@ KINDS = {
 
 def keep(found: Verification, database: str, project: str, dataset: str) -> None:
     """Appends the result. Writes no other table. Raises ValueError with a sentence, or one of DATABASE_ERRORS."""
-    with table_set(database, project.lower(), dataset), reading(database) as run:
+    with reading(database) as run:
         if not is_file(database):
             check_rights([sql for (sql,) in run(RIGHTS.format(schemas=dataset))[1] if sql])
         table = quoted_table(run, dataset, table_name(project.lower(), "verifications"))

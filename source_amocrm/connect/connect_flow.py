@@ -199,6 +199,6 @@ def next_line(config: Path, account_id: int | None) -> str:
     """
     beside = map(os.path.dirname, (os.path.abspath(sys.argv[0]), sys.executable))
     run = shutil.which("source-amocrm", path=os.pathsep.join([*beside, os.environ.get("PATH", "")]))
-    command = [run or "source-amocrm", "sync" if find_spec("dlt") else "check", "--config", os.path.abspath(config)]
+    command = [run or "source-amocrm", "sync" if find_spec("duckdb") else "check", "--config", os.path.abspath(config)]
     project = ["--project", str(account_id)] if command[1] == "sync" and account_id else []
     return shlex.join([*command, *project])

@@ -1,4 +1,4 @@
-"""Lets one process at a time write the tables of an account in one database."""
+"""Lets one process at a time publish an account into one warehouse."""
 
 from __future__ import annotations
 
@@ -9,36 +9,26 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from amocrm_warehouse.database_address import duckdb_file, is_file, without_password
+from amocrm_warehouse.database_address import without_password
 from amocrm_warehouse.this_machine import HOME, own_folder
 
 
-def table_set(address: str, project: str, dataset: str) -> AbstractContextManager[Path]:
-    """Locks the tables for a sync.
-
-    DuckDB lets one process write to a file, so all accounts in one file share a lock.
-    """
-    shown = str(duckdb_file(address)) if is_file(address) else without_password(address)
-    return one_writer(shown, "" if is_file(address) else f" {dataset} {project}", "sync")
-
-
 @contextmanager
-def one_writer(shown: str, tables: str, command: str) -> Iterator[Path]:
-    """Locks tables of a database and yields an empty folder for load packages. Raises ValueError if the lock is taken.
+def one_writer(address: str, schema: str, project: str) -> Iterator[Path]:
+    """Locks an account's tables, and yields an empty folder for its rows. Raises ValueError if the lock is taken.
 
-    The system releases the lock of a killed process; the files that it left in the folder are removed. `shown`: the
-    database. `command`: the word for whoever holds the lock.
+    The system releases the lock of a killed process; the files that it left in the folder are removed.
     """
-    key = shown + tables
-    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-    syncs = own_folder("syncs")
-    lock, holder, folder = (syncs / f"{digest}{suffix}" for suffix in (".lock", ".json", ""))
+    shown = without_password(address)
+    digest = hashlib.sha256(f"{shown} {schema} {project}".encode()).hexdigest()[:24]
+    under_way = own_folder("publish")
+    lock, holder, folder = (under_way / f"{digest}{suffix}" for suffix in (".lock", ".json", ""))
     with ExitStack() as locked:
         try:
             locked.enter_context(FileLock(lock, timeout=0, mode=0o600))
@@ -47,12 +37,12 @@ def one_writer(shown: str, tables: str, command: str) -> Iterator[Path]:
             folder.mkdir(mode=0o700)
         except Timeout:
             raise ValueError(
-                f"Another {command} writes to these tables ({shown}): {_process_in(holder)}. One writes at a time; "
+                f"Another publish writes to these tables ({shown}): {_process_in(holder)}. One writes at a time; "
                 "wait for its end."
             ) from None
         except OSError as error:
             raise ValueError(
-                f"The folder for temporary files {syncs} cannot be written: {error.strerror}. Name another one in "
+                f"The folder for temporary files {under_way} cannot be written: {error.strerror}. Name another one in "
                 f"{HOME}."
             ) from None
         try:
