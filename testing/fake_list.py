@@ -87,12 +87,12 @@ class FakeList:
             false_end = params["page"] > 1 and not self._lied and self.random.random() < self.false_ends
             self._lied = false_end
             if not shown or false_end:
-                return Answer(None, self.now, self.now)
+                return Answer(None, self.now)
             full = self.next_on_full_last_page and len(shown) == limit
             more = (len(found) > start + limit or full or self.always_next) and not self.never_next
             links = {"next": {"href": "https://example.amocrm.ru"}} if more else {}
             rows = [{"id": own, self.cursor: second} for second, own in shown if own > self.hidden]
-            return Answer({"_links": links, "_embedded": {"things": rows}}, self.now, self.now)
+            return Answer({"_links": links, "_embedded": {"things": rows}}, self.now)
 
     def _selected(self, params: Any) -> list[tuple[int, int]]:
         low = params.get(f"filter[{self.cursor}][from]", -1) + (not self.from_inclusive)

@@ -21,7 +21,7 @@ NOW = 1_700_000_000
 @pytest.mark.parametrize("ahead", [0, 90, -90, TOLERANCE, -TOLERANCE, TOLERANCE + 1, -TOLERANCE - 1])
 def test_amocrm_s_clock_counts_and_the_earlier_or_later_one_where_the_two_disagree(ahead: int) -> None:
     """The machine's clock is `ahead` of amoCRM's. A sync has begun a second before the answer at the latest."""
-    answer = Answer({"id": 1}, NOW, NOW - 1)
+    answer = Answer({"id": 1}, NOW)
     budget = SimpleNamespace(room=lambda: 1)
     api = SimpleNamespace(wall=lambda: NOW + ahead, clock=lambda: 0.0, budget=budget, get=lambda *_, **__: answer)
     facts = Account(cast(Config, SimpleNamespace(num_workers=1)), cast(Api, api)).facts()

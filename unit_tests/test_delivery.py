@@ -117,7 +117,7 @@ def test_rows_dated_later_than_they_were_read_are_known_by_the_earliest_clock(
     drifts: list[int], postdated: set[int]
 ) -> None:
     progress, rows = begun(), [lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1)]
-    answered = tuple(Answer(None, NOW, NOW - 1, drift) for drift in drifts)
+    answered = tuple(Answer(None, NOW, drift) for drift in drifts)
     assert in_page_order(progress, Page(rows, answered=answered)) == [None, *rows]
     assert progress.ahead.keys() == {f"leads/{own}" for own in postdated}
 
@@ -127,7 +127,7 @@ def test_rows_without_an_answer_are_never_postdated() -> None:
 
 
 def test_events_are_never_postdated() -> None:
-    progress, told = begun(), Page([event("a", NOW)], answered=(Answer(None, NOW - 8, NOW - 9),))
+    progress, told = begun(), Page([event("a", NOW)], answered=(Answer(None, NOW - 8),))
     assert list(delivered(page_order(progress, EVENTS), [told])) == told.rows
     assert not progress.ahead
 

@@ -32,7 +32,7 @@ def lead(own: int, second: int) -> Row:
 
 def answered(at: int, drift: int = 0, tick: float = 0.0) -> tuple[Answer]:
     """Asked for in the second before."""
-    return (Answer(None, at, at - 1, drift, tick),)
+    return (Answer(None, at, drift, tick),)
 
 
 def batch(*rows: Row, at: int = NOW, drift: int = 0) -> Page:

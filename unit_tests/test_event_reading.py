@@ -26,7 +26,7 @@ def account_with(things: FakeList) -> Account:
         if answer.body is None:
             return answer
         events = answer.body["_embedded"]["things"]
-        return Answer({**answer.body, "_embedded": {"events": events}}, things.now, things.now)
+        return Answer({**answer.body, "_embedded": {"events": events}}, things.now)
 
     facts = SimpleNamespace(until=END)
     return cast(

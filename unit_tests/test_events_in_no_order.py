@@ -55,7 +55,7 @@ class Events:
         shown = [{"id": own, "created_at": second} for second, own in found[start : start + params["limit"]]]
         links = {"next": {"href": "more"}} if len(found) > start + params["limit"] else {}
         body = {"_links": links, "_embedded": {"events": shown}} if shown else None
-        return Answer(body, self.now, self.now)
+        return Answer(body, self.now)
 
     def account(self, passed: int) -> Account:
         """What the reading knows of it: a time that had passed when the sync began."""

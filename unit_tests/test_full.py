@@ -122,7 +122,7 @@ def test_a_list_without_page_numbers_is_requested_twice_only_if_it_may_be_a_full
 
     def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:  # noqa: ARG001
         limits.append(params["limit"])
-        return Answer({"_total_items": count, "_embedded": {"things": [{"id": own} for own in ids]}}, 0, 0)
+        return Answer({"_total_items": count, "_embedded": {"things": [{"id": own} for own in ids]}}, 0)
 
     assert [row["id"] for row in full(Listing(fetch, "/api/v4/things", "things"))] == ids
     assert len(limits) == requests
@@ -213,7 +213,7 @@ class Restless:
         while start < len(self.ids):
             order = self.random.sample(self.ids, len(self.ids))
             rows = [{"id": own} for own in order[start : start + PAGE]]
-            yield RawPage(rows, start + PAGE < len(order), Answer(None, 0, 0))
+            yield RawPage(rows, start + PAGE < len(order), Answer(None, 0))
             start += PAGE
             if self.leaving:
                 self.leaving -= 1

@@ -330,7 +330,7 @@ def test_rows_are_counted_only_from_where_a_page_is_sure_to_begin(inclusive: boo
     things.from_inclusive = inclusive
     ordered = OrderedList(things.listing(), ListTraits(), True, (0, FOREVER))
     prefetcher = KeysetPrefetcher(ordered)
-    raw = RawPage([], True, Answer(None, 0, 0))
+    raw = RawPage([], True, Answer(None, 0))
     first, other = ranked([1, 2, 3, 4, 5, *[6] * 5], range(1, 11)), ranked([6] * 10, range(6, 16))
     prefetcher.take_note(raw, KeysetWindow(-1, 1, 10, Anchor(0, 0)), first, False)
     prefetcher.take_note(raw, KeysetWindow(5, 1, 10, Anchor(5, 6)), other, False)

@@ -57,7 +57,7 @@ class Account:
         if left is None:
             raise AmocrmError("no")
         rows = [{"id": 1}] if int(str(params["page"])) <= left * 250 else []
-        return Answer({"_embedded": {"whatever": rows}}, 0.0, 0.0)
+        return Answer({"_embedded": {"whatever": rows}}, 0.0)
 
     def reads(self, path: str, pages: int, params: Params = BY_DATE, requests: int = 1_000) -> None:
         before = next((one.requests for name, one in self.stats.pages.items() if name.path == path), 0)

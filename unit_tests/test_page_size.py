@@ -35,7 +35,7 @@ def test_a_window_follows_if_it_begins_before_the_end_and_reaches_behind_it() ->
 
 
 def first_rows(count: int, more: bool) -> RawPage:
-    return RawPage([{"id": own} for own in range(count)], more, Answer(None, 0, 0), full=True)
+    return RawPage([{"id": own} for own in range(count)], more, Answer(None, 0), full=True)
 
 
 def test_a_server_that_ignores_page_numbers_has_sent_its_list_whatever_the_size_of_its_pages() -> None:

@@ -32,7 +32,7 @@ def fetch(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
     rows = [{"id": first + place + 1, "updated_at": 7, "name": "x" * 500} for place in range(params["limit"])]
     if any(value == "desc" for value in params.values()):
         rows = [{"id": 10**9 - row["id"], "updated_at": NOW} for row in rows]
-    return Answer({"_links": {"next": {"href": "more"}}, "_embedded": {"things": rows}}, NOW, NOW)
+    return Answer({"_links": {"next": {"href": "more"}}, "_embedded": {"things": rows}}, NOW)
 
 
 def endless_pages(order: str) -> Listing:
@@ -43,7 +43,7 @@ def endless_pages(order: str) -> Listing:
         first = (params["page"] - 1) * params["limit"]
         ids = range(first + 1, first + params["limit"] + 1)
         rows = [{"id": own if order == "ids" else random.getrandbits(60), "updated_at": 7} for own in ids]
-        return Answer({"_links": {"next": {"href": "more"}}, "_embedded": {"things": rows}}, NOW, NOW)
+        return Answer({"_links": {"next": {"href": "more"}}, "_embedded": {"things": rows}}, NOW)
 
     return Listing(answer, "/api/v4/things", "things")
 

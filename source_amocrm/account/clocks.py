@@ -55,7 +55,7 @@ class Clocks:
         """Returns the answer that would come now, without a body. Its server time is now or a little earlier."""
         tick = self._tick()
         server = self._server_ahead + tick
-        return Answer(None, server, server - 1, self.drift(int(server)), tick)
+        return Answer(None, server, self.drift(int(server)), tick)
 
     def reading(self, answered: Iterable[Answer] = ()) -> str:
         """Returns the moment of one reading: the last `Date` of its answers, with microseconds of its own (RFC 3339).

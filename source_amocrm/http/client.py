@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import math
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -39,7 +38,6 @@ _RENEWALS = 5  # renewals of the token for one request; past them a rejected tok
 class Answer:
     body: Body  # None for a 204
     server_time: float  # when the server answered (Unix seconds, server clock; by our clock if no Date came)
-    sent_at: float  # the earliest time at which the request may have left (same clock)
     drift: int = 0  # by how much our clock is ahead of the server's (seconds); 0 while the two agree
     tick: float = 0.0  # when the answer came (seconds, monotonic clock)
 
@@ -159,7 +157,7 @@ class Api(HttpClient):
         reply = reply_of(response)
         body = self.receive(path, reply.body if reply.status != 204 else None)
         self.stats.count_page(self.get, path, params or {}, body)
-        return Answer(body, reply.server_time, reply.server_time - math.ceil(reply.elapsed) - 1)
+        return Answer(body, reply.server_time)
 
     def url(self, path: str, params: Params | None) -> str:
         """The address with its query."""
