@@ -42,8 +42,9 @@ def strangers_of_plans(path: Path, people: Mapping[str, Collection[int] | None])
     `people`: the ids of the users of each account whose models are built, by project; None if they were not read.
     """
     _, [_, *numbered] = lines(path)
+    plans = read_plans(path)
     first_line: dict[tuple[str, str], int] = {}
-    for (number, _), (project, _, user, _) in zip(numbered, read_plans(path), strict=True):
+    for (number, _), (project, _, user, _) in zip(numbered, plans, strict=True):
         if project not in people:
             first_line.setdefault((project, ""), number)
         elif (known := people[project]) is not None and int(user) not in known:

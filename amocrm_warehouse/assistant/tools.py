@@ -29,7 +29,7 @@ class Tool:
     takes: tuple[str, ...]
     """ARGUMENTS, beside COMMON, which every tool takes, and `project` (see `of_all`)."""
     dated: str | Mapping[str, str] | None = None
-    """What puts a row into the days asked for, of each table where they differ. None: the tool takes no days."""
+    """Which date decides whether a row is in the period; one per table if they differ. None: the tool takes no days."""
     needs: tuple[str, ...] = ()
     """Arguments without which the tool cannot answer."""
     is_compared: bool = False

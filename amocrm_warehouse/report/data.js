@@ -4,7 +4,7 @@
 
 const embedded = (id) => JSON.parse(document.getElementById(id).textContent);
 const METRICS = embedded("metrics");
-let DATA; // what page.py packed
+let DATA; // what page_data.py packed
 let TABLES; // rows by table; a table that could not be built is missing
 let SCOPES;
 let PEOPLE; // names and teams by "project/user"
@@ -134,7 +134,7 @@ function rowsOf(table) {
   return rows;
 }
 
-// Gives an object a property that is made when it is read first: a large table takes time that the first figures need not wait for.
+// Gives an object a property that is computed on first read, so the first figures appear at once.
 function lazily(object, name, make) {
   const settled = (value) => Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: true })[name];
   Object.defineProperty(object, name, { get: () => settled(make()), set: settled, configurable: true, enumerable: true });
