@@ -91,7 +91,7 @@ def batch(*rows: Row, completed: tuple[int, int] | None = None, **told: Any) -> 
 def test_a_row_that_the_stream_does_not_need_comes_only_from_the_floor_on() -> None:
     old, new = lead(1, NOW - 9), lead(2, NOW - 1)
     assert in_page_order(begun(watermark=NOW - 5), batch(old, new)) == [new]
-    assert in_page_order(begun(watermark=NOW - 5), batch(old, new, floor=NOW - 9)) == [old, new]
+    assert in_page_order(begun(watermark=NOW - 5), batch(old, new, taken_since=NOW - 9)) == [old, new]
 
 
 def test_a_page_that_is_older_than_one_before_it_brings_no_earlier_version() -> None:
@@ -106,10 +106,10 @@ def test_a_row_of_a_time_that_has_not_come_comes_and_so_does_its_next_version() 
 
 def test_a_restored_row_is_dated_no_earlier_than_its_tombstone_and_a_state_with_the_date_comes_first() -> None:
     progress, sent = begun(), lead(1, NOW - 90)
-    [told, row] = in_page_order(progress, batch(sent, floor=0, at_least={1: NOW - 7}))
+    [told, row] = in_page_order(progress, batch(sent, taken_since=0, at_least={1: NOW - 7}))
     assert (told, row) == (None, lead(1, NOW - 7))
     assert sent == lead(1, NOW - 90), "what was given is not changed"
-    assert {own: tuple(version) for own, version in progress.ahead.items()} == {"leads/1": (NOW - 7, NOW - 90)}
+    assert {own: tuple(version) for own, version in progress.postdated.items()} == {"leads/1": (NOW - 7, NOW - 90)}
 
 
 @pytest.mark.parametrize(("drifts", "postdated"), [([0], {3}), ([-600], {1, 2, 3}), ([600], {3}), ([0, -1], {2, 3})])
@@ -119,7 +119,7 @@ def test_rows_dated_later_than_they_were_read_are_known_by_the_earliest_clock(
     progress, rows = begun(), [lead(1, NOW - 1), lead(2, NOW), lead(3, NOW + 1)]
     answered = tuple(Answer(None, NOW, drift) for drift in drifts)
     assert in_page_order(progress, Page(rows, answered=answered)) == [None, *rows]
-    assert progress.ahead.keys() == {f"leads/{own}" for own in postdated}
+    assert progress.postdated.keys() == {f"leads/{own}" for own in postdated}
 
 
 def test_rows_without_an_answer_are_never_postdated() -> None:
@@ -129,7 +129,7 @@ def test_rows_without_an_answer_are_never_postdated() -> None:
 def test_events_are_never_postdated() -> None:
     progress, told = begun(), Page([event("a", NOW)], answered=(Answer(None, NOW - 8),))
     assert list(delivered(page_order(progress, EVENTS), [told])) == told.rows
-    assert not progress.ahead
+    assert not progress.postdated
 
 
 def test_a_tombstone_comes_unless_its_row_has_come_since() -> None:
@@ -173,7 +173,7 @@ def test_a_state_within_a_page_of_a_walk_by_page_number_names_its_last_row(monke
     progress = begun()
     rows = [lead(1, NOW - 5), lead(2, NOW - 9), {"id": None, "updated_at": NOW - 9}]
     page = Page(rows, checkpoint=PageCheckpoint(240, 2))
-    stage = delivered(page_order(progress), [replace(page, floor=0)])
+    stage = delivered(page_order(progress), [replace(page, taken_since=0)])
     assert [next(stage), next(stage)] == [lead(1, NOW - 5), None]
     walk = progress.pending["leads"].resume
     assert walk is not None

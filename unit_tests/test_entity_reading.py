@@ -100,7 +100,7 @@ def test_records_that_events_name_are_read_again_in_chunks(monkeypatch: pytest.M
 
 
 def test_the_keys_of_rows_that_every_stream_takes_are_remembered() -> None:
-    walk = [batch(lead(1, NOW - 1), lead(2, NOW)), Page([lead(3, 5)], floor=5)]
+    walk = [batch(lead(1, NOW - 1), lead(2, NOW)), Page([lead(3, 5)], taken_since=5)]
     stages = Stages(walk, plans=[WHOLE, ReadPlan(IntervalSet(((NOW, FOREVER),)))])
     assert ids(list(stages.pages())) == [[1, 2], [3]]
     assert (stages.delivered, list(stages.ids)) == ({2, 3}, [1, 2, 3])

@@ -121,7 +121,7 @@ def test_deletions_that_are_not_delivered_stay_pending() -> None:
 def test_a_walk_by_page_number_is_resumed() -> None:
     one = progress(lookback=0)
     one.begin(["leads"], THEN)
-    one.cover("leads", Page([], checkpoint=MARK), floor=THEN - DAY)
+    one.cover("leads", Page([], checkpoint=MARK), taken_since=THEN - DAY)
     plan = saved(one).plan("leads")
     assert plan.resume == ResumePoint(THEN - DAY, MARK)
     assert plan.seconds == IntervalSet(((BEGINNING, THEN - DAY - 1), (THEN, FOREVER)))
@@ -140,12 +140,12 @@ def test_a_second_of_which_some_rows_are_delivered_is_resumed() -> None:
     one.cover("leads", Page([], (BEGINNING, crowded - 1)))
     one.cover("leads", Page([], checkpoint=MARK, second=crowded))
     one = saved(one)
-    assert one.plan("leads").within == ResumePoint(crowded, MARK)
+    assert one.plan("leads").partial_second == ResumePoint(crowded, MARK)
     assert one.plan("leads").since == crowded
     one.begin(["leads"], THEN + DAY)
-    assert saved(one).plan("leads").within == ResumePoint(crowded, MARK)
+    assert saved(one).plan("leads").partial_second == ResumePoint(crowded, MARK)
     one.cover("leads", Page([], (crowded, crowded)))
-    assert one.plan("leads").within is None
+    assert one.plan("leads").partial_second is None
     assert saved(one).pending == one.pending
 
 
@@ -154,15 +154,16 @@ def test_a_second_that_may_still_change_is_read_from_its_beginning() -> None:
     one = progress()
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], checkpoint=MARK, second=THEN - 10))
-    assert one.plan("leads").within is None
+    assert one.plan("leads").partial_second is None
 
 
 def test_streams_that_stopped_at_different_rows_of_a_second_read_it_from_its_beginning() -> None:
     plans = [
-        ReadPlan(ever(THEN), within=ResumePoint(THEN, checkpoint)) for checkpoint in (MARK, PageCheckpoint(40, 23))
+        ReadPlan(ever(THEN), partial_second=ResumePoint(THEN, checkpoint))
+        for checkpoint in (MARK, PageCheckpoint(40, 23))
     ]
-    assert merged(plans[:1] * 2).within == ResumePoint(THEN, MARK)
-    assert merged(plans).within is None
+    assert merged(plans[:1] * 2).partial_second == ResumePoint(THEN, MARK)
+    assert merged(plans).partial_second is None
 
 
 def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:
@@ -266,7 +267,7 @@ def test_a_state_must_hold_a_row_that_is_ahead_before_the_row_is_delivered() -> 
     assert one.unsaved
     assert one.date("leads", 8, THEN) == THEN
     ahead = {"leads/7": Version(THEN + DAY + 1, THEN), "contacts/7": Version(THEN + DAY, THEN + DAY)}
-    assert one.ahead == ahead, "and of no other row"
+    assert one.postdated == ahead, "and of no other row"
 
 
 def test_a_resumed_walk_does_not_cover_the_rows_that_it_passed_before() -> None:
@@ -326,11 +327,11 @@ def test_streams_of_one_list_have_one_merged_plan() -> None:
 def test_streams_of_one_list_date_its_rows_alike() -> None:
     one, two = progress(), progress()
     older, newer = Version(THEN, THEN), Version(THEN + 1, THEN - 9)
-    one.ahead, two.ahead = {"leads/7": older, "leads/8": older}, {"leads/7": newer}
+    one.postdated, two.postdated = {"leads/7": older, "leads/8": older}, {"leads/7": newer}
     agree([one, two], "leads")
-    assert one.ahead == two.ahead == {"leads/7": newer, "leads/8": older}
+    assert one.postdated == two.postdated == {"leads/7": newer, "leads/8": older}
     one.date("leads", 7, THEN + 2)
-    assert two.ahead == {"leads/7": newer, "leads/8": older}, "each keeps its own"
+    assert two.postdated == {"leads/7": newer, "leads/8": older}, "each keeps its own"
 
 
 def test_the_state_of_a_sync_that_was_killed() -> None:
@@ -338,10 +339,10 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
     one.begin(["leads"], THEN)
     one.cover("leads", Page([], (BEGINNING, THEN - DAY)))
     one.note_newest("leads", [THEN - DAY])
-    one.ahead["leads/5"] = Version(THEN + DAY, THEN)
+    one.postdated["leads/5"] = Version(THEN + DAY, THEN)
     state = dump(one)
     saved_as = state.pop("saved")
-    assert (saved_as["stream"], saved_as["version"]) == ("deals", 4)
+    assert (saved_as["stream"], saved_as["version"]) == ("deals", 5)
     assert state == {
         "updated_at": "2023-11-14T22:13:20Z",
         "begun": "2023-11-14T22:13:20Z",
@@ -353,15 +354,15 @@ def test_the_state_of_a_sync_that_was_killed() -> None:
             }
         },
         "newest": {"leads": "2023-11-13T22:13:20Z"},
-        "ahead": {"leads/5": {"at": "2023-11-15T22:13:20Z", "dated": "2023-11-14T22:13:20Z"}},
+        "postdated": {"leads/5": {"at": "2023-11-15T22:13:20Z", "dated": "2023-11-14T22:13:20Z"}},
     }
     again = saved(one)
-    assert (again.watermark, again.begun, again.pending, again.newest, again.ahead) == (
+    assert (again.watermark, again.begun, again.pending, again.newest, again.postdated) == (
         one.watermark,
         one.begun,
         one.pending,
         one.newest,
-        one.ahead,
+        one.postdated,
     )
 
 
@@ -369,12 +370,12 @@ def test_a_state_of_the_future_is_restarted() -> None:
     """All is read, and all that was delivered may have changed; what is dated ahead is still so."""
     for done, doubted in ((THEN + 300, False), (THEN + 301, True)):
         one = progress(start=THEN - DAY)
-        one.watermark, one.newest, one.ahead = done, {"leads": THEN + 9}, {"leads/5": Version(done, done)}
+        one.watermark, one.newest, one.postdated = done, {"leads": THEN + 9}, {"leads/5": Version(done, done)}
         assert one.in_the_future(THEN) is doubted
     one.restart_from_the_future(THEN)
     since = THEN - DAY
     assert one.plan("leads") == ReadPlan(ever(since), None, since, since)
-    assert one.ahead == {"leads/5": Version(THEN + 301, THEN + 301)}
+    assert one.postdated == {"leads/5": Version(THEN + 301, THEN + 301)}
 
 
 def test_a_state_of_the_future_by_one_clock_is_obeyed_and_restarted_by_the_next_sync() -> None:
@@ -418,8 +419,8 @@ def test_no_state(state: dict[str, Any] | None) -> None:
         {"updated_at": THEN, "pending": {"leads": {"seconds": [[1]]}}},
         {"updated_at": THEN, "pending": {"leads": {"seconds": [], "deletions_since": 1}}},
         {"updated_at": THEN, "newest": {"leads": []}},
-        {"updated_at": THEN, "ahead": "x"},
-        {"updated_at": THEN, "ahead": {"5": {"at": THEN}}},
+        {"updated_at": THEN, "postdated": "x"},
+        {"updated_at": THEN, "postdated": {"5": {"at": THEN}}},
     ],
 )
 def test_a_state_that_cannot_be_read(state: dict[str, Any]) -> None:
@@ -438,5 +439,5 @@ def test_pending_seconds_survive_their_state(
 ) -> None:
     one = progress()
     one.begin([], THEN + 20)
-    one.pending["leads"] = ReadPlan(IntervalSet.of(intervals), walk, gone, changed, within=within)
+    one.pending["leads"] = ReadPlan(IntervalSet.of(intervals), walk, gone, changed, partial_second=within)
     assert saved(one).pending == one.pending

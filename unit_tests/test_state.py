@@ -126,7 +126,7 @@ def reads_at_least(one: Progress, other: Progress) -> bool:
         since = [BEGINNING if plan.changes_since == FOREVER else plan.changes_since for plan in (need, wanted)]
         if since[0] > since[1]:
             return False
-    return one.ahead == other.ahead or one.watermark is None
+    return one.postdated == other.postdated or one.watermark is None
 
 
 @settings(max_examples=500, deadline=None)
@@ -151,12 +151,12 @@ def test_a_state_that_is_changed_anywhere_is_refused_or_reads_as_much(progress: 
 @given(PROGRESS)
 def test_a_state_is_read_as_it_was_saved(progress: Progress) -> None:
     read = loaded(dump(progress))
-    assert (read.watermark, read.begun, read.pending, read.newest, read.ahead) == (
+    assert (read.watermark, read.begun, read.pending, read.newest, read.postdated) == (
         progress.watermark,
         progress.begun,
         progress.pending,
         progress.newest,
-        progress.ahead,
+        progress.postdated,
     )
 
 
@@ -167,7 +167,7 @@ def test_a_state_of_another_stream_is_refused(progress: Progress) -> None:
 
 
 def of_another_version(state: State) -> State:
-    return {**state, "saved": {**state["saved"], "version": 5}}
+    return {**state, "saved": {**state["saved"], "version": 6}}
 
 
 def test_a_state_of_a_later_version_is_refused() -> None:
@@ -181,7 +181,7 @@ SPAN = [[DAY_BEFORE, TEXT]]
 
 def test_a_state_that_was_saved_by_an_earlier_program_is_read() -> None:
     """The text of one, so that no later program writes and reads another form."""
-    saved = {"stream": "deals", "version": 4, "digest": "0a81bb13aaf4b7dd4b4790eebe9e4df6"}
+    saved = {"stream": "deals", "version": 5, "digest": "32a3565ab66e05c451b2da9d694d7a0c"}
     state = {
         "updated_at": TEXT,
         "begun": DAY_BEFORE,
@@ -190,11 +190,11 @@ def test_a_state_that_was_saved_by_an_earlier_program_is_read() -> None:
                 "seconds": SPAN,
                 **LEFT,
                 "resume": {"since": DAY_BEFORE, "checkpoint": {"position": 9, "after_id": 7}},
-                "within": {"since": TEXT, "checkpoint": {"position": 250, "after_id": 8}},
+                "partial_second": {"since": TEXT, "checkpoint": {"position": 250, "after_id": 8}},
             }
         },
         "newest": {"leads": TEXT, "contacts": DAY_BEFORE},
-        "ahead": {"leads/5": {"at": TEXT, "dated": DAY_BEFORE}},
+        "postdated": {"leads/5": {"at": TEXT, "dated": DAY_BEFORE}},
         "saved": saved,
     }
     read = loaded(state)
@@ -206,17 +206,17 @@ def test_a_state_that_was_saved_by_an_earlier_program_is_read() -> None:
             ResumePoint(day_before, PageCheckpoint(9, 7)),
             day_before,
             THEN,
-            within=ResumePoint(THEN, PageCheckpoint(250, 8)),
+            partial_second=ResumePoint(THEN, PageCheckpoint(250, 8)),
         )
     }
     assert read.newest == {"leads": THEN, "contacts": day_before}
-    assert read.ahead == {"leads/5": Version(THEN, day_before)}
+    assert read.postdated == {"leads/5": Version(THEN, day_before)}
 
 
 def test_a_state_of_an_earlier_version_is_refused_by_one_sentence() -> None:
     saved = {"stream": "deals", "version": 3, "digest": "9ad8bd5532afd6646fc8952f1b309657"}
     with pytest.raises(ConfigError) as refused:
-        loaded({"updated_at": TEXT, "ahead": {"leads/5": {"at": TEXT, "own": DAY_BEFORE}}, "saved": saved})
+        loaded({"updated_at": TEXT, "postdated": {"leads/5": {"at": TEXT, "own": DAY_BEFORE}}, "saved": saved})
     assert str(refused.value) == (
         "The saved state of the stream deals cannot be read: it is not as this connector has saved it for this stream, "
         "so it is not known what was delivered before. Clear the stream's state (in Airbyte: the connection's "
@@ -229,7 +229,7 @@ def test_a_state_of_an_earlier_version_is_refused_by_one_sentence() -> None:
 def test_the_plain_form_is_a_time_as_states_tell_it(text: str) -> None:
     read = loaded({"updated_at": text})
     assert iso(read.watermark or 0) == text
-    assert (read.pending, read.newest, read.ahead) == ({}, {}, {})
+    assert (read.pending, read.newest, read.postdated) == ({}, {}, {})
 
 
 @pytest.mark.parametrize(
@@ -237,13 +237,13 @@ def test_the_plain_form_is_a_time_as_states_tell_it(text: str) -> None:
     [
         {"pending": {}},
         {"newest": {}},
-        {"ahead": {}},
+        {"postdated": {}},
         {"unknown": 1},
         {"saved": None},
         {"saved": {"stream": "deals", "version": 3, "digest": ""}},
         {"pending": {"leads": {"seconds": SPAN, **LEFT}}},
         {"newest": {"leads": TEXT}},
-        {"ahead": {"leads/5": {"at": TEXT, "dated": DAY_BEFORE}}},
+        {"postdated": {"leads/5": {"at": TEXT, "dated": DAY_BEFORE}}},
     ],
 )
 def test_nothing_but_the_plain_form_is_read_unless_it_was_saved(part: State) -> None:
@@ -256,7 +256,7 @@ def test_nothing_but_the_plain_form_is_read_unless_it_was_saved(part: State) -> 
     [
         {"pending": {"contacts": ReadPlan(IntervalSet(((THEN, THEN),)), None, THEN, THEN)}},
         {"newest": {"contacts": THEN}},
-        {"ahead": {"contacts/3": Version(THEN, THEN)}},
+        {"postdated": {"contacts/3": Version(THEN, THEN)}},
     ],
 )
 def test_a_saved_state_that_tells_of_another_list_is_refused(part: State) -> None:

@@ -57,7 +57,7 @@ class Delivery:
         """Yields the rows of a page that the stream needs."""
         yield from self._deliver_page(page)
         yield from self._tombstones(page)
-        self.progress.cover(self._list, page, page.floor, page.walked)
+        self.progress.cover(self._list, page, page.taken_since, page.walked)
         if self._since_checkpoint >= ROWS_BETWEEN_STATES:
             yield self._checkpoint()
 
@@ -110,11 +110,11 @@ class Delivery:
         read_at = min((one.earliest for one in answered), default=FOREVER)
         wanted = dated = page.rows
         moments = [seconds(row.get(self._cursor)) for row in wanted]
-        if page.at_least or self.progress.ahead or not self._all_needed(moments, min(now, read_at)):
+        if page.at_least or self.progress.postdated or not self._all_needed(moments, min(now, read_at)):
             needs = [
                 (row, second)
                 for row, second in zip(page.rows, moments, strict=True)
-                if self._needs(row, second, page.floor, now)
+                if self._needs(row, second, page.taken_since, now)
             ]
             wanted, moments = [row for row, _ in needs], [second for _, second in needs]
             dated = [self._dated(row, second, page, read_at) for row, second in needs]
@@ -130,7 +130,7 @@ class Delivery:
                     yield made
                     made = []
                 if part:
-                    self.progress.cover(self._list, part, page.floor)
+                    self.progress.cover(self._list, part, page.taken_since)
                     yield self._checkpoint()
         except Exception as error:
             failure = error
@@ -143,7 +143,7 @@ class Delivery:
     def _dated(self, row: Row, second: int | None, page: Page, read_at: float) -> Row:
         """Returns the row with the date to deliver."""
         postdated = (second or 0) > read_at
-        if not (postdated or page.at_least or self.progress.ahead):
+        if not (postdated or page.at_least or self.progress.postdated):
             return row
         at_least = page.at_least.get(key(row), BEGINNING)
         at = self.progress.date(self._list, key(row), second, postdated, at_least)
@@ -157,11 +157,11 @@ class Delivery:
         first, last = min(known), max(known)
         return last <= min(latest, self.progress.watermark or BEGINNING) and self._needed.covers((first, last))
 
-    def _needs(self, row: Row, second: int | None, floor: int, now: int) -> bool:
+    def _needs(self, row: Row, second: int | None, taken_since: int, now: int) -> bool:
         """Whether the row is needed, and no later version of it was delivered in this sync from a newer page."""
         if second is None:
             return True
-        if second not in self._needed and second < floor:
+        if second not in self._needed and second < taken_since:
             return False
         if second > now:
             return True

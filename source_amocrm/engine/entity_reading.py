@@ -96,10 +96,10 @@ class EntityReading:
 
     def _by_date(self) -> Iterator[Page]:
         """Reads the needed seconds, oldest first: rows edited meanwhile move into the seconds that are read last."""
-        intervals, within = self._plan.seconds, self._plan.within
-        if within:
-            yield from one_second(self._listing, within.since, checkpoint=within.checkpoint)
-            intervals -= (within.since, within.since)
+        intervals, partial_second = self._plan.seconds, self._plan.partial_second
+        if partial_second:
+            yield from one_second(self._listing, partial_second.since, checkpoint=partial_second.checkpoint)
+            intervals -= (partial_second.since, partial_second.since)
         for low, high in intervals.intervals:
             start = self._plan.requested_since if low == self._plan.since else low
             yield from keyset(self._listing, (start, high), self._traits)
@@ -121,7 +121,7 @@ class EntityReading:
             low = since if self.resource.by_cursor else min(since, self._plan.requested_since)
             listing = listing.narrowed(bounds(listing, low - 1, FOREVER))
         for page in in_id_order(listing, checkpoint):
-            yield replace(page, floor=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
+            yield replace(page, taken_since=since).without(lambda row: (listing.second_of(row) or FOREVER) < since)
         yield Page([], walked=True)
 
     def remembered(self, pages: Iterable[Page]) -> Iterator[Page]:
@@ -167,7 +167,7 @@ class EntityReading:
             return
         for row in page.rows:
             second = seconds(row.get("updated_at"))
-            if second is None or second >= page.floor or all(second in plan.seconds for plan in self.plans):
+            if second is None or second >= page.taken_since or all(second in plan.seconds for plan in self.plans):
                 self.delivered.add(key(row))
 
     def _changed(self) -> Iterator[Page]:
@@ -181,7 +181,7 @@ class EntityReading:
             present.update(row["id"] for row in page.rows)
             for resolver in self.resolvers:
                 resolver.observe(page.rows)
-            yield replace(page, floor=BEGINNING, at_least=at_least)
+            yield replace(page, taken_since=BEGINNING, at_least=at_least)
         if self.mark_deleted:
             yield from self._tombstones(changes.gone({*wanted} - present), present)
 

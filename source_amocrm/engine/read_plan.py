@@ -41,7 +41,7 @@ class ReadPlan:
 
     `deletions_since`, `changes_since`: the second since which a row may have been deleted, or a delivered row may have
     changed without a new updated_at; FOREVER while nothing was delivered. `newest`: the second of the newest row known.
-    `within`: one of `seconds`, whose rows are delivered up to that checkpoint in the order of their IDs.
+    `partial_second`: one of `seconds`, whose rows are delivered up to that checkpoint in the order of their IDs.
     """
 
     seconds: IntervalSet
@@ -49,7 +49,7 @@ class ReadPlan:
     deletions_since: int = BEGINNING
     changes_since: int = FOREVER
     newest: int | None = None
-    within: ResumePoint | None = None
+    partial_second: ResumePoint | None = None
 
     @property
     def needs_everything(self) -> bool:
@@ -75,14 +75,14 @@ NOTHING = ReadPlan(IntervalSet(), deletions_since=FOREVER)
 
 def merged(plans: Sequence[ReadPlan]) -> ReadPlan:
     """Returns the plan that serves all of several streams, which `agree` has made resume the same walk."""
-    within = plans[0].within
+    partial_second = plans[0].partial_second
     return ReadPlan(
         seconds=IntervalSet.of(interval for plan in plans for interval in plan.seconds.intervals),
         resume=plans[0].resume,
         deletions_since=min(plan.deletions_since for plan in plans),
         changes_since=min(plan.changes_since for plan in plans),
         newest=min((plan.newest for plan in plans if plan.newest is not None), default=None),
-        within=within if all(plan.within == within for plan in plans) else None,
+        partial_second=partial_second if all(plan.partial_second == partial_second for plan in plans) else None,
     )
 
 
@@ -91,9 +91,9 @@ class Progress:
     """The progress of one stream.
 
     Everything up to `watermark` (the server's time when a sync started; None before the first) has been delivered,
-    except for what is `pending`, list by list. `newest`: the second of each list's newest row. `ahead`: by list and key
-    of the row, versions that we delivered under a later date than amoCRM's; the next version must be dated later still,
-    or the destination keeps the old one. `unsaved`: some of the versions in `ahead` are in no state yet.
+    except for what is `pending`, list by list. `newest`: the second of each list's newest row. `postdated`: by list
+    and key, rows we delivered under a later date than amoCRM's; the next version must be dated later still, or the
+    destination keeps the old one. `unsaved`: some of the versions in `postdated` are in no state yet.
     """
 
     stream: str
@@ -103,7 +103,7 @@ class Progress:
     watermark: int | None = None
     pending: dict[str, ReadPlan] = field(default_factory=dict)
     newest: dict[str, int] = field(default_factory=dict)
-    ahead: dict[str, Version] = field(default_factory=dict)
+    postdated: dict[str, Version] = field(default_factory=dict)
     begun: int | None = None
     """The start of the sync that began to read the stream from the beginning (Unix seconds); None if nobody knows."""
     unsaved: bool = False
@@ -130,7 +130,7 @@ class Progress:
             min(since, pending.deletions_since),
             min(since, pending.changes_since),
             self.newest.get(name),
-            pending.within if pending.within and pending.within.since < since else None,
+            pending.partial_second if pending.partial_second and pending.partial_second.since < since else None,
         )
 
     def resume(self, name: str, walk: ResumePoint | None) -> None:
@@ -151,7 +151,7 @@ class Progress:
     def restart_from_the_future(self, now: int) -> None:
         """Resets the progress if its watermark lies in the future, because such a state proves nothing.
 
-        `ahead` stays: those dates were delivered.
+        `postdated` stays: those dates were delivered.
         """
         if self.in_the_future(now):
             LOGGER.warning(
@@ -187,25 +187,28 @@ class Progress:
             for name, plan in (dict.fromkeys(plans, everything) if self.doubted else plans).items()
         }
 
-    def cover(self, name: str, page: Page, floor: int = BEGINNING, walked: bool = False) -> None:
-        """Marks the rows of `page` as delivered. A page with a checkpoint belongs to a walk over rows since `floor`.
+    def cover(self, name: str, page: Page, taken_since: int = BEGINNING, walked: bool = False) -> None:
+        """Marks the rows of `page` as delivered. A page with a checkpoint belongs to a walk over rows dated
+        `taken_since` or later.
         `walked`: that walk has come to its end.
 
-        A new walk covers everything since `floor`. A resumed walk does not: it never meets rows that an earlier sync
+        A new walk covers everything since then. A resumed walk does not: it never meets rows that an earlier sync
         passed, so their changes are read by their seconds instead.
         """
         pending = self.pending[name]
-        intervals, walk, within = pending.seconds, pending.resume, pending.within
+        intervals, walk, partial_second = pending.seconds, pending.resume, pending.partial_second
         if page.completed:
             intervals = intervals - page.completed | self.incomplete.get(name, NOTHING.seconds)
-        if within and within.since not in intervals:
-            within = None
+        if partial_second and partial_second.since not in intervals:
+            partial_second = None
         if page.checkpoint and page.second is not None:
-            within = ResumePoint(page.second, page.checkpoint) if page.second in intervals else None
+            partial_second = ResumePoint(page.second, page.checkpoint) if page.second in intervals else None
         elif page.checkpoint:
-            intervals = intervals if walk else intervals - (floor, FOREVER)
-            walk = ResumePoint(walk.since if walk else floor, page.checkpoint)
-        self.pending[name] = replace(pending, seconds=intervals, resume=None if walked else walk, within=within)
+            intervals = intervals if walk else intervals - (taken_since, FOREVER)
+            walk = ResumePoint(walk.since if walk else taken_since, page.checkpoint)
+        self.pending[name] = replace(
+            pending, seconds=intervals, resume=None if walked else walk, partial_second=partial_second
+        )
 
     def finish(self, name: str, deletions_delivered: bool = True, changes_delivered: bool = True) -> None:
         """Marks all that was needed of the list as delivered.
@@ -248,18 +251,18 @@ class Progress:
         """Returns the date to deliver for a row of the list `name` that amoCRM dates `second`: no earlier than
         `at_least`, and later than any other delivered version of the row.
 
-        `postdated`: the row was read before `second`, so its next version may be dated earlier. Save the `ahead` entry
-        in a state before emitting the row, for a destination may keep rows after the last state.
+        `postdated`: the row was read before `second`, so its next version may be dated earlier. Save its entry in
+        `self.postdated` in a state before emitting the row, for a destination may keep rows after the last state.
         """
-        if second is None or not (self.ahead or at_least or postdated):
+        if second is None or not (self.postdated or at_least or postdated):
             return second
         version = f"{name}/{row_key}"
-        at, before = max(second, at_least), self.ahead.pop(version, None)
+        at, before = max(second, at_least), self.postdated.pop(version, None)
         if before and at <= before.at:
             at = before.at if before.dated == second else min(before.at + 1, LAST_SECOND)
         if postdated or at > second:
-            self.ahead[version] = Version(at, second)
-            self.unsaved = self.unsaved or self.ahead[version] != before
+            self.postdated[version] = Version(at, second)
+            self.unsaved = self.unsaved or self.postdated[version] != before
         return at
 
 
@@ -274,10 +277,10 @@ def agree(several: list[Progress], name: str, one_reading: bool = False) -> None
     """
     begun = {progress.begun for progress in several if progress.begun is not None}
     apart = one_reading and len(begun) > 1
-    ahead: dict[str, Version] = {}
+    postdated: dict[str, Version] = {}
     for progress in several:
-        for row_key, version in progress.ahead.items():
-            ahead[row_key] = max(version, ahead.get(row_key, version))
+        for row_key, version in progress.postdated.items():
+            postdated[row_key] = max(version, postdated.get(row_key, version))
     walks = [plan.resume for progress in several if (plan := progress.pending.get(name)) and plan.resume]
     walk = None
     new = any(progress.watermark is None for progress in several)
@@ -287,12 +290,12 @@ def agree(several: list[Progress], name: str, one_reading: bool = False) -> None
             min((one.checkpoint for one in walks), key=lambda checkpoint: checkpoint.after_id),
         )
     for progress in several:
-        progress.ahead = dict(ahead)
+        progress.postdated = dict(postdated)
         progress.resume(name, walk)
     if one_reading:
         plan = merged([progress.plan(name) for progress in several])
         if apart:
-            plan = replace(plan, seconds=IntervalSet(((several[0].start or BEGINNING, FOREVER),)), within=None)
+            plan = replace(plan, seconds=IntervalSet(((several[0].start or BEGINNING, FOREVER),)), partial_second=None)
         for progress in several:
             progress.shared[name] = plan
             progress.begun = None if new or apart else next(iter(begun), None)

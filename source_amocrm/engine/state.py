@@ -20,9 +20,9 @@ from source_amocrm.errors import ConfigError
 from source_amocrm.walk import PageCheckpoint
 from source_amocrm.walk.intervals import IntervalSet
 
-VERSION = 4  # A state of another version is refused: to start again would forget the dates that are `ahead`
+VERSION = 5  # A state of another version is refused: to start again would forget the dates that are `postdated`
 SAVED = "saved"
-PENDING = frozenset({"seconds", "resume", "within", "deletions_since", "changes_since"})
+PENDING = frozenset({"seconds", "resume", "partial_second", "deletions_since", "changes_since"})
 NO_STATE = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})
 """The keys by which the CDK says that a stream has no state."""
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -35,7 +35,7 @@ def dump(progress: Progress) -> dict[str, Any]:
         "begun": None if progress.begun is None else iso(progress.begun),
         "pending": {name: _dump_pending(pending) for name, pending in progress.pending.items()},
         "newest": {name: iso(second) for name, second in progress.newest.items()},
-        "ahead": {key: {"at": iso(one.at), "dated": iso(one.dated)} for key, one in progress.ahead.items()},
+        "postdated": {key: {"at": iso(one.at), "dated": iso(one.dated)} for key, one in progress.postdated.items()},
     }
     state = {name: part for name, part in parts.items() if part}
     return {**state, SAVED: _signature(progress.stream, state)}
@@ -77,7 +77,7 @@ def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
         "changes_since": iso(pending.changes_since),
         **{
             name: {"since": iso(point.since), "checkpoint": asdict(point.checkpoint)}
-            for name, point in (("resume", pending.resume), ("within", pending.within))
+            for name, point in (("resume", pending.resume), ("partial_second", pending.partial_second))
             if point
         },
     }
@@ -85,14 +85,14 @@ def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
 
 def _load(progress: Progress, lists: Collection[str], state: Mapping[str, Any]) -> None:
     """Fills the progress. A signed state has the shape that `dump` gave it, perhaps the `dump` of a newer version."""
-    _require(state.keys() <= {progress.cursor, "begun", "pending", "newest", "ahead"})
-    pending, newest, ahead = (state.get(part, {}) for part in ("pending", "newest", "ahead"))
-    _require({*pending, *newest, *(row_key.partition("/")[0] for row_key in ahead)} <= {*lists})
+    _require(state.keys() <= {progress.cursor, "begun", "pending", "newest", "postdated"})
+    pending, newest, postdated = (state.get(part, {}) for part in ("pending", "newest", "postdated"))
+    _require({*pending, *newest, *(row_key.partition("/")[0] for row_key in postdated)} <= {*lists})
     progress.watermark = _second(state[progress.cursor])
     progress.begun = _second(state["begun"]) if "begun" in state else None
     progress.pending = {name: _load_pending(plan) for name, plan in pending.items()}
     progress.newest = {name: _second(second) for name, second in newest.items()}
-    progress.ahead = {key: Version(_second(one["at"]), _second(one["dated"])) for key, one in ahead.items()}
+    progress.postdated = {key: Version(_second(one["at"]), _second(one["dated"])) for key, one in postdated.items()}
 
 
 def _load_pending(pending: Mapping[str, Any]) -> ReadPlan:
@@ -102,7 +102,7 @@ def _load_pending(pending: Mapping[str, Any]) -> ReadPlan:
         _load_point(pending.get("resume")),
         _second(pending["deletions_since"]),
         _second(pending["changes_since"]),
-        within=_load_point(pending.get("within")),
+        partial_second=_load_point(pending.get("partial_second")),
     )
 
 

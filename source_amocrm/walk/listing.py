@@ -120,8 +120,8 @@ class Page:
     `checkpoint`: the position of a walk in ID order, over the whole list or over the rows of one `second`. `answered`:
     the responses that the rows may have come in.
 
-    The engine adds: `floor`: every stream takes rows dated `floor` or later, wanted or not: this walk has no date
-    filter, or an event named the row. `walked`: the walk by page number has come to its end.
+    The engine adds: `taken_since`: every stream takes rows dated `taken_since` or later, wanted or not: this walk has
+    no date filter, or an event named the row. `walked`: the walk by page number has come to its end.
     `at_least`: by id, the second before which a row must not be dated, so that it wins over a tombstone of its entity.
     `read_at`: the moment of this reading, which no other page has.
     """
@@ -131,7 +131,7 @@ class Page:
     checkpoint: PageCheckpoint | None = None
     second: int | None = None
     answered: tuple[Answer, ...] = ()
-    floor: int = FOREVER
+    taken_since: int = FOREVER
     walked: bool = False
     at_least: Mapping[Any, int] = field(default_factory=dict)
     deletions: tuple[Deletion, ...] = ()
