@@ -139,7 +139,7 @@ def _tables(run: Any, prefix: str) -> list[tuple[str, str]]:
     if prefix + "state" not in there:
         return []
     streams = [stream for (stream,) in run(f"SELECT stream FROM {_name(there[prefix + 'state'])}")[1]]
-    names = {prefix + name for name in (*streams, *OWN_TABLES)}
+    names = {prefix + name for name in (*streams, *(f"{one}_history" for one in streams), *OWN_TABLES)}
     return [there[name] for name in sorted(there) if name in names or re.fullmatch(rf"{prefix}incoming_\d+", name)]
 
 

@@ -173,6 +173,21 @@ def test_a_mass_change_is_of_twenty_cards_within_a_minute_of_each_other(ask: Ask
     ]  # fmt: skip
 
 
+def test_the_digest_has_a_line_about_what_is_news_since_yesterday(databases: dict[str, str]) -> None:
+    def line(language: str, beginning: str) -> str:
+        done = forked.run(["report", "--digest", "--built", "--language", language], {"DB": databases["duckdb"]})
+        assert done.returncode == 0, done.stderr
+        return next(line for line in done.stdout.splitlines() if line.startswith(beginning))  # of 1001, which is first
+
+    assert line("ru", "Изменено разом") == (
+        "Изменено разом: Иван, этап, карточек: 30 (30.11.2026, 15:00), и ещё таких: 2; вернуть: source-amocrm changes"
+    )
+    assert line("en", "Changed at once") == (
+        "Changed at once: Иван, stage, cards: 30 (2026-11-30, 15:00), and 2 more; how to put it back: source-amocrm "
+        "changes"
+    )
+
+
 def test_at_random_the_mass_changes_are_those_of_a_walk_through_the_moves(ask: Ask) -> None:
     found = ask(
         "SELECT change_id, author_id, first_changed_at, last_changed_at, cards FROM amocrm_marts.mass_changes "

@@ -19,7 +19,7 @@ import pytest
 from amocrm_warehouse.publish.publish_command import publish
 from amocrm_warehouse.sync import Outcome, load_queue, sync
 from amocrm_warehouse.sync.loader import Loader
-from sandbox import OFF, Account, Server
+from sandbox import OFF, Account, Server, writes
 from testing import comparison, postgres, small_marts
 from testing.warehouse import stored
 
@@ -152,3 +152,22 @@ def test_the_same_account_under_two_names_is_said(config: Path, tmp_path: Path) 
             f"The project {other} of this database holds the same account, so the marts count its deals twice. Keep "
             "one project for an account, and drop the tables of the other."
         ]
+
+
+def test_versions_of_rows_are_kept_by_the_choice_of_an_earlier_sync(
+    server: Server, config: Path, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "crm.duckdb")
+    deal = server.account.tables["leads"].index("id")[0][1]
+    with pytest.raises(ValueError, match="no stream “deal”"):
+        sync(config, to=file, project="1", streams=STREAMS, history=["deal"])
+    sync(config, to=file, project="1", streams=STREAMS, history=["all"], history_days=30)
+    before = server.account.row("leads", deal)["name"]
+    writes.cards.edit(server.account, "leads", deal, name="Имя после")
+    sync(config, to=file, project="1", streams=STREAMS)
+    with duckdb.connect(file) as connection:
+        kept = "SELECT lead_id, name FROM amocrm.amocrm_1_deals_history WHERE lead_id = ?"
+        assert connection.execute(kept, [deal]).fetchall() == [(deal, before)]
+        state = "SELECT state FROM amocrm.amocrm_1_state WHERE stream = ''"
+        [(state,)] = connection.execute(state).fetchall()
+    assert json.loads(state) | {"history": sorted(STREAMS), "history_days": 30} == json.loads(state)

@@ -1,13 +1,18 @@
-"""`source-amocrm report --digest`: fifteen lines about an account, twelve about a team, for mail or a messenger."""
+"""`source-amocrm report --digest`: fifteen lines about an account, twelve about a team, for mail or a messenger.
+
+A sixteenth line about an account tells of mass changes that are news since yesterday.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache, partial
 from typing import Any
 
-from amocrm_warehouse.database import Run
+from amocrm_warehouse.changes.mass_changes import mass_changes
+from amocrm_warehouse.database import Run, models_of, tables_seen
 from amocrm_warehouse.report import this_month
 from amocrm_warehouse.report.answers import answer, deactivated, missing
 from amocrm_warehouse.report.choice import Choice
@@ -145,6 +150,21 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             link=link(account["domain"], card["entity_type"], card["entity_id"]) or "–",
         )  # fmt: skip
 
+    def at_once() -> str:
+        """Returns the line about mass changes that are news since yesterday; empty if there are none."""
+        since = account["today"] - timedelta(days=1)
+        news = [one for one in mass_changes(run, projects=[project], since=since) if one.is_news]
+        if not news:
+            return ""
+        most = max(news, key=lambda one: one.cards)
+        author = words("user.robot") if most.author_id == 0 else most.author_name
+        what = words(f"at_once.{most.kind}") + (f" «{most.field_name}»" if most.field_name else "")
+        return words(
+            "digest.at_once", author=author, what=what, cards=words.number(most.cards),
+            moment=f"{words.day(most.began_local.date())}, {most.began_local:%H:%M}",
+            more=words("digest.at_once_more", count=len(news) - 1) if len(news) > 1 else "",
+        )  # fmt: skip
+
     ahead: list[tuple[str, Callable[[], str]]] = [
         ("forecast.title", partial(forecast, 0)), ("forecast.title", partial(forecast, 1)), ("forecast.title", record),
     ]  # fmt: skip
@@ -156,4 +176,6 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         ("month.recent", partial(near, 1)), ("column.created", deals), ("column.open", in_work),
         ("managers.title", best), ("reasons.title", reason), ("today.title", waits), ("queue.title", queue),
     ]  # fmt: skip
-    return [made(words, words(title), make, str) for title, make in parts]
+    if choice.users is None and "mass_changes" in models_of(run).tables(tables_seen(run)):
+        parts.append(("at_once.title", at_once))
+    return [line for title, make in parts if (line := made(words, words(title), make, str))]

@@ -71,6 +71,8 @@ def sync(
     refresh: Collection[str] = (),
     dataset: str = SCHEMA,
     keep_deleted: bool | None = None,
+    history: Collection[str] | None = None,
+    history_days: int | None = None,
     count: bool = True,
     line: LiveLine = SILENT,
 ) -> Outcome:
@@ -79,7 +81,8 @@ def sync(
     A token that amoCRM rotates is written to `config` before it is used. `streams`: None for all; `without`: streams
     to leave out; `refresh`: streams to read from the beginning (`all` for every one), whose rows stay until all are
     read and are then replaced at once. `keep_deleted`: whether contacts that amoCRM has deleted keep their values here;
-    None as it was. With `count` the rows of the tables are counted at the end. `line` shows the
+    `history`: streams of which each version of a row is kept (`all` for every one), `history_days`: for so many days, 0
+    for ever; None for either as it was. With `count` the rows of the tables are counted at the end. `line` shows the
     steps and the warnings. Raises ValueError with a sentence if the sync could not begin. KeyboardInterrupt ends it
     after the rows that have come are loaded.
     """
@@ -107,6 +110,11 @@ def sync(
         thread.submit(loader.check_tables, names).result()
         if keep_deleted is not None:
             loader.keep_deleted = keep_deleted
+        if history is not None:
+            loader.history = reading.kept_by_version(history)
+        if history_days is not None:
+            loader.history_days = history_days
+        loader.check_names([*names, *(f"{stream}_history" for stream in loader.history)])
         loader.personal_data = personal_data_digest(settings, loader.prefix)
         if refreshing := reading.refresh(reading.refreshed | loader.refreshing() & {*names}):
             thread.submit(loader.refresh, refreshing).result()  # a sync after a killed one refreshes them, too

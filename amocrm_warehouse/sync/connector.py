@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("airbyte")
 ALL = "all"
-"""In `refresh`: every stream of the sync."""
+"""In `refresh` and `history`: every stream of the sync."""
+IDS = "live_entities"
+"""The stream of all cards' ids and dates, which repeats what other streams tell."""
 
 
 class Reading:
@@ -82,6 +84,14 @@ class Reading:
         self._by_stream = {table.stream: table for table in self.tables}
         self.lists_of_cards = {table.stream: name for table in self.tables for name in _lists_of_cards(table.stream)}
         """By table of cards or of their parts, the path of the cards' list."""
+
+    def kept_by_version(self, names: Collection[str]) -> set[str]:
+        """Returns the streams of which versions of rows are kept. Raises ValueError for an unknown one."""
+        there = {table.stream for table in self.tables}
+        if {*names} == {ALL}:
+            return there - {IDS}
+        check_names(names, [*there])
+        return {*names}
 
     def refresh(self, names: Collection[str]) -> set[str]:
         """Makes the tables of these streams whole: their rows are replaced once all are read. Returns the streams.

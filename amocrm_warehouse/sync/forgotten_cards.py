@@ -91,8 +91,10 @@ class ForgottenCards:
         """Returns the SELECT of a relation's rows, without the values that are forgotten."""
         columns = [*columns]
         gone = conditions(stream, columns, self.marks)
-        values = (f"CASE WHEN {gone[one]} THEN NULL ELSE {quoted(one)} END" if one in gone else quoted(one)
-                  for one in columns)  # fmt: skip
+        values = (
+            f"CASE WHEN {gone[one]} THEN NULL ELSE {quoted(one)} END AS {quoted(one)}" if one in gone else quoted(one)
+            for one in columns
+        )
         return f"SELECT {', '.join(values)} FROM {rows}"
 
     def forget(self, contacts: Collection[int]) -> Forgotten:
@@ -150,11 +152,14 @@ class ForgottenCards:
             if stream in OF_CONTACTS:
                 continue
             parts = [(one, [one]) for one in columns] if stream in CARDS else [("", columns)]
+            listed = ", ".join(map(quoted, dict.fromkeys((*schema.key(stream), *columns))))
             for part, searched in parts:
                 like = " OR ".join(holds(one, pattern, self._database) for one in searched)
                 key = key_of(stream)
+                tables = [stream, *([history] if self._columns(history := f"{stream}_history") else [])]
+                rows = " UNION ALL ".join(f"SELECT {listed} FROM {self._name(one)}" for one in tables)
                 self._insert(
-                    f"SELECT '{stream}', {key}, '{part}', '{FOUND}', current_timestamp FROM {self._name(stream)} "
+                    f"SELECT DISTINCT '{stream}', {key}, '{part}', '{FOUND}', current_timestamp FROM ({rows}) AS held "
                     f"WHERE ({like}) AND {key} NOT IN (SELECT id FROM {self.marks} WHERE stream = '{stream}' AND part "
                     f"IN ('', '{part}'))"
                 )
@@ -196,11 +201,12 @@ class ForgottenCards:
     def erase(self) -> list[Erased]:
         """Empties what is forgotten in all tables."""
         found = []
-        for stream, _ in self._tables():
+        tables = [(stream, f"{stream}{version}") for stream, _ in self._tables() for version in ("", "_history")]
+        for stream, table in tables:
             by_condition: dict[str, list[str]] = {}
-            for column, condition in conditions(stream, self._columns(stream), self.marks).items():
+            for column, condition in conditions(stream, self._columns(table), self.marks).items():
                 by_condition.setdefault(condition, []).append(column)
-            rows, emptied, name = 0, list[str](), self._name(stream)
+            rows, emptied, name = 0, list[str](), self._name(table)
             for condition, columns in by_condition.items():
                 counts = ", ".join(f"count({quoted(one)})" for one in columns)
                 [counted] = self._database.query(f"SELECT {counts} FROM {name} WHERE {condition}")
@@ -210,7 +216,7 @@ class ForgottenCards:
                     values = ", ".join(f"{quoted(one)} = NULL" for one in there)
                     self._database.execute(f"UPDATE {name} SET {values} WHERE {condition}")
             if emptied:
-                found.append(Erased(stream, rows, sorted(emptied)))
+                found.append(Erased(table, rows, sorted(emptied)))
         return found
 
     def _tables(self) -> Iterator[tuple[str, list[str]]]:

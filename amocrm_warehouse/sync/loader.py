@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.sync.arrow_table import CHANGES, READ_AT, Shape
+from amocrm_warehouse.sync.arrow_table import CHANGES, READ_AT, Shape, Table
 from amocrm_warehouse.sync.destination import Destination, LoadError, literal, quoted
 from amocrm_warehouse.sync.forgotten_cards import CARDS_OF_CONTACTS, CONTACTS, FORGOTTEN, Forgotten, ForgottenCards
 from amocrm_warehouse.sync.load_queue import Waiting
 from amocrm_warehouse.sync.name_history import DICTIONARIES, NAMES, drop_names, keep_names
+from amocrm_warehouse.sync.row_history import HELD_FROM, HELD_UNTIL, forget_versions, history_of, keep_versions
 from amocrm_warehouse.table_names import table_name
 
 DISK_FULL = "53100"
@@ -107,6 +108,10 @@ class Loader:
         self.held: dict[str, HeldStream] = {}
         self.keep_deleted = False
         """Whether contacts that amoCRM has deleted keep their values here."""
+        self.history: set[str] = set()
+        """Streams of which each version of a row is kept."""
+        self.history_days = 0
+        """Days after which a version is forgotten; 0 for never."""
         self._database = database
         self._forgotten = ForgottenCards(
             database, self._name, lambda stream: self._columns.get(self.prefix + stream, ())
@@ -218,6 +223,9 @@ class Loader:
         with self._writing():
             self._write_state([])
             self._forget_deleted()
+            for name in self._columns if self.history_days else ():
+                if name.startswith(self.prefix) and self._columns[name] >= {HELD_FROM, HELD_UNTIL}:
+                    forget_versions(self._database, self._database.qualified(self.dataset, name), self.history_days)
             for table in [name for name in self._columns if re.fullmatch(rf"{self.prefix}{INCOMING}\d+", name)]:
                 self._database.execute(f"DROP TABLE {self._database.qualified(self.dataset, table)}")
             self._agree(SYNCS)
@@ -268,14 +276,28 @@ class Loader:
             if beside:
                 self._replace(self._name(beside), table, new)
             else:
+                self._keep_versions(table, held, new)
                 self._replace(target, table, new, whole=table.whole)
         if table.whole and rows.complete:
             if beside:
+                self._keep_versions(table, held, self._name(beside))
                 self._replace(target, table, self._name(beside), whole=True)
                 self._database.execute(f"DROP TABLE {self._name(self._incoming.pop(table.stream))}")
             if table.stream in DICTIONARIES:
                 self._keep_names(table.stream, is_other=held.personal_data != self.personal_data)
             held.refreshing, held.personal_data = False, self.personal_data
+
+    def _keep_versions(self, table: Table, held: HeldStream, new: str) -> None:
+        """Versions of rows in which personal data was replaced in another way are dropped."""
+        shape = history_of(table)
+        if held.personal_data != self.personal_data:
+            if self.prefix + shape.stream in self._columns:
+                self._database.execute(f"DELETE FROM {self._name(shape.stream)}")
+        elif table.stream in self.history:
+            self._agree(shape)
+            rows = f"({self._forgotten.selected(table.stream, table.kinds, new)})" if self._forgets else new
+            target, history = self._name(table.stream), self._name(shape.stream)
+            keep_versions(self._database, table, target, history, rows, whole=table.whole)
 
     def _keep_names(self, stream: str, *, is_other: bool) -> None:
         """`is_other`: whether personal data were replaced in another way before."""
@@ -339,6 +361,7 @@ class Loader:
     def _write_state(self, streams: Iterable[str]) -> None:
         number, subdomain = self.account or HeldAccount(None, "")
         project = {"version": VERSION, "account_id": number, "subdomain": subdomain, "keep_deleted": self.keep_deleted}
+        project |= {"history": sorted(self.history), "history_days": self.history_days}
         rows = [{"stream": OF_THE_PROJECT, "state": json.dumps(project), "refreshing": False}]
         for stream in streams:
             one = self.held[stream]
@@ -356,6 +379,7 @@ class Loader:
                     raise LoadError(OTHER_FORM.format(prefix=self.prefix))
                 self.account = HeldAccount(known["account_id"], known["subdomain"])
                 self.keep_deleted = known.get("keep_deleted", False)
+                self.history, self.history_days = {*known.get("history", ())}, known.get("history_days", 0)
             else:
                 self.held[stream] = HeldStream(state, json.loads(columns), personal_data, refreshing)
 

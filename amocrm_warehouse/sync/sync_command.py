@@ -38,6 +38,12 @@ def main(arguments: list[str] | None = None) -> int:
         action=argparse.BooleanOptionalAction,
         help="keep notes and calls of contacts deleted more than 30 days ago; by default as the sync before",
     )
+    parser.add_argument(
+        "--history",
+        metavar="STREAMS",
+        help="streams, or all, of which each version of a row is kept; none ends that; by default as the sync before",
+    )
+    parser.add_argument("--history-days", type=_days, metavar="DAYS", help="forget versions so many days old; 0 never")
     parser.add_argument("--report", action="store_true", help="then build the models and write the report")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
     parser.add_argument("--every", type=_period, metavar="SECONDS", help="sync again and again, 30 s apart or more")
@@ -62,6 +68,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _period(text: str) -> int:
     if not text.isdecimal() or int(text) < SHORTEST_PERIOD:
         raise argparse.ArgumentTypeError(f"a number of seconds, {SHORTEST_PERIOD} or more")
+    return int(text)
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise argparse.ArgumentTypeError("a number of days, 0 for ever")
     return int(text)
 
 
@@ -91,6 +103,7 @@ def _sync(options: argparse.Namespace, project: str, said: set[str], later: bool
     """
     with files_for_their_owner(), without_heavy_modules(), live_line() as line:
         streams = listed(options.streams) or None
+        history = None if options.history is None else [] if options.history == "none" else listed(options.history)
         outcome = sync(
             options.config,
             to=options.db,
@@ -100,6 +113,8 @@ def _sync(options: argparse.Namespace, project: str, said: set[str], later: bool
             refresh=listed(options.refresh),
             dataset=options.dataset,
             keep_deleted=options.keep_deleted,
+            history=history,
+            history_days=options.history_days,
             line=line,
         )
     if later:
