@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -51,7 +52,16 @@ def sync(
     except ValueError as error:
         return LastSync(failures=[str(error)], lasting=isinstance(error, ConfigFileError))
     notices = [*private, *done.notices]
-    return LastSync(received(done.received), round(done.seconds, 1), done.errors, notices, done.config_error)
+    return LastSync(
+        received(done.received),
+        round(done.seconds, 1),
+        done.errors,
+        notices,
+        done.config_error,
+        done.requests,
+        round(time.process_time(), 1),
+        done.size,
+    )
 
 
 def verify(

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from amocrm_fleet.accounts_folder import FleetAccount
 from amocrm_fleet.processes import log_of
-from amocrm_fleet.status import Status, age, published, verified
+from amocrm_fleet.status import Status, age, published, used, verified
 from source_amocrm import atomic_file
 from source_amocrm.secrecy import mask
 
@@ -28,6 +28,7 @@ def write_page(path: Path, found: Iterable[tuple[FleetAccount, Status]], now: da
             "verified": verified(status, now),
             "published": published(status, now),
             "published_sentence": mask(status.published.sentence) if status.published else "",
+            "used": used(status, now),
             "failures": [mask(sentence) for sentence in status.last.failures],
             "log": os.path.relpath(log_of(account).absolute(), path.parent) if log_of(account).exists() else "",
         }

@@ -31,6 +31,8 @@ TIME_TO_STOP = shutdown.EXCHANGE_PATIENCE + 10.0
 """Time for a process to end after an interrupt, as it may be exchanging a token (seconds). Past that it is killed."""
 LARGEST_LOG = 1 << 20
 """Size of an account's log when a call begins (bytes). A larger log is renamed NAME.log.1, over the older one."""
+KEPT_SECONDS = 90 * 86_400.0
+"""Time after which NAME.log.1 goes, counted from its last line (seconds)."""
 _TICK = 1.0
 _BEGIN, _END = "--- ", "=== "
 """Prefixes of the log lines that open and close one call."""
@@ -222,8 +224,11 @@ def _redirect_output(log: Path) -> None:
     try:
         make_private(log.parent)
         with suppress(FileNotFoundError):
+            older = log.with_suffix(".log.1")
             if log.stat().st_size > LARGEST_LOG:
-                os.replace(log, log.with_suffix(".log.1"))
+                os.replace(log, older)
+            elif older.stat().st_mtime < time.time() - KEPT_SECONDS:
+                older.unlink()
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise FleetError(f"The log {log} cannot be written: {error.strerror}.") from None

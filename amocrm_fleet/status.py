@@ -12,6 +12,8 @@ from amocrm_warehouse.table_names import rows_of_tables
 from source_amocrm import atomic_file
 from source_amocrm.dates import iso
 
+MONTHS = 13
+"""Months whose usage is kept, so that one can be held against the same month a year before."""
 LONGEST_CAUSE = 110
 """Letters of a failure's cause in the table. A longer cause is cut; the log, the page and the JSON have all of it."""
 
@@ -20,7 +22,8 @@ LONGEST_CAUSE = 110
 class LastSync:
     """The outcome of one sync: rows received, seconds taken, and the sentences about failures and notices.
 
-    `lasting`: whether a person has to fix something before another sync can succeed.
+    `lasting`: whether a person has to fix something before another sync can succeed. `requests`: sent to amoCRM.
+    `cpu_seconds`: of the account's process. `size`: bytes of the account's tables then, or of the whole DuckDB file.
     """
 
     rows: int = 0
@@ -28,6 +31,29 @@ class LastSync:
     failures: list[str] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     lasting: bool = False
+    requests: int = 0
+    cpu_seconds: float = 0.0
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the syncs of a month took, in all."""
+
+    syncs: int = 0
+    rows: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def after(self, sync: LastSync) -> Usage:
+        return Usage(
+            self.syncs + 1,
+            self.rows + sync.rows,
+            self.requests + sync.requests,
+            round(self.seconds + sync.seconds, 1),
+            round(self.cpu_seconds + sync.cpu_seconds, 1),
+        )
 
 
 @dataclass(frozen=True)
@@ -70,6 +96,7 @@ class Status:
     """The last sync of an account, the failed syncs since the last successful one, and what came after the syncs.
 
     `ended`, `succeeded`: the end of the last sync and of the last successful one (2026-11-25T10:00:00Z, UTC), or None.
+    `usage`: by month (2026-11, UTC, newest last), of the last MONTHS.
     """
 
     last: LastSync = field(default_factory=LastSync)
@@ -78,12 +105,15 @@ class Status:
     failed_in_a_row: int = 0
     verified: LastVerification | None = None
     published: LastPublication | None = None
+    usage: dict[str, Usage] = field(default_factory=dict)
 
     def after(self, sync: LastSync, moment: datetime) -> Status:
         now = iso(int(moment.timestamp()))
+        usage = self.usage | {now[:7]: self.usage.get(now[:7], Usage()).after(sync)}
+        usage = dict(sorted(usage.items())[-MONTHS:])
         if sync.failures:
-            return replace(self, last=sync, ended=now, failed_in_a_row=self.failed_in_a_row + 1)
-        return replace(self, last=sync, ended=now, succeeded=now, failed_in_a_row=0)
+            return replace(self, last=sync, ended=now, failed_in_a_row=self.failed_in_a_row + 1, usage=usage)
+        return replace(self, last=sync, ended=now, succeeded=now, failed_in_a_row=0, usage=usage)
 
     @property
     def state(self) -> str:
@@ -102,7 +132,8 @@ def status_of(account: FleetAccount) -> Status:
         held = atomic_file.read_json(account.beside("status.json"))
         verified = LastVerification(**held["verified"]) if held.get("verified") else None
         published = LastPublication(**held["published"]) if held.get("published") else None
-        return Status(**{**held, "last": LastSync(**held["last"]), "verified": verified, "published": published})
+        parts = {"last": LastSync(**held["last"]), "verified": verified, "published": published}
+        return Status(**{**held, **parts, "usage": {month: Usage(**one) for month, one in held["usage"].items()}})
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return Status()
 
@@ -180,6 +211,16 @@ def published(status: Status, now: datetime) -> str:
     if not status.published:
         return "never"
     return f"{'failed, ' if status.published.failure else ''}{age(status.published.ended, now)}"
+
+
+def used(status: Status, now: datetime) -> str:
+    """Formats what the syncs of this month took, as “30 syncs, 1,200 requests, 25 min, 90 s of CPU, 12 MB”."""
+    one = status.usage.get(iso(int(now.timestamp()))[:7])
+    if not one:
+        return "–"
+    size = f", {status.last.size / 1e6:,.0f} MB" if status.last.size else ""
+    work = f"{one.requests:,} requests, {one.seconds / 60:,.0f} min, {one.cpu_seconds:,.0f} s of CPU"
+    return f"{one.syncs:,} sync{'' if one.syncs == 1 else 's'}, {work}{size}"
 
 
 def _row(account: FleetAccount, status: Status, now: datetime) -> tuple[str, ...]:

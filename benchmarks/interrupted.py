@@ -63,7 +63,7 @@ def differences(account: Account, database: str) -> list[str]:
     found = []
     for name in ALL:
         card = [comparison.PARTS[name][0]] if name in comparison.PARTS else []
-        found += comparison.problems(account, stored(database, PROJECT, [name, *card]), streams=[name])
+        found += comparison.problems(account, stored(database, PROJECT, [name, *card]), streams=[name], forgets=True)
     return found
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from sandbox import Account
+from source_amocrm.streams import schema
 
 from . import expected
 from .destination import Key, Row
@@ -35,6 +36,7 @@ PARTS = {
     ),
 }
 """Tables of a card's parts. Of each, the card's table, the column of the card's id, and that of the card's date."""
+OF_CONTACTS = ("custom_fields_contacts", "contact_field_changes")
 UNSHOWN = {
     # columns whose later changes neither a cursor nor an event shows, as the documentation says
     "deals": {"closest_task_at", "loss_reason_name"},
@@ -51,14 +53,21 @@ def by_key(name: str, rows: list[Row]) -> dict[Key, Row]:
 
 
 def problems(
-    account: Account, tables: Rows, antedated: Collection[Card] = (), streams: Collection[str] = expected.KEYS
+    account: Account,
+    tables: Rows,
+    antedated: Collection[Card] = (),
+    streams: Collection[str] = expected.KEYS,
+    *,
+    forgets: bool = False,
 ) -> list[str]:
     """Returns the differences between the tables of `streams` and the account, none if the tables are exact.
 
     Victims of merges may still be in the tables. `antedated`: cards whose updated_at somebody set to a past time, which
-    may be outdated or missing.
+    may be outdated or missing. `forgets`: whether the tables are those of a sync, which empties what tells of contacts
+    that were deleted long ago.
     """
     found: list[str] = []
+    long_gone = left_the_trash(account) if forgets else set()
     hidden = {name: set(ids) for name, ids in expected.merged(account).items()}
     for name, rows in expected.tables(account, streams).items():
         wanted: Mapping[Key, Row] = by_key(name, rows)
@@ -69,13 +78,41 @@ def problems(
             wanted, got = _undated(name, wanted, stale), _undated(name, current(name, tables), stale)
         for key, row in wanted.items():
             if (card, key[0]) not in antedated:
-                found += difference(name, key, row, got.get(key))
+                emptied = dict.fromkeys(personal(name)) if people(name, row) & long_gone else {}
+                found += difference(name, key, row | emptied, got.get(key))
         for key, row in got.items():
             merged = name in hidden and key[0] in hidden[name]
             gone = name in DELETABLE and row["is_deleted"]
             if key not in wanted and not merged and not gone:
                 found.append(f"{name} {key}: not in the account, yet {row}")
     return found
+
+
+def left_the_trash(account: Account) -> set[int]:
+    """Returns the contacts that were deleted more than thirty days ago."""
+    then = account.clock.now() - 30 * 86_400
+    deleted = (
+        gone for (kind, _), gone in account.gone.items() if kind == "contacts" and gone.how in ("trash", "purge")
+    )
+    return {gone.id for gone in deleted if gone.at < then}
+
+
+def personal(name: str) -> list[str]:
+    """Returns the columns that hold personal data, and the options of a contact's fields."""
+    options = ("enum", "enum_code", "enums_new", "enums_old") if name in OF_CONTACTS else ()
+    return [one.name for one in schema.columns(name) if one.personal or one.name in options]
+
+
+def people(name: str, row: Row) -> set[int]:
+    """Returns the contacts that a row tells of."""
+    if name in OF_CONTACTS:
+        return {row["contact_id"]}
+    found = {row.get("talk_contact_id"), row.get("linked_talk_contact_id")}
+    if row.get("element_type") == 1:
+        found.add(row["element_id"])
+    if row.get("entity_type") == "contact" and name == "events":
+        found.add(row["entity_id"])
+    return {one for one in found if one is not None}
 
 
 def current(name: str, tables: Rows) -> dict[Key, Row]:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,7 @@ def test_failures_are_counted_until_one_succeeds(fleet: Syncing, tmp_path: Path)
     one.path.chmod(0o600)
     sync(one, fleet)
     held = status_of(one)
-    assert (held.failed_in_a_row, held.last) == (0, LastSync(33, 1.5))
+    assert (held.failed_in_a_row, replace(held.last, cpu_seconds=0.0)) == (0, LastSync(33, 1.5))
     assert held.succeeded == held.ended is not None
     one.beside("status.json").write_text("{")
     assert status_of(one).ended is None, "nothing depends on it"
@@ -343,3 +344,14 @@ def test_without_the_extra(tmp_path: Path, fleet: Syncing, monkeypatch: pytest.M
     with pytest.raises(ConfigFileError, match=r"pip install 'source-amocrm\[fleet\] @ file://"):
         sync(one, fleet)
     assert status_of(one).ended is None
+
+
+def test_an_old_log_goes_after_ninety_days(fleet: Syncing, tmp_path: Path) -> None:
+    one = account(tmp_path, "fine")
+    sync(one, fleet)
+    older = log_of(one).with_suffix(".log.1")
+    for days, is_there in ((89, True), (91, False)):
+        older.write_text("old", encoding="utf-8")
+        os.utime(older, (time.time() - days * 86_400,) * 2)
+        sync(one, fleet)
+        assert older.exists() == is_there

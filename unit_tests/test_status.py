@@ -19,6 +19,7 @@ from amocrm_fleet.status import (
     LastSync,
     LastVerification,
     Status,
+    Usage,
     age,
     record,
     status_of,
@@ -33,6 +34,7 @@ DIFFERENT = LastVerification(1, "2 differences in 7 rows.", 2, ["Read them anew.
 UNSEEN = LastVerification(2, "No answer.", ended="2026-11-27T11:30:00Z")
 DONE = LastPublication(1_007, 2, ended="2026-11-27T11:50:00Z")
 REFUSED = LastPublication(failure="The disk is <full>.", ended="2026-11-27T10:00:00Z")
+NONE = "{}, 0 requests, 0 min, 0 s of CPU"
 LONG = "The account is not paid for: " + "deals, contacts, " * 20
 
 
@@ -52,6 +54,7 @@ def put(
         account.beside("status.json").parent.mkdir(exist_ok=True)
         kept = {**vars(status), "last": vars(status.last), "verified": verified and vars(verified)}
         kept["published"] = published and vars(published)
+        kept["usage"] = {month: vars(one) for month, one in status.usage.items()}
         atomic_file.write(account.beside("status.json"), atomic_file.json_text(kept))
     return account
 
@@ -71,7 +74,11 @@ def test_a_link_in_the_place_of_a_status_is_replaced(tmp_path: Path) -> None:
 def accounts(tmp_path: Path) -> list[FleetAccount]:
     folder = tmp_path / "accounts"
     fine = put(
-        folder, "fine", (15, LastSync(1234, 2.0, notices=["It is now called south."])), verified=EQUAL, published=DONE
+        folder,
+        "fine",
+        (15, LastSync(1234, 120.0, [], ["It is now called south."], False, 1_200, 9.1, 12_000_000)),
+        verified=EQUAL,
+        published=DONE,
     )
     stale = put(folder, "stale", (60 * 24 * 3, LastSync(7, 1.0)), verified=DIFFERENT)
     new = put(folder, "new")
@@ -126,8 +133,10 @@ def test_the_command(accounts: list[FleetAccount], capsys: pytest.CaptureFixture
         "account": "dead", "state": "failed", "ended": "2026-11-27T11:30:00Z", "succeeded": None, "failed_in_a_row": 3,
         "last": {
             "rows": 0, "seconds": 0.0, "failures": ["Access was <withdrawn>."], "notices": [], "lasting": False,
+            "requests": 0, "cpu_seconds": 0.0, "size": 0,
         },
         "verified": None, "published": None,
+        "usage": {"2026-11": {"syncs": 3, "rows": 0, "requests": 0, "seconds": 0.0, "cpu_seconds": 0.0}},
     }  # fmt: skip
     assert refused["published"] == {
         "rows": 0, "tables": 0, "failure": "The disk is <full>.", "ended": "2026-11-27T10:00:00Z",
@@ -147,6 +156,17 @@ def test_a_sync_keeps_what_the_last_verification_found(accounts: list[FleetAccou
         assert status_of(accounts[1]).verified == DIFFERENT
 
 
+def test_the_usage_of_a_month_adds_up_and_thirteen_months_are_kept() -> None:
+    status = Status()
+    for month in range(1, 12):
+        for sync in (LastSync(10, 6.5, requests=7, cpu_seconds=0.2), LastSync(failures=["No."], requests=1)):
+            status = status.after(sync, NOW.replace(month=month))
+    assert status.usage["2026-03"] == Usage(2, 10, 8, 6.5, 0.2)
+    for month in range(1, 13):
+        status = status.after(LastSync(1), NOW.replace(year=2027, month=month))
+    assert [*status.usage] == ["2026-11", *(f"2027-{month:02}" for month in range(1, 13))]
+
+
 def test_the_page(accounts: list[FleetAccount], tmp_path: Path) -> None:
     log = log_of(accounts[-1])
     log.parent.mkdir()
@@ -161,16 +181,19 @@ def test_the_page(accounts: list[FleetAccount], tmp_path: Path) -> None:
         for row in re.findall(r"<tr class.*?</tr>", text, re.DOTALL)
     ]
     assert rows == [
-        ["dead", "failed ×3", "30 min ago", "never", "0", "never", "never", "Access was <withdrawn>.", "log"],
+        ["dead", "failed ×3", "30 min ago", "never", "0", "never", "never", NONE.format("3 syncs"),
+            "Access was <withdrawn>.", "log"],
         [
             "refused", "failed", "20 min ago", "3 h ago", "0", "not looked at, 30 min ago", "failed, 2 h ago",
+            NONE.format("2 syncs"),
             f"{LONG}\nTables: deals.", "",
         ],
-        ["new", "never synced", "never", "never", "–", "never", "never", "", ""],
-        ["stale", "synced", "3 days ago", "3 days ago", "7", "2 differ, 3 days ago", "never", "", ""],
+        ["new", "never synced", "never", "never", "–", "never", "never", "–", "", ""],
+        ["stale", "synced", "3 days ago", "3 days ago", "7", "2 differ, 3 days ago", "never",
+            NONE.format("1 sync"), "", ""],
         [
             "fine", "synced", "15 min ago", "15 min ago", "1,234", "equal, 26 h ago", "10 min ago",
-            "It is now called south.", "",
+            "1 sync, 1,200 requests, 2 min, 9 s of CPU, 12 MB", "It is now called south.", "",
         ],
     ]  # fmt: skip
     assert '<td class="differs" title="2 differences in 7 rows.">' in text

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +48,8 @@ class Outcome:
     `received`: rows read by stream. `complete`: the streams read to their end. `totals`: rows of each table then.
 
     `errors` and `notices` are sentences: what failed, and what else a person should know. `config_error`: whether a
-    person has to mend something before another sync can succeed.
+    person has to mend something before another sync can succeed. `requests`: sent to amoCRM. `size`: bytes of the
+    account's tables, or of the whole DuckDB file.
     """
 
     received: Counter[str] = field(default_factory=Counter)
@@ -59,6 +59,8 @@ class Outcome:
     notices: list[str] = field(default_factory=list)
     seconds: float = 0.0
     config_error: bool = False
+    requests: int = 0
+    size: int = 0
 
 
 def sync(
@@ -119,7 +121,12 @@ def sync(
         if refreshing := reading.refresh(reading.refreshed | loader.refreshing() & {*names}):
             thread.submit(loader.refresh, refreshing).result()  # a sync after a killed one refreshes them, too
         states, loads = loader.states(), LoadQueue(reading.tables, thread, loader.load, reading.lists_of_cards)
-        meet = partial(_meet, loader, settings)
+        met: list[Account] = []
+
+        def meet(account: Account) -> None:
+            met.append(account)
+            _meet(loader, settings, account)
+
         try:
             watch = Watch(outcome.received, line)
             line.step = lambda: loads.step() if loads.waits else watch.step()
@@ -134,6 +141,7 @@ def sync(
             if loader.account:  # amoCRM may have changed the subdomain
                 loader.account = loader.account._replace(subdomain=subdomain(reading.settings))
             thread.submit(loader.end, _ended_sync(outcome, started_at)).result()
+            outcome.size = thread.submit(loader.size).result()
             if others := thread.submit(loader.projects_beside).result():
                 outcome.notices.append(SAME_ACCOUNT.format(others=", ".join(others)))
             if count:
@@ -141,6 +149,7 @@ def sync(
                 outcome.totals = thread.submit(loader.sizes, names).result()
         except LoadError as error:
             outcome.errors.append(str(error))
+        outcome.requests = sum(account.api.stats.requests for account in met)
         if outdated := loader.outdated():
             outcome.notices.append(OTHER_PERSONAL_DATA.format(tables=", ".join(outdated)))
     outcome.notices += [notice for table in reading.tables for notice in table.left_out()]

@@ -57,6 +57,10 @@ class Destination:
     def make_schema(self, name: str) -> None:
         self.execute(f"CREATE SCHEMA IF NOT EXISTS {self.qualified(name)}")
 
+    def size(self, dataset: str, prefix: str) -> int:
+        """Returns the bytes of the tables of this prefix, or of all that is in the same file."""
+        raise NotImplementedError
+
     def matches(self, text: str, pattern: str) -> str:
         """Returns the condition in SQL that a text holds a match of a regular expression."""
         raise NotImplementedError

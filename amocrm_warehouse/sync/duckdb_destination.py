@@ -104,6 +104,9 @@ class DuckDb(Destination):
         finally:
             self._opened.unregister(NEW_ROWS)
 
+    def size(self, dataset: str, prefix: str) -> int:  # noqa: ARG002 - the file is not divided by tables
+        return self._path.stat().st_size if self._path.exists() else 0
+
     def matches(self, text: str, pattern: str) -> str:
         return f"regexp_matches({text}, {pattern})"
 

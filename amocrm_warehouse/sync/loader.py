@@ -251,6 +251,11 @@ class Loader:
     def _forgets(self) -> bool:
         return self.prefix + FORGOTTEN.stream in self._columns
 
+    def size(self) -> int:
+        """Returns the bytes of the account's tables, or of the whole DuckDB file."""
+        with _refused("The database cannot be read"):
+            return self._database.size(self.dataset, self.prefix)
+
     def sizes(self, streams: Iterable[str]) -> dict[str, int]:
         """Returns the number of rows of each table that is there."""
         there = [stream for stream in streams if self.prefix + stream in self._columns]
@@ -360,8 +365,14 @@ class Loader:
 
     def _write_state(self, streams: Iterable[str]) -> None:
         number, subdomain = self.account or HeldAccount(None, "")
-        project = {"version": VERSION, "account_id": number, "subdomain": subdomain, "keep_deleted": self.keep_deleted}
-        project |= {"history": sorted(self.history), "history_days": self.history_days}
+        project = {
+            "version": VERSION,
+            "account_id": number,
+            "subdomain": subdomain,
+            "keep_deleted": self.keep_deleted,
+            "history": sorted(self.history),
+            "history_days": self.history_days,
+        }
         rows = [{"stream": OF_THE_PROJECT, "state": json.dumps(project), "refreshing": False}]
         for stream in streams:
             one = self.held[stream]

@@ -102,6 +102,14 @@ class Postgres(Destination):
         if not self.query(f"SELECT 1 FROM pg_namespace WHERE nspname = {literal(name)}"):
             super().make_schema(name)
 
+    def size(self, dataset: str, prefix: str) -> int:
+        [(size,)] = self.query(
+            "SELECT coalesce(sum(pg_total_relation_size(tables.oid)), 0) FROM pg_class AS tables "
+            "JOIN pg_namespace AS home ON home.oid = relnamespace WHERE relkind = 'r' "
+            f"AND nspname = {literal(dataset)} AND starts_with(relname, {literal(prefix)})"
+        )
+        return int(size)
+
     def matches(self, text: str, pattern: str) -> str:
         return f"{text} ~ {pattern}"
 

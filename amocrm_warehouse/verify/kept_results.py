@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from amocrm_warehouse.database import quoted_table, reading
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.database_errors import RIGHTS, check_rights
 from amocrm_warehouse.table_names import table_name
 from amocrm_warehouse.verify.findings import Verification
 
+KEPT_DAYS = 400
+"""Days after which a result goes: a year, and the month before it."""
 NUMBERS = ("looked_at", "missing", "extra", "stale", "changed_since", "sampled")
 KINDS = {
     **dict.fromkeys(("verified_at", "synced_at"), "TIMESTAMP WITH TIME ZONE"), "source_table": "VARCHAR",
@@ -32,4 +36,5 @@ def keep(found: Verification, database: str, project: str, dataset: str) -> None
                 "unequal_columns": ", ".join(f"{name} {count}" for name, count in sorted(one.unequal.items())) or None,
             }  # fmt: skip
             run(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join(f'${name}' for name in row)})", **row)
+        run(f"DELETE FROM {table} WHERE verified_at < $oldest", oldest=found.verified_at - timedelta(days=KEPT_DAYS))
         run("COMMIT")
