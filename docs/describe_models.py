@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from source_amocrm.streams.personal_data import RUSSIAN_PHONE
 HOME = Path(__file__).resolve().parents[1] / "amocrm_warehouse" / "dbt"
 SCHEMA = HOME / "models" / "schema.yml"
 SOURCES = HOME / "models" / "sources.yml"
+SCHEMAS = HOME.parents[1] / "source_amocrm" / "schemas"
 CONNECTOR = HOME / "macros" / "connector.sql"
 PAGE = Path(__file__).resolve().parent / "models.md"
 LAYERS = ("marts", "intermediate", "staging")
@@ -82,6 +84,12 @@ def columns() -> dict[str, tuple[str, str]]:
     return {name: _languages(text) for name, text in texts.items()}
 
 
+def described(model: Mapping[str, Any], every: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Returns the descriptions of a model's columns: its own, which its key `here` has, or those of all models."""
+    here = {name: _languages(text) for name, text in model.get("here", {}).items()}
+    return {column: here.get(column) or every[column] for column in model["columns"]}
+
+
 def _languages(text: str) -> tuple[str, str]:
     english, russian = text.split(" | ")
     return english, russian
@@ -92,11 +100,11 @@ def pages() -> dict[Path, str]:
         SCHEMA: _schema(models(), columns()),
         SOURCES: _sources(),
         CONNECTOR: _connector(),
-        PAGE: "\n".join([HEAD, *_metrics(), *_page(models(), columns())]),
+        PAGE: "\n".join([HEAD, *_metrics(), *_other_names(), *_page(models(), columns())]),
     }
 
 
-def _schema(models: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> str:
+def _schema(models: Mapping[str, dict[str, Any]], every: Mapping[str, tuple[str, str]]) -> str:
     resources: dict[str, list[Any]] = {"models": [], "seeds": []}
     for name, model in models.items():
         key, tests = model.get("key"), model.get("tests", {})
@@ -105,9 +113,9 @@ def _schema(models: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[
         if key:
             entry["config"]["meta"] = {name: model[name] for name in ("key", "nullable", "by") if name in model}
         entry["columns"] = [
-            {"name": column, "description": " · ".join(described[column])}
+            {"name": column, "description": " · ".join(texts)}
             | ({"data_tests": [_test(tests[column])]} if column in tests else {})
-            for column in model["columns"]
+            for column, texts in described(model, every).items()
         ]
         if "time_spine" in model:
             entry["time_spine"] = {"standard_granularity_column": model["time_spine"]}
@@ -208,16 +216,45 @@ def _metrics() -> Iterator[str]:
     yield ""
 
 
-def _page(models: Mapping[str, dict[str, Any]], described: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+NAMES_HEAD = """\
+# Names that differ · Названия, которые различаются
+
+Columns of the tables that have another name in the marts. `element_type` and `element_id` of the tables are
+`entity_type`, a word, and `entity_id`.
+
+Столбцы таблиц, которые в витринах называются иначе. `element_type` и `element_id` таблиц — это `entity_type`, слово, и
+`entity_id`.
+
+| column of the table · столбец таблицы | in the marts · в витринах | tables · таблицы |
+| --- | --- | --- |"""
+
+
+def _other_names() -> Iterator[str]:
+    """Yields the columns that the staging models rename."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for path in sorted((HOME / "models" / "staging").glob("*.sql")):
+        table = path.stem.removeprefix("stg_amocrm__")
+        file = SCHEMAS / f"{table}.json"
+        own = json.loads(file.read_text(encoding="utf-8"))["properties"] if file.exists() else {}
+        for renamed in re.findall(r"^ +(?:source\.)?(\w+) as (\w+),?$", path.read_text(encoding="utf-8"), re.MULTILINE):
+            if renamed[0] in own:
+                found.setdefault(renamed, []).append(f"`{table}`")
+    yield NAMES_HEAD
+    for (column, name), tables in sorted(found.items()):
+        yield f"| `{column}` | `{name}` | {', '.join(tables)} |"
+    yield ""
+
+
+def _page(models: Mapping[str, dict[str, Any]], every: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     yield "# Marts · Витрины\n"
     for name, model in models.items():
         if layer(name) != "marts":
             continue
         yield f"## {name}\n\n{model['en']}\n\n{model['ru']}\n"
         yield "| column | description | описание |\n| --- | --- | --- |"
-        for column in model["columns"]:
+        for column, texts in described(model, every).items():
             title = f"**`{column}`**" if column in model.get("key", ()) else f"`{column}`"
-            yield f"| {title} | {' | '.join(described[column])} |"
+            yield f"| {title} | {' | '.join(texts)} |"
         if "by" in model:
             yield f"| `by_value` | {' | '.join(BY)} |"
         if "fields" in model:

@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+from amocrm_warehouse.assistant import assistant_queries
+from amocrm_warehouse.dashboards.rows_of_marts import datasets
+from amocrm_warehouse.report import answers, page_queries
 from amocrm_warehouse.report.metrics import METRICS, ROWS, Metric, column, condition_of
 from amocrm_warehouse.report.page_queries import SOURCE
 from docs.describe_models import HOME, node
@@ -36,7 +39,9 @@ NAMES = {"responsible_user_id": "responsible_name", "closer_id": "closer_name", 
 
 def text() -> str:
     note = "# Written by `make docs` from metrics.yaml; do not edit it by hand.\n"
-    made = {"version": 2, "semantic_models": [*_semantic_models()], "metrics": [*_metrics()]}
+    made = {
+        "version": 2, "semantic_models": [*_semantic_models()], "metrics": [*_metrics()], "exposures": [*_exposures()],
+    }  # fmt: skip
     return note + yaml.safe_dump(made, allow_unicode=True, sort_keys=False, width=120)
 
 
@@ -135,6 +140,35 @@ def _metrics() -> Iterator[dict[str, Any]]:
             "type": "ratio" if metric.share else "simple",
             "type_params": counted,
             **_enabled(base(metric).of),
+        }
+
+
+USES = {
+    "page": ("dashboard", "The report, a page and a picture", page_queries.QUERIES),
+    "workbook": ("analysis", "The workbook and the digest", answers.ANSWERS),
+    "assistant": ("application", "source-amocrm mcp", assistant_queries.QUERIES),
+    "dashboards": (
+        "dashboard",
+        "The dashboards for Superset",
+        {name: one.sql("amocrm_marts") for name, one in datasets().items()},
+    ),
+}
+"""What reads the models: its kind, its title, and its queries."""
+
+
+def _exposures() -> Iterator[dict[str, Any]]:
+    """What is made of the models. A model that a var may leave out is not named: dbt would refuse the project."""
+    there = {path.stem: path.read_text(encoding="utf-8") for path in (HOME / "models").rglob("*.sql")}
+    for name, (kind, title, queries) in USES.items():
+        read = {node(table) for query in queries.values() for table in page_queries.needs(query)}
+        always = sorted(one for one in read if one in there and "enabled=" not in there[one])
+        yield {
+            "name": f"{PREFIX}{name}",
+            "label": title,
+            "type": kind,
+            "owner": {"name": "source-amocrm"},
+            "config": {"enabled": "{{ var('exposures', true) }}"},
+            "depends_on": [f"ref('{one}')" for one in always],
         }
 
 

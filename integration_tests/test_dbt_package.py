@@ -121,7 +121,11 @@ def test_a_model_that_the_project_has_replaced_is_read_where_it_is(project: Proj
     """The table of the build before is still there, and nobody reads it. `dbt docs generate` works."""
     settings = project.folder / "dbt_project.yml"
     replaced = "models:\n  amocrm:\n    marts:\n      amocrm__stale_deals:\n        +enabled: false\n"
-    settings.write_text(settings.read_text(encoding="utf-8").replace("models:\n", replaced), encoding="utf-8")
+    replaced += "      amocrm__goods_sold:\n        +enabled: false\n"
+    text = settings.read_text(encoding="utf-8").replace("models:\n", replaced)
+    settings.write_text(
+        text.replace("  amocrm:\n    projects", "  amocrm:\n    exposures: false\n    projects"), "utf-8"
+    )
     (project.folder / "models" / "amocrm__stale_deals.sql").write_text(OWN_STALE, encoding="utf-8")
     project.dbt("build", "--select", "amocrm__stale_deals", "int_amocrm__tables", "--exclude-resource-type", "test")
     project.dbt("docs", "generate")

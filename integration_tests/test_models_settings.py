@@ -25,6 +25,7 @@ from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
 from docs import formulas, semantic_layer
 from docs.describe_models import SCHEMA, columns, pages
+from docs.describe_models import described as texts_of
 from docs.describe_models import models as described
 from sandbox import Account, ManualClock, Sandbox, Switches, writes
 from testing import expected, forked, models
@@ -500,10 +501,10 @@ def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:
         "ORDER BY table_name, column_index",
     )
     told: dict[str, list[str]] = {}
-    descriptions = columns()
+    descriptions = {name: texts_of(model, columns()) for name, model in described().items()}
     for row in rows:
         told.setdefault(row["table_name"], []).append(row["column_name"])
-        assert row["comment"] == " · ".join(descriptions[row["column_name"]]), row
+        assert row["comment"] == " · ".join(descriptions[row["table_name"]][row["column_name"]]), row
     assert told == {name: model["columns"] for name, model in described().items() if name != "plans"}
 
 
