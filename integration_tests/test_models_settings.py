@@ -485,7 +485,7 @@ def test_the_digest_holds_a_plan_against_those_who_have_it_and_names_no_reason_o
         said = {words.language: digest(run, last_months(run).of("4001"), words).splitlines()
                 for words in map(Words, LANGUAGES)}  # fmt: skip
     assert said["en"][2:7] == [
-        "This month: 2 won for 1,300; in the same days before (2026-10-01 – 2026-10-01): 0",
+        "This month: 2 won for 1,300; in as many days of work before (2026-10-01 – 2026-10-01): 0",
         "Plan of the month: 600, done 50%: those who have a plan sold 300; needed a day from today: 14",
         "Forecast of November 2026: too little is known to tell",
         "Forecast of December 2026: too little is known to tell", "How such forecasts did: too little is known to tell",

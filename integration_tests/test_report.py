@@ -53,7 +53,7 @@ from testing.expected.marts.sentences import Wording, sentences
 from testing.expected.marts.totals import ended
 from testing.models import DEALS, LATE_COLUMNS, MARTS
 from testing.page_and_answers import ALONE, COMPARED, Both
-from testing.report_numbers import check_filtered, check_numbers, choose, known_of, link_to, plain, same, stale_of
+from testing.report_numbers import check_filtered, check_numbers, choose, known_of, link_to, lives_of, plain, same
 from testing.report_page import CHOOSE, Report, on_a_phone, run
 from testing.warehouse import ROOT
 
@@ -207,10 +207,8 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
     choice = choose(page, known, "1001", "year")
     [people, *_] = page.sections()["managers"]["tables"]
     told = page.figures() | page.script(COUNTED, OF_CALLS)
-    told |= page.script(
-        "return { dead: sum(TABLES.stale.filter((row) => row.project_id === '1001'), 'dead'), "
-        "dead_budget: sum(TABLES.stale.filter((row) => row.project_id === '1001'), 'dead_budget') }"
-    )
+    in_work = ["open", "live_budget", "dead", "dead_budget"]
+    told |= page.script("return metrics(chosen(state.scope, state.period, state.who).open(), ...arguments[0])", in_work)
     told |= {"overdue": sum(row[-2] for row in people), "stale": sum(row[-1] for row in people)}
     lost, created = expected_page.of_kind(choice.closed(), "lost"), choice.created()
     talks, first_response, *_ = expected_page.answered([talk for _, talk in expected_page.talks(choice)])
@@ -228,7 +226,8 @@ def test_each_metric_is_the_accounts(page: Report, known: dict[str, oracle.Known
         "stale": len(expected_page.stale_rows(choice)),
         **dict(zip(OF_CALLS, map(sum, calls), strict=True)),
         "back_after": expected_page.middle([wait for of in waits for wait in of]),
-        "dead": len(stale_of(choice)), "dead_budget": expected_page.money(stale_of(choice)),
+        "open": len(choice.open()),
+        **dict(zip(("live", "live_budget", "dead", "dead_budget"), lives_of(choice), strict=True)),
     }  # fmt: skip
     assert wanted.keys() == METRICS.keys()
     assert plain(told) == plain(wanted)
@@ -305,30 +304,32 @@ def test_a_plan_is_shown_beside_the_sales_that_it_is_of(page: Report, known: dic
 def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, oracle.Known]) -> None:
     """In its months that have costs, also if it brought no deal; what has no costs says why."""
     choice = choose(page, known, "1001", "last12")
-    found = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}
-    assert found["Радио"] == [0, 0, None, 0, 3300, 3, None, None, -1, None]
+    found = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][-1]}
+    assert found["Радио"] == [3300, 3, None, None, -1, None, -1]
     source = first_source(known["1001"])
     paid = replace(choice, first=date(2025, 10, 1), last=date(2025, 12, 31))
     [(all_deals, *_)] = [row[1:] for row in expected_page.sources(choice) if row[0] == source]
-    [(deals_of, won, _, money)] = [row[1:] for row in expected_page.sources(paid) if row[0] == source]
+    [(deals_of, won, _, money, _, brought)] = [row[1:] for row in expected_page.sources(paid) if row[0] == source]
     assert 0 < deals_of < all_deals
     still_open = [deal for _, deal in paid.created() if deal["stage_kind"] not in ("won", "lost")]
     still_open = [deal for deal in still_open if expected_page.source_of(deal) == source]
-    told = [3300, 3, 3300 / deals_of, 3300 / won if won else None, (float(money) - 3300) / 3300, len(still_open)]
-    texts = "return [...find('#sources table').tBodies[0].rows].map((row) => [...row.cells].at(-1).textContent)"
+    romi = [(float(one) - 3300) / 3300 for one in (money, brought)]
+    told = [3300, 3, 3300 / deals_of, 3300 / won if won else None, romi[0], len(still_open), romi[1]]
+    last = "[...document.querySelectorAll('#sources table')].at(-1)"
+    texts = f"return [...{last}.tBodies[0].rows].map((row) => [...row.cells].at(-2).textContent)"
     assert {f"{len(still_open)} of {deals_of}", "–"} <= set(page.script(texts))
-    assert plain(found[source][4:]) == plain(told)
+    assert plain(found[source]) == plain(told)
     assert "count only the months that have costs for the source" in str(page.sections()["sources"]["notes"])
     whole = "Costs for which the file names no account count whole here, and in each other account."
     assert whole in page.sections()["sources"]["notes"]
     assert "Газета" not in found
     choose(page, known, "1002", "last12")
-    of_one_account = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][0]}["Газета"]
-    assert of_one_account == [0, 0, None, 0, 500, 1, None, None, -1, None]
+    of_one_account = {row[0]: row[1:] for row in page.sections()["sources"]["tables"][-1]}["Газета"]
+    assert of_one_account == [500, 1, None, None, -1, None, -1]
     general = "Costs are by months and of everybody, so they are not shown for this choice."
     for period, why in (("2025-12-22", general), ("2025-09", "The file has no costs for these months.")):
         page.choose("1001", period)
-        assert {len(row) for row in page.sections()["sources"]["tables"][0]} <= {5}
+        assert page.sections()["sources"]["captions"][-1].partition(": ")[2] != "Costs and ROMI"
         assert why in page.sections()["sources"]["notes"]
 
 
@@ -345,7 +346,7 @@ def test_the_assistant_says_what_a_source_cost_as_the_page_does(database: str, k
     deals = {row[0]: row[1:] for row in expected_page.sources(choice)}
     rows, created_then = [], [deal for _, deal in choice.created()]
     for source in sorted([first_source(known["1001"]), "Радио"]):
-        created, won, _, money = deals.get(source, [0, 0, None, Decimal(0)])
+        created, won, _, money, sold, brought = deals.get(source, [0, 0, None, Decimal(0), 0, Decimal(0)])
         rows.append({
             "currency": "RUB", "source": source, "cost": 2300, "cost_months": ["2025-11", "2025-12"],
             "created": created, "won_of_created": won, "still_open": sum(
@@ -354,7 +355,8 @@ def test_the_assistant_says_what_a_source_cost_as_the_page_does(database: str, k
             ), "won_of_created_budget": plain_value(money),
             "cost_of_deal": plain_value(rounded(Decimal(2300) / created)) if created else None,
             "cost_of_won": plain_value(rounded(Decimal(2300) / won)) if won else None,
-            "romi_percent": plain_value(percents((money - 2300) / 2300)),
+            "romi_percent": plain_value(percents((money - 2300) / 2300)), "won": sold,
+            "won_budget": plain_value(brought), "romi_sold_percent": plain_value(percents((brought - 2300) / 2300)),
         })  # fmt: skip
     assert told["costs"] == rows
     assert told["covers"]["means"]["cost_of_won"] == "Costs divided by won_of_created."
@@ -1081,16 +1083,23 @@ def test_an_unfinished_period_is_compared_with_the_same_days(page: Report, known
 
 
 AS_OF = """
-  for (const row of TABLES.accounts) row.today = dayOf(arguments[0]);
+  const [day, ...like] = arguments[0].map(dayOf);
+  for (const row of TABLES.accounts) row.today = day;
+  DATA.as_today[day] = [day, ...like];
   return show();
 """
+"""Shows the page as on a day. It names the days of the months before up to which people worked on as many days."""
+
+
+def on_day(page: Report, day: date) -> None:
+    page.script(AS_OF, [f"{day}", *(f"{expected_page.as_many_days_in(day, months)}" for months in range(1, 13))])
 
 
 LINES = """
   const all = document.querySelectorAll("#month .change, #month .beside, #month .insight, #month .note");
   return [...all].map((one) => one.textContent);
 """
-IS_COMPARED = re.compile("[▲▼]|usual|same days|few deals|as before")
+IS_COMPARED = re.compile("[▲▼]|usual|same days|days of work|few deals|as before")
 """The lines of the first screen about other months. Plan and forecast stay those of the day of the build."""
 
 
@@ -1105,7 +1114,7 @@ def test_what_is_unusual_in_the_month_has_a_sentence(
     monkeypatch.setattr(expected_page, "FEW", few)
     page.script("DATA.few = arguments[0]", few)
     for day in (date(2025, 12, 12), date(2025, 12, 21), date(2025, 11, 8), date(2025, 10, 20)):
-        page.script(AS_OF, f"{day}")
+        on_day(page, day)
         then = replace(known["1001"], now=datetime(day.year, day.month, day.day, 9), cache={})
         choice = expected_page.Choice((then,), day, day)
         _, unusual = expected_page.this_month(choice, since)
@@ -1128,7 +1137,7 @@ def test_the_first_screen_of_a_phone_is_the_month(page: Report) -> None:
         page.script("document.querySelector('h1').textContent = 'ООО «Северный ветер»'")
         of_plan = {"won_budget", "plan_share", "created", "lost"}
         for day, section, figures in (("2026-01-01", "ended", of_plan), ("2025-12-20", "month", {*of_plan, "needed"})):
-            page.script(AS_OF, day)
+            on_day(page, date.fromisoformat(day))
             for language in ("ru", "en"):
                 page.press(f"[data-language={language}]")
                 bottom = page.script(f"return find('#{section}').getBoundingClientRect().bottom + scrollY")
@@ -1287,11 +1296,11 @@ UNLINKED = {
                  "This month", "Next month", "In two months"},
     "funnel": {"Of the stage before", "Of all", "Lost, %", "Half leave within, days"},
     "money": {"Plan", "Of the plan"},
-    "managers": {"Plan", "Of the plan", "Overdue tasks", "Change", "Of the median"},
+    "managers": {"Plan", "Of the plan", "Overdue tasks", "Change", "Of the median", "Conversion before"},
     "incoming": {"Incoming calls", "Answered", "Missed", "Missed, %", "Called back", "Called back after (median)",
                  "Within an hour"},
     "sources": {"Change", "Of the median", "Cost", "Months with costs", "Cost of a deal", "Cost of a won deal", "ROMI",
-                "Still open"},
+                "ROMI of what was sold", "Still open"},
     "goods": {"Sales", "Quantity", "At present prices"},
     "cohorts": {"In the month", *(f"{months} months later" for months in (2, 3, 6, 12)), "1 month later"},
     "stale": {"Budget", "Days without activity", "Open tasks"},

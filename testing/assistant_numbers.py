@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 
 from amocrm_warehouse.assistant.answer_rows import SPEEDS, WEEKDAYS
 from amocrm_warehouse.assistant.assistant_queries import AGES, COHORT_MONTHS
-from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
+from amocrm_warehouse.report.like_with_like import percents, rounded
 
 from .assistant import ask
 from .expected import marts as oracle
@@ -23,7 +23,7 @@ from .expected.marts.deals import deal_history, deals
 from .expected.marts.known import grouped
 from .expected.marts.page import Choice, is_activity_known
 from .models import Row
-from .report_numbers import answers, as_text, plain, same
+from .report_numbers import answers, as_text, lives_of, plain, same
 
 MUCH = {"limit": 500, "kilobytes": 400}
 PLAIN = {
@@ -237,16 +237,53 @@ def check_more(found: Mapping[str, Row], known: oracle.Known, choice: Choice) ->
             day: counts for day, counts in hours.items() if counts
         }
     check_comparison(found["compare_periods"], choice)
+    check_lately(found["sales"]["lately"], choice)
+    check_in_work(found, choice)
     check_plan(found["plan"], known, choice)
     check_incoming(found["incoming"], known, choice)
 
 
+def check_lately(rows: list[Row], choice: Choice) -> None:
+    """Asserts the present month (in its first days after the one that ended), the last day of work and last week."""
+    whole, today = expected_page.whole_month(choice), expected_page.day_of(choice)
+    spans = [("this_month", whole), *zip(("day", "week"), expected_page.near(choice), strict=True)]
+    if today.day <= 5:
+        ended = whole.first - timedelta(days=1)
+        spans.insert(0, ("last_month", replace(choice, first=ended.replace(day=1), last=ended)))
+    assert [row["days"] for row in rows] == [name for name, _ in spans]
+    for row, (_, of) in zip(rows, spans, strict=True):
+        last = min(of.last, today)
+        then = expected_page.before(replace(of, last=last), date.min)
+        assert then is not None
+        wanted = expected_page.of_month(of) | {
+            "since": of.first.isoformat(), "until": last.isoformat(),
+            "won_budget_before": expected_page.of_month(then)["won_budget"],
+        }  # fmt: skip
+        del wanted["first_touch"]
+        assert plain({name: row[name] for name in wanted}) == plain(wanted), row["days"]
+
+
+def check_in_work(found: Mapping[str, Row], choice: Choice) -> None:
+    """Asserts that open deals are told live and dead apart, beside what the plan lacks."""
+    names = ("live", "live_budget", "dead", "dead_budget")
+    is_known = all(map(is_activity_known, choice.known))
+    wanted = lives_of(choice) if is_known else [None] * 4
+    for row in found["what_moved"]["open"]:
+        assert plain([row[name] for name in names]) == plain(wanted)
+    for row in [row for row in found["plan"]["pace"] if row["manager"] == "*" and choice.pipeline is None]:
+        assert plain([row[name] for name in names]) == plain(wanted)
+        left = row["left_to_sell"]
+        covers = percent(float(wanted[1] or 0) / left) if is_known and left else None
+        assert row["live_of_left_percent"] == covers
+
+
 def check_comparison(answer: Row, choice: Choice) -> None:
     today = expected_page.day_of(choice)
-    first, last = days_before(choice.first, choice.last, today)
+    then = expected_page.before(replace(choice, last=min(choice.last, today)), date.min)
+    assert then is not None
+    first, last = then.first, then.last
     covered = answer["covers"]["compared_with"]
     assert (covered["since"], covered["until"]) == (first.isoformat(), last.isoformat())
-    then = replace(choice, first=first, last=last)
     now, before = expected_page.figures(choice), expected_page.figures(then)
     rows = {row["figure"]: row for row in answer["figures"]}
     for name in ("created", "won", "won_budget", "days_to_win"):

@@ -15,6 +15,7 @@ from amocrm_warehouse.report.like_with_like import days_before, months_later
 from amocrm_warehouse.report.page_queries import MOVES, QUEUE_SHOWN
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.this_month import this_month
+from amocrm_warehouse.report.working_days import working_days
 
 from .report_page import Report
 
@@ -105,7 +106,7 @@ def customer(row: Row) -> str:
     return SAID({True: "repeat.true", False: "repeat.false", None: "repeat.null"}[row["is_repeat"]])
 
 
-FIGURES = ("created", "won", "won_budget", "rate", "average", "days_to_win", "open")
+FIGURES = ("created", "won", "won_budget", "rate", "average", "days_to_win", "live")
 OF_MONTH = ("won_budget", "created", "first_touch", "won", "lost")
 BESIDE = ("created", "first_touch", "won", "won_budget", "lost", "rate", "average", "days_to_win")
 SOLD = ("deals", "won_of_created", "source_rate", "won_of_created_budget")
@@ -154,7 +155,7 @@ def days(both: Both) -> tuple[Rows, Rows]:
 
 def managers_beside(both: Both) -> tuple[Rows, Rows]:
     """What each manager sold in the days before, which are those of the assistant's comparison."""
-    first, last = days_before(both.days.since, both.days.until, both.days.today)
+    first, last = days_before(both.days.since, both.days.until, both.days.today, working_days(both.run))
     sold = {row["manager"]: row["won_budget"] for row in both.ask("managers") if row["won"]}
     has_before = both.facts["kind"] != "all" and f"{first}" >= both.facts["since"]
     rows = both.ask("managers", both.within(first, last)) if has_before else []
@@ -313,8 +314,8 @@ COMPARED: list[tuple[str, str, Comparison]] = [
     )),
     ("reasons", "reasons_by_month", reasons_by_month),
     ("sources", "sources", pair(
-        "sources", lambda rows: of(rows, "source", *SOLD),
-        lambda both: [row[:5] for row in both.table("sources") if row[1]],
+        "sources", lambda rows: of(rows, "source", *SOLD, "won", "won_budget"),
+        lambda both: [row[:7] for row in both.table("sources") if row[1] or row[5]],
     )),
     ("funnel", "funnel", pair(
         "funnel", lambda rows: of(rows, "pipeline_name", "stage", "reached", "lost_here"),

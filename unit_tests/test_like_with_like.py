@@ -8,6 +8,7 @@ from decimal import Decimal
 import pytest
 
 from amocrm_warehouse.report.like_with_like import (
+    as_today,
     days_before,
     days_left,
     is_comparable,
@@ -21,10 +22,10 @@ from amocrm_warehouse.report.workbook import share_format
 from amocrm_warehouse.report.working_days import WorkingDays
 
 COMPARED = {
-    "a quarter that is not over": ("2026-10-01", "2026-12-31", "2026-07-01", "2026-08-29"),
-    "a month that is not over": ("2026-11-01", "2026-11-30", "2026-10-01", "2026-10-29"),
-    "a year that is not over": ("2026-01-01", "2026-12-31", "2025-01-01", "2025-11-29"),
-    "twelve months": ("2025-12-01", "2026-11-30", "2024-12-01", "2025-11-29"),
+    "a quarter that is not over": ("2026-10-01", "2026-12-31", "2026-07-01", "2026-08-27"),
+    "a month that is not over": ("2026-11-01", "2026-11-30", "2026-10-01", "2026-10-27"),
+    "a year that is not over": ("2026-01-01", "2026-12-31", "2025-01-01", "2025-11-27"),
+    "twelve months": ("2025-12-01", "2026-11-30", "2024-12-01", "2025-11-27"),
     "a whole month": ("2026-10-01", "2026-10-31", "2026-09-01", "2026-09-30"),
     "a whole month after a longer one": ("2026-02-01", "2026-02-28", "2026-01-01", "2026-01-31"),
     "a week that is not over": ("2026-11-23", "2026-11-29", "2026-11-16", "2026-11-22"),
@@ -32,7 +33,7 @@ COMPARED = {
     "a day": ("2026-11-27", "2026-11-27", "2026-11-20", "2026-11-20"),
     "today": ("2026-11-29", "2026-11-29", "2026-11-22", "2026-11-22"),
     "days": ("2026-11-03", "2026-11-10", "2026-10-26", "2026-11-02"),
-    "days from a first to today": ("2026-10-01", "2026-11-29", "2026-08-01", "2026-09-29"),
+    "days from a first to today": ("2026-10-01", "2026-11-29", "2026-08-01", "2026-09-27"),
 }
 
 
@@ -66,11 +67,20 @@ def test_the_part_of_a_month_that_has_passed_is_of_its_days_of_work() -> None:
 @pytest.mark.parametrize("name", COMPARED)
 def test_a_period_is_compared_with_the_same_days(name: str) -> None:
     first, last, *wanted = map(date.fromisoformat, COMPARED[name])
-    assert list(days_before(first, last, date(2026, 11, 29))) == wanted
+    assert list(days_before(first, last, date(2026, 11, 29), WORKING)) == wanted
+
+
+def test_a_month_so_far_is_compared_with_as_many_days_of_work() -> None:
+    """On a day off, the days off after the last of them belong to them; the first of a month always does."""
+    todays = ["2026-11-02", "2026-11-05", "2026-11-06", "2026-11-07", "2026-11-01", "2026-03-01", "2026-07-31"]
+    like = [as_today(date.fromisoformat(today), -1, WORKING) for today in todays]
+    assert [f"{day:%m-%d}" for day in like] == ["10-01", "10-05", "10-06", "10-06", "10-01", "02-01", "06-30"]
+    assert as_today(date(2026, 11, 8), -2, WORKING) == date(2026, 9, 6)
+    assert as_today(date(2026, 10, 31), -1, WorkingDays(())) == date(2026, 9, 30)
 
 
 def test_a_longer_month_is_compared_with_all_of_a_shorter_one() -> None:
-    compared = days_before(date(2026, 3, 1), date(2026, 3, 31), date(2026, 3, 30))
+    compared = days_before(date(2026, 3, 1), date(2026, 3, 31), date(2026, 3, 30), WORKING)
     assert compared == (date(2026, 2, 1), date(2026, 2, 28))
 
 

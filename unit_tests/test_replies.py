@@ -18,15 +18,19 @@ from amocrm_warehouse.assistant.tools import SQL_TOOLS, TOOLS
 from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.page_queries import MOVES
 from amocrm_warehouse.report.report_words import Words
+from amocrm_warehouse.report.working_days import WorkingDays
 
 MIDNIGHT = datetime(2026, 12, 31, 20, 30)
 """UTC: in Vladivostok it is the first of January already."""
+
+WORKING = WorkingDays(())
 
 
 def account(project: str, currency: str | None, zone: str, today: date) -> dict[str, Any]:
     return {
         "project_id": project, "account": f"Account {project}", "domain": None, "currency": currency,
         "time_zone": zone, "today": today, "synced_at": MIDNIGHT if currency else None,
+        "is_never_synced": False,
     }  # fmt: skip
 
 
@@ -46,7 +50,9 @@ def test_an_answer_says_what_it_covers() -> None:
     days = {"1": Days(date(2026, 12, 1), west, west), "2": Days(date(2027, 1, 1), date(2027, 1, 31), east)}
     choice = Choice(days)
     of = Chosen(choice, accounts, {"team": ["Опт"]})
-    found = coverage(TOOLS["compare_periods"], of, compared_with(choice, {}), MIDNIGHT, {"2": date(2027, 1, 1)})
+    found = coverage(
+        TOOLS["compare_periods"], of, compared_with(choice, {}, WORKING), MIDNIGHT, {"2": date(2027, 1, 1)}
+    )
     assert [one["as_of"] for one in found["accounts"]] == [
         "2026-12-31T17:30:00-03:00 America/Sao_Paulo",
         "unknown; the marts were built 2027-01-01T06:30:00+10:00 Asia/Vladivostok",
@@ -100,15 +106,16 @@ def test_all_times_are_no_days_that_nobody_lived() -> None:
 def test_nothing_is_before_all_times() -> None:
     choice = Choice({"1": Days(*ALL_DAYS, date(2026, 11, 29))})
     with pytest.raises(Refused, match="Nothing is before these days"):
-        compared_with(choice, {})
+        compared_with(choice, {}, WORKING)
 
 
 def test_days_to_compare_with_have_two_ends() -> None:
     choice = Choice({"1": Days(date(2026, 10, 1), date(2026, 10, 31), date(2026, 11, 29))})
     with pytest.raises(Refused, match="Give both before_since and before_until, or neither"):
-        compared_with(choice, {"before_since": date(2026, 1, 1)})
+        compared_with(choice, {"before_since": date(2026, 1, 1)}, WORKING)
     asked = {"before_since": date(2025, 10, 1), "before_until": date(2025, 10, 31)}
-    assert compared_with(choice, asked).days["1"] == Days(date(2025, 10, 1), date(2025, 10, 31), date(2026, 11, 29))
+    found = compared_with(choice, asked, WORKING)
+    assert found.days["1"] == Days(date(2025, 10, 1), date(2025, 10, 31), date(2026, 11, 29))
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,45 @@ from typing import Any
 from amocrm_warehouse.assistant.asking import Asking, Missing, Row, share
 from amocrm_warehouse.assistant.assistant_queries import AGES
 from amocrm_warehouse.plans_and_costs import named_as_in_deals
+from amocrm_warehouse.report import this_month
 from amocrm_warehouse.report.answers import CASES, FIGURES, sources_of
-from amocrm_warehouse.report.like_with_like import FEW, days_left, is_comparable, needed_a_day, part_passed, rounded
+from amocrm_warehouse.report.choice import Days, whole_months
+from amocrm_warehouse.report.like_with_like import (
+    FEW,
+    days_before,
+    days_left,
+    is_comparable,
+    needed_a_day,
+    part_passed,
+    rounded,
+)
 from amocrm_warehouse.report.metrics import METRICS
+from amocrm_warehouse.report.page_data import shifted
 from amocrm_warehouse.report.page_queries import MOVES, needs
 from amocrm_warehouse.report.working_days import DAYS, working_days
+
+OF_LATELY = ("created", "won", "lost", "won_budget", "plan", "plan_won_budget")
+
+
+def lately(ask: Asking) -> list[Row]:
+    """Returns the present month of each account (in its first days after the one that ended), day and week before."""
+    ask.check(needs(DAYS))
+    working, found = working_days(ask.run), []
+    for project, own in ask.choice.days.items():
+        spans = [("this_month", whole_months(own.today, own.today, own.today))]
+        if this_month.begins(own.today):
+            ended = shifted(own.today, -1)
+            spans.insert(0, ("last_month", whole_months(own.today, ended, ended)))
+        spans += [(name, Days(*days, own.today)) for name, days in this_month.recent_days(own.today, working).items()]
+        for name, days in spans:
+            before = Days(*days_before(days.since, days.until, own.today, working), own.today)
+            now, then = (ask.rows("figures", replace(ask.choice, days={project: one}))[0] for one in (days, before))
+            found.append({
+                "project_id": project, "currency": now["currency"], "days": name, "since": days.since,
+                "until": min(days.until, own.today), **{one: now[one] for one in OF_LATELY},
+                "of_plan_share": share(now["plan_won_budget"], now["plan"]), "won_budget_before": then["won_budget"],
+            })  # fmt: skip
+    return found
 
 
 def funnel(ask: Asking) -> list[Row]:
@@ -181,13 +215,17 @@ def open_stages(ask: Asking) -> list[Row]:
 
 
 def open_in_all(ask: Asking) -> list[Row]:
-    """Returns the open deals and their money, a row for each currency."""
+    """Returns the open deals and their money, live and dead apart as of now, a row for each currency."""
     found: dict[Any, Row] = {}
     for row in open_stages(ask):
-        own = found.setdefault(row["currency"], {"currency": row["currency"], "deals": 0, "budget": Decimal(0)})
-        own["deals"] += row["deals"]
-        own["budget"] = None if own["budget"] is None or row["budget"] is None else own["budget"] + row["budget"]
+        own = found.setdefault(row["currency"], {"currency": row["currency"]})
+        for name in ("deals", "budget", *(name for name in LIVE if name in row)):
+            was = own.get(name, 0)
+            own[name] = None if was is None or row[name] is None else was + row[name]
     return list(found.values())
+
+
+LIVE = ("live", "live_budget", "dead", "dead_budget")
 
 
 def by_field(ask: Asking) -> list[Row]:
@@ -236,21 +274,20 @@ def returns(costs: list[list[str]]) -> Callable[[Asking], list[Row]]:
                 of_source[project, day] = of_source.get((project, day), Decimal(0)) + Decimal(amount)
         found = []
         for source, own in paid.items():
-            months = {(row["project_id"], row["month"]): row for row in deals if row["source"] == source}
-            of = [row for (project, day), row in months.items() if own.keys() & {(project, day), ("", day)}]
-            cost, won_budget = (
-                sum(own.values(), Decimal(0)),
-                sum((row["won_of_created_budget"] for row in of), Decimal(0)),
-            )
-            created, won, still_open = (
-                sum(row[name] for row in of) for name in ("created", "won_of_created", "still_open")
-            )
+            of = [
+                row
+                for row in deals
+                if row["source"] == source and own.keys() & {(row["project_id"], row["month"]), ("", row["month"])}
+            ]
+            cost = sum(own.values(), Decimal(0))
+            names = ("created", "won_of_created", "still_open", "won_of_created_budget", "won", "won_budget")
+            sums: Row = {name: sum((row[name] for row in of), Decimal(0)) for name in names}
             found.append({
                 "currency": next((row["currency"] for row in deals), None), "source": source, "cost": cost,
-                "cost_months": sorted({f"{day:%Y-%m}" for _, day in own}), "created": created, "won_of_created": won,
-                "still_open": still_open,
-                "won_of_created_budget": won_budget, "cost_of_deal": per_deal(cost, created),
-                "cost_of_won": per_deal(cost, won), "romi_share": share(won_budget - cost, cost),
+                "cost_months": sorted({f"{day:%Y-%m}" for _, day in own}), **sums,
+                "cost_of_deal": per_deal(cost, sums["created"]), "cost_of_won": per_deal(cost, sums["won_of_created"]),
+                "romi_share": share(sums["won_of_created_budget"] - cost, cost),
+                "romi_sold_share": share(sums["won_budget"] - cost, cost),
             })  # fmt: skip
         return sorted(found, key=lambda row: (-row["cost"], str(row["source"])))
 
@@ -294,6 +331,7 @@ def pace(ask: Asking) -> list[Row]:
         own = [row for row in rows if row["project_id"] == project]
         total = {"manager": "*", "user_id": None, "plan": sum(row["plan"] for row in own),
                  "won_budget": sum(row["won_budget"] for row in own)}  # fmt: skip
+        [in_work] = ask.rows("figures", ask.choice.month_of(project))
         for row in [own[0] | total, *own]:
             today = row["today"]
             by_today = row["plan"] * Decimal(part_passed(today, working))
@@ -306,6 +344,9 @@ def pace(ask: Asking) -> list[Row]:
                 "days_left": days_left(today, working),
                 "needed_a_day": rounded(needed_a_day(row["plan"], row["won_budget"], today, working)),
             })  # fmt: skip
+            if row["user_id"] is None:
+                found[-1] |= {name: in_work[name] for name in LIVE}
+                found[-1]["live_of_left_share"] = share(in_work["live_budget"], found[-1]["left_to_sell"])
     return found
 
 
@@ -372,5 +413,10 @@ def beside_median(ask: Asking) -> list[Row]:
         usual = middle(float(row["won_budget"]) for row in people)
         is_told = (middle(row["won"] for row in people) or 0) >= FEW
         for row in own:
+            closed, was = (row[f"won{end}"] + row[f"lost{end}"] for end in ("", "_before"))
+            now, then = share(row["won"], closed), share(row["won_before"], was)
+            row |= {"rate": now, "rate_before_share": then, "rate_change_points": None}
+            if now is not None and then is not None and closed >= FEW and was >= FEW:
+                row["rate_change_points"] = 100 * (now - then)
             row["of_median_share"] = share(row["won_budget"], usual) if row in people and is_told else None
     return rows

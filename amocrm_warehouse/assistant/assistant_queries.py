@@ -86,9 +86,17 @@ QUERIES: dict[str, str] = {
     "sources_by_month": f"""
         select
             chosen.purse, chosen.currency, deals.project_id, {SOURCE} as source, {month("created")} as month,
-            {totals("created", "won_of_created", "won_of_created_budget")}, {total("open")} as still_open
+            {totals("created", "won_of_created", "won_of_created_budget")}, {total("open")} as still_open, 0 as won,
+            0 as won_budget
         from amocrm_marts.deals {of_chosen("deals")}
         where {counts_in("created")}
+        group by 1, 2, 3, 4, 5
+        union all
+        select
+            chosen.purse, chosen.currency, deals.project_id, {SOURCE}, {month("won")}, 0, 0, 0, 0,
+            {totals("won", "won_budget")}
+        from amocrm_marts.deals {of_chosen("deals")}
+        where {counts_in("won")}
         group by 1, 2, 3, 4, 5
     """,
     "teams": f"""
@@ -110,11 +118,11 @@ QUERIES: dict[str, str] = {
             where {counts_in("overdue", None)} and {OF_DEALS}
             group by 1, 2
             union all
-            select stale_deals.project_id, {team("stale_deals", "responsible_user_id")}, 0, 0, 0, null, null, 0,
-                {total("stale")}
-            from amocrm_marts.stale_deals {of_chosen("stale_deals")}
+            select deals.project_id, {team("deals", "responsible_user_id")}, 0, 0, 0, null, null, 0, {total("stale")}
+            from amocrm_marts.deals {of_chosen("deals")}
             where {counts_in("stale")}
             group by 1, 2
+            having {total("stale")} > 0
         ) as facts
         {of_chosen("facts")}
         group by facts.project_id, chosen.currency, chosen.purse, facts.team
@@ -141,6 +149,7 @@ QUERIES: dict[str, str] = {
             coalesce(deals.pipeline_name, '#' || cast(deals.pipeline_id as varchar)) as pipeline_name,
             coalesce(deals.status_name, '#' || cast(deals.status_id as varchar)) as stage,
             {total("open")} as deals, {total("open_budget")} as budget,
+            {totals("live", "live_budget", "dead", "dead_budget")},
             {
         ", ".join(
             f"count(*) filter (where floor(extract(epoch from ({NOW} - stays.from_at)) / 86400) >= "

@@ -19,7 +19,7 @@ ORDERS = {
     "oldest": "deals.created_at_local end",
     "closed": "deals.closed_at_local end desc",
     "in_stage": "deals.in_stage_since_local end",
-    "inactive": "stale.days_without_activity end desc",
+    "inactive": "deals.days_without_activity end desc",
 }
 """Orders of a list of deals, as the end of a case."""
 BY_ORDER = ", ".join(f"case when $order = '{name}' then {by} nulls last" for name, by in ORDERS.items())
@@ -126,11 +126,9 @@ CARD_QUERIES: dict[str, str] = {
                 then cast(floor(extract(epoch from (accounts.now_local - deals.in_stage_since_local))
                     / 86400) as bigint)
                 end as days_in_stage,
-            stale.days_without_activity
+            deals.days_without_activity
         from amocrm_marts.deals {of_chosen("deals")}
         inner join amocrm_staging.int_accounts as accounts on accounts.project_id = deals.project_id
-        left join amocrm_marts.stale_deals as stale
-            on stale.project_id = deals.project_id and stale.deal_id = deals.deal_id
         where (($state = 'all' and {ROWS["deals"]["where"]} and {in_choice("deals")})
             or ($state = 'created' and {counts_in("created")})
             or ($state = 'won' and deals.stage_kind = 'won' and {counts_in("won")})
@@ -142,7 +140,7 @@ CARD_QUERIES: dict[str, str] = {
                 in $stages) > 0)
             and ($days_in_stage is null or (deals.stage_kind in ('open', 'unsorted') and
                 extract(epoch from (accounts.now_local - deals.in_stage_since_local)) / 86400 >= $days_in_stage))
-            and ($days_without_activity is null or stale.days_without_activity >= $days_without_activity)
+            and ($days_without_activity is null or deals.days_without_activity >= $days_without_activity)
             and ($untouched is null or (deals.first_response_at is null and deals.stage_kind in ('open', 'unsorted')))
             and ($tag is null or exists (
                 select 1 from amocrm_staging.stg_deal_tags as tags

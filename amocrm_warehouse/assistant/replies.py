@@ -23,7 +23,7 @@ from amocrm_warehouse.report.metrics import METRICS, metrics_in
 from amocrm_warehouse.report.page_queries import FIRST_DAYS, cautions, first_months, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unread_tables import unread_tables
-from amocrm_warehouse.report.working_days import ONE_DAY
+from amocrm_warehouse.report.working_days import DAYS, ONE_DAY, WorkingDays, working_days
 
 WHOLE = ("total", "open", "figures", "causes", "worst", "record", "beside_team")
 """Tables that `limit` does not cut: few rows that are the answer itself."""
@@ -54,6 +54,7 @@ MEANS = {
     "cost_of_won": "Costs divided by won_of_created.",
     "still_open": "Of these created deals, those that are neither won nor lost yet: romi lacks what they will bring.",
     "romi": "won_of_created_budget less the costs, divided by the costs.",
+    "romi_sold": "won_budget (sales of the months with costs, whenever created) less the costs, divided by the costs.",
     "cases": "How many deals the figure is of.",
     **{f"{name}_of": f"How many deals {name} is of." for name in CASES if METRICS[name].is_average},
     "days": "Days for which the card has waited for this reason.",
@@ -77,11 +78,12 @@ def reply(
     values = read_arguments(name, tool.arguments, tool.needs, given)
     tool = of_state(name, tool, values, given)
     of = chosen(run, values, tool.by_months, person)
-    before = compared_with(of.choice, values) if tool.is_compared else None
     limit, offset = values.get("limit", tool.rows), values.get("offset", 0)
     most = dict.fromkeys(tool.parts, limit) | dict.fromkeys(WHOLE, 1_000)
     accounts = {one["project_id"]: one for one in of.accounts}
     present = frozenset(models_of(run).tables({f"{schema}.{table}" for schema, table in run(TABLES)[1]}))
+    working = working_days(run) if needs(DAYS) <= present else WorkingDays(())
+    before = compared_with(of.choice, values, working) if tool.is_compared else None
     built_at = run(BUILT)[1][0][0]
     unread = frozenset((project, table) for project, table in unread_tables(run, of.choice.days) if table in tool.reads)
     ask = Asking(
@@ -172,7 +174,9 @@ def why_empty(ask: Asking, tool: Tool, part: str) -> str:
     """Returns why a table has no row: the tool's own reason, or whether the filters or the days leave none."""
     if part in tool.empty:
         days = once({project: days_in_words(own) for project, own in ask.choice.days.items()})
-        return tool.empty[part].format(days=days_as_text(days))
+        unread = ", ".join(sorted({table for _, table in ask.unread}))
+        lacks = f" That is as far as is known: not read: {unread}." if unread else ""
+        return f"{tool.empty[part].format(days=days_as_text(days))}{lacks}"
     wider = {
         "without the filters by pipeline, people and source": replace(ask.choice, pipelines=None, source=None)
         if ask.only else replace(ask.choice, pipelines=None, users=None, source=None),
@@ -202,14 +206,14 @@ def explained(ask: Asking, built_at: datetime) -> Row:
     }  # fmt: skip
 
 
-def compared_with(choice: Choice, values: Mapping[str, Any]) -> Choice:
+def compared_with(choice: Choice, values: Mapping[str, Any], working: WorkingDays) -> Choice:
     """Returns the choice of the days before, of which an unfinished period has as many as it has itself."""
     if ("before_since" in values) != ("before_until" in values):
         raise Refused("Give both before_since and before_until, or neither: then like is compared with like.")
     days = {}
     for project, own in choice.days.items():
         try:
-            first, last = days_before(own.since, own.until, own.today)
+            first, last = days_before(own.since, own.until, own.today, working)
         except (ValueError, OverflowError):
             raise Refused("Nothing is before these days. Give a shorter period, as last_month.") from None
         first, last = values.get("before_since", first), values.get("before_until", last)
@@ -253,7 +257,8 @@ def coverage(
                 "account": one["account"], "project_id": one["project_id"], "currency": one["currency"],
                 "today": one["today"].isoformat(),
                 "as_of": local(one["synced_at"], one["time_zone"]) if one["synced_at"]
-                else f"unknown; the marts were built {local(built_at, one['time_zone'])}",
+                else f"{'no sync has ended well' if one['is_never_synced'] else 'unknown'}; the marts were built "
+                f"{local(built_at, one['time_zone'])}",
             }
             for one in of.accounts
         ],

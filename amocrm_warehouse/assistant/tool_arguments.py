@@ -168,7 +168,7 @@ ARGUMENTS: dict[str, Argument] = {
     "budget_to": Argument({"type": "number", "description": "Greatest budget."}, number),
     "days_in_stage": Argument({"type": "integer", "description": "Least days in the stage."}, whole(0, 10**5)),
     "days_without_activity": Argument(
-        {"type": "integer", "description": "Least days without activity (stale deals: 14 or more)."}, whole(1, 10**5)
+        {"type": "integer", "description": "Least days without activity, of open deals."}, whole(1, 10**5)
     ),
     "untouched": Argument(
         {"type": "boolean", "description": "Open deals that no person has called or written to."}, yes

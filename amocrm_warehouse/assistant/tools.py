@@ -160,8 +160,7 @@ TOOLS: dict[str, Tool] = {
         ("state", *OF_DEALS, "stage", "tag", "field", "value", "budget_from", "budget_to", "days_in_stage",
          "days_without_activity", "untouched", "order"),
         "won and lost: the day of closing; created: the day of creation", rows=20,
-        notes=("days_without_activity is known of stale deals alone: open, silent for 14 days or more, without a task "
-               "to come.",),
+        notes=("days_without_activity is of open deals.",),
         reads=(*CLOSER, "statuses", *ACTIVITY),
     ),
     "queue": Tool(
@@ -181,13 +180,19 @@ TOOLS: dict[str, Tool] = {
         empty=dict.fromkeys(("queue", "cards"), "Nothing waits now.") | {"stale": "No open deal is stale now."},
     ),
     "sales": Tool(
-        "How much was sold: deals created, won, lost, money, share won, average sale, plan, open now (total); by "
-        "month, manager, team and, with field, by an own field's values. Why more or less: compare_periods.",
-        {"total": "figures", "months": "money", "managers": "managers", "teams": "teams", "fields": shapes.by_field,
+        "How much was sold: deals created, won, lost, money, share won, average sale, plan, open now, live and dead "
+        "apart (total); lately: this month (in its first days after the one that ended), the last day of work, last "
+        "week; by month, manager, team and, with field, by an own field's values. Why more or less: compare_periods.",
+        {"total": "figures", "lately": shapes.lately,
+         "months": "money", "managers": "managers", "teams": "teams", "fields": shapes.by_field,
          "beside_team": shapes.beside_team}, (*OF_DEALS, "field"),
         {"total": "won, lost, money: the day of closing; created: the day of creation",
+         "lately": "its own days, since to until",
          **dict.fromkeys(("months", "managers", "teams", "fields"), CLOSING)},
-        notes=("open, open_budget, overdue and stale are as of now, whatever the days.",
+        notes=("open, live, dead, overdue and stale are as of now, whatever the days. Dead deals are to be closed: "
+               "count on live ones alone.",
+               "In lately, won_budget_before is of the days with which the page compares: a month so far with as many "
+               "days of work.",
                "plan is null unless the days are whole months of all pipelines; plan_won_budget are the sales of those "
                "who have a plan, in its months: compare the plan with this, never with won_budget.",
                "A user's team is the present one; null is everybody without a team, removed users too."),
@@ -228,7 +233,8 @@ TOOLS: dict[str, Tool] = {
         {"months": OF_PLAN, "managers": OF_PLAN, "pace": f"the present month; {OF_PLAN}",
          **dict.fromkeys(("forecast", "record", "open_deals"), "as of now, whatever the days")},
         by_months=True, rows=40,
-        notes=(PLAN, "won_budget and plan_won_budget are the sales of those who have a plan for the month.",
+        notes=(PLAN, "In the row of everybody, live deals are as of now; live_of_left: their money in percent of "
+               "left_to_sell.", "won_budget and plan_won_budget are the sales of those who have a plan for the month.",
                "pace is of the present month, whatever the days; it gives every day the same part of the plan.",
                "The forecast is of everybody: with a manager or a team it is empty.",
                "Rows with months_back above 0 are what the forecast would have said so many months ago, beside what "
@@ -236,7 +242,7 @@ TOOLS: dict[str, Tool] = {
                "What is expected counts a budget above budget_cap as budget_cap. capped_deals have such a budget, "
                "probably mistyped: name them beside the forecast.",
                "expected is null where too few sales are known to tell: say so, and give no number."),
-        reads=(*CLOSER, "deal_statuses", "deal_sale_changes", "statuses"),
+        reads=(*CLOSER, "deal_sale_changes", "statuses", *ACTIVITY),
         empty={"pace": "No plan was given for the present month.", "months": "No plan was given for {days}.",
                "managers": "No plan was given for {days}.", "capped_deals": "No open deal has such a budget.",
                **dict.fromkeys(("forecast", "record", "open_deals"), "The forecast is of everybody: leave out manager "
@@ -260,7 +266,7 @@ TOOLS: dict[str, Tool] = {
                "A pipeline or manager without any open deal in the days is left out; null: changes of budgets were "
                "not read. source chooses open and stages alone."),
         rows=50,
-        reads=("deal_statuses", "deal_sale_changes", "deal_responsible_changes", "users", "statuses"),
+        reads=("deal_sale_changes", "deal_responsible_changes", "users", "statuses", *ACTIVITY),
         empty=dict.fromkeys(
             ("open", "stages"),
             "No deal was open then. At a past day the money is that of all people and sources: leave out manager, team "
@@ -281,10 +287,11 @@ TOOLS: dict[str, Tool] = {
         reads=("deal_statuses", "statuses", "loss_reasons", *CLOSER),
     ),
     "sources": Tool(
-        "Where deals come from, and what is won of them now, by source (null: none) and of new and repeat customers; "
-        "goods sold, by present prices.",
+        "Where deals come from, what is won of them now, and what was sold in the days (won, won_budget), by source "
+        "(null: none); new and repeat customers; goods sold, by present prices.",
         {"sources": "sources", "customers": "repeat", "goods": "goods"}, OF_DEALS,
-        {"sources": CREATION, "customers": CREATION, "goods": "the day of winning or of the purchase"},
+        {"sources": f"{CREATION}; won, won_budget: {CLOSING}", "customers": CREATION,
+         "goods": "the day of winning or of the purchase"},
         notes=("won_of_created and source_rate are of the deals created in the days, whenever they were won: they "
                "differ from the sales of the days.",
                "What sources cost is in no mart: the table costs knows it, if it is there; else it is not known.",

@@ -137,8 +137,10 @@ CAUSES = (
           "The table {table} was never read: it was left out (--without), or was refused.", SYNC),
     Cause("first_sync_unfinished", lambda f: not f.held and not f.synced_at,
           "The first sync has not ended yet: cards are still missing.", SYNC),
-    Cause("deletions_ignored", lambda f: is_live(f) and in_trash(f) and f.settings.get("deleted_rows") == "ignore",
-          "It is in amoCRM's trash, and this config does not look for deletions. Set deleted_rows to mark.", REFRESH),
+    Cause("deletions_ignored", lambda f: is_live(f) and f.asked and (not f.account or in_trash(f))
+          and f.settings.get("deleted_rows") == "ignore",
+          "It was deleted in amoCRM, or merged, and this config does not look for deletions. Set deleted_rows to mark.",
+          REFRESH),
     Cause("restored_since", lambda f: f.held and f.held["is_deleted"] and (
         (f.account and not in_trash(f)) or f.deletion.get("restored_at")),
           "It was taken out of amoCRM's trash, and the database does not know that yet.", SYNC),

@@ -18,7 +18,6 @@ from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.metrics import METRICS, ROWS, cases, column, join_deals, total, totals
 from amocrm_warehouse.report.page_queries import (
     ACCOUNT,
-    ACTIVITY_IS_KNOWN,
     CHANGE,
     CROSSED,
     IS_DEACTIVATED,
@@ -85,6 +84,10 @@ FIGURES = (
     "days_to_win",
     "open",
     "open_budget",
+    "live",
+    "live_budget",
+    "dead",
+    "dead_budget",
 )
 """The metrics of deals in the overview."""
 CASES = {
@@ -186,14 +189,9 @@ ANSWERS: dict[str, str] = {
             coalesce(nullif(deals.main_contact_name, ''), deals.company_name) as client, {OWNER} as user_id,
             {USER_NAME.format(id=OWNER)} as manager, deals.pipeline_name, deals.status_name as stage, deals.budget,
             {column("deals", "created")} as created_on, {column("deals", "closed")} as closed_on,
-            case when deals.stage_kind in ('open', 'unsorted')
-                then floor(extract(epoch from (built.at - activity.last_activity_at)) / 86400)
-            end as days_without_activity, {SOURCE} as source,
+            deals.days_without_activity, {SOURCE} as source,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as loss_reason
         from amocrm_marts.deals {of_chosen("deals")}
-        inner join (select max(built_at) as at from amocrm_marts.freshness) as built on true
-        left join amocrm_staging.int_deal_activity as activity
-            on activity.project_id = deals.project_id and activity.deal_id = deals.deal_id
         left join amocrm_staging.stg_users as users
             on users.project_id = deals.project_id and users.user_id = {OWNER}
         where deals.stage_kind in ('open', 'unsorted') and {counts_in("open")}
@@ -227,10 +225,11 @@ ANSWERS: dict[str, str] = {
             where {counts_in("overdue", None)} and {OF_DEALS}
             group by 1, 2
             union all
-            select stale_deals.project_id, stale_deals.responsible_user_id, 0, 0, 0, null, null, 0, {total("stale")}
-            from amocrm_marts.stale_deals {of_chosen("stale_deals")}
-            where {counts_in("stale")} and stale_deals.{ACTIVITY_IS_KNOWN.strip()}
+            select deals.project_id, deals.responsible_user_id, 0, 0, 0, null, null, 0, {total("stale")}
+            from amocrm_marts.deals {of_chosen("deals")}
+            where {counts_in("stale")}
             group by 1, 2
+            having {total("stale")} > 0
         ) as facts
         {of_chosen("facts")}
         left join amocrm_staging.stg_users as users
@@ -322,10 +321,24 @@ ANSWERS: dict[str, str] = {
     """,
     "sources": f"""
         select
-            deals.project_id, chosen.currency, {SOURCE} as source, {total("created")} as deals,
-            {totals("won_of_created", "source_rate", "won_of_created_budget")}
-        from amocrm_marts.deals {of_chosen("deals")}
-        where {counts_in("created")}
+            facts.project_id, chosen.currency, source, sum(deals) as deals, sum(won_of_created) as won_of_created,
+            max(source_rate) as source_rate, sum(won_of_created_budget) as won_of_created_budget, sum(won) as won,
+            sum(won_budget) as won_budget
+        from (
+            select
+                deals.project_id, {SOURCE} as source, {total("created")} as deals,
+                {totals("won_of_created", "source_rate", "won_of_created_budget")}, 0 as won, 0 as won_budget
+            from amocrm_marts.deals {of_chosen("deals")}
+            where {counts_in("created")}
+            group by 1, 2
+            union all
+            select deals.project_id, {SOURCE}, 0, 0, null, 0, {totals("won", "won_budget")}
+            from amocrm_marts.deals {of_chosen("deals")}
+            where {counts_in("won")}
+            group by 1, 2
+            having {total("won")} > 0
+        ) as facts
+        {of_chosen("facts")}
         group by 1, 2, 3, chosen.purse
         order by chosen.purse, 4 desc, 7 desc, 3
     """,
@@ -364,8 +377,7 @@ ANSWERS: dict[str, str] = {
     """,
     "dead": f"""
         select chosen.project_id, chosen.currency, {totals("dead", "dead_budget")}
-        from chosen left join amocrm_marts.stale_deals on stale_deals.project_id = chosen.project_id
-            and {in_choice("stale_deals")}
+        from chosen left join amocrm_marts.deals on deals.project_id = chosen.project_id and {counts_in("dead")}
         group by chosen.project_id, chosen.currency
         order by chosen.project_id
     """,
@@ -383,7 +395,7 @@ ANSWERS: dict[str, str] = {
         select
             stale_deals.project_id, chosen.currency, deal_id, name as deal, responsible_user_id as user_id,
             responsible_name as manager, pipeline_name, status_name as stage, budget, days_without_activity, open_tasks,
-            is_dead
+            stale_deals.is_dead
         from amocrm_marts.stale_deals {of_chosen("stale_deals")}
         where {in_choice("stale_deals")}
         order by chosen.purse, coalesce(budget, 0) desc, days_without_activity desc, deal_id
@@ -442,11 +454,11 @@ ANSWERS: dict[str, str] = {
     "accounts": f"""
         select
             accounts.project_id, {ACCOUNT} as account, domain, accounts.currency, time_zone,
-            max(synced_at) as synced_at, today
+            max(synced_at) as synced_at, today, is_never_synced
         from amocrm_staging.int_accounts as accounts
         inner join chosen on chosen.project_id = accounts.project_id
         inner join amocrm_marts.freshness as freshness on freshness.project_id = accounts.project_id
-        group by 1, 2, 3, 4, 5, 7
+        group by 1, 2, 3, 4, 5, 7, 8
         order by 1
     """,
     "people": f"""

@@ -79,12 +79,6 @@ const monthOf = (day) => textOf(day).slice(0, 7);
 const firstOf = (month) => dayOf(`${month}-01`);
 const lastOf = (month) => firstOf(shifted(month, 1)) - 1;
 
-// The same day of another month, or the last day of that month if it is shorter.
-function monthsLater(day, months) {
-  const month = shifted(monthOf(day), months);
-  return Math.min(firstOf(month) + day - firstOf(monthOf(day)), lastOf(month));
-}
-
 function shifted(month, by) {
   const count = 12 * Number(month.slice(0, 4)) + Number(month.slice(5, 7)) - 1 + by;
   return `${String(Math.floor(count / 12)).padStart(4, "0")}-${String((count % 12) + 1).padStart(2, "0")}`;
@@ -235,8 +229,8 @@ function workdays(first, last) {
 function daysBefore({ first, last, whole }, today) {
   const months = whole ? monthsBetween(first, last).length : 0;
   const length = first === last ? 7 : last - first + 1; // a day is compared with the same weekday
-  const then = (day) => (whole ? monthsLater(day, -months) : day - length);
-  return { first: then(first), last: last >= today ? then(today) : whole ? first - 1 : then(last), today: then(today) };
+  const now = whole ? DATA.as_today[today][months] : today - length; // of months, with as many days of work
+  return { first: whole ? firstOf(shifted(monthOf(first), -months)) : first - length, last: last >= today ? now : whole ? first - 1 : last - length, today: now };
 }
 
 // A user's name; with the account if several are in view and two of them have a user of this name, and with a word if the access is switched off.

@@ -24,7 +24,7 @@ from amocrm_warehouse.report.unmade_parts import made
 from amocrm_warehouse.report.unread_tables import unread_of, unread_tables
 from amocrm_warehouse.report.workbook import link
 
-TABLES = ("accounts", *this_month.TABLES, "reasons_today", "untouched", "queue", "dead", "reasons", "managers")
+TABLES = ("accounts", *this_month.TABLES, "reasons_today", "untouched", "queue", "reasons", "managers")
 """The answers of which the digest is made."""
 
 
@@ -75,10 +75,11 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         one = found()
         if not one.plan:
             return words("digest.no_plan")
+        needed = words("digest.needed", money=money(one.needed)) if one.needed else words("digest.met")
         return words(
             "digest.plan_of_some" if one.is_plan_of_some else "digest.plan", plan=money(one.plan),
             share=words.percent(float(one.of_plan) / float(one.plan)), sold=money(one.of_plan),
-            needed=money(one.needed),
+            needed=needed,
         )  # fmt: skip
 
     def forecast(months: int) -> str:
@@ -103,7 +104,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         )  # fmt: skip
 
     def in_work() -> str:
-        return " ".join(live(run, found(), words, money)) or words("digest.not_live")
+        return " ".join(live(found(), words, money)) or words("digest.not_live")
 
     def near(at: int) -> str:
         return recent(run, choice, project, words, money)[at]
@@ -118,8 +119,9 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         )  # fmt: skip
 
     def best() -> str:
-        nobody = dict.fromkeys(("project_id", "user_id", "manager", "won_budget"))
-        top = next((row for row in rows("managers") if row["won_budget"]), nobody)
+        top = next((row for row in rows("managers") if row["won_budget"]), None)
+        if top is None:
+            return words("digest.nobody")
         return words("digest.best", manager=name_of(top), money=money(top["won_budget"]))
 
     def reason() -> str:
@@ -137,7 +139,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         return words("digest.today", **counts)
 
     def queue() -> str:
-        [dead] = rows("dead")
+        dead = found().figures
         clean = {"dead": words.number(dead["dead"]), "dead_money": money(dead["dead_budget"])}
         unread = ", ".join(unread_of("queue", (), unread_tables(run, [project]), project))
         clean["unread"] = words("digest.unread", tables=unread) if unread else ""

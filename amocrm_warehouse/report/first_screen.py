@@ -194,7 +194,7 @@ def card(
             insights=[] if months else [
                 *part_of("untouched", "today.title", partial(untouched, run, month.choice, words)),
                 *part("month.insights", partial(insights, month, words, money, minutes), nothing),
-                *part_of("dead", "column.open", partial(live, run, month, words, money)),
+                *part("column.open", partial(live, month, words, money), nothing),
             ],
             chart=words("pace.ended" if months else "pace.title") if top else "",
             bars=[float(sold) / top for sold in month.sold_by_day] if top else [],
@@ -231,13 +231,11 @@ def untouched(run: Run, choice: Choice, words: Words) -> list[str]:
     return [words("month.untouched", count=words.number(new["untouched"]), waited=words.waited(waited))]
 
 
-def live(run: Run, month: this_month.ThisMonth, words: Words, money: Callable[[Any], str]) -> list[str]:
+def live(month: this_month.ThisMonth, words: Words, money: Callable[[Any], str]) -> list[str]:
     """Returns the sentence about open deals, live and dead apart, and how far the live ones cover the plan."""
-    [of_dead] = answer(run, "dead", month.choice).dicts()
-    dead, dead_money = of_dead["dead"], of_dead["dead_budget"]
+    alive, worth, dead, dead_money = (month.figures[name] for name in ("live", "live_budget", "dead", "dead_budget"))
     if dead is None or not month.figures["open"]:
         return []
-    alive, worth = month.figures["open"] - dead, Decimal(month.figures["open_budget"]) - Decimal(dead_money)
     lack = max(month.plan - month.of_plan, Decimal(0)) if month.plan else Decimal(0)
     return [
         words(

@@ -1,6 +1,6 @@
 """Rules that page, workbook, digest and assistant share: the period to compare a period with, and how to round.
 
-data.js repeats both rules for the page, which counts in the browser.
+data.js repeats both rules for the page, which counts in the browser; the page's data tell it the days of `as_today`.
 """
 
 from __future__ import annotations
@@ -23,18 +23,36 @@ def months_later(day: date, months: int) -> date:
     return date(year, index + 1, min(day.day, monthrange(year, index + 1)[1]))
 
 
-def days_before(first: date, last: date, today: date) -> tuple[date, date]:
+def as_today(today: date, months: int, working: WorkingDays) -> date:
+    """Returns the day of another month up to which people worked on as many days as they have this month.
+
+    If nobody works today, the days off after that day belong to it, too. It is the first of the month at the earliest,
+    the last at the latest; without any known day of work, the day of the same number.
+    """
+    if not working.days:
+        return months_later(today, months)
+    first = months_later(today.replace(day=1), months)
+    worked, is_work = working.between(today.replace(day=1), today), working.between(today, today)
+    until, last = first, last_of_month(first)
+    while until < last and (
+        working.between(first, until) < worked if is_work else working.between(first, until + ONE_DAY) <= worked
+    ):
+        until += ONE_DAY
+    return until
+
+
+def days_before(first: date, last: date, today: date, working: WorkingDays) -> tuple[date, date]:
     """Returns the days with which a period is compared.
 
     Whole months (the last of which may be the present one) are compared with as many months before, one day with the
     same weekday a week before, other periods with as many days before. If the period is not over, only its days up to
-    today are compared, with the same days before.
+    today are compared: in months with as many days of work, else with the same days before.
     """
     until = min(last, today)
     if first.day == 1 and ((last + ONE_DAY).day == 1 or last >= today):
         months = 12 * (last.year - first.year) + last.month - first.month + 1
         # a month that is over is compared with a whole one, even if that is longer
-        return months_later(first, -months), first - ONE_DAY if last < today else months_later(until, -months)
+        return months_later(first, -months), first - ONE_DAY if last < today else as_today(today, -months, working)
     length = 7 * ONE_DAY if first == last else last - first + ONE_DAY
     return first - length, until - length
 

@@ -19,8 +19,8 @@ CONSTANTS: dict[str, Any] = {
     "BESIDE": [["won_budget", "money"], ["was", "money"], ["change", "change"], ["of_median", "percent"]],
     # the most bars of a chart, and the cases of a stage that a sentence about the worst one needs
     "TOP": 12, "ENOUGH": 10,
-    # the most deals of an opened list, and of the list of dead ones
-    "LISTED": 100, "DEAD_SHOWN": 100,
+    # the most deals of an opened list and of the list of dead ones, and of the section of stale ones
+    "LISTED": 100, "STALE_SHOWN": 20,
     # columns of the table of reasons by month; all others are one
     "REASONS_BESIDE": 6,
     "COHORT_MONTHS": [0, 1, 2, 3, 6, 12],

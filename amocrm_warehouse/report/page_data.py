@@ -11,10 +11,10 @@ from typing import Any
 
 from amocrm_warehouse.database import DATABASE_ERRORS, Run
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.report.like_with_like import FEW
+from amocrm_warehouse.report.like_with_like import FEW, as_today
 from amocrm_warehouse.report.page_queries import BY, CLOCK, OPTIONS, QUERIES, cautions, first_months, needs
 from amocrm_warehouse.report.read_notes import read_notes
-from amocrm_warehouse.report.working_days import DAYS, working_days
+from amocrm_warehouse.report.working_days import DAYS, WorkingDays, working_days
 
 MOST_MONTHS = 36
 """The most months that the report goes back."""
@@ -64,7 +64,7 @@ def read(
     first = min([this_month, *begins.values()])
     since = max(first, shifted(this_month, 1 - most_months))
     values = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
-    working = [] if needs(DAYS) & unbuilt.keys() else sorted(working_days(run).days)
+    working = WorkingDays(()) if needs(DAYS) & unbuilt.keys() else working_days(run)
     by = [] if needs(BY) & unbuilt.keys() else [name for (name,) in run(BY)[1]]
     values["by"] = "deals.by_value" if by else "cast(null as varchar)"
     tables: dict[str, Columns] = {}
@@ -99,7 +99,15 @@ def read(
         "synced_at": json_value(synced_at),
         "since": json_value(since),
         "few": FEW,
-        "workdays": differences([day.toordinal() - EPOCH for day in working if since <= day < shifted(today, 2)]),
+        "workdays": differences(
+            [day.toordinal() - EPOCH for day in sorted(working.days) if since <= day < shifted(today, 2)]
+        ),
+        "as_today": {
+            day.toordinal() - EPOCH: [
+                as_today(day, -back, working).toordinal() - EPOCH for back in range(MOST_MONTHS + 1)
+            ]
+            for day in set(tables["accounts"]["today"])
+        },
         "cautions": cautions(run),
         "begins": {project: json_value(max(month, since)) for project, month in begins.items()},
         "by": ", ".join(by),

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from datetime import date, datetime
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
+from amocrm_warehouse.report.metrics import ROWS, column, join_deals, totals
 
 CLOCK = """
     select max(built_at) as built_at, min(today) as today, min(synced_at) as synced_at
@@ -66,8 +66,6 @@ def first_months(run: Run, unbuilt: Collection[str] = ()) -> dict[str, date]:
     return found
 
 
-STALE_SHOWN = 20
-"""The most stale deals that the page holds for each pipeline and manager: so many dead ones, and so many others."""
 LISTED_MONTHS = 3
 """The months before the build whose closed deals the page's lists name, besides all open ones."""
 QUEUE_SHOWN = 10
@@ -93,13 +91,6 @@ CROSSED = ("from_other_pipelines", "to_other_pipelines", "from_other_managers", 
 SOURCE = "coalesce(deals.source_name, deals.utm_source)"
 PHONES = "case when reason = 'missed_call' then text else deals.main_contact_phones end"
 """SQL of the phones of a card of the queue. Those that were replaced by hashes are left out."""
-ACTIVITY_IS_KNOWN = f"""
-    project_id in (
-        select project_id from amocrm_marts.freshness where is_there and source_table in {ACTIVITY}
-        group by project_id having count(*) = {len(ACTIVITY)}
-    )
-"""
-"""SQL of whether all of these tables of an account were read: else nobody knows which of its deals are stale."""
 OPTIONS = {
     "tag": """
         select deals.project_id, deals.deal_id, cast(null as bigint) as field, cast(null as varchar) as name,
@@ -138,7 +129,8 @@ QUERIES = {
         select
             accounts.project_id, {ACCOUNT} as name, accounts.domain, accounts.currency, accounts.time_zone,
             accounts.today, accounts.stale_days, accounts.dead_days, accounts.built_by, accounts.stages_known,
-            accounts.owners_known, accounts.budgets_known, max(freshness.synced_at) as synced_at,
+            accounts.owners_known, accounts.budgets_known, accounts.is_never_synced,
+            max(freshness.synced_at) as synced_at,
             {
         ", ".join(
             f"count(*) filter (where freshness.is_there and freshness.source_table in ({', '.join(map(repr, tables))}))"
@@ -148,7 +140,7 @@ QUERIES = {
     }
         from amocrm_staging.int_accounts as accounts
         inner join amocrm_marts.freshness as freshness on freshness.project_id = accounts.project_id
-        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
+        group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
         order by 1
     """,
     "people": f"""
@@ -181,10 +173,8 @@ QUERIES = {
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
             case when deals.stage_kind in ('open', 'unsorted')
                 then floor(extract(epoch from (timestamp '{{built_at}}' - stays.from_at)) / 86400) end as age,
-            case when stale.is_dead then true end as is_dead
+            deals.is_stale, deals.is_dead, deals.days_without_activity
         from amocrm_marts.deals
-        left join amocrm_marts.stale_deals as stale
-            on stale.project_id = deals.project_id and stale.deal_id = deals.deal_id
         left join amocrm_marts.deal_stage_history as stays
             on stays.project_id = deals.project_id and stays.deal_id = deals.deal_id and stays.is_last
         where {ROWS["deals"]["where"]} and (
@@ -198,9 +188,7 @@ QUERIES = {
         select
             deals.project_id, deals.deal_id, deals.name,
             coalesce(nullif(deals.main_contact_name, ''), deals.company_name) as client,
-            case when {ACTIVITY_IS_KNOWN.replace("project_id in", "deals.project_id in", 1)}
-                then floor(extract(epoch from (timestamp '{{built_at}}' - activity.last_activity_at)) / 86400)
-            end as days_without_activity
+            case when deals.is_stale then activity.open_tasks end as open_tasks
         from amocrm_marts.deals
         left join amocrm_staging.int_deal_activity as activity
             on activity.project_id = deals.project_id and activity.deal_id = deals.deal_id
@@ -239,32 +227,6 @@ QUERIES = {
         from amocrm_marts.sales_plan
         where plan is not null and month >= date '{since}'
         order by project_id, month, responsible_user_id
-    """,
-    "stale": f"""
-        select
-            project_id, pipeline_id, responsible_user_id, {total("stale")} as deals,
-            coalesce(sum(budget), 0) as budget, {totals("dead", "dead_budget")}
-        from amocrm_marts.stale_deals
-        where {ACTIVITY_IS_KNOWN}
-        group by project_id, pipeline_id, responsible_user_id
-        order by project_id, pipeline_id, responsible_user_id
-    """,
-    "stale_deals": f"""
-        select
-            project_id, pipeline_id, responsible_user_id, deal_id, name, pipeline_name, status_name, budget,
-            days_without_activity, open_tasks, is_dead
-        from (
-            select
-                stale_deals.*,
-                row_number() over (
-                    partition by project_id, pipeline_id, responsible_user_id, is_dead
-                    order by coalesce(budget, 0) desc, days_without_activity desc, deal_id
-                ) as nth
-            from amocrm_marts.stale_deals
-            where {ACTIVITY_IS_KNOWN}
-        ) as ranked
-        where nth <= {STALE_SHOWN}
-        order by coalesce(budget, 0) desc, days_without_activity desc, deal_id, project_id
     """,
     "queue": f"""
         select

@@ -96,6 +96,7 @@ class Words:
     def as_of(self, account: dict[str, Any], built_at: datetime) -> str:
         """Returns the sentence about the moment of an account's data: its last successful sync, or the build (UTC)."""
         key, moment = ("as_of", account["synced_at"]) if account["synced_at"] else ("built", built_at)
+        key = "failed" if account["is_never_synced"] else key
         local = moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(account["time_zone"]))
         return self(key, time=f"{self.day(local.date())}, {local:%H:%M}")
 

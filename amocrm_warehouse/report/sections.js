@@ -6,7 +6,7 @@
 // apply, because the section is of deals alone, or they cannot concern it; `when`: of which days it is; `open` on the first visit.
 
 const { TOP, ENOUGH, SALES, USUAL_MONTHS, UNUSUAL, OF_MONTH, FEWER_IS_BETTER, DONE, BESIDE, REASONS_BESIDE, COHORT_MONTHS, AGES, PLACES,
-  LISTED, QUEUE_SHOWN, DEAD_SHOWN, REASONS, LEVELS, SPEEDS, GAINS, LOSSES, CROSSED, CLIENTS, SHOWN_BY, NOW, LANGUAGES } = embedded("constants");
+  LISTED, QUEUE_SHOWN, STALE_SHOWN, REASONS, LEVELS, SPEEDS, GAINS, LOSSES, CROSSED, CLIENTS, SHOWN_BY, NOW, LANGUAGES } = embedded("constants");
 const isWon = countsIn("won");
 
 // A function that returns the deals behind a number: of a metric of deals those that count in it, else all of the row. A share's are
@@ -53,12 +53,13 @@ function ofFigure(view, id) {
 
 function keyFigures(view) {
   const figures = (of) => ({ ...metrics(of.created(), "created"), ...metrics(of.closed(), ...SALES, "rate", "average", "days_to_win") });
-  const all = { ...figures(view), ...metrics(view.open(), "open", "open_budget") };
+  const all = { ...figures(view), ...metrics(view.open(), "open", "open_budget", ...LIVE) };
   const before = view.before();
   const [now, then] = before ? [figures(view.so_far), figures(before)] : [{}, {}];
   const cases = (id) => (METRICS[id].share || METRICS[id].day ? [casesOf(id, view), before ? casesOf(id, before) : 0] : []);
-  const notes = { won: ["kpi.lost", { count: ["number", all.lost] }], open: ["kpi.open_budget", { money: ["short", all.open_budget] }] };
-  return ["created", "won", "won_budget", "rate", "average", "days_to_win", "open"].map((id) => (
+  const notes = { won: ["kpi.lost", { count: ["number", all.lost] }], open: ["kpi.open_budget", { money: ["short", all.open_budget] }],
+    live: ["kpi.live", { money: ["short", all.live_budget], dead: ["number", all.dead], dead_money: ["short", all.dead_budget] }] };
+  return ["created", "won", "won_budget", "rate", "average", "days_to_win", knowsDead(view) ? "live" : "open"].map((id) => (
     { id, kind: METRICS[id].unit, value: all[id], now: now[id], then: then[id], cases: cases(id), note: notes[id], deals: ofFigure(view, id) }));
 }
 
@@ -91,7 +92,7 @@ function untouched(view) {
 function thisMonth(view) {
   const counted = (of) => ({ ...metrics(of.created(), "created", "first_touch"), ...metrics(of.closed(), "won_budget", "won", "lost") });
   const { today, period } = view;
-  const monthsAgo = (months) => [firstOf(shifted(monthOf(today), -months)), monthsLater(today, -months)];
+  const monthsAgo = (months) => [firstOf(shifted(monthOf(today), -months)), DATA.as_today[today][months]];
   const past = [...Array(USUAL_MONTHS).keys()].map((place) => monthsAgo(place + 1)).filter(([first]) => first >= sinceOf(view.scope.project)).map((days) => view.between(...days));
   const usual = past.map(counted);
   const [all, now, then] = [counted(view), counted(view.so_far), usual[0] || {}];
@@ -122,15 +123,21 @@ function thisMonth(view) {
 
 // Open deals, live and dead apart, and how far the live ones cover what the plan still lacks.
 function live(view, plan, sold) {
-  const open = view.open();
-  if (view.isFiltered || !TABLES.stale || !open.length || !TABLES.accounts.every((row) => !view.inScope(row) || row.knows_activity)) return [];
-  const [dead, dead_money, lack] = [sum(view.now("stale"), "dead"), sum(view.now("stale"), "dead_budget"), plan === null ? 0 : Math.max(plan - sold, 0)];
-  const worth = metric("open_budget", open) - dead_money;
+  if (!view.open().length || !knowsDead(view)) return [];
+  const [open, lack] = [metrics(view.open(), ...LIVE), plan === null ? 0 : Math.max(plan - sold, 0)];
   return [[lack ? "month.coverage" : "month.live", {
-    live: ["number", open.length - dead], live_money: ["money", worth], dead: ["number", dead], dead_money: ["money", dead_money],
-    lack: ["money", lack], share: ["percent", ratio(worth, lack)],
+    live: ["number", open.live], live_money: ["money", open.live_budget], dead: ["number", open.dead], dead_money: ["money", open.dead_budget],
+    lack: ["money", lack], share: ["percent", ratio(open.live_budget, lack)],
   }]];
 }
+
+// Whether it is known of all accounts of a view which of their deals are stale, and dead.
+const knowsDead = (view) => TABLES.accounts.every((row) => !view.inScope(row) || row.knows_activity);
+const LIVE = ["live", "live_budget", "dead", "dead_budget"];
+
+// The stale deals of a view, or those of another metric, the highest budgets first.
+const forgotten = (view, name = "stale") => view.open().filter(countsIn(name))
+  .sort((one, other) => falling("budget", "days_without_activity")(one, other) || one.deal_id - other.deal_id);
 
 const FIRST_DAYS = 5; // as this_month.py
 
@@ -322,7 +329,8 @@ function managers(view) {
   const people = new Map();
   const found = { sales: grouped(view.closed(), "project_id", "closer_id"), plans: [], stale: [], tasks: [] };
   if (TABLES.plans) found.plans = grouped(view.plans(), "project_id", "responsible_user_id");
-  for (const name of view.isFiltered ? [] : ["stale", "tasks"]) if (TABLES[name]) found[name] = grouped(view.now(name), "project_id", "responsible_user_id");
+  found.stale = grouped(forgotten(view), "project_id", "responsible_user_id");
+  if (TABLES.tasks && !view.isFiltered) found.tasks = grouped(view.now("tasks"), "project_id", "responsible_user_id");
   for (const [name, groups] of Object.entries(found)) {
     for (const group of groups) {
       const user = name === "sales" ? group[0].closer_id : group[0].responsible_user_id;
@@ -333,16 +341,12 @@ function managers(view) {
   }
   const planned = found.plans.length > 0;
   const months = monthsBetween(view.period.first, Math.max(view.last, view.period.first)).length;
-  const knows = new Map(TABLES.accounts.map((row) => [row.project_id, { tasks: !view.isFiltered && TABLES.tasks && row.knows_overdue_task, stale: !view.isFiltered && TABLES.stale && row.knows_activity }]));
-  const stale_deals = view.isFiltered || !TABLES.stale_deals ? [] : grouped(view.now("stale_deals"), "project_id", "responsible_user_id"); // the first of each manager
-  const dealsOfUser = ({ project_id, responsible_user_id }) => stale_deals.find(([row]) => row.project_id === project_id && row.responsible_user_id === responsible_user_id) || [];
+  const knows = new Map(TABLES.accounts.map((row) => [row.project_id, { tasks: !view.isFiltered && TABLES.tasks && row.knows_overdue_task, stale: row.knows_activity }]));
   const rows = [...people.values()].map(({ project, name, sales, plans, stale, tasks }) => {
     const sold = metrics(sales, ...SALES, "rate", "average");
     const plan = plans.length ? sum(plans, "plan_so_far") : null;
-    const forgotten = sum(stale, "deals");
-    const listed = new Set(stale.length ? dealsOfUser(stale[0]).map((row) => row.deal_id) : []);
     return {
-      name, of: sales, opens: listed.size === forgotten ? { stale: () => view.open().filter((row) => row.project_id === project && listed.has(row.deal_id)) } : {}, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: knows.get(project).tasks ? sum(tasks, "overdue") : null, stale: knows.get(project).stale ? forgotten : null,
+      name, of: sales, opens: { stale: () => stale }, ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), overdue: knows.get(project).tasks ? sum(tasks, "overdue") : null, stale: knows.get(project).stale ? stale.length : null,
       mark: new Set(plans.map((row) => row.month)).size === months ? plan : null, // a plan of fewer months would look missed or met beside the sales of all
     };
   }).sort(falling("won_budget", "won", "lost"));
@@ -357,7 +361,7 @@ function managers(view) {
     columns: [["name", "text", "manager"], ["won", "number"], ["won_budget", "money"], ...(planned ? [["plan", "money"], ["plan_share", "percent"]] : []),
       ["lost", "number"], ["rate", "percent"], ["average", "money"], ["overdue", "number"], ["stale", "number"]],
   }, ...(compared.length > 1 ? [{
-    title: "managers.beside", rows: compared, total: ["won_budget", "was"], columns: [["name", "text", "manager"], ...BESIDE],
+    title: "managers.beside", rows: compared, total: ["won_budget", "was"], columns: [["name", "text", "manager"], ...BESIDE, ["rate", "percent"], ["rate_was", "percent"]],
     notes: before ? [comparedDays(view, before)] : [],
   }] : [])] : [];
 }
@@ -365,19 +369,21 @@ function managers(view) {
 // The won budgets of each manager or source, beside those of the days before and beside the median of those that are compared.
 function beside(now, before, isCompared, ...columns) {
   const key = (row) => JSON.stringify(columns.map((column) => row[column]));
-  const sold = (rows) => new Map(grouped(rows.filter(isWon), ...columns).map((of) => [key(of[0]), of]));
+  const sold = (rows) => new Map(grouped(rows, ...columns).map((of) => [key(of[0]), of]));
   const [then, present] = [before && sold(before), sold(now)];
   const firsts = new Map([...(before || []), ...now].filter(isWon).map((row) => [key(row), row]));
-  const people = [...firsts].filter(([, row]) => isCompared(row)).map(([one]) => present.get(one) || []);
+  const people = [...firsts].filter(([, row]) => isCompared(row)).map(([one]) => (present.get(one) || []).filter(isWon));
   const [middle, enough] = [median(people.map((of) => metric("won_budget", of))), median(people.map((of) => of.length)) >= DATA.few];
   return [...firsts].map(([one, row]) => {
-    const [own, old] = [present.get(one) || [], then ? then.get(one) || [] : null];
+    const [all, before_all] = [present.get(one) || [], then ? then.get(one) || [] : null];
+    const [own, old] = [all.filter(isWon), before_all && before_all.filter(isWon)];
     const [won_budget, was] = [metric("won_budget", own), old && metric("won_budget", old)];
     const isFew = !old || old.length < DATA.few;
     return {
       row, won_budget, was, change: was && !isFew ? won_budget / was - 1 : null, change_missing: was && isFew ? "few.cell" : null,
       of_median: isCompared(row) && enough ? ratio(won_budget, middle) : null, of_median_missing: isCompared(row) && !enough ? "few.cell" : null,
-      opens: { won_budget: () => own, was: () => old },
+      rate: metric("rate", all), rate_was: before_all && metric("rate", before_all),
+      opens: { won_budget: () => own, was: () => old, rate: () => all },
     };
   }).sort(falling("won_budget", "was"));
 }
@@ -418,28 +424,30 @@ function reasonsByPart(view, lost, reasons) {
 function bySource(view, column) {
   const named_as = (name) => ({ source: name === true ? null : name, missing: name === true ? "sources.other" : `${column}.unknown` }); // true: one that the page does not name
   const paid = new Map(column === "source" ? grouped(view.costs(), "source").map((of) => [of[0].source, of]) : []);
-  const found = new Map(grouped(view.created(), column).map((of) => [of[0][column], of]));
-  const rows = [...new Set([...found.keys(), ...paid.keys()])].map((name) => {
-    const of = found.get(name) || [];
+  const [found, ended] = [view.created(), view.closed().filter(isWon)].map((rows) => new Map(grouped(rows, column).map((of) => [of[0][column], of])));
+  const rows = [...new Set([...found.keys(), ...ended.keys(), ...paid.keys()])].map((name) => {
+    const [of, won] = [found.get(name) || [], ended.get(name) || []];
     const { created: deals, ...sold } = metrics(of, "created", "won_of_created", "source_rate", "won_of_created_budget");
-    return { ...named_as(name), of, deals, ...sold, ...(paid.has(name) ? returns(paid.get(name), of) : {}) };
+    return { ...named_as(name), of, deals, ...sold, ...metrics(won, "won", "won_budget"), opens: { won: () => won, won_budget: () => won }, ...(paid.has(name) ? returns(paid.get(name), of, won) : {}) };
   }).sort(falling("deals", "won_of_created_budget"));
   const before = view.before();
   const compared = beside(view.created(), before && wonBy(before.created(), before.today), () => true, column).map(({ row, ...own }) => ({ ...named_as(row[column]), ...own }));
   const head = column === "source" ? ["source", "text"] : ["source", "text", "by"];
   return rows.length ? [{
-    chart: "sources", opens: "deals", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "won_of_created", "won_of_created_budget", ...(paid.size ? ["cost"] : [])],
+    chart: "sources", opens: "deals", rows: named(rows, "source"), drawn: rows.filter((row) => row.deals).slice(0, TOP), longest: "deals", total: ["deals", "won_of_created", "won_of_created_budget", "won", "won_budget"], groups: [["", 1], ["group.created", 4], ["group.closed", 2]],
     notes: [
-      ...(TABLES.deals.some((row) => row[column] !== null) ? [] : [`${column}.none`]), ...(paid.size ? ["sources.costs"] : []),
+      ...(TABLES.deals.some((row) => row[column] !== null) ? [] : [`${column}.none`]),
       ...(view.scope.project !== null && TABLES.accounts.length > 1 && view.costs().some((row) => row.project_id === null) ? ["sources.costs_of_no_account"] : []),
       ...(TABLES.costs && column === "source" && !paid.size ? [view.hasCosts ? "sources.no_costs" : "sources.costs_of_months"] : []),
     ],
     label: (row, tell) => `${tell.number(row.deals)} · ${tell.percent(row.source_rate)}`,
-    columns: [head, ["deals", "number"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"],
-      ...(paid.size ? [["cost", "money"], ["cost_months", "number"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"], ["still_open", "open_of"]] : [])],
+    columns: [head, ["deals", "number"], ["won_of_created", "number"], ["source_rate", "percent"], ["won_of_created_budget", "money"], ["won", "number"], ["won_budget", "money"]],
   }, ...(compared.length > 1 ? [{
     title: "beside.title", rows: compared, total: ["won_budget", "was"], columns: [head, ["won_budget", "money", "won_of_created_budget"], ...BESIDE.slice(1).map(([name, kind]) => [name, kind, `source_${name}`])],
     notes: before ? [comparedDays(view, before), ["sources.won_by", { day: ["bucket", textOf(before.today)] }]] : [],
+  }] : []), ...(paid.size ? [{
+    title: "sources.costs_title", rows: rows.filter((row) => row.cost_months).sort(falling("cost")), total: ["cost"], notes: ["sources.costs"],
+    columns: [head, ["cost", "money"], ["cost_months", "number"], ["cost_of_deal", "money"], ["cost_of_won", "money"], ["romi", "percent"], ["still_open", "open_of"], ["romi_sold", "percent"]],
   }] : [])] : [];
 }
 
@@ -447,11 +455,11 @@ const sources = (view) => bySource(view, "source");
 const by = (view) => bySource(view, "by_value");
 
 // What the deals of the accounts and months that have costs cost and brought. Costs without an account are those of each.
-function returns(costs, deals) {
+function returns(costs, deals, sold) {
   const cost = sum(costs, "cost");
-  const paid = (deal) => costs.some((row) => monthOf(row.month) === monthOf(deal.created) && (row.project_id === null || row.project_id === deal.project_id));
-  const { created, won_of_created, won_of_created_budget, open } = metrics(deals.filter(paid), "created", "won_of_created", "won_of_created_budget", "open");
-  return { cost, paid_deals: created, still_open: created ? open : null, cost_months: new Set(costs.map((row) => monthOf(row.month))).size, cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, won_of_created), romi: cost ? (won_of_created_budget - cost) / cost : null };
+  const paid = (day) => (deal) => costs.some((row) => monthOf(row.month) === monthOf(deal[day]) && (row.project_id === null || row.project_id === deal.project_id));
+  const { created, won_of_created, won_of_created_budget, open } = metrics(deals.filter(paid("created")), "created", "won_of_created", "won_of_created_budget", "open");
+  return { cost, paid_deals: created, still_open: created ? open : null, cost_months: new Set(costs.map((row) => monthOf(row.month))).size, cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, won_of_created), romi: cost ? (won_of_created_budget - cost) / cost : null, romi_sold: cost ? (sum(sold.filter(paid("closed")), "budget") - cost) / cost : null };
 }
 
 // Deals of an earlier period that were won as early as those of this one had to be.
@@ -500,9 +508,9 @@ function linked(row) {
 // A deal, or a card that waits, as the lists tell of it. A closed deal is of whoever was responsible then.
 function listed(row) {
   const deal = "deal_id" in row ? row : (row.entity_type === "deal" && dealsById().get(`${row.project_id}/${row.entity_id}`)) || null;
-  const { name = row.name ?? (deal && `#${deal.deal_id}`), client, days_without_activity } = (deal && cardsByDeal().get(deal.deal)) || {};
+  const { name = row.name ?? (deal && `#${deal.deal_id}`), client, open_tasks } = (deal && cardsByDeal().get(deal.deal)) || {};
   const responsible_user_id = deal && deal === row && row.closed !== null ? row.closer_id : row.responsible_user_id;
-  return linked({ ...deal, ...row, responsible_user_id, name, client, days_without_activity, stage: row.status_name || (deal ? stageName(deal) : null), pipeline_name: deal ? pipelineName(deal) : null,
+  return linked({ ...deal, ...row, responsible_user_id, name, client, open_tasks, stage: row.status_name || (deal ? stageName(deal) : null), pipeline_name: deal ? pipelineName(deal) : null,
     created_text: deal && textOf(deal.created), closed_text: deal && deal.closed !== null ? textOf(deal.closed) : null });
 }
 const dealsById = once(() => new Map(TABLES.deals.map((row) => [`${row.project_id}/${row.deal_id}`, row])));
@@ -516,8 +524,8 @@ const unread = (view, ...tables) => tables.filter((table) => (TABLES.freshness |
 
 // Whom to turn to next: the ten most urgent cards of each manager; and the dead deals as one line with their list.
 function queue(view) {
-  const deals = sum(view.now("stale"), "dead");
-  const dead = view.now("stale_deals").filter((row) => row.is_dead).slice(0, DEAD_SHOWN).map(linked);
+  const all_dead = forgotten(view, "dead");
+  const [deals, dead] = [all_dead.length, all_dead.slice(0, LISTED).map(listed)];
   const people = grouped(view.now("queue"), "project_id", "responsible_user_id").map((of) => {
     const rows = of.slice(0, QUEUE_SHOWN).map((row) => ({ ...linked(row), days_missing: row.reason === "task" ? "queue.days.due" : null }));
     const cards = sum(grouped(of, "pipeline_id").map(([first]) => first), "cards"); // every card has the number of its pipeline and manager
@@ -528,7 +536,7 @@ function queue(view) {
   const isKept = opened && (!opened.length || people.some(({ fold }) => opened.includes(fold)));
   const lacking = unread(view, "calls", "deal_statuses", "events", "messages", "notes", "talks", "tasks");
   return [
-    { rows: [], columns: [], insights: people.length ? [] : [["queue.empty", {}]], notes: lacking.length ? [["queue.unread", { tables: ["text", lacking.join(", ")] }]] : [] },
+    { rows: [], columns: [], insights: people.length ? [] : [[lacking.length ? "queue.unknown" : "queue.empty", {}]], notes: lacking.length ? [["queue.unread", { tables: ["text", lacking.join(", ")] }]] : [] },
     ...people.map(({ fold, name, rows, cards }, place) => ({
       fold, open: isKept ? opened.includes(fold) : place === 0, cards: true, rows,
       summary: ["queue.person", { name: ["text", name === null ? said("user.nobody") : name], shown: ["number", rows.length], cards: ["number", cards] }],
@@ -537,8 +545,8 @@ function queue(view) {
       after: cards > rows.length ? [["queue.more", { rest: ["number", cards - rows.length] }]] : [],
     })),
     ...(deals ? [{
-      summary: ["queue.dead", { deals: ["number", deals], money: ["money", sum(view.now("stale"), "dead_budget")] }], fold: "dead", open: state.opened !== null && state.opened.has("dead"), cards: true, rows: dead,
-      columns: [["name", "deal", "deal"], ["responsible_name", "text", "owner"], ["status_name", "text", "stage"], ["budget", "money"], ["days_without_activity", "number"]],
+      summary: ["queue.dead", { deals: ["number", deals], money: ["money", sum(all_dead, "budget")] }], fold: "dead", open: state.opened !== null && state.opened.has("dead"), cards: true, rows: dead,
+      columns: [["name", "deal", "deal"], ["responsible_name", "text", "owner"], ["stage", "text"], ["budget", "money"], ["days_without_activity", "number"]],
       after: deals > dead.length ? [["queue.dead_more", { shown: ["number", dead.length] }]] : [],
     }] : []),
   ];
@@ -625,12 +633,12 @@ const stageName = (row) => ((TABLES.stages || []).find((one) => one.project_id =
 const ofUnknown = (accounts) => (accounts.length ? [["moved.unknown", { names: ["text", accounts.map((one) => accountName(one.project_id)).join(", ")] }]] : []);
 
 function stale(view) {
-  const found = view.now("stale");
-  const rows = view.now("stale_deals").slice(0, 20).map(linked);
+  const found = forgotten(view);
+  const rows = found.slice(0, STALE_SHOWN).map(listed);
   const unknown = TABLES.accounts.filter((account) => view.inScope(account) && !account.knows_activity);
   return rows.length ? [{
-    rows, cards: true, notes: ofUnknown(unknown), insights: [["stale.insight", { deals: ["number", sum(found, "deals")], money: ["money", sum(found, "budget")] }]],
-    columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["status_name", "text", "stage"], ["responsible_name", "text", "owner"],
+    rows, cards: true, notes: ofUnknown(unknown), insights: [["stale.insight", { deals: ["number", found.length], money: ["money", sum(found, "budget")] }]],
+    columns: [["name", "deal", "deal"], ["pipeline_name", "text", null, "filter.scope"], ["stage", "text"], ["responsible_name", "text", "owner"],
       ["budget", "money"], ["days_without_activity", "number"], ["open_tasks", "number"]],
   }] : [];
 }

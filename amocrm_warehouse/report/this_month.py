@@ -15,6 +15,7 @@ from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import CASES, answer
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import (
+    as_today,
     days_before,
     is_comparable,
     months_later,
@@ -120,7 +121,8 @@ def this_month(run: Run, choice: Choice, project: str, months: int = 0) -> ThisM
     """Returns an account's present month, or the one so many `months` later (−1 is the month that has ended)."""
     month = choice.month_of(project, months)
     days = month.days[project]
-    first, until = days_before(days.since, days.until, days.today)
+    working = working_days(run)
+    first, until = days_before(days.since, days.until, days.today, working)
     last = min(days.until, days.today)
     same_days = replace(month, days={project: replace(days, since=first, until=until)})
     so_far = replace(month, days={project: replace(days, until=last)})
@@ -130,11 +132,11 @@ def this_month(run: Run, choice: Choice, project: str, months: int = 0) -> ThisM
         sum((amount for day, amount in sold.items() if day.day <= until_day), Decimal(0))
         for until_day in range(1, last.day + 1)
     ]
-    found = ThisMonth(month, days.today, working_days(run), now, then, first, until, [], by_day, [])
+    found = ThisMonth(month, days.today, working, now, then, first, until, [], by_day, [])
     if months:
         return found
     ahead = [row for row in answer(run, "forecast", month).dicts() if row["pipeline_id"] is None]
-    odd = unusual(now_so_far, usual(run, month, project))
+    odd = unusual(now_so_far, usual(run, month, project, working))
     return replace(found, forecast=ahead, unusual=odd)
 
 
@@ -146,12 +148,16 @@ def begins(today: date) -> bool:
 def recent(run: Run, choice: Choice, project: str) -> list[tuple[str, date, date, dict[str, Any]]]:
     """Returns the last day of work and the last week: its kind, its first and last day, and its figures."""
     today = choice.days[project].today
-    day, monday = working_days(run).before(today), today - (today.weekday() + 7) * ONE_DAY
-    spans = [("day", day, day), ("week", monday, monday + 6 * ONE_DAY)]
     return [
         (kind, first, last, figures(run, replace(choice, days={project: Days(first, last, today)}), project))
-        for kind, first, last in spans
+        for kind, (first, last) in recent_days(today, working_days(run)).items()
     ]
+
+
+def recent_days(today: date, working: WorkingDays) -> dict[str, tuple[date, date]]:
+    """Returns the first and the last day of the last day of work, and of the last week."""
+    day, monday = working.before(today), today - (today.weekday() + 7) * ONE_DAY
+    return {"day": (day, day), "week": (monday, monday + 6 * ONE_DAY)}
 
 
 def figures(run: Run, choice: Choice, project: str) -> dict[str, Any]:
@@ -161,10 +167,12 @@ def figures(run: Run, choice: Choice, project: str) -> dict[str, Any]:
     return found if is_known else dict.fromkeys(found)
 
 
-def usual(run: Run, month: Choice, project: str) -> list[dict[str, Any]]:
+def usual(run: Run, month: Choice, project: str, working: WorkingDays) -> list[dict[str, Any]]:
     """Returns the figures of the same days of each of the months before; none if the deals do not reach so far back."""
     days = month.days[project]
-    past = [(months_later(days.since, -back), months_later(days.today, -back)) for back in range(1, USUAL_MONTHS + 1)]
+    past = [
+        (months_later(days.since, -back), as_today(days.today, -back, working)) for back in range(1, USUAL_MONTHS + 1)
+    ]
     if past[-1][0] < first_months(run).get(project, days.today):
         return []
     choices = (replace(month, days={project: replace(days, since=since, until=until)}) for since, until in past)

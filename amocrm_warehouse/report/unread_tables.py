@@ -20,7 +20,7 @@ COLUMNS_OF: dict[tuple[str, ...], tuple[str, ...]] = {
         "first_touch", "first_touch_of", "touched", "untouched_and_open", "missed_and_left", "called_back",
         "back_after", "back_within_hour",
     ),
-    ACTIVITY: ("stale", "dead", "dead_budget"),
+    ACTIVITY: ("stale", "live", "live_budget", "dead", "dead_budget"),
     ("calls", "deal_statuses", "messages", "notes", "tasks"): ("actions",),
 }  # fmt: skip
 COUNTED_FROM = {column: tables for tables, columns in COLUMNS_OF.items() for column in columns}

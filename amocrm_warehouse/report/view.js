@@ -785,7 +785,7 @@ function asOf(tell) {
   const time = at(synced || DATA.built_at);
   const marts = DATA.marts && said("marts", { schema: DATA.marts, project: accounts[0].built_by, time: at(DATA.built_at) });
   const days = Math.floor((Math.max(Date.now(), Date.parse(DATA.built_at)) - Date.parse(synced || DATA.built_at)) / 864e5);
-  return [[said(synced ? "as_of" : "built", { time }), marts].filter(Boolean).join(". "), days >= 2 ? said("old", { days: tell.number(days) }) : ""];
+  return [[said(accounts.some((row) => row.is_never_synced) ? "failed" : synced ? "as_of" : "built", { time }), marts].filter(Boolean).join(". "), days >= 2 ? said("old", { days: tell.number(days) }) : ""];
 }
 
 // Links to the sections; at the side on a desk, on top on a phone. They are one stop of the Tab key: arrows lead from one to the next.

@@ -51,7 +51,9 @@ SHEETS: dict[str, list[str]] = {
     "moved": ["pipeline_name", "manager", "at_start", *MOVES, "at_end", *CROSSED],
     "repeat": ["is_repeat", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
     "goods": ["good", "is_purchase", "sales", "quantity", "amount_now"],
-    "sources": ["source", "deals", "won_of_created", "source_rate", "won_of_created_budget"],
+    "sources": [
+        "source", "deals", "won_of_created", "source_rate", "won_of_created_budget", "won", "won_budget",
+    ],
     "stuck": ["pipeline_name", "stage", "deals", "budget"],
     "stale": [
         "deal", "manager", "pipeline_name", "stage", "budget", "days_without_activity", "open_tasks",
@@ -63,7 +65,7 @@ SHEETS: dict[str, list[str]] = {
 TOTALS = {
     "money": {"won", "won_budget", "lost"}, "managers": {"won", "won_budget", "lost", "overdue", "stale"},
     "plans": {"plan", "plan_so_far", "won_budget"}, "reasons": {"deals", "lost_budget"},
-    "sources": {"deals", "won_of_created", "won_of_created_budget"}, "stuck": {"deals", "budget"},
+    "sources": {"deals", "won_of_created", "won_of_created_budget", "won", "won_budget"}, "stuck": {"deals", "budget"},
     "talks": {"talks", "unanswered"}, "reasons_by_month": {"deals", "lost_budget"},
     "speed": {"deals", "won_of_created", "won_of_created_budget"}, "goods": {"amount_now"},
     "repeat": {"deals", "won_of_created", "won_of_created_budget"},

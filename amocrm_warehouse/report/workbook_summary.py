@@ -16,7 +16,7 @@ from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unmade_parts import made
 
 FIGURES = ("won_budget", "won", "lost", "rate", "average", "days_to_win", "created", "first_touch")
-OF_NOW = ("open", "open_budget")
+OF_NOW = ("live", "live_budget", "dead", "dead_budget")
 MANAGERS_SHOWN = 12
 """The most managers of the chart."""
 FORMATS = {"money": "#,##0", "percent": "0%", "minutes": "#,##0", "days": "0.0", "number": "#,##0"}

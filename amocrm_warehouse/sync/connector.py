@@ -45,6 +45,7 @@ ALL = "all"
 """In `refresh` and `history`: every stream of the sync."""
 IDS = "live_entities"
 """The stream of all cards' ids and dates, which repeats what other streams tell."""
+WITHOUT = "The other tables are read well. A sync ends without this error if it leaves out the rest: --without {tables}"
 
 
 class Reading:
@@ -158,6 +159,9 @@ class Reading:
             self._outcome.errors += error.reasons if isinstance(error, SyncFailed) else [error.message or str(error)]
             kinds = self._failures or [error.failure_type]
             self._outcome.config_error = all(kind is FailureType.config_error for kind in kinds)
+            failed = {*self._by_stream} - self._outcome.complete
+            if self._outcome.config_error and self._outcome.complete and failed:
+                self._outcome.notices.append(WITHOUT.format(tables=",".join(sorted(failed))))
         except Exception as error:
             LOGGER.exception("An unforeseen error")
             self._outcome.errors.append(unforeseen(error))

@@ -13,11 +13,12 @@ from typing import Any
 
 from .. import Row
 from .conversations import WORKS, conversations, working
+from .deal_activity import DEAD_DAYS, activity
 from .deals import deal_history, deal_stage_history, deals, names
 from .known import Known, amount, grouped, memoized, seconds
 from .known import at as utc_moment
 from .people import acts, calls, entity_names, tasks_open
-from .totals import DEAD_DAYS, activity, ended, stale_deals
+from .totals import ended, stale_deals
 
 RECORDED = 6
 """Past months for which the mart has a forecast."""
@@ -428,11 +429,12 @@ def forecast(known: Known) -> list[Row]:
         for ahead in range(3) if back <= RECORDED else ():
             for pipeline, part in made.parts(back, ahead).items():
                 expected, so_far = part["open"] + part["new"], float(part["so_far"])
-                enough = part["seen"] >= ENOUGH and part["months"] == NEWCOMER_MONTHS and expected > 0
+                seen = max(made.parts(back, month)[pipeline]["seen"] for month in range(3))
+                enough = seen >= ENOUGH and part["months"] == NEWCOMER_MONTHS and (expected > 0 or not ahead)
                 shown = {"from_open": part["open"], "from_new": part["new"], "expected": so_far + expected}
                 if enough:
                     deviation = math.sqrt(part["variance"]) * made.off_by(back, ahead, pipeline)
-                    log = math.log(1 + (deviation / expected) ** 2)
+                    log = math.log(1 + (deviation / expected) ** 2) if expected else 0
                     for name, sign in (("low", -1), ("high", 1)):
                         shown[name] = so_far + expected * math.exp(sign * QUANTILE * math.sqrt(log) - log / 2)
                 month = months_earlier(at.replace(day=1), -ahead)

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import Row
 from .conversations import author, working
+from .deal_activity import forgotten
 from .known import CHANGES, KINDS, Known, at, grouped, joined, memoized, month, seconds, unless_negative
 
 Span = tuple[datetime | None, datetime | None, Any]
@@ -220,6 +221,7 @@ def deals(known: Known) -> list[Row]:
             "seconds_to_first_response": seconds(start, responses.get(deal_id)),
             "working_seconds_to_first_response": working(known.local(start), known.local(responses.get(deal_id))),
             "is_repeat": is_repeat(known, deal, start),
+            **forgotten(known, deal, start, deal["status_id"] not in (WON, LOST) and deal_id not in ends),
             "updated_at": at(deal["updated_at"]),
             "is_deleted": deal_id in ends,
             "deleted_at": at(gone["deleted_at"]),

@@ -13,6 +13,7 @@ from typing import Any
 from .. import Row
 from . import ahead
 from .conversations import conversations
+from .deal_activity import ACTIVITY
 from .deals import LOST, WON, began, deal_stage_history, deals
 from .known import Known, amount, at, grouped
 from .people import calls, manager_activity, tasks_open, touches
@@ -109,8 +110,15 @@ def figures(choice: Choice) -> Row:
     return {
         "created": len(choice.created()), "won": len(won), "won_budget": money(won),
         "rate": ratio(len(won), len(won) + len(lost)), "average": ratio(money(won), len(won)),
-        "days_to_win": None if cycle is None else cycle / 10, "open": len(choice.open()),
+        "days_to_win": None if cycle is None else cycle / 10, **in_work(choice),
     }  # fmt: skip
+
+
+def in_work(choice: Choice) -> Row:
+    """Returns the number of live deals; of all open ones, if nobody knows which are dead."""
+    if not all(map(is_activity_known, choice.known)):
+        return {"open": len(choice.open())}
+    return {"live": len(choice.open()) - sum(row["is_dead"] for row in stale_rows(choice))}
 
 
 USUAL_MONTHS = 6
@@ -183,9 +191,26 @@ def whole_month(choice: Choice) -> Choice:
 def same_days(choice: Choice, months: int) -> Choice:
     """Returns the choice in the days of an earlier month that are those of the present one so far."""
     today = day_of(choice)
-    first, last = datetime(today.year, today.month, 1), datetime(today.year, today.month, today.day)
-    first, last = ahead.months_earlier(first, months), ahead.months_earlier(last, months)
-    return replace(choice, first=first.date(), last=last.date())
+    first = ahead.months_earlier(datetime(today.year, today.month, 1), months)
+    return replace(choice, first=first.date(), last=as_many_days_in(today, months))
+
+
+def as_many_days_in(today: date, months: int) -> date:
+    """Returns the last day of an earlier month by whose end people had worked as many days as by that of today, unless
+    they work on today and that day is off: the day of work before it then. There is one day at least."""
+    first = ahead.months_earlier(datetime(today.year, today.month, 1), months).date()
+    month = [first + timedelta(days=n) for n in range((ahead.month_after(at_midnight(first)).date() - first).days)]
+    worked = ahead.work_days(today.replace(day=1), today)
+    if ahead.work_days(first, month[-1]) < worked:
+        return month[-1]
+    days = [day for day in month if ahead.work_days(first, day) <= worked]
+    if ahead.work_days(today, today):
+        days = [day for day in days if ahead.work_days(day, day)]
+    return max(days, default=first)
+
+
+def at_midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day)
 
 
 def forecast_of_month(choice: Choice) -> Row | None:
@@ -324,10 +349,6 @@ def money_by(choice: Choice, bucket: Callable[[date], str]) -> Table:
 def managers(choice: Choice) -> Table:
     """Returns the sales of each manager, without plans."""
     return list(managers_by_id(choice).values())
-
-
-ACTIVITY = ("calls", "messages", "notes", "tasks", "deal_statuses", "events")
-"""The tables that show what has happened in a deal."""
 
 
 def is_activity_known(known: Known) -> bool:
@@ -507,20 +528,13 @@ def queue(choice: Choice) -> list[tuple[str, Table]]:
 
 
 def dead_deals(choice: Choice) -> Table:
-    """Returns the dead deals with the highest budgets: twenty of each pipeline and manager, a hundred in all."""
+    """Returns the hundred dead deals with the highest budgets."""
     dead = [row for row in stale_rows(choice) if row["is_dead"]]
     dead.sort(key=lambda row: (
         -amount(row["budget"]), -row["days_without_activity"], row["deal_id"], row["known"].project,
     ))  # fmt: skip
-    rows: Table = []
-    kept: dict[Any, int] = {}
-    for row in dead:
-        pile = (row["known"].project, row["pipeline_id"], row["responsible_user_id"])
-        kept[pile] = kept.get(pile, 0) + 1
-        if kept[pile] <= 20:
-            shown = ("name", "responsible_name", "status_name", "budget", "days_without_activity")
-            rows.append([row[name] for name in shown])
-    return rows[:100]
+    shown = ("name", "responsible_name", "status_name", "budget", "days_without_activity")
+    return [[row[name] for name in shown] for row in dead[:100]]
 
 
 def dearest(row: Row) -> Any:
@@ -781,12 +795,13 @@ def source_of(deal: Row) -> Any:
 
 
 def sources(choice: Choice, told_as: Callable[[Row], Any] = source_of) -> Table:
+    """Returns by source the deals created, with those of them that are won, and then the sales of the period."""
+    created = grouped([deal for _, deal in choice.created()], lambda deal: (told_as(deal),))
+    closed = grouped(of_kind(choice.closed(), "won"), lambda deal: (told_as(deal),))
     rows = []
-    found = [deal for _, deal in choice.created()]
-    groups = grouped(found, lambda deal: (told_as(deal),))
-    for (source,), deals_of in groups.items():
-        won = [deal for deal in deals_of if deal["stage_kind"] == "won"]
-        rows.append([source, len(deals_of), len(won), ratio(len(won), len(deals_of)), money(won)])
+    for source in {**created, **closed}:
+        sold = closed.get(source, [])
+        rows.append([*source, *sold_of_created(created.get(source, [])), len(sold), money(sold)])
     return rows
 
 
@@ -801,7 +816,11 @@ def whole_months(choice: Choice) -> int:
 def earlier(choice: Choice, day: date) -> date:
     """Returns the day that was to the days before what `day` is to the choice."""
     if months := whole_months(choice):
-        return ahead.months_earlier(datetime(day.year, day.month, day.day), months).date()
+        return (
+            as_many_days_in(day, months)
+            if day == day_of(choice)
+            else ahead.months_earlier(at_midnight(day), months).date()
+        )
     return day - (timedelta(days=7) if choice.first == choice.last else choice.last - choice.first + timedelta(days=1))
 
 
@@ -849,8 +868,13 @@ def managers_beside(choice: Choice, then: Choice | None) -> Table:
 
     found = closed(choice) + (closed(then) if then else [])
     people = {(known.project, row["name"]) for known in choice.known for row in known.all("users") if is_at_work(row)}
+
+    def rate(one: Choice | None, name: Any) -> float | None:
+        of = [deal for seller, deal in closed(one) if seller == name] if one else []
+        return ratio(sum(deal["stage_kind"] == "won" for deal in of), len(of))
+
     rows = beside(closed(choice), closed(then) if then else None, {name for name, _ in found} - people)
-    return [[row[0][1], *row[1:]] for row in rows]
+    return [[row[0][1], *row[1:], rate(choice, row[0]), rate(then, row[0])] for row in rows]
 
 
 def sources_beside(choice: Choice, then: Choice | None, told_as: Callable[[Row], Any] = source_of) -> Table:
@@ -926,6 +950,7 @@ def stale_rows(choice: Choice) -> list[Row]:
         if is_activity_known(known)
         for row in stale_deals(known)
         if choice.fits(row["pipeline_id"], row["responsible_user_id"])
+        if choice.deals is None or row["deal_id"] in choice.deals
     ]
 
 
@@ -994,6 +1019,7 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
 
 
 __all__ = [
+    "ACTIVITY",
     "Choice", "all_talks", "answered", "at", "before", "cohorts", "dead_deals", "figures", "forecast", "freshness",
     "funnel", "hours", "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "queue",
     "reasons", "source_of", "sources", "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today",

@@ -10,9 +10,9 @@ from typing import Any
 
 from .. import Row
 from .conversations import author, conversations
+from .deal_activity import completions, tasks
 from .deals import began, caller, deals, gone_at, reach, stages
 from .known import KINDS, Known, amount, at, memoized
-from .totals import completions, tasks
 
 COUNTS = (
     "calls_in", "calls_out", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done", "tasks_due",

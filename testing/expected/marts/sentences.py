@@ -11,6 +11,7 @@ from typing import Any
 
 from . import ahead
 from . import page as oracle_page
+from .deal_activity import ACTIVITY
 from .known import amount
 from .page import REASONS, Choice, middle, money, of_kind, ratio
 from .totals import ended
@@ -59,8 +60,8 @@ SAID = {
     "unforeseen": ("too little known", "мало данных"),
     "then": ("{money} in the same days before", "{money} за те же дни"),
     "month_compared": (
-        "▲▼ Against the same days of the month before: {days}; today is not over yet",
-        "▲▼ К тем же дням прошлого месяца: {days}; сегодняшний день ещё не закончился",
+        "▲▼ Against as many days of work of the month before: {days}; today is not over yet",
+        "▲▼ К стольким же рабочим дням прошлого месяца: {days}; сегодняшний день ещё не закончился",
     ),
     "no_plan": (
         "There is no plan: source-amocrm report --plans plans.csv adds one.",
@@ -93,6 +94,10 @@ SAID = {
     ),
     "no_plan_of_period": ("There is no plan for this period.", "На этот период плана нет."),
     "open": ("for {money}", "на {money}"),
+    "live_figure": (
+        "for {money}; to clean up: {dead} for {dead_money}",
+        "на {money}; пора почистить {dead} на {dead_money}",
+    ),
     "unchanged": ("as before", "без изменений"),
     "few": ("few deals: {count}", "мало сделок: {count}"),
     "few_before": ("few deals before: {count}", "раньше мало сделок: {count}"),
@@ -122,6 +127,10 @@ SAID = {
         "Сделок с бюджетом, похожим на опечатку: {deals} ({names}). Каждая учитывается не больше чем в {cap}.",
     ),
     "empty": ("Nobody waits.", "Никто не ждёт."),
+    "nobody_known": (
+        "Nobody waits, as far as the tables that were read tell.",
+        "По прочитанным таблицам никто не ждёт.",
+    ),
     "others": (
         "In the months of the plan, people without one sold for {others}; “of the plan” does not count that.",
         "За месяцы плана те, у кого плана нет, продали на {others}: в «от плана» это не входит.",
@@ -272,7 +281,7 @@ def sentences(choice: Choice, then: Choice | None, since: date, language: str, w
     say = Wording(language, choice.known[0].currency)
     return {
         "month": list(month(choice, since, who, say)), "figures": list(figures(choice, then, say)),
-        "queue": [] if any(rows for name, rows in oracle_page.queue(choice)) else [say("empty")],
+        "queue": list(queue(choice, say)),
         "today": list(today(choice, say)), "forecast": list(forecast(choice, say)),
         "funnel": list(funnel(choice, say)), "money": list(without_plan(choice, say)),
         "incoming": list(incoming(choice, say)),
@@ -288,13 +297,18 @@ def figures(choice: Choice, then: Choice | None, say: Wording) -> Iterable[str]:
         "won": say("lost", count=say.number(len(of_kind(choice.closed(), "lost")))),
         "open": say("open", money=say.short(money(deal for _, deal in choice.open()))),
     }
+    if "live" in now:
+        dead = [row for row in oracle_page.stale_rows(choice) if row["is_dead"]]
+        worth = money(deal for _, deal in choice.open()) - money(dead)
+        below["live"] = say("live_figure", money=say.short(worth), dead=say.number(len(dead)),
+                            dead_money=say.short(money(dead)))  # fmt: skip
     write = {"won_budget": say.money, "average": say.money, "rate": say.percent, "days_to_win": say.days}
     for name, value in now.items():
         is_large = name in ("won_budget", "average") and value is not None and value >= 1_000_000
         yield "–" if value is None else (say.short if is_large else write.get(name, say.number))(value)
         if name in oracle_page.AVERAGES and value is not None and cases[name] < oracle_page.FEW:
             yield say("few", count=cases[name])
-        elif was.get(name) and value is not None and name != "open":
+        elif was.get(name) and value is not None and name not in ("open", "live"):
             told = oracle_page.is_comparable(name, cases[name], before[name])
             of_few = say("few_before", count=before[name])
             yield change(float(value), float(was[name]), name == "rate", say) if told else of_few
@@ -346,7 +360,7 @@ def month(choice: Choice, since: date, who: str, say: Wording) -> Iterable[str]:
     if plan is not None and high is not None and high < plan:
         yield say("short", high=say.short(high), lack=say.short(plan - Decimal(repr(float(high)))))
     lives = oracle_page.live(choice)
-    if lives and choice.deals is None:
+    if lives:
         live, worth, dead, of_dead = lives
         lack = max(plan - oracle_page.sold_by_planned(choice), Decimal(0)) if plan is not None else Decimal(0)
         yield say("coverage" if lack else "live", live=say.number(live), live_money=say.money(worth),
@@ -367,6 +381,13 @@ def month(choice: Choice, since: date, who: str, say: Wording) -> Iterable[str]:
         yield without_forecast_of_month(choice, say)
     if has_then:
         yield say("month_compared", days=say.days_of_month(then.first, then.last))
+
+
+def queue(choice: Choice, say: Wording) -> Iterable[str]:
+    """Yields that nobody waits; of accounts that lack a table which tells who does, that nobody is known to."""
+    if not oracle_page.queue(choice):
+        is_all_read = all(known.was_read(table) for known in choice.known for table in (*ACTIVITY, "talks"))
+        yield say("empty" if is_all_read else "nobody_known")
 
 
 def untouched(choice: Choice, say: Wording) -> Iterable[str]:

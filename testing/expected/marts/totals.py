@@ -9,11 +9,9 @@ from fractions import Fraction
 from typing import Any
 
 from .. import Row
+from .deal_activity import DEAD_DAYS, STALE_DAYS, last_activity, open_tasks
 from .deals import LOST, WON, began, deal_history, deal_stage_history, deals, names
-from .known import KINDS, Known, amount, at, grouped, median, memoized, month, seconds, unless_negative
-
-STALE_DAYS = 14
-DEAD_DAYS = 90
+from .known import Known, amount, at, grouped, median, memoized, month, seconds, unless_negative
 
 
 def _present(known: Known) -> list[Row]:
@@ -141,37 +139,11 @@ def lost_deals(known: Known) -> list[Row]:
 
 
 @memoized
-def activity(known: Known) -> dict[tuple[str, int], list[datetime]]:
-    """Returns the times of activity of each card: calls, messages, notes, completed tasks, moves, users' changes."""
-    done, gone = completions(known), known.deleted()
-    found: dict[tuple[str, int], list[datetime]] = {}
-
-    def happened(kind: str | None, card_id: int | None, moment: datetime | None) -> None:
-        if kind and card_id and moment:
-            found.setdefault((kind, card_id), []).append(moment)
-
-    for name in ("calls", "messages", "notes"):
-        for row in known.all(name):
-            if not row.get("is_deleted") and not (name == "notes" and ("note", row["note_id"]) in gone):
-                happened(KINDS[row["element_type"]], row["element_id"], at(row["created_at"]))
-    for row in known.all("deal_statuses"):
-        happened("deal", row["lead_id"], at(row["created_at"]))
-    for task in tasks(known):
-        if task["is_completed"]:
-            happened(KINDS.get(task["element_type"]), task["element_id"], done[task["task_id"]][0])
-    for event in known.all("events"):
-        if event["entity_type"] == "lead" and event["created_by"]:
-            happened("deal", event["entity_id"], at(event["created_at"]))
-    return found
-
-
-@memoized
 def stale_deals(known: Known) -> list[Row]:
-    happened, waiting = activity(known), open_tasks(known)
+    waiting = open_tasks(known)
     rows = []
     for deal in _present(known):
-        cards = ("deal", deal["deal_id"]), ("contact", deal["main_contact_id"] or 0)
-        last = max([deal["created_at"], *(moment for card in cards for moment in happened.get(card, []))])
+        last = last_activity(known, deal["deal_id"], deal["main_contact_id"], deal["created_at"])
         days = (known.now - last).days
         due = waiting.get(deal["deal_id"], [])
         in_time = any(moment >= known.now for moment in due)
@@ -188,38 +160,6 @@ def stale_deals(known: Known) -> list[Row]:
                 | {"is_dead": days >= DEAD_DAYS}
             )  # fmt: skip
     return rows
-
-
-def open_tasks(known: Known) -> dict[int, list[datetime]]:
-    """Returns the due times of the open tasks of each deal."""
-    found: dict[int, list[datetime]] = {}
-    for task in tasks(known):
-        due = at(task["complete_till_at"])
-        if task["element_type"] == 2 and not task["is_completed"] and due:
-            found.setdefault(task["element_id"], []).append(due)
-    return found
-
-
-@memoized
-def tasks(known: Known) -> list[Row]:
-    """Returns the tasks that are not deleted."""
-    gone = known.deleted()
-    return [row for row in known.all("tasks") if not row["is_deleted"] and ("task", row["task_id"]) not in gone]
-
-
-@memoized
-def completions(known: Known) -> dict[int, tuple[Any, int | None]]:
-    """Returns when and by whom each task was completed."""
-    events: dict[int, Row] = {}
-    for event in sorted(known.all("events"), key=lambda row: (row["created_at"], row["event_id"])):
-        if event["type"] == "task_completed":
-            events[event["entity_id"]] = event
-    found = {}
-    for task in tasks(known):
-        event = events.get(task["task_id"], {"created_at": task["updated_at"], "created_by": 0})
-        if task["is_completed"]:
-            found[task["task_id"]] = (at(event["created_at"]), event["created_by"] or task["responsible_user_id"])
-    return found
 
 
 def pipeline_daily(known: Known) -> list[Row]:

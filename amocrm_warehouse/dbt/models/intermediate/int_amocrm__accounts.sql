@@ -26,6 +26,7 @@ select
     with_events.project_id is not null as events_known,
     {{ execute and raw_relation(project, "messages") is not none }} as messages_known,
     {{ execute and is_unfinished(project) }} as is_unfinished,
+    {% if execute and raw_relation(project, "syncs") is not none %}{{ synced_at(project) }} is null{% else %}false{% endif %} as is_never_synced,
     {{ var("stale_days", 14) }} as stale_days,
     {{ var("dead_days", 90) }} as dead_days,
     cast('{{ project_name }}' as varchar) as built_by

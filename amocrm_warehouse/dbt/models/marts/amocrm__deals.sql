@@ -1,4 +1,6 @@
 {{ config(post_hook="{{ amocrm.describe_cells('deal') }}") }}
+-- What happens in a deal shows in each of these tables: without one of them, nobody knows whether the deal is stale or dead.
+{% set activity_is_known = were_read("deals.project_id", ["calls", "messages", "notes", "tasks", "deal_statuses", "events"]) %}
 with own as (
     {{ cells("deal") }}
 ),
@@ -93,6 +95,11 @@ select
         when deals.main_contact_id is not null or deals.company_id is not null
             then coalesce(least(first_of_main_contact.won_at, first_of_company.won_at) < deals.began_at, false)
     end as is_repeat,
+    {%- for column in ["days_without_activity", "is_stale", "is_dead"] %}
+
+    case when {{ activity_is_known }} then activity.{{ column }} end as {{ column }},
+    {%- endfor %}
+
     deals.updated_at,
     deals.is_deleted,
     deals.deleted_at,
@@ -130,5 +137,7 @@ left join first_of_main_contact
     on first_of_main_contact.project_id = deals.project_id and first_of_main_contact.main_contact_id = deals.main_contact_id
 left join first_of_company
     on first_of_company.project_id = deals.project_id and first_of_company.company_id = deals.company_id
+left join {{ ref("int_amocrm__deal_activity") }} as activity
+    on activity.project_id = deals.project_id and activity.deal_id = deals.deal_id
 left join own on own.project_id = deals.project_id and own.entity_id = deals.deal_id
 {{ join_by_value("deals") }}

@@ -135,7 +135,9 @@ recorded as (
 judged as (
     select
         added.*,
-        added.sales_seen >= {{ enough_deals() }} and added.months = {{ newcomer_months() }} and added.expected > 0 as is_enough,
+        -- of the last days of a month, few sales are known in any year; the months after it tell that the account has enough
+        max(added.sales_seen) over (partition by added.project_id, added.months_back, added.pipeline_id) >= {{ enough_deals() }}
+            and added.months = {{ newcomer_months() }} and (added.expected > 0 or added.months_ahead = 0) as is_enough,
         ln(1 + power(added.deviation * coalesce(recorded.off_by, 1) / nullif(added.expected, 0), 2)) as log_variance
     from added
     left join recorded
@@ -161,7 +163,7 @@ select
     case when is_enough then {{ significant("judged.from_new") }} end as from_new,
     case when is_enough then {{ significant("(cast(judged.so_far as double precision) + judged.expected)") }} end as expected,
     {%- for name, sign in [("low", "-"), ("high", "+")] %}
-    case when is_enough then {{ significant("(cast(judged.so_far as double precision) + judged.expected * exp(" ~ sign ~ interval_quantile() ~ " * sqrt(judged.log_variance) - judged.log_variance / 2))") }} end as {{ name }},
+    case when is_enough then {{ significant("(cast(judged.so_far as double precision) + judged.expected * exp(" ~ sign ~ interval_quantile() ~ " * sqrt(coalesce(judged.log_variance, 0)) - coalesce(judged.log_variance, 0) / 2))") }} end as {{ name }},
     {%- endfor %}
     cast(case when judged.months_back > judged.months_ahead then judged.so_far + judged.rest end as numeric(38, 2)) as sold,
     cast(judged.month_before as numeric(38, 2)) as sold_month_before,

@@ -96,10 +96,9 @@ alive as (
     left join {{ ref("amocrm__deals") }} as deals
         on deals.project_id = items.project_id
         and deals.deal_id = case when items.entity_type = 'deal' then items.entity_id end
-    left join {{ ref("amocrm__stale_deals") }} as stale
-        on stale.project_id = items.project_id and stale.days_without_activity >= {{ var("dead_days", 90) }}
-        and stale.deal_id = case when items.entity_type = 'deal' then items.entity_id end
-    where (stale.deal_id is null or (items.urgency <= 3 and coalesce(items.days, 0) < {{ var("dead_days", 90) }}))
+    left join {{ ref("int_amocrm__deal_activity") }} as activity
+        on activity.project_id = deals.project_id and activity.deal_id = deals.deal_id
+    where (not coalesce(activity.is_dead, false) or (items.urgency <= 3 and coalesce(items.days, 0) < {{ var("dead_days", 90) }}))
         and (not items.is_closed or items.working_days <= 3)
 ),
 
