@@ -6,7 +6,7 @@ Each answer equals the account's own rows.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
@@ -138,7 +138,7 @@ def of_field(c: Client, b: Books) -> tuple[Any, Any]:
     fields = [row for row in b.known.all("custom_fields_deals") if row["field_type"] == "select"]
     name = Counter(row["name"] for row in fields).most_common(1)[0][0]
     values = {row["lead_id"]: row["value"] for row in fields if row["name"] == name and row["value_index"] == 0}
-    wanted: Counter[Any] = Counter()
+    wanted: defaultdict[Any, Decimal] = defaultdict(Decimal)
     for deal in b.won(b.year):
         wanted[values.get(deal["deal_id"])] += amount(deal["budget"])
     rows = c("sales", show=["fields"], field=name, **YEAR)["fields"]

@@ -472,7 +472,7 @@ def best_source(hand: Hand) -> Any:
 
 def largest_open_deal(hand: Hand) -> Any:
     hand.choose("who", "Анна Ким")
-    hand.press("#figures [data-id=open] .opens")
+    hand.press("#figures [data-id=live] .opens")
     return hand.table("#list")[0][0]
 
 
@@ -526,7 +526,7 @@ QUESTIONS: tuple[tuple[Callable[[Hand], Any], str], ...] = (
      "GROUP BY 1 ORDER BY count(*) DESC LIMIT 1"),
     (best_source, f"SELECT coalesce(source_name, utm_source) FROM amocrm_marts.deals WHERE {WON} AND {YEAR} "
      "GROUP BY 1 ORDER BY sum(budget) DESC LIMIT 1"),
-    (largest_open_deal, f"SELECT name FROM amocrm_marts.deals WHERE {OPEN} "
+    (largest_open_deal, f"SELECT name FROM amocrm_marts.deals WHERE {OPEN} AND NOT is_dead "
      "AND responsible_name = 'Анна Ким' ORDER BY budget DESC LIMIT 1"),
     (slowest_answer, "SELECT responsible_name FROM amocrm_marts.conversations WHERE messages_in > 0 "
      "AND started_at_local >= DATE '2025-10-01' GROUP BY 1 "
