@@ -15,6 +15,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -23,7 +24,7 @@ import pytest
 from mcp import Client
 
 from amocrm_warehouse.assistant import bounded_select
-from amocrm_warehouse.assistant.call_log import recorder
+from amocrm_warehouse.assistant.call_log import CALLS, recorder
 from amocrm_warehouse.assistant.mcp_command import TOKEN, called, server
 from amocrm_warehouse.assistant.people import Person
 from amocrm_warehouse.assistant.replies import plain, text_of
@@ -38,7 +39,7 @@ from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_queries import GAINS, LOSSES, MOVES
 from amocrm_warehouse.report.report_words import Words
 from sandbox import Account, ManualClock, writes
-from testing import forked, models
+from testing import forked, models, postgres
 from testing.assistant import ATTACKS, SECRET, ask, ask_by_http, ask_by_stdio, serving
 from testing.assistant_numbers import check_assistant
 from testing.expected import marts as oracle
@@ -527,6 +528,38 @@ def test_each_person_has_a_token_that_can_be_revoked_and_each_call_is_logged(
     assert lines[0]["bytes"] == len(text_of(own).encode())
     said = forked.run(["mcp", "calls", str(log), "--last", "1"]).stdout
     assert said.splitlines()[-1] == "Most asked: sales by Анна (1), sales by the server's token (1)"
+
+
+def test_each_call_is_in_a_table_of_postgresql_and_no_duckdb_file_is_written(database: str) -> None:
+    with postgres.server() as url:
+        record = recorder(None, "hash", url)
+        record("me", "find", {"query": "Анна"}, accounts=["1001"], rows=2, bytes=90, ms=3)
+        again = recorder(None, "hash", url)
+        again("me", "sales", {"limit": 5}, "There is no user 7.", accounts=[], rows=0, bytes=0, ms=1)
+        kept = models.query(url, f"select * from {CALLS} order by at")
+    assert [(row["who"], row["tool"], row["accounts"], row["rows"], row["refused"]) for row in kept] == [
+        ("me", "find", ["1001"], 2, ""), ("me", "sales", [], 0, "There is no user 7."),
+    ]  # fmt: skip
+    assert kept[1]["arguments"] == {"limit": 5}
+    assert "Анна" not in str(kept[0]["arguments"])
+    done = forked.run(["mcp", "--to", f"duckdb:///{database}", "--log-table"])
+    said = "A DuckDB file has one writer at a time, and syncs write this one: use --log FILE."
+    assert (done.returncode, done.stderr.strip()) == (2, said)
+
+
+def test_an_answer_links_to_the_section_of_the_page_with_the_same_choice(database: str, known: oracle.Known) -> None:
+    [user] = [row["user_id"] for row in known.all("users") if row["name"] == boss(known)]
+    given = {"manager": boss(known), "since": "2025-10-01", "until": "2025-12-31"}
+    answer = called(database, "funnel", TOOLS["funnel"], given, report="https://crm.example/report.html")
+    address, _, choice = answer["covers"]["page"].partition("#")
+    assert address == "https://crm.example/report.html"
+    assert parse_qs(choice) == {"at": ["funnel"], "who": [f"1001/{user}"], "period": ["2025-10-01..2025-12-31"]}
+    folded = called(database, "queue", TOOLS["queue"], {}, report="r.html")["covers"]["page"]
+    assert folded == "r.html#at=queue"
+    assert called(database, "plan", TOOLS["plan"], {}, report="r.html")["covers"]["page"].startswith(
+        "r.html#at=forecast&folds=forecast"
+    )
+    assert "page" not in called(database, "funnel", TOOLS["funnel"], given)["covers"]
 
 
 def test_a_log_holds_no_personal_data_unless_it_is_told_to(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The log of the assistant's calls: who asked what, in JSON lines without any answer."""
+"""The log of the assistant's calls: who asked what, without any answer, in JSON lines or in a table of PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ import logging
 import os
 import re
 import secrets
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from datetime import datetime, timezone
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
+
+from amocrm_warehouse.database import DATABASE_ERRORS, opened
+from amocrm_warehouse.database_address import is_file
+from amocrm_warehouse.database_errors import why
 
 PERSONAL = ("query", "value")
 """Arguments that may hold personal data."""
@@ -26,8 +32,17 @@ MOST_BYTES, KEPT = 10_000_000, 5
 Record = Callable[..., None]
 
 
-def recorder(path: Path, personal: str) -> Record:
-    """Returns a function that writes a call into a log. `personal`: keep, hash or drop. Raises ValueError."""
+CALLS = "amocrm_log.mcp_calls"
+"""The table of the calls, in a schema of its own, which no build of the marts touches."""
+COLUMNS = {
+    "at": "timestamptz", "who": "text", "tool": "text", "arguments": "jsonb", "accounts": "jsonb", "rows": "bigint",
+    "bytes": "bigint", "ms": "bigint", "refused": "text",
+}  # fmt: skip
+Line = dict[str, Any]
+
+
+def into_file(path: Path) -> Callable[[Line], None]:
+    """Returns a function that adds a call to a file. Raises ValueError if the file cannot be written."""
     try:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
         handler = RotatingFileHandler(path, maxBytes=MOST_BYTES, backupCount=KEPT, encoding="utf-8")
@@ -35,6 +50,43 @@ def recorder(path: Path, personal: str) -> Record:
         raise ValueError(f"The log {path} cannot be written: {error.strerror}. Name another file.") from None
     log = logging.Logger(f"calls of {path}")
     log.addHandler(handler)
+    return lambda line: log.info(json.dumps(line, ensure_ascii=False, default=str))
+
+
+def into_table(database: str) -> Callable[[Line], None]:
+    """Returns a function that adds a call to the table CALLS. Raises ValueError if the table cannot be written."""
+    if is_file(database):
+        raise ValueError("A DuckDB file has one writer at a time, and syncs write this one: use --log FILE.")
+
+    def write(*statements: tuple[str, tuple[Any, ...]]) -> None:
+        with closing(opened(database)) as connection, connection.cursor() as cursor:
+            for sql, values in statements:
+                cursor.execute(sql, values)
+            connection.commit()
+
+    columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
+    schema = f"create schema if not exists {CALLS.partition('.')[0]}"
+    try:
+        write((schema, ()), (f"create table if not exists {CALLS} ({columns})", ()))
+    except DATABASE_ERRORS as error:
+        raise ValueError(f"The table {CALLS} cannot be made: {why(error)[:300]}") from None
+
+    def add(line: Line) -> None:
+        values = [json.dumps(line[one], default=str) if COLUMNS[one] == "jsonb" else line[one] for one in COLUMNS]
+        try:
+            write((f"insert into {CALLS} values ({', '.join(['%s'] * len(values))})", tuple(values)))
+        except DATABASE_ERRORS as error:
+            print(f"A call could not be written into {CALLS}: {why(error)[:300]}", file=sys.stderr)
+
+    return add
+
+
+def recorder(path: Path | None, personal: str, database: str = "") -> Record:
+    """Returns a function that writes a call into a log, a table of a database, or both. `personal`: keep, hash or drop.
+
+    Raises ValueError.
+    """
+    sinks = [*([into_file(path)] if path else []), *([into_table(database)] if database else [])]
     key = (os.environ.get(KEY) or secrets.token_hex(32)).encode()
 
     def hidden(text: str) -> str | None:
@@ -54,7 +106,8 @@ def recorder(path: Path, personal: str) -> Record:
             "arguments": {name: shown(name, value) for name, value in arguments.items()}, **facts,
             "refused": why,
         }  # fmt: skip
-        log.info(json.dumps(line, ensure_ascii=False, default=str))
+        for add in sinks:
+            add(line)
 
     return record
 

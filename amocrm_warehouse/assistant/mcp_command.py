@@ -30,7 +30,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from amocrm_warehouse.assistant import prompts
 from amocrm_warehouse.assistant.bounded_select import bounded_rows
-from amocrm_warehouse.assistant.call_log import Record, calls_command, recorder
+from amocrm_warehouse.assistant.call_log import CALLS, Record, calls_command, recorder
 from amocrm_warehouse.assistant.connections import BoundedConnection
 from amocrm_warehouse.assistant.people import Person, read_people, token_command, whose
 from amocrm_warehouse.assistant.replies import reply, text_of
@@ -63,9 +63,16 @@ READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_
 
 
 def server(
-    database: str, free_sql: bool = False, costs_file: Path | None = None, record: Record = lambda *_, **__: None
+    database: str,
+    free_sql: bool = False,
+    costs_file: Path | None = None,
+    record: Record = lambda *_, **__: None,
+    report: str = "",
 ) -> Server[Any]:
-    """Returns a server with tools over the marts of a database, a file of costs and, with `free_sql`, SQL."""
+    """Returns a server with tools over the marts of a database, a file of costs and, with `free_sql`, SQL.
+
+    `report`: the address of the page.
+    """
     tools = TOOLS | (SQL_TOOLS if free_sql else {}) | ({"sources": with_costs(costs_file)} if costs_file else {})
     listed = ListToolsResult(tools=list(described(tools)))
 
@@ -90,7 +97,7 @@ def server(
             if params.name not in tools:
                 there = f"There are: {', '.join(tools)}."
                 raise Refused(f"There is no tool {params.name}.{nearest(params.name, tools)} {there}")
-            answer = await to_thread.run_sync(called, database, params.name, tools[params.name], asked, person)
+            answer = await to_thread.run_sync(called, database, params.name, tools[params.name], asked, person, report)
         except ValueError as error:
             note(str(error))
             return CallToolResult(content=[TextContent(type="text", text=str(error))], is_error=True)
@@ -129,14 +136,15 @@ def described(tools: Mapping[str, Tool]) -> Iterator[McpTool]:
 
 
 def called(
-    database: str, name: str, tool: Tool, arguments: dict[str, Any], person: Person | None = None
+    database: str, name: str, tool: Tool, arguments: dict[str, Any], person: Person | None = None, report: str = ""
 ) -> dict[str, Any]:
     """Returns a tool's answer. Raises ValueError with a sentence."""
     try:
         with reading(database, read_only=True) as run:
             return reply(
-                name, tool, arguments, run, lambda select, limit: bounded_rows(database, select, limit + 1), person
-            )
+                name, tool, arguments, run, lambda select, limit: bounded_rows(database, select, limit + 1), person,
+                report,
+            )  # fmt: skip
     except DATABASE_ERRORS as error:
         raise ValueError(f"The marts cannot be read now: {why(error)[:300]}") from None
 
@@ -198,6 +206,10 @@ def main(arguments: list[str] | None = None) -> int:
         "--log-personal", choices=("keep", "hash", "drop"), default="hash",
         help="what becomes of names, phones and values in the log; hash by default",
     )  # fmt: skip
+    parser.add_argument(
+        "--log-table", action="store_true", help=f"also write it into {CALLS} of the database, if that is PostgreSQL"
+    )
+    parser.add_argument("--report-url", default="", metavar="URL", help="the page's address; answers link to it")
     given = sys.argv[1:] if arguments is None else arguments
     try:
         if given[:1] and given[0] in MORE:
@@ -205,8 +217,8 @@ def main(arguments: list[str] | None = None) -> int:
         options = parser.parse_args(given)
         end_by_ctrl_c()
         environment(options.db)  # raises ValueError if there is no such file
-        record = recorder(options.log, options.log_personal) if options.log else lambda *_, **__: None
-        tools = server(options.db, options.sql, options.costs, record)
+        record = recorder(options.log, options.log_personal, options.db if options.log_table else "")
+        tools = server(options.db, options.sql, options.costs, record, options.report_url)
         if options.http is None:
             asyncio.run(serve_by_stdio(tools))
         else:

@@ -11,13 +11,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from amocrm_warehouse.assistant.asking import Asking, Missing, Row
+from amocrm_warehouse.assistant.page_link import page_link
 from amocrm_warehouse.assistant.people import Person
 from amocrm_warehouse.assistant.tool_arguments import ALL_DAYS, Chosen, Refused, chosen, read_arguments
 from amocrm_warehouse.assistant.tools import UNREAD, Part, Tool
 from amocrm_warehouse.database import Run, models_of
 from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.report.answers import CASES, days_of_build, deactivated
-from amocrm_warehouse.report.choice import Choice, Days
+from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
 from amocrm_warehouse.report.page_queries import FIRST_DAYS, cautions, first_months, needs
@@ -71,8 +72,12 @@ def reply(
     run: Run,
     free_select: Callable[[str, int], list[Row]],
     person: Person | None = None,
+    report: str = "",
 ) -> dict[str, Any]:
-    """Returns an answer: its coverage, then its tables. `person`: who asks; None sees all. Raises ValueError."""
+    """Returns an answer: its coverage, then its tables. `person`: who asks; None sees all. Raises ValueError.
+
+    `report`: the address of the page, of whose section that shows the same the answer has the link.
+    """
     if person and tool.of_all and not person.sql:
         raise Refused(f"{name} shows every row, and your token does not open it.")
     values = read_arguments(name, tool.arguments, tool.needs, given)
@@ -110,6 +115,8 @@ def reply(
     if before and "before_since" in values:
         tool = replace(tool, notes=(*tool.notes, *unlike(of.choice, before)))
     covers = coverage(tool, of, before, built_at, first_months(run, set().union(*map(needs, FIRST_DAYS)) - present))
+    if report and tool.section:
+        covers["page"] = page_link(report, tool.section, of.choice, last_months(run).days, bool(tool.dated))
     if wrong := cautions(run, of.choice.days):
         covers["cautions"] = [Words("en")(key, **values) for key, values in wrong]
     if unread:

@@ -54,6 +54,8 @@ class Tool:
     """Tables that come only with an argument, or if `show` names them."""
     by_months: bool = False
     """Whether the tool counts whole months, so that its days are widened to them."""
+    section: str = ""
+    """The section of the page that shows the same."""
     rows: int = 50
     """The most rows of each table, unless `limit` names another number."""
 
@@ -162,6 +164,7 @@ TOOLS: dict[str, Tool] = {
         "won and lost: the day of closing; created: the day of creation", rows=20,
         notes=("days_without_activity is of open deals.",),
         reads=(*CLOSER, "statuses", *ACTIVITY),
+        section="stuck",
     ),
     "queue": Tool(
         "What to do today. queue: whom to turn to next, the most urgent first; total and managers: how much waits; "
@@ -178,6 +181,7 @@ TOOLS: dict[str, Tool] = {
                "A number is null if a table that it is counted from was not read: not_read names it."),
         reads=WAITS,
         empty=dict.fromkeys(("queue", "cards"), "Nothing waits now.") | {"stale": "No open deal is stale now."},
+        section="queue",
     ),
     "sales": Tool(
         "How much was sold: deals created, won, lost, money, share won, average sale, plan, open now, live and dead "
@@ -200,6 +204,7 @@ TOOLS: dict[str, Tool] = {
         only_with={"fields": "field", "beside_team": "manager"},
         empty={"fields": "Give field to see sales by an own field.",
                "beside_team": "Give one manager to see that person beside everybody."},
+        section="figures",
     ),
     "compare_periods": Tool(
         "Why sales rose or fell: two periods side by side, in total, by manager, team, pipeline and source, with deals "
@@ -222,6 +227,7 @@ TOOLS: dict[str, Tool] = {
                "of_median: a manager's sales against the median of the account's present users among them; null for "
                f"robots, removed and deactivated users, and if half of the users sold fewer than {FEW} deals."),
         reads=(*CLOSER, "groups", "loss_reasons", *TOUCHES),
+        section="managers",
     ),
     "plan": Tool(
         "Plan, pace and forecast. pace: what the plan asks for by today and what is left to sell (* is everybody with "
@@ -247,6 +253,7 @@ TOOLS: dict[str, Tool] = {
                "managers": "No plan was given for {days}.", "capped_deals": "No open deal has such a budget.",
                **dict.fromkeys(("forecast", "record", "open_deals"), "The forecast is of everybody: leave out manager "
                                "and team. Without it, too few sales are known.")},
+        section="forecast",
     ),
     "what_moved": Tool(
         "Open money: what became of it between the start and the end of the days, in total, then by pipeline and "
@@ -272,6 +279,7 @@ TOOLS: dict[str, Tool] = {
             "No deal was open then. At a past day the money is that of all people and sources: leave out manager, team "
             "and source; nothing is known before the first deal, nor after today.",
         ),
+        section="moved",
     ),
     "funnel": Tool(
         "Where and why deals are lost. stages: of the deals created in the days how many reached each, lost there, "
@@ -285,6 +293,7 @@ TOOLS: dict[str, Tool] = {
                "A stage named by its number (№) is one that the account no longer has: lost_here alone is known.",
                "A null reason: none was given."),
         reads=("deal_statuses", "statuses", "loss_reasons", *CLOSER),
+        section="funnel",
     ),
     "sources": Tool(
         "Where deals come from, what is won of them now, and what was sold in the days (won, won_budget), by source "
@@ -300,6 +309,7 @@ TOOLS: dict[str, Tool] = {
                "amoCRM keeps no price of the sale: amount_now is the quantity times the present price, null if that is "
                "not known. goods has no source."),
         reads=("deal_catalog_elements", "catalog_elements", "customer_transactions"),
+        section="sources",
     ),
     "incoming": Tool(
         "How people handle incoming chats, calls and new deals: first answer, unanswered, missed, called back, waiting "
@@ -316,12 +326,14 @@ TOOLS: dict[str, Tool] = {
                "waiting_now and unanswered are as of now, whatever the days."),
         reads=("messages", "talks", "calls", "users"),
         empty={"worst": f"Fewer than two people have {FEW} cases, or all are equal."},
+        section="incoming",
     ),
     "activity": Tool(
         "What people did: calls, talk, messages, notes, moves, tasks done, by user, and by weekday and hour.",
         {"managers": "work", "weekdays": shapes.by_hour("hours", "actions")}, ("pipeline", *OF_PEOPLE), ACT,
         notes=("Robots' calls count too. managers has no pipelines.",),
         reads=ACTS,
+        section="work",
     ),
     "manager": Tool(
         "One manager: sales, beside everybody's medians, plan of this month, what was done, how incoming was handled, "
@@ -335,6 +347,7 @@ TOOLS: dict[str, Tool] = {
         reads=(*CLOSER, *WAITS),
         empty={"plan": "No plan was given for the present month.",
                **dict.fromkeys(("queue", "cards"), "Nothing waits now.")},
+        section="people",
     ),
     "why": Tool(
         "Why a deal, contact or company is missing, or does not count where it is expected: what the database holds, "
