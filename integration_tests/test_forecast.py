@@ -64,6 +64,9 @@ def test_each_number_of_the_forecast_is_the_accounts(database: str, known: oracl
     assert all(row["low"] < row["expected"] < row["high"] for row in told)
     [ahead_of_all] = [row for row in told if (row["months_back"], row["months_ahead"]) == (0, 1)]
     assert ahead_of_all["expected"] < 10**9 < 10**12 == max(row["budget"] for row in ahead.capped_deals(known))
+    of_month = {(row["pipeline_id"], row["months_back"], row["months_ahead"]) for row in ahead.forecast(known)
+                if row["expected"] is not None}  # fmt: skip
+    assert {(pipeline, back, 0) for pipeline, back, _ in of_month} <= of_month, "a nearer month is told with a farther"
     few = [row for row in ahead.forecast(known) if row["expected"] is None]
     assert few, "no pipeline has too few sales, and that is told of none"
 

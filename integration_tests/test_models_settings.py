@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from amocrm_warehouse.assistant.tools import TOOLS
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.plans_and_costs import read_plans
 from amocrm_warehouse.projects import projects_in
-from amocrm_warehouse.report import page_data, workbook
+from amocrm_warehouse.report import page_data, this_month, workbook
 from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.digest import digest
@@ -491,6 +492,33 @@ def test_the_digest_holds_a_plan_against_those_who_have_it_and_names_no_reason_o
         "Forecast of December 2026: too little is known to tell", "How such forecasts did: too little is known to tell",
     ]  # fmt: skip
     assert [lines[12] for lines in said.values()] == ["Lost this month: 0", "Проиграно в этом месяце: 0"]
+
+
+def test_a_plan_that_is_met_asks_for_nothing_more_and_nobody_is_no_best(
+    duckdb_file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = this_month.this_month
+
+    def met(*given: Any) -> this_month.ThisMonth:
+        found = made(*given)
+        return replace(found, figures=found.figures | {"plan": Decimal(200)})
+
+    monkeypatch.setattr(this_month, "this_month", met)
+    with reading(duckdb_file) as run:
+        said = digest(run, last_months(run), Words("en"))
+    assert "Plan of the month: 200, done 150%: those who have a plan sold 300; it is met" in said.splitlines()
+    assert "Most this month: nobody has sold yet" in said.splitlines()
+    assert "–, –" not in said
+
+
+def test_an_account_whose_syncs_have_all_failed_is_told_so(tmp_path: Path) -> None:
+    file = str(tmp_path / "crm.duckdb")
+    models.store(file, "1", {"deals": [], "users": []}, "duckdb")
+    models.store_syncs(file, "1", [("2026-01-01 09:00", "2026-01-01 09:01", ["The token is not valid."])])
+    models.build(file, "--now", "2026-01-01T18:00:00")
+    with reading(file) as run:
+        said = digest(run, last_months(run), Words("en")).splitlines()[0]
+    assert said.endswith("Built 2026-01-01, 18:00; no sync of this account has ended well yet")
 
 
 def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 from amocrm_warehouse.publish.publish_command import publish
 from amocrm_warehouse.sync import Outcome, load_queue, sync
 from amocrm_warehouse.sync.loader import Loader
-from sandbox import OFF, Account, Server, writes
+from sandbox import OFF, Account, Fault, Faults, Server, writes
 from testing import comparison, postgres, small_marts
 from testing.warehouse import stored
 
@@ -171,3 +171,18 @@ def test_versions_of_rows_are_kept_by_the_choice_of_an_earlier_sync(
         state = "SELECT state FROM amocrm.amocrm_1_state WHERE stream = ''"
         [(state,)] = connection.execute(state).fetchall()
     assert json.loads(state) | {"history": sorted(STREAMS), "history_days": 30} == json.loads(state)
+
+
+def test_what_the_user_may_not_read_is_named_as_what_to_leave_out(tmp_path: Path) -> None:
+    refusing = Faults(Fault("403", "/api/v4/users$"))
+    with Server(Account.generate(leads=5), rate=OFF, faults=refusing) as closed:
+        path = tmp_path / "config.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps({**closed.config(), "requests_per_second": 50}), encoding="utf-8")
+        to, streams = str(tmp_path / "crm.duckdb"), ["account", "users", "statuses"]
+        refused = sync(path, to=to, project="1", streams=streams)
+        assert refused.config_error
+        assert refused.notices == [
+            "The other tables are read well. A sync ends without this error if it leaves out the rest: --without users"
+        ]
+        assert sync(path, to=to, project="1", streams=streams, without=["users"]).errors == []
