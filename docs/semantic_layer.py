@@ -23,14 +23,13 @@ ENTITIES = {
     ("deals", "closed"): ("closed_deal", "deal_id"),
     ("deals", None): ("deal", "deal_id"),
     ("tasks_open", None): ("task", "task_id"),
-    ("stale_deals", None): ("stale_deal", "deal_id"),
     ("conversations", "began"): ("conversation", "talk_id"),
     ("conversations", None): ("conversation_now", "talk_id"),
     ("calls", "called"): ("call", "note_id"),
 }
 """The entity of a semantic model and its column, by the mart and the day of its metrics."""
 DAYS = {
-    "deals": "created_at_local", "tasks_open": "due_at_local", "stale_deals": "last_activity_at",
+    "deals": "created_at_local", "tasks_open": "due_at_local",
     "conversations": "started_at_local",
 }  # fmt: skip
 """The day of metrics of the present moment, which dbt wants one of, too."""

@@ -129,10 +129,10 @@ def test_a_model_that_the_project_has_replaced_is_read_where_it_is(project: Proj
     (project.folder / "models" / "amocrm__stale_deals.sql").write_text(OWN_STALE, encoding="utf-8")
     project.dbt("build", "--select", "amocrm__stale_deals", "int_amocrm__tables", "--exclude-resource-type", "test")
     project.dbt("docs", "generate")
-    forked.run(["report", "--built", "--db", project.database, "--out", tmp_path / "report.html"])
-    shown = unpacked(tmp_path / "report.html")
-    assert {row["days_without_activity"] for row in shown["stale_deals"]} == {77}
-    assert sum(row["deals"] for row in shown["stale"]) == 3
+    files: list[str | Path] = ["--out", tmp_path / "report.html", "--xlsx", tmp_path / "report.xlsx"]
+    forked.run(["report", "--built", "--db", project.database, "--language", "en", *files])
+    head, *shown = sheets(tmp_path / "report.xlsx")["Stale deals"]
+    assert [row[head.index("Days without activity")] for row in shown[:3]] == [77, 77, 77]
     assert models.query(project.database, "SELECT count(*) AS n FROM analytics_marts.stale_deals") != [{"n": 3}]
 
 

@@ -49,7 +49,7 @@ def known() -> oracle.Known:
 def database(tmp_path_factory: pytest.TempPathFactory, known: oracle.Known) -> str:
     file = str(tmp_path_factory.mktemp("forecast") / "crm.duckdb")
     models.store(file, "1001", {name: known.all(name) for name in STREAMS}, "duckdb")
-    models.build(file, "--now", known.now.isoformat())
+    models.build(file, "--now", known.now.isoformat(), "--working-hours", "1-5 9:00-18:00, 6 10:00-14:30")
     return file
 
 

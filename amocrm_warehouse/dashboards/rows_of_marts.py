@@ -16,7 +16,7 @@ from amocrm_warehouse.report.page_queries import SOURCE
 from amocrm_warehouse.report.workbook import PATHS
 
 FOLDER = Path(__file__).resolve().parent
-OF_DEALS = ("conversations", "tasks_open", "stale_deals", "calls", "queue")
+OF_DEALS = ("conversations", "tasks_open", "calls", "queue")
 """Marts whose rows have a deal, or none: the pipeline and the source are the deal's."""
 WHO = {
     "responsible_user_id": "responsible_name", "closer_id": "closer_name", "manager_id": "manager_name",

@@ -24,7 +24,7 @@ from amocrm_warehouse.report.unmade_parts import made
 from amocrm_warehouse.report.unread_tables import unread_of, unread_tables
 from amocrm_warehouse.report.workbook import link
 
-TABLES = ("accounts", *this_month.TABLES, "reasons_today", "untouched", "queue", "reasons", "managers")
+TABLES = ("accounts", *this_month.TABLES, "reasons_today", "untouched", "queue", "dead", "reasons", "managers")
 """The answers of which the digest is made."""
 
 
@@ -139,7 +139,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         return words("digest.today", **counts)
 
     def queue() -> str:
-        dead = found().figures
+        [dead] = rows("dead")
         clean = {"dead": words.number(dead["dead"]), "dead_money": money(dead["dead_budget"])}
         unread = ", ".join(unread_of("queue", (), unread_tables(run, [project]), project))
         clean["unread"] = words("digest.unread", tables=unread) if unread else ""

@@ -85,8 +85,8 @@ def condition_of(metric: Metric) -> list[str]:
 
 
 def _condition(mart: str, name: str, values: list[Any]) -> str:
-    if values in ([True], [False]):
-        return column(mart, name) if values[0] else f"not {column(mart, name)}"
+    if values == [True]:
+        return column(mart, name)
     listed = ", ".join(f"'{value}'" for value in values)
     return f"{column(mart, name)} in ({listed})" if len(values) > 1 else f"{column(mart, name)} = {listed}"
 

@@ -173,7 +173,7 @@ QUERIES = {
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
             case when deals.stage_kind in ('open', 'unsorted')
                 then floor(extract(epoch from (timestamp '{{built_at}}' - stays.from_at)) / 86400) end as age,
-            deals.is_stale, deals.is_dead, deals.days_without_activity
+            deals.is_live, deals.is_stale, deals.is_dead, deals.days_without_activity
         from amocrm_marts.deals
         left join amocrm_marts.deal_stage_history as stays
             on stays.project_id = deals.project_id and stays.deal_id = deals.deal_id and stays.is_last

@@ -80,10 +80,11 @@ def last_activity(known: Known, deal_id: int, contact_id: int | None, created_at
 def forgotten(known: Known, deal: Row, created_at: datetime | None, is_open: bool) -> Row:
     """Returns for how many days nothing has happened in an open deal of amoCRM, and whether it is stale, and dead."""
     if created_at is None or not is_open or not all(map(known.was_read, ACTIVITY)):
-        return dict.fromkeys(("days_without_activity", "is_stale", "is_dead"))
+        return dict.fromkeys(("days_without_activity", "is_live", "is_stale", "is_dead"))
     days = (known.now - last_activity(known, deal["lead_id"], deal["main_contact"], created_at)).days
     is_free = not any(moment >= known.now for moment in open_tasks(known).get(deal["lead_id"], []))
+    is_dead = is_free and days >= DEAD_DAYS
     return {
-        "days_without_activity": days, "is_stale": is_free and days >= STALE_DAYS,
-        "is_dead": is_free and days >= DEAD_DAYS,
+        "days_without_activity": days, "is_live": not is_dead, "is_stale": is_free and days >= STALE_DAYS,
+        "is_dead": is_dead,
     }  # fmt: skip

@@ -33,6 +33,7 @@ aged as (
 select
     project_id, deal_id, last_activity_at, open_tasks,
     case when is_open then days end as days_without_activity,
+    case when is_open then days < {{ var("dead_days", 90) }} or not has_no_task_to_come end as is_live,
     case when is_open then days >= {{ var("stale_days", 14) }} and has_no_task_to_come end as is_stale,
     case when is_open then days >= {{ var("dead_days", 90) }} and has_no_task_to_come end as is_dead
 from aged

@@ -95,7 +95,7 @@ select
         when deals.main_contact_id is not null or deals.company_id is not null
             then coalesce(least(first_of_main_contact.won_at, first_of_company.won_at) < deals.began_at, false)
     end as is_repeat,
-    {%- for column in ["days_without_activity", "is_stale", "is_dead"] %}
+    {%- for column in ["days_without_activity", "is_live", "is_stale", "is_dead"] %}
 
     case when {{ activity_is_known }} then activity.{{ column }} end as {{ column }},
     {%- endfor %}
