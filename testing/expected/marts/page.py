@@ -533,8 +533,15 @@ def dead_deals(choice: Choice) -> Table:
     dead.sort(key=lambda row: (
         -amount(row["budget"]), -row["days_without_activity"], row["deal_id"], row["known"].project,
     ))  # fmt: skip
-    shown = ("name", "responsible_name", "status_name", "budget", "days_without_activity")
-    return [[row[name] for name in shown] for row in dead[:100]]
+    return [
+        [row["name"], row["responsible_name"], stage_of(row), row["budget"], row["days_without_activity"]]
+        for row in dead[:100]
+    ]
+
+
+def stage_of(row: Row) -> str:
+    """Returns the name of a deal's stage, or its number if the account no longer has it."""
+    return str(row["status_name"] or f"#{row['status_id']}")
 
 
 def dearest(row: Row) -> Any:
@@ -960,7 +967,8 @@ def stale(choice: Choice) -> Table:
         stale_rows(choice), key=lambda row: (-amount(row["budget"]), -row["days_without_activity"], row["deal_id"])
     )
     return [
-        [row["name"], row["pipeline_name"], row["status_name"], row["responsible_name"], row["budget"],
+        [row["name"], row["pipeline_name"] or f"#{row['pipeline_id']}", stage_of(row), row["responsible_name"],
+         row["budget"],
          row["days_without_activity"], row["open_tasks"]]
         for row in rows[:20]
     ]  # fmt: skip
