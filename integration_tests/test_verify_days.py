@@ -286,6 +286,23 @@ def test_parts_of_a_card_dated_in_the_future_are_compared(database: str, tmp_pat
     assert waiting(found) == {"custom_fields_deals": 1}
 
 
+def test_a_link_to_a_deal_that_came_and_went_between_two_syncs_is_no_fault(database: str, tmp_path: Path) -> None:
+    """amoCRM still shows it at the contact, which it does not date; of a deal in the trash it tells no links."""
+    day = Day(6, database, tmp_path).plain()
+    vars(day.account.switches).update(birth_links="silent")
+    contact = ids(day.account, "contacts")[0]
+    deal = writes.create_lead(day.account, contacts=[contact])
+    writes.trash(day.account, "leads", deal)
+    found = day.verify()
+    assert found.exit_code == 0, found.sentence()
+    assert found.tables["contacts"].uncounted["links to cards in the trash"] == 1
+    row = next(one for one in current(day, "contacts") if one["contact_id"] != contact and one["leads"])
+    row["leads"] = []
+    day.store()
+    found = day.verify()
+    assert differences(found) == {"contacts": 1}
+
+
 def test_the_limits_of_a_sync_are_named(database: str, tmp_path: Path) -> None:
     day = Day(6, database, tmp_path).plain()
     deal = ids(day.account, "leads")[2]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amocrm_warehouse.verify.findings import Finding
-from amocrm_warehouse.verify.row_differences import LIVE, TWICE, Difference, Place, RowDifferences
+from amocrm_warehouse.verify.row_differences import LINKS, LIVE, TWICE, Difference, Place, RowDifferences
 from source_amocrm import atomic_file
 from source_amocrm.account import Resource
 from source_amocrm.account.resources import CARDS, NOTES
-from source_amocrm.streams.base import PartsStream
+from source_amocrm.streams.base import AmocrmStream, PartsStream
 from source_amocrm.streams.custom_fields import FieldRowStream
 
 MOST_LOOKS = 3
@@ -20,6 +21,8 @@ OF_SETTINGS = {False: {"tags", "custom_fields", "phones", "emails", "communicati
 """Columns of cards, and of their parts, that change where a field, an option or a tag is renamed or removed."""
 KNOWN_MERGED = "merged into others"
 """Cards that were merged into others, as the table of live IDs says: no difference."""
+IN_THE_TRASH = "links to cards in the trash"
+"""Links that amoCRM still shows of cards that were born and trashed between two syncs: no difference."""
 Limits = Callable[[list[Difference]], Iterable[str | None]]
 
 
@@ -48,11 +51,21 @@ def judge(
         else:
             changed.append(later)
     for one, limit in zip(same, limits(same), strict=True):
-        if limit == KNOWN_MERGED:
+        if limit in (KNOWN_MERGED, IN_THE_TRASH):
             found[one.stream].uncounted[limit] += 1
         else:
             found[one.stream].count(one.kind, one.key, one.values, limit)
     return changed
+
+
+def links_lacked(one: Difference, stream: AmocrmStream) -> dict[str, set[int]]:
+    """Returns the cards, by kind, to which the table lacks a link; none if anything else differs."""
+    if one.kind == "missing" and isinstance(stream, PartsStream):
+        entity = stream.primary_key[-1].removesuffix("_id")
+        return {entity: {one.key[-1]}} if entity in LINKS.values() else {}
+    if one.kind != "unequal" or not all(name in LINKS and value.startswith("[") for name, value in one.values.items()):
+        return {}
+    return {LINKS[name]: {*json.loads(value)} for name, value in one.values.items()}
 
 
 def limits(
@@ -70,8 +83,11 @@ def limits(
     for one in found:
         stream, place, kind = rows.streams[one.stream], one.place, one.kind
         is_part = isinstance(stream, PartsStream)
+        lacked = links_lacked(one, stream)
         of_settings = all(column in OF_SETTINGS[is_part] or column.startswith("cf_") for column in one.values)
-        if place.kind != "record" or one.stream == LIVE or kind in ("missing", TWICE):
+        if lacked and all(rows.held.deleted(entity, ids) == ids for entity, ids in lacked.items()):
+            yield IN_THE_TRASH
+        elif place.kind != "record" or one.stream == LIVE or kind in ("missing", TWICE):
             yield None
         elif is_part:
             yield "settings" if isinstance(stream, FieldRowStream) or (kind == "unequal" and of_settings) else None

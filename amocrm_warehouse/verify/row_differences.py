@@ -5,6 +5,7 @@ Shares the row functions and the HTTP client with the sync, and nothing else: no
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -35,6 +36,8 @@ UNDATED: Mapping[str, frozenset[str]] = {
     "account": frozenset({"drive_url"}),
 }
 """Columns that change without a date or an event, all the time. What differs is counted apart."""
+LINKS = {"leads": "lead", "contacts": "contact", "companies": "company", "customers": "customer"}
+"""Columns with the IDs of linked cards, and what events call such a card."""
 
 
 class Place(NamedTuple):
@@ -54,8 +57,8 @@ class Difference:
     """A row that differs. `kind`: missing, extra, twice, stale (the account's date is newer), unequal, or without: the
     table lacks the column `key`.
 
-    `values`: digests of the account's values, by column that differs; of a row that the table lacks, of its date or of
-    the row.
+    `values`: digests of the account's values, by column that differs, or the links that the table lacks (a JSON list);
+    of a row that the table lacks, of its date or of the row.
     """
 
     stream: str
@@ -283,7 +286,7 @@ class RowDifferences:
             if {DATE, "date"}.issuperset(columns):  # a card that came back from the trash is dated by its return
                 undated = undated | {DATE, "date"}
         self.found[name].uncounted.update(column for column in columns if column in undated and column != "date")
-        values = {column: _digest(row[column]) for column in columns if column not in undated}
+        values = {column: _value(column, row[column], there[column]) for column in columns if column not in undated}
         return Difference(name, key, "unequal", NOWHERE, values) if values else None
 
 
@@ -305,6 +308,11 @@ def _stream(name: str, account: Account) -> AmocrmStream:
 
 def second_of(value: datetime | None) -> int:
     return int(value.timestamp()) if value else 0
+
+
+def _value(column: str, ours: Any, theirs: Any) -> str:
+    links = column in LINKS and isinstance(ours, list) and {*ours} > {*(theirs or ())}
+    return json.dumps(sorted({*ours} - {*(theirs or ())})) if links else _digest(ours)
 
 
 def _digest(value: Any) -> str:
