@@ -230,15 +230,15 @@ def key(chart: Row, dataset: Dataset, row: Row) -> tuple[Any, ...]:
     found = []
     for name in named:
         if name == "day":
-            value = row[str(dataset.day)]
-            value = value.date() if isinstance(value, datetime) else value
-            found.append(value.replace(day=1) if chart["grain"] == "month" and value else value)
+            day = day_of(row[str(dataset.day)])
+            found.append(day.replace(day=1) if chart["grain"] == "month" and day else day)
         elif name == "source":
             own = row if dataset.of == "deals" else row["deal"]
             found.append(own.get("source_name") or own.get("utm_source"))
         else:
             [(table, column)] = re.findall(r"^(\w+)\.(\w+)$", dataset.columns[name])
-            found.append(row[column] if table == dataset.of else row["deal"].get(column))
+            value = row[column] if table == dataset.of else row["deal"].get(column)
+            found.append(day_of(value) if name == "month" else value)
     return tuple(found)
 
 
@@ -249,9 +249,12 @@ def shown_key(chart: Row, row: Row) -> tuple[Any, ...]:
 
 
 def day_of(value: Any) -> date | None:
+    """Returns the day of a moment, as a text, as Superset's milliseconds or as Python has it."""
     if isinstance(value, str):
         return date.fromisoformat(value[:10])
-    return None if value is None else datetime.fromtimestamp(value / 1000, timezone.utc).date()
+    if isinstance(value, datetime):
+        return value.date()
+    return datetime.fromtimestamp(value / 1000, timezone.utc).date() if isinstance(value, int | float) else value
 
 
 def number_of(dataset: Dataset, name: str, rows: list[Row]) -> float | None:

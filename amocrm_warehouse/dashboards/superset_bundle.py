@@ -29,9 +29,8 @@ VISUALS = {
 HEIGHTS = {"number": 22, "bars": 50, "lines": 50, "table": 40, "list": 56}
 """Heights of charts (units of Superset's grid, 8 pixels)."""
 GRAINS = {"month": "P1M", "day": "P1D"}
-ROWS = 200
-"""The most rows of a list; a chart has at most 1,000 groups."""
-GROUPS = 1000
+ROWS, GROUPS = 200, 50_000
+"""The most rows of a list, and the most groups of another chart: years of days, by pipeline."""
 FILTERS = {
     "period": "Period | Период", "currency": "Currency | Валюта", "account": "Account | Аккаунт",
     "pipeline": "Pipeline | Воронка", "manager": "Manager | Менеджер", "source": "Source | Источник",
