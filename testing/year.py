@@ -118,7 +118,11 @@ class Year:
     ) -> Firm:
         server = stack.enter_context(Server(account, rate=OFF))
         config = self.folder / f"{project}.json"
-        config.write_text(json.dumps({**server.config(oauth=oauth), **settings}), encoding="utf-8")
+        held = server.config(oauth=oauth)
+        if not oauth:
+            lasting = server.tokens.long_lived(days=5 * 365)
+            held["credentials"] = {"auth_type": "long_lived_token", "access_token": lasting}
+        config.write_text(json.dumps({**held, **settings}), encoding="utf-8")
         config.chmod(0o600)
         marks = settings.get("deleted_rows") != "ignore"
         absent = EVENTS if "events" in account.switches.forbidden else frozenset[str]()
