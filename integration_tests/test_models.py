@@ -485,7 +485,8 @@ def test_workbook_digest_and_assistant_tell_what_the_accounts_hold(built: World,
         own = {name: [row for row in rows if row["project_id"] == project.id] for name, rows in told.items()}
         check_answers(own, choice)
         wanted = digest_lines(project.known, language=language)
-        assert of_fourteen_digits(lines[number].splitlines()) == of_fourteen_digits(wanted)
+        # a line about mass changes may come after these
+        assert of_fourteen_digits(lines[number].splitlines()[: len(wanted)]) == of_fourteen_digits(wanted)
         if number % 2 == (kind == "postgres"):
             check_assistant(database, project.known, choice)
     first = built.projects[0].known
@@ -533,7 +534,7 @@ def test_page_workbook_digest_and_assistant_give_the_same_number(
         answer = next(answers)
         figures, total = expected_page.figures(choice), answer["total"][0]
         assert plain(page.figures()) == plain(figures), one
-        for name in ("created", "won", "won_budget", "days_to_win", "open"):
+        for name in ("created", "won", "won_budget", "days_to_win", "live"):
             assert plain(total[name]) == plain(figures[name]), (one, name)
         assert total["rate_percent"] == (None if figures["rate"] is None else float(percents(figures["rate"])))
         sheets = tables_of(tmp_path / f"{number}.xlsx")
