@@ -641,6 +641,10 @@ LINES = {
         "{of_dead}.",
     ),
     "of_plan": (", {share} of the plan of {plan}", ", {share} плана {plan}"),
+    "of_plan_of_some": (
+        ", {share} of the plan of {plan} (those who have one sold {sold})",
+        ", {share} плана {plan} (те, у кого он есть, продали на {sold})",
+    ),
     "day": (
         "{days}: leads {created}, won {won}, lost {lost}, sold for {money}",
         "{days}: заявок {created}, выиграно {won}, проиграно {lost}, продано на {money}",
@@ -783,9 +787,12 @@ def digest_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     of_plan = sold_of_plan(this)
     plan, lost = plan_of(this), len(expected_page.of_kind(this.closed(), "lost"))
     of_last = plan_of(last)
-    of_plan_then = (
-        line("of_plan", share=share(float(sold_of_plan(last)) / float(of_last)), plan=money(of_last)) if of_last else ""
-    )
+    sold_then, of_plan_then = sold_of_plan(last), ""
+    if of_last:
+        kind = "of_plan_of_some" if sold_then < amount(before["won_budget"]) else "of_plan"
+        of_plan_then = line(
+            kind, share=share(float(sold_then) / float(of_last)), plan=money(of_last), sold=money(sold_then)
+        )
     ended = line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
                  plan=of_plan_then, before=money(then["won_budget"]))  # fmt: skip
     needed = expected_page.this_month(this, date.min)[0].get("needed")

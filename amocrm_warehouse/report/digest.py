@@ -97,7 +97,10 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
 
     def last_month() -> str:
         last = this_month.this_month(run, choice, project, -1)
-        plan = words("digest.of_plan", plan=money(last.plan), share=words.percent(last.plan_share)) if last.plan else ""
+        plan = ""
+        if last.plan:
+            key = "digest.of_plan_of_some" if last.is_plan_of_some else "digest.of_plan"
+            plan = words(key, plan=money(last.plan), share=words.percent(last.plan_share), sold=money(last.of_plan))
         return words(
             "digest.month", month=words.month(last.choice.since).capitalize(), won=words.number(last.figures["won"]),
             money=money(last.figures["won_budget"]), plan=plan, before=money(last.then["won_budget"]),
