@@ -78,9 +78,13 @@ def test_all_tables_keep_their_names_and_parts_may_be_left_out(project: Project)
         assert found == {name for name in described() if layer(name) in layers} - LEFT_OUT
 
 
+OF_THE_SYNC = "model.amocrm.stg_amocrm__names"
+"""The model of a table that the sync keeps itself, and Airbyte does not."""
+
+
 def test_lineage_and_freshness_begin_at_the_tables(project: Project) -> None:
     nodes = project.artifact("manifest")["nodes"]
-    staging = [node for own, node in nodes.items() if own.startswith("model.amocrm.stg_")]
+    staging = [node for own, node in nodes.items() if own.startswith("model.amocrm.stg_") and own != OF_THE_SYNC]
     assert all(any(own.startswith("source.amocrm.") for own in node["depends_on"]["nodes"]) for node in staging)
     project.dbt("source", "freshness", "--select", "source:amocrm.deals")
     [deals] = project.artifact("sources")["results"]

@@ -83,6 +83,7 @@ def test_the_guide_types_what_the_command_knows() -> None:
         "_sync",
         "_verify",
         "_publish",
+        "_remove",
         "_dagster",
     ]
     assert {command.accounts for command in commands} == {Path("accounts")}

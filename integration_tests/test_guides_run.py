@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import duckdb
 import pytest
 
 from amocrm_fleet.accounts_folder import add
-from sandbox import OFF, Account, Server
+from sandbox import OFF, Account, Server, writes
 from sandbox.server import oauth_credentials
 from testing import expected, models
 from testing.guides import block, typed
@@ -62,6 +62,30 @@ def test_connect_by_the_two_lines(clone: Path) -> None:
         with served(f"{command} --language en --port {port}", clone, "Ctrl-C ends the page.") as said:
             [link] = [word for word in said.split() if word.startswith(f"http://localhost:{port}/start?key=")]
             assert visited(link, port) == 303
+
+
+def test_versions_and_names_of_a_day(tmp_path: Path) -> None:
+    """A deal has the name that it had then; so far as the first sync knew it."""
+    versions, names = (block("sync.md", f"SELECT {begins}") for begins in ("lead_id, name, sale", "id, name"))
+    account = Account.generate(leads=20)
+    old = next(row for row in account.tables["leads"] if row["created_at"] < 1_790_000_000)
+    with Server(account, rate=OFF) as server:
+        (tmp_path / "config.json").touch(mode=0o600)
+        (tmp_path / "config.json").write_text(json.dumps(settings(server)), encoding="utf-8")
+        to = " --to duckdb:///crm.duckdb --project 1001"
+        typed(f"source-amocrm sync --config config.json{to}", tmp_path, PATH=INSTALLED)
+        before, named = (
+            old["name"],
+            {stage["id"]: stage["name"] for one in account.pipelines for stage in one["statuses"]},
+        )
+        writes.edit(account, "leads", old["id"], name="Another name")
+        with_versions = block("sync.md", "source-amocrm sync --config config.json --history ").strip()
+        typed(f"{with_versions}{to}", tmp_path, PATH=INSTALLED)
+    with closing(duckdb.connect(str(tmp_path / "crm.duckdb"), read_only=True)) as database:
+        found = {deal: name for deal, name, _ in database.execute(versions).fetchall()}
+        assert found[old["id"]] == before != "Another name"
+        later = database.execute(names.replace("2026-11-03", "2100-01-01")).fetchall()
+        assert dict(later) == named
 
 
 def test_a_folder_of_accounts(server: Server, clone: Path) -> None:
