@@ -44,6 +44,7 @@ WHERE: dict[str | None, Callable[[Row], bool]] = {
     "stage_kind = 'lost'": lambda row: row["stage_kind"] == "lost",
     "stage_kind in ('open', 'unsorted')": lambda row: row["stage_kind"] in ("open", "unsorted"),
     "is_unanswered": lambda row: bool(row["is_unanswered"]),
+    "is_stale": lambda row: bool(row["is_stale"]),
     "months_back = 0 and pipeline_id is null": lambda row: row["months_back"] == 0 and row["pipeline_id"] is None,
 }
 """The conditions of datasets and charts, in Python."""

@@ -273,7 +273,7 @@ def test_there_is_one_state_of_each_stream(database: str) -> None:
     rows = query(database, "SELECT stream, state, columns FROM amocrm.amocrm_1001_state")
     assert sorted(row["stream"] for row in rows) == sorted(["", *expected.KEYS])
     [project] = [row["state"] for row in rows if not row["stream"]]
-    assert sorted(project) == ["account_id", "subdomain", "version"]
+    assert sorted(project) == ["account_id", "history", "history_days", "keep_deleted", "subdomain", "version"]
     assert all(row["columns"] and row["state"] for row in rows if row["stream"])
 
 

@@ -13,6 +13,9 @@ from .random_activity import change_note, change_task, drop_task, new_note, new_
 
 Write = Callable[[Account, Random], "str | None"]  # returns a description of the write, or None if none was possible
 
+DAYS_IN_THE_TRASH = 30
+"""Days after which nobody brings a contact back: what a sync kept of it is forgotten then."""
+
 
 def create(account: Account, rng: Random) -> str:
     kind = some_kind(rng)
@@ -111,10 +114,11 @@ def throw_away(account: Account, rng: Random) -> str | None:
 
 
 def bring_back(account: Account, rng: Random) -> str | None:
-    kind = some_kind(rng)
-    if not account.trash[kind]:
+    kind, since = some_kind(rng), account.clock.now() - DAYS_IN_THE_TRASH * 86_400
+    there = [one.id for one in account.trash[kind].values() if kind != "contacts" or one.at >= since]
+    if not there:
         return None
-    row_id = rng.choice(list(account.trash[kind]))
+    row_id = rng.choice(there)
     removal.restore(account, kind, row_id)
     return line("restore", kind, row_id)
 
