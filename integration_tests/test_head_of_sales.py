@@ -7,7 +7,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -29,6 +29,7 @@ from testing import demo_account, models
 from testing.assistant import ask
 from testing.demo_account import MOSCOW
 from testing.hooks import PARTS, hook
+from testing.report_numbers import on_day
 from testing.report_page import CHOOSE, Report, on_a_phone, run
 from testing.warehouse import ROOT
 
@@ -309,7 +310,8 @@ def test_the_picture_says_what_the_first_screen_of_the_page_says_and_paper_takes
     top = max(pace)
     assert [bar * max(card.bars) ** -1 for bar in card.bars] == pytest.approx([each / top for each in pace[:21]])
     # conversations, acts and tasks are no deals, and their counts are no links
-    counts = "#talks td .opens, #hours td .opens, #work td .opens, #managers td:nth-last-child(2) .opens"
+    overdue = "#managers figure:first-of-type td:nth-last-child(2)"
+    counts = f"#talks td .opens, #hours td .opens, #work td .opens, {overdue} .opens"
     assert page.script("return document.querySelectorAll(arguments[0]).length", counts) == 0
     printed = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
     assert 2 <= printed.count(b"/Type /Page\n") <= 5
@@ -327,10 +329,6 @@ def test_the_seven_figures_leave_no_gap_on_a_phone(browser: webdriver.Chrome, da
         assert widths[6] > 2 * max(widths[:6])
 
 
-AS_ON = """
-  for (const row of TABLES.accounts) row.today = dayOf(arguments[0]);
-  return show();
-"""
 UNUSUAL = """
   const all = [...document.querySelectorAll("#month .insight")];
   return [all.length, find("#month").getBoundingClientRect().bottom + scrollY];
@@ -350,14 +348,12 @@ def test_the_first_screen_of_a_phone_has_room_for_all_that_is_unusual(browser: w
             page.open(Path(database).with_name("report.html"), language)
             most = 0
             for day in ("2026-07-14", "2026-07-24", "2026-05-25", "2026-09-21"):
-                page.script(AS_ON, day)
-                page.wait()
+                on_day(page, date.fromisoformat(day))
                 found, bottom = page.script(UNUSUAL)
                 assert bottom <= (700 if found <= 3 else 844), (day, language, found, bottom)
                 most = max(most, found)
             assert most >= 2
-        page.script(AS_ON, "2026-05-25")
-        page.wait()
+        on_day(page, date(2026, 5, 25))
         untouched, *unusual = page.script(MEANINGS)
         assert untouched.startswith("Unsorted leads, and deals of the last days without an open task ")
         assert len(unusual) == 4

@@ -53,7 +53,17 @@ from testing.expected.marts.sentences import Wording, sentences
 from testing.expected.marts.totals import ended
 from testing.models import DEALS, LATE_COLUMNS, MARTS
 from testing.page_and_answers import ALONE, COMPARED, Both
-from testing.report_numbers import check_filtered, check_numbers, choose, known_of, link_to, lives_of, plain, same
+from testing.report_numbers import (
+    check_filtered,
+    check_numbers,
+    choose,
+    known_of,
+    link_to,
+    lives_of,
+    on_day,
+    plain,
+    same,
+)
 from testing.report_page import CHOOSE, Report, on_a_phone, run
 from testing.warehouse import ROOT
 
@@ -1080,19 +1090,6 @@ def test_an_unfinished_period_is_compared_with_the_same_days(page: Report, known
     assert page.script(said) == "▲▼ Dec 31, 2025 against Dec 24, 2025"  # the same day of the week
     choose(page, known, "1001/", "week")
     assert page.script(said) == "▲▼ Dec 22, 2025 – Dec 28, 2025 against Dec 15, 2025 – Dec 21, 2025"
-
-
-AS_OF = """
-  const [day, ...like] = arguments[0].map(dayOf);
-  for (const row of TABLES.accounts) row.today = day;
-  DATA.as_today[day] = [day, ...like];
-  return show();
-"""
-"""Shows the page as on a day. It names the days of the months before up to which people worked on as many days."""
-
-
-def on_day(page: Report, day: date) -> None:
-    page.script(AS_OF, [f"{day}", *(f"{expected_page.as_many_days_in(day, months)}" for months in range(1, 13))])
 
 
 LINES = """

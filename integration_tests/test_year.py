@@ -146,7 +146,7 @@ def of_assistant(year: Year) -> list[str]:
     overview, *others = ask(year.database, ("sales", this), ("queue", {"project": "nord"}), ("plan", this))
     problems = [f"assistant: {answer}" for answer in (overview, *others) if isinstance(answer, str)]
     told = {} if isinstance(overview, str) else overview["total"][0]
-    for name in ("created", "won", "won_budget", "open"):
+    for name in ("created", "won", "won_budget", "live"):
         if plain(told.get(name)) != plain(figures[name]):
             problems.append(f"assistant, {name}: {told.get(name)}, not {figures[name]}")
     return problems

@@ -574,6 +574,20 @@ def as_text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
+AS_OF = """
+  const [day, ...like] = arguments[0].map(dayOf);
+  for (const row of TABLES.accounts) row.today = day;
+  DATA.as_today[day] = [day, ...like];
+  return show();
+"""
+"""Shows the page as on a day. It names the days of the months before up to which people worked on as many days."""
+
+
+def on_day(page: Report, day: date) -> None:
+    page.script(AS_OF, [f"{day}", *(f"{expected_page.as_many_days_in(day, months)}" for months in range(1, 13))])
+    page.wait()
+
+
 def of_fourteen_digits(lines: Sequence[str]) -> list[str]:
     """Rounds long amounts in the lines to 14 digits, as many as sums of doubles in two orders share."""
 
