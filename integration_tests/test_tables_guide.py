@@ -23,7 +23,7 @@ from testing.guides import blocks
 TABLES = ("account", "calls", "custom_fields_deals", "deals", "deleted_entities", "live_entities", "statuses", "users")
 NOW = 1_767_290_400
 ZONE = "Europe/Berlin"
-SQL = [block.text for block in blocks("sql") if not block.page.startswith(("publish", "questions", "security"))]
+SQL = [block.text for block in blocks("sql") if not block.page.startswith(("publish", "questions", "security", "sync"))]
 Run = Callable[[str], list[tuple[Any, ...]]]
 
 
