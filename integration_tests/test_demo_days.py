@@ -17,6 +17,8 @@ from testing import demo_account, models
 from testing.demo_account import MOSCOW
 from testing.report_page import Report, on_a_phone
 
+pytestmark = pytest.mark.at_length
+
 DAYS = {
     "first": datetime(2026, 12, 1, 11, 5),
     "middle": datetime(2026, 10, 15, 16, 40),

@@ -116,7 +116,7 @@ def test_a_user_who_may_not_read_the_tables_is_told_the_right_to_grant(server: s
         assert (done.returncode, done.stdout, done.stderr) == (2, "", refusal(schema))
         execute(server, grants(schema))
     assert forked.run(built, {}).returncode == 0
-    execute(server, "REVOKE SELECT ON amocrm_marts.stale_deals FROM reader")
+    execute(server, "REVOKE SELECT ON amocrm_marts.queue FROM reader")
     assert forked.run(built, {}).stderr == refusal("amocrm_marts")
 
 
