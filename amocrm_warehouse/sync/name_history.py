@@ -56,7 +56,10 @@ def keep_names(database: Destination, stream: str, table: str, names: str) -> No
         "sort": quoted(one.sort) if one.sort else "CAST(NULL AS BIGINT)",
     }
     listed = ", ".join(f"{value} AS {name}" for name, value in values.items())
-    same = " AND ".join(f"now.{name} IS NOT DISTINCT FROM names.{name}" for name in values)
+    # by the key alone PostgreSQL finds the pairs without comparing each name with each
+    same = "now.parent = names.parent AND now.id = names.id" + "".join(
+        f" AND now.{name} IS NOT DISTINCT FROM names.{name}" for name in ("name", "color", "sort")
+    )
     kind = literal(stream)
     database.execute(
         f"UPDATE {names} AS names SET gone_at = current_timestamp WHERE source_table = {kind} AND gone_at IS NULL "

@@ -28,12 +28,13 @@ def keep_versions(database: Destination, shape: Shape, target: str, history: str
     key = " AND ".join(f"new.{name} = held.{name}" for name in map(quoted, shape.key))
     compared = [quoted(name) for name in shape.kinds if name not in (*shape.key, *SAME)]
     differs = " OR ".join(f"new.{name} IS DISTINCT FROM held.{name}" for name in compared) or "false"
+    keys = ", ".join(map(quoted, shape.key))
     before = " AND ".join(f"earlier.{name} = held.{name}" for name in map(quoted, shape.key))
     gone = f" OR new.{quoted(shape.key[0])} IS NULL" if whole else ""
     database.execute(
-        f"INSERT INTO {history} ({columns}, {HELD_FROM}, {HELD_UNTIL}) SELECT {held}, "
-        f"(SELECT max({HELD_UNTIL}) FROM {history} AS earlier WHERE {before}), current_timestamp "
+        f"INSERT INTO {history} ({columns}, {HELD_FROM}, {HELD_UNTIL}) SELECT {held}, earlier.until, current_timestamp "
         f"FROM {target} AS held LEFT JOIN {new} AS new ON {key} "
+        f"LEFT JOIN (SELECT {keys}, max({HELD_UNTIL}) AS until FROM {history} GROUP BY {keys}) AS earlier ON {before} "
         f"WHERE new.{quoted(shape.key[0])} IS NOT NULL AND ({differs}){gone}"
     )
 
