@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from amocrm_warehouse.database import DATABASE_ERRORS, projects_in_marts, quoted, reading
-from amocrm_warehouse.database_address import is_file, listed, remembered, without_password
+from amocrm_warehouse.database_address import listed, remembered, without_password
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
@@ -92,7 +92,9 @@ def _built(options: argparse.Namespace, projects: list[str]) -> str:
 
 def _left(database: str, project: str, dataset: str, pattern: str) -> dict[str, int]:
     """Returns the columns of the tables and marts that hold a match of the pattern, with the number of rows."""
-    match = "regexp_matches({}, $pattern)" if is_file(database) else "{} ~ $pattern"
+    from amocrm_warehouse.sync.destination import destination
+
+    matches = destination(database).matches
     left = dict[str, int]()
     with reading(database) as run:
         columns = run(TEXTS, dataset=dataset, prefix=table_name(project) + "%")[1]
@@ -101,7 +103,8 @@ def _left(database: str, project: str, dataset: str, pattern: str) -> dict[str, 
             tables.setdefault((schema, table), []).append(column)
         for (schema, table), names in tables.items():
             counts = ", ".join(
-                f"count(CASE WHEN {match.format(f'CAST({quoted(name)} AS VARCHAR)')} THEN 1 END)" for name in names
+                f"count(CASE WHEN {matches(f'CAST({quoted(name)} AS VARCHAR)', '$pattern')} THEN 1 END)"
+                for name in names
             )
             # the schema is quoted, so that it is not taken for a model's
             [found] = run(f"SELECT {counts} FROM {quoted(schema)}.{quoted(table)}", pattern=pattern)[1]
