@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,3 +22,15 @@ def server() -> Iterator[Server]:
     """An account to connect."""
     with sandbox() as started:
         yield started
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database, once of each kind."""
+    if request.param == "duckdb":
+        yield str(tmp_path / "crm.duckdb")
+        return
+    from testing import postgres  # loads psycopg only for tests that need it
+
+    with postgres.server() as url:
+        yield url

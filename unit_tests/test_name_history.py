@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from testing import postgres
 from testing.loads import loading, table, waiting
 from testing.warehouse import query
 
@@ -20,15 +15,6 @@ HELD = (
     "WHERE source_table = '{}' ORDER BY first_seen_at, id, name"
 )
 Stage = tuple[int, str, str, int]
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if request.param == "duckdb":
-        yield str(tmp_path_factory.mktemp("names") / "crm.duckdb")
-        return
-    with postgres.server() as url:
-        yield url
 
 
 def read_stages(database: str, *stages: Stage, complete: bool = True) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 from random import Random
 
-import pytest
-
 from amocrm_warehouse.sync.arrow_table import Table
 from amocrm_warehouse.sync.loader import EndedSync
 from source_amocrm.streams import schema
-from testing import postgres
 from testing.loads import loading, table, waiting
 from testing.warehouse import query
 
@@ -26,15 +22,6 @@ PROPERTIES = {
 VERSIONS = "SELECT lead_id, name, tags, sale FROM amocrm.amocrm_1_deals_history ORDER BY held_until, lead_id"
 NOW = datetime.now(timezone.utc)
 Row = dict[str, object]
-
-
-@pytest.fixture(params=["duckdb", "postgres"])
-def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if request.param == "duckdb":
-        yield str(tmp_path_factory.mktemp("versions") / "crm.duckdb")
-        return
-    with postgres.server() as url:
-        yield url
 
 
 def row(number: int, name: str | None, sale: float | None = None, read: int = 0) -> Row:
