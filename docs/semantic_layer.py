@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from amocrm_warehouse.assistant import assistant_queries
-from amocrm_warehouse.dashboards.rows_of_marts import datasets
+from amocrm_warehouse.dashboards.rows_of_marts import WHO, datasets
 from amocrm_warehouse.report import answers, page_queries
-from amocrm_warehouse.report.metrics import METRICS, ROWS, Metric, column, condition_of
+from amocrm_warehouse.report.metrics import METRICS, ROWS, Metric, bare, base, column, condition_of
 from amocrm_warehouse.report.page_queries import SOURCE
 from docs.describe_models import HOME, node
 
@@ -33,7 +32,6 @@ DAYS = {
     "conversations": "started_at_local",
 }  # fmt: skip
 """The day of metrics of the present moment, which dbt wants one of, too."""
-NAMES = {"responsible_user_id": "responsible_name", "closer_id": "closer_name", "manager_id": "manager_name"}
 
 
 def text() -> str:
@@ -42,11 +40,6 @@ def text() -> str:
         "version": 2, "semantic_models": [*_semantic_models()], "metrics": [*_metrics()], "exposures": [*_exposures()],
     }  # fmt: skip
     return note + yaml.safe_dump(made, allow_unicode=True, sort_keys=False, width=120)
-
-
-def base(metric: Metric) -> Metric:
-    """Returns the metric whose rows a metric counts: of a share, its whole."""
-    return METRICS[metric.share[1]] if metric.share else metric
 
 
 def _semantic_models() -> Iterator[dict[str, Any]]:
@@ -70,11 +63,11 @@ def _semantic_models() -> Iterator[dict[str, Any]]:
                 {
                     "name": "on_day",
                     "type": "time",
-                    "expr": _bare(mart, moment),
+                    "expr": bare(mart, moment),
                     "type_params": {"time_granularity": "day"},
                 },
                 {"name": "project", "type": "categorical", "expr": "project_id"},
-                {"name": "manager", "type": "categorical", "expr": NAMES[who]},
+                {"name": "manager", "type": "categorical", "expr": WHO[who]},
                 *(_of_deal() if mart == "deals" else ()),
             ],
             "measures": [*_measures(mart, counted)],
@@ -93,13 +86,13 @@ def _enabled(mart: str) -> dict[str, Any]:
 
 def _deal(mart: str) -> list[dict[str, Any]]:
     """The deal of a row, whose pipeline, source and currency group it."""
-    return [{"name": "deal", "type": "foreign", "expr": _bare(mart, f"project_id || '-' || {column(mart, 'deal_id')}")}]
+    return [{"name": "deal", "type": "foreign", "expr": bare(mart, f"project_id || '-' || {column(mart, 'deal_id')}")}]
 
 
 def _of_deal() -> Iterator[dict[str, Any]]:
     for name, expression in {
         "pipeline": "pipeline_name",
-        "source": _bare("deals", SOURCE),
+        "source": bare("deals", SOURCE),
         "currency": "currency",
     }.items():
         yield {"name": name, "type": "categorical", "expr": expression}
@@ -116,7 +109,7 @@ def _measures(mart: str, counted: dict[str, Metric]) -> Iterator[dict[str, Any]]
         yield {
             "name": f"{PREFIX}{name}",
             "agg": "median" if metric.median else "sum",
-            "expr": _bare(mart, f"case when {' and '.join(conditions) or 'true'} then {value}{other} end"),
+            "expr": bare(mart, f"case when {' and '.join(conditions) or 'true'} then {value}{other} end"),
         }
 
 
@@ -169,11 +162,6 @@ def _exposures() -> Iterator[dict[str, Any]]:
             "config": {"enabled": "{{ var('exposures', true) }}"},
             "depends_on": [f"ref('{one}')" for one in always],
         }
-
-
-def _bare(mart: str, expression: str) -> str:
-    """Returns SQL of one table's columns without its name."""
-    return re.sub(rf"\b{mart}\.", "", expression)
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from amocrm_warehouse import models_command
-from amocrm_warehouse.dashboards.rows_of_marts import Dataset, datasets, definitions
+from amocrm_warehouse.dashboards.rows_of_marts import WHO, Dataset, datasets, definitions
 from amocrm_warehouse.dbt_package import PACKAGE
-from amocrm_warehouse.report.metrics import METRICS, Metric
-from docs.semantic_layer import ENTITIES, NAMES, PREFIX, base
+from amocrm_warehouse.report.metrics import METRICS, Metric, base
+from docs.semantic_layer import ENTITIES, PREFIX
 from sandbox import Account, ManualClock
 from testing import forked, metric_numbers, models, postgres, superset
 from testing.expected import Row
@@ -167,7 +167,7 @@ def group_of(metric: Metric, way: str, row: Row) -> tuple[str, Any]:
         day = row[str(metric.day)]
         return row["project_id"], day and f"{day:%Y-%m}-01"
     if way == "manager":
-        return row["project_id"], row[NAMES[metric.who]]
+        return row["project_id"], row[WHO[metric.who]]
     own = row if metric.of == "deals" else row["deal"]
     return row["project_id"], own.get("pipeline_name") if way == "pipeline" else (
         own.get("source_name") or own.get("utm_source")

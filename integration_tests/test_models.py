@@ -31,7 +31,7 @@ from amocrm_warehouse.report.answers import ANSWERS, select
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.like_with_like import percents
-from amocrm_warehouse.report.metrics import METRICS, ROWS
+from amocrm_warehouse.report.metrics import METRICS, ROWS, base
 from amocrm_warehouse.report.page_queries import QUERIES
 from amocrm_warehouse.report.report_words import Words
 from sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
@@ -351,7 +351,7 @@ def test_the_sql_of_each_metric_on_the_page_counts_as_the_role_of_a_bi_tool(buil
     rows = metric_numbers.rows_of(*(project.known for project in built.projects))
     with models.asking(database) as ask:
         for name, sql in listed.items():
-            metric = metric_numbers.base(name)
+            metric = base(METRICS[name])
             month = f"date_trunc('month', {metrics.column(metric.of, metric.day)})" if metric.day else "null"
             found = ask(
                 f"SELECT project_id, cast({month} AS date) AS month, {sql} AS value FROM amocrm_marts.{metric.of} "

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any
 
-from amocrm_warehouse.report.metrics import METRICS, Metric
+from amocrm_warehouse.report.metrics import METRICS, base
 
 from .expected import Row
 from .expected.marts import Known, marts
@@ -73,15 +73,9 @@ def number(name: str, rows: Iterable[Row]) -> float | None:
     return math.fsum(row[metric.sum] or 0 for row in chosen) if metric.sum else len(chosen)
 
 
-def base(name: str) -> Metric:
-    """Returns the metric whose mart, day and user are those of a metric: of a share, its whole."""
-    metric = METRICS[name]
-    return METRICS[metric.share[1]] if metric.share else metric
-
-
 def numbers(name: str, rows: dict[str, list[Row]], key: Callable[[Row], Any]) -> dict[Any, float]:
     """Returns a metric by groups of its rows, those alone of which it is not zero."""
     groups: dict[Any, list[Row]] = {}
-    for row in rows[base(name).of]:
+    for row in rows[base(METRICS[name]).of]:
         groups.setdefault(key(row), []).append(row)
     return {group: value for group, own in groups.items() if (value := number(name, own))}

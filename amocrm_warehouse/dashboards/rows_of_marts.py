@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from amocrm_warehouse.report.metrics import METRICS, ROWS, Metric, column, join_deals, total
+from amocrm_warehouse.report.metrics import METRICS, ROWS, Metric, bare, base, column, join_deals, total
 from amocrm_warehouse.report.page_queries import SOURCE
 from amocrm_warehouse.report.workbook import PATHS
 
@@ -49,7 +48,7 @@ class Dataset:
     def measures(self) -> dict[str, Measure]:
         """The metrics of metrics.yaml whose mart and day these are, then the dataset's own."""
         named = {
-            name: Measure(metric.name, metric.means, re.sub(rf"\b{self.of}\.", "", total(name)), metric.unit)
+            name: Measure(metric.name, metric.means, bare(self.of, total(name)), metric.unit)
             for name, metric in METRICS.items()
             if self._counts(metric)
         }
@@ -57,7 +56,7 @@ class Dataset:
         return named | own
 
     def _counts(self, metric: Metric) -> bool:
-        counted = METRICS[metric.share[1]] if metric.share else metric
+        counted = base(metric)
         return (counted.of, counted.day) == (self.of, self.day)
 
     @property

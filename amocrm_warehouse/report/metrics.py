@@ -5,6 +5,7 @@ The SQL gives each mart its own name as alias, so that a statement may join it t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,13 +66,21 @@ def total(name: str) -> str:
 
 def cases(name: str) -> str:
     """Returns SQL of how many rows a metric is of: those of its whole if it is a share."""
-    metric = METRICS[name]
-    if metric.share:
-        return cases(metric.share[1])
+    metric = base(METRICS[name])
     conditions = condition_of(metric)
     if metric.median:
         conditions.append(f"{column(metric.of, metric.median)} is not null")
     return f"count(*) filter (where {' and '.join(conditions)})" if conditions else "count(*)"
+
+
+def base(metric: Metric) -> Metric:
+    """Returns the metric whose mart, day, user and rows are those of a metric: of a share, its whole."""
+    return METRICS[metric.share[1]] if metric.share else metric
+
+
+def bare(mart: str, expression: str) -> str:
+    """Returns SQL of one table's columns without its name."""
+    return re.sub(rf"\b{mart}\.", "", expression)
 
 
 def totals(*names: str) -> str:
