@@ -343,6 +343,20 @@ def test_a_source_is_held_against_what_it_cost(page: Report, known: dict[str, or
         assert why in page.sections()["sources"]["notes"]
 
 
+def test_the_month_that_ended_says_what_its_sources_cost_and_brought(
+    page: Report, known: dict[str, oracle.Known]
+) -> None:
+    page.choose("1001", "last12")
+    december = expected_page.Choice((known["1001"],), date(2025, 12, 1), date(2025, 12, 31))
+    [of] = [row for row in expected_page.sources(december) if row[0] == first_source(known["1001"])]
+    romi = [Wording("en", None).percent((float(brought) - 2400) / 2400).replace("-", "−") for brought in (of[4], of[6])]
+    assert page.script("return document.querySelector('#ended .note').textContent") == (
+        f"Sources cost ₽2,400; ROMI of the deals that came in the month {romi[0]}, of what was sold in it {romi[1]}."
+    )
+    page.choose("1001", "last12", next(value for value in page.options("who") if value))  # costs are of everybody
+    assert page.script("return document.querySelector('#ended .note')") is None
+
+
 def test_the_assistant_says_what_a_source_cost_as_the_page_does(database: str, known: dict[str, oracle.Known]) -> None:
     costs = Path(database).with_name("costs.csv")
     asked: dict[str, Any] = {"project": "1001", "since": "2025-11-01", "until": "2025-12-31"}

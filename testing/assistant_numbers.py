@@ -236,11 +236,20 @@ def check_more(found: Mapping[str, Row], known: oracle.Known, choice: Choice) ->
         assert {row["weekday"]: row["by_hour"] for row in found["activity"]["weekdays"]} == {
             day: counts for day, counts in hours.items() if counts
         }
+    check_at_once(found["activity"]["at_once"], choice)
     check_comparison(found["compare_periods"], choice)
     check_lately(found["sales"]["lately"], choice)
     check_in_work(found, choice)
     check_plan(found["plan"], known, choice)
     check_incoming(found["incoming"], known, choice)
+
+
+def check_at_once(rows: list[Row], choice: Choice) -> None:
+    """Asserts the mass changes, the news before the habit."""
+    wanted = [*expected_page.at_once(choice), *expected_page.at_once(choice, is_news=False)]
+    shown = ("manager", "changed_cards", "from_to", "money")
+    assert same([[row[one] for one in shown] for row in rows], [[row[1], *row[3:]] for row in wanted])
+    assert [row["is_news"] for row in rows] == sorted((row["is_news"] for row in rows), reverse=True)
 
 
 def check_lately(rows: list[Row], choice: Choice) -> None:

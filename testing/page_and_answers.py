@@ -362,6 +362,11 @@ COMPARED: list[tuple[str, str, Comparison]] = [
         "talks_by_hour", lambda rows: of(rows, "hour", *TALKS), lambda both: both.table("talks", 2),
     )),
     ("work", "work", pair("work", lambda rows: of(rows, "manager", *WORK), lambda both: both.table("work"))),
+    ("at_once", "at_once", pair(
+        "at_once",
+        lambda rows: of([row for row in rows if row["is_news"]], "manager", "changed_cards", "from_to", "money"),
+        lambda both: [[row[1], *row[3:]] for row in both.table("at_once")],
+    )),
     ("forecast", "days", days),
     ("forecast", "forecast", forecast),
     ("today", "today", today),

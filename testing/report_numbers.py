@@ -111,6 +111,7 @@ def check_numbers(page: Report, choice: Choice) -> None:
     assert plain(rows_of(tables["stale"])) == plain(expected_page.stale(choice))
     assert rows_of(tables["hours"]) == plain(expected_page.hours(choice))
     assert same(rows_of(tables["work"]), [row[1:] for row in expected_page.work(choice)])
+    check_at_once(shown["at_once"], choice)
     several = page.script("return TABLES.accounts.length > 1")
     # tables of parts keep values and links that a card no longer has, which the oracle does not count
     read = [row[several:] for row in rows_of(tables["freshness"]) if row[several] not in PARTS]
@@ -132,6 +133,15 @@ def check_numbers(page: Report, choice: Choice) -> None:
             ]
         ),
     )
+
+
+def check_at_once(shown: Mapping[str, Any], choice: Choice) -> None:
+    """Asserts what one author changed in many cards at once: the news in a table, the habit in one line."""
+    assert same(rows_of(shown["tables"]), expected_page.at_once(choice))
+    habit = expected_page.at_once(choice, is_news=False)
+    told = [note for note in shown["notes"] if note.startswith("By habit")]
+    wanted = f"By habit, as on other days: mass changes {len(habit)}, cards {sum(row[3] for row in habit):,}"
+    assert [note.partition(" (")[0] for note in told] == ([wanted] if habit else [])
 
 
 SPEEDS = ("up to 5 min", "5–15 min", "15–60 min", "1–4 h", "later", "not touched")
@@ -220,7 +230,7 @@ def check_filtered(page: Report, choice: Choice) -> None:
     assert same([[name, *row] for name, rows in by_pipeline(shown["stuck"]) for row in rows], stuck)
     check_deals_that_came(shown, {name: dict(by_pipeline(section)) for name, section in shown.items()}, choice, False)
     assert plain(rows_of(tables["stale"])) == plain(expected_page.stale(choice))
-    for name in ("queue", "today", "forecast", "moved", "goods", "talks", "hours", "work"):
+    for name in ("queue", "today", "forecast", "moved", "goods", "talks", "hours", "work", "at_once"):
         assert (tables[name], str(shown[name]["none"])[:31]) == ([], "Tags, sources and fields do not"), name
 
 
@@ -401,8 +411,10 @@ def answers(choice: Choice) -> dict[str, tuple[Sequence[str], list[Any]]]:
     found: dict[str, tuple[Sequence[str], list[Any]]] = {
         "money": (("month", *sold), months),
         "managers": (
-            ("user_id", "manager", *sold, "overdue", "stale"),
-            [[user, *row] for (_, user), row in expected_page.managers_by_id(choice).items()],
+            ("user_id", "manager", *sold, "overdue", "stale", "rate_was"),
+            [[user, *row, was.get((project, user))]
+             for was in [expected_page.rates_before(choice)]
+             for (project, user), row in expected_page.managers_by_id(choice).items()],
         ),
         "plans": (
             ("month", "user_id", "manager", "plan", "plan_so_far", "won_budget", "plan_share"),

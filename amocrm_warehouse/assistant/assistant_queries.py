@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amocrm_warehouse.report.answers import OF_DEALS, USER_NAME, counts_in, in_choice, in_period, month, of_chosen
 from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
-from amocrm_warehouse.report.page_queries import IS_DEACTIVATED, SOURCE
+from amocrm_warehouse.report.page_queries import CHANGED, IS_DEACTIVATED, SOURCE
 
 COHORT_MONTHS = (0, 1, 2, 3, 6, 12)
 AGES = {"under_7_days": (0, 7), "7_to_30_days": (7, 30), "30_to_90_days": (30, 90), "over_90_days": (90, 10**9)}
@@ -304,6 +304,18 @@ QUERIES: dict[str, str] = {
         from amocrm_marts.deals {of_chosen("deals")}
         where {counts_in("created")}
         group by 1, 2
+    """,
+    "at_once": f"""
+        select
+            changes.project_id, chosen.currency, changes.author_id as user_id, changes.author_name as manager,
+            changes.first_changed_at_local as began_at_local, changes.kind, changes.field_name as field,
+            changes.entity_type, changes.cards as changed_cards, pairs.pairs as from_to, changes.money,
+            changes.usual_cards, changes.is_news
+        from amocrm_marts.mass_changes as changes {of_chosen("changes")}
+        left join ({CHANGED}) as pairs
+            on pairs.project_id = changes.project_id and pairs.change_id = changes.change_id
+        where {in_period("changes.first_changed_at_local")} and {in_choice("changes", "author_id", None)}
+        order by changes.is_news desc, changes.first_changed_at_local desc, changes.change_id
     """,
     "incoming_waiting": f"""
         select waiting.project_id, waiting.responsible_user_id as user_id, count(*) as waiting_now,

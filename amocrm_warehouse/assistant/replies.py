@@ -19,7 +19,7 @@ from amocrm_warehouse.database import Run, models_of
 from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.report.answers import CASES, days_of_build, deactivated
 from amocrm_warehouse.report.choice import Choice, Days, last_months
-from amocrm_warehouse.report.like_with_like import days_before, percents, rounded
+from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
 from amocrm_warehouse.report.page_queries import FIRST_DAYS, cautions, first_months, needs
 from amocrm_warehouse.report.report_words import Words
@@ -217,17 +217,16 @@ def compared_with(choice: Choice, values: Mapping[str, Any], working: WorkingDay
     """Returns the choice of the days before, of which an unfinished period has as many as it has itself."""
     if ("before_since" in values) != ("before_until" in values):
         raise Refused("Give both before_since and before_until, or neither: then like is compared with like.")
-    days = {}
-    for project, own in choice.days.items():
-        try:
-            first, last = days_before(own.since, own.until, own.today, working)
-        except (ValueError, OverflowError):
-            raise Refused("Nothing is before these days. Give a shorter period, as last_month.") from None
-        first, last = values.get("before_since", first), values.get("before_until", last)
-        if first > last:
-            raise Refused(f"The first day to compare with, {first}, is after the last, {last}.")
-        days[project] = Days(first, last, own.today)
-    return replace(choice, days=days)
+    try:
+        before = choice.before(working)
+    except (ValueError, OverflowError):
+        raise Refused("Nothing is before these days. Give a shorter period, as last_month.") from None
+    if "before_since" not in values:
+        return before
+    first, last = values["before_since"], values["before_until"]
+    if first > last:
+        raise Refused(f"The first day to compare with, {first}, is after the last, {last}.")
+    return replace(choice, days={project: Days(first, last, own.today) for project, own in choice.days.items()})
 
 
 def unlike(choice: Choice, before: Choice) -> set[str]:

@@ -18,8 +18,9 @@ from amocrm_warehouse.assistant.people import Person
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.known_names import folded, named, nearest, people_named
 from amocrm_warehouse.report.answers import answer, select
-from amocrm_warehouse.report.choice import ONE_DAY, Choice, Days, last_months, listed, whole_months
+from amocrm_warehouse.report.choice import Choice, Days, last_months, listed, whole_months
 from amocrm_warehouse.report.page_data import shifted
+from amocrm_warehouse.report.working_days import ONE_DAY
 
 MOST_ROWS = 500
 """The most rows of a table in an answer."""

@@ -329,10 +329,14 @@ TOOLS: dict[str, Tool] = {
         section="incoming",
     ),
     "activity": Tool(
-        "What people did: calls, talk, messages, notes, moves, tasks done, by user, and by weekday and hour.",
-        {"managers": "work", "weekdays": shapes.by_hour("hours", "actions")}, ("pipeline", *OF_PEOPLE), ACT,
-        notes=("Robots' calls count too. managers has no pipelines.",),
+        "What people did: calls, talk, messages, notes, moves, tasks done, by user, and by weekday and hour. at_once: "
+        "who (also robots) changed many cards at once, of which part, from what to what; news first, then habit.",
+        {"managers": "work", "weekdays": shapes.by_hour("hours", "actions"), "at_once": "at_once"},
+        ("pipeline", *OF_PEOPLE), ACT,
+        notes=("Robots' calls count too. managers and at_once have no pipelines.",
+               "at_once: what source-amocrm changes --undo puts back; money is that of the deals just before."),
         reads=ACTS,
+        empty={"at_once": "Nobody changed twenty cards or more at once."},
         section="work",
     ),
     "manager": Tool(

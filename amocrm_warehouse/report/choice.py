@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from amocrm_warehouse.database import Run
+from amocrm_warehouse.report.like_with_like import days_before
 from amocrm_warehouse.report.page_data import shifted
-
-ONE_DAY = timedelta(days=1)
+from amocrm_warehouse.report.working_days import ONE_DAY, WorkingDays
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,14 @@ class Choice:
 
     def of(self, project: str) -> Choice:
         return replace(self, days={project: self.days[project]})
+
+    def before(self, working: WorkingDays) -> Choice:
+        """Returns the choice in the days with which these are compared."""
+        days = {
+            project: Days(*days_before(own.since, own.until, own.today, working), own.today)
+            for project, own in self.days.items()
+        }
+        return replace(self, days=days)
 
     def month_of(self, project: str, months: int = 0) -> Choice:
         """Returns the choice of one account in its present month, or in a month so many months later."""

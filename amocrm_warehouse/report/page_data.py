@@ -9,12 +9,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from amocrm_warehouse.database import DATABASE_ERRORS, Run
+from amocrm_warehouse.database import DATABASE_ERRORS, Run, models_of, tables_seen
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.report.like_with_like import FEW, as_today
 from amocrm_warehouse.report.page_queries import BY, CLOCK, OPTIONS, QUERIES, cautions, first_months, needs
 from amocrm_warehouse.report.read_notes import read_notes
-from amocrm_warehouse.report.working_days import DAYS, WorkingDays, working_days
+from amocrm_warehouse.report.working_days import working_days
 
 MOST_MONTHS = 36
 """The most months that the report goes back."""
@@ -64,12 +64,13 @@ def read(
     first = min([this_month, *begins.values()])
     since = max(first, shifted(this_month, 1 - most_months))
     values = {"since": since.isoformat(), "built_at": built_at.isoformat(sep=" "), "tenth": "8640.0"}
-    working = WorkingDays(()) if needs(DAYS) & unbuilt.keys() else working_days(run)
+    working = working_days(run, unbuilt)
     by = [] if needs(BY) & unbuilt.keys() else [name for (name,) in run(BY)[1]]
     values["by"] = "deals.by_value" if by else "cast(null as varchar)"
+    without = {name for name, is_there in {"by": by, "at_once": has_histories(run, unbuilt)}.items() if not is_there}
     tables: dict[str, Columns] = {}
     for name, sql in QUERIES.items():
-        if not needs(sql) & unbuilt.keys():
+        if name not in without and not needs(sql) & unbuilt.keys():
             try:
                 columns, rows = run(sql.format_map(values))
             except DATABASE_ERRORS as error:
@@ -111,6 +112,7 @@ def read(
         "cautions": cautions(run),
         "begins": {project: json_value(max(month, since)) for project, month in begins.items()},
         "by": ", ".join(by),
+        "without": sorted(without),
         "is_whole": since == first,
         "only": contents.only is not None,
         "marts": contents.marts,
@@ -123,6 +125,11 @@ def read(
             name: {column: packed(column, cells) for column, cells in table.items()} for name, table in tables.items()
         },
     }
+
+
+def has_histories(run: Run, unbuilt: Collection[str]) -> bool:
+    """Returns whether the build was to make the mart of mass changes, which is one of histories."""
+    return "mass_changes" in {*models_of(run).tables(tables_seen(run)), *unbuilt}
 
 
 OF_EVERYBODY = ("capped_deals", "costs", "forecast", "forecast_stages", "freshness", "outlook")

@@ -91,6 +91,26 @@ CROSSED = ("from_other_pipelines", "to_other_pipelines", "from_other_managers", 
 SOURCE = "coalesce(deals.source_name, deals.utm_source)"
 PHONES = "case when reason = 'missed_call' then text else deals.main_contact_phones end"
 """SQL of the phones of a card of the queue. Those that were replaced by hashes are left out."""
+CHANGED = """
+    select
+        project_id, change_id, string_agg(
+            coalesce(left(before, 60), '–') || ' → ' || coalesce(left(after, 60), '–')
+                || ': ' || cast(cards as varchar),
+            '; ' order by nth
+        ) as pairs
+    from (
+        select
+            project_id, change_id, before, after, count(*) as cards, row_number() over (
+                partition by project_id, change_id order by count(*) desc, coalesce(before, ''), coalesce(after, '')
+            ) as nth
+        from amocrm_marts.mass_change_cards
+        where before is not null or after is not null
+        group by 1, 2, 3, 4
+    ) as counted
+    where nth <= 3
+    group by 1, 2
+"""
+"""SQL of the three most frequent pairs of values before and after of each mass change, as one text."""
 OPTIONS = {
     "tag": """
         select deals.project_id, deals.deal_id, cast(null as bigint) as field, cast(null as varchar) as name,
@@ -381,6 +401,17 @@ QUERIES = {
         where touches.is_person and touches.touched_at_local >= date '{since}'
         group by 1, 2, 3, 4, 5
         order by 1, 2, 3, 4, 5
+    """,
+    "at_once": f"""
+        select
+            changes.project_id, cast(changes.first_changed_at_local as date) as day,
+            changes.first_changed_at_local as began, changes.author_id as responsible_user_id, changes.kind,
+            changes.field_name, changes.cards, pairs.pairs, changes.money, changes.is_news
+        from amocrm_marts.mass_changes as changes
+        left join ({CHANGED}) as pairs
+            on pairs.project_id = changes.project_id and pairs.change_id = changes.change_id and changes.is_news
+        where changes.first_changed_at_local >= date '{{since}}'
+        order by changes.project_id, changes.first_changed_at_local desc, changes.change_id
     """,
     "freshness": f"""
         select

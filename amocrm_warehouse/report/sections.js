@@ -151,7 +151,13 @@ function endedMonth(view) {
   const plans = TABLES.plans ? ended.plans() : [];
   const [plan, of_plan] = [plans.length ? sum(plans, "plan") : null, sum(plans, "won_budget")];
   const hasBefore = before.period.first >= sinceOf(view.scope.project);
-  return { view: ended, month: shifted(now, -1), all: counted(ended), then: hasBefore ? counted(before) : {}, cases: (id) => [casesOf(id, ended), hasBefore ? casesOf(id, before) : 0], plan, of_plan, plan_share: ratio(of_plan, plan) };
+  const paid = grouped(ended.costs(), "source").map((of) => {
+    const ofSource = (rows) => rows.filter((row) => row.source === of[0].source);
+    return returns(of, ofSource(ended.created()), ofSource(ended.closed().filter(isWon)));
+  });
+  const cost = sum(paid, "cost");
+  const costs = cost ? ["ended.costs", { cost: ["money", cost], romi: ["percent", sum(paid, "brought") / cost - 1], romi_sold: ["percent", sum(paid, "sold") / cost - 1] }] : null;
+  return { view: ended, costs, month: shifted(now, -1), all: counted(ended), then: hasBefore ? counted(before) : {}, cases: (id) => [casesOf(id, ended), hasBefore ? casesOf(id, before) : 0], plan, of_plan, plan_share: ratio(of_plan, plan) };
 }
 
 // A line for the last day of work, and one for the last week.
@@ -459,7 +465,9 @@ function returns(costs, deals, sold) {
   const cost = sum(costs, "cost");
   const paid = (day) => (deal) => costs.some((row) => monthOf(row.month) === monthOf(deal[day]) && (row.project_id === null || row.project_id === deal.project_id));
   const { created, won_of_created, won_of_created_budget, open } = metrics(deals.filter(paid("created")), "created", "won_of_created", "won_of_created_budget", "open");
-  return { cost, paid_deals: created, still_open: created ? open : null, cost_months: new Set(costs.map((row) => monthOf(row.month))).size, cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, won_of_created), romi: cost ? (won_of_created_budget - cost) / cost : null, romi_sold: cost ? (sum(sold.filter(paid("closed")), "budget") - cost) / cost : null };
+  const sold_for = sum(sold.filter(paid("closed")), "budget");
+  return { cost, brought: won_of_created_budget, sold: sold_for, paid_deals: created, still_open: created ? open : null, cost_months: new Set(costs.map((row) => monthOf(row.month))).size,
+    cost_of_deal: ratio(cost, created), cost_of_won: ratio(cost, won_of_created), romi: cost ? (won_of_created_budget - cost) / cost : null, romi_sold: cost ? (sold_for - cost) / cost : null };
 }
 
 // Deals of an earlier period that were won as early as those of this one had to be.
@@ -835,6 +843,17 @@ function work(view) {
   }] : [];
 }
 
+// What one author changed in many cards at once: what is news; and what is habit, in one line.
+function atOnce(view) {
+  const found = view.at_once().map((row) => ({ ...row, zone: "UTC", name: nameOf(row.project_id, row.responsible_user_id), what: said(`at_once.${row.kind}`) }));
+  const [rows, habit] = [true, false].map((isNews) => found.filter((row) => row.is_news === isNews));
+  const people = [...new Set(habit.map(({ name }) => name))].join(", ");
+  return found.length ? [{
+    rows, cards: true, after: habit.length ? [["at_once.habit", { changes: ["number", habit.length], cards: ["number", sum(habit, "cards")], people: ["text", people] }]] : [],
+    columns: rows.length ? [["began", "moment", "changed_at"], ["name", "text", "changed_by"], ["what", "text", "changed_what", null, null, (row) => [row.field_name]], ["cards", "number"], ["pairs", "text", "changed_to"], ["money", "money", "changed_money"]] : [],
+  }] : [];
+}
+
 function freshness(view) {
   const rows = TABLES.freshness.filter((row) => row.is_there && view.inScope(row));
   return rows.length ? [{
@@ -843,6 +862,6 @@ function freshness(view) {
   }] : [];
 }
 
-const COUNT = { queue, people, money, funnel, forecast, today, managers, incoming, sources, by, reasons, sides, moved, stuck, stale, repeat, goods, cohorts, talks, hours, work, freshness };
+const COUNT = { queue, people, money, funnel, forecast, today, managers, incoming, sources, by, reasons, sides, moved, stuck, stale, repeat, goods, cohorts, talks, hours, work, at_once: atOnce, freshness };
 const SECTIONS = embedded("sections").map((section) => ({ ...section, count: COUNT[section.id] }));
 const FOLDED = SECTIONS.filter(({ open }) => !open).map(({ id }) => id); // until somebody opens them

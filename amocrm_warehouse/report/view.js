@@ -683,7 +683,8 @@ function ended(tell) {
   const share = found.plan === null ? [] : [box("plan_share", "percent", found.plan_share, said("month.plan_share"),
     made("p", sentence([found.of_plan < found.all.won_budget ? "month.plan_of_some" : "month.plan", plan], tell), { className: "beside" }))];
   return made("section", null, { id: "ended", className: "card wide" }, made("h2", said("ended.title", { month: tell.month(found.month) })),
-    made("div", null, { className: "boxes" }, of("won_budget", "short"), ...share, of("won", "number"), of("lost", "number"), of("created", "number")));
+    made("div", null, { className: "boxes" }, of("won_budget", "short"), ...share, of("won", "number"), of("lost", "number"), of("created", "number")),
+    found.costs && made("p", sentence(found.costs, tell), { className: "note" }));
 }
 
 // What `make` makes; if it fails, a card that says why, so that all else is shown.
@@ -848,7 +849,7 @@ async function show() {
   state.width = null;
   state.shows += 1;
   const turn = state.shows;
-  const sections = SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && (section.id !== "by" || DATA.by));
+  const sections = SECTIONS.filter((section) => (!DATA.only || section.of.every((name) => TABLES[name])) && !DATA.without.includes(section.id));
   const elements = sections.map((section) => document.getElementById(section.id) || frame(section));
   const when = { period: periodName(state.period, tell), month: tell.month(monthOf(view.today)), now: said("when.now") };
   sections.forEach((section, at) => {

@@ -18,15 +18,16 @@ from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, answer, deacti
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
-from amocrm_warehouse.report.page_queries import CROSSED, MOVES, built_at, needs
+from amocrm_warehouse.report.page_queries import CROSSED, MOVES, built_at, first_months, needs
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unmade_parts import made
 from amocrm_warehouse.report.unread_tables import Unread, unread_of, unread_tables
 from amocrm_warehouse.report.workbook_summary import write_summary
+from amocrm_warehouse.report.working_days import working_days
 from source_amocrm import atomic_file
 
 SHEETS: dict[str, list[str]] = {
-    "managers": ["manager", "won", "won_budget", "lost", "rate", "average", "overdue", "stale"],
+    "managers": ["manager", "won", "won_budget", "lost", "rate", "rate_was", "average", "overdue", "stale"],
     "deals": [
         "deal", "client", "manager", "pipeline_name", "stage", "budget", "created_on", "closed_on",
         "days_without_activity", "source", "loss_reason",
@@ -73,7 +74,7 @@ TOTALS = {
     "moved": {"at_start", *MOVES, "at_end", *CROSSED},
     "work": {"calls_out", "calls_in", "talk_seconds", "messages", "notes", "stage_moves", "tasks_done"},
 }  # fmt: skip
-SHARES = {"plan_share"} | metrics_in("percent")
+SHARES = {"plan_share", "rate_was"} | metrics_in("percent")
 HEADS = {"pipeline_name": "filter.scope", "project_id": "column.account"}
 OWN_HEADS = {
     "today": {"budget": "column.budget_of_each_line"}, "calls": {"back_after": "xlsx.back_after"},
@@ -131,7 +132,10 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
     lines += [[row["account"], words.as_of(row, built)] for row in accounts.values()]
 
     def write_sheet(name: str) -> None:
-        Sheet(name, answer(run, name, choice), accounts, unread, words, off).write(book)
+        table = answer(run, name, choice)
+        if name == "managers":
+            table = with_rate_before(run, table, choice, unbuilt)
+        Sheet(name, table, accounts, unread, words, off).write(book)
 
     for name, columns in SHEETS.items():
         if name == "forecast" and choice.users is not None:
@@ -159,6 +163,18 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
     set_up_print(front)
     book.close()
     return file.getvalue()
+
+
+def with_rate_before(run: Run, managers: AnswerTable, choice: Choice, unbuilt: Collection[str]) -> AnswerTable:
+    """Adds each manager's conversion in the days before; none of an account whose data do not reach back to them."""
+    first, before = first_months(run, unbuilt), choice.before(working_days(run, unbuilt))
+    rates = {
+        (row["project_id"], row["user_id"]): row["rate"]
+        for row in answer(run, "managers", before).dicts()
+        if first.get(row["project_id"], date.max) <= before.days[row["project_id"]].since
+    }
+    rows = [row | {"rate_was": rates.get((row["project_id"], row["user_id"]))} for row in managers.dicts()]
+    return AnswerTable([*managers.columns, "rate_was"], [tuple(row.values()) for row in rows])
 
 
 def head(column: str, sheet: str = "") -> str:

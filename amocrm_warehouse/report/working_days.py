@@ -25,5 +25,6 @@ class WorkingDays:
         return next((one for back in range(1, 31) if (one := day - back * ONE_DAY) in self.days), day - ONE_DAY)
 
 
-def working_days(run: Run) -> WorkingDays:
-    return WorkingDays(frozenset(day for (day,) in run(DAYS)[1]))
+def working_days(run: Run, unbuilt: Collection[str] = ()) -> WorkingDays:
+    """Returns the days of work; none if their model is `unbuilt`."""
+    return WorkingDays(frozenset(() if "int_working_days" in unbuilt else (day for (day,) in run(DAYS)[1])))

@@ -15,6 +15,7 @@ from .conversations import conversations
 from .deals import accounts, deal_history, deal_stage_history, deal_tags, deals
 from .history import entity_history
 from .known import Known, at_second
+from .mass_changes import mass_changes
 from .people import (
     calls,
     companies,
@@ -42,7 +43,7 @@ BUILDERS = (
     stale_deals, tasks_open, manager_activity, calls, contacts, companies, attribution, customers_ltv,
     duplicates_and_merges,
     conversations, entity_history, today, queue, forecast, forecast_stages, capped_deals, completeness,
-    open_money, goods_sold, accounts,
+    open_money, goods_sold, accounts, mass_changes,
 )  # fmt: skip
 
 

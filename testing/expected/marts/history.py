@@ -123,13 +123,13 @@ def _own_fields(
         )
         kind = known.fields.get((entity, field), {}).get("type", "text")
         changed = [
-            (_at(row), _as_the_card(row["value_old"], kind, known), _as_the_card(row["value_new"], kind, known))
+            (_at(row), as_the_card(row["value_old"], kind, known), as_the_card(row["value_new"], kind, known))
             for row in _in_order([row for row in changes if row["custom_field_id"] == field])
         ]
         yield entity, card["id"], "custom_field", field, list(spans(card, changed, present, is_complete))
 
 
-def _as_the_card(value: str | None, kind: str, known: Known) -> str | None:
+def as_the_card(value: str | None, kind: str, known: Known) -> str | None:
     """Converts a value of an event to the form of the card's field."""
     lists = ("multiselect", "multitext", "smart_address", "chained_list", "items", "file")
     if value is None:

@@ -17,6 +17,7 @@ from ..communication import messages_with_texts
 
 Key = tuple[Any, ...]
 Result = TypeVar("Result")
+Item = TypeVar("Item")
 PARTS = {
     "custom_fields_deals": ("deals", "lead_id"), "deal_contacts": ("deals", "lead_id"),
     "deal_tags": ("deals", "lead_id"), "deal_companies": ("deals", "lead_id"),
@@ -235,8 +236,8 @@ def median(numbers: Iterable[int | None]) -> float | None:
     return float(found[middle]) if len(found) % 2 else (found[middle - 1] + found[middle]) / 2
 
 
-def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> dict[Key, list[Row]]:
-    groups: dict[Key, list[Row]] = {}
+def grouped(rows: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:
+    groups: dict[Key, list[Item]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups

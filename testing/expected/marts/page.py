@@ -16,6 +16,7 @@ from .conversations import conversations
 from .deal_activity import ACTIVITY
 from .deals import LOST, WON, began, deal_stage_history, deals
 from .known import Known, amount, at, grouped
+from .mass_changes import mass_changes, pairs
 from .people import calls, manager_activity, tasks_open, touches
 from .totals import CROSSED, ended, goods_sold, half_left, lost_from, money_between, stale_deals, stays_of
 
@@ -842,6 +843,29 @@ def before(choice: Choice, first: date) -> Choice | None:
     return None if start < first else replace(choice, first=start, last=last)
 
 
+def first_day(known: Known) -> date:
+    """Returns the first day of the account's first month with deals or plans; of one that has none, the last of all."""
+    moments = [
+        deal[name]
+        for deal in deals(known)
+        for name in ("created_at_local", "closed_at_local")
+        if deal[name] and not deal["is_deleted"]
+    ]
+    months = [*(f"{moment:%Y-%m}" for moment in moments), *(month for month, _ in known.plans)]
+    return date.fromisoformat(f"{min(months)}-01") if months else date.max
+
+
+def rates_before(choice: Choice) -> dict[tuple[str, int | None], float | None]:
+    """Returns each manager's share of won deals in the days before; of accounts whose data reach back to them."""
+    found: dict[tuple[str, int | None], float | None] = {}
+    for known in choice.known:
+        own = replace(choice, known=(known,))
+        then = before(replace(own, last=min(own.last, day_of(own))), first_day(known))
+        for manager, row in managers_by_id(then).items() if then else ():
+            found[manager] = row[4]
+    return found
+
+
 def beside(now: list[tuple[Any, Row]], then: list[tuple[Any, Row]] | None, left_out: Iterable[Any] = ()) -> Table:
     """Returns for each name the sales now and then, the change, and the ratio of the sales now to their median.
 
@@ -1010,6 +1034,21 @@ def work(choice: Choice) -> Table:
     return rows
 
 
+CHANGED = {"responsible": "responsible user", "tag": "tags", "task": "tasks"}
+"""The kinds of mass changes that the page calls otherwise."""
+
+
+def at_once(choice: Choice, is_news: bool = True) -> Table:
+    """Returns the mass changes that are news, or those that are habit."""
+    return [
+        [f"{row['first_changed_at_local']:%Y-%m-%dT%H:%M:%SZ}", row["author_name"],
+         CHANGED.get(row["kind"], row["kind"]), row["cards"], pairs(known, row["change_id"]), row["money"]]
+        for known in choice.known for row in mass_changes(known)
+        if choice.has(row["first_changed_at_local"]) and (choice.users is None or row["author_id"] in choice.users)
+        if row["is_news"] == is_news
+    ]  # fmt: skip
+
+
 def freshness(choice: Choice, read: Iterable[str]) -> Table:
     """Returns the numbers of rows and of deleted rows and the newest time of each table that an account has."""
     rows = []
@@ -1028,8 +1067,8 @@ def freshness(choice: Choice, read: Iterable[str]) -> Table:
 
 __all__ = [
     "ACTIVITY",
-    "Choice", "all_talks", "answered", "at", "before", "cohorts", "dead_deals", "figures", "forecast", "freshness",
-    "funnel", "hours", "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names", "queue",
-    "reasons", "source_of", "sources", "sources_beside", "stale", "stuck", "talks", "talks_by_manager", "today",
-    "waiting", "work",
+    "Choice", "all_talks", "answered", "at", "at_once", "before", "cohorts", "dead_deals", "figures", "forecast",
+    "freshness", "funnel", "hours", "managers", "managers_beside", "managers_by_id", "money_by", "pipeline_names",
+    "queue", "reasons", "source_of", "sources", "sources_beside", "stale", "stuck", "talks", "talks_by_manager",
+    "today", "waiting", "work",
 ]  # fmt: skip

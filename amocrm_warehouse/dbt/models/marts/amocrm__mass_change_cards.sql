@@ -38,6 +38,8 @@ select
         when 'stage' then coalesce(stage_{{ side }}.name, cards.key_{{ side }})
         when 'responsible' then {{ user_name("user_" ~ side, "cast(case when cards.kind = 'responsible' then cards.key_" ~ side ~ " end as bigint)") }}
         when 'field' then {{ text_of_event("cards.key_" ~ side, "fields.value_kind", "accounts.time_zone") }}
+        when 'budget' then case
+            when cards.key_{{ side }} like '%.%' then rtrim(rtrim(cards.key_{{ side }}, '0'), '.') else cards.key_{{ side }} end
         else cards.key_{{ side }}
     end as {{ side }}
     {%- endfor %},
