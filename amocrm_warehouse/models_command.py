@@ -215,10 +215,17 @@ def reason(result: Any, output: str) -> str:
     return f"These models or their tests failed: {names}. The first says: {sentence_of(first)[:500]}"
 
 
+CONTRACT = re.compile(r"\| (\w+) +\| (\w.*?) +\| (\w.*?) +\| data type mismatch +\|")
+"""A column of another type than its mart's contract says, in dbt's error: name, type, type in the contract."""
+
+
 def sentence_of(message: str) -> str:
     """Returns an error of dbt as one line; of an error that our macros raise, only their sentence."""
     if OUT_OF_MEMORY in message:
         return MORE_MEMORY
+    broken = CONTRACT.findall(message)
+    if broken:
+        return "; ".join(f"{name} is {made}, and its contract says {said}" for name, made, said in broken) + "."
     ours = re.search(r"Compilation Error in \w+ [^\n]*\n\s*(.+)", message)
     return without_password(ours[1].strip() if ours else " ".join(message.split()))
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -23,6 +23,8 @@ CONNECTOR = HOME / "macros" / "connector.sql"
 PAGE = Path(__file__).resolve().parent / "models.md"
 LAYERS = ("marts", "intermediate", "staging")
 """The folders of models. The page shows the first; `dbt docs generate` shows all."""
+WITHOUT_BY = "{{ var('by', none) is none }}"
+"""When a mart with `by: true` has a contract: the var adds a column that dbt must not meet in it otherwise."""
 HEAD = """\
 # Models · Модели
 
@@ -56,17 +58,6 @@ mart with an amount has the column `currency`, and whoever sums several accounts
 перечисляет ключ `money` в `metrics.yaml`.
 """
 
-BY = (
-    "Only with `by`: the value of that field, an option by its label, several of them in one text.",
-    "Только с `by`: значение этого поля; вариант списка — названием, несколько — одним текстом.",
-)
-"""Description of the column by_value, which models with `by: true` have."""
-FIELDS = (
-    "And a column for each custom field: `cf_<id>_<name>`; own_fields tells which is which.",
-    "И по столбцу на дополнительное поле: `cf_<id>_<название>`; какой чей, говорит own_fields.",
-)
-"""Description of the columns of custom fields, which models with `fields` have."""
-
 
 def node(table: str) -> str:
     """Returns the name of a table's model, prefixed so that it is unique in the user's dbt project."""
@@ -78,16 +69,40 @@ def models() -> dict[str, dict[str, Any]]:
     return dict(yaml.safe_load((HOME / "models.yaml").read_text(encoding="utf-8")))
 
 
-def columns() -> dict[str, tuple[str, str]]:
-    """Returns each column's description in English and in Russian, by the column's name."""
+class Column(NamedTuple):
+    english: str
+    russian: str
+    type: str
+
+    @property
+    def description(self) -> str:
+        return f"{self.english} · {self.russian}"
+
+
+BY = Column(
+    "Only with `by`: the value of that field, an option by its label, several of them in one text.",
+    "Только с `by`: значение этого поля; вариант списка — названием, несколько — одним текстом.",
+    "text",
+)
+"""The column by_value, which models with `by: true` have."""
+FIELDS = Column(
+    "And a column for each custom field: `cf_<id>_<name>`; own_fields tells which is which.",
+    "И по столбцу на дополнительное поле: `cf_<id>_<название>`; какой чей, говорит own_fields.",
+    "by the field",
+)
+"""The columns of custom fields, which models with `fields` have."""
+
+
+def columns() -> dict[str, Column]:
+    """Returns each column's description and type, by the column's name."""
     texts = yaml.safe_load((HOME / "columns.yaml").read_text(encoding="utf-8"))
-    return {name: _languages(text) for name, text in texts.items()}
+    return {name: Column(*text.split(" | ")) for name, text in texts.items()}
 
 
-def described(model: Mapping[str, Any], every: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    """Returns the descriptions of a model's columns: its own, which its key `here` has, or those of all models."""
-    here = {name: _languages(text) for name, text in model.get("here", {}).items()}
-    return {column: here.get(column) or every[column] for column in model["columns"]}
+def described(model: Mapping[str, Any], every: Mapping[str, Column]) -> dict[str, Column]:
+    """Returns a model's columns; `here` in the model has the descriptions that are special to it."""
+    here = {name: Column(*_languages(text), every[name].type) for name, text in model.get("here", {}).items()}
+    return {name: here.get(name) or every[name] for name in model["columns"]}
 
 
 def _languages(text: str) -> tuple[str, str]:
@@ -104,7 +119,7 @@ def pages() -> dict[Path, str]:
     }
 
 
-def _schema(models: Mapping[str, dict[str, Any]], every: Mapping[str, tuple[str, str]]) -> str:
+def _schema(models: Mapping[str, dict[str, Any]], every: Mapping[str, Column]) -> str:
     resources: dict[str, list[Any]] = {"models": [], "seeds": []}
     for name, model in models.items():
         key, tests = model.get("key"), model.get("tests", {})
@@ -112,16 +127,18 @@ def _schema(models: Mapping[str, dict[str, Any]], every: Mapping[str, tuple[str,
         entry["config"] = {"alias": name}
         if key:
             entry["config"]["meta"] = {name: model[name] for name in ("key", "nullable", "by") if name in model}
+        is_mart = layer(name) == "marts"
+        if is_mart and "fields" not in model:
+            entry["config"]["contract"] = {"enforced": WITHOUT_BY if "by" in model else True}
         entry["columns"] = [
-            {"name": column, "description": " · ".join(texts)}
-            | ({"data_tests": [_test(tests[column])]} if column in tests else {})
-            for column, texts in described(model, every).items()
+            {"name": name, "description": column.description}
+            | ({"data_type": column.type} if is_mart else {})
+            | ({"data_tests": [_test(tests[name])]} if name in tests else {})
+            for name, column in described(model, every).items()
         ]
         if "time_spine" in model:
             entry["time_spine"] = {"standard_granularity_column": model["time_spine"]}
             entry["columns"][model["columns"].index(model["time_spine"])]["granularity"] = "day"
-        if "by" in model:
-            entry["columns"].append({"name": "by_value", "description": " · ".join(BY)})
         resources["models" if layer(name) else "seeds"].append(entry)
     note = "# Written by `make docs` from models.yaml and columns.yaml; do not edit it by hand.\n"
     return note + yaml.safe_dump({"version": 2, **resources}, allow_unicode=True, sort_keys=False, width=120)
@@ -245,20 +262,17 @@ def _other_names() -> Iterator[str]:
     yield ""
 
 
-def _page(models: Mapping[str, dict[str, Any]], every: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+def _page(models: Mapping[str, dict[str, Any]], every: Mapping[str, Column]) -> Iterator[str]:
     yield "# Marts · Витрины\n"
     for name, model in models.items():
         if layer(name) != "marts":
             continue
         yield f"## {name}\n\n{model['en']}\n\n{model['ru']}\n"
-        yield "| column | description | описание |\n| --- | --- | --- |"
-        for column, texts in described(model, every).items():
+        yield "| column | type | description | описание |\n| --- | --- | --- | --- |"
+        extra = ({"by_value": BY} if "by" in model else {}) | ({"cf_…": FIELDS} if "fields" in model else {})
+        for column, (english, russian, kind) in (described(model, every) | extra).items():
             title = f"**`{column}`**" if column in model.get("key", ()) else f"`{column}`"
-            yield f"| {title} | {' | '.join(texts)} |"
-        if "by" in model:
-            yield f"| `by_value` | {' | '.join(BY)} |"
-        if "fields" in model:
-            yield f"| `cf_…` | {' | '.join(FIELDS)} |"
+            yield f"| {title} | {kind} | {english} | {russian} |"
         yield ""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Collection, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +30,7 @@ from docs.describe_models import SCHEMA, columns, pages
 from docs.describe_models import described as texts_of
 from docs.describe_models import models as described
 from sandbox import Account, ManualClock, Sandbox, Switches, writes
-from testing import expected, forked, models
+from testing import expected, forked, models, postgres
 from testing.assistant import ask
 from testing.connector import messages
 from testing.destination import Destination, Key, Row
@@ -521,10 +522,18 @@ def test_an_account_whose_syncs_have_all_failed_is_told_so(tmp_path: Path) -> No
     assert said.endswith("Built 2026-01-01, 18:00; no sync of this account has ended well yet")
 
 
+TYPES = {
+    "BIGINT": "bigint", "BOOLEAN": "boolean", "DATE": "date", "DECIMAL(38,2)": "numeric(38, 2)",
+    "DECIMAL(38,9)": "numeric(38, 9)", "DOUBLE": "double precision", "INTEGER": "integer", "TIMESTAMP": "timestamp",
+    "VARCHAR": "text", "VARCHAR[]": "text[]",
+}  # fmt: skip
+"""DuckDB's words for the types of the marts."""
+
+
 def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:
     rows = models.query(
         duckdb_file,
-        "SELECT table_name, column_name, comment FROM duckdb_columns() "
+        "SELECT schema_name, table_name, column_name, data_type, comment FROM duckdb_columns() "
         "WHERE schema_name IN ('amocrm_marts', 'amocrm_staging') AND table_name <> 'plans' "
         "ORDER BY table_name, column_index",
     )
@@ -532,8 +541,31 @@ def test_every_column_is_described_in_the_database(duckdb_file: str) -> None:
     descriptions = {name: texts_of(model, columns()) for name, model in described().items()}
     for row in rows:
         told.setdefault(row["table_name"], []).append(row["column_name"])
-        assert row["comment"] == " · ".join(descriptions[row["table_name"]][row["column_name"]]), row
+        column = descriptions[row["table_name"]][row["column_name"]]
+        assert row["comment"] == column.description, row
+        if row["schema_name"] == "amocrm_marts":
+            assert TYPES[row["data_type"]] == column.type, row
     assert told == {name: model["columns"] for name, model in described().items() if name != "plans"}
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+def test_a_mart_with_a_column_of_another_type_is_not_built(kind: str, tmp_path: Path) -> None:
+    package = shutil.copytree(PACKAGE, tmp_path / "dbt")
+    mart = package / "models" / "marts" / "amocrm__deal_tags.sql"
+    text = mart.read_text(encoding="utf-8")
+    mart.write_text(text.replace("tags.tag_id,", "cast(tags.tag_id as text) as tag_id,"), encoding="utf-8")
+    with postgres.server() if kind == "postgres" else nullcontext(str(tmp_path / "crm.duckdb")) as database:
+        models.store(database, "1", {"deals": [], "users": []}, "destination" if kind == "postgres" else kind)
+        models.build(database)
+        changed = {"amocrm_warehouse.models_command.PACKAGE": package}
+        done = forked.run(["models", "--quiet"], {"DB": database}, changed)
+        types = {"duckdb": ("VARCHAR", "BIGINT"), "postgres": ("TEXT", "LONGINTEGER")}[kind]
+        assert done.returncode == 2
+        assert done.stderr == (
+            "These models or their tests failed: deal_tags. The first says: "
+            f"tag_id is {types[0]}, and its contract says {types[1]}.\n"
+        )
+        assert models.query(database, "SELECT tag_id + 1 AS next FROM amocrm_marts.deal_tags") == []
 
 
 def test_what_dbt_and_the_page_say_is_of_one_source() -> None:

@@ -11,11 +11,12 @@
     {% set old, relation = load_cached_relation(this), this.incorporate(type=type) %}
     {{ run_hooks(pre_hooks, inside_transaction=False) }}
     {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {% if config.get("contract").enforced %}{{ get_assert_columns_equivalent(sql) }}{% endif %}
     {% call statement("main") %}
         {% if old is not none and old.type != type %}drop {{ old.type }} {{ old }};{% endif %}
         create or replace {{ type }} {{ relation }} as ({{ sql }});
         {{ duckdb__alter_relation_comment(relation, model.description) }}
-        {% for name, column in model.columns.items() if name != "by_value" or var("by", none) is not none %}
+        {% for name, column in model.columns.items() %}
         comment on column {{ relation }}.{{ name }} is {{ duckdb_escape_comment(column.description) }};
         {% endfor %}
     {% endcall %}

@@ -8,5 +8,5 @@ with days as (
 select
     cast(day as date) as day,
     {{ is_working_day("day") }} as is_working_day,
-    sum(case when {{ is_working_day("day") }} then 1 else 0 end) over (order by day) as working_days
+    count(*) filter (where {{ is_working_day("day") }}) over (order by day) as working_days
 from days
