@@ -127,7 +127,8 @@ class Year:
         marks = settings.get("deleted_rows") != "ignore"
         absent = EVENTS if "events" in account.switches.forbidden else frozenset[str]()
         others = frozenset({account.name})
-        known = oracle.Known(project, ZoneInfo(account.timezone), oracle.at_second(0), marks, absent, others=others)
+        zone, began = ZoneInfo(account.timezone), oracle.at_second(0)
+        known = oracle.Known(project, zone, began, marks, absent, others=others, keeps_names=True)
         return Firm(project, server, config, known, absent)
 
     # the days

@@ -49,7 +49,8 @@ class Known:
     kind and the field's id. `texts`: whether the texts of chats are read. `plans`: by month (YYYY-MM) and user.
     `synced_at`: the end of the last successful sync (UTC). `syncs`, `verifications`: the rows of the tables that the
     loader and `source-amocrm verify` keep. `present`: tables that are in the database. `others`: the names of the other
-    accounts in it.
+    accounts in it. `keeps_names`: whether people who left keep their names, which `source-amocrm sync` sees to;
+    `names`: their names by id.
     `cache`: results of `memoized` functions.
     """
 
@@ -67,12 +68,16 @@ class Known:
     verifications: list[Row] = field(default_factory=list)
     present: frozenset[str] = frozenset()
     others: frozenset[str] = frozenset()
+    keeps_names: bool = False
+    names: dict[int, str] = field(default_factory=dict)
     cache: dict[str, Any] = field(default_factory=dict)
 
     def read(self, account: Account) -> None:
         """Updates the rows as an exact sync does."""
         self.cache.clear()
         is_repeated = bool(self.rows)
+        if self.keeps_names:
+            self.names |= self.by("users", "user_id")
         reported = {row["event_id"] for row in self.rows.get("deleted_entities", {}).values()}
         deleted_rows = tombstones(account) if self.marks else {}
         live = tables(account)
@@ -170,7 +175,7 @@ class Known:
     def user(self, user: int | None) -> str | None:
         if not user:
             return None if user is None else "robot"
-        return str(self.by("users", "user_id").get(user, f"№ {user}"))
+        return str((self.names | self.by("users", "user_id")).get(user, f"№ {user}"))
 
     def deleted(self) -> dict[tuple[str, int], Row]:
         """Returns the last event of each deleted entity, by kind and id.
