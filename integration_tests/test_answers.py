@@ -32,7 +32,8 @@ from amocrm_warehouse.assistant.tools import SQL_TOOLS, TOOLS
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.known_names import people_named
 from amocrm_warehouse.report import page_data, workbook
-from amocrm_warehouse.report.answers import choice_of_people, in_choice
+from amocrm_warehouse.report.answer_parts import in_choice
+from amocrm_warehouse.report.answers import choice_of_people
 from amocrm_warehouse.report.choice import Choice, last_months
 from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.metrics import METRICS

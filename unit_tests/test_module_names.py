@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PRODUCT = ("source_amocrm", "amocrm_warehouse", "amocrm_fleet", "amocrm_probe")
 PROVED_BY = {
     "integration_tests/test_answers.py": (
-        "answer_rows asking assistant_queries call_log card_queries card_rows choice digest mcp_command page_link "
-        "people sql_rows workbook workbook_summary"
+        "answer_parts answer_rows asking assistant_queries call_log card_queries card_rows choice digest mcp_command "
+        "page_link people sql_rows workbook workbook_summary"
     ),
     "integration_tests/test_forget.py": "forgotten_cards",
     "integration_tests/test_head_of_sales.py": "incoming",

@@ -13,7 +13,8 @@ from amocrm_warehouse.assistant.asking import Asking, Missing, Row, share
 from amocrm_warehouse.assistant.assistant_queries import AGES
 from amocrm_warehouse.plans_and_costs import named_as_in_deals
 from amocrm_warehouse.report import this_month
-from amocrm_warehouse.report.answers import CASES, FIGURES, sources_of
+from amocrm_warehouse.report.answer_parts import CASES, FIGURES
+from amocrm_warehouse.report.answers import sources_of
 from amocrm_warehouse.report.choice import Days, whole_months
 from amocrm_warehouse.report.like_with_like import (
     FEW,

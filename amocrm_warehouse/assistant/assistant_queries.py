@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from amocrm_warehouse.report.answers import OF_DEALS, USER_NAME, counts_in, in_choice, in_period, month, of_chosen
+from amocrm_warehouse.report.answer_parts import (
+    OF_DEALS,
+    USER_NAME,
+    counts_in,
+    in_choice,
+    in_period,
+    month,
+    of_chosen,
+)
 from amocrm_warehouse.report.metrics import ROWS, column, join_deals, total, totals
 from amocrm_warehouse.report.page_queries import CHANGED, IS_DEACTIVATED, SOURCE
 

@@ -6,7 +6,7 @@ and a contact or company also if he is so for a deal of it.
 
 from __future__ import annotations
 
-from amocrm_warehouse.report.answers import counts_in, in_choice, of_chosen
+from amocrm_warehouse.report.answer_parts import counts_in, in_choice, of_chosen
 from amocrm_warehouse.report.metrics import ROWS, column
 from amocrm_warehouse.report.page_queries import SOURCE
 

@@ -17,7 +17,8 @@ from amocrm_warehouse.assistant.tool_arguments import ALL_DAYS, Chosen, Refused,
 from amocrm_warehouse.assistant.tools import UNREAD, Part, Tool
 from amocrm_warehouse.database import Run, models_of
 from amocrm_warehouse.known_names import nearest
-from amocrm_warehouse.report.answers import CASES, days_of_build, deactivated
+from amocrm_warehouse.report.answer_parts import CASES
+from amocrm_warehouse.report.answers import days_of_build, deactivated
 from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in

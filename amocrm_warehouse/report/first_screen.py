@@ -19,7 +19,8 @@ from markupsafe import Markup
 
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report import this_month
-from amocrm_warehouse.report.answers import CASES, answer, deactivated, missing
+from amocrm_warehouse.report.answer_parts import CASES
+from amocrm_warehouse.report.answers import answer, deactivated, missing
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.like_with_like import FEW, days_left
 from amocrm_warehouse.report.metrics import METRICS, MONEY, metrics_in

@@ -12,7 +12,8 @@ from statistics import median
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.answers import CASES, answer
+from amocrm_warehouse.report.answer_parts import CASES
+from amocrm_warehouse.report.answers import answer
 from amocrm_warehouse.report.choice import Choice, Days
 from amocrm_warehouse.report.like_with_like import (
     as_today,
