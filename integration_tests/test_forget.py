@@ -17,7 +17,7 @@ from amocrm_warehouse.sync.forgotten_cards import pattern_of
 from amocrm_warehouse.verify.verify_command import verify
 from sandbox import OFF, Account, RealClock, Server, writes
 from testing import forked
-from testing.warehouse import query
+from testing.warehouse import asking, query
 
 PROJECT = "1001"
 PHONE, EMAIL = "+7 (916) 700-55-44", "Zhanna.Forget@example.com"
@@ -86,12 +86,13 @@ def sync(config: Path, database: str, *options: str, days: int = 30) -> None:
 
 def everything(database: str) -> dict[str, list[Row]]:
     """Returns the rows of all tables of all schemas."""
-    listed = query(
-        database,
-        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema LIKE 'amocrm%' ORDER BY 1",
-    )
-    names = [f'"{row["table_schema"]}"."{row["table_name"]}"' for row in listed]
-    return {name: query(database, f"SELECT * FROM {name}") for name in names}
+    with asking(database) as ask:
+        listed = ask(
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE table_schema LIKE 'amocrm%' ORDER BY 1"
+        )
+        names = [f'"{row["table_schema"]}"."{row["table_name"]}"' for row in listed]
+        return {name: ask(f"SELECT * FROM {name}") for name in names}
 
 
 def traces(tables: dict[str, list[Row]]) -> list[str]:
