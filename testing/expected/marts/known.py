@@ -76,7 +76,7 @@ class Known:
         """Updates the rows as an exact sync does."""
         self.cache.clear()
         is_repeated = bool(self.rows)
-        if self.keeps_names:
+        if self.keeps_names and is_repeated:
             self.names |= self.by("users", "user_id")
         reported = {row["event_id"] for row in self.rows.get("deleted_entities", {}).values()}
         deleted_rows = tombstones(account) if self.marks else {}
