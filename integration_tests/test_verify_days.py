@@ -34,6 +34,8 @@ class Day:
     """An account on a day of random writes, and its tables, as the connector's messages fill them.
 
     `rows`: the tables' rows by key, which a test may damage. `ahead`: the lead of this machine's clock (seconds).
+    `stored`: the rows that the database has (JSON). A day has a DuckDB file of its own: one with the tables of all days
+    would take longer to open with each of them.
     """
 
     def __init__(self, seed: int, database: str, folder: Path, menu: Menu = writes.ORDINARY, leads: int = 25) -> None:
@@ -41,7 +43,10 @@ class Day:
         self.schedule.busy = False
         self.account, self.clock, self.ahead = self.schedule.account, self.schedule.clock, 0.0
         self.rows = self.schedule.destination.rows
-        self.config, self.database, self.project = folder / "config.json", database, f"d{seed}"
+        self.config, self.project = folder / "config.json", f"d{seed}"
+        self.is_postgres = database.startswith("postgresql:")
+        self.database = database if self.is_postgres else str(folder / "crm.duckdb")
+        self.stored: dict[str, str] = {}
         settings = {"lookback_window": self.schedule.settings["lookback_window"]}
         self.config.write_text(json.dumps(config(self.schedule.sandbox, **settings)), encoding="utf-8")
         self.config.chmod(0o600)
@@ -76,10 +81,12 @@ class Day:
         return Outcome(complete={*STREAMS})
 
     def store(self) -> None:
-        """Writes the rows, as they are now, into the tables."""
-        tables = {name: list(self.rows.get(name, {}).values()) for name in STREAMS}
-        flavour = "postgres" if self.database.startswith("postgresql:") else "duckdb"
-        models.store(self.database, self.project, {**tables, "syncs": self.syncs}, flavour)
+        """Writes the rows, as they are now, into the tables that hold others."""
+        tables = {name: list(self.rows.get(name, {}).values()) for name in STREAMS} | {"syncs": self.syncs}
+        texts = {name: json.dumps(rows, default=str) for name, rows in tables.items()}
+        changed = {name: tables[name] for name, text in texts.items() if text != self.stored.get(name)}
+        models.store(self.database, self.project, changed, "postgres" if self.is_postgres else "duckdb")
+        self.stored = texts
 
     @contextmanager
     def people_at_work(self) -> Iterator[None]:
@@ -222,7 +229,10 @@ def test_no_write_is_an_alarm_whenever_it_is_made(database: str, tmp_path: Path)
     assert (differences(found), found.exit_code) == ({}, 0)
 
 
-@pytest.mark.parametrize("ahead", [-86_400, -3_600, 3_600, 86_400])
+A_DAY = [pytest.param(ahead, marks=pytest.mark.at_length) for ahead in (-86_400, 86_400)]
+
+
+@pytest.mark.parametrize("ahead", [-3_600, 3_600, *A_DAY])
 @pytest.mark.parametrize("whose", ["server", "machine"])
 def test_no_clock_hides_or_makes_a_difference(ahead: int, whose: str, database: str, tmp_path: Path) -> None:
     day = Day(6, database, tmp_path).plain()
