@@ -267,6 +267,8 @@ def test_every_sync_that_ended_has_a_row(database: str) -> None:
     assert [(row["ended_well"], row["failures"] == []) for row in rows] == [(True, True)] * 3 + [(False, False)]
     assert rows[0]["rows"] > rows[1]["rows"] > 0
     assert all(row["started_at"] <= row["ended_at"] for row in rows)
+    assert all(row["requests"] > 0 for row in rows)
+    assert {row["disk_free"] is None for row in rows} == {database.startswith("postgresql:")}
 
 
 def test_there_is_one_state_of_each_stream(database: str) -> None:

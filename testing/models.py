@@ -42,7 +42,7 @@ KINDS = {"integer": "int", "number": "number", "boolean": "bool", "array": "json
 OWN_TABLES = {
     "syncs": {
         "started_at": "time", "ended_at": "time", "ended_well": "bool", "rows": "int", "failures": "json",
-        "tables": "json",
+        "tables": "json", "requests": "int", "disk_free": "int", "token_expires_at": "time",
     },
     "names": {
         "source_table": "text", "parent": "text", "id": "int", "name": "text", "color": "text", "sort": "int",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from amocrm_warehouse.sync.account_sync import _check_account, _meet
+from amocrm_warehouse.sync.account_sync import _check_account, _meet, _token_end
 from amocrm_warehouse.sync.connector import LOGGER, _logs_go_to, renamed
 from amocrm_warehouse.sync.loader import HeldAccount
 from sandbox import Account, Tokens
@@ -47,6 +48,19 @@ def test_whose_tables_they_are(held: HeldAccount | None, token: str, other: bool
         return
     with pytest.raises(ValueError, match="in this database hold the account old, and the config is of north"):
         _check_account(loader, settings)
+
+
+def test_the_end_of_a_long_lived_token_is_kept() -> None:
+    tokens = Tokens(Account(seed=1))
+    ends = datetime.fromtimestamp(int(tokens.clock.now()) + 10 * 86_400, timezone.utc)
+
+    def end(kind: str, token: str) -> datetime | None:
+        return _token_end({"credentials": {"auth_type": kind, "access_token": token}})
+
+    assert end("long_lived_token", tokens.long_lived(10)) == ends
+    assert end("long_lived_token", "no JWT") is None
+    assert end("oauth2.0", tokens.long_lived(10)) is None
+    assert _token_end({}) is None
 
 
 def test_a_new_address_is_told() -> None:

@@ -140,7 +140,9 @@ def sync(
             loads.finish()
             if loader.account:  # amoCRM may have changed the subdomain
                 loader.account = loader.account._replace(subdomain=subdomain(reading.settings))
-            thread.submit(loader.end, _ended_sync(outcome, started_at)).result()
+            outcome.requests = _requests(met)
+            ended = _ended_sync(outcome, started_at, database.disk_free(), _token_end(settings))
+            thread.submit(loader.end, ended).result()
             outcome.size = thread.submit(loader.size).result()
             if others := thread.submit(loader.projects_beside).result():
                 outcome.notices.append(SAME_ACCOUNT.format(others=", ".join(others)))
@@ -149,7 +151,7 @@ def sync(
                 outcome.totals = thread.submit(loader.sizes, names).result()
         except LoadError as error:
             outcome.errors.append(str(error))
-        outcome.requests = sum(account.api.stats.requests for account in met)
+        outcome.requests = _requests(met)
         if outdated := loader.outdated():
             outcome.notices.append(OTHER_PERSONAL_DATA.format(tables=", ".join(outdated)))
     outcome.notices += [notice for table in reading.tables for notice in table.left_out()]
@@ -215,10 +217,30 @@ def personal_data_digest(settings: dict[str, Any], salt: str) -> str:
     return hashlib.scrypt(parts, salt=salt.encode(), n=2**15, r=8, p=1, maxmem=2**26, dklen=16).hex()
 
 
-def _ended_sync(outcome: Outcome, started_at: datetime) -> EndedSync:
+def _requests(accounts: Collection[Account]) -> int:
+    return sum(account.api.stats.requests for account in accounts)
+
+
+def _token_end(settings: dict[str, Any]) -> datetime | None:
+    """Returns when a long-lived token ends; None for others, which renew themselves."""
+    from source_amocrm.auth.claims import claims_of
+    from source_amocrm.config.settings import LONG_LIVED
+
+    credentials = settings.get("credentials") or {}
+    expires_at = claims_of(str(credentials.get("access_token") or "")).expires_at
+    if credentials.get("auth_type") != LONG_LIVED or expires_at is None:
+        return None
+    return datetime.fromtimestamp(expires_at, timezone.utc)
+
+
+def _ended_sync(
+    outcome: Outcome, started_at: datetime, disk_free: int | None, token_expires_at: datetime | None
+) -> EndedSync:
     from amocrm_warehouse.sync.loader import EndedSync
 
     failures = json.dumps(outcome.errors, ensure_ascii=False)
     tables = json.dumps({stream: outcome.received[stream] for stream in sorted(outcome.complete)})
     ended_at, rows = datetime.now(timezone.utc), outcome.received.total()
-    return EndedSync(started_at, ended_at, not outcome.errors, rows, failures, tables)
+    return EndedSync(
+        started_at, ended_at, not outcome.errors, rows, failures, tables, outcome.requests, disk_free, token_expires_at
+    )

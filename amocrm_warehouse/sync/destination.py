@@ -61,6 +61,10 @@ class Destination:
         """Returns the bytes of the tables of this prefix, or of all that is in the same file."""
         raise NotImplementedError
 
+    def disk_free(self) -> int | None:
+        """Returns the free bytes of the database's disk; None if only the server knows them."""
+        return None
+
     def matches(self, text: str, pattern: str) -> str:
         """Returns the condition in SQL that a text holds a match of a regular expression."""
         raise NotImplementedError

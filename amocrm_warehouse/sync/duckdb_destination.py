@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -106,6 +107,9 @@ class DuckDb(Destination):
 
     def size(self, dataset: str, prefix: str) -> int:  # noqa: ARG002 - the file is not divided by tables
         return self._path.stat().st_size if self._path.exists() else 0
+
+    def disk_free(self) -> int | None:
+        return shutil.disk_usage(self._path.parent).free
 
     def matches(self, text: str, pattern: str) -> str:
         return f"regexp_matches({text}, {pattern})"

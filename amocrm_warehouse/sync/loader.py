@@ -49,6 +49,9 @@ SYNCS = Shape(
         "rows": "integer",
         "failures": "json",
         "tables": "json",
+        "requests": "integer",
+        "disk_free": "integer",
+        "token_expires_at": "time",
     },
 )
 """The table of syncs."""
@@ -62,7 +65,8 @@ OTHER_FORM = (
 
 class EndedSync(NamedTuple):
     """A row of the table of syncs. `failures`: a JSON list of sentences. `tables`: a JSON object with the rows read, by
-    stream that was read to its end."""
+    stream that was read to its end. `requests`: sent to amoCRM. `disk_free`: bytes beside a DuckDB file.
+    `token_expires_at`: of a long-lived token."""
 
     started_at: datetime
     ended_at: datetime
@@ -70,6 +74,9 @@ class EndedSync(NamedTuple):
     rows: int
     failures: str
     tables: str
+    requests: int | None = None
+    disk_free: int | None = None
+    token_expires_at: datetime | None = None
 
 
 class HeldAccount(NamedTuple):

@@ -34,6 +34,8 @@ DICTIONARIES = {
     "pipelines": Dictionary("pipeline_id", sort="sort"),
     "users": Dictionary("user_id"),
     "groups": Dictionary("group_id"),
+    "roles": Dictionary("role_id"),
+    "bots": Dictionary("bot_id"),
     "custom_fields": Dictionary("custom_field_id", parent="entity_type", sort="sort"),
     "loss_reasons": Dictionary("loss_reason_id", sort="sort"),
     "sources": Dictionary("source_id"),
