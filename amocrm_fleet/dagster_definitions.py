@@ -15,7 +15,7 @@ from amocrm_fleet.accounts_folder import FleetAccount
 from amocrm_fleet.dagster_settings import Settings, settings
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.processes import log_of
-from amocrm_fleet.status import LastSync, Status, status_of
+from amocrm_fleet.status import LastSync, Status, out_of_habit, status_of
 from amocrm_warehouse.database_address import without_password
 from source_amocrm.config_file import ConfigFileError
 
@@ -130,6 +130,15 @@ def verified(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
             _tell(context, name, failure=" ".join([one.sentence, *one.notices]))
     sentences = {name: one.sentence for name, one in sorted(found.items())}
     return dg.AssetCheckResult(passed=not any(one.code for one in found.values()), metadata=sentences)
+
+
+@dg.asset_check(asset=models, name="in_habit")
+def in_habit() -> dg.AssetCheckResult:
+    """What the present marts say is out of the habit of each account; a warning."""
+    options = settings()
+    found = out_of_habit((account for account in options.chosen() if status_of(account).succeeded), options.db)
+    sentences = {name: "\n".join(told) for name, told in found.items()}
+    return dg.AssetCheckResult(passed=not found, severity=dg.AssetCheckSeverity.WARN, metadata=sentences)
 
 
 MODELS, REPORT = "amocrm_warehouse.models_command", "amocrm_warehouse.report.report_command"
@@ -367,7 +376,7 @@ def _first_cause(event: dg.DagsterEvent) -> str:
 defs = dg.Definitions(
     executor=dg.in_process_executor,
     assets=[tables, models, published, digests],
-    asset_checks=[verified],
+    asset_checks=[verified, in_habit],
     jobs=[sync_job, sync_several, models_job, digest_job, verify_job],
     schedules=[each_at_its_minute, failed_or_long, models_schedule, digest_schedule, verify_schedule],
     sensors=[tell],

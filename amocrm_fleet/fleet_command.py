@@ -21,7 +21,7 @@ from amocrm_fleet.fleet_remove import remove
 from amocrm_fleet.fleet_sync import ProgressLine, Syncing, check_each
 from amocrm_fleet.fleet_verify import Verifying
 from amocrm_fleet.locks import folder_held
-from amocrm_fleet.status import as_json, table, worst_first
+from amocrm_fleet.status import as_json, out_of_habit, table, worst_first
 from amocrm_warehouse.database_address import listed, remembered
 from source_amocrm import atomic_file
 from source_amocrm.config_file import ConfigFileError
@@ -99,10 +99,13 @@ def _publish(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
 
 def _status(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     found = [pair for pair in worst_first(chosen) if pair[1].last.failures or not options.failed]
+    watched = out_of_habit((account for account, _ in found), options.to)
     if options.json:
-        print(json.dumps(as_json(found), ensure_ascii=False, indent=2))
+        print(json.dumps(as_json(found, watched), ensure_ascii=False, indent=2))
     elif found:
         print(table(found, datetime.now(timezone.utc)))
+        for name, sentences in watched.items():
+            print("", *(f"{name}: {sentence}" for sentence in sentences), sep="\n")
     return 1 if any(status.last.failures for _, status in found) else 0
 
 
@@ -217,7 +220,7 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.set_defaults(run=_publish)
     verb = verbs.add_parser(
-        "status", parents=[common], help="what the last sync of each account did, failed ones first"
+        "status", parents=[common, database], help="what the last sync of each account did, failed ones first"
     )
     verb.add_argument("--failed", action="store_true", help="only accounts whose last sync failed")
     verb.add_argument("--json", action="store_true", help="for a program, with every sentence")

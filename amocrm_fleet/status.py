@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -231,5 +231,35 @@ def _row(account: FleetAccount, status: Status, now: datetime) -> tuple[str, ...
     return account.name, state, *ages, rows, verified(status, now), published(status, now), cause
 
 
-def as_json(found: Iterable[tuple[FleetAccount, Status]]) -> list[dict[str, Any]]:
-    return [{"account": account.name, "state": status.state, **asdict(status)} for account, status in found]
+def as_json(
+    found: Iterable[tuple[FleetAccount, Status]], watched: Mapping[str, list[str]] | None = None
+) -> list[dict[str, Any]]:
+    """`watched`: as `out_of_habit` returns it."""
+    return [
+        {
+            "account": account.name,
+            "state": status.state,
+            **asdict(status),
+            "watch": (watched or {}).get(account.name, []),
+        }
+        for account, status in found
+    ]
+
+
+def out_of_habit(chosen: Iterable[FleetAccount], db: str) -> dict[str, list[str]]:
+    """Returns the sentences about what is out of an account's habit, by its name, as the marts in its database say.
+
+    `db`: the address of the database; `{name}` in it becomes the account's name. A database that cannot be read now
+    tells nothing.
+    """
+    from amocrm_warehouse.report.watch import watched_in  # the drivers of the databases take a quarter of a second
+
+    found: dict[str, list[str]] = {}
+    in_database: dict[str, dict[str, list[str]]] = {}
+    for account in chosen:
+        address = db.replace("{name}", account.name)
+        if address not in in_database:
+            in_database[address] = watched_in(address)
+        if sentences := in_database[address].get(account.project.lower()):
+            found[account.name] = sentences
+    return found

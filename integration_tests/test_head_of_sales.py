@@ -222,7 +222,7 @@ def test_the_digest_and_the_picture_are_sent_to_each_recipient(database: str, tm
             f"- {{url: '{hooks.address}', manager: Анна Ким, language: ru}}\n", encoding="utf-8",
         )  # fmt: skip
         file.chmod(0o600)
-        given = ["--digest", "--language", "ru", "--notify", str(file), "--out", str(page)]
+        given = ["--digest", "--week", "--language", "ru", "--notify", str(file), "--out", str(page)]
         done = run("--built", *given, database=database)
     assert done.returncode == 3
     with models.asking(database) as sql:
@@ -240,7 +240,9 @@ def test_the_digest_and_the_picture_are_sent_to_each_recipient(database: str, tm
         "ООО «Северный ветер»: продажи, сентябрь 2026. Построено 21.09.2026, 17:13; время синхронизации в базе не "
         "указано"
     )
-    assert (len(everybody["message"].split("\n")), len(own["message"].split("\n"))) == (14, 11)
+    assert (len(everybody["message"].split("\n\n")[0].split("\n")), len(own["message"].split("\n"))) == (14, 11)
+    week = everybody["message"].split("\n\n")[1]  # 21 September 2026 is a Monday
+    assert week.startswith("ООО «Северный ветер»: неделя, 14.09.2026 – 20.09.2026\nИзменено в аккаунте:\n– ")
     pictures = [base64.b64decode(body["attachments"][0]["base64"]) for body in (everybody, own)]
     assert all(picture.startswith(b"\x89PNG") for picture in pictures)
     assert pictures[0] != pictures[1]

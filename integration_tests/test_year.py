@@ -110,9 +110,11 @@ def of_marts(year: Year, known: list[oracle.Known]) -> list[str]:
 def of_digests(day: Day, known: list[oracle.Known]) -> list[str]:
     problems = []
     for language, verb in {"en": "report", "ru": "digest"}.items():
-        told = of_fourteen_digits(day.said[verb].stdout.strip("\n").splitlines())
-        lines = [line for one in known for line in ["", *digest_lines(one, language=language)]][1:]
-        pairs = zip_longest(told, of_fourteen_digits(lines))
+        parts = [part.splitlines() for part in day.said[verb].stdout.strip("\n").split("\n\n")]
+        wanted = [digest_lines(one, language=language) for one in known]
+        # lines about mass changes and about what is out of habit may come after these
+        told = [line for own, lines in zip(parts, wanted, strict=True) for line in own[: len(lines)]]
+        pairs = zip_longest(*map(of_fourteen_digits, (told, [line for lines in wanted for line in lines])))
         problems += [f"digest {language}: {found!r}, not {line!r}" for found, line in pairs if found != line]
     return problems
 

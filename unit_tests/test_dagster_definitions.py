@@ -19,6 +19,7 @@ from amocrm_fleet.accounts_folder import FleetAccount, accounts, add
 from amocrm_fleet.dagster_settings import Settings
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.status import LastSync, Status, record, status_of
+from amocrm_warehouse.report import watch
 from sandbox import OFF, Account, Server
 from sandbox.server import oauth_credentials
 from source_amocrm import atomic_file
@@ -273,8 +274,16 @@ def test_the_models_are_of_the_accounts_that_have_been_read(
         run(instance, name)
     monkeypatch.setattr(project, "MODELS", "testing.fake_models")
     monkeypatch.setenv("FAKE_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(watch, "watched_in", lambda database: {"west": [f"{database}: users: new 1"], "other": ["No."]})
     job = project.defs.resolve_job_def("build_models")
-    assert job.execute_in_process(instance=instance).success
+    result = job.execute_in_process(instance=instance)
+    assert result.success
+    [check] = result.get_asset_check_evaluations()
+    assert (check.asset_key, check.check_name, check.passed) == (project.models.key, "in_habit", False)
+    told = {name: one.value for name, one in check.metadata.items()}
+    assert (check.severity, told) == (
+        dg.AssetCheckSeverity.WARN, {"west": "postgresql://user@host/crm: users: new 1"},
+    )  # fmt: skip
     assert (tmp_path / "models").read_text() == "postgresql://user@host/crm --quiet --project north_east,west\n"
 
 

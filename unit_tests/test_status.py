@@ -26,6 +26,7 @@ from amocrm_fleet.status import (
     table,
     worst_first,
 )
+from amocrm_warehouse.report import watch
 from source_amocrm import atomic_file
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=timezone.utc)
@@ -137,6 +138,7 @@ def test_the_command(accounts: list[FleetAccount], capsys: pytest.CaptureFixture
         },
         "verified": None, "published": None,
         "usage": {"2026-11": {"syncs": 3, "rows": 0, "requests": 0, "seconds": 0.0, "cpu_seconds": 0.0}},
+        "watch": [],
     }  # fmt: skip
     assert refused["published"] == {
         "rows": 0, "tables": 0, "failure": "The disk is <full>.", "ended": "2026-11-27T10:00:00Z",
@@ -148,6 +150,21 @@ def test_the_command(accounts: list[FleetAccount], capsys: pytest.CaptureFixture
         "code": 1, "sentence": "2 differences in 7 rows.", "differences": 2, "notices": ["Read them anew."],
         "ended": "2026-11-24T12:00:00Z",
     }  # fmt: skip
+
+
+def test_the_command_tells_what_is_out_of_habit(
+    accounts: list[FleetAccount], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"duckdb:///fine.duckdb": {"fine": ["Users: new 1, “Anna”", "Fields: gone 1, “Size”"], "other": ["No."]}}
+    monkeypatch.setattr(watch, "watched_in", lambda database: told.get(database, {}))
+    called = ["status", "--accounts", str(accounts[0].path.parent), "--to", "duckdb:///{name}.duckdb"]
+    assert fleet_command.main([*called, "--only", "fine,stale"]) == 0
+    assert capsys.readouterr().out.splitlines()[3:] == [
+        "", "fine: Users: new 1, “Anna”", "fine: Fields: gone 1, “Size”",
+    ]  # fmt: skip
+    assert fleet_command.main([*called, "--only", "fine,stale", "--json"]) == 0
+    sentences = {one["account"]: one["watch"] for one in json.loads(capsys.readouterr().out)}
+    assert sentences == {"fine": told["duckdb:///fine.duckdb"]["fine"], "stale": []}
 
 
 def test_a_sync_keeps_what_the_last_verification_found(accounts: list[FleetAccount]) -> None:

@@ -1,6 +1,7 @@
 """`source-amocrm report --digest`: fifteen lines about an account, twelve about a team, for mail or a messenger.
 
-A sixteenth line about an account tells of mass changes that are news since yesterday.
+A sixteenth line about an account tells of mass changes that are news since yesterday, and up to five more of what is
+out of its habit since the last day of work.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from amocrm_warehouse.report.page_queries import REASONS, built_at, cautions
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unmade_parts import made
 from amocrm_warehouse.report.unread_tables import unread_of, unread_tables
+from amocrm_warehouse.report.watch import since_last_work, watched
+from amocrm_warehouse.report.week import sentence_of
 from amocrm_warehouse.report.workbook import link
 
 TABLES = ("accounts", *this_month.TABLES, "reasons_today", "untouched", "queue", "dead", "reasons", "managers")
@@ -162,13 +165,11 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         if not news:
             return ""
         most = max(news, key=lambda one: one.cards)
-        author = words("user.robot") if most.author_id == 0 else most.author_name
-        what = words(f"at_once.{most.kind}") + (f" «{most.field_name}»" if most.field_name else "")
-        return words(
-            "digest.at_once", author=author, what=what, cards=words.number(most.cards),
-            moment=f"{words.day(most.began_local.date())}, {most.began_local:%H:%M}",
-            more=words("digest.at_once_more", count=len(news) - 1) if len(news) > 1 else "",
-        )  # fmt: skip
+        more = words("digest.at_once_more", count=len(news) - 1) if len(news) > 1 else ""
+        return words("digest.at_once", change=sentence_of(most, words), more=more)
+
+    def out_of_habit() -> str:
+        return "\n".join(watched(run, project, since_last_work(run, account["today"]), words))
 
     ahead: list[tuple[str, Callable[[], str]]] = [
         ("forecast.title", partial(forecast, 0)), ("forecast.title", partial(forecast, 1)), ("forecast.title", record),
@@ -183,4 +184,6 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
     ]  # fmt: skip
     if choice.users is None and "mass_changes" in models_of(run).tables(tables_seen(run)):
         parts.append(("at_once.title", at_once))
+    if choice.users is None:
+        parts.append(("watch.title", out_of_habit))
     return [line for title, make in parts if (line := made(words, words(title), make, str))]

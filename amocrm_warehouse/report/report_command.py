@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import timezone
 from pathlib import Path
@@ -56,6 +56,7 @@ from amocrm_warehouse.report.page_data import EVERYTHING, Contents
 from amocrm_warehouse.report.page_queries import BY, FIRST_DAYS, OPTIONS, QUERIES, cautions, needs
 from amocrm_warehouse.report.report_page import write
 from amocrm_warehouse.report.report_words import LANGUAGES, Words
+from amocrm_warehouse.report.week import week
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import show
 from source_amocrm import atomic_file
@@ -183,6 +184,12 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--digest", action="store_true", help="print fifteen lines about each account")
     parser.add_argument(
+        "--week",
+        action="store_true",
+        help="print a page about the last seven days of each account: what was changed, what is out of habit, what "
+        "waits, whether the data are proven",
+    )
+    parser.add_argument(
         "--notify",
         nargs="?",
         const=notify.ENVIRONMENT,
@@ -226,12 +233,16 @@ def main(arguments: list[str] | None = None) -> int:
     limit_memory(options)
     end_by_ctrl_c()
     stopped_means("Models that were built stay, the others and the report are as before.")
-    with_page = options.out is not None or not (options.xlsx or options.digest or options.png or options.notify)
+    with_page = options.out is not None or not any(
+        (options.xlsx, options.digest, options.week, options.png, options.notify)
+    )
     try:
         recipients, wrong_entries = notify.recipients(options.notify) if options.notify else ([], [])
         costs = read_costs(options.costs) if options.costs else None
         path = writable_path(options.db, options.out) if with_page else None
         check_ending("xlsx", options.xlsx)
+        if options.week and (options.group or options.manager):
+            raise ValueError("--week is about whole accounts: leave out --group and --manager.")
         check_ending("png", options.png)
         workbook_path = writable_path(options.db, options.xlsx) if options.xlsx else None
         picture_path = writable_path(options.db, options.png) if options.png else None
@@ -250,7 +261,7 @@ def main(arguments: list[str] | None = None) -> int:
                     workbook.write(workbook_path, run, choice, words, built.unbuilt)
                 if picture_path:
                     atomic_file.write(picture_path, first_screen.png(run, choice, words, built.unbuilt))
-                text = digest(run, choice, words, built.unbuilt) if options.digest else ""
+                texts = [make(run, choice, words, built.unbuilt) for make in chosen_texts(options)]
                 wrong = tuple(Words("en")(key, **values) for key, values in cautions(run, choice.days))
                 built = replace(built, notes=(*wrong, *built.notes))
                 if costs:
@@ -273,10 +284,10 @@ def main(arguments: list[str] | None = None) -> int:
     print_notes(built)
     if built.failure:
         print(built.failure, file=sys.stderr)
-    if text:
+    if text := "\n\n".join(filter(None, texts)):
         print(text)
     if path:
-        show(path, sys.stderr if options.digest else None)  # the digest may go on into a messenger
+        show(path, sys.stderr if texts else None)  # the digest may go on into a messenger
     not_sent += wrong_entries + notify.send(messages)
     for sentence in not_sent:
         print(sentence, file=sys.stderr)
@@ -284,6 +295,10 @@ def main(arguments: list[str] | None = None) -> int:
     for sentence in unmade:
         print(sentence, file=sys.stderr)
     return NOT_SENT if not_sent else 2 if built.failure or unmade else 0
+
+
+def chosen_texts(options: argparse.Namespace) -> list[Callable[..., str]]:
+    return [make for make, is_chosen in ((digest, options.digest), (week, options.week)) if is_chosen]
 
 
 CURRENCIES = "SELECT project_id, currency FROM amocrm_staging.int_accounts"
@@ -334,7 +349,8 @@ def messages_to(
 
 
 def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuilt: Collection[str]) -> notify.Message:
-    """Returns what a recipient gets: the digest and the picture of their accounts and people, in their language.
+    """Returns what a recipient gets: the digest and the picture of their accounts and people, in their language. On the
+    first day of work of a week the page about the week follows the digest.
 
     Raises ValueError with the cause and the next step for a name that nobody has, and for models that are not built.
     """
@@ -347,7 +363,10 @@ def message(run: Run, one: notify.Recipient, options: argparse.Namespace, unbuil
         raise ValueError(f"{error} Correct the entry in {options.notify}") from None
     words = Words(one.language or options.language, **days_of_build(run))
     picture = first_screen.png(run, choice, words, unbuilt)
-    return notify.Message(one, digest(run, choice, words, unbuilt), picture)
+    text = "\n\n".join(
+        filter(None, (digest(run, choice, words, unbuilt), week(run, choice, words, unbuilt, is_due=True)))
+    )
+    return notify.Message(one, text, picture)
 
 
 BUILD_THEM = "source-amocrm models builds them, or says why it cannot"
