@@ -46,7 +46,7 @@ setup: .venv/.ready ## source-amocrm in .venv, with all that its commands need
 
 test: lint types unit ## linters, types, and the tests of the product itself
 
-test-all: lint types system-packages .venv-platforms/.ready .venv-superset/.ready ## the same, and other platforms and warehouses, kills by the dozen: everything but the image
+test-all: lint types system-packages .venv-platforms/.ready .venv-superset/.ready ## the same, and other platforms and warehouses, kills by the dozen, every combination: everything but the image
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not image_tests"
 
 lint: .venv/.ready ## ruff, import-linter, hadolint

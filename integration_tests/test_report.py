@@ -1431,11 +1431,16 @@ CHOOSE_SIDES = """
 """
 OWN_DAYS = ("2025-11-03..2025-11-29", "2025-03-05..2025-11-17")
 """Days of less than a month, which the page splits into days, and of more than half a year, split into months."""
-BESIDE = [
+COMBINATIONS = [
     choice for choice in product(("1001", "1001/", "1003"), ("all", "last12", "quarter", "week", *OWN_DAYS),
                                  ("", "team", "9"))
     if choice[0] != "1003" or not choice[2]
 ]  # fmt: skip
+BESIDE = [
+    pytest.param(*choice, marks=() if place % 4 == 0 else pytest.mark.at_length)
+    for place, choice in enumerate(COMBINATIONS)
+]
+"""Every combination; `make test` has each scope, each period and each choice of people in one of every four."""
 
 
 @CHOOSING
