@@ -14,7 +14,7 @@ from .line import Line, Workspace
 from .measure import ALL, COMMAND, Process, Server, run, sandbox
 
 EDITS = 100
-MOST_MEMORY = 520e6
+MOST_MEMORY = 400e6
 """Limit on the peak memory of a sync (bytes)."""
 WIDE = 12_000
 """Deals of the account of which every stream is read with `raw_records`."""

@@ -168,7 +168,7 @@ def test_an_empty_list_is_complete_too(thread: ThreadPoolExecutor, loaded: Loads
 
 def test_large_rows_are_loaded_by_their_bytes(thread: ThreadPoolExecutor, loaded: Loads) -> None:
     queue = LoadQueue([table()], thread, loaded)
-    large = "x" * (13 << 20)
+    large = "x" * (module.BYTES // 2)
     for number in range(5):
         queue.add("things", table().batch([row(number, large)], READ_AT))
     queue.finish()

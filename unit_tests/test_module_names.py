@@ -68,7 +68,7 @@ PROVED_BY = {
     "unit_tests/test_status.py": "fleet_page",
     "unit_tests/test_tool_arguments.py": "prompts tools",
     "unit_tests/test_superset_bundle.py": "dashboards_command rows_of_marts",
-    "unit_tests/test_walks.py": "by_page_number keyset worker_pool",
+    "unit_tests/test_walks.py": "by_page_number keyset",
     "unit_tests/test_walks_endless.py": "progress_rule",
 }
 """The test of each module that has none of its own name."""

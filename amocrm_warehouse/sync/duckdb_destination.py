@@ -19,6 +19,11 @@ CATALOG = "attached"
 """Name of the file's database in statements. By the file's own name, `amocrm` could be the database or the schema."""
 GROUP_ROWS = 8_192
 """Rows of a row group, which DuckDB holds in memory with all its columns; its default is 122,880."""
+BLOCK_BYTES = 1 << 14
+"""Size of a block of a new file, the smallest. DuckDB holds the rows of a transaction in memory in blocks, at least two
+for each column of each table."""
+BETWEEN_TRANSACTIONS = "32MB"
+"""Most memory that DuckDB keeps after a transaction. It would keep every block that it has written, up to its limit."""
 NEW_ROWS = "new_rows"
 
 
@@ -33,28 +38,31 @@ class DuckDb(Destination):
         self._path = path
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._is_new = False
+        self._staged: pa.Table | None = None
+        self._limit = os.environ.get(MEMORY, MOST_MEMORY)
 
     def open(self, dataset: str, prefix: str) -> None:  # noqa: ARG002 - the whole file is locked
         self._is_new = not self._path.exists() or not self._path.stat().st_size
         if self._is_new:
             self._path.unlink(missing_ok=True)
-        limit = os.environ.get(MEMORY, MOST_MEMORY)
         try:
-            self._attach(limit)
+            self._attach(self._limit)
         except duckdb.Error as error:
             if "replaying WAL" not in str(error):
                 raise
             self._attach(None)  # the log of a sync that was killed does not fit into the limit
             self.execute(f"CHECKPOINT {CATALOG}")
-            self.execute(f"SET GLOBAL memory_limit = {literal(limit)}")
+            self._limit_memory(self._limit)
         if self._is_new:
             self._path.chmod(0o600)
 
     def _attach(self, limit: str | None) -> None:
         """`limit`: of DuckDB's memory; None for its own, which is most of the machine."""
-        self._connection = duckdb.connect(config={"threads": 1, "temp_directory": f"{self._path}.tmp"})
+        self._connection = duckdb.connect(
+            config={"threads": 1, "temp_directory": f"{self._path}.tmp", "default_block_size": BLOCK_BYTES}
+        )
         if limit:
-            self.execute(f"SET GLOBAL memory_limit = {literal(limit)}")
+            self._limit_memory(limit)
         self.execute("SET GLOBAL TimeZone = 'UTC'")
         try:
             self.execute(f"ATTACH {literal(str(self._path))} AS {CATALOG} (ROW_GROUP_SIZE {GROUP_ROWS})")
@@ -84,6 +92,9 @@ class DuckDb(Destination):
     @property
     def _opened(self) -> duckdb.DuckDBPyConnection:
         assert self._connection
+        if self._staged is not None:
+            # a stream for each statement, which scans it once: for a table DuckDB imports pyarrow.dataset, of 20 MB
+            self._connection.register(NEW_ROWS, self._staged.__arrow_c_stream__())
         return self._connection
 
     @contextmanager
@@ -96,13 +107,20 @@ class DuckDb(Destination):
             with suppress(duckdb.Error):
                 self.execute("ROLLBACK")
             raise
+        with suppress(duckdb.OutOfMemoryException):
+            self._limit_memory(BETWEEN_TRANSACTIONS)
+        self._limit_memory(self._limit)
+
+    def _limit_memory(self, limit: str) -> None:
+        self.execute(f"SET GLOBAL memory_limit = {literal(limit)}")
 
     @contextmanager
     def staged(self, rows: pa.Table, like: str) -> Iterator[str]:  # noqa: ARG002 - DuckDB casts as it inserts
-        self._opened.register(NEW_ROWS, rows)
+        self._staged = rows
         try:
             yield NEW_ROWS
         finally:
+            self._staged = None
             self._opened.unregister(NEW_ROWS)
 
     def size(self, dataset: str, prefix: str) -> int:  # noqa: ARG002 - the file is not divided by tables

@@ -10,13 +10,12 @@ from functools import partial
 from types import MappingProxyType
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from amocrm_warehouse.live_line import Step
 from amocrm_warehouse.sync.arrow_table import Table
 
-ROWS = 100_000
-BYTES = 24 << 20
+ROWS = 30_000
+BYTES = 8 << 20
 """Waiting rows past either are loaded. Reading goes on meanwhile, and waits once as much waits again."""
 SECONDS = 30.0
 """Longest time from a load's end to the next load if anything waits, checked at the connector's messages (seconds)."""
@@ -178,6 +177,6 @@ class LoadQueue:
 
 def last_of_each_key(rows: pa.Table, key: list[str]) -> pa.Array | None:
     """Returns the positions of the rows to keep, in order; None if no two rows share a key."""
-    numbered = rows.select(key).append_column("position", pa.array(range(rows.num_rows), pa.int64()))
-    last = numbered.group_by(key, use_threads=False).aggregate([("position", "max")]).column("position_max")
-    return None if len(last) == rows.num_rows else last.take(pc.sort_indices(last))
+    keys = zip(*(rows[column].to_pylist() for column in key), strict=True)
+    last = {values: position for position, values in enumerate(keys)}
+    return None if len(last) == rows.num_rows else pa.array(sorted(last.values()), pa.int64())

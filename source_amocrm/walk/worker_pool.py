@@ -57,7 +57,7 @@ class WorkerPool:
             self._free -= 1
             self._started.append(time.monotonic())
             self._tasks.put((future, task))
-            if self._threads < self._workers:
+            if self._threads < self._workers - self._free:  # no thread is idle
                 self._threads += 1
                 threading.Thread(target=self._work, name=f"fetch-{self._threads}", daemon=True).start()
         return future
