@@ -214,14 +214,10 @@ function periodOf(id, project) {
 }
 
 // How many days of work there are from one day to another, both included.
-let WORKDAYS = null;
+const daysOfWork = once(() => new Set(unfolded({ days: DATA.workdays })));
 function workdays(first, last) {
-  if (!WORKDAYS) {
-    let day = 0;
-    WORKDAYS = new Set(DATA.workdays.map((step) => { day += step; return day; }));
-  }
   let count = 0;
-  for (let day = first; day <= last; day += 1) if (WORKDAYS.has(day)) count += 1;
+  for (let day = first; day <= last; day += 1) if (daysOfWork().has(day)) count += 1;
   return count;
 }
 
@@ -248,20 +244,17 @@ const isPerson = (project, user) => (PEOPLE.get(`${project}/${user}`) || { is_de
 
 const WHOS = new Map(); // by scope
 
-function whos(scope) {
-  if (!WHOS.has(scope.id)) WHOS.set(scope.id, whosOf(scope));
-  return WHOS.get(scope.id);
-}
-
 // The teams and people to choose from: people are users with deals, tasks, plans or work.
-function whosOf(scope) {
+function whos(scope) {
+  if (WHOS.has(scope.id)) return WHOS.get(scope.id);
   const inScope = (row) => scope.project === null || row.project_id === scope.project;
   const people = DATA.owners.filter(([project]) => scope.project === null || project === scope.project).map(([project, user]) => (
     { id: `${project}/${user}`, project, users: [user], get name() { return nameOf(project, user); } })); // in the present language
   const teams = grouped((TABLES.people || []).filter((row) => inScope(row) && row.team), "project_id", "group_id").map((of) => (
     { id: `${of[0].project_id}/team/${of[0].group_id}`, project: of[0].project_id, users: of.map((row) => row.user_id), name: of[0].team }));
   const byName = (one, other) => one.name.localeCompare(other.name);
-  return { teams: teams.sort(byName), people: people.sort(byName) };
+  WHOS.set(scope.id, { teams: teams.sort(byName), people: people.sort(byName) });
+  return WHOS.get(scope.id);
 }
 
 // The filters of deals by tag, source and field that fit a scope; each gives the options of a deal, by its place in the table.

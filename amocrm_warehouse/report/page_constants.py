@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from amocrm_warehouse.report.page_queries import CROSSED, GAINS, LOSSES, QUEUE_SHOWN, REASONS
-from amocrm_warehouse.report.this_month import OF_MONTH, UNUSUAL, USUAL_MONTHS
+from amocrm_warehouse.report.this_month import FIRST_DAYS, OF_MONTH, UNUSUAL, USUAL_MONTHS
 from amocrm_warehouse.report.workbook import PATHS
 
 CONSTANTS: dict[str, Any] = {
     "LANGUAGES": ["ru", "en"],
     "GAINS": GAINS, "LOSSES": LOSSES, "CROSSED": CROSSED, "REASONS": list(REASONS), "QUEUE_SHOWN": QUEUE_SHOWN,
-    "USUAL_MONTHS": USUAL_MONTHS, "UNUSUAL": UNUSUAL, "PLACES": PATHS,
+    "FIRST_DAYS": FIRST_DAYS, "USUAL_MONTHS": USUAL_MONTHS, "UNUSUAL": UNUSUAL, "PLACES": PATHS,
     # the metrics of the first screen besides the sales, and those of which fewer is better
     "OF_MONTH": [name for name in OF_MONTH if name != "won_budget"],
     "FEWER_IS_BETTER": ["lost", "first_touch", "days_to_win"],

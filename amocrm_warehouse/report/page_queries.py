@@ -191,8 +191,13 @@ QUERIES = {
             {SOURCE} as source, {{by}} as by_value,
             {column("deals", "hour_of_week")} as hour_of_week, {column("deals", "speed")} as speed, deals.is_repeat,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as reason,
-            case when deals.stage_kind in ('open', 'unsorted')
-                then floor(extract(epoch from (timestamp '{{built_at}}' - stays.from_at)) / 86400) end as age,
+            case when deals.stage_kind in ('open', 'unsorted') then case
+                when stays.from_at is null then 4
+                when stays.from_at > timestamp '{{built_at}}' - interval '7 days' then 0
+                when stays.from_at > timestamp '{{built_at}}' - interval '30 days' then 1
+                when stays.from_at > timestamp '{{built_at}}' - interval '90 days' then 2
+                else 3
+            end end as age,
             deals.is_live, deals.is_stale, deals.is_dead, deals.days_without_activity
         from amocrm_marts.deals
         left join amocrm_marts.deal_stage_history as stays

@@ -6,7 +6,7 @@
 // apply, because the section is of deals alone, or they cannot concern it; `when`: of which days it is; `open` on the first visit.
 
 const { TOP, ENOUGH, SALES, USUAL_MONTHS, UNUSUAL, OF_MONTH, FEWER_IS_BETTER, DONE, BESIDE, REASONS_BESIDE, COHORT_MONTHS, AGES, PLACES,
-  LISTED, QUEUE_SHOWN, STALE_SHOWN, REASONS, LEVELS, SPEEDS, GAINS, LOSSES, CROSSED, CLIENTS, SHOWN_BY, NOW, LANGUAGES } = embedded("constants");
+  LISTED, QUEUE_SHOWN, STALE_SHOWN, REASONS, LEVELS, SPEEDS, GAINS, LOSSES, CROSSED, CLIENTS, SHOWN_BY, NOW, LANGUAGES, FIRST_DAYS } = embedded("constants");
 const isWon = countsIn("won");
 
 // A function that returns the deals behind a number: of a metric of deals those that count in it, else all of the row. A share's are
@@ -139,8 +139,6 @@ const LIVE = ["live", "live_budget", "dead", "dead_budget"];
 const forgotten = (view, name = "stale") => view.open().filter(countsIn(name))
   .sort((one, other) => falling("budget", "days_without_activity")(one, other) || one.deal_id - other.deal_id);
 
-const FIRST_DAYS = 5; // as this_month.py
-
 // In the first days of a month the month that has ended; else null.
 function endedMonth(view) {
   const now = monthOf(view.today);
@@ -177,34 +175,46 @@ const comparedDays = (view, before) => [view.period.last < view.today ? "compare
   now: ["span", [view.period.first, view.last]], then: ["span", [before.first, before.last]],
 }];
 
+// The people whom rows name, each with the rows of each list; `lists`: by name the rows, and the column of the user.
+function byPerson(lists) {
+  const people = new Map();
+  for (const [name, [rows, user]] of Object.entries(lists)) {
+    for (const of of grouped(rows, "project_id", user)) {
+      const [{ project_id: project, [user]: id, name_alone = null }] = of;
+      const key = `${project}/${id}`;
+      if (!people.has(key)) people.set(key, { project, name: nameOf(project, id) || name_alone, ...Object.fromEntries(Object.keys(lists).map((one) => [one, []])) });
+      people.get(key)[name].push(...of);
+    }
+  }
+  return [...people.values()];
+}
+
 // The present month of each person: what is sold of the plan and expected, what is open and alive, and what was done.
 function people(view) {
-  const [month, found, own] = [ofThisMonth(view.scope, view.who), new Map(), "responsible_user_id"];
-  const put = (rows, user, counted) => grouped(rows, "project_id", user).forEach((of) => {
-    const key = `${of[0].project_id}/${of[0][user]}`;
-    if (!found.has(key)) found.set(key, { name: nameOf(of[0].project_id, of[0][user]) || of[0].name_alone || null, missing: "user.nobody", opens: {} });
-    Object.assign(found.get(key), counted(of, found.get(key).opens));
+  const [month, own, unknown] = [ofThisMonth(view.scope, view.who), "responsible_user_id", unread(view, ...Object.values(DONE))];
+  const more = (name, rows) => [TABLES[name] && !view.isFiltered ? rows() : [], own];
+  const done = (name, value) => (view.isFiltered || unknown.includes(DONE[name]) ? null : value);
+  const found = byPerson({
+    closed: [month.closed(), "closer_id"], created: [month.created(), own], open: [view.open().filter((row) => !row.is_dead), own], plans: [view.month_plans(), own],
+    outlook: more("outlook", () => view.now("outlook")), work: more("work", month.work), calls: more("calls", month.calls), tasks: more("tasks", () => view.now("tasks")),
   });
-  const deals = (...names) => (of, opens) => { for (const name of names) opens[name] = () => of.filter(isCase(name)); return metrics(of, ...names); };
-  const sums = (of, ...names) => Object.fromEntries(names.map((name) => [name, sum(of, name)]));
-  put(month.closed(), "closer_id", deals("won_budget"));
-  put(month.created(), own, deals("created", "first_touch_working"));
-  put(view.open().filter((row) => !row.is_dead), own, deals("open_budget"));
-  put(view.month_plans(), own, (of) => ({ plan: sum(of, "plan"), plan_share: ratio(sum(of, "won_budget"), sum(of, "plan")) }));
-  const more = (name, rows, counted) => { if (TABLES[name] && !view.isFiltered) put(rows(), own, counted); };
-  more("outlook", () => view.now("outlook"), (of) => ({ from_open: sum(of, "expected") }));
-  more("work", month.work, (of) => sums(of, "calls_out", "tasks_done"));
-  more("calls", month.calls, (of) => ({ answered: sum(of, "incoming_calls") - sum(of, "missed_calls") }));
-  more("tasks", () => view.now("tasks"), (of) => sums(of, "overdue"));
-  const unknown = unread(view, ...Object.values(DONE));
-  const rows = [...found.values()].map((row) => ({
-    ...row, won_budget: row.won_budget || 0, open_budget: row.open_budget || 0, created: row.created || 0, expected: TABLES.outlook && !view.isFiltered ? (row.won_budget || 0) + (row.from_open || 0) : null,
-    ...Object.fromEntries(Object.entries(DONE).map(([name, table]) => [name, view.isFiltered || unknown.includes(table) ? null : row[name] || 0])),
-  })).filter((row) => row.plan || row.expected || ["won_budget", "open_budget", "created", ...Object.keys(DONE)].some((name) => row[name])).sort(falling("won_budget", "expected", "open_budget"));
+  const rows = found.map(({ name, closed, created, open, plans, outlook, work, calls, tasks }) => {
+    const [sold, plan] = [metrics(closed, "won_budget"), plans.length ? sum(plans, "plan") : null];
+    const opened = { won_budget: closed, created, first_touch_working: created, open_budget: open };
+    return {
+      name, missing: "user.nobody", ...sold, plan, plan_share: ratio(sum(plans, "won_budget"), plan), ...metrics(created, "created", "first_touch_working"), ...metrics(open, "open_budget"),
+      expected: TABLES.outlook && !view.isFiltered ? sold.won_budget + sum(outlook, "expected") : null,
+      calls_out: done("calls_out", sum(work, "calls_out")), answered: done("answered", sum(calls, "incoming_calls") - sum(calls, "missed_calls")),
+      tasks_done: done("tasks_done", sum(work, "tasks_done")), overdue: done("overdue", sum(tasks, "overdue")),
+      opens: Object.fromEntries(Object.entries(opened).filter(([, of]) => of.length).map(([id, of]) => [id, () => of.filter(isCase(id))])),
+    };
+  }).filter((row) => row.plan || row.expected || ["won_budget", "open_budget", "created", ...Object.keys(DONE)].some((name) => row[name])).sort(falling("won_budget", "expected", "open_budget"));
   const columns = [["name", "text", "owner"], ["plan", "short"], ["won_budget", "short"], ["plan_share", "percent"], ["expected", "short", "person_expected"], ["open_budget", "short", "live_budget"], ["created", "number"],
     ["first_touch_working", "working"], ...Object.keys(DONE).map((name) => [name, "number", name === "answered" ? "calls_answered" : null])].filter(([name]) => !["plan", "plan_share"].includes(name) || rows.some((row) => row.plan));
   return rows.length ? [{ cards: true, rows, columns, total: columns.map(([name]) => name).filter((name) => !["name", "plan_share", "first_touch_working"].includes(name)) }] : [];
 }
+
+const dealOf = (row) => TABLES.deals[row.deal];
 
 function funnel(view) {
   const stays = new Map(grouped(view.stays(), "project_id", "pipeline_id", "status_id").map((of) => [`${of[0].project_id}/${of[0].pipeline_id}/${of[0].status_id}`, of]));
@@ -214,25 +224,22 @@ function funnel(view) {
     const way = TABLES.stages.filter((row) => row.project_id === project && row.pipeline_id === pipeline && row.stage_kind !== "lost");
     const hasHistory = known.get(project);
     const gone = ways.filter((row) => row.lost_from_status_id !== null && !way.some((stage) => stage.status_id === row.lost_from_status_id)).length;
-    const cohort = (fits) => ways.filter(fits).map((row) => TABLES.deals[row.deal]);
     let previous = null;
     const stages = way.map((stage) => {
       const unsorted = stage.stage_kind === "unsorted";
-      const reached = ways.filter((row) => (unsorted ? row.was_unsorted : row.furthest_sort !== null && row.furthest_sort >= stage.status_sort)).length;
-      const lost = hasHistory ? ways.filter((row) => row.lost_from_status_id === stage.status_id).length : null;
+      const came = ways.filter((row) => (unsorted ? row.was_unsorted : row.furthest_sort !== null && row.furthest_sort >= stage.status_sort));
+      const left = ways.filter((row) => row.lost_from_status_id === stage.status_id);
+      const [reached, lost] = [came.length, hasHistory ? left.length : null];
       const there = isWon(stage) ? [] : stays.get(`${project}/${pipeline}/${stage.status_id}`) || [];
-      const still = there.filter((row) => !row.is_over).length;
+      const staying = there.filter((row) => !row.is_over);
       const days = halfLeft(there);
       const from_previous = unsorted || previous === null ? null : ratio(reached, previous);
       if (!unsorted) previous = reached;
       return {
         stage: stage.status_name, kind: isWon(stage) ? "won" : "open", reached, lost_here: lost, lost_share: hasHistory ? ratio(lost, reached) : null, from_previous,
-        from_start: ratio(reached, ways.length), median_days: days, median_days_missing: still ? "funnel.half_there" : null, still: isWon(stage) || !hasHistory ? null : still,
+        from_start: ratio(reached, ways.length), median_days: days, median_days_missing: staying.length ? "funnel.half_there" : null, still: isWon(stage) || !hasHistory ? null : staying.length,
         stays: there.length, kept: Math.max(reached - (lost || 0), 0),
-        opens: {
-          reached: () => cohort((row) => (unsorted ? row.was_unsorted : row.furthest_sort !== null && row.furthest_sort >= stage.status_sort)),
-          lost_here: () => cohort((row) => row.lost_from_status_id === stage.status_id), still: () => there.filter((row) => !row.is_over).map((row) => TABLES.deals[row.deal]),
-        },
+        opens: { reached: () => came.map(dealOf), lost_here: () => left.map(dealOf), still: () => staying.map(dealOf) },
       };
     });
     const often = stages.filter((row) => row.stays >= ENOUGH).map((row) => ({ ...row, still_share: ratio(row.still, row.stays) }));
@@ -332,23 +339,15 @@ function money(view) {
 }
 
 function managers(view) {
-  const people = new Map();
-  const found = { sales: grouped(view.closed(), "project_id", "closer_id"), plans: [], stale: [], tasks: [] };
-  if (TABLES.plans) found.plans = grouped(view.plans(), "project_id", "responsible_user_id");
-  found.stale = grouped(forgotten(view), "project_id", "responsible_user_id");
-  if (TABLES.tasks && !view.isFiltered) found.tasks = grouped(view.now("tasks"), "project_id", "responsible_user_id");
-  for (const [name, groups] of Object.entries(found)) {
-    for (const group of groups) {
-      const user = name === "sales" ? group[0].closer_id : group[0].responsible_user_id;
-      const key = `${group[0].project_id}/${user}`;
-      if (!people.has(key)) people.set(key, { project: group[0].project_id, name: nameOf(group[0].project_id, user), sales: [], plans: [], stale: [], tasks: [] });
-      people.get(key)[name] = group;
-    }
-  }
-  const planned = found.plans.length > 0;
+  const own = "responsible_user_id";
+  const people = byPerson({
+    sales: [view.closed(), "closer_id"], plans: [TABLES.plans ? view.plans() : [], own], stale: [forgotten(view), own],
+    tasks: [TABLES.tasks && !view.isFiltered ? view.now("tasks") : [], own],
+  });
+  const planned = people.some(({ plans }) => plans.length);
   const months = monthsBetween(view.period.first, Math.max(view.last, view.period.first)).length;
   const knows = new Map(TABLES.accounts.map((row) => [row.project_id, { tasks: !view.isFiltered && TABLES.tasks && row.knows_overdue_task, stale: row.knows_activity }]));
-  const rows = [...people.values()].map(({ project, name, sales, plans, stale, tasks }) => {
+  const rows = people.map(({ project, name, sales, plans, stale, tasks }) => {
     const sold = metrics(sales, ...SALES, "rate", "average");
     const plan = plans.length ? sum(plans, "plan_so_far") : null;
     return {
@@ -487,18 +486,16 @@ function cohorts(view) {
   }] : [];
 }
 
-const ageOf = (days) => (days === null ? 4 : days < 7 ? 0 : days < 30 ? 1 : days < 90 ? 2 : 3);
-
 function stuck(view) {
   const stages = new Map((TABLES.stages || []).map((row, place) => [`${row.project_id}/${row.pipeline_id}/${row.status_id}`, { ...row, place }]));
   return grouped(view.open(), "project_id", "pipeline_id").map((found) => {
     const rows = grouped(found, "status_id").map((of) => {
       const stage = stages.get(`${of[0].project_id}/${of[0].pipeline_id}/${of[0].status_id}`) || { place: Infinity };
-      const aged = Object.fromEntries(AGES.map((age) => [`age${age}`, of.filter((row) => ageOf(row.age) === age).length]));
-      const opens = Object.fromEntries(AGES.map((age) => [`age${age}`, () => of.filter((row) => ageOf(row.age) === age)]));
+      const aged = Object.fromEntries(AGES.map((age) => [`age${age}`, of.filter((row) => row.age === age).length]));
+      const opens = Object.fromEntries(AGES.map((age) => [`age${age}`, () => of.filter((row) => row.age === age)]));
       return { place: stage.place, of, opens, stage: stage.status_name || `#${of[0].status_id}`, ...aged, deals: metric("open", of), budget: metric("open_budget", of) };
     }).sort((one, other) => one.place - other.place || 0);
-    const ages = AGES.filter((age) => age < 4 || view.open().some((row) => row.age === null)); // alike in all pipelines
+    const ages = AGES.filter((age) => age < 4 || view.open().some((row) => row.age === 4)); // alike in all pipelines
     return {
       pipeline: found[0], size: found.length, chart: "open", opens: "deals", rows: named(rows, "stage"), ages, total: [...ages.map((age) => `age${age}`), "deals", "budget"],
       drawn: rows.flatMap((row, at) => ages.map((age) => ({ stage: row.stage, key: row.key, age_order: age, deals: row[`age${age}`], at, column: `age${age}` })).filter((one) => one.deals)),

@@ -30,9 +30,9 @@ from amocrm_warehouse.report.working_days import ONE_DAY, WorkingDays, working_d
 TABLES = ("figures", "forecast", "days")
 """The answers of which the month is made."""
 FIRST_DAYS = 5
-"""The first days of a month in which the month that has ended comes first; sections.js has the same."""
+"""The first days of a month in which the month that has ended comes first."""
 USUAL_MONTHS = 6
-"""The months whose same days say what is usual; data.js and sections.js count the same."""
+"""The months whose same days say what is usual."""
 UNUSUAL = 0.2
 """The least difference from the median of these months that is unusual, as a share of the median."""
 OF_MONTH = ("won_budget", "created", "first_touch", "won", "lost")

@@ -610,24 +610,29 @@ function pipelineName(row) {
   return (known && known.name) || `#${row.pipeline_id}`;
 }
 
-// A figure's number, which opens its deals if it has any.
-function number(text, value, what, place, deals, properties) {
-  return value && deals ? made("p", null, properties, opener(text, () => what, place, deals)) : made("p", text, properties);
+// A figure: its name, which says what it means, and its number, which opens its deals. `over`: what stands before the name over their list.
+function figureBox(tell, [part, over], id, kind, value, deals, { label = said(`column.${id}`), means = id, className = "" }, ...more) {
+  const isKnown = value !== null && value !== undefined;
+  const text = isKnown ? tell[kind](value) : "–";
+  const properties = { className: text.length > 12 ? "value long" : "value", title: isKnown ? tell[kind === "short" ? "money" : kind](value) : "" };
+  const number = value && deals ? made("p", null, properties, opener(text, () => [over, label].filter(Boolean).join(" · "), `${part}/${id}`, deals)) : made("p", text, properties);
+  const box = made("div", null, { className: `figure ${className}` }, defined("p", label, rule(means), "label"), number, ...more);
+  box.dataset.id = id;
+  if (isKnown) box.dataset.value = value;
+  return box;
 }
+
+const beneath = (one, tell) => made("p", sentence(one, tell), { className: "beside" });
+
+// How much of a month's plan is sold.
+const planShare = ({ plan, of_plan: sold, plan_share: share, all }, box, tell) => (plan === null ? [] : [box("plan_share", "percent", share, { label: said("month.plan_share") },
+  beneath([sold < all.won_budget ? "month.plan_of_some" : "month.plan", { plan: ["short", plan], sold: ["short", sold] }], tell))]);
 
 function figures(view, tell) {
   if (!TABLES.deals) return made("section", null, { id: "figures" });
   const before = view.before();
-  const boxes = keyFigures(view).map(({ id, kind, value, now, then, cases, note, deals }) => {
-    const isKnown = value !== null && value !== undefined;
-    const text = !isKnown ? "–" : (kind === "money" && value >= 1e6 ? tell.short : tell[kind])(value);
-    const box = made("div", null, { className: "figure" }, defined("p", said(`column.${id}`), said(`means.${id}`), "label"), number(text, isKnown && value, said(`column.${id}`), `figures/${id}`, deals, { className: text.length > 12 ? "value long" : "value", title: isKnown ? tell[kind](value) : "" }));
-    box.dataset.id = id;
-    if (isKnown) box.dataset.value = value;
-    box.append(...compared(id, value, now, then, cases, tell));
-    if (note) box.append(made("p", sentence(note, tell), { className: "beside" }));
-    return box;
-  });
+  const boxes = keyFigures(view).map(({ id, kind, value, now, then, cases, note, deals }) => (
+    figureBox(tell, ["figures"], id, kind === "money" && value >= 1e6 ? "short" : kind, value, deals, {}, ...compared(id, value, now, then, cases, tell), note && beneath(note, tell))));
   return made("section", null, { id: "figures" }, made("h2", periodName(view.period, tell)), ...boxes, before && made("p", `▲▼ ${sentence(comparedDays(view, before), tell)}`, { className: "note compared" }));
 }
 
@@ -636,25 +641,16 @@ function month(tell) {
   const element = made("section", null, { id: "month", className: "card" });
   if (!TABLES.deals) return element;
   const found = thisMonth(ofThisMonth(state.scope, state.who));
-  const box = (id, kind, value, { label = said(`column.${id}`), means = `means.${id}`, className = "" } = {}, ...more) => {
-    const isKnown = value !== null && value !== undefined;
-    const figure = made("div", null, { className: `figure ${className}` }, defined("p", label, TEXTS[means] ? said(means) : "", "label"),
-      number(isKnown ? tell[kind](value) : "–", isKnown && value, said("month.title", { month: `${tell.month(found.month)} · ${label}` }), `month/${id}`, METRICS[id] && ofFigure(found.view, id), { className: "value", title: isKnown && kind === "short" ? tell.money(value) : "" }), ...more);
-    figure.dataset.id = id;
-    if (isKnown) figure.dataset.value = value;
-    return figure;
-  };
+  const title = said("month.title", { month: tell.month(found.month) });
+  const box = (id, kind, value, options, ...more) => figureBox(tell, ["month", title], id, kind, value, METRICS[id] && ofFigure(found.view, id), options, ...more);
   const beside = (id) => compared(id, found.all[id], found.now[id], found.then[id], found.cases(id), tell);
-  const small = (key, values) => made("p", sentence([key, values], tell), { className: "beside" });
-  const plan = found.plan === null ? [] : [
-    box("plan_share", "percent", found.plan_share, { label: said("month.plan_share") }, small(found.of_plan < found.all.won_budget ? "month.plan_of_some" : "month.plan", { plan: ["short", found.plan], sold: ["short", found.of_plan] })),
-    box("needed", "short", found.needed, { label: said("month.needed"), means: "means.needed" }, small(found.needed ? "month.days" : "month.done", { days: ["number", found.days] })),
-  ];
+  const small = (key, values) => beneath([key, values], tell);
+  const needed = found.plan === null ? [] : [box("needed", "short", found.needed, { label: said("month.needed") }, small(found.needed ? "month.days" : "month.done", { days: ["number", found.days] }))];
   const forecast = found.has_forecast ? [box("expected", "short", found.expected, {}, found.expected === null ? small("month.few", {}) : small("month.interval", { low: ["short", found.low], high: ["short", found.high] }))] : [];
   const then = found.before && small("month.then", { money: ["short", found.then.won_budget] });
   element.append(
-    made("h2", said("month.title", { month: tell.month(found.month) })),
-    made("div", null, { className: "boxes money" }, box("won_budget", "short", found.all.won_budget, { className: "main" }, ...beside("won_budget"), then), ...plan, ...forecast),
+    made("h2", title),
+    made("div", null, { className: "boxes money" }, box("won_budget", "short", found.all.won_budget, { className: "main" }, ...beside("won_budget"), then), ...planShare(found, box, tell), ...needed, ...forecast),
     ...(found.plan ? [bar(found)] : []),
     made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], {}, ...beside(id)))),
     ...found.insights.map((one) => defined("p", sentence(one, tell), rule(one[0]), "insight")),
@@ -669,21 +665,11 @@ function month(tell) {
 function ended(tell) {
   const found = TABLES.deals ? endedMonth(ofThisMonth(state.scope, state.who)) : null;
   if (!found) return null;
-  const box = (id, kind, value, label, ...more) => {
-    const isKnown = value !== null && value !== undefined;
-    const figure = made("div", null, { className: "figure" }, made("p", label, { className: "label" }),
-      number(isKnown ? tell[kind](value) : "–", isKnown && value, said("ended.title", { month: `${tell.month(found.month)} · ${label}` }), `ended/${id}`, METRICS[id] && ofFigure(found.view, id), { className: "value", title: isKnown && kind === "short" ? tell.money(value) : "" }), ...more);
-    figure.dataset.id = id;
-    if (isKnown) figure.dataset.value = value;
-    return figure;
-  };
-  const beside = (id) => compared(id, found.all[id], found.all[id], found.then[id], found.cases(id), tell);
-  const of = (id, kind) => box(id, kind, found.all[id], said(`column.${id}`), ...beside(id));
-  const plan = { plan: ["short", found.plan], sold: ["short", found.of_plan] };
-  const share = found.plan === null ? [] : [box("plan_share", "percent", found.plan_share, said("month.plan_share"),
-    made("p", sentence([found.of_plan < found.all.won_budget ? "month.plan_of_some" : "month.plan", plan], tell), { className: "beside" }))];
-  return made("section", null, { id: "ended", className: "card wide" }, made("h2", said("ended.title", { month: tell.month(found.month) })),
-    made("div", null, { className: "boxes" }, of("won_budget", "short"), ...share, of("won", "number"), of("lost", "number"), of("created", "number")),
+  const title = said("ended.title", { month: tell.month(found.month) });
+  const box = (id, kind, value, options, ...more) => figureBox(tell, ["ended", title], id, kind, value, METRICS[id] && ofFigure(found.view, id), options, ...more);
+  const of = (id, kind) => box(id, kind, found.all[id], {}, ...compared(id, found.all[id], found.all[id], found.then[id], found.cases(id), tell));
+  return made("section", null, { id: "ended", className: "card wide" }, made("h2", title),
+    made("div", null, { className: "boxes" }, of("won_budget", "short"), ...planShare(found, box, tell), of("won", "number"), of("lost", "number"), of("created", "number")),
     found.costs && made("p", sentence(found.costs, tell), { className: "note" }));
 }
 
