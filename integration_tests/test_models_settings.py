@@ -232,7 +232,8 @@ def test_every_mart_is_there(duckdb_file: str) -> None:
     assert counts["deals"] > 50
     assert {name for name, count in counts.items() if not count} == {
         "calls", "capped_deals", "contacts", "companies", "customers_ltv", "deal_tags", "duplicates_and_merges",
-        "entity_fields", "goods_sold", "mass_change_cards", "mass_changes", "own_fields", "tasks_open",
+        "entity_fields", "goods_sold", "mass_change_cards", "mass_changes", "name_changes", "own_fields", "tasks_open",
+        "watch",
     }  # fmt: skip
     of = models.query(duckdb_file, f"SELECT DISTINCT project_id FROM amocrm_marts.deals {here} ORDER BY 1")
     assert of == [{"project_id": "1002"}, {"project_id": "1003"}]
