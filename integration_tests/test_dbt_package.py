@@ -112,9 +112,9 @@ def test_the_report_finds_the_marts(project: Project, tmp_path: Path) -> None:
 
 OWN_STALE = """
 select
-    project_id, deal_id, name, pipeline_id, pipeline_name, status_id, status_name, budget, responsible_user_id,
-    responsible_name, in_stage_since_local, created_at as last_activity_at, 77 as days_without_activity,
-    0 as open_tasks, false as is_dead
+    project_id, deal_id, name, pipeline_id, pipeline_name, status_id, status_name, budget, currency,
+    responsible_user_id, responsible_name, in_stage_since_local, created_at as last_activity_at,
+    cast(77 as bigint) as days_without_activity, cast(0 as bigint) as open_tasks, false as is_dead
 from {{ ref("amocrm__deals") }}
 order by deal_id
 limit 3
