@@ -11,7 +11,7 @@ from pathlib import Path
 
 import xlsxwriter
 
-from amocrm_warehouse.changes.mass_changes import KINDS, VALUELESS, MassChange, mass_changes, without_events
+from amocrm_warehouse.changes.mass_changes import KINDS, VALUELESS, MassChange, mass_changes, read_cards, without_events
 from amocrm_warehouse.changes.undo import write_undo
 from amocrm_warehouse.database import DATABASE_ERRORS, marts_to_read, reading
 from amocrm_warehouse.database_errors import why
@@ -51,6 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
             if options.built:
                 marts_to_read(run, None)
             found = mass_changes(run, projects=projects, since=options.since, by=options.author, kind=options.kind)
+            read_cards(run, found)
             unknown = without_events(run, projects)
         for project in unknown:
             print(f"No events of {project} were read, so that nobody knows what was changed in it.", file=sys.stderr)

@@ -51,7 +51,7 @@ class Card:
 
 @dataclass(frozen=True)
 class MassChange:
-    """A row of the mart mass_changes, with its cards."""
+    """A row of the mart mass_changes, with its cards if `read_cards` has added them."""
 
     project_id: str
     change_id: str
@@ -122,26 +122,29 @@ def mass_changes(
     by: str | None = None,
     kind: str | None = None,
 ) -> list[MassChange]:
-    """Returns the mass changes, newest first, with their cards.
+    """Returns the mass changes, newest first, without their cards.
 
     `since`: the first day, by the account's clock. Raises ValueError if nobody called `by` has made any.
     """
-    rows = run(CHANGES)[1]
-    every = [MassChange(*_plain(row)) for row in rows]
-    found = {(one.project_id, one.change_id): one for one in every if projects is None or one.project_id in projects}
+    every = [MassChange(*_plain(row)) for row in run(CHANGES)[1]]
+    found = [one for one in every if projects is None or one.project_id in projects]
     if by is not None:
-        authors = [{"id": one.author_id, "name": one.author_name} for one in found.values()]
+        authors = [{"id": one.author_id, "name": one.author_name} for one in found]
         ids = {row["id"] for row in named("author of mass changes", by, authors, ("id", "name"))}
-        found = {key: one for key, one in found.items() if one.author_id in ids}
-    found = {
-        key: one
-        for key, one in found.items()
+        found = [one for one in found if one.author_id in ids]
+    return [
+        one
+        for one in found
         if (since is None or one.began_local.date() >= since) and (kind is None or one.kind == kind)
-    }
+    ]
+
+
+def read_cards(run: Run, changes: list[MassChange]) -> None:
+    """Adds their cards to the changes."""
+    found = {(one.project_id, one.change_id): one for one in changes}
     for project, change, *card in run(CARDS)[1] if found else ():
         if (project, change) in found:
             found[project, change].touched.append(Card(*card))
-    return list(found.values())
 
 
 def without_events(run: Run, projects: list[str]) -> list[str]:
