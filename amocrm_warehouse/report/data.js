@@ -323,7 +323,7 @@ function chosen(scope, period, who) {
     ways: once(() => of("ways", first, last, "created")),
     stays: once(() => of("stays", first, last, "created")),
     work: () => of("work", first, last, "day"),
-    at_once: () => of("at_once", first, last, "day"),
+    at_once: () => of("at_once", first, Math.min(last, today), "day"), // an event may be dated ahead of the account
     talks: () => of("talks", first, last, "began"),
     calls: () => of("calls", first, last, "day"),
     callbacks: () => of("callbacks", first, last, "day"),
