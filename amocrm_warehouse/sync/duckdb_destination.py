@@ -84,18 +84,17 @@ class DuckDb(Destination):
             self._path.unlink(missing_ok=True)
 
     def execute(self, sql: str) -> None:
-        self._opened.execute(sql)
+        self._run(sql)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        return self._opened.execute(sql).fetchall()
+        return self._run(sql).fetchall()
 
-    @property
-    def _opened(self) -> duckdb.DuckDBPyConnection:
+    def _run(self, sql: str) -> duckdb.DuckDBPyConnection:
         assert self._connection
         if self._staged is not None:
             # a stream for each statement, which scans it once: for a table DuckDB imports pyarrow.dataset, of 20 MB
             self._connection.register(NEW_ROWS, self._staged.__arrow_c_stream__())
-        return self._connection
+        return self._connection.execute(sql)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -116,12 +115,13 @@ class DuckDb(Destination):
 
     @contextmanager
     def staged(self, rows: pa.Table, like: str) -> Iterator[str]:  # noqa: ARG002 - DuckDB casts as it inserts
+        assert self._connection
         self._staged = rows
         try:
             yield NEW_ROWS
         finally:
             self._staged = None
-            self._opened.unregister(NEW_ROWS)
+            self._connection.unregister(NEW_ROWS)
 
     def size(self, dataset: str, prefix: str) -> int:  # noqa: ARG002 - the file is not divided by tables
         return self._path.stat().st_size if self._path.exists() else 0
