@@ -15,3 +15,6 @@
     from {{ relation }}
     where {% if not everybody %}{{ person }} is not null and {{ person }} <> 0 and {% endif %}{{ moment }} is not null and {{ condition }}
 {% endmacro %}
+
+{# The note of a call or an SMS, which the tables of calls and messages have as well. #}
+{% macro is_call_or_sms(note_type) %}{{ note_type }} in ('call_in', 'call_out', 'sms_in', 'sms_out'){% endmacro %}

@@ -8,7 +8,7 @@ with touches as (
 
     select project_id, entity_type, entity_id, created_at, created_at_local
     from {{ ref("stg_amocrm__notes") }}
-    where note_type in ('call_in', 'call_out', 'sms_in', 'sms_out')
+    where {{ is_call_or_sms("note_type") }}
 )
 
 select deals.project_id, deals.deal_id, touches.touched_at, touches.touched_at_local

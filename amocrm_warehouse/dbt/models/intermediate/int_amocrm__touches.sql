@@ -19,7 +19,7 @@ from (
     select project_id, entity_type, entity_id, created_at as touched_at, created_at_local as touched_at_local, 'note' as kind,
         created_by as person
     from {{ ref("stg_amocrm__notes") }}
-    where note_type not in ('call_in', 'call_out', 'sms_in', 'sms_out')
+    where not {{ is_call_or_sms("note_type") }}
 
     union all
 
