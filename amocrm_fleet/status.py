@@ -231,16 +231,14 @@ def _row(account: FleetAccount, status: Status, now: datetime) -> tuple[str, ...
     return account.name, state, *ages, rows, verified(status, now), published(status, now), cause
 
 
-def as_json(
-    found: Iterable[tuple[FleetAccount, Status]], watched: Mapping[str, list[str]] | None = None
-) -> list[dict[str, Any]]:
+def as_json(found: Iterable[tuple[FleetAccount, Status]], watched: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     """`watched`: as `out_of_habit` returns it."""
     return [
         {
             "account": account.name,
             "state": status.state,
             **asdict(status),
-            "watch": (watched or {}).get(account.name, []),
+            "watch": watched.get(account.name, []),
         }
         for account, status in found
     ]

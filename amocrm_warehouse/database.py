@@ -133,6 +133,11 @@ def models_of(run: Run, marts: str | None = None) -> Models:
     return Models(schemas, {table: (schema, name) for table, schema, name in rows})
 
 
+def models_there(run: Run) -> set[str]:
+    """Returns the tables of models that are in the database."""
+    return set(models_of(run).tables(tables_seen(run)))
+
+
 def marts_to_read(run: Run, named: str | None) -> str:
     """Returns the schema whose marts are read. Raises ValueError if it holds none, or if none of several is named."""
     found = {schema: _built_at(run, schema) for schema in _schemas_of_marts(run)}
@@ -246,6 +251,12 @@ def tables_seen(run: Run) -> set[str]:
     """Returns the names of all tables, as schema.table."""
     _, rows = run("SELECT table_schema || '.' || table_name FROM information_schema.tables")
     return {name for (name,) in rows}
+
+
+def dicts(run: Run, sql: str, **values: Any) -> list[dict[str, Any]]:
+    """Returns the rows of a query, each by its columns."""
+    columns, rows = run(sql, **values)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def quoted_table(run: Run, schema: str, table: str) -> str:

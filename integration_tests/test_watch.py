@@ -20,8 +20,9 @@ from amocrm_warehouse.report.digest import digest
 from amocrm_warehouse.report.notify import Recipient
 from amocrm_warehouse.report.report_command import message
 from amocrm_warehouse.report.report_words import Words
-from amocrm_warehouse.report.watch import begins_week, since_last_work, watched, watched_in
+from amocrm_warehouse.report.watch import watched, watched_in
 from amocrm_warehouse.report.week import week
+from amocrm_warehouse.report.working_days import WorkingDays, working_days
 from testing import models, postgres
 from testing.models import Row
 
@@ -29,7 +30,7 @@ NOW = "2026-12-01T09:00:00"
 TODAY = date(2026, 12, 1)
 DAYS = [TODAY - timedelta(days=back) for back in range(430, 0, -1)]
 SIZE, EVEN_BEFORE = 700, 701
-"""Custom fields of deals: one that people stop to fill, and one that they fill every other time."""
+"""Custom fields of deals: one that people stop filling, and one that they fill every other time."""
 DAYS_OFF = {date(2026, 5, 1), date(2026, 5, 4)}
 WORN = date(2026, 11, 16)
 """The day from which `SIZE` is left empty."""
@@ -307,9 +308,10 @@ def test_each_sentence_has_its_number_and_what_is_usual(databases: dict[str, str
         since = date(2026, 11, 17)
         told = watched(run, PLANTED, since, Words("en"), most=20)
         short = watched(run, PLANTED, since, Words("ru"))
-        assert since_last_work(run, TODAY) == date(2026, 11, 30)
-        assert since_last_work(run, date(2026, 11, 30)) == date(2026, 11, 27)  # a Monday tells of the weekend
-        assert since_last_work(run, date(2026, 11, 29)) == date(2026, 11, 28)
+        days = working_days(run)
+        assert days.since_last_work(TODAY) == date(2026, 11, 30)
+        assert days.since_last_work(date(2026, 11, 30)) == date(2026, 11, 27)  # a Monday tells of the weekend
+        assert days.since_last_work(date(2026, 11, 29)) == date(2026, 11, 28)
     assert told == [
         *URGENT,
         "Seven days up to 2026-11-25, fewer than usual: tasks 2 (usually 14)",
@@ -371,7 +373,8 @@ def test_the_week_says_what_changed_what_is_unusual_what_waits_and_whether_the_d
 @pytest.mark.parametrize("flavour", ["duckdb", "postgres"])
 def test_a_week_begins_with_its_first_day_of_work(databases: dict[str, str], flavour: str) -> None:
     with reading(databases[flavour]) as run:
-        begins = [day for day in DAYS if begins_week(run, day)]
+        days = working_days(run)
+        begins = [day for day in DAYS if days.begins_week(day)]
     assert [day for day in begins if date(2026, 4, 20) <= day <= date(2026, 5, 11)] == [
         date(2026, 4, 20), date(2026, 4, 27), date(2026, 5, 5), date(2026, 5, 11),
     ]  # fmt: skip
@@ -380,7 +383,7 @@ def test_a_week_begins_with_its_first_day_of_work(databases: dict[str, str], fla
 def test_the_page_of_the_week_follows_the_digest_of_its_first_day(
     databases: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("amocrm_warehouse.report.week.begins_week", lambda run, today: today == TODAY)  # noqa: ARG005
+    monkeypatch.setattr(WorkingDays, "begins_week", lambda _, today: today == TODAY)
     options = Namespace(group=[], manager=[], notify="notify.yaml", language="en")
     with reading(databases["duckdb"]) as run:
         sent = message(run, Recipient(1, "json://127.0.0.1", (PLANTED,)), options, ())

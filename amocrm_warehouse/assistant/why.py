@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.database import Run, quoted_table
+from amocrm_warehouse.database import Run, dicts, quoted_table
 from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.projects import projects_in
 from amocrm_warehouse.table_names import SCHEMA, table_name
@@ -235,10 +235,7 @@ def read_facts(run: Run, project: str, kind: str, number: int, schema: str = SCH
     def rows(stream: str, where: str, **values: Any) -> list[Row]:
         if stream not in facts.tables:
             return []
-        columns, found = run(
-            f"select * from {quoted_table(run, schema, table_name(project, stream))} {where}", **values
-        )
-        return [dict(zip(columns, row, strict=True)) for row in found]
+        return dicts(run, f"select * from {quoted_table(run, schema, table_name(project, stream))} {where}", **values)
 
     table, column, event, listed = KINDS[kind]
     facts.held = next(iter(rows(table, f"where {column} = $id", id=number)), {})

@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import Any
 
 from amocrm_warehouse.changes.mass_changes import mass_changes
-from amocrm_warehouse.database import Run, models_of, tables_seen
+from amocrm_warehouse.database import Run, models_there
 from amocrm_warehouse.report import this_month
 from amocrm_warehouse.report.answers import answer, deactivated, missing
 from amocrm_warehouse.report.choice import Choice
@@ -23,9 +23,9 @@ from amocrm_warehouse.report.page_queries import REASONS, built_at, cautions
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unmade_parts import made
 from amocrm_warehouse.report.unread_tables import unread_of, unread_tables
-from amocrm_warehouse.report.watch import since_last_work, watched
-from amocrm_warehouse.report.week import sentence_of
+from amocrm_warehouse.report.watch import changed_at_once, watched
 from amocrm_warehouse.report.workbook import link
+from amocrm_warehouse.report.working_days import working_days
 
 TABLES = ("accounts", *this_month.TABLES, "reasons_today", "untouched", "queue", "dead", "reasons", "managers")
 """The answers of which the digest is made."""
@@ -166,10 +166,10 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
             return ""
         most = max(news, key=lambda one: one.cards)
         more = words("digest.at_once_more", count=len(news) - 1) if len(news) > 1 else ""
-        return words("digest.at_once", change=sentence_of(most, words), more=more)
+        return words("digest.at_once", change=changed_at_once(most, words), more=more)
 
     def out_of_habit() -> str:
-        return "\n".join(watched(run, project, since_last_work(run, account["today"]), words))
+        return "\n".join(watched(run, project, working_days(run).since_last_work(account["today"]), words))
 
     ahead: list[tuple[str, Callable[[], str]]] = [
         ("forecast.title", partial(forecast, 0)), ("forecast.title", partial(forecast, 1)), ("forecast.title", record),
@@ -182,7 +182,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         ("month.recent", partial(near, 1)), ("column.created", deals), ("column.open", in_work),
         ("managers.title", best), ("reasons.title", reason), ("today.title", waits), ("queue.title", queue),
     ]  # fmt: skip
-    if choice.users is None and "mass_changes" in models_of(run).tables(tables_seen(run)):
+    if choice.users is None and "mass_changes" in models_there(run):
         parts.append(("at_once.title", at_once))
     if choice.users is None:
         parts.append(("watch.title", out_of_habit))

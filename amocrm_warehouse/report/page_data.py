@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from amocrm_warehouse.database import DATABASE_ERRORS, Run, models_of, tables_seen
+from amocrm_warehouse.database import DATABASE_ERRORS, Run, models_there
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.report.like_with_like import FEW, as_today
 from amocrm_warehouse.report.page_queries import BY, CLOCK, OPTIONS, QUERIES, cautions, first_months, needs
@@ -129,7 +129,7 @@ def read(
 
 def has_histories(run: Run, unbuilt: Collection[str]) -> bool:
     """Returns whether the build was to make the mart of mass changes, which is one of histories."""
-    return "mass_changes" in {*models_of(run).tables(tables_seen(run)), *unbuilt}
+    return "mass_changes" in {*models_there(run), *unbuilt}
 
 
 OF_EVERYBODY = ("capped_deals", "costs", "forecast", "forecast_stages", "freshness", "outlook")

@@ -1,4 +1,4 @@
-"""The marts watch and name_changes in sentences: few a day, each with its number and what is usual."""
+"""The marts watch, name_changes and mass_changes in sentences, each with its number; of the first two few a day."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections import defaultdict
 from datetime import date
 from typing import Any
 
-from amocrm_warehouse.database import DATABASE_ERRORS, Run, models_of, reading, tables_seen
+from amocrm_warehouse.changes.mass_changes import MassChange
+from amocrm_warehouse.database import DATABASE_ERRORS, Run, dicts, models_there, reading
 from amocrm_warehouse.report.report_words import Words
-from amocrm_warehouse.report.working_days import ONE_DAY, working_days
+from amocrm_warehouse.report.working_days import working_days
 
 MOST = 5
 """The most sentences about an account. Of more, the last one counts the others."""
@@ -35,23 +36,12 @@ NAMES = """
 Row = dict[str, Any]
 
 
-def begins_week(run: Run, today: date) -> bool:
-    """Whether a day is the first day of work of its week."""
-    days = working_days(run)
-    monday = today - (today.isoweekday() - 1) * ONE_DAY
-    return today in days.days and not days.between(monday, today - ONE_DAY)
-
-
-def since_last_work(run: Run, today: date) -> date:
-    """Returns the first day of which a digest of today tells: after a weekend, the last day of work before it."""
-    days = working_days(run)
-    return days.before(today) if today in days.days else today - ONE_DAY
-
-
 def watched(run: Run, project: str, since: date, words: Words, most: int = MOST) -> list[str]:
     """Returns sentences about what is out of an account's habit since a day; none if the marts are not there."""
-    if not models_of(run).tables(tables_seen(run)) >= MARTS:
-        return []
+    return _watched(run, project, since, words, most) if models_there(run) >= MARTS else []
+
+
+def _watched(run: Run, project: str, since: date, words: Words, most: int = MOST) -> list[str]:
     return at_most(most, [*numbers(run, project, since, words), *names(run, project, since, words)], words)
 
 
@@ -66,8 +56,11 @@ def watched_in(database: str) -> dict[str, list[str]]:
     """Returns the English sentences of today about each project; none if the marts cannot be read now."""
     try:
         with reading(database, read_only=True) as run:
+            if not models_there(run) >= MARTS:
+                return {}
+            days = working_days(run)
             accounts = run("select project_id, today from amocrm_staging.int_accounts order by project_id")[1]
-            return {one: watched(run, one, since_last_work(run, today), Words("en")) for one, today in accounts}
+            return {one: _watched(run, one, days.since_last_work(today), Words("en")) for one, today in accounts}
     except (ValueError, *DATABASE_ERRORS):
         return {}
 
@@ -75,7 +68,7 @@ def watched_in(database: str) -> dict[str, list[str]]:
 def numbers(run: Run, project: str, since: date, words: Words) -> list[str]:
     """Returns a sentence for the token, the disk, and all that was out of habit in one day or week in one direction."""
     urgent, groups = [], defaultdict[tuple[Any, ...], list[Row]](list)
-    for row in _rows(run, NEWS, project=project, since=since):
+    for row in dicts(run, NEWS, project=project, since=since):
         if row["measure"] == "token":
             urgent.append(words("watch.token", days=words.number(row["measured"])))
         elif row["measure"] == "disk":
@@ -95,7 +88,7 @@ def numbers(run: Run, project: str, since: date, words: Words) -> list[str]:
 def names(run: Run, project: str, since: date, words: Words) -> list[str]:
     """Returns a sentence for each list of the account in which names came, went or were renamed since a day."""
     changes: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for row in _rows(run, NAMES, project=project, since=since):
+    for row in dicts(run, NAMES, project=project, since=since):
         shown = words("watch.name", name=row["name_after"] or row["name_before"] or "–")
         if row["change"] == "renamed":
             shown = words("watch.renaming", before=row["name_before"] or "–", after=row["name_after"] or "–")
@@ -113,6 +106,16 @@ def names(run: Run, project: str, since: date, words: Words) -> list[str]:
     ]  # fmt: skip
 
 
+def changed_at_once(change: MassChange, words: Words) -> str:
+    """Returns who changed what in how many cards at once, and when."""
+    what = words(f"at_once.{change.kind}") + (f" «{change.field_name}»" if change.field_name else "")
+    return words(
+        "at_once.change", author=words("user.robot") if change.author_id == 0 else change.author_name, what=what,
+        cards=words.number(change.cards),
+        moment=f"{words.day(change.began_local.date())}, {change.began_local:%H:%M}",
+    )  # fmt: skip
+
+
 def _count(row: Row, words: Words) -> str:
     is_share = row["measure"] == "empty"
     value, low, high = (
@@ -127,8 +130,3 @@ def _count(row: Row, words: Words) -> str:
 def _first(names: list[str], words: Words) -> str:
     more = [words("watch.and_more", count=len(names) - MOST_NAMES)] if len(names) > MOST_NAMES else []
     return " ".join([", ".join(names[:MOST_NAMES]), *more])
-
-
-def _rows(run: Run, sql: str, **values: Any) -> list[Row]:
-    columns, rows = run(sql, **values)
-    return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any
 
-from amocrm_warehouse.changes.mass_changes import MassChange, mass_changes
-from amocrm_warehouse.database import Run, models_of, tables_seen
+from amocrm_warehouse.changes.mass_changes import mass_changes
+from amocrm_warehouse.database import Run, dicts, models_there
 from amocrm_warehouse.report.answers import answer, missing
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.page_queries import QUERIES, REASONS
 from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.report.unmade_parts import made
-from amocrm_warehouse.report.watch import MARTS, at_most, begins_week, names, numbers
-from amocrm_warehouse.report.working_days import ONE_DAY
+from amocrm_warehouse.report.watch import MARTS, at_most, changed_at_once, names, numbers
+from amocrm_warehouse.report.working_days import ONE_DAY, working_days
 
 TABLES = ("accounts", "reasons_today", "queue")
 """The answers of which the page is made."""
@@ -33,33 +33,23 @@ def week(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = (), 
         return ""
     if absent := missing(unbuilt, *TABLES) | {"int_working_days"} & set(unbuilt):
         return "" if is_due else words("digest.unbuilt", models=", ".join(sorted(absent)))
-    accounts = answer(run, "accounts", choice).dicts()
+    accounts, days = answer(run, "accounts", choice).dicts(), working_days(run)
     return "\n\n".join(
         "\n".join(_lines(run, choice, one, words))
-        for one in accounts if not is_due or begins_week(run, one["today"])
-    )  # fmt: skip
-
-
-def sentence_of(change: MassChange, words: Words) -> str:
-    """Returns who changed what in how many cards, and when."""
-    what = words(f"at_once.{change.kind}") + (f" «{change.field_name}»" if change.field_name else "")
-    return words(
-        "at_once.change", author=words("user.robot") if change.author_id == 0 else change.author_name, what=what,
-        cards=words.number(change.cards),
-        moment=f"{words.day(change.began_local.date())}, {change.began_local:%H:%M}",
+        for one in accounts if not is_due or days.begins_week(one["today"])
     )  # fmt: skip
 
 
 def _lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> list[str]:
     project, since = account["project_id"], account["today"] - timedelta(days=7)
-    present = models_of(run).tables(tables_seen(run))
+    present = models_there(run)
 
     def changed() -> list[str]:
         at_once = mass_changes(run, projects=[project], since=since) if "mass_changes" in present else []
         most_first = sorted((one for one in at_once if one.is_news), key=lambda one: -one.cards)
         return [
             *(names(run, project, since, words) if present >= MARTS else []),
-            *(words("digest.at_once", change=sentence_of(one, words), more="") for one in most_first),
+            *(words("digest.at_once", change=changed_at_once(one, words), more="") for one in most_first),
         ]
 
     def habit() -> list[str]:
@@ -72,8 +62,7 @@ def _lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> l
         return [words("digest.today", **counts), words("week.queue", cards=words.number(cards))]
 
     def proven() -> list[str]:
-        columns, rows = run(QUERIES["verified"])
-        tables = [one for row in rows if (one := dict(zip(columns, row, strict=True)))["project_id"] == project]
+        tables = [one for one in dicts(run, QUERIES["verified"]) if one["project_id"] == project]
         if not tables:
             return [words("week.unverified")]
         unseen = [one["source_table"] for one in tables if one["has_failed"]]

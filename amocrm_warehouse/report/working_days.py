@@ -24,6 +24,15 @@ class WorkingDays:
         """Returns the last day of work before a day; the day before if people never work."""
         return next((one for back in range(1, 31) if (one := day - back * ONE_DAY) in self.days), day - ONE_DAY)
 
+    def begins_week(self, day: date) -> bool:
+        """Whether a day is the first day of work of its week."""
+        monday = day - (day.isoweekday() - 1) * ONE_DAY
+        return day in self.days and not self.between(monday, day - ONE_DAY)
+
+    def since_last_work(self, day: date) -> date:
+        """Returns the first day of which a digest of a day tells: after a weekend, the last day of work before it."""
+        return self.before(day) if day in self.days else day - ONE_DAY
+
 
 def working_days(run: Run, unbuilt: Collection[str] = ()) -> WorkingDays:
     """Returns the days of work; none if their model is `unbuilt`."""

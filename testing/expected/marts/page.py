@@ -844,7 +844,7 @@ def before(choice: Choice, first: date) -> Choice | None:
 
 
 def first_day(known: Known) -> date:
-    """Returns the first day of the account's first month with deals or plans; of one that has none, the last of all."""
+    """Returns the first day of the account's first month with deals or plans; date.max for an account without any."""
     moments = [
         deal[name]
         for deal in deals(known)
