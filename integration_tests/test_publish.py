@@ -213,6 +213,28 @@ def test_rows_that_do_not_arrive_undo_the_publish(source: str, warehouse: str) -
     assert deals(warehouse, "1001", "lossy_marts") == DEALS
 
 
+@pytest.mark.parametrize(
+    ("table", "written", "column"),
+    [
+        ("amocrm_marts.deals", r"labels = ['\u0000', 'a' || chr(0)]", "labels of nul_marts.deals"),
+        ("amocrm_marts.deals", r"note = '\u0000', name = 'a' || chr(0)", "name of nul_marts.deals"),
+        ("amocrm.amocrm_1001_users", r"""rights = '{"a": "\\\u0000\u0000"}'""", "rights of nul.users"),
+    ],
+)
+def test_a_text_that_postgresql_cannot_store_is_named(
+    source: str, warehouse: str, table: str, written: str, column: str
+) -> None:
+    publish(source, warehouse, "--schema", "nul", "--project", "1001")
+    with closing(duckdb.connect(source)) as connection:
+        connection.execute(f"UPDATE {table} SET {written}")
+    assert refused(source, warehouse, "--schema", "nul", "--project", "1001", "--only", "marts,tables") == (
+        f"The column {column} holds a text with NUL (\\u0000), which PostgreSQL cannot store. A sync writes � instead, "
+        "so something else wrote this text. Replace NUL in the database that is published, or leave this table out with "
+        "--only. The warehouse is as before.\n"
+    )
+    assert deals(warehouse, "1001", "nul_marts") == DEALS
+
+
 def killed_after_first(*all_of_them: Any) -> None:
     put(*all_of_them)
     killed()

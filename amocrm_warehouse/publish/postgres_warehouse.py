@@ -8,14 +8,20 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
+from psycopg2.errors import CharacterNotInRepertoire, UntranslatableCharacter
 
 from amocrm_warehouse.database_address import postgres_url
 from amocrm_warehouse.database_errors import RIGHTS
 from amocrm_warehouse.publish.published_tables import PROJECT, Column, Table
 from amocrm_warehouse.publish.sql_warehouse import SqlWarehouse
-from amocrm_warehouse.publish.warehouse import MADE_BY
+from amocrm_warehouse.publish.warehouse import MADE_BY, PublishError
 from amocrm_warehouse.sync.destination import literal
 from amocrm_warehouse.sync.postgres_destination import Postgres
+
+NUL = {CharacterNotInRepertoire: r"\x00", UntranslatableCharacter: r"(^|[^\\])(\\\\)*\\u0000"}
+"""How NUL, which PostgreSQL stores nowhere, stands in a text and in JSON, by the error about it."""
+QUOTE = '"'
 
 
 class PostgresWarehouse(SqlWarehouse):
@@ -60,7 +66,16 @@ class PostgresWarehouse(SqlWarehouse):
         return self._database.query(sql)
 
     def copy(self, rows: pa.RecordBatch, table: str, columns: str, folder: Path) -> int:  # noqa: ARG002
-        return self._database.copy(pa.Table.from_batches([rows]), f"{table} ({columns})")
+        try:
+            return self._database.copy(pa.Table.from_batches([rows]), f"{table} ({columns})")
+        except tuple(NUL) as error:
+            texts = {name: rows[name] for name in rows.schema.names if rows[name].type == pa.string()}
+            found = [name for name in texts if pc.any(pc.match_substring_regex(texts[name], NUL[type(error)])).as_py()]
+            raise PublishError(
+                f"The column {', '.join(found)} of {table.replace(QUOTE, '')} holds a text with NUL (\\u0000), which "
+                "PostgreSQL cannot store. A sync writes � instead, so something else wrote this text. Replace NUL in "
+                "the database that is published, or leave this table out with --only. The warehouse is as before."
+            ) from None
 
     def qualified(self, *names: str) -> str:
         return self._database.qualified(*names)
