@@ -229,8 +229,8 @@ def test_a_text_that_postgresql_cannot_store_is_named(
         connection.execute(f"UPDATE {table} SET {written}")
     assert refused(source, warehouse, "--schema", "nul", "--project", "1001", "--only", "marts,tables") == (
         f"The column {column} holds a text with NUL (\\u0000), which PostgreSQL cannot store. A sync writes � instead, "
-        "so something else wrote this text. Replace NUL in the database that is published, or leave this table out with "
-        "--only. The warehouse is as before.\n"
+        "so something else wrote this text. Replace NUL in the database that is published, or leave this table out "
+        "with --only. The warehouse is as before.\n"
     )
     assert deals(warehouse, "1001", "nul_marts") == DEALS
 
