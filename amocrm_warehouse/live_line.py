@@ -17,7 +17,6 @@ from rich.live import Live
 from rich.text import Text
 
 from amocrm_warehouse.interrupt import UNINTERRUPTED
-from source_amocrm.dates import duration
 
 if TYPE_CHECKING:
     from source_amocrm.airbyte.monitor import ReadingProgress
@@ -32,27 +31,21 @@ WIDTH = 80
 
 @dataclass(frozen=True)
 class Step:
-    """A step of a running command: its name, its progress, and the time left.
+    """A step of a running command, and how far it is: `done` of `total` things (`unit`), and the place (`at`).
 
-    `done` of `total` things (`unit`); `total` is None while nobody knows it. `share` and `seconds_left`: set where a
-    better estimate than `done` exists.
+    `total` is None while nobody knows it.
     """
 
     name: str = "starting"
     done: int | None = None
     total: int | None = None
     unit: str = ""
-    share: float | None = None
-    seconds_left: float | None = None
     at: str = ""
 
     def __str__(self) -> str:
         total = "" if self.total is None else f" of {self.total:,}"
         count = "" if self.done is None else f"{self.done:,}{total} {self.unit}".rstrip()
-        share = "" if self.share is None else f" {self.share:.0%}"
-        left = "" if self.seconds_left is None else f"about {duration(self.seconds_left)} left"
-        # what tells how much is left comes first
-        parts = (f"{self.name} {count}", left) if total else (f"{self.name}{share}", left, count)
+        parts = (f"{self.name} {count}",) if total else (self.name, count)
         return ", ".join(filter(None, (*parts, self.at)))
 
 
@@ -184,7 +177,7 @@ class Watch:
         read, rows = self._progress, self._received.total()
         if read is None:
             return Step("reading" if self._table else "asking amoCRM", rows or None, unit="rows", at=self._table)
-        return Step("reading", rows, None, "rows", read.share, read.seconds_left, read.longest or self._table)
+        return Step("reading", rows, None, "rows", read.at or self._table)
 
     def log(self, level: str, text: str) -> None:
         """Takes a line of the connector's log, from any thread."""

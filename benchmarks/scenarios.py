@@ -19,7 +19,6 @@ from .measure import ALL, Run, read, sandbox
 from .memory import memory
 from .publishing import published
 from .rest import every_table, killed
-from .time_left import time_left
 from .verified import verified
 from .year import year
 
@@ -117,7 +116,6 @@ SCENARIOS: dict[str, Scenario] = {
     "models": answers,
     "publish": published,
     "forecast": forecasts,
-    "left": time_left,
     "growth": growth,
     "year": year,
     "all": everything,

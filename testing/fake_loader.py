@@ -109,7 +109,7 @@ def sync(
     assert (sys.stdin.read(), count) == ("", False)
     if config.stem == "talks":
         print("The log has another last line.", flush=True)
-        line.step = lambda: Step("reading", 512, unit="rows", share=0.24, seconds_left=240.0, at="leads")
+        line.step = lambda: Step("reading", 512, unit="rows", at="leads up to 2024-03-11")
         line.tick()
     return DOES.get(config.stem, _loads())()
 

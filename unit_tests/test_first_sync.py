@@ -30,4 +30,4 @@ def test_a_list_that_knows_no_pages_has_one(rows: list[Row]) -> None:
 
 
 def test_a_list_without_an_end_is_not_counted_for_ever() -> None:
-    assert count_pages(lambda number: [{"id": number}], 250) > 100_000
+    assert count_pages(lambda number: [{"id": number}], 250) == pytest.approx(100_000, rel=0.1)

@@ -1,7 +1,11 @@
-"""Estimates how many requests a first sync takes, and how long, by looking whether far pages of each list have rows."""
+"""Estimates how many requests a first sync takes, and how long.
+
+amoCRM counts no list of cards or events, but a page far behind the last one has rows or has none.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from source_amocrm.account import Account
 from source_amocrm.account.events_page_size import DOCUMENTED, HOPED
 from source_amocrm.account.resources import EVENTS
-from source_amocrm.airbyte.estimate import PagesLeft
 from source_amocrm.dates import duration
 from source_amocrm.errors import AmocrmError
 from source_amocrm.streams import STREAMS
@@ -17,6 +20,7 @@ from source_amocrm.streams.base import AmocrmStream, IncrementalStream
 from source_amocrm.walk.listing import Row, any_rows, key
 
 EXACT = 1.1  # Ratio of the bounds of a list's length at which it is known well enough
+FARTHER = 8  # How many times farther the next question lies while the end of the list is not known
 OVERHEAD = 1.07  # Time of a sync as a multiple of its pages at the full rate, as `make bench` measures it
 LONGEST = 100_000  # Pages past which a list is not counted any further
 NAMED = 3  # Lists with the most pages that the sentence names
@@ -62,11 +66,15 @@ def _pages_of(account: Account, path: str, stream: AmocrmStream) -> int:
 
 def count_pages(row: Rows, size: int) -> int:
     """Counts the pages of `size` rows of a list."""
-    first, left = row(1), PagesLeft()
+    first = row(1)
     if len(first) != 1:
         return 1  # an empty list, or one that knows no pages
-    while left.most > EXACT * left.least and left.least < LONGEST:
-        pages = left.question()
-        found = row((1 + pages) * size + 1)
-        left.learn(pages, bool(found) and key(found[0]) != key(first[0]))
-    return 1 + round(left.middle if left.most < LONGEST else left.least)
+    least, most = 1, LONGEST
+    while most > EXACT * least:
+        asked = FARTHER * least if FARTHER * least < most else math.isqrt(least * most)
+        found = row(asked * size + 1)
+        if found and key(found[0]) != key(first[0]):
+            least = asked + 1
+        else:
+            most = asked
+    return (least + most) // 2

@@ -1,43 +1,29 @@
-"""Monitors a running sync: its progress every few seconds, estimates, pauses, and a summary at the end."""
+"""Monitors a running sync: its progress every few seconds, pauses, and a summary at the end."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
 
 from airbyte_cdk.models import (
-    AirbyteEstimateTraceMessage,
     AirbyteMessage,
     AirbyteStreamStatus,
     AirbyteStreamStatusReason,
     AirbyteStreamStatusReasonType,
-    AirbyteTraceMessage,
-    EstimateType,
     StreamDescriptor,
-    TraceType,
-    Type,
 )
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message
 from airbyte_protocol_dataclasses.models import AirbyteStreamStatusRateLimitedReason
 
-from source_amocrm.account import Resource
-from source_amocrm.account.resources import EVENTS
-from source_amocrm.airbyte.estimate import TimeLeft
 from source_amocrm.airbyte.output import Closed
-from source_amocrm.dates import day, duration
+from source_amocrm.dates import day
 from source_amocrm.engine import Selected
-from source_amocrm.engine.read_plan import Progress
-from source_amocrm.engine.stream_interface import Incremental
-from source_amocrm.errors import AmocrmError
-from source_amocrm.http import Api, ListName, Params, query
+from source_amocrm.http import Api
 from source_amocrm.walk.intervals import Interval
-from source_amocrm.walk.listing import any_rows
 
 LOGGER = logging.getLogger("airbyte")
 ROUND_INTERVAL = 10.0  # seconds between two reports of the progress
@@ -45,23 +31,18 @@ ROUND_INTERVAL = 10.0  # seconds between two reports of the progress
 
 @dataclass(frozen=True)
 class ReadingProgress:
-    """How far a sync has read an account. `rows`, `requests`: so far.
+    """How far a sync has read an account. `rows`, `requests`: so far. `at`: the list that has the longest stretch of
+    dates left, and how far it is read.
 
-    `share`: of the pages; `seconds_left`: both None while they are not known within a factor of two. `longest`: the
-    list that has most left, and how far it is read.
+    The time left is not told: amoCRM counts no list, and years may hold fewer rows than the last week.
     """
 
     rows: int = 0
     requests: int = 0
-    share: float | None = None
-    seconds_left: float | None = None
-    longest: str = ""
+    at: str = ""
 
     def __str__(self) -> str:
-        known = [f"{self.share:.0%} read"] if self.share is not None else []
-        known += [f"about {duration(self.seconds_left)} left"] if self.seconds_left is not None else []
-        amount = f"{self.rows:,} rows, {self.requests:,} requests"
-        return "; ".join(filter(None, (", ".join(known), amount, self.longest)))
+        return "; ".join(filter(None, (f"{self.rows:,} rows, {self.requests:,} requests", self.at)))
 
 
 OnProgress = Callable[[ReadingProgress], None]
@@ -87,18 +68,6 @@ class Monitor:
         self._rows = {stream.name: 0 for stream in self.selected}
         self._tables = {stream.name: stream.inputs() for stream in self.selected}
         """The tables that are being read, each with the lists that it is made of."""
-        self._readers: dict[str, list[tuple[Resource, Progress]]] = defaultdict(list)
-        """By the path of a list, the progress of each table that is made of it."""
-        for stream, progress in self.selected.items():
-            for resource in stream.inputs():
-                if progress:
-                    self._readers[resource.path].append((resource, progress))
-        kinds = [
-            stream.kinds for stream in self.selected if isinstance(stream, Incremental) and stream.kinds is not None
-        ]
-        self._events = "" if () in kinds else query({"filter[type][]": sorted({*chain(*kinds)})})
-        """What all requests for the events of the tables have in common."""
-        self._time_left = TimeLeft(self._has_more)
         self._begun = time.monotonic()
         self._over = threading.Event()
         self._ending = threading.Lock()
@@ -143,78 +112,17 @@ class Monitor:
         with suppress(Closed):
             while not self._over.wait(ROUND_INTERVAL):
                 self.on_progress(self.progress())
-                self.estimate()
 
     def progress(self) -> ReadingProgress:
-        """Ends a round, in which requests may be sent that tell how long the lists are."""
-        stats = self.api.stats
-        with stats.lock:
-            pages = {name: one.requests for name, one in stats.pages.items()}
-        self._time_left.end_round(time.monotonic(), stats.requests, pages, self._unread())
-        bounds = self._time_left.pages_left
-        longest = max(self._time_left.unread, key=lambda name: (bounds[name].most, pages[name]), default=None)
-        left, done = self._time_left.pages, sum(pages.values())
-        return ReadingProgress(
-            sum(self._rows.values()),
-            stats.requests,
-            None if left is None else done / (done + left),
-            self._time_left.seconds,
-            self._place(longest) if longest else "",
-        )
-
-    def estimate(self) -> None:
-        """Emits the ESTIMATE of every table that is made of one list whose length is known."""
-        pages, bounds = self.api.stats.pages, self._time_left.pages_left
-        for table, inputs in list(self._tables.items()):
-            paths = [resource.path for resource in inputs]
-            name = next((one for one in self._time_left.unread if [one.path] == paths and not one.whole), None)
-            if name and bounds[name].known:
-                rows = round(self._rows[table] * (1 + bounds[name].middle / pages[name].requests))
-                estimate = AirbyteEstimateTraceMessage(name=table, type=EstimateType.STREAM, row_estimate=rows)
-                trace = AirbyteTraceMessage(TraceType.ESTIMATE, emitted_at=time.time() * 1000, estimate=estimate)
-                self.emit(AirbyteMessage(type=Type.TRACE, trace=trace))
-
-    def _unread(self) -> Iterator[ListName]:
-        """Yields the lists that are not read to their end: of a changing list, its main reading."""
-        pages = dict(self.api.stats.pages)
-        yield from (name for name, requested in pages.items() if name.whole and requested.goes_on)
-        for path, readers in self._readers.items():
-            names = [name for name in pages if name.path == path and not name.whole]
-            if path == EVENTS.path:
-                names = [name for name in names if name.query == self._events]
-            left = [progress.pending.get(resource.name) for resource, progress in readers if progress.needed]
-            if names and (not left or any(plan and (plan.seconds or plan.resume) for plan in left)):
-                yield max(names, key=lambda name: pages[name].requests)
-
-    def _has_more(self, name: ListName, pages: int) -> bool | None:
-        """Requests the first row behind the next so many pages of a list. None if amoCRM refuses that."""
-        _, fetch, last, *_ = self.api.stats.pages[name]
-        limit, number = int(str(last["limit"])), int(str(last["page"]))
-        bounds = {} if name.whole else self._bounds_left(name.path, last)
-        row = (pages if bounds else number + pages) * limit + 1
-        try:
-            return bool(any_rows(fetch(name.path, {**last, **bounds, "limit": 1, "page": row}, shrinkable=True).body))
-        except AmocrmError:
-            return None
-
-    def _bounds_left(self, path: str, last: Params) -> Params:
-        """Returns the filter for the unread rows of a list that is read by date; empty if it is read by page number."""
-        for resource, progress in self._readers.get(path, ()):
-            names = [f"filter[{resource.cursor}][{end}]" for end in ("from", "to")]
-            plan = progress.pending.get(resource.name)
-            if plan and plan.seconds and not plan.resume and last.keys() & {*names}:
-                longest = max(plan.seconds.intervals, key=lambda one: one[1] - one[0])
-                return dict(zip(names, longest, strict=True))
-        return {}
-
-    def _place(self, name: ListName) -> str:
-        """Returns a list's name, and how far it is read if it is read by date."""
-        title = name.path.removeprefix("/api/v4/")
-        for resource, progress in () if name.whole else self._readers.get(name.path, ()):
-            plan = progress.pending.get(resource.name)
-            if plan and not plan.resume:
-                return f"{title} {reached(plan.seconds.intervals, progress.watermark or 0)}".rstrip()
-        return title
+        unread = [
+            (plan.seconds.intervals, progress.watermark or 0, resource.path.removeprefix("/api/v4/"))
+            for stream, progress in self.selected.items()
+            for resource in stream.inputs()
+            if progress and progress.needed and (plan := progress.pending.get(resource.name)) and not plan.resume
+        ]
+        unread.sort(key=lambda one: sum(start - end for start, end in one[0]))
+        places = (f"{path} {place}" for left, until, path in unread if (place := reached(left, until)))
+        return ReadingProgress(sum(self._rows.values()), self.api.stats.requests, next(places, ""))
 
 
 def log_pause(seconds: float) -> None:

@@ -1,6 +1,6 @@
 """Every request to amoCRM: within the rate limit, signed, bounded, retried, and its answer classified."""
 
 from source_amocrm.http.api import ACCOUNT_PATH, files_host_api, open_api
-from source_amocrm.http.client import Answer, Api, Fetch, ListName, Params, query
+from source_amocrm.http.client import Answer, Api, Fetch, Params, query
 
-__all__ = ["ACCOUNT_PATH", "Answer", "Api", "Fetch", "ListName", "Params", "files_host_api", "open_api", "query"]
+__all__ = ["ACCOUNT_PATH", "Answer", "Api", "Fetch", "Params", "files_host_api", "open_api", "query"]

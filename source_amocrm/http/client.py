@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import copy
 import logging
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 from urllib.parse import urlencode
 
 import requests
@@ -63,32 +62,6 @@ def query(params: Params) -> str:
     return urlencode(params, doseq=True)
 
 
-class ListName(NamedTuple):
-    """A list that is read page by page: its path, and the parameters that the requests of all its pages share.
-
-    `whole`: it is read without an order or bounds.
-    """
-
-    path: str
-    query: str
-    whole: bool
-
-
-class PagesRequested(NamedTuple):
-    """The `requests` for pages of a list, and the last of them. `goes_on`: the farthest page names a next one."""
-
-    requests: int
-    fetch: Fetch
-    params: Params
-    farthest: int
-    goes_on: bool
-
-
-_OF_PAGE = re.compile(r"page|limit|order\[.*|.*\[(from|to)\]")
-"""Parameters that differ from page to page of a list, or from one of its walks to the next."""
-LEAST_PAGE = 25  # Smallest page that counts as one of a list (rows). Smaller ones look at single rows.
-
-
 @dataclass(slots=True)
 class Stats:
     """Counts of the requests to all hosts, changed under `lock`."""
@@ -96,24 +69,6 @@ class Stats:
     lock: threading.Lock = field(default_factory=threading.Lock)
     requests: int = 0
     throttled: int = 0  # answers 429
-    pages: dict[ListName, PagesRequested] = field(default_factory=dict)
-
-    def count_page(self, fetch: Fetch, path: str, params: Params, body: Body) -> None:
-        """Counts a request if it is one for a page of a list that may be long, not for entities by their ids."""
-        page, limit = params.get("page"), params.get("limit")
-        if isinstance(page, int) and isinstance(limit, int) and limit >= LEAST_PAGE and "filter[id][]" not in params:
-            common = {name: value for name, value in params.items() if not _OF_PAGE.fullmatch(name)}
-            name = ListName(path, query(common), len(common) == len(params) - 2)
-            if name.whole and page == 1:
-                return  # most of these lists have one page, and there may be one for each talk
-            links = (body or {}).get("_links")
-            with self.lock:
-                before = self.pages.get(name) or PagesRequested(0, fetch, params, 0, True)
-                farther = page >= before.farthest
-                goes_on = (isinstance(links, dict) and bool(links.get("next"))) if farther else before.goes_on
-                self.pages[name] = PagesRequested(
-                    before.requests + 1, fetch, params, max(page, before.farthest), goes_on
-                )
 
 
 class Api(HttpClient):
@@ -155,9 +110,7 @@ class Api(HttpClient):
         """The answer to `path` ("/api/v4/leads"). Raises AmocrmError; PageTooLarge only where `shrinkable`."""
         _, response = self.send_request("GET", self.url(path, params), {"shrinkable": shrinkable})
         reply = reply_of(response)
-        body = self.receive(path, reply.body if reply.status != 204 else None)
-        self.stats.count_page(self.get, path, params or {}, body)
-        return Answer(body, reply.server_time)
+        return Answer(self.receive(path, reply.body if reply.status != 204 else None), reply.server_time)
 
     def url(self, path: str, params: Params | None) -> str:
         """The address with its query."""
