@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from decimal import Decimal
-from functools import cached_property
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.database import Run, reading
+from amocrm_warehouse.database import reading
 from amocrm_warehouse.database_address import is_file
-from amocrm_warehouse.sync.forgotten_cards import FORGOTTEN, conditions
+from amocrm_warehouse.sync.forgotten_cards import FORGOTTEN, conditions, key_of
 from amocrm_warehouse.table_names import table_name
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
 ROWS_AT_ONCE = 20_000
 """Rows that one statement returns of a table that is read whole."""
-KEYS_AT_ONCE = 1_000
-"""Keys in the condition of one statement."""
-IS_FORGOTTEN = "_is_forgotten"
-"""In a row: whether some of its values are forgotten, so that their columns are empty."""
 
 
 class Span(NamedTuple):
@@ -32,54 +27,38 @@ class Span(NamedTuple):
     last: int | None
 
 
-class HeldTables:
-    """Reads the tables `amocrm_<project>_<stream>` of the schema `dataset`, as they are at each call.
+@contextmanager
+def held_tables(database: str, project: str, dataset: str) -> Iterator[HeldTables]:
+    """Yields the tables `amocrm_<project>_<stream>` of the schema `dataset`, on one connection.
 
-    `columns`: the columns of each table, by stream, read once.
+    Nobody else writes into a DuckDB file meanwhile. In PostgreSQL no lock outlives a statement: a look takes minutes.
     """
+    with reading(database, read_only=True) as run:
 
-    def __init__(self, database: str, project: str, dataset: str) -> None:
-        self.prefix = table_name(project)
-        self._database = database
-        self._dataset = dataset
-        self._run: Run | None = None
+        def query(sql: str, **values: Any) -> list[tuple[Any, ...]]:
+            rows = run(sql, **values)[1]
+            if not is_file(database):
+                run("COMMIT")
+            return rows
+
+        yield HeldTables(query, project, dataset)
+
+
+class HeldTables:
+    """Reads tables as they are at each call. `columns`: the columns of each table, by stream, read once."""
+
+    def __init__(self, query: Callable[..., list[tuple[Any, ...]]], project: str, dataset: str) -> None:
+        self.prefix, self._query = table_name(project), query
+        [[catalog]] = query("SELECT current_database()")  # a DuckDB file may have the name of the schema
+        self._path = f'"{catalog}"."{dataset}"."{self.prefix}'
         self.columns: dict[str, set[str]] = {}
         listed = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = $dataset"
-        for table, column in self._query(listed, dataset=dataset):
+        for table, column in query(listed, dataset=dataset):
             if table.startswith(self.prefix):
                 self.columns.setdefault(table.removeprefix(self.prefix), set()).add(column)
 
-    @contextmanager
-    def opened(self) -> Iterator[None]:
-        """In the block, keeps a DuckDB file open: opening it reads its catalog, and nobody else writes meanwhile."""
-        with self.at_one_moment() if is_file(self._database) else nullcontext():
-            yield
-
-    @contextmanager
-    def at_one_moment(self) -> Iterator[None]:
-        """In the block, all calls see the tables as they are at its beginning."""
-        if self._run:
-            yield
-            return
-        with reading(self._database, read_only=True) as self._run:
-            try:
-                yield
-            finally:
-                self._run = None
-
-    def _query(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
-        if self._run:
-            return self._run(sql, **values)[1]
-        with reading(self._database, read_only=True) as run:
-            return run(sql, **values)[1]
-
     def _table(self, stream: str) -> str:
-        return f'"{self._catalog}"."{self._dataset}"."{self.prefix}{stream}"'
-
-    @cached_property
-    def _catalog(self) -> str:
-        """The database's name: a DuckDB file may have the name of the schema."""
-        return str(self._query("SELECT current_database()")[0][0])
+        return f'{self._path}{stream}"'
 
     @property
     def of_airbyte(self) -> bool:
@@ -117,35 +96,31 @@ class HeldTables:
     def _live(self, stream: str) -> str:
         return "NOT coalesce(is_deleted, false)" if "is_deleted" in self.columns[stream] else "true"
 
-    def rows(self, stream: str, kinds: Mapping[str, str], condition: str = "true") -> list[Row]:
-        """Returns the rows that meet a condition, with the columns of `kinds` that the table has, and IS_FORGOTTEN."""
+    def rows(self, stream: str, kinds: Mapping[str, str], condition: str = "true", **values: Any) -> list[Row]:
+        """Returns the rows that meet a condition, with the columns of `kinds` that the table has."""
         names = [name for name in kinds if name in self.columns[stream]]
         listed = ", ".join(f'"{name}"' for name in names)
-        forgotten = self._forgotten(stream)
-        found = self._query(f"SELECT {forgotten}, {listed} FROM {self._table(stream)} WHERE {condition}")
-        return [
-            {name: normal(kinds[name], value) for name, value in zip(names, row, strict=True)} | {IS_FORGOTTEN: hidden}
-            for hidden, *row in found
-        ]
-
-    def _forgotten(self, stream: str) -> str:
-        if FORGOTTEN.stream not in self.columns:
-            return "false"
-        found = {*conditions(stream, self.columns[stream], self._table(FORGOTTEN.stream)).values()}
-        return " OR ".join(f"coalesce({one}, false)" for one in sorted(found)) or "false"
+        found = self._query(f"SELECT {listed} FROM {self._table(stream)} WHERE {condition}", **values)
+        return [{name: normal(kinds[name], value) for name, value in zip(names, row, strict=True)} for row in found]
 
     def rows_with(
-        self, stream: str, kinds: Mapping[str, str], column: str, keys: Span | Collection[int | str], also: str = "true"
+        self, stream: str, kinds: Mapping[str, str], column: str, keys: Span | Collection[int], also: str = "true"
     ) -> list[Row]:
         """Returns the rows whose `column` holds one of the keys, and which meet the condition `also`."""
         if isinstance(keys, Span):
             most = "" if keys.last is None else f" AND {column} <= {keys.last}"
             return self.rows(stream, kinds, f"{column} >= {keys.first}{most} AND {also}")
-        wanted, rows = sorted(keys), list[Row]()
-        for start in range(0, len(wanted), KEYS_AT_ONCE):
-            some = ", ".join(map(_literal, wanted[start : start + KEYS_AT_ONCE]))
-            rows += self.rows(stream, kinds, f"{column} IN ({some}) AND {also}")
-        return rows
+        return self.rows(stream, kinds, f"{column} = ANY($ids) AND {also}", ids=[*keys]) if keys else []
+
+    def forgotten(self, stream: str, keys: Collection[Key]) -> set[Key]:
+        """Returns the keys of the rows of which `source-amocrm forget` has emptied columns."""
+        if not keys or FORGOTTEN.stream not in self.columns:
+            return set()
+        found = conditions(stream, self.columns[stream], self._table(FORGOTTEN.stream)).values()
+        hidden, own = " OR ".join(sorted({*found})) or "false", key_of(stream)
+        texts = {"/".join(map(str, key)): key for key in keys}
+        statement = f"SELECT {own} FROM {self._table(stream)} WHERE {own} = ANY($keys) AND ({hidden})"
+        return {texts[text] for (text,) in self._query(statement, keys=[*texts])}
 
     def count(self, stream: str) -> int:
         return int(self._query(f"SELECT count(*) FROM {self._table(stream)} WHERE {self._live(stream)}")[0][0])
@@ -205,10 +180,6 @@ def _second(column: str) -> str:
 
 def _optional(rows: list[tuple[Any, ...]]) -> int | None:
     return int(rows[0][0]) if rows and rows[0][0] is not None else None
-
-
-def _literal(key: int | str) -> str:
-    return str(key) if isinstance(key, int) else "'" + key.replace("'", "''") + "'"
 
 
 def _parsed(value: Any) -> Any:

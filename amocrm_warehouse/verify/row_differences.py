@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from amocrm_warehouse.column_kind import column_kind
 from amocrm_warehouse.verify.findings import Finding
-from amocrm_warehouse.verify.held_tables import IS_FORGOTTEN, HeldTables, Key, Row, Span, normal, window
+from amocrm_warehouse.verify.held_tables import HeldTables, Key, Row, Span, normal, window
 from source_amocrm.account import Account, Resource
 from source_amocrm.account.resources import CARDS, EVENTS, NOTES
 from source_amocrm.engine.stream_interface import READ_AT, Context, with_parameter
@@ -142,30 +142,29 @@ class RowDifferences:
         """Compares all streams made of a list with its records of a scope: all live entities of the scope."""
         known = {number: record for record in records if (number := numeric_id(record.get("id"))) is not None}
         main, found, cards = self.main(resource), list[Difference](), None
-        with self.held.at_one_moment():
-            for name in self.made_of(resource):  # the main one first
-                stream, column = self.incremental(name), self.id_column(name) if name == main else "note_id"
-                if isinstance(stream, PartsStream):
-                    found += self._of_parts(name, resource, known, cards)
-                    continue
-                held = self.held.rows_with(name, self._kinds[name], column, scope, self.condition(resource))
-                live, place = held, self._record(resource, column)
-                if name == main:
-                    live = [row for row in held if not row.get("is_deleted")]
-                    cards = {row[column]: row for row in live}
-                    gone = {row[column] for row in held} - cards.keys()
-                elif main:  # no sync removes the call of a note that was deleted: the note tells it
-                    live = [row for row in held if row[column] not in gone or row[column] in known]
-                found += self._compared(name, self._rows(name, resource, known.values()), live, place)
-            if resource in CARDS and LIVE in self.streams and not isinstance(scope, Span):
-                kinds, also = {"entity_id": "integer", DATE: "time"}, f"entity_type = '{resource.name}'"
-                rows = self.held.rows_with(LIVE, kinds, "entity_id", scope, also)
-                listed = defaultdict[int, list[int]](list)
-                for row in rows:
-                    listed[row["entity_id"]].append(second_of(row[DATE]))
-                for number in known.keys() | listed.keys():
-                    ours = seconds(known[number].get(DATE)) or 0 if number in known else None
-                    found += by_date(LIVE, resource, number, ours, listed[number])
+        for name in self.made_of(resource):  # the main one first
+            stream, column = self.incremental(name), self.id_column(name) if name == main else "note_id"
+            if isinstance(stream, PartsStream):
+                found += self._of_parts(name, resource, known, cards)
+                continue
+            held = self.held.rows_with(name, self._kinds[name], column, scope, self.condition(resource))
+            live, place = held, self._record(resource, column)
+            if name == main:
+                live = [row for row in held if not row.get("is_deleted")]
+                cards = {row[column]: row for row in live}
+                gone = {row[column] for row in held} - cards.keys()
+            elif main:  # no sync removes the call of a note that was deleted: the note tells it
+                live = [row for row in held if row[column] not in gone or row[column] in known]
+            found += self._compared(name, self._rows(name, resource, known.values()), live, place)
+        if resource in CARDS and LIVE in self.streams and not isinstance(scope, Span):
+            kinds, also = {"entity_id": "integer", DATE: "time"}, f"entity_type = '{resource.name}'"
+            rows = self.held.rows_with(LIVE, kinds, "entity_id", scope, also)
+            listed = defaultdict[int, list[int]](list)
+            for row in rows:
+                listed[row["entity_id"]].append(second_of(row[DATE]))
+            for number in known.keys() | listed.keys():
+                ours = seconds(known[number].get(DATE)) or 0 if number in known else None
+                found += by_date(LIVE, resource, number, ours, listed[number])
         return found
 
     def _of_parts(
@@ -197,31 +196,24 @@ class RowDifferences:
         )
         yield from self._compared(name, made, current, self._record(resource, column), lambda _: cards is not None)
 
-    def of_events(self, records: Collection[Row], begins: int, ends: int, *, whole: bool) -> list[Difference]:
+    def of_events(self, records: Collection[Row], begins: int, ends: int, *, whole: bool) -> Iterator[Difference]:
         """Compares the events of these seconds, both included, with the rows of all streams that are made of them.
 
         `whole`: the records are all of these seconds. Otherwise only rows that the table lacks are looked for.
         """
-        found = list[Difference]()
-        with self.held.at_one_moment():
-            for name in self.made_of(EVENTS):
-                cursor, kinds, key = (
-                    self.incremental(name).cursor_field,
-                    self._kinds[name],
-                    self.streams[name].primary_key[0],
-                )
-                rows = [*self._rows(name, EVENTS, records)]
-                keys = {row[key] for row in rows}
-                held = self.held.rows_with(name, kinds, key, keys)
+        for name in self.made_of(EVENTS):
+            cursor, key = self.incremental(name).cursor_field, self.streams[name].primary_key[0]
+            rows = [*self._rows(name, EVENTS, records)]
+            scope, keys = f"{key} = ANY($keys)", {row[key] for row in rows}
+            if whole:
                 chats = " AND note_id IS NULL" if name == "messages" else ""
-                of_window = self.held.rows(name, kinds, window(cursor, begins, ends) + chats) if whole else []
-                held += [row for row in of_window if row[key] not in keys]
+                scope += f" OR {window(cursor, begins, ends)}{chats}"
+            held = self.held.rows(name, self._kinds[name], scope, keys=[*keys])
 
-                def place(row: Row, cursor: str = cursor) -> Place:
-                    return Place("second", EVENTS.path, second_of(row[cursor]))
+            def place(row: Row, cursor: str = cursor) -> Place:
+                return Place("second", EVENTS.path, second_of(row[cursor]))
 
-                found += self._compared(name, rows, held, place)
-        return found
+            yield from self._compared(name, rows, held, place)
 
     def _rows(self, name: str, resource: Resource, records: Iterable[Row]) -> Iterator[Row]:
         """Yields the rows that a stream makes of records, as a sync does."""
@@ -249,6 +241,7 @@ class RowDifferences:
         `extra`: whether a row that the account does not have differs.
         """
         stream, finding, kinds = self.streams[name], self.found[name], self._kinds[name]
+        left_out = {*NOT_COMPARED, stream.lookup.column if stream.lookup else ""}
         rows, there = dict[Key, Row](), dict[Key, Row]()
         for row in made:
             own = {column: normal(kinds[column], row.get(column)) for column in kinds}
@@ -262,23 +255,23 @@ class RowDifferences:
         self._met[name] |= fresh
         finding.looked_at += 0 if name in self.counted else len(fresh)
         finding.sampled += len(fresh & there.keys())
+        unequal = {key: _unequal(rows[key], there[key], left_out) for key in rows.keys() & there.keys()}
+        emptied = [key for key, columns in unequal.items() if any(there[key][column] is None for column in columns)]
+        for key in self.held.forgotten(name, emptied):
+            unequal[key] = [column for column in unequal[key] if there[key][column] is not None]
         for key, row in rows.items():
             if key not in there:
                 whole = _digest(sorted(row.items(), key=itemgetter(0)))
                 version = str(second_of(row[DATE])) if stream.cursor_field == DATE else whole
                 yield Difference(name, key, "missing", place(row), {DATE: version})
-            elif one := self._unequal(name, key, row, there[key]):
+            elif unequal[key] and (one := self._judged(name, key, row, there[key], unequal[key])):
                 yield replace(one, place=place(row))
         gone = (key for key in there.keys() - rows.keys() if extra(there[key]))
         yield from (Difference(name, key, "extra", place(there[key])) for key in gone)
 
-    def _unequal(self, name: str, key: Key, row: Row, there: Row) -> Difference | None:
-        """Compares the columns of a row. Of a row whose date is older in the table, the date alone."""
+    def _judged(self, name: str, key: Key, row: Row, there: Row, columns: list[str]) -> Difference | None:
+        """Returns what differs in a row. Of a row whose date is older in the table, the date alone."""
         stream, undated = self.streams[name], UNDATED.get(name, frozenset())
-        left_out = {*NOT_COMPARED, stream.lookup.column if stream.lookup else ""}
-        columns = [column for column in there.keys() & row.keys() - left_out if there[column] != row[column]]
-        if there.get(IS_FORGOTTEN):
-            columns = [column for column in columns if there[column] is not None]
         if stream.cursor_field == DATE in columns:
             ours, theirs = second_of(row[DATE]), second_of(there[DATE])
             if ours > theirs:
@@ -304,6 +297,10 @@ def _stream(name: str, account: Account) -> AmocrmStream:
     """Returns the stream with all columns that it has in this account."""
     account.extras.update(STREAMS[name].account_extras)
     return STREAMS[name](account, STREAMS[name](account).get_json_schema()["properties"])
+
+
+def _unequal(row: Row, there: Row, left_out: Collection[str]) -> list[str]:
+    return [column for column in there.keys() & row.keys() - left_out if there[column] != row[column]]
 
 
 def second_of(value: datetime | None) -> int:

@@ -18,7 +18,7 @@ from amocrm_warehouse.live_line import LiveLine, Step, Tell, live_line, untold
 from amocrm_warehouse.sync import sync
 from amocrm_warehouse.table_names import SCHEMA
 from amocrm_warehouse.verify.findings import Finding, Verification
-from amocrm_warehouse.verify.held_tables import HeldTables
+from amocrm_warehouse.verify.held_tables import held_tables
 from amocrm_warehouse.verify.kept_results import keep
 from amocrm_warehouse.verify.lasting_differences import MOST_LOOKS, Pending, judge, limits
 from amocrm_warehouse.verify.row_differences import Difference, RowDifferences
@@ -55,17 +55,17 @@ def verify(
     Raises ValueError if it cannot begin, and one of DATABASE_ERRORS if the database cannot be read.
     """
     file, counted, notices, draw = ConfigFile(config), Requests(), list[str](), random.Random()
-    held = HeldTables(database, project, dataset)
-    if held.synced_at() is None:
+    with held_tables(database, project, dataset) as held:
+        prefix, synced_at, gone = held.prefix, held.synced_at(), held.gone()
+        own_sync, filled = not (no_sync or held.of_airbyte), {*held.columns, *gone}
+    if synced_at is None:
         raise ValueError(
-            f"No sync into the tables {held.prefix}… of the schema {dataset} has ended yet, so there is nothing to "
+            f"No sync into the tables {prefix}… of the schema {dataset} has ended yet, so there is nothing to "
             "verify. Run `source-amocrm sync` with the same --to and --project to its end."
         )
-    own_sync = not (no_sync or held.of_airbyte)
 
     def synced() -> set[str]:
         """Syncs the tables. Returns the streams that were not read to their end."""
-        filled = {*held.columns, *held.gone()}
         names = [name for name in STREAMS if name in filled]
         of_sync = LiveLine(lambda _: None)  # its steps are shown, not what each table has got
         with live_line(sys.stderr, tell) as line:  # stdout is the result's alone
@@ -76,28 +76,28 @@ def verify(
 
     @contextmanager
     def looking() -> Iterator[Look]:
-        tables = HeldTables(database, project, dataset)
-        with live_line(sys.stderr, tell) as line, tables.opened():
+        nonlocal synced_at, gone
+        with live_line(sys.stderr, tell) as line, held_tables(database, project, dataset) as held:
             line.step = lambda: Step("asking amoCRM")
             try:
                 account = open_account(file.settings(), hand_over=FileKeeper(file), observe=counted)
-                look = Look(RowDifferences(account, tables), counted, requests, draw)
+                look = Look(RowDifferences(account, held), counted, requests, draw)
                 line.step = look.step
                 yield look
             except AmocrmError as error:
                 raise ValueError(str(error)) from None
+            synced_at, gone = held.synced_at(), held.gone()
 
     if again and not own_sync and again.exists():
-        pending = Pending.read(again, held.prefix)
+        pending = Pending.read(again, prefix)
     else:
         if own_sync:
             synced()
         with looking() as look:
-            pending = Pending(held.prefix, str(held.synced_at()), 1, look.found, look.at_all())
+            differences = look.at_all()
+        pending = Pending(prefix, str(synced_at), 1, look.found, differences)
     unread = list[Difference]()
-    while (
-        pending.differences and pending.looks < MOST_LOOKS and (own_sync or pending.synced_at != str(held.synced_at()))
-    ):
+    while pending.differences and pending.looks < MOST_LOOKS and (own_sync or pending.synced_at != str(synced_at)):
         failed = set[str]()
         if own_sync:
             sleep(PAUSE)
@@ -108,14 +108,14 @@ def verify(
             unread += [one for one in pending.differences if one.stream in failed]
             read = [one for one in pending.differences if one.stream not in failed]
             changed = judge(read, now, pending.tables, lambda same: limits(same, look.rows, look.trash))
-        pending = Pending(held.prefix, str(held.synced_at()), pending.looks + 1, pending.tables, changed)
+        pending = Pending(prefix, str(synced_at), pending.looks + 1, pending.tables, changed)
     waiting = unread if pending.looks == MOST_LOOKS else [*unread, *pending.differences]
     changing = pending.differences if pending.looks == MOST_LOOKS else []
     line = ""
     if again and not own_sync:
         again.unlink(missing_ok=True)
         if waiting:
-            Pending(held.prefix, pending.synced_at, pending.looks, pending.tables, waiting).write(again)
+            Pending(prefix, pending.synced_at, pending.looks, pending.tables, waiting).write(again)
             options = ["--config", str(config), "--to", without_password(database), "--project", project]
             options += ["--dataset", dataset, "--no-sync", "--again", str(again)]
             line = shlex.join(["source-amocrm", "verify", *options])
@@ -123,10 +123,9 @@ def verify(
         pending.tables[one.stream].waiting += 1
     for one in changing:
         pending.tables[one.stream].changing += 1
-    tables = pending.tables | {name: Finding(failure=GONE) for name in held.gone() if name not in pending.tables}
-    moment = held.synced_at()
-    assert moment
-    found = Verification(datetime.now(timezone.utc), moment, counted.count, tables, again=line, notices=notices)
+    tables = pending.tables | {name: Finding(failure=GONE) for name in gone if name not in pending.tables}
+    assert synced_at
+    found = Verification(datetime.now(timezone.utc), synced_at, counted.count, tables, again=line, notices=notices)
     if kept and not waiting:
         found.not_kept = _keep(found, database, project, dataset)
     return found
