@@ -1,10 +1,12 @@
-"""The command that installs an extra; imports without a search for garbage."""
+"""The command that installs an extra; imports without a search for garbage or documentation."""
 
 from __future__ import annotations
 
 import gc
 import importlib.metadata
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -52,3 +54,12 @@ def test_modules_are_imported_without_a_search_for_garbage() -> None:
         assert gc.get_freeze_count() > before, "no later search goes through the modules either"
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    ("spared", "code"), [("", 1), ("run.spare_documentation(); ", 0)], ids=["the CDK alone", "ours"]
+)
+def test_no_source_is_read_for_documentation(spared: str, code: int) -> None:
+    looks = "import inspect, sys; inspect.getsource = lambda _: sys.exit(1); from source_amocrm import run; "
+    done = subprocess.run([sys.executable, "-c", f"{looks}{spared}import airbyte_cdk.models"], check=False)
+    assert done.returncode == code
