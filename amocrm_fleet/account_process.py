@@ -13,6 +13,7 @@ from amocrm_fleet.accounts_folder import FleetAccount
 from amocrm_fleet.status import LastPublication, LastSync, LastVerification
 from amocrm_warehouse.database import DATABASE_ERRORS
 from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.kept_options import Kept
 from amocrm_warehouse.live_line import Tell, live_line
 from amocrm_warehouse.publish.published_tables import MARTS
 from source_amocrm.auth import FileKeeper
@@ -32,6 +33,7 @@ def sync(
     to: str,
     streams: list[str] | None,
     without: Collection[str],
+    kept: Kept,
     load: Callable[..., Any],
     tell: Tell,
 ) -> LastSync:
@@ -48,6 +50,7 @@ def sync(
                 without=without,
                 count=False,
                 line=line,
+                **vars(kept),
             )
     except ValueError as error:
         return LastSync(failures=[str(error)], lasting=isinstance(error, ConfigFileError))

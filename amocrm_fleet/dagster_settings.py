@@ -14,13 +14,15 @@ from amocrm_fleet.fleet_publish import Publishing
 from amocrm_fleet.fleet_sync import Syncing
 from amocrm_fleet.fleet_verify import Verifying
 from amocrm_warehouse.database_address import listed, remembered
+from amocrm_warehouse.kept_options import AS_BEFORE, Kept
 
 
 @dataclass(frozen=True)
 class Settings:
     """Each field is named like its environment variable, in small letters.
 
-    `db`: the database's address; `{name}` in it becomes the account's name. `seconds`: time limit of a sync that has
+    `db`: the database's address; `{name}` in it becomes the account's name. `kept`: KEEP_DELETED (yes or no), HISTORY
+    and HISTORY_DAYS, which say what a sync keeps beside the present rows. `seconds`: time limit of a sync that has
     its own run; `brief`: time limit of a sync in a run of several accounts. `retries`: of a failed sync; after them it
     waits an hour. `retry_after`: wait before the first retry, doubled before each further one (seconds). `period`: time
     from one sync of an account to its next (minutes). `verify`: cron of the verification of all accounts. `publish_to`:
@@ -33,6 +35,7 @@ class Settings:
     db: str = "duckdb:///amocrm-{name}.duckdb"
     streams: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    kept: Kept = AS_BEFORE
     seconds: float = 3600.0
     brief: float = 300.0
     retries: int = 2
@@ -54,6 +57,7 @@ class Settings:
             db=remembered(variable("DB") or cls.db),
             streams=tuple(listed(variable("STREAMS", ""))),
             without=tuple(listed(variable("WITHOUT", ""))),
+            kept=Kept.of_environment(environment),
             seconds=float(variable("SECONDS") or cls.seconds),
             brief=float(variable("BRIEF") or cls.brief),
             retries=int(variable("RETRIES") or cls.retries),
@@ -70,7 +74,7 @@ class Settings:
 
     @property
     def syncing(self) -> Syncing:
-        return Syncing(self.db, self.streams, self.without, self.seconds)
+        return Syncing(self.db, self.streams, self.without, self.seconds, self.kept)
 
     @property
     def verifying(self) -> Verifying:

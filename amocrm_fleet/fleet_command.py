@@ -23,6 +23,7 @@ from amocrm_fleet.fleet_verify import Verifying
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.status import as_json, out_of_habit, table, worst_first
 from amocrm_warehouse.database_address import listed, remembered
+from amocrm_warehouse.kept_options import Kept, add_kept
 from source_amocrm import atomic_file
 from source_amocrm.config_file import ConfigFileError
 from source_amocrm.run import install_command
@@ -65,7 +66,8 @@ def _check(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
 
 def _sync(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
     failed, progress = [], ProgressLine(len(chosen))
-    syncing = Syncing(options.to, tuple(listed(options.streams)), tuple(listed(options.without)), options.seconds)
+    streams, without = tuple(listed(options.streams)), tuple(listed(options.without))
+    syncing = Syncing(options.to, streams, without, options.seconds, Kept.of(options))
     for account, done in syncing.each(chosen, options.parallel, progress):
         if done.failures:
             failed.append(account.name)
@@ -187,6 +189,7 @@ def parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("--streams", default="", help="only these, separated by commas")
     verb.add_argument("--without", default="", help="all but these, separated by commas")
+    add_kept(verb)
     verb.add_argument("--seconds", type=float, metavar="N", help="stop an account that takes longer; the rest goes on")
     verb.set_defaults(run=_sync)
     verb = verbs.add_parser(

@@ -17,6 +17,7 @@ from amocrm_fleet.fleet_work import WORK, Watch, Work
 from amocrm_fleet.processes import ProcessEnd, UnderWay, call_each
 from amocrm_fleet.status import LastSync, record
 from amocrm_warehouse.database_address import is_file
+from amocrm_warehouse.kept_options import ALL, AS_BEFORE, Kept
 from amocrm_warehouse.live_line import Tell, fitted
 from source_amocrm.run import install_command
 
@@ -31,7 +32,8 @@ class Syncing(Work[LastSync]):
     """The database, streams and time limit of syncs.
 
     `to`: the database's address; `{name}` in it becomes the account's name, so that each account has its own DuckDB
-    file. `streams`: empty for all; `without`: streams to leave out. `seconds`: limit of one sync.
+    file. `streams`: empty for all; `without`: streams to leave out. `seconds`: limit of one sync. `kept`: what the
+    syncs keep beside the present rows.
     """
 
     called = "sync"
@@ -49,12 +51,14 @@ class Syncing(Work[LastSync]):
     streams: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     seconds: float | None = None
+    kept: Kept = AS_BEFORE
 
     def __call__(self, account: FleetAccount, tell: Tell) -> LastSync:
         from amocrm_fleet.account_process import sync
 
         database = self.to.replace("{name}", account.name)
-        return sync(account, database, list(self.streams) or None, self.without, self.function(), tell)
+        streams = list(self.streams) or None
+        return sync(account, database, streams, self.without, self.kept, self.function(), tell)
 
     @staticmethod
     def function() -> Callable[..., Any]:
@@ -79,11 +83,12 @@ class Syncing(Work[LastSync]):
 
         try:
             destination(self.to.replace("{name}", "name"))
-            if self.streams or self.without:
-                from source_amocrm.catalog_command import chosen  # the CDK takes a second to import
+            versions = [name for name in self.kept.history or () if name != ALL]
+            if self.streams or self.without or versions:
+                from source_amocrm.catalog_command import check_names, chosen  # the CDK takes a second to import
                 from source_amocrm.streams import STREAMS
 
-                chosen(list(self.streams) or None, self.without, list(STREAMS))
+                check_names(versions, chosen(list(self.streams) or None, self.without, list(STREAMS)))
         except ValueError as error:
             raise FleetError(str(error)) from None
 

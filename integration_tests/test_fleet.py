@@ -81,6 +81,7 @@ def test_the_guide_types_what_the_command_knows() -> None:
         "_sync",
         "_status",
         "_sync",
+        "_sync",
         "_verify",
         "_publish",
         "_remove",

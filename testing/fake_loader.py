@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from amocrm_fleet.fleet_publish import Publishing
 from amocrm_fleet.fleet_sync import Syncing
@@ -102,10 +103,12 @@ def sync(
     without: Collection[str],
     count: bool,
     line: LiveLine,
+    **kept: Any,
 ) -> Outcome:
     with (config.parents[1] / "asked").open("a", encoding="utf-8") as asked:
         left_out = f" without {', '.join(without)}" if without else ""
-        asked.write(f"{config.name} into {to} as {project}: {streams}{left_out}\n")
+        also = "".join(f", {name} {value}" for name, value in kept.items() if value is not None)
+        asked.write(f"{config.name} into {to} as {project}: {streams}{left_out}{also}\n")
     assert (sys.stdin.read(), count) == ("", False)
     if config.stem == "talks":
         print("The log has another last line.", flush=True)

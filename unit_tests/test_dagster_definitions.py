@@ -19,6 +19,7 @@ from amocrm_fleet.accounts_folder import FleetAccount, accounts, add
 from amocrm_fleet.dagster_settings import Settings
 from amocrm_fleet.locks import folder_held
 from amocrm_fleet.status import LastSync, Status, record, status_of
+from amocrm_warehouse.kept_options import Kept
 from amocrm_warehouse.report import watch
 from sandbox import OFF, Account, Server
 from sandbox.server import oauth_credentials
@@ -316,6 +317,16 @@ def test_the_digest_goes_to_the_recipients_of_the_fleet(
     )
     assert project.digest_schedule.cron_schedule == "0 9 * * 1-5"
     assert Settings.of({"DIGEST": "0 8 * * 1"}).digest == "0 8 * * 1"
+
+
+def test_what_each_account_keeps_is_set_by_the_environment() -> None:
+    kept = {"KEEP_DELETED": "yes", "HISTORY": "deals,contacts", "HISTORY_DAYS": "730"}
+    assert Settings.of(kept).syncing.kept == Kept(True, ("deals", "contacts"), 730)
+    assert Settings.of({"KEEP_DELETED": "no", "HISTORY": "none"}).syncing.kept == Kept(False, (), None)
+    assert Settings.of({"HISTORY": ""}).syncing.kept == Kept()
+    for name, value in (("KEEP_DELETED", "true"), ("HISTORY_DAYS", "a year")):
+        with pytest.raises(ValueError, match=f"^{name} is .*, and not {value}\\.$"):
+            Settings.of({name: value})
 
 
 def test_the_marts_are_published_after_the_models_where_a_warehouse_is_named(

@@ -264,10 +264,7 @@ def test_what_is_under_way_is_shown_from_the_start(fleet: Syncing, tmp_path: Pat
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def made(to: str, streams: tuple[str, ...], without: tuple[str, ...], seconds: float | None) -> Syncing:
-        return FakeSyncing(to, streams, without, seconds)
-
-    monkeypatch.setattr(fleet_command, "Syncing", made)
+    monkeypatch.setattr(fleet_command, "Syncing", FakeSyncing)
     before = signal.getsignal(signal.SIGTERM)
     yield
     signal.signal(signal.SIGTERM, before)
@@ -298,6 +295,31 @@ def test_the_others_go_on_and_each_is_told_by_name(
         "unreachable: Tables: deals.",
     ]
     assert out[-2:] == ["", "2 of 6 accounts are up to date. Not: held, revoked, slow, unreachable."]
+
+
+@pytest.mark.usefixtures("command")
+def test_what_each_account_keeps_is_said_for_all_or_for_some(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "accounts"
+    for name in ("north", "south"):
+        account(tmp_path, name)
+
+    def run(*options: str) -> int:
+        return fleet_command.main(["sync", "--accounts", str(folder), "--to", "duckdb:///a.duckdb", *options])
+
+    kept = ["--history", "deals,contacts", "--history-days", "730", "--keep-deleted"]
+    assert run("--only", "north", *kept) == run("--only", "south", "--history", "none") == run() == 0
+    into = "into duckdb:///a.duckdb as"
+    assert asked(tmp_path) == [
+        f"north.json {into} north: None, keep_deleted True, history ('deals', 'contacts'), history_days 730",
+        f"south.json {into} south: None, history ()",
+        f"north.json {into} north: None",
+        f"south.json {into} south: None",
+    ]
+    capsys.readouterr()
+    assert run("--history", "all,delas") == 2
+    assert capsys.readouterr().err.endswith("There is no stream “delas”: the nearest name is “deals”.\n")
 
 
 @pytest.mark.usefixtures("command")

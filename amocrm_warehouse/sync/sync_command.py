@@ -13,6 +13,7 @@ from typing import NoReturn
 from amocrm_warehouse.database_address import add_database, listed
 from amocrm_warehouse.hidden_modules import without_heavy_modules
 from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, interrupted
+from amocrm_warehouse.kept_options import Kept, add_kept
 from amocrm_warehouse.live_line import live_line
 from amocrm_warehouse.plans_and_costs import read_plans
 from amocrm_warehouse.sync.account_sync import Outcome, project_of, sync
@@ -33,17 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--without", default="", help="the streams to leave out, separated by commas")
     parser.add_argument("--refresh", default="", help="streams, or all, to read from the beginning and to replace")
     parser.add_argument("--dataset", default=SCHEMA, help=f"the schema of the tables; {SCHEMA} by default")
-    parser.add_argument(
-        "--keep-deleted",
-        action=argparse.BooleanOptionalAction,
-        help="keep notes and calls of contacts deleted more than 30 days ago; by default as the sync before",
-    )
-    parser.add_argument(
-        "--history",
-        metavar="STREAMS",
-        help="streams, or all, of which each version of a row is kept; none ends that; by default as the sync before",
-    )
-    parser.add_argument("--history-days", type=_days, metavar="DAYS", help="forget versions so many days old; 0 never")
+    add_kept(parser)
     parser.add_argument("--report", action="store_true", help="then build the models and write the report")
     parser.add_argument("--plans", type=Path, help="the file of plans for the report")
     parser.add_argument("--every", type=_period, metavar="SECONDS", help="sync again and again, 30 s apart or more")
@@ -68,12 +59,6 @@ def main(arguments: list[str] | None = None) -> int:
 def _period(text: str) -> int:
     if not text.isdecimal() or int(text) < SHORTEST_PERIOD:
         raise argparse.ArgumentTypeError(f"a number of seconds, {SHORTEST_PERIOD} or more")
-    return int(text)
-
-
-def _days(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()):
-        raise argparse.ArgumentTypeError("a number of days, 0 for ever")
     return int(text)
 
 
@@ -103,7 +88,6 @@ def _sync(options: argparse.Namespace, project: str, said: set[str], later: bool
     """
     with files_for_their_owner(), without_heavy_modules(), live_line() as line:
         streams = listed(options.streams) or None
-        history = None if options.history is None else [] if options.history == "none" else listed(options.history)
         outcome = sync(
             options.config,
             to=options.db,
@@ -112,10 +96,8 @@ def _sync(options: argparse.Namespace, project: str, said: set[str], later: bool
             without=listed(options.without),
             refresh=listed(options.refresh),
             dataset=options.dataset,
-            keep_deleted=options.keep_deleted,
-            history=history,
-            history_days=options.history_days,
             line=line,
+            **vars(Kept.of(options)),
         )
     if later:
         print(f"{_now()}  {_in_a_line(outcome)}", flush=True)
