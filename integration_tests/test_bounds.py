@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from sandbox.credentials import MARK
+from testing.combinations import one_in
 from testing.connector import COMMAND, catalog, dumped, files
 from testing.http_server import Connection, Server, serve
 from testing.leaks import clean
@@ -101,7 +102,7 @@ def peak(process: subprocess.Popen[bytes]) -> int:
 
 
 @LINUX
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", one_in(3, HOSTILE))
 def test_a_hostile_server(name: str, tmp_path: Path) -> None:
     answering, sentence = HOSTILE[name][0](), HOSTILE[name][1]
 
@@ -145,7 +146,7 @@ HEAVY: dict[str, tuple[str, int, list[str], float]] = {
 
 
 @LINUX
-@pytest.mark.parametrize("name", HEAVY)
+@pytest.mark.parametrize("name", one_in(3, HEAVY))
 def test_large_rows_in_several_lists(name: str, tmp_path: Path) -> None:
     """They come whole, however many lists have them, and none of the memory for one is forgotten."""
     fields, number, streams, pause = HEAVY[name]

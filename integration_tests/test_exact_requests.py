@@ -85,7 +85,7 @@ def unread(rows: dict[Key, Row]) -> dict[Key, Row]:
     [
         (["deals"], True, 120, 20),
         (["deals", "custom_fields_deals"], False, 120, 20),
-        (list(PROMISED), True, 1_800, 170),
+        pytest.param(list(PROMISED), True, 1_800, 170, marks=pytest.mark.at_length),
     ],
     ids=["deals", "deals, no filter", "fifteen tables"],
 )

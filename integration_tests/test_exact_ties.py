@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 from unittest import mock
 
 import pytest
@@ -11,6 +12,7 @@ from sandbox import Account, ManualClock, Request, Sandbox, Switches
 from sandbox.switches import Ties
 from source_amocrm.engine import delivery
 from testing import comparison, expected
+from testing.combinations import one_in
 from testing.connector import messages
 from testing.destination import Destination
 
@@ -70,9 +72,7 @@ def _impatient(sandbox: Sandbox, _: Request) -> None:
     assert len(sandbox.log) < MOST_REQUESTS
 
 
-@pytest.mark.parametrize("filters", [True, False], ids=["filter", "no filter"])
-@pytest.mark.parametrize("ties", ORDERS)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "ties", "filters"), one_in(5, product(SIZES, ORDERS, (True, False))))
 def test_many_deals_of_one_second(account: Account, size: int, ties: Ties, filters: bool) -> None:
     """In the middle of what is read, and on the edge of it, whether the server counts the edge or not."""
     robot = Robot(account, "deals", size)
