@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date
 from decimal import Decimal
 from itertools import zip_longest
-from pathlib import Path
 
 import pytest
 
@@ -21,7 +21,6 @@ from testing.report_numbers import check_answers, digest_lines, of_fourteen_digi
 from testing.sheets import tables_of
 from testing.year import Day, Year, at
 
-pytestmark = pytest.mark.at_length
 BEGIN, FIRST, END = at("2027-09-01T08:00"), at("2027-12-31T18:00"), at("2028-12-31T23:59")
 DATES = {
     "the last day of a year": "2027-12-31T18:30",
@@ -37,6 +36,8 @@ DATES = {
     "the hour that comes twice when summer time ends": "2028-10-29T02:30 2",
     "the last day of the year": "2028-12-31T18:00",
 }
+SHORT = 3
+"""The dates after the first that `make test` plays."""
 IDLE = ("a Sunday after a Saturday on which nobody did anything",)
 UNCOMPARED = {"completeness", "sales_plan"}
 """The marts about syncs and verifications, whose results are asserted by themselves, and of plans, as in the digest."""
@@ -44,10 +45,28 @@ LISTS = {"deals"}
 """Sheets of the workbook that list rows by name, of several accounts together."""
 
 
-def test_a_year(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def problems_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[str]]]:
+    """What is wrong on a date of the year, which is played up to it."""
     with ExitStack() as stack:
-        year = Year(tmp_path, stack, BEGIN, FIRST, END, 300)
-        assert [problem for name, text in DATES.items() for problem in play(year, name, at(text))] == []
+        year = Year(tmp_path_factory.mktemp("year"), stack, BEGIN, FIRST, END, 300)
+        ahead, wrong = iter(DATES.items()), dict[str, list[str]]()
+
+        def on(name: str) -> list[str]:
+            while name not in wrong:
+                date_played, text = next(ahead)
+                wrong[date_played] = play(year, date_played, at(text))
+            return wrong[name]
+
+        yield on
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.at_length if place > SHORT else ()) for place, name in enumerate(DATES)],
+)
+def test_a_date_of_the_year(problems_on: Callable[[str], list[str]], name: str) -> None:
+    assert problems_on(name) == []
 
 
 def play(year: Year, name: str, moment: int) -> list[str]:
