@@ -267,6 +267,15 @@ def test_what_can_be_looked_at_without_events_is(database: str, tmp_path: Path) 
     assert not found.sentence().startswith("All")
 
 
+def test_cards_that_the_token_may_not_read_are_named(database: str, tmp_path: Path) -> None:
+    day = Day(6, database, tmp_path).plain()
+    day.account.switches.forbidden = frozenset({"companies"})
+    found = day.verify(no_sync=True)
+    assert (waiting(found), found.exit_code) == ({}, 2)
+    assert {"companies", "custom_fields_companies"} <= {*found.failed}
+    assert {"deals", "contacts", "customers", "events"}.isdisjoint(found.failed)
+
+
 def test_extra_rows_are_found_in_every_table(database: str, tmp_path: Path) -> None:
     day = Day(6, database, tmp_path).plain()
     number, added = 9_000_000, set()

@@ -79,7 +79,7 @@ class Finding:
         """Counts a difference that no sync mended, and keeps the first keys of its kind for the terminal."""
         columns = list(columns)
         if kind in ("unequal", "without"):
-            self.unequal.update(columns or [str(*key)])
+            self.unequal.update(columns)
         else:
             name = "extra" if kind == "twice" else kind
             setattr(self, name, getattr(self, name) + 1)

@@ -125,61 +125,38 @@ class HeldTables:
     def count(self, stream: str) -> int:
         return int(self._query(f"SELECT count(*) FROM {self._table(stream)} WHERE {self._live(stream)}")[0][0])
 
-    def ids_at_random(self, stream: str, column: str, count: int, condition: str) -> list[int]:
-        statement = f"SELECT {column} FROM {self._table(stream)} WHERE {condition} ORDER BY random() LIMIT {count}"
-        return [int(found) for (found,) in self._query(statement)]
-
-    def newest(self, stream: str, cursor: str) -> int | None:
-        """Returns the date of the newest row (Unix seconds)."""
-        return _optional(self._query(f"SELECT {_second(f'max({cursor})')} FROM {self._table(stream)}"))
-
-    def at_random(self, stream: str, cursor: str) -> int | None:
-        """Returns the date of a row drawn at random (Unix seconds)."""
-        return _optional(self._query(f"SELECT {_second(cursor)} FROM {self._table(stream)} ORDER BY random() LIMIT 1"))
+    def every(self, count: int, stream: str, cursor: str) -> list[int]:
+        """Returns the date (Unix seconds, oldest first, each once) of one row in `count`, in the order of dates."""
+        numbered = f"SELECT {cursor}, row_number() OVER (ORDER BY {cursor}) AS number FROM {self._table(stream)}"
+        sql = f"SELECT DISTINCT {_second(cursor)} FROM ({numbered}) AS numbered WHERE number % {count} = 0 ORDER BY 1"
+        return [second for (second,) in self._query(sql) if second is not None]
 
     def deleted(self, entity: str, ids: Collection[int]) -> set[int]:
         """Returns the entities of which the table of deletions says that they were deleted, and did not come back."""
-        if "deleted_entities" not in self.columns or not ids:
+        if "deleted_entities" not in self.columns:
             return set()
-        listed = ", ".join(map(str, sorted(ids)))
         rows = self._query(
-            f"SELECT entity_id FROM {self._table('deleted_entities')} WHERE entity_type = '{entity}' AND entity_id IN "
-            f"({listed}) GROUP BY 1 HAVING max(deleted_at) > coalesce(max(restored_at), to_timestamp(0))"
+            f"SELECT entity_id FROM {self._table('deleted_entities')} WHERE entity_type = '{entity}' AND entity_id = "
+            "ANY($ids) GROUP BY 1 HAVING max(deleted_at) > coalesce(max(restored_at), to_timestamp(0))",
+            ids=[*ids],
         )
         return {int(found) for (found,) in rows}
 
     def listed(self, entity_type: str, ids: Collection[int]) -> set[int]:
         """Returns the cards that the table of live IDs has."""
-        if "live_entities" not in self.columns or not ids:
+        if "live_entities" not in self.columns:
             return set()
-        also = f"entity_type = '{entity_type}'"
-        rows = self.rows_with("live_entities", {"entity_id": "integer"}, "entity_id", ids, also)
-        return {row["entity_id"] for row in rows}
-
-    def after(self, stream: str, cursor: str, second: int, rows: int) -> int | None:
-        """Returns the date of the last of the next `rows` rows from `second` on (Unix seconds); None without rows."""
-        following = (
-            f"SELECT {cursor} AS moment FROM {self._table(stream)} WHERE {cursor} >= {moment(second)} "
-            f"ORDER BY {cursor} LIMIT {rows}"
-        )
-        return _optional(self._query(f"SELECT {_second('max(moment)')} FROM ({following}) AS following"))
-
-
-def moment(second: int) -> str:
-    return f"to_timestamp({second})"
+        kinds, also = {"entity_id": "integer"}, f"entity_type = '{entity_type}'"
+        return {row["entity_id"] for row in self.rows_with("live_entities", kinds, "entity_id", ids, also)}
 
 
 def window(cursor: str, begins: int, ends: int) -> str:
     """Returns the condition in SQL for rows of these seconds, both included."""
-    return f"{cursor} >= {moment(begins)} AND {cursor} < {moment(ends + 1)}"
+    return f"{cursor} >= to_timestamp({begins}) AND {cursor} < to_timestamp({ends + 1})"
 
 
 def _second(column: str) -> str:
     return f"CAST(floor(extract(epoch FROM {column})) AS BIGINT)"
-
-
-def _optional(rows: list[tuple[Any, ...]]) -> int | None:
-    return int(rows[0][0]) if rows and rows[0][0] is not None else None
 
 
 def _parsed(value: Any) -> Any:

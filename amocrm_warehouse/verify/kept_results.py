@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from amocrm_warehouse.database import quoted_table, reading
-from amocrm_warehouse.database_address import is_file
-from amocrm_warehouse.database_errors import RIGHTS, check_rights
+from amocrm_warehouse.database import DATABASE_ERRORS, quoted_table, reading
+from amocrm_warehouse.database_address import is_file, without_password
+from amocrm_warehouse.database_errors import RIGHTS, check_rights, why
 from amocrm_warehouse.table_names import table_name
 from amocrm_warehouse.verify.findings import Verification
 
@@ -20,8 +20,18 @@ KINDS = {
 }  # fmt: skip
 
 
-def keep(found: Verification, database: str, project: str, dataset: str) -> None:
-    """Appends the result. Writes no other table. Raises ValueError with a sentence, or one of DATABASE_ERRORS."""
+def keep(found: Verification, database: str, project: str, dataset: str) -> str | None:
+    """Appends the result. Writes no other table. Returns a sentence if it cannot: who may only read can verify."""
+    try:
+        _keep(found, database, project, dataset)
+    except ValueError as error:
+        return f"The result was not kept: {without_password(str(error))}"
+    except DATABASE_ERRORS as error:
+        return f"The result was not kept: {why(error)}"
+    return None
+
+
+def _keep(found: Verification, database: str, project: str, dataset: str) -> None:
     with reading(database) as run:
         if not is_file(database):
             check_rights([sql for (sql,) in run(RIGHTS.format(schemas=dataset))[1] if sql])

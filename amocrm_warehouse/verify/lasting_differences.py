@@ -72,14 +72,13 @@ def limits(
     found: list[Difference], rows: RowDifferences, trash: Callable[[Resource], set[int]]
 ) -> Iterator[str | None]:
     """Yields, for each difference that lasts, the name of the limit of a sync that it is; None for a fault."""
-    unlisted = {
-        resource: {one.place.number for one in found if one.kind == "extra" and one.place.name == resource.path}
-        for resource in (*CARDS, *NOTES)
-    }
-    told = {resource.path: rows.held.deleted(resource.entity, ids) for resource, ids in unlisted.items()}
-    listed = {resource.path: rows.held.listed(resource.name, unlisted[resource]) for resource in CARDS}
-    for resource in CARDS:
-        told[resource.path] |= trash(resource) if unlisted[resource] and resource.has_trash else set()
+    told, listed = dict[str, set[int]](), dict[str, set[int]]()
+    for resource in (*CARDS, *NOTES):
+        if ids := {one.place.number for one in found if one.kind == "extra" and one.place.name == resource.path}:
+            told[resource.path] = rows.held.deleted(resource.entity, ids)
+            if resource in CARDS:
+                told[resource.path] |= trash(resource) if resource.has_trash else set()
+                listed[resource.path] = rows.held.listed(resource.name, ids)
     for one in found:
         stream, place, kind = rows.streams[one.stream], one.place, one.kind
         is_part = isinstance(stream, PartsStream)
@@ -101,7 +100,7 @@ def limits(
         elif kind == "stale" or stream.cursor_field in one.values:
             yield "old date"
         else:
-            yield "settings" if of_settings and place.name in listed else None
+            yield "settings" if of_settings and place.name in {card.path for card in CARDS} else None
 
 
 @dataclass(frozen=True)

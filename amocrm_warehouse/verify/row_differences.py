@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from operator import itemgetter
@@ -68,7 +68,7 @@ class Difference:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-DATE, NOWHERE = "updated_at", Place("", "")
+DATE = "updated_at"
 PlaceOf = Callable[[Row], Place]
 
 
@@ -81,6 +81,7 @@ class RowDifferences:
     def __init__(self, account: Account, held: HeldTables) -> None:
         self.account, self.held = account, held
         self.streams = {name: _stream(name, account) for name in STREAMS if name in held.columns}
+        self.incremental = {name: one for name, one in self.streams.items() if isinstance(one, IncrementalStream)}
         self._kinds = {
             name: {column: column_kind(schema) for column, schema in one.get_json_schema()["properties"].items()}
             for name, one in self.streams.items()
@@ -92,37 +93,26 @@ class RowDifferences:
 
     def made_of(self, resource: Resource) -> list[str]:
         """Returns the streams made of a list, first the one that has a row for each of its entities."""
-        lists = {name: one.inputs() for name, one in self.streams.items() if isinstance(one, IncrementalStream)}
-        return sorted(
-            (name for name in lists if resource in lists[name]), key=lambda n: not self.incremental(n).deletable
-        )
+        made = {name: one for name, one in self.incremental.items() if resource in one.inputs()}
+        return sorted(made, key=lambda name: not made[name].deletable)
 
     def main(self, resource: Resource) -> str | None:
         """Returns the stream that has a row for each entity of the list, if the database has its table."""
         names = self.made_of(resource)
-        return names[0] if names and self.incremental(names[0]).deletable else None
-
-    def incremental(self, name: str) -> IncrementalStream:
-        stream = self.streams[name]
-        assert isinstance(stream, IncrementalStream)
-        return stream
+        return names[0] if names and self.incremental[names[0]].deletable else None
 
     def id_column(self, name: str) -> str:
         return self.streams[name].primary_key[-1]
 
-    def condition(self, resource: Resource) -> str:
-        """Returns the condition in SQL for the rows of one list, in tables that are made of several."""
-        return f"element_type = {ELEMENT_TYPE[resource.name]}" if resource in NOTES else "true"
-
     def params(self, resource: Resource) -> dict[str, Any]:
         """Returns the `with` parameters that the rows of a list need."""
-        streams = map(self.incremental, self.made_of(resource))
-        return dict(with_parameter({extra for stream in streams for extra in stream.wanted_extras()}))
+        streams = self.made_of(resource)
+        return dict(with_parameter({extra for name in streams for extra in self.incremental[name].wanted_extras()}))
 
     def without_columns(self, name: str) -> list[Difference]:
         """Finds the columns that the table lacks."""
         lacked = sorted(self._kinds[name].keys() - self.held.columns[name] - NOT_COMPARED)
-        return [Difference(name, (column,), "without", Place("list", name)) for column in lacked]
+        return [Difference(name, (column,), "without", Place("list", name), {column: ""}) for column in lacked]
 
     def of_short_list(self, name: str) -> Iterator[Difference]:
         """Compares every row of the list. Leaves out rows of which each would cost a request of its own."""
@@ -135,32 +125,32 @@ class RowDifferences:
         else:
             made = stream.read_records()
         held = self.held.rows(name, self._kinds[name])
-        yield from self._compared(name, made, held, lambda _: Place("list", name), lambda _: not parts)
+        yield from self._compared(name, made, held, lambda _: Place("list", name), extra=not parts)
         finding.whole, finding.account = not parts, None if parts else finding.looked_at
 
     def of_records(self, resource: Resource, records: Iterable[Row], scope: Span | Collection[int]) -> list[Difference]:
         """Compares all streams made of a list with its records of a scope: all live entities of the scope."""
         known = {number: record for record in records if (number := numeric_id(record.get("id"))) is not None}
-        main, found, cards = self.main(resource), list[Difference](), None
+        main, found, cards, deleted = self.main(resource), list[Difference](), None, set[int]()
+        of_list = f"element_type = {ELEMENT_TYPE[resource.name]}" if resource in NOTES else "true"
         for name in self.made_of(resource):  # the main one first
-            stream, column = self.incremental(name), self.id_column(name) if name == main else "note_id"
+            stream, column = self.incremental[name], self.id_column(name) if name == main else "note_id"
             if isinstance(stream, PartsStream):
                 found += self._of_parts(name, resource, known, cards)
                 continue
-            held = self.held.rows_with(name, self._kinds[name], column, scope, self.condition(resource))
-            live, place = held, self._record(resource, column)
+            held = self.held.rows_with(name, self._kinds[name], column, scope, of_list)
+            live = [row for row in held if not row.get("is_deleted")]
             if name == main:
-                live = [row for row in held if not row.get("is_deleted")]
                 cards = {row[column]: row for row in live}
-                gone = {row[column] for row in held} - cards.keys()
-            elif main:  # no sync removes the call of a note that was deleted: the note tells it
-                live = [row for row in held if row[column] not in gone or row[column] in known]
-            found += self._compared(name, self._rows(name, resource, known.values()), live, place)
-        if resource in CARDS and LIVE in self.streams and not isinstance(scope, Span):
-            kinds, also = {"entity_id": "integer", DATE: "time"}, f"entity_type = '{resource.name}'"
-            rows = self.held.rows_with(LIVE, kinds, "entity_id", scope, also)
+                deleted = {row[column] for row in held} - cards.keys() - known.keys()
+            # no sync removes the call of a note that was deleted: the note tells it
+            live, marks = [row for row in live if row[column] not in deleted], self.account.config.mark_deleted
+            rows = self._rows(name, resource, known.values())
+            found += self._compared(name, rows, live, self._record(resource, column), extra=marks)
+        if resource in CARDS and LIVE in self.streams:
+            kinds, of_list = {"entity_id": "integer", DATE: "time"}, f"entity_type = '{resource.name}'"
             listed = defaultdict[int, list[int]](list)
-            for row in rows:
+            for row in self.held.rows_with(LIVE, kinds, "entity_id", scope, of_list):
                 listed[row["entity_id"]].append(second_of(row[DATE]))
             for number in known.keys() | listed.keys():
                 ours = seconds(known[number].get(DATE)) or 0 if number in known else None
@@ -175,26 +165,21 @@ class RowDifferences:
         `cards`: the live rows of the cards, None without their table: then nothing shows that a card's last part is
         gone. The parts of a card that is stale or missing are left out.
         """
-        column, cursor = self.streams[name].primary_key[0], self.incremental(name).cursor_field
+        column, date = self.streams[name].primary_key[0], self.incremental[name].cursor_field
         wanted = [
             one
             for one in known
             if cards is None or (one in cards and second_of(cards[one][DATE]) >= (seconds(known[one].get(DATE)) or 0))
         ]
-        held = self.held.rows_with(name, self._kinds[name], column, wanted) if wanted else []
-        newest = dict[int, Any]()
-        for row in held:
-            newest[row[column]] = max(row[READ_AT], newest.get(row[column]), key=lambda at: str(at or ""))
-        if cards is not None:
-            newest = {one: cards[one][READ_AT] for one in wanted}
-        current = [row for row in held if row[READ_AT] == newest[row[column]]]
+        held = self.held.rows_with(name, self._kinds[name], column, wanted)
         # a card that came back from the trash is dated by its return, and so are its parts
-        dates = {one: cards[one][DATE] for one in wanted} if cards else {row[column]: row[cursor] for row in current}
-        made = (
-            {**row, cursor: dates.get(row[column])}
-            for row in self._rows(name, resource, (known[one] for one in wanted))
-        )
-        yield from self._compared(name, made, current, self._record(resource, column), lambda _: cards is not None)
+        dated: Mapping[int, Row] = cards or {
+            row[column]: {**row, DATE: row[date]} for row in sorted(held, key=lambda row: str(row[READ_AT] or ""))
+        }
+        current = [row for row in held if row[READ_AT] == dated[row[column]][READ_AT]]
+        rows = self._rows(name, resource, (known[one] for one in wanted))
+        made = ({**row, date: dated.get(row[column], {}).get(DATE)} for row in rows)
+        yield from self._compared(name, made, current, self._record(resource, column), extra=cards is not None)
 
     def of_events(self, records: Collection[Row], begins: int, ends: int, *, whole: bool) -> Iterator[Difference]:
         """Compares the events of these seconds, both included, with the rows of all streams that are made of them.
@@ -202,7 +187,7 @@ class RowDifferences:
         `whole`: the records are all of these seconds. Otherwise only rows that the table lacks are looked for.
         """
         for name in self.made_of(EVENTS):
-            cursor, key = self.incremental(name).cursor_field, self.streams[name].primary_key[0]
+            cursor, key = self.incremental[name].cursor_field, self.streams[name].primary_key[0]
             rows = [*self._rows(name, EVENTS, records)]
             scope, keys = f"{key} = ANY($keys)", {row[key] for row in rows}
             if whole:
@@ -217,7 +202,7 @@ class RowDifferences:
 
     def _rows(self, name: str, resource: Resource, records: Iterable[Row]) -> Iterator[Row]:
         """Yields the rows that a stream makes of records, as a sync does."""
-        stream, records = self.incremental(name), list(records)
+        stream, records = self.incremental[name], list(records)
         if resource is EVENTS and stream.kinds:
             records = [record for record in records if record.get("type") in stream.kinds]
         context = stream.context(resource)
@@ -234,7 +219,8 @@ class RowDifferences:
         made: Iterable[Row],
         held: Iterable[Row],
         place: PlaceOf,
-        extra: Callable[[Row], bool] = lambda _: True,
+        *,
+        extra: bool = True,
     ) -> Iterator[Difference]:
         """Compares the account's rows with the table's, of one scope, and counts them.
 
@@ -264,23 +250,27 @@ class RowDifferences:
                 whole = _digest(sorted(row.items(), key=itemgetter(0)))
                 version = str(second_of(row[DATE])) if stream.cursor_field == DATE else whole
                 yield Difference(name, key, "missing", place(row), {DATE: version})
-            elif unequal[key] and (one := self._judged(name, key, row, there[key], unequal[key])):
-                yield replace(one, place=place(row))
-        gone = (key for key in there.keys() - rows.keys() if extra(there[key]))
-        yield from (Difference(name, key, "extra", place(there[key])) for key in gone)
+            elif unequal[key]:
+                yield from self._judged(name, key, row, there[key], unequal[key], place(row))
+        for key in there.keys() - rows.keys() if extra else ():
+            yield Difference(name, key, "extra", place(there[key]))
 
-    def _judged(self, name: str, key: Key, row: Row, there: Row, columns: list[str]) -> Difference | None:
-        """Returns what differs in a row. Of a row whose date is older in the table, the date alone."""
-        stream, undated = self.streams[name], UNDATED.get(name, frozenset())
-        if stream.cursor_field == DATE in columns:
+    def _judged(
+        self, name: str, key: Key, row: Row, there: Row, columns: list[str], place: Place
+    ) -> Iterator[Difference]:
+        """Yields the difference of a row. Of a row whose date is older in the table, the date alone."""
+        undated = UNDATED.get(name, frozenset())
+        if self.streams[name].cursor_field == DATE in columns:
             ours, theirs = second_of(row[DATE]), second_of(there[DATE])
             if ours > theirs:
-                return Difference(name, key, "stale", NOWHERE, {DATE: str(ours)})
+                yield Difference(name, key, "stale", place, {DATE: str(ours)})
+                return
             if {DATE, "date"}.issuperset(columns):  # a card that came back from the trash is dated by its return
                 undated = undated | {DATE, "date"}
         self.found[name].uncounted.update(column for column in columns if column in undated and column != "date")
         values = {column: _value(column, row[column], there[column]) for column in columns if column not in undated}
-        return Difference(name, key, "unequal", NOWHERE, values) if values else None
+        if values:
+            yield Difference(name, key, "unequal", place, values)
 
 
 def by_date(name: str, resource: Resource, number: int, ours: int | None, theirs: list[int]) -> list[Difference]:

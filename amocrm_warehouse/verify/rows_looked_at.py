@@ -7,6 +7,7 @@ account tells, never the table. Rows that differed are looked at again.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
@@ -26,7 +27,7 @@ from source_amocrm.account.availability import in_parts
 from source_amocrm.account.events_page_size import DOCUMENTED
 from source_amocrm.account.resources import CARDS, EVENTS, NOTES, TASKS
 from source_amocrm.errors import AmocrmError
-from source_amocrm.streams.base import FullRefreshStream, PartsStream
+from source_amocrm.streams.base import FullRefreshStream
 from source_amocrm.streams.chats import in_order
 from source_amocrm.walk import RawPage
 from source_amocrm.walk.full import in_passes, one_pass
@@ -40,65 +41,54 @@ MOST_BY_ID = 1_000
 """Cards that are looked at again by ID. If more differ, the IDs of the whole list are read again."""
 MOST_PAGES = 5
 """Pages of a window of events that are read. Of a longer window, only rows that the table lacks are looked for."""
-WINDOW_ROWS, LONGEST_WINDOW = 60, 30 * 86_400
-"""A window ends after so many rows of the table, or so many seconds."""
+WINDOW_ROWS = 60
+"""Rows of the table in a window."""
 MOST_DRAWN = 5_000
 """Cards of a list of which every column may be compared."""
+NO_ORDER = "amoCRM did not list these rows in the order of IDs, without which nothing shows which rows the table lacks."
 LISTS = (*CARDS, TASKS, *NOTES, EVENTS)
 
 
-class Requests:
-    """Counts the responses of the account, as their observer."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, path: str, body: Any) -> None:  # noqa: ARG002
-        self.count += 1
-
-
 class Look:
-    """One look at the account and its tables. `budget`: requests besides those for the IDs of cards.
+    """One look at the account and its tables. `requested`: the path of each request of the account so far. `budget`:
+    requests besides those for the IDs of cards. `step`: the list that is looked at, and how many there are.
 
     Raises ValueError if the tables hold another account.
     """
 
-    def __init__(self, rows: RowDifferences, requests: Requests, budget: int, draw: Random) -> None:
+    def __init__(self, rows: RowDifferences, requested: list[str], budget: int, draw: Random) -> None:
         self.rows, self.found = rows, rows.found
         self._account, self._held = rows.account, rows.held
-        self._requests, self._budget, self._draw = requests, budget, draw
-        self._step = Step("looking at the account", 0, unit="lists")
+        self._requested, self._budget, self._draw = requested, budget, draw
+        self.step = Step("looking at the account", 0, unit="lists")
         self._drawn, self._pages = dict[Resource, list[int]](), 0
         own, kinds = self._account.facts().id, {"account_id": "integer"}
-        held = (
-            [row["account_id"] for row in self._held.rows("account", kinds)] if "account" in self._held.columns else []
-        )
+        rows_held = self._held.rows("account", kinds) if "account" in self._held.columns else []
+        held = [row["account_id"] for row in rows_held]
         if held and own is not None and own not in held:
             raise ValueError(
                 f"The tables {self._held.prefix}… hold the account {held[0]}, and the config is of the account {own}. "
                 "Give that account's --config, or the --project of this one."
             )
 
-    def step(self) -> Step:
-        """Returns the list that is looked at, and how many there are."""
-        return self._step
-
     def at_all(self) -> list[Difference]:
         """Looks at every table. Counts what was looked at in `found`, and returns what differs."""
-        made_of, main, found = self.rows.made_of, self.rows.main, list[Difference]()
+        made_of, main = self.rows.made_of, self.rows.main
+        found = [one for name in self.rows.streams for one in self.rows.without_columns(name)]
         short = [name for name, one in self.rows.streams.items() if isinstance(one, FullRefreshStream) and name != LIVE]
         cards, lists = ([one for one in some if made_of(one)] for some in (CARDS, LISTS))
         trashes = [one for one in cards if main(one) and one.has_trash and self._account.config.mark_deleted]
-        self._step = replace(self._step, total=len(short) + len(cards) + len(lists) + len(trashes))
+        self.step = replace(self.step, total=len(short) + len(cards) + len(lists) + len(trashes))
         for name in short:
-            found += self._guarded([name], name, partial(self._at_list, name))
-        before = self._requests.count
+            found += self._guarded([name], name, partial(self.rows.of_short_list, name))
+        before = len(self._requested)
         for one in cards:
             found += self._guarded(made_of(one), one.name, partial(self._at_ids, one))
-        allowed = self._budget + min(self._requests.count - before, int(FREE_SHARE * self._pages)) - len(trashes)
+        of_ids = min(len(self._requested) - before, int(FREE_SHARE * self._pages))
+        allowed = self._budget + of_ids - len(trashes)
         for left, one in zip(range(len(lists), 0, -1), lists, strict=True):
             look = self._at_cards if one in CARDS else self._at_windows if one is EVENTS else self._at_pages
-            share = max(1, (allowed - self._requests.count) // left)
+            share = max(1, (allowed - len(self._requested)) // left)
             found += self._guarded(made_of(one), one.path, partial(look, one, share))
         for one in trashes:
             found += self._guarded(made_of(one)[:1], f"{one.name}, trash", partial(self._at_trash, one))
@@ -114,7 +104,7 @@ class Look:
         for one in differing:
             places[one.place.kind, one.place.name].add(one.place.number)
             wanted.add((one.stream, one.key))
-        self._step = replace(self._step, name="looking again", total=len(places))
+        self.step = replace(self.step, name="looking again", total=len(places))
         for (kind, name), numbers in places.items():
             resource = next((one for one in LISTS if one.path == name), EVENTS)
             names = [name] if kind == "list" else self.rows.made_of(resource)
@@ -140,24 +130,17 @@ class Look:
     def _guarded(
         self, names: Collection[str], doing: str, look: Callable[[], Iterable[Difference]]
     ) -> Iterator[Difference]:
-        """Looks at a list. If that fails, says why at each of its tables.
-
-        Leaves out deleted rows if the config does not want deletions to be looked for.
-        """
-        self._step = replace(self._step, at=doing)
+        """Looks at a list. If that fails, says why at each of its tables."""
+        self.step = replace(self.step, at=doing)
         try:
-            for one in look():
-                of_entity = one.place.kind == "record" and one.stream != LIVE
-                of_entity &= not isinstance(self.rows.streams[one.stream], PartsStream)
-                if one.kind != "extra" or self._account.config.mark_deleted or not of_entity:
-                    yield one
+            yield from look()
         except AmocrmError as error:
             for name in names:
                 if self._account.lacks(error):
                     self.found[name].account = self.found[name].account or 0
                 else:
                     self.found[name].failure = self.found[name].failure or str(error)
-        self._step = replace(self._step, done=(self._step.done or 0) + 1)
+        self.step = replace(self.step, done=(self.step.done or 0) + 1)
 
     def _in_part(self, names: Iterable[str]) -> None:
         for name in names:
@@ -191,7 +174,7 @@ class Look:
                 found = by_date(name, resource, number, next(iter(ours), None), theirs)
                 if name == main and ours and theirs and all(one.kind == TWICE for one in found):
                     common.append(number)
-                if name == LIVE or not ours or ours[0] >= start:
+                if name == LIVE or (ours[0] >= start if ours else self._account.config.mark_deleted):
                     yield from found
         drawn = ids if main is None else common
         self._drawn[resource] = self._draw.sample(drawn, min(len(drawn), MOST_DRAWN))
@@ -200,7 +183,7 @@ class Look:
 
     def _at_cards(self, resource: Resource, share: int) -> Iterator[Difference]:
         """Compares every column of cards drawn at random, and of their parts."""
-        drawn = self._drawn[resource]
+        drawn = self._drawn.get(resource, [])
         ids = drawn[: share * (IDS_A_REQUEST if self._account.filter_works(resource) else 1)]
         if len(ids) < len(drawn):
             self._in_part(name for name in self.rows.made_of(resource) if name != self.rows.main(resource))
@@ -247,38 +230,28 @@ class Look:
             page = listing.ask({}, number)
             ids = [row["id"] for row in page.rows if type(row.get("id")) is int]
             if len(ids) < len(page.rows) or any(one >= other for one, other in pairwise(ids)):
-                # without an order of IDs, rows of the table are looked for: what it lacks is not found
-                self._in_part(names)
-                column = "note_id" if resource in NOTES else self.rows.id_column(names[0])
-                some = self._held.ids_at_random(names[0], column, share * IDS_A_REQUEST, self.rows.condition(resource))
-                yield from self._by_ids(resource, some)
-                return
+                raise AmocrmError(NO_ORDER)
             if ids or number == 1:
                 first = before[1] + 1 if number == before[0] + 1 else ids[0]
                 before = number, ids[-1] if ids else 0
                 yield from self.rows.of_records(resource, page.rows, Span(first, ids[-1] if page.may_go_on else None))
 
     def _at_windows(self, resource: Resource, share: int) -> Iterator[Difference]:
-        """Compares windows of time up to now: all, or the time after the table's newest event and some at random."""
-        names, now = self.rows.made_of(resource), self._account.clocks.now()
+        """Compares windows of time up to now, of WINDOW_ROWS rows of the table each: all, or the last and some that are
+        drawn, half of them by a moment, because a window without its rows is long."""
+        names, begins, now = self.rows.made_of(resource), self._account.config.start or 0, self._account.clocks.now()
         base = "events" if "events" in names else names[0]
-        cursor = self.rows.incremental(base).cursor_field
-        ends_of = partial(self._held.after, base, cursor, rows=WINDOW_ROWS)
-        since = self._account.config.start or 0
-        if self._held.count(base) <= share * WINDOW_ROWS:
-            while since <= now:
-                ends = min(ends_of(second=since) or now, now)
-                yield from self._at_window(since, ends)
-                since = ends + 1
-            return
-        self._in_part(names)
-        yield from self._at_window((self._held.newest(base, cursor) or 0) + 1, now)
-        since = max(since, seconds(self._account.facts().body.get("created_at")) or 0)
-        for number in range(share - 1):
-            begins = self._draw.randint(min(since, now), now)
-            if number % 2:  # half of the windows begin at an event of the table, the others at any moment
-                begins = min(self._held.at_random(base, cursor) or begins, now)
-            yield from self._at_window(begins, min(ends_of(second=begins) or now, begins + LONGEST_WINDOW, now))
+        every = self._held.every(WINDOW_ROWS, base, self.rows.incremental[base].cursor_field)
+        starts = [begins, *(second + 1 for second in every if begins <= second < now)]
+        drawn = {*range(len(starts))}
+        if len(starts) > share:
+            self._in_part(names)
+            half, since = (share - 1) // 2, max(begins, seconds(self._account.facts().body.get("created_at")) or 0)
+            moments = (self._draw.randint(min(since, now), now) for _ in range(half))
+            drawn = {*self._draw.sample(range(len(starts)), half), *(bisect(starts, one) - 1 for one in moments)}
+            drawn |= {len(starts) - 1}
+        for number in sorted(drawn):
+            yield from self._at_window(starts[number], [*starts, now + 1][number + 1] - 1)
 
     def _at_seconds(self, numbers: Iterable[int]) -> Iterator[Difference]:
         for second in sorted(numbers):

@@ -11,9 +11,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from time import sleep
 
-from amocrm_warehouse.database import DATABASE_ERRORS
 from amocrm_warehouse.database_address import without_password
-from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.live_line import LiveLine, Step, Tell, live_line, untold
 from amocrm_warehouse.sync import sync
 from amocrm_warehouse.table_names import SCHEMA
@@ -22,7 +20,7 @@ from amocrm_warehouse.verify.held_tables import held_tables
 from amocrm_warehouse.verify.kept_results import keep
 from amocrm_warehouse.verify.lasting_differences import MOST_LOOKS, Pending, judge, limits
 from amocrm_warehouse.verify.row_differences import Difference, RowDifferences
-from amocrm_warehouse.verify.rows_looked_at import Look, Requests
+from amocrm_warehouse.verify.rows_looked_at import Look
 from source_amocrm.auth import FileKeeper
 from source_amocrm.config_file import ConfigFile
 from source_amocrm.errors import AmocrmError
@@ -54,7 +52,7 @@ def verify(
     tables, what differs waits in the file `again` for a sync; with that file, judges those rows. `tell` gets each step.
     Raises ValueError if it cannot begin, and one of DATABASE_ERRORS if the database cannot be read.
     """
-    file, counted, notices, draw = ConfigFile(config), Requests(), list[str](), random.Random()
+    file, requested, notices, draw = ConfigFile(config), list[str](), list[str](), random.Random()
     with held_tables(database, project, dataset) as held:
         prefix, synced_at, gone = held.prefix, held.synced_at(), held.gone()
         own_sync, filled = not (no_sync or held.of_airbyte), {*held.columns, *gone}
@@ -80,9 +78,11 @@ def verify(
         with live_line(sys.stderr, tell) as line, held_tables(database, project, dataset) as held:
             line.step = lambda: Step("asking amoCRM")
             try:
-                account = open_account(file.settings(), hand_over=FileKeeper(file), observe=counted)
-                look = Look(RowDifferences(account, held), counted, requests, draw)
-                line.step = look.step
+                account = open_account(
+                    file.settings(), hand_over=FileKeeper(file), observe=lambda path, _: requested.append(path)
+                )
+                look = Look(RowDifferences(account, held), requested, requests, draw)
+                line.step = lambda: look.step
                 yield look
             except AmocrmError as error:
                 raise ValueError(str(error)) from None
@@ -109,8 +109,8 @@ def verify(
             read = [one for one in pending.differences if one.stream not in failed]
             changed = judge(read, now, pending.tables, lambda same: limits(same, look.rows, look.trash))
         pending = Pending(prefix, str(synced_at), pending.looks + 1, pending.tables, changed)
-    waiting = unread if pending.looks == MOST_LOOKS else [*unread, *pending.differences]
     changing = pending.differences if pending.looks == MOST_LOOKS else []
+    waiting = unread if changing else [*unread, *pending.differences]
     line = ""
     if again and not own_sync:
         again.unlink(missing_ok=True)
@@ -125,18 +125,7 @@ def verify(
         pending.tables[one.stream].changing += 1
     tables = pending.tables | {name: Finding(failure=GONE) for name in gone if name not in pending.tables}
     assert synced_at
-    found = Verification(datetime.now(timezone.utc), synced_at, counted.count, tables, again=line, notices=notices)
+    found = Verification(datetime.now(timezone.utc), synced_at, len(requested), tables, again=line, notices=notices)
     if kept and not waiting:
-        found.not_kept = _keep(found, database, project, dataset)
+        found.not_kept = keep(found, database, project, dataset)
     return found
-
-
-def _keep(found: Verification, database: str, project: str, dataset: str) -> str | None:
-    """Returns a sentence if the result cannot be kept: who may only read can verify."""
-    try:
-        keep(found, database, project, dataset)
-    except ValueError as error:
-        return f"The result was not kept: {without_password(str(error))}"
-    except DATABASE_ERRORS as error:
-        return f"The result was not kept: {why(error)}"
-    return None
