@@ -57,9 +57,8 @@ class Day:
         self.clock.advance(seconds)
 
     def plain(self) -> Day:
-        """Makes the account one of amoCRM's usual ones."""
+        """Makes the account one of amoCRM's usual ones, and syncs it when its rows are older than the look-back."""
         vars(self.account.switches).update(vars(Switches()))
-        self.sync()
         self.clock.advance(600)
         self.sync()
         return self
@@ -145,6 +144,8 @@ def test_one_value_in_each_column_of_each_table_is_found(database: str, tmp_path
     wanted = set()
     for name, stream in STREAMS.items():
         rows, cursor = current(day, name), str(stream.cursor_field or "")
+        if name == "messages":  # of the SMS with another element_type, nothing but its key would be told
+            rows = [row for row in rows if row["note_id"] is None]
         columns = {*models.kinds(name)} - {*stream.primary_key, *MOMENTS_OF_READING, "is_deleted", cursor}
         # a row whose date differs is older, and says nothing else; the parts of an older card are not compared
         dated = rows.pop(0 if issubclass(stream, PartsStream) else -1) if rows and cursor else {}
