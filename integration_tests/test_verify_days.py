@@ -257,6 +257,16 @@ def test_a_table_that_lost_its_newest_rows_is_not_whole(database: str, tmp_path:
         assert found.tables[name].account == found.tables[name].looked_at == of_account
 
 
+@pytest.mark.parametrize("requests", [1, 60])
+def test_with_few_requests_the_newest_events_are_looked_at_and_some_others(
+    requests: int, database: str, tmp_path: Path
+) -> None:
+    day = Day(6, database, tmp_path, leads=60).plain()
+    day.lose("events", 30, "created_at")
+    found = day.verify(no_sync=True, requests=requests)
+    assert (waiting(found), found.tables["events"].whole) == ({"events": 30}, False)
+
+
 def test_what_can_be_looked_at_without_events_is(database: str, tmp_path: Path) -> None:
     day = Day(6, database, tmp_path).plain()
     day.lose("deals", 3)

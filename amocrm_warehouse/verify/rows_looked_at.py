@@ -242,7 +242,8 @@ class Look:
         names, begins, now = self.rows.made_of(resource), self._account.config.start or 0, self._account.clocks.now()
         base = "events" if "events" in names else names[0]
         every = self._held.every(WINDOW_ROWS, base, self.rows.incremental[base].cursor_field)
-        starts = [begins, *(second + 1 for second in every if begins <= second < now)]
+        ends = [*(second for second in every if begins <= second < now), now]
+        starts = [begins, *(second + 1 for second in ends[:-1])]
         drawn = {*range(len(starts))}
         if len(starts) > share:
             self._in_part(names)
@@ -251,7 +252,7 @@ class Look:
             drawn = {*self._draw.sample(range(len(starts)), half), *(bisect(starts, one) - 1 for one in moments)}
             drawn |= {len(starts) - 1}
         for number in sorted(drawn):
-            yield from self._at_window(starts[number], [*starts, now + 1][number + 1] - 1)
+            yield from self._at_window(starts[number], ends[number])
 
     def _at_seconds(self, numbers: Iterable[int]) -> Iterator[Difference]:
         for second in sorted(numbers):
