@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from amocrm_warehouse.report.page_days import day_facts, day_number
+from amocrm_warehouse.report.working_days import WorkingDays
+
 from . import expected, models, report_page
 from .expected import marts as oracle
 from .expected.marts import ahead
@@ -587,16 +590,21 @@ def as_text(value: Any) -> Any:
 
 
 AS_OF = """
-  const [day, ...like] = arguments[0].map(dayOf);
-  for (const row of TABLES.accounts) row.today = day;
-  DATA.as_today[day] = [day, ...like];
+  const [day, facts] = arguments;
+  for (const row of TABLES.accounts) row.today = dayOf(day);
+  DATA.days[dayOf(day)] = facts;
   return show();
 """
-"""Shows the page as on a day. It names the days of the months before up to which people worked on as many days."""
+"""Shows the page as on a day, of which it is told these facts."""
 
 
 def on_day(page: Report, day: date) -> None:
-    page.script(AS_OF, [f"{day}", *(f"{expected_page.as_many_days_in(day, months)}" for months in range(1, 13))])
+    """By the oracle's days of work, and by its days of the months before that have as many."""
+    around = (day + timedelta(days=n) for n in range(-62, 63))
+    working = WorkingDays(frozenset(one for one in around if ahead.work_days(one, one)))
+    facts = day_facts(day, date.fromisoformat(page.script("return DATA.since")), working)
+    like = [day_number(day), *(day_number(expected_page.as_many_days_in(day, months)) for months in range(1, 13))]
+    page.script(AS_OF, f"{day}", facts | {"like_today": like})
     page.wait()
 
 

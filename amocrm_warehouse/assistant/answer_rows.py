@@ -42,7 +42,7 @@ def lately(ask: Asking) -> list[Row]:
         if this_month.begins(own.today):
             ended = shifted(own.today, -1)
             spans.insert(0, ("last_month", whole_months(own.today, ended, ended)))
-        spans += [(name, Days(*days, own.today)) for name, days in this_month.recent_days(own.today, working).items()]
+        spans += [(name, Days(*days, own.today)) for name, days in working.recent(own.today).items()]
         for name, days in spans:
             before = Days(*days_before(days.since, days.until, own.today, working), own.today)
             now, then = (ask.rows("figures", replace(ask.choice, days={project: one}))[0] for one in (days, before))

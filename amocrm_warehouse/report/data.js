@@ -52,17 +52,16 @@ function isCase(name) {
 function casesOf(name, of) {
   const { share, day } = METRICS[name];
   if (share) return casesOf(share[1], of);
-  const counts = isCase(name);
-  let total = 0;
-  for (const row of of[day]()) if (counts(row)) total += 1;
-  return total;
+  return of[day]().filter(isCase(name)).length;
 }
 
 const isAverage = (name) => Boolean(METRICS[name].share || METRICS[name].median);
 // Whether a metric may be compared in percent, by the deals that it is of now and before; like_with_like.py has the rule.
 const isComparable = (name, cases, before) => before >= DATA.few && (!isAverage(name) || cases >= DATA.few);
 
-const metrics = (rows, ...names) => Object.fromEntries(names.map((name) => [name, metric(name, rows)]));
+// What `make` makes of each name, by name.
+const each = (names, make) => Object.fromEntries(names.map((name, at) => [name, make(name, at)]));
+const metrics = (rows, ...names) => each(names, (name) => metric(name, rows));
 const falling = (...columns) => (one, other) => {
   const column = columns.find((name) => one[name] !== other[name]);
   return column ? other[column] - one[column] : 0;
@@ -119,7 +118,7 @@ function rowsOf(table) {
   const columns = Object.entries(table).map(([name, column]) => [name, unfolded(column)]);
   const rows = new Array(columns[0][1].length);
   // a copy of a row that has all columns: one that gets many columns one by one is slow to read and to copy in Chromium
-  const empty = JSON.parse(JSON.stringify(Object.fromEntries(columns.map(([name]) => [name, null]))));
+  const empty = JSON.parse(JSON.stringify(each(Object.keys(table), () => null)));
   for (let place = 0; place < rows.length; place += 1) {
     const row = { ...empty };
     for (const [name, values] of columns) row[name] = values[place];
@@ -132,6 +131,15 @@ function rowsOf(table) {
 function lazily(object, name, make) {
   const settled = (value) => Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: true })[name];
   Object.defineProperty(object, name, { get: () => settled(make()), set: settled, configurable: true, enumerable: true });
+}
+
+// What `make` makes, or what `otherwise` makes of its error.
+function tried(make, otherwise) {
+  try {
+    return make();
+  } catch (error) {
+    return otherwise(error);
+  }
 }
 
 // A function that makes its value once.
@@ -167,41 +175,23 @@ async function load() {
 // The day of the build by the account's own clock; of several accounts the earliest, which has begun for all of them.
 const todayOf = (project) => Math.min(...TABLES.accounts.filter((row) => project === null || row.project_id === project).map((row) => row.today));
 
-const ofMonths = (id, kind, first, last) => ({ id, kind, first: firstOf(first), last: lastOf(last), whole: true });
-
 // The first day of the account's first month with data; of all accounts the earliest.
 const sinceOf = (project) => dayOf((project !== null && DATA.begins[project]) || DATA.since);
 
-// The periods to choose from: those of now (which move with the day, in an address, too), everything, the last months, and each week, month, quarter and year with data.
-// One that is older than the data begins with them, and has `since`.
+// The periods to choose from, as page_days.py makes them of the account's day. One that is older than the data begins with them,
+// and has `since`; the last months are offered where data are older.
 function periods(project) {
-  const [since, today] = [sinceOf(project), todayOf(project)];
-  const [first, now] = [monthOf(since), monthOf(today)];
-  const months = monthsBetween(since, today).reverse();
-  const monday = today - ((today + 3) % 7);
-  const quarter = shifted(now, -((Number(now.slice(5)) - 1) % 3));
-  const starts = (length) => [...new Set(months.map((month) => shifted(month, -((Number(month.slice(5)) - 1) % length))))];
-  return [
-    ofMonths("this_month", "this_month", now, now),
-    { id: "this_week", kind: "this_week", first: monday, last: monday + 6, whole: false },
-    { id: "yesterday", kind: "yesterday", first: today - 1, last: today - 1, whole: false },
-    { id: "last_week", kind: "last_week", first: monday - 7, last: monday - 1, whole: false },
-    ofMonths("last_month", "last_month", shifted(now, -1), shifted(now, -1)),
-    ofMonths("last_quarter", "last_quarter", shifted(quarter, -3), shifted(quarter, -1)),
-    { id: "all", kind: "all", first: since, last: lastOf("9998-12"), whole: true },
-    ...[12, 3].filter((count) => shifted(now, 1 - count) > first).map((count) => ofMonths(`last${count}`, `last${count}`, shifted(now, 1 - count), now)),
-    ...[...Array(26).keys()].map((weeks) => monday - 7 * weeks).filter((day) => day + 6 >= since)
-      .map((day) => ({ id: textOf(day), kind: "week", first: day, last: day + 6, whole: false })),
-    ...months.map((month) => ofMonths(month, "month", month, month)),
-    ...starts(3).map((month) => ofMonths(`${month.slice(0, 4)}-Q${(Number(month.slice(5)) + 2) / 3}`, "quarter", month, shifted(month, 2))),
-    ...starts(12).map((month) => ofMonths(month.slice(0, 4), "year", month, shifted(month, 11))),
-  ].filter((period) => period.last >= since).map((period) => (period.first < since ? { ...period, first: since, since } : period));
+  const since = sinceOf(project);
+  return DATA.days[todayOf(project)].periods.filter(({ kind, first, last }) => last >= since && (first > since || !/^last\d/.test(kind)))
+    .map((period) => (period.first < since ? { ...period, first: since, since } : period));
 }
+
+const monthPeriod = (month) => ({ id: month, kind: "month", first: firstOf(month), last: lastOf(month), whole: true });
 
 // A period between two chosen days. If it consists of whole months, it has plans, which are monthly.
 function ownPeriod(first, last, today) {
   const whole = textOf(first).endsWith("-01") && (last === lastOf(monthOf(last)) || last >= today);
-  return { id: `${textOf(first)}..${textOf(last)}`, kind: "own", first, last, whole };
+  return { id: `${textOf(first)}..${textOf(last)}`, kind: "own", group: "long", first, last, whole };
 }
 
 // The period of an id. Own days are turned round if they are reversed, and begin with the data; null if none of them is in the report.
@@ -213,19 +203,11 @@ function periodOf(id, project) {
   return isDays && last >= since && first <= today ? ownPeriod(Math.max(first, since), last, today) : null;
 }
 
-// How many days of work there are from one day to another, both included.
-const daysOfWork = once(() => new Set(unfolded({ days: DATA.workdays })));
-function workdays(first, last) {
-  let count = 0;
-  for (let day = first; day <= last; day += 1) if (daysOfWork().has(day)) count += 1;
-  return count;
-}
-
 // The days with which a period is compared, and the day of then that is as today is now; like_with_like.py has the rule.
 function daysBefore({ first, last, whole }, today) {
   const months = whole ? monthsBetween(first, last).length : 0;
   const length = first === last ? 7 : last - first + 1; // a day is compared with the same weekday
-  const now = whole ? DATA.as_today[today][months] : today - length; // of months, with as many days of work
+  const now = whole ? DATA.days[today].like_today[months] : today - length; // of months, with as many days of work
   return { first: whole ? firstOf(shifted(monthOf(first), -months)) : first - length, last: last >= today ? now : whole ? first - 1 : last - length, today: now };
 }
 
@@ -292,10 +274,10 @@ function daysOfDeals(column) {
 }
 
 // The choice's present month.
-const ofThisMonth = (scope, who) => {
-  const month = monthOf(todayOf(scope.project));
-  return chosen(scope, ofMonths(month, "month", month, month), who);
-};
+const ofThisMonth = (scope, who) => chosen(scope, monthPeriod(monthOf(todayOf(scope.project))), who);
+
+const OWN = "responsible_user_id";
+const OF_DEALS = ["deals", "ways", "stays"]; // tables to which filters by tag, source and field apply; of the others they leave nothing
 
 // The view of a choice: functions that return its rows.
 function chosen(scope, period, who) {
@@ -307,8 +289,9 @@ function chosen(scope, period, who) {
     inScope(row)
     && (scope.pipeline === null || !("pipeline_id" in row) || row.pipeline_id === scope.pipeline)
     && (users ? row.project_id === who.project && users.has(row[column]) : !DATA.only || (row[column] !== null && row[column] !== undefined)));
-  const of = (name, first, last, day, column = "responsible_user_id") => (
-    TABLES[name].filter((row) => (!ofFilters || ofFilters[row.deal] !== 0) && (!day || (row[day] !== null && row[day] >= first && row[day] <= last)) && fits(row, column)));
+  const hasRows = (name) => TABLES[name] && (!ofFilters || OF_DEALS.includes(name));
+  const of = (name, first, last, day) => (hasRows(name) ? TABLES[name] : []).filter((row) => (
+    (!ofFilters || ofFilters[row.deal]) && (!day || (row[day] !== null && row[day] >= first && row[day] <= last)) && fits(row, OWN)));
   const today = todayOf(scope.project);
   const deals = (first, last, day, column) => {
     const [days, found] = [daysOfDeals(day), []];
@@ -318,7 +301,7 @@ function chosen(scope, period, who) {
     return found;
   };
   const between = (first, last) => ({
-    created: once(() => deals(first, last, "created", "responsible_user_id")),
+    created: once(() => deals(first, last, "created", OWN)),
     closed: once(() => deals(first, last, "closed", "closer_id")),
     ways: once(() => of("ways", first, last, "created")),
     stays: once(() => of("stays", first, last, "created")),
@@ -338,9 +321,7 @@ function chosen(scope, period, who) {
     scope, inScope, period, who, today, account, currency: account && account.currency, between, ...between(period.first, period.last),
     so_far: between(period.first, Math.min(period.last, today)), // what is compared
     now: (name) => of(name),
-    month: () => of("deals", firstOf(monthOf(today)), today, "closed", "closer_id"),
     isFiltered,
-    month_plans: () => (scope.pipeline === null && !isFiltered && TABLES.plans ? of("plans", firstOf(monthOf(today)), today, "month") : []),
     hasCosts,
     costs: () => (hasCosts && TABLES.costs ? TABLES.costs.filter((row) => row.month >= period.first && row.month <= period.last && (row.project_id === null || inScope(row))) : []),
     open: once(() => of("deals").filter(countsIn("open"))),

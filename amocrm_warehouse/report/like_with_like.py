@@ -1,6 +1,6 @@
 """Rules that page, workbook, digest and assistant share: the period to compare a period with, and how to round.
 
-data.js repeats both rules for the page, which counts in the browser; the page's data tell it the days of `as_today`.
+data.js repeats both rules for the page, which counts in the browser; page_days.py tells it the days of `as_today`.
 """
 
 from __future__ import annotations

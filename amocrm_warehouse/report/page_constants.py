@@ -16,7 +16,8 @@ CONSTANTS: dict[str, Any] = {
     "OF_MONTH": [name for name in OF_MONTH if name != "won_budget"],
     "FEWER_IS_BETTER": ["lost", "first_touch", "days_to_win"],
     "SALES": ["won", "won_budget", "lost"],
-    "BESIDE": [["won_budget", "money"], ["was", "money"], ["change", "change"], ["of_median", "percent"]],
+    # columns without a metric whose numbers are of all deals of a row
+    "WHOLE": ["deals", "share", "budget", "cards"],
     # the most bars of a chart, and the cases of a stage that a sentence about the worst one needs
     "TOP": 12, "ENOUGH": 10,
     # the most deals of an opened list and of the list of dead ones, and of the section of stale ones
@@ -38,6 +39,4 @@ CONSTANTS: dict[str, Any] = {
         "stage_moves": "deal_statuses", "tasks_done": "tasks",
     },
     "DONE": {"calls_out": "calls", "answered": "calls", "tasks_done": "tasks", "overdue": "tasks"},
-    # the periods that move with the day
-    "NOW": ["this_month", "this_week", "yesterday", "last_week", "last_month", "last_quarter"],
 }  # fmt: skip

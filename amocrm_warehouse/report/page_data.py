@@ -11,13 +11,12 @@ from typing import Any
 
 from amocrm_warehouse.database import DATABASE_ERRORS, Run, models_there
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.report.like_with_like import FEW, as_today
+from amocrm_warehouse.report.like_with_like import FEW
+from amocrm_warehouse.report.page_days import MOST_MONTHS, day_facts, day_number
 from amocrm_warehouse.report.page_queries import BY, CLOCK, OPTIONS, QUERIES, cautions, first_months, needs
 from amocrm_warehouse.report.read_notes import read_notes
 from amocrm_warehouse.report.working_days import working_days
 
-MOST_MONTHS = 36
-"""The most months that the report goes back."""
 SOURCES_SHOWN = 25
 """The most sources of an account that the page names, besides the sources with costs; it unites all others."""
 GOODS_SHOWN = 100
@@ -100,15 +99,7 @@ def read(
         "synced_at": json_value(synced_at),
         "since": json_value(since),
         "few": FEW,
-        "workdays": differences(
-            [day.toordinal() - EPOCH for day in sorted(working.days) if since <= day < shifted(today, 2)]
-        ),
-        "as_today": {
-            day.toordinal() - EPOCH: [
-                as_today(day, -back, working).toordinal() - EPOCH for back in range(MOST_MONTHS + 1)
-            ]
-            for day in set(tables["accounts"]["today"])
-        },
+        "days": {day_number(day): day_facts(day, since, working) for day in set(tables["accounts"]["today"])},
         "cautions": cautions(run),
         "begins": {project: json_value(max(month, since)) for project, month in begins.items()},
         "by": ", ".join(by),
@@ -286,7 +277,7 @@ def packed(column: str, values: list[Any]) -> Any:
     """Packs a column for JSON: days and ids as differences, few distinct values as a list and positions in it."""
     kinds = set(map(type, values))
     if date in kinds:
-        return {"days": differences([value and value.toordinal() - EPOCH for value in values])}
+        return {"days": differences([value and day_number(value) for value in values])}
     if not kinds <= AS_THEY_ARE:
         made = {value: json_value(value) for value in set(values)}
         values = [made[value] for value in values]
@@ -299,7 +290,6 @@ def packed(column: str, values: list[Any]) -> Any:
     return values
 
 
-EPOCH = date(1970, 1, 1).toordinal()
 AS_THEY_ARE = {bool, int, str, type(None)}
 """Types that JSON holds."""
 

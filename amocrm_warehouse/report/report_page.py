@@ -19,7 +19,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.metrics import page_metrics
 from amocrm_warehouse.report.page_constants import CONSTANTS
-from amocrm_warehouse.report.page_data import EVERYTHING, MOST_MONTHS, Contents, read
+from amocrm_warehouse.report.page_data import EVERYTHING, Contents, read
+from amocrm_warehouse.report.page_days import MOST_MONTHS
 from amocrm_warehouse.report.report_words import Words, texts
 from amocrm_warehouse.this_machine import own_folder
 from source_amocrm import atomic_file
@@ -86,6 +87,7 @@ def render(data: dict[str, Any], contents: Contents = EVERYTHING) -> str:
         texts=texts(),
         metrics=page_metrics(),
         charts=json.loads((FOLDER / "charts.json").read_text(encoding="utf-8")),
+        blocks=json.loads((FOLDER / "blocks.json").read_text(encoding="utf-8")),
         sections=json.loads((FOLDER / "sections.json").read_text(encoding="utf-8")),
         constants=CONSTANTS,
         words=Words(contents.language or "en"),

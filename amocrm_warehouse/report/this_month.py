@@ -25,7 +25,7 @@ from amocrm_warehouse.report.like_with_like import (
 )
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_queries import first_months
-from amocrm_warehouse.report.working_days import ONE_DAY, WorkingDays, working_days
+from amocrm_warehouse.report.working_days import WorkingDays, working_days
 
 TABLES = ("figures", "forecast", "days")
 """The answers of which the month is made."""
@@ -151,14 +151,8 @@ def recent(run: Run, choice: Choice, project: str) -> list[tuple[str, date, date
     today = choice.days[project].today
     return [
         (kind, first, last, figures(run, replace(choice, days={project: Days(first, last, today)}), project))
-        for kind, (first, last) in recent_days(today, working_days(run)).items()
+        for kind, (first, last) in working_days(run).recent(today).items()
     ]
-
-
-def recent_days(today: date, working: WorkingDays) -> dict[str, tuple[date, date]]:
-    """Returns the first and the last day of the last day of work, and of the last week."""
-    day, monday = working.before(today), today - (today.weekday() + 7) * ONE_DAY
-    return {"day": (day, day), "week": (monday, monday + 6 * ONE_DAY)}
 
 
 def figures(run: Run, choice: Choice, project: str) -> dict[str, Any]:

@@ -17,16 +17,16 @@ function readAddress() {
   choosePeriod(params.get("period") || "");
   const { teams, people } = whos(state.scope);
   state.who = [...teams, ...people].find((one) => one.id === params.get("who")) || null;
-  state.folds = new Set((params.get("folds") || "").split(",").filter(Boolean));
-  state.opened = params.has("opened") ? new Set(asked("opened").split(",").filter((id) => id !== "none")) : null;
-  state.tables = new Set(asked("tables").split(",").filter(Boolean));
-  state.sorts = new Map((params.get("sort") || "").split(",").filter(Boolean).map((one) => one.split(":")));
+  const listed = (name) => asked(name).split(",").filter(Boolean);
+  [state.folds, state.tables] = [new Set(listed("folds")), new Set(listed("tables"))];
+  state.opened = params.has("opened") ? new Set(listed("opened").filter((id) => id !== "none")) : null;
+  state.sorts = new Map(listed("sort").map((one) => one.split(":")));
   state.sides = [...asked("sides").split(","), "", ""].slice(0, 2);
   [state.at, state.list] = [params.get("at"), params.get("list")];
   if (LANGUAGES.includes(params.get("language"))) state.language = LANGUAGES.indexOf(params.get("language"));
   const filters = new Map(filtersOf(state.scope).map((filter) => [filter.id, filter]));
   const fits = ([id, option]) => filters.has(id) && (option === null || filters.get(id).options.includes(option));
-  const where = readFilters(asked("where"));
+  const where = tried(() => [...new Map(JSON.parse(asked("where") || "[]"))], () => []);
   state.where = new Map(where.filter(fits));
   const numbered = (id) => (PEOPLE.has(id) ? `${PEOPLE.get(id).name} · ${accountName(PEOPLE.get(id).project_id)}` : `№ ${id.split("/").pop()}`);
   state.gone = [ // what the address names and this report does not have
@@ -36,15 +36,6 @@ function readAddress() {
     ...state.sides.filter((id) => id && ![...teams, ...people].some((one) => one.id === id)).map(numbered),
     ...where.filter((pair) => !fits(pair)).map(([id, option]) => [filters.get(id), option === null ? id : option]),
   ];
-}
-
-// The options that the address names by filter: JSON of pairs.
-function readFilters(text) {
-  try {
-    return [...new Map(JSON.parse(text || "[]"))];
-  } catch {
-    return [];
-  }
 }
 
 // Chooses a period by its id, by the clock of the chosen account; else the last twelve months, or all time.
@@ -74,6 +65,9 @@ function made(tag, text, properties = {}, ...children) {
   return element;
 }
 
+const para = (text, className, ...children) => made("p", text, { className }, ...children);
+const failure = ({ message }, key = "none.failed") => para(said(key, { reason: message }), "warning failed");
+
 const FORMATS = new Map(); // making one takes longer than a hundred uses
 
 // A formatter of Intl, by its name, the language and its options.
@@ -86,13 +80,9 @@ function format(name, options) {
 // Functions that write each kind of value in the chosen language.
 function teller(view) {
   const number = (options) => format("NumberFormat", options);
-  const money = (options) => {
-    try {
-      return number({ style: "currency", currency: view.currency || "", currencyDisplay: "narrowSymbol", minimumFractionDigits: 0, maximumFractionDigits: 0, ...options });
-    } catch {
-      return number({ maximumFractionDigits: 0, ...options }); // no account, or a currency that the browser does not know
-    }
-  };
+  const currency = { style: "currency", currency: view.currency || "", currencyDisplay: "narrowSymbol", minimumFractionDigits: 0 };
+  // without its name if there is no account, or if the browser does not know the currency
+  const money = (options) => tried(() => number({ ...currency, maximumFractionDigits: 0, ...options }), () => number({ maximumFractionDigits: 0, ...options }));
   const percent = (value, options) => number({ style: "percent", maximumFractionDigits: Math.abs(value) < 0.1 ? 1 : 0, ...options }).format(value > 0.99 && value < 1 ? 0.99 : value).replace("-", "−");
   const month = (text, options) => {
     const [year, of] = text.split("-").map(Number);
@@ -102,6 +92,8 @@ function teller(view) {
   return {
     text: (value) => value,
     deal: (value) => value,
+    // the first of a client's phones, as a link that calls it
+    phone: (phones) => made("a", phones.split(", ")[0], { href: `tel:${phones.split(", ")[0].replace(/[^+\d]/g, "")}` }),
     reasons: (value) => value.split(" ").map((reason) => said(`today.${reason}`)).join(", "),
     age: (value) => (value === 4 ? said("forecast.dead", { days: TABLES.accounts[0].dead_days }) : said(`stuck.age.${value}`)),
     day: (value) => date(value, { day: "numeric", month: "long", year: "numeric" }),
@@ -142,14 +134,8 @@ function duration(minutes, number, inDays = true) {
   return rest ? `${of("hour", hours)} ${of("minute", rest)}` : of("hour", hours);
 }
 
-function zone(name) {
-  try {
-    Intl.DateTimeFormat("en", { timeZone: name });
-    return name;
-  } catch {
-    return "UTC";
-  }
-}
+// A time zone, or UTC if the browser does not know it.
+const zone = (name) => tried(() => new Intl.DateTimeFormat("en", { timeZone: name }) && name, () => "UTC");
 
 const sentence = ([key, values], tell) => said(key, Object.fromEntries(Object.entries(values).map(([name, [kind, value]]) => [name, value === null ? "–" : tell[kind](value)])));
 
@@ -158,9 +144,8 @@ const ofKind = (kind) => (["text", "deal", "age", "weekday"].includes(kind) ? ""
 const headOf = (block, name) => block.columns.filter((column) => column[0] === name).map(([, , key, whole, plain]) => plain || said(whole || `column.${key || name}`))[0];
 
 // What the first column says of a row.
-function rowName(row, block, tell) {
-  const [name, kind] = block.columns[0];
-  return row[name] === null || row[name] === undefined ? (row.missing ? said(row.missing) : "–") : tell[kind](row[name], row);
+function rowName(row, { columns: [[name, kind]] }, tell) {
+  return (row[name] ?? null) !== null ? tell[kind](row[name], row) : row.missing ? said(row.missing) : "–";
 }
 
 // A button that opens the deals behind a number. `what` says which. `place` finds it again from the address.
@@ -169,29 +154,35 @@ function opener(text, what, place, deals) {
   const button = made("a", text, { href: "#", className: "opens" });
   button.setAttribute("role", "button");
   button.dataset.place = place;
-  button.onclick = (event) => { event.preventDefault(); state.list = place; writeAddress(); openList(); };
+  button.onclick = (event) => { event.preventDefault(); openList(place); };
   return button;
 }
 
-// The list that the address names: the deals or cards behind a number, the highest budgets first.
-function openList() {
-  const { what, deals } = lists.get(state.list) || {};
+// Opens a list, which the address names then: the deals or cards behind a number, the highest budgets first.
+function openList(place) {
+  const { what, deals } = lists.get(place) || {};
   if (!deals) return;
+  state.list = place;
+  writeAddress();
   const tell = teller(chosen(state.scope, state.period, state.who));
-  const [found, areCards] = [[...deals()].sort((one, other) => (other.budget || 0) - (one.budget || 0)), deals().some((row) => row.reasons)];
-  const rows = found.slice(0, LISTED).map(listed);
-  const id = state.list.split("/").pop();
+  const found = [...deals()].sort((one, other) => (other.budget || 0) - (one.budget || 0));
+  const areCards = found.some((row) => row.reasons);
+  const [dialog, rows] = [find("#list"), found.slice(0, LISTED).map(listed)];
+  const id = place.split("/").pop();
   const { median: middle, unit } = METRICS[id] || {}; // each deal of a median has its own value
-  const block = { rows, cards: true, whole: true, columns: [["name", "deal", areCards ? "card" : "deal"], ["client", "text"], ["responsible_name", "text", "manager"], ["stage", "text"], ...(areCards ? [["reasons", "reasons", "why"]] : []), ["days_without_activity", "number"],
-    ...(middle ? [[middle, unit, id]] : []), ["budget", "money"], ["created_text", "numeric", "created_on"], ["closed_text", "numeric", "closed_on"]] };
+  const [block] = blockOf("list", rows, { head: ["name", "deal", areCards ? "card" : "deal"] });
+  if (middle) block.columns.splice(-3, 0, [middle, unit, id]);
   const csv = made("button", said("list.csv"), { type: "button" });
-  csv.onclick = () => save(`${what()}.csv`, [block.columns.map(([name]) => headOf(block, name)), ...found.map(listed).map((row) => block.columns.map(([name, kind]) => (kind === "reasons" && row[name] ? tell.reasons(row[name]) : row[name])))]);
-  const dialog = find("#list");
-  explain("");
   const close = made("button", said("list.close"), { type: "button", className: "close" });
+  const saved = (row, [name, kind]) => (kind === "reasons" && row[name] ? tell.reasons(row[name]) : row[name]);
+  csv.onclick = () => save(`${what()}.csv`, [block.columns.map(([name]) => headOf(block, name)),
+    ...found.map(listed).map((row) => block.columns.map((column) => saved(row, column)))]);
   close.onclick = () => dialog.close();
-  dialog.replaceChildren(close, made("h2", what()), made("p", said(areCards ? "list.cards" : "list.count", { count: tell.number(found.length), money: tell.money(sum(found, "budget")) }), { className: "lead" }), csv, table(block, tell, what(), "list"),
-    ...(found.length > LISTED ? [made("p", said("list.more", { shown: LISTED }), { className: "note" })] : []));
+  const values = { count: tell.number(found.length), money: tell.money(sum(found, "budget")) };
+  const more = found.length > LISTED && para(said("list.more", { shown: LISTED }), "note");
+  const lead = para(said(areCards ? "list.cards" : "list.count", values), "lead");
+  explain("");
+  dialog.replaceChildren(...[close, made("h2", what()), lead, csv, table(block, tell, what(), "list"), more].filter(Boolean));
   if (!dialog.open) dialog.showModal();
 }
 
@@ -251,14 +242,14 @@ function table(block, tell, caption, place) {
     wrapped.replaceWith(again);
     return again;
   };
-  const heads = block.columns.map(([name, kind, key, whole, plain]) => {
-    const means = plain || whole || !TEXTS[`means.${key || name}`] ? "" : said(`means.${key || name}`);
-    const button = made("button", plain || said(whole || `column.${key || name}`), { type: "button" });
+  const heads = block.columns.map(([name, kind, key, whole, plain], at) => {
+    const means = plain || whole ? "" : rule(key || name);
+    const button = made("button", headOf(block, name), { type: "button" });
     button.onclick = (event) => {
       event.stopPropagation();
-      const isNumber = ofKind(kind).startsWith("figure");
-      const again = sorted(name + (by === name ? (direction === "-" ? "+" : "-") : isNumber ? "-" : "+"));
-      explain(means, again.querySelector(`thead tr:last-child th:nth-child(${1 + block.columns.findIndex((column) => column[0] === name)})`));
+      const first = ofKind(kind).startsWith("figure") ? "-" : "+";
+      const again = sorted(name + (by !== name ? first : direction === "-" ? "+" : "-"));
+      explain(means, again.querySelector(`thead tr:last-child th:nth-child(${1 + at})`));
     };
     const head = made("th", null, { scope: "col", className: ofKind(kind), title: means }, button);
     if (by === name) head.setAttribute("aria-sort", direction === "-" ? "descending" : "ascending");
@@ -266,30 +257,34 @@ function table(block, tell, caption, place) {
   });
   // the groups of columns, over their heads: of which deals their numbers are
   const groups = (block.groups || []).flatMap(([key, count]) => [key && said(key), ...Array(count - 1).fill("")]);
-  const over = block.groups && made("tr", null, { className: "groups" }, ...block.groups.map(([key, count]) => made(key ? "th" : "td", key && said(key), { colSpan: count, ...(key && { scope: "colgroup" }) })));
-  const cell = (row, [name, kind, , , , under], at) => {
-    const value = row[name];
-    const empty = value === null || value === undefined;
+  const over = block.groups && made("tr", null, { className: "groups" }, ...block.groups.map(([key, colSpan]) => (
+    made(key ? "th" : "td", key && said(key), { colSpan, ...(key && { scope: "colgroup" }) }))));
+  const cell = (row, [name, kind, , , , under = []], column, at) => {
+    const value = row[name] ?? null;
     const absent = kind === "text" ? row.missing : row[`${name}_missing`];
-    const text = empty ? (absent ? said(absent) : "–") : tell[kind](value, row);
-    const isLink = kind === "deal" && row.href;
+    const text = value === null ? (absent ? said(absent) : "–") : tell[kind](value, row);
+    const what = () => [caption, rowName(row, block, tell), headOf(block, name)].join(" · ");
     const opens = at !== undefined && !block.whole && Number.isFinite(value) && value !== 0 && dealsOf(row, name);
-    const inside = isLink ? made("a", text, { href: row.href, target: "_blank", rel: "noopener noreferrer" })
-      : opens ? opener(text, () => [caption, rowName(row, block, tell), headOf(block, name)].join(" · "), `${place}/${at}/${name}`, opens) : null;
-    const element = made("td", inside ? null : text, { className: ofKind(kind) }, inside);
-    if (under && at !== undefined) element.append(...under(row, tell).filter(Boolean).map((one) => made("small", null, {}, one)));
-    if (!empty) element.dataset.value = kind === "text" ? BARE.get(value) || value : value;
-    const column = block.columns.findIndex((one) => one[0] === name);
+    const inside = kind === "deal" && row.href ? made("a", text, { href: row.href, target: "_blank", rel: "noopener noreferrer" })
+      : opens ? opener(text, what, `${place}/${at}/${name}`, opens) : String(text);
+    const shown = at === undefined ? [] : under.filter(([part]) => row[part]);
+    const small = shown.map(([part, of]) => made("small", null, {}, tell[of](row[part])));
+    const element = made("td", null, { className: ofKind(kind) }, inside, ...small);
+    if (value !== null) element.dataset.value = kind === "text" ? BARE.get(value) || value : value;
     if (block.cards) element.dataset.head = heads[column].textContent; // on a phone, where each row is a card
     if (block.cards && heads[column].title) element.classList.add("defined");
     if (block.cards && groups[column]) element.dataset.group = groups[column];
     return element;
   };
-  const body = made("tbody", null, {}, ...rows.map((row) => made("tr", null, {}, ...block.columns.map((column) => cell(row, column, block.rows.indexOf(row))))));
-  const totals = block.total && block.rows.length > 1 && Object.fromEntries(block.total.map((name) => [name, block.rows.some((row) => Number.isFinite(row[name])) ? sum(block.rows, name) : null]));
-  const foot = totals && made("tfoot", null, {}, made("tr", null, {}, made("th", said("total"), { scope: "row" }), ...block.columns.slice(1).map((column) => (
-    column[0] in totals ? cell(totals, column) : made("td", "")))));
-  const grid = made("table", null, { className: block.narrow ? "narrow" : block.cards ? "cards" : "" }, made("caption", caption), made("thead", null, {}, over, made("tr", null, {}, ...heads)), body, foot);
+  const line = (row) => block.columns.map((column, at) => cell(row, column, at, block.rows.indexOf(row)));
+  const body = made("tbody", null, {}, ...rows.map((row) => made("tr", null, {}, ...line(row))));
+  const hasValue = (name) => block.rows.some((row) => Number.isFinite(row[name]));
+  const totals = block.total && block.rows.length > 1 && each(block.total, (name) => (hasValue(name) ? sum(block.rows, name) : null));
+  const foot = totals && made("tfoot", null, {}, made("tr", null, {}, made("th", said("total"), { scope: "row" }),
+    ...block.columns.map((column, at) => (column[0] in totals ? cell(totals, column, at) : made("td", ""))).slice(1)));
+  const className = block.narrow ? "narrow" : block.cards ? "cards" : "";
+  const head = made("thead", null, {}, over, made("tr", null, {}, ...heads));
+  const grid = made("table", null, { className }, made("caption", caption), head, body, foot);
   if (block.cards) {
     grid.onclick = (event) => {
       const touched = event.target.closest("td");
@@ -305,7 +300,7 @@ function table(block, tell, caption, place) {
   box.onscroll = () => box.classList.toggle("moved", box.scrollLeft > 0); // a shadow beside the first column, which stays
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", caption);
-  const wrapped = made("div", null, {}, orders && made("label", said("sort"), { className: "sort" }, orders), made("p", said("sideways"), { className: "sideways" }), box);
+  const wrapped = made("div", null, {}, orders && made("label", said("sort"), { className: "sort" }, orders), para(said("sideways"), "sideways"), box);
   widths.observe(box);
   if (block.rows.length <= (block.cards && isPhone() ? 6 : 14) || block.whole) return wrapped;
   grid.classList.add("long");
@@ -322,7 +317,8 @@ const safe = (name) => `\u200b${name}`;
 function spec(block, tell, width) {
   const found = block.drawn || block.rows;
   const most = Math.max(...found.flatMap((row) => [row[block.longest], row[block.also]]).filter(Number.isFinite), 1);
-  const labels = block.label ? found.map((row) => block.label(row, tell)) : [""];
+  const label = (row) => block.label.filter(([name]) => row[name] !== null).map(([name, kind]) => tell[kind](row[name])).join(" · ");
+  const labels = block.label ? found.map(label) : [""];
   const room = 16 + 6.5 * Math.max(...labels.map((label) => label.length)); // pixels that the longest label takes
   const bars = width - (width < 480 ? 140 : 210);
   const unit = block.unit && unitOf(found, block.unit);
@@ -347,7 +343,7 @@ function spec(block, tell, width) {
     if (unit) value.value_text = width / found.length > 36 && row.won_budget ? tell.number(Math.round((10 * row.won_budget) / unit.size) / 10) : "";
     if (unit) for (const name of block.unit) if (Number.isFinite(row[name])) value[name] = row[name] / unit.size;
     value.row_at = row.at ?? block.rows.indexOf(row); // what is drawn may be a part of a row: then it says of which, and of which column
-    if (block.label) value.label = block.label(row, tell);
+    if (block.label) value.label = label(row);
     // beside the bar, or beside a mark that would stand in the label
     if (block.also) value.label_at = row[block.also] > row[block.longest] && row[block.also] - row[block.longest] < (filled.domain[1] * room) / bars ? row[block.also] : row[block.longest];
     if ("key" in row) value.key = safe(row.key === null ? (row.missing ? said(row.missing) : "–") : row.key);
@@ -397,7 +393,7 @@ async function draw(block, tell, place, caption, at) {
   place.querySelector("svg").setAttribute("aria-label", caption);
   chart.view.addEventListener("click", (event, item) => {
     const of = item && item.datum && `${at}/${item.datum.row_at}/${item.datum.column || block.opens}`;
-    if (lists.has(of)) { state.list = of; writeAddress(); openList(); }
+    if (lists.has(of)) openList(of);
   });
   state.drawn.push(chart);
 }
@@ -431,13 +427,13 @@ function nothing(section) {
 const readNotes = (tell) => [
   ...(DATA.unread.length ? [made("div", said("freshness.unread"), { className: "warning" }, made("ul", null, {}, ...DATA.unread.map((one) => made("li", one))))] : []),
   ...DATA.notes.filter(({ project }) => state.scope.project === null || project === state.scope.project)
-    .map(({ project, kind, key, values }) => made("p", ofAccount(project) + sentence([key, values], tell), { className: kind })),
+    .map(({ project, kind, key, values }) => para(ofAccount(project) + sentence([key, values], tell), kind)),
 ];
 
 // A section with its name, which folds it, the days that it is of, one line about what is in it while it is folded, and no content yet.
 function frame({ id }) {
-  const element = made("section", null, { id, className: "card" }, made("div", null, { className: "head" }, made("h2", null, {}, made("button", null, { type: "button" })), made("p", null, { className: "when" })),
-    made("p", null, { className: "brief" }), made("div", null, { className: "inside" }));
+  const element = made("section", null, { id, className: "card" }, made("div", null, { className: "head" }, made("h2", null, {}, made("button", null, { type: "button" })), para(null, "when")),
+    para(null, "brief"), made("div", null, { className: "inside" }));
   element.querySelector("h2 button").onclick = () => {
     if (!state.folds.delete(id)) state.folds.add(id);
     fold(element);
@@ -459,16 +455,14 @@ function fold(element) {
 function content(section, view, tell, drawings) {
   const lead = defined("p", said(`${section.id}.lead`), rule(`${section.id}.lead`), "lead");
   const inside = section.id === "freshness" ? [lead, ...readNotes(tell)] : [lead];
-  if (view.isFiltered && !section.of_deals) return [...inside, made("p", said("filter.not_of_deals"), { className: "none" })];
-  if (section.of.some((name) => !TABLES[name])) return [...inside, made("p", said("none.unbuilt"), { className: "none" })];
-  try {
-    const controls = section.id === "sides" ? [sideChoices(view)] : [];
-    const blocks = section.count(view);
+  if (view.isFiltered && !section.of_deals) return [...inside, para(said("filter.not_of_deals"), "none")];
+  if (section.of.some((name) => !TABLES[name])) return [...inside, para(said("none.unbuilt"), "none")];
+  const counted = () => {
+    const [controls, blocks] = [section.id === "sides" ? [sideChoices(view)] : [], section.count(view)];
     const all = blocks.map((block, number) => shown(section, block, blocks.length > 1, tell, drawings, number));
-    return [...inside, ...controls, ...(all.length ? all : [made("p", nothing(section), { className: "none" })])];
-  } catch (error) { // the other sections are shown whatever happens in this one
-    return [...inside, made("p", said("none.failed", { reason: error.message }), { className: "warning failed" })];
-  }
+    return [...controls, ...(all.length ? all : [para(nothing(section), "none")])];
+  };
+  return [...inside, ...tried(counted, (error) => [failure(error)])]; // the other sections are shown whatever happens in this one
 }
 
 // What is still to be drawn for the choice: sections, and charts of sections. One is drawn in a task of its own, those in view first and
@@ -537,7 +531,7 @@ function sideChoices(view) {
     select.onchange = () => { state.sides = pair.map((who, place) => (place === at ? select.value : who ? who.id : "")); show(); };
     return select;
   });
-  return made("p", null, { className: "sides" }, ...selects);
+  return para(null, "sides", ...selects);
 }
 
 // A part with a line that opens it. The address has the open ones as soon as somebody opens or closes one.
@@ -559,27 +553,20 @@ function shown(section, block, several, tell, drawings, number) {
   const caption = [said(`${section.id}.title`), summary || name].filter(Boolean).join(": ");
   const figure = block.summary ? foldable(block, summary) : made("figure", null, {}, several && name && made("h3", name));
   for (const one of block.insights || []) figure.append(insight(one, tell, at));
-  if (block.ages) {
-    figure.append(made("p", null, { className: "legend" }, ...block.ages.map((age) => made("span", said(`stuck.age.${age}`), { className: `age-${age}` }))));
-  }
+  const ages = (block.ages || []).map((age) => made("span", said(`stuck.age.${age}`), { className: `age-${age}` }));
+  if (ages.length) figure.append(para(null, "legend", ...ages));
   if (block.most) {
     const shades = [...Array(LEVELS).keys()].map((level) => made("span", null, { className: "level", style: `--level: ${(level + 1) / LEVELS}` }));
-    figure.append(made("p", null, { className: "legend levels" }, said("heat.least"), ...shades, said("heat.most", { count: tell.number(block.most) })));
+    figure.append(para(null, "legend levels", said("heat.least"), ...shades, said("heat.most", { count: tell.number(block.most) })));
   }
   const isDrawn = block.chart && (block.drawn || block.rows).length > 0;
   if (isDrawn) {
     const place = figure.appendChild(made("div", null, { className: `chart ${block.chart}${block.opens ? " touchable" : ""}` }));
-    drawings.push(async () => {
-      try {
-        await draw(block, tell, place, caption, at);
-      } catch (error) {
-        place.replaceWith(made("p", said("none.failed", { reason: error.message }), { className: "warning failed" }));
-      }
-    });
+    drawings.push(() => draw(block, tell, place, caption, at).catch((error) => place.replaceWith(failure(error))));
   }
-  for (const note of block.notes || []) figure.append(made("p", typeof note === "string" ? said(note) : sentence(note, tell), { className: "note" }));
+  for (const note of block.notes || []) figure.append(para(typeof note === "string" ? said(note) : sentence(note, tell), "note"));
   if (block.columns.length) figure.append(...(isDrawn ? asTable : (...all) => [table(...all)])(block, tell, caption, at));
-  for (const note of block.after || []) figure.append(made("p", sentence(note, tell), { className: "note" }));
+  for (const note of block.after || []) figure.append(para(sentence(note, tell), "note"));
   return figure;
 }
 
@@ -588,7 +575,7 @@ function insight([key, values, opens], tell, place) {
   if (!opens) return defined("p", sentence([key, values], tell), rule(key), "insight");
   const marked = Object.fromEntries(Object.entries(values).map(([name, of]) => [name, opens[name] && of[1] ? ["text", `\0${name}\0`] : of]));
   const parts = sentence([key, marked], tell).split("\0").map((part, at) => (at % 2 ? opener(tell[values[part][0]](values[part][1]), () => said(`today.${part}`), `${place}/${part}`, opens[part]) : part));
-  return made("p", null, { className: "insight" }, ...parts);
+  return para(null, "insight", ...parts);
 }
 
 // The table of a chart's rows, behind a button that shows it.
@@ -622,7 +609,7 @@ function figureBox(tell, [part, over], id, kind, value, deals, { label = said(`c
   return box;
 }
 
-const beneath = (one, tell) => made("p", sentence(one, tell), { className: "beside" });
+const beneath = (one, tell) => para(sentence(one, tell), "beside");
 
 // How much of a month's plan is sold.
 const planShare = ({ plan, of_plan: sold, plan_share: share, all }, box, tell) => (plan === null ? [] : [box("plan_share", "percent", share, { label: said("month.plan_share") },
@@ -631,9 +618,20 @@ const planShare = ({ plan, of_plan: sold, plan_share: share, all }, box, tell) =
 function figures(view, tell) {
   if (!TABLES.deals) return made("section", null, { id: "figures" });
   const before = view.before();
-  const boxes = keyFigures(view).map(({ id, kind, value, now, then, cases, note, deals }) => (
-    figureBox(tell, ["figures"], id, kind === "money" && value >= 1e6 ? "short" : kind, value, deals, {}, ...compared(id, value, now, then, cases, tell), note && beneath(note, tell))));
-  return made("section", null, { id: "figures" }, made("h2", periodName(view.period, tell)), ...boxes, before && made("p", `▲▼ ${sentence(comparedDays(view, before), tell)}`, { className: "note compared" }));
+  const boxes = keyFigures(view).map(({ id, kind, value, now, then, cases, note }) => (
+    figureBox(tell, ["figures"], id, kind === "money" && value >= 1e6 ? "short" : kind, value, dealsOf({ of: view }, id), {},
+      ...compared(id, value, now, then, cases, tell), note && beneath(note, tell))));
+  const days = before && para(`▲▼ ${sentence(comparedDays(view, before), tell)}`, "note compared");
+  return made("section", null, { id: "figures" }, made("h2", periodName(view.period, tell)), ...boxes, days);
+}
+
+// Functions that make the figures of a month: any number, and one beside that of the days with which the month is compared.
+function monthBoxes(part, title, found, tell) {
+  const box = (id, kind, value, options, ...more) => figureBox(tell, [part, title], id, kind, value, dealsOf({ of: found.view }, id), options, ...more);
+  const { all, now = all, then } = found;
+  const beside = (id, kind = METRICS[id].unit, options = {}, ...more) => (
+    box(id, kind, all[id], options, ...compared(id, all[id], now[id], then[id], found.cases(id), tell), ...more));
+  return [box, beside];
 }
 
 // The first screen. Its numbers are those of the period “this month”.
@@ -642,21 +640,23 @@ function month(tell) {
   if (!TABLES.deals) return element;
   const found = thisMonth(ofThisMonth(state.scope, state.who));
   const title = said("month.title", { month: tell.month(found.month) });
-  const box = (id, kind, value, options, ...more) => figureBox(tell, ["month", title], id, kind, value, METRICS[id] && ofFigure(found.view, id), options, ...more);
-  const beside = (id) => compared(id, found.all[id], found.now[id], found.then[id], found.cases(id), tell);
+  const [box, beside] = monthBoxes("month", title, found, tell);
   const small = (key, values) => beneath([key, values], tell);
-  const needed = found.plan === null ? [] : [box("needed", "short", found.needed, { label: said("month.needed") }, small(found.needed ? "month.days" : "month.done", { days: ["number", found.days] }))];
-  const forecast = found.has_forecast ? [box("expected", "short", found.expected, {}, found.expected === null ? small("month.few", {}) : small("month.interval", { low: ["short", found.low], high: ["short", found.high] }))] : [];
-  const then = found.before && small("month.then", { money: ["short", found.then.won_budget] });
+  const { plan, needed, expected, low, high, before } = found;
+  const then = before && small("month.then", { money: ["short", found.then.won_budget] });
+  const lacking = plan !== null && box("needed", "short", needed, { label: said("month.needed") },
+    small(needed ? "month.days" : "month.done", { days: ["number", found.left] }));
+  const ahead = found.has_forecast && box("expected", "short", expected, {},
+    expected === null ? small("month.few", {}) : small("month.interval", { low: ["short", low], high: ["short", high] }));
   element.append(
     made("h2", title),
-    made("div", null, { className: "boxes money" }, box("won_budget", "short", found.all.won_budget, { className: "main" }, ...beside("won_budget"), then), ...planShare(found, box, tell), ...needed, ...forecast),
-    ...(found.plan ? [bar(found)] : []),
-    made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => box(id, METRICS[id].unit, found.all[id], {}, ...beside(id)))),
+    made("div", null, { className: "boxes money" }, beside("won_budget", "short", { className: "main" }, then), ...planShare(found, box, tell), lacking, ahead),
+    ...(plan ? [bar(found)] : []),
+    made("div", null, { className: "boxes" }, ...OF_MONTH.map((id) => beside(id))),
     ...found.insights.map((one) => defined("p", sentence(one, tell), rule(one[0]), "insight")),
-    ...recent(found.view).map((one) => made("p", sentence(one, tell), { className: "note recent" })),
-    ...found.missing.map((one) => made("p", sentence(one, tell), { className: "note" })),
-    ...(found.before ? [made("p", `▲▼ ${said("month.compared", { days: tell.same(found.before) })}`, { className: "note" })] : []),
+    ...recent(found.view).map((one) => para(sentence(one, tell), "note recent")),
+    ...found.missing.map((one) => para(sentence(one, tell), "note")),
+    ...(before ? [para(`▲▼ ${said("month.compared", { days: tell.same(before) })}`, "note")] : []),
   );
   return element;
 }
@@ -666,34 +666,22 @@ function ended(tell) {
   const found = TABLES.deals ? endedMonth(ofThisMonth(state.scope, state.who)) : null;
   if (!found) return null;
   const title = said("ended.title", { month: tell.month(found.month) });
-  const box = (id, kind, value, options, ...more) => figureBox(tell, ["ended", title], id, kind, value, METRICS[id] && ofFigure(found.view, id), options, ...more);
-  const of = (id, kind) => box(id, kind, found.all[id], {}, ...compared(id, found.all[id], found.all[id], found.then[id], found.cases(id), tell));
-  return made("section", null, { id: "ended", className: "card wide" }, made("h2", title),
-    made("div", null, { className: "boxes" }, of("won_budget", "short"), ...planShare(found, box, tell), of("won", "number"), of("lost", "number"), of("created", "number")),
-    found.costs && made("p", sentence(found.costs, tell), { className: "note" }));
-}
-
-// What `make` makes; if it fails, a card that says why, so that all else is shown.
-function orWhy(id, make) {
-  try {
-    return make();
-  } catch (error) {
-    return made("section", null, { id, className: "card wide" }, made("p", said("none.failed", { reason: error.message }), { className: "warning failed" }));
-  }
+  const [box, beside] = monthBoxes("ended", title, found, tell);
+  const figures = [beside("won_budget", "short"), ...planShare(found, box, tell), beside("won"), beside("lost"), beside("created")];
+  return made("section", null, { id: "ended", className: "card wide" }, made("h2", title), made("div", null, { className: "boxes" }, ...figures),
+    found.costs && para(sentence(found.costs, tell), "note"));
 }
 
 // How much of the plan is sold, and a mark where an even pace would be today.
 function bar({ plan_share: share, passed }) {
-  const line = made("div", null, { className: "bar" }, made("span", null, { className: share < passed ? "sold behind" : "sold" }), made("span", null, { className: "even" }));
-  line.style.setProperty("--sold", `${100 * Math.min(share, 1)}%`);
-  line.style.setProperty("--even", `${100 * passed}%`);
-  line.title = said("month.bar");
-  return line;
+  const style = `--sold: ${100 * Math.min(share, 1)}%; --even: ${100 * passed}%`;
+  return made("div", null, { className: "bar", title: said("month.bar"), style },
+    made("span", null, { className: share < passed ? "sold behind" : "sold" }), made("span", null, { className: "even" }));
 }
 
 // The change of a metric, or of how few deals it is; nothing if there is nothing to compare with.
 function compared(id, value, now, then, [cases, before], tell) {
-  const few = (key, count) => [made("p", said(key, { count: tell.number(count) }), { className: "change" })];
+  const few = (key, count) => [para(said(key, { count: tell.number(count) }), "change")];
   if (isAverage(id) && typeof value === "number" && cases < DATA.few) return few("few.now", cases);
   if (!then || now === null) return [];
   return isComparable(id, cases, before) ? [change(now, then, METRICS[id].unit, tell, FEWER_IS_BETTER.includes(id))] : few("few.before", before);
@@ -703,10 +691,10 @@ function change(value, before, kind, tell, fewerIsBetter = kind === "days") {
   const points = kind === "percent";
   const by = points ? value - before : value / before - 1;
   const rounded = Math.round(1000 * Math.abs(by)); // rounded as it is shown, so that nothing is up or down by zero
-  if (!rounded) return made("p", said("unchanged"), { className: "change" });
+  if (!rounded) return para(said("unchanged"), "change");
   const size = points ? said("points", { points: tell.number(rounded / 10) }) : by > 10 ? said("tenfold", { share: tell.percent(10) }) : tell.percent(Math.abs(by));
   const isWorse = (by < 0) !== fewerIsBetter;
-  return made("p", `${by < 0 ? "▼" : "▲"} ${size}`, { className: isWorse ? "change down" : "change up" });
+  return para(`${by < 0 ? "▼" : "▲"} ${size}`, isWorse ? "change down" : "change up");
 }
 
 function periodName(period, tell) {
@@ -728,8 +716,8 @@ function choices(tell) {
     scope.id, scope.id === state.scope.id)));
   const all = periods(state.scope.project);
   const known = all.some((one) => one.id === state.period.id) ? all : [state.period, ...all];
-  const groups = grouped(known.map((one) => ({ ...one, group: ["week", "month", "quarter", "year"].includes(one.kind) ? one.kind : NOW.includes(one.kind) ? "now" : "long" })), "group");
-  find("#period").replaceChildren(...groups.map((of) => group(`period.group.${of[0].group}`, of.map((period) => option(periodName(period, tell), period.id, period.id === state.period.id)))));
+  find("#period").replaceChildren(...grouped(known, "group").map((of) => group(`period.group.${of[0].group}`, of.map((period) => (
+    option(periodName(period, tell), period.id, period.id === state.period.id))))));
   const { teams, people } = whos(state.scope);
   const who = (one) => option((one.name.includes(` · ${accountName(one.project)}`) ? "" : among(one.project)) + one.name, one.id, state.who !== null && one.id === state.who.id);
   find("#who").replaceChildren(option(said("who.all"), "", state.who === null), ...[group("who.teams", teams.map(who)), group("who.people", people.map(who))].filter(Boolean));
@@ -856,7 +844,8 @@ async function show() {
   const picked = [...["#scope", "#who", "#period"].map((id) => find(id).selectedOptions[0].textContent), ...filters].join(" · ");
   document.querySelectorAll(".chosen").forEach((element) => { element.textContent = picked; });
   const parts = { ended: () => ended(tell), month: () => month(tell), figures: () => figures(view, tell) };
-  const first = Object.entries(parts).map(([id, make]) => orWhy(id, make));
+  const first = Object.entries(parts).map(([id, make]) => (
+    tried(make, (error) => made("section", null, { id, className: "card wide" }, failure(error)))));
   arrange([...cautions(), goneFromLink(picked), unbuilt(), ...first, ...elements].filter(Boolean));
   find(".contents").replaceChildren(...contents(sections));
   for (const [css, key] of [[".contents", "contents"], [".filters form", "filters"]]) find(css).setAttribute("aria-label", said(key));
@@ -865,7 +854,7 @@ async function show() {
   keep();
   if (state.list) {
     finish(state.list.split("/")[0]);
-    openList();
+    openList(state.list);
   }
   while (jobs.length) {
     const isIdle = await pause();
@@ -963,5 +952,5 @@ load().then(() => {
   if (state.at) requestAnimationFrame(() => setTimeout(() => goTo(state.at))); // when it is known how much of the window the filters cover
   return shown;
 }).catch((error) => {
-  find("main").replaceChildren(made("p", said("none.browser", { reason: error.message }), { className: "warning failed" }));
+  find("main").replaceChildren(failure(error, "none.browser"));
 });

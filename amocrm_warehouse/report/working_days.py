@@ -24,6 +24,11 @@ class WorkingDays:
         """Returns the last day of work before a day; the day before if people never work."""
         return next((one for back in range(1, 31) if (one := day - back * ONE_DAY) in self.days), day - ONE_DAY)
 
+    def recent(self, today: date) -> dict[str, tuple[date, date]]:
+        """Returns the first and the last day of the last day of work, and of the last week."""
+        day, monday = self.before(today), today - (today.weekday() + 7) * ONE_DAY
+        return {"day": (day, day), "week": (monday, monday + 6 * ONE_DAY)}
+
     def begins_week(self, day: date) -> bool:
         """Whether a day is the first day of work of its week."""
         monday = day - (day.isoweekday() - 1) * ONE_DAY
