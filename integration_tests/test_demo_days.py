@@ -43,7 +43,7 @@ def page(browser: webdriver.Chrome, made: Made) -> Any:
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     opened = Report(browser)
-    opened.open(Path(made[2]).with_name("report.html"), "ru")
+    opened.visit(Path(made[2]).with_name("report.html"), "ru")
     yield opened
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
@@ -162,6 +162,8 @@ def test_the_page_is_short_until_something_is_opened(page: Report, made: Made) -
 
 def test_the_choice_and_the_contents_stay_in_reach(page: Report) -> None:
     """The contents mark where one is. A skip link leads past twelve stops of Tab at most to the first figure."""
+    page.script("location.reload()")  # nothing was touched yet
+    page.wait()
     for _ in range(12):
         page.browser.switch_to.active_element.send_keys(Keys.TAB)
         if page.script("return document.activeElement.closest('main') !== null"):
@@ -200,7 +202,7 @@ def test_axe_finds_nothing(browser: webdriver.Chrome, made: Made, size: tuple[in
     browser.set_script_timeout(300)
     try:
         page = Report(browser)
-        page.open(Path(made[2]).with_name("report.html"), "ru")
+        page.visit(Path(made[2]).with_name("report.html"), "ru")
         if is_open:
             page.unfold()
         page.script(script)

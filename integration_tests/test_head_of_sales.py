@@ -294,7 +294,7 @@ def test_the_picture_says_what_the_first_screen_of_the_page_says_and_paper_takes
     browser: webdriver.Chrome, database: str
 ) -> None:
     page = Report(browser)
-    page.open(Path(database).with_name("report.html"), "ru")
+    page.visit(Path(database).with_name("report.html"), "ru")
     shown = page.script("return [...document.querySelectorAll('#month .insight')].map((one) => one.textContent)")
     days = "return [...pace(ofThisMonth(state.scope, state.who))[0].rows].reverse().map((row) => row.sold_to_day)"
     pace = page.script(days)
@@ -324,7 +324,7 @@ def test_the_picture_says_what_the_first_screen_of_the_page_says_and_paper_takes
 def test_the_seven_figures_leave_no_gap_on_a_phone(browser: webdriver.Chrome, database: str) -> None:
     with on_a_phone(browser):
         page = Report(browser)
-        page.open(Path(database).with_name("report.html"), "ru")
+        page.visit(Path(database).with_name("report.html"), "ru")
         boxes = "[...document.querySelectorAll('#figures .figure')].map((box) => box.getBoundingClientRect())"
         widths, tops = page.script(f"return [{boxes}.map((box) => box.width), {boxes}.map((box) => box.top)]")
         assert tops[:6:2] == tops[1:6:2]
@@ -347,7 +347,7 @@ def test_the_first_screen_of_a_phone_has_room_for_all_that_is_unusual(browser: w
     with on_a_phone(browser):
         page = Report(browser)
         for language in ("ru", "en"):
-            page.open(Path(database).with_name("report.html"), language)
+            page.visit(Path(database).with_name("report.html"), language)
             most = 0
             for day in ("2026-07-14", "2026-07-24", "2026-05-25", "2026-09-21"):
                 on_day(page, date.fromisoformat(day))
@@ -376,7 +376,7 @@ SOLD_THEN = """
 def test_a_bar_of_the_forecast_opens_what_was_sold_in_its_month(browser: webdriver.Chrome, database: str) -> None:
     """The present month, of which the forecast has what was sold by the last sync, opens nothing."""
     page = Report(browser)
-    page.open(Path(database).with_name("report.html"), "ru")
+    page.visit(Path(database).with_name("report.html"), "ru")
     *past, (_, present) = [(told.replace("\u200b", ""), sold) for told, sold in page.script(SOLD_THEN)]
     assert len(past) == 6
     assert [told for told, _ in past] == [sold for _, sold in past]
@@ -546,7 +546,7 @@ LISTED = re.compile(r"^\| (\d+) \| ([^|]+) \| (\d) \|", re.MULTILINE)
 def test_a_question_is_answered_in_two_clicks(browser: webdriver.Chrome, database: str, number: int) -> None:
     answer, statement = QUESTIONS[number - 1]
     page = Report(browser)
-    page.open(Path(database).with_name("report.html"), "ru")
+    page.visit(Path(database).with_name("report.html"), "ru")
     hand = Hand(page)
     found = answer(hand)
     with models.asking(database) as sql:

@@ -164,10 +164,10 @@ def file(database: str) -> Path:
 
 @pytest.fixture
 def page(request: pytest.FixtureRequest, browser: webdriver.Chrome, file: Path) -> Report:
-    """Opened anew, unless the test and the one before it are CHOOSING."""
+    """Shown as on a first visit, unless the test and the one before it are CHOOSING."""
     opened, chooses = Report(browser), "chooses" in request.fixturenames
     if not chooses or not opened.script("return window.wasChosenIn === true"):
-        opened.open(file)
+        opened.visit(file)
         opened.script("window.wasChosenIn = arguments[0]", chooses)
     return opened
 
@@ -1056,6 +1056,31 @@ def test_no_table_is_cut_on_a_desk_and_a_cut_one_says_so(page: Report) -> None:
         assert wide == told
     finally:
         page.browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+MASS_CHANGE = """
+  const [{ project_id }] = TABLES.accounts;
+  const day = todayOf(project_id);
+  TABLES.at_once = [{
+    project_id, day, began: `${textOf(day)}T09:05:00Z`, responsible_user_id: 0, kind: "stage", field_name: null,
+    cards: 46, pairs: "New → Lost: 46", money: 5000, is_news: true,
+  }];
+  return show();
+"""
+APART = """
+  const cells = [...document.querySelectorAll("#at_once table .figure + :not(.figure)")];
+  return cells.map((one) => [one.tagName, one.textContent, parseFloat(getComputedStyle(one).paddingLeft) >= 8]);
+"""
+
+
+def test_a_text_stands_apart_from_the_number_before_it(page: Report) -> None:
+    """The moment and the count of a mass change end where who did it, and what became of the cards, begin."""
+    page.script(MASS_CHANGE)
+    page.wait()
+    page.unfold("at_once")
+    assert page.script(APART) == [
+        ["TH", "Who", True], ["TH", "From what to what", True], ["TD", "robot", True], ["TD", "New → Lost: 46", True],
+    ]  # fmt: skip
 
 
 def test_the_widest_table_fits_a_printed_page(page: Report) -> None:

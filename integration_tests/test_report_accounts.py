@@ -74,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def page(browser: webdriver.Chrome, folder: Path) -> Report:
     opened = Report(browser)
-    opened.open(folder / "report.html")
+    opened.visit(folder / "report.html")
     return opened
 
 
