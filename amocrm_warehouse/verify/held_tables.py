@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from amocrm_warehouse.database import reading
 from amocrm_warehouse.database_address import is_file
-from amocrm_warehouse.sync.forgotten_cards import FORGOTTEN, conditions, key_of
 from amocrm_warehouse.table_names import table_name
 
 Key = tuple[Any, ...]
 Row = dict[str, Any]
+FORGOTTEN = "forgotten"
+"""The table of what is forgotten."""
 ROWS_AT_ONCE = 20_000
 """Rows that one statement returns of a table that is read whole."""
 
@@ -114,9 +115,11 @@ class HeldTables:
 
     def forgotten(self, stream: str, keys: Collection[Key]) -> set[Key]:
         """Returns the keys of the rows of which `source-amocrm forget` has emptied columns."""
-        if not keys or FORGOTTEN.stream not in self.columns:
+        if not keys or FORGOTTEN not in self.columns:
             return set()
-        found = conditions(stream, self.columns[stream], self._table(FORGOTTEN.stream)).values()
+        from amocrm_warehouse.sync.forgotten_cards import conditions, key_of  # which loads pyarrow
+
+        found = conditions(stream, self.columns[stream], self._table(FORGOTTEN)).values()
         hidden, own = " OR ".join(sorted({*found})) or "false", key_of(stream)
         texts = {"/".join(map(str, key)): key for key in keys}
         statement = f"SELECT {own} FROM {self._table(stream)} WHERE {own} = ANY($keys) AND ({hidden})"

@@ -11,6 +11,7 @@ from pathlib import Path
 from amocrm_warehouse.database import DATABASE_ERRORS
 from amocrm_warehouse.database_address import add_database
 from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.hidden_modules import without_heavy_modules
 from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code
 from amocrm_warehouse.sync.account_sync import project_of
 from amocrm_warehouse.table_names import SCHEMA, table_name
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
         for notice in ConfigFile(options.config).make_private():
             print(notice, file=sys.stderr)
         again = options.again or Path(f"verify-{project}.json")
-        with files_for_their_owner():
+        with files_for_their_owner(), without_heavy_modules():
             result = verify(
                 options.config, options.db, project, options.dataset,
                 requests=options.requests, no_sync=options.no_sync, again=again,
