@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +16,9 @@ from amocrm_fleet.processes import log_of
 from amocrm_warehouse.database import DATABASE_ERRORS, models_of, opened, quoted, run_on
 from amocrm_warehouse.database_address import duckdb_file, is_file, without_password
 from amocrm_warehouse.database_errors import why
+from amocrm_warehouse.projects import note_removal
 from amocrm_warehouse.table_names import SCHEMA, table_name
+from source_amocrm.dates import iso
 
 OWN_TABLES = ("state", "syncs", "verifications", "forgotten", "names")
 """Tables of an account beside those of its streams."""
@@ -52,6 +55,7 @@ def remove(
                 raise FleetError(f"{error} No file of {account.name} was removed.") from None
         elif not is_file(address) or duckdb_file(address).exists():
             done.left.append(f"{shown}: {tables} and the rows of the project {account.project} in the marts")
+            done.left.extend(_noted(account.project, address))
         for path in _files(account):
             path.unlink(missing_ok=True)
             done.gone.append(str(path))
@@ -59,6 +63,18 @@ def remove(
             done.left.append(f"{history}: Dagster's own history names the account")
         done.left.append("amoCRM: the integration keeps its access until an administrator of the account removes it")
     return done
+
+
+def _noted(project: str, address: str) -> list[str]:
+    """Notes in the tables that stay that the account was removed, for `models`. Returns why that could not be."""
+    try:
+        with _writing(address) as connection:
+            run = run_on(connection, address)
+            note_removal(run, SCHEMA, project, iso(int(time.time())))
+            run("COMMIT")
+    except (ValueError, *DATABASE_ERRORS) as error:
+        return [f"{without_password(address)}: models will not say that this account was removed: {why(error)}"]
+    return []
 
 
 def _files(account: FleetAccount) -> list[Path]:

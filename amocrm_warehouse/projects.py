@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from amocrm_warehouse.database import DATABASE_ERRORS, check_readable, quoted_table, reading, tables_seen
+from amocrm_warehouse.database import DATABASE_ERRORS, Run, check_readable, quoted_table, reading, tables_seen
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.dbt_package import macros
 from amocrm_warehouse.table_names import table_name
@@ -17,12 +19,18 @@ from amocrm_warehouse.table_names import table_name
 NAME = re.compile(r"[\w-]+")
 """What a project in a table's name can be. Others, as in `amocrm_{x}_deals`, are not ours, and SQL would break."""
 
+REMOVED_AT = "removed_at"
+"""The key of the project's row of states that tells when the account was removed from its fleet (UTC). The next sync
+writes the row without it."""
+
 
 @dataclass(frozen=True)
 class Projects:
     read: list[str]
     never_read: list[str]
     """Those whose first sync failed before it read deals or the account: they have other tables."""
+    removed: dict[str, str] = field(default_factory=dict)
+    """Those whose account was removed from its fleet, with the moment."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -30,6 +38,10 @@ class Projects:
             f"The account {one} was never read, so the models are without it. Read it: source-amocrm sync --project "
             f"{one}. Or drop its tables, {table_name(one)}…"
             for one in self.never_read
+        ) + tuple(
+            f"The tables {table_name(one)}… are of the account {one}, which was removed from its fleet on {at[:10]}, "
+            "and the models have it. Leave it out with --project, or drop its tables."
+            for one, at in self.removed.items()
         )
 
 
@@ -45,6 +57,7 @@ def projects_of(database: str, schema: str, named: list[str] | None) -> Projects
             chosen = found if named is None else named
             own = [table_name(one, stream) for one in chosen for stream in _streams()]
             check_readable(run, database, own, schema, "" if own else table_name("%", "%"))
+            removed = dict(_removed(run, schema, [one for one in chosen if one.lower() in found], names))
     except DATABASE_ERRORS as error:
         raise ValueError(f"The database cannot be opened: {why(error)}") from None
     for project in chosen:
@@ -56,10 +69,33 @@ def projects_of(database: str, schema: str, named: list[str] | None) -> Projects
             "first: source-amocrm sync."
         )
     read = [one for one in chosen if {f"{schema}.{table_name(one, table)}" for table in ("deals", "account")} & names]
-    projects = Projects(read, [one for one in chosen if one not in read])
+    projects = Projects(read, [one for one in chosen if one not in read], removed)
     if chosen and not read:
         raise ValueError("\n".join(projects.notes))
     return projects
+
+
+def note_removal(run: Run, schema: str, project: str, moment: str) -> None:
+    """Notes in a project's tables, if there are any, that its account was removed from a fleet."""
+    state = table_name(project, "state")
+    if f"{schema}.{state}" not in tables_seen(run):
+        return
+    table = quoted_table(run, schema, state)
+    for (text,) in run(f"SELECT CAST(state AS VARCHAR) FROM {table} WHERE stream = ''")[1]:
+        known = json.dumps({**json.loads(text), REMOVED_AT: moment})
+        run(f"UPDATE {table} SET state = $known WHERE stream = ''", known=known)
+
+
+def _removed(run: Run, schema: str, projects: Iterable[str], names: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yields the projects whose account was removed from its fleet, with the moment. `names`: schema.table."""
+    for project in projects:
+        state = table_name(project, "state")
+        if f"{schema}.{state}" in names:
+            with suppress(*DATABASE_ERRORS):  # whoever may only read the tables of rows is told nothing
+                query = f"SELECT CAST(state AS VARCHAR) FROM {quoted_table(run, schema, state)} WHERE stream = ''"
+                for (text,) in run(query)[1]:
+                    if moment := json.loads(text).get(REMOVED_AT):
+                        yield project, moment
 
 
 def projects_in(names: Iterable[str], schema: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 
 import duckdb
@@ -16,11 +17,13 @@ from amocrm_fleet.fleet_remove import remove
 from amocrm_fleet.locks import account_held
 from amocrm_fleet.processes import log_of
 from amocrm_fleet.status import LastSync, record
+from amocrm_warehouse.projects import projects_of
 from amocrm_warehouse.publish.publish_command import publish
 from testing import small_marts
+from testing.loads import loading, table, waiting
 
 CONFIG = {"account_domain": "north.amocrm.ru", "credentials": {"auth_type": "long_lived_token", "access_token": "t"}}
-STATES = "amocrm.amocrm_{}_state (stream varchar)"
+STATES = "amocrm.amocrm_{}_state (stream varchar, state json)"
 
 
 @pytest.fixture
@@ -46,7 +49,7 @@ def file(tmp_path: Path) -> Path:
     with closing(duckdb.connect(str(path))) as connection:
         for project in ("north", "north_users"):
             connection.execute(f"CREATE TABLE {STATES.format(project)}")
-            connection.execute(f"INSERT INTO amocrm.amocrm_{project}_state VALUES (''), ('users')")
+            connection.execute(f"INSERT INTO amocrm.amocrm_{project}_state VALUES ('', '{{}}'), ('users', '{{}}')")
         connection.execute("CREATE TABLE amocrm.amocrm_north_incoming_1 (user_id bigint)")
     return path
 
@@ -82,6 +85,34 @@ def test_without_its_data_the_files_go_and_the_tables_stay(folder: Path, file: P
         f"duckdb:///{file}: the tables amocrm_north_… and the rows of the project north in the marts"
     )
     assert held(file) == before
+
+
+def test_models_say_whose_the_tables_are_that_stay_until_the_account_is_synced_again(
+    folder: Path, database: str
+) -> None:
+    def notes() -> tuple[str, ...]:
+        return projects_of(database, "amocrm", None).notes
+
+    for project in ("north", "north_users"):
+        with loading(database, project) as loader:
+            loader.load([waiting(table(), [{"lead_id": 1}])], {})
+    assert notes() == ()
+    remove(FleetAccount(folder / "north.json"), database, with_data=False)
+    assert notes() == (
+        "The tables amocrm_north_… are of the account north, which was removed from its fleet on "
+        f"{datetime.now(timezone.utc):%Y-%m-%d}, and the models have it. Leave it out with --project, or drop its "
+        "tables.",
+    )
+    with loading(database, "north") as loader:
+        loader.load([waiting(table(), [{"lead_id": 2}])], {})
+    assert notes() == ()
+
+
+def test_without_its_data_an_account_goes_though_the_database_does_not_answer(folder: Path) -> None:
+    done = remove(FleetAccount(folder / "north.json"), "postgresql://u@127.0.0.1:1/x", with_data=False)
+    assert files(folder) == OF_THE_OTHER
+    assert done.left[1].startswith("postgresql://u@127.0.0.1:1/x: models will not say that this account was removed: ")
+    assert "Start the server" in done.left[1]
 
 
 def test_with_its_data_tables_rows_and_published_rows_go_and_no_other_accounts(
