@@ -113,6 +113,19 @@ def drawn() -> dict[str, list[Row]]:
     return account() | {"deal_statuses": moves, "deal_field_changes": [], "events": []}
 
 
+def put_off() -> dict[str, list[Row]]:
+    """Tasks whose deadline was put off by two days at once, of one of which the new deadline is no moment."""
+    events = [
+        event(
+            "task_deadline_changed", "task", card, NOON, ANNA,
+            value_before=[{"task_deadline": {"timestamp": int(NOON.timestamp())}}],
+            value_after=[{"task_deadline": {"timestamp": "soon" if card == 1 else int(NOON.timestamp()) + 2 * 86_400}}],
+        )
+        for card in range(1, 26)
+    ]  # fmt: skip
+    return account() | {"deal_statuses": [], "deal_field_changes": [], "events": events}
+
+
 def bursts(moves: list[Row]) -> list[Row]:
     """The same mass changes by going through the moves one after another."""
     found: list[list[Row]] = []
@@ -143,6 +156,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         for flavour, database in found.items():
             models.store(database, "1001", account(), flavour)
             models.store(database, "1002", drawn(), flavour)
+            models.store(database, "1003", put_off(), flavour)
             models.build(database, "--now", NOW)
         yield found
 
@@ -225,6 +239,24 @@ def test_cards_have_the_values_before_and_after_by_name_and_say_what_was_changed
     assert ask("SELECT DISTINCT before, after FROM amocrm_marts.mass_change_cards WHERE kind = 'tag'") == [
         {"before": None, "after": "Акция, Осень"}
     ]
+
+
+def test_a_deadline_is_a_moment_by_the_clock_of_the_account(ask: Ask) -> None:
+    assert ask(
+        "SELECT before, after, count(*) AS cards FROM amocrm_marts.mass_change_cards WHERE project_id = '1003' "
+        "GROUP BY before, after ORDER BY cards"
+    ) == [
+        {"before": "2026-11-30 15:00", "after": "soon", "cards": 1},
+        {"before": "2026-11-30 15:00", "after": "2026-12-02 15:00", "cards": 24},
+    ]  # fmt: skip
+
+
+def test_the_command_says_from_which_deadline_to_which(databases: dict[str, str]) -> None:
+    done = forked.run(["changes", "--built", "--project", "1003"], {"DB": databases["duckdb"]})
+    assert done.stdout == (
+        "2026-11-30 15:00:00  Анна: task, 25 cards (task)\n    2026-11-30 15:00 → 2026-12-02 15:00: 24\n"
+        "    2026-11-30 15:00 → soon: 1\n"
+    )
 
 
 def test_the_command_says_who_changed_what_in_json(databases: dict[str, str]) -> None:

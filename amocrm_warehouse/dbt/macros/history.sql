@@ -32,6 +32,14 @@
     end
 {%- endmacro %}
 
+{# The moment of an event, which writes it as its seconds since 1970, to the minute. A value in any other form stays as it is. #}
+{% macro moment_of_event(value, zone) %}
+    case
+        when {{ value }} ~ '^[0-9]{1,10}$' then left(cast(to_timestamp(cast({{ value }} as bigint)) at time zone {{ zone }} as varchar), 16)
+        else {{ value }}
+    end
+{%- endmacro %}
+
 {# The texts of a JSON array, with commas. #}
 {% macro joined_texts(array) %}{{ return(adapter.dispatch("joined_texts", "amocrm")(array)) }}{% endmacro %}
 {% macro default__joined_texts(array) %}

@@ -1,8 +1,8 @@
 {{ config(enabled=var("histories", true)) }}
 {#
     One row per change of one card, in the kinds of mass_changes. `before` and `after` are the keys of the values: `pipeline:status` of
-    a stage, the id of a user, a number, a text. An event of a mass edit may lack the value before; then it is the value after the
-    card's previous change of the same part.
+    a stage, the id of a user, a number, a text, the deadline of a task by the clock of the account. An event of a mass edit may lack the
+    value before; then it is the value after the card's previous change of the same part.
 #}
 with changes as (
     select
@@ -43,7 +43,7 @@ with changes as (
     union all
 
     select
-        project_id,
+        events.project_id,
         event_id,
         case
             when type in ('entity_tag_added', 'entity_tag_deleted') then 'tag'
@@ -58,10 +58,14 @@ with changes as (
         null,
         created_by,
         created_at,
-        before,
-        coalesce(after, case when type in ('task_added', 'task_completed') then replace(type, 'task_', '') end),
+        case when type = 'task_deadline_changed' then {{ moment_of_event("before", "accounts.time_zone") }} else before end,
+        case
+            when type = 'task_deadline_changed' then {{ moment_of_event("after", "accounts.time_zone") }}
+            else coalesce(after, case when type in ('task_added', 'task_completed') then replace(type, 'task_', '') end)
+        end,
         null
-    from {{ ref("stg_amocrm__events") }}
+    from {{ ref("stg_amocrm__events") }} as events
+    inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = events.project_id
     where type in (
         'entity_tag_added', 'entity_tag_deleted', 'customer_status_changed', 'entity_merged',
         'task_added', 'task_completed', 'task_type_changed', 'task_text_changed', 'task_deadline_changed',
