@@ -13,9 +13,18 @@ with changes as (
 
 hourly as (
     select
-        project_id, author_id, kind, entity_type, custom_field_id, date_trunc('hour', changed_at) as hour, count(distinct entity_id) as cards
+        project_id, coalesce(author_id, -1) as author, kind, entity_type, coalesce(custom_field_id, -1) as field,
+        date_trunc('hour', changed_at) as hour, count(distinct entity_id) as cards
     from {{ ref("int_amocrm__card_changes") }}
     group by 1, 2, 3, 4, 5, 6
+),
+
+-- a mass change has an event in each hour that it lasts; hours are found by being equal, because a comparison of all takes minutes
+hours as (
+    select distinct
+        project_id, change_id, coalesce(author_id, -1) as author, kind, entity_type, coalesce(custom_field_id, -1) as field,
+        date_trunc('hour', changed_at) as hour
+    from {{ ref("int_amocrm__mass_change_events") }}
 ),
 
 first_changes as (
@@ -35,14 +44,14 @@ usual_days as (
     from changes
     inner join first_changes on first_changes.project_id = changes.project_id
     inner join days_before on changes.first_changed_at - days_before.ago >= first_changes.changed_at
+    inner join hours on hours.project_id = changes.project_id and hours.change_id = changes.change_id
     left join hourly
-        on hourly.project_id = changes.project_id
-        and hourly.author_id is not distinct from changes.author_id
-        and hourly.kind = changes.kind
-        and hourly.entity_type = changes.entity_type
-        and hourly.custom_field_id is not distinct from changes.custom_field_id
-        and hourly.hour >= date_trunc('hour', changes.first_changed_at - days_before.ago)
-        and hourly.hour <= changes.last_changed_at - days_before.ago
+        on hourly.project_id = hours.project_id
+        and hourly.author = hours.author
+        and hourly.kind = hours.kind
+        and hourly.entity_type = hours.entity_type
+        and hourly.field = hours.field
+        and hourly.hour = hours.hour - days_before.ago
     group by changes.project_id, changes.change_id, days_before.days_back
 ),
 
