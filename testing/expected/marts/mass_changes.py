@@ -87,11 +87,11 @@ def _told(known: Known) -> Iterator[Change]:
     for row in known.all("events"):
         if of_event := KINDS.get(row["type"]):
             entity = "deal" if row["entity_type"] == "lead" else row["entity_type"]
-            before, after = _values(row)
+            before, after = _values(row, known)
             yield change(row, of_event, entity, row["entity_id"], before, after)
 
 
-def _values(event: Row) -> tuple[Any, Any]:
+def _values(event: Row, known: Known) -> tuple[Any, Any]:
     def value(side: str) -> Any:
         values, kind = event[side] or [{}], event["type"]
         if kind in ("entity_tag_added", "entity_tag_deleted"):
@@ -101,6 +101,8 @@ def _values(event: Row) -> tuple[Any, Any]:
             "task_type_changed": ("task_type", "id"), "task_deadline_changed": ("task_deadline", "timestamp"),
         }.get(kind, ("", ""))  # fmt: skip
         found = values[0].get(place, {}).get(name)
+        if name == "timestamp" and found is not None:
+            return f"{datetime.fromtimestamp(int(found), known.zone):%Y-%m-%d %H:%M}"
         return None if found is None else str(found)
 
     done = {"task_added": "added", "task_completed": "completed"}.get(event["type"])
