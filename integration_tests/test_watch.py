@@ -34,6 +34,7 @@ SIZE, EVEN_BEFORE = 700, 701
 DAYS_OFF = {date(2026, 5, 1), date(2026, 5, 4)}
 WORN = date(2026, 11, 16)
 """The day from which `SIZE` is left empty."""
+DISMISSED = date(2026, 11, 24)
 KEYS = {
     "deals": "lead_id", "contacts": "contact_id", "companies": "company_id", "tasks": "task_id", "notes": "note_id",
     "calls": "note_id", "messages": "message_id", "events": "event_id",
@@ -116,7 +117,8 @@ def account(counts: Counts, *, is_planted: bool) -> dict[str, list[Row]]:
         "syncs": [
             {
                 "started_at": moment(day, -20_000), "ended_at": moment(day, -20_000 + 60 * (100 if is_odd else 10)),
-                "ended_well": True, "rows": 1, "failures": [], "tables": dict.fromkeys(tables, 1),
+                "ended_well": True, "rows": 1, "failures": [],
+                "tables": dict.fromkeys(KEYS, 1) | read_users(day, is_planted=is_planted),
                 "requests": 9_000 if is_odd else 500,
                 "disk_free": 3_000_000_000 + (TODAY - day).days * 300_000_000 if is_planted else None,
                 "token_expires_at": "2026-12-10T00:00:00Z" if is_planted else None,
@@ -127,6 +129,13 @@ def account(counts: Counts, *, is_planted: bool) -> dict[str, list[Row]]:
         "names": NAMES if is_planted else [],
         "verifications": VERIFIED if is_planted else [],
     }  # fmt: skip
+
+
+def read_users(day: date, *, is_planted: bool) -> dict[str, int]:
+    """Twenty people, of whom five are dismissed; on the day before no sync reads them."""
+    if is_planted and day == DISMISSED - timedelta(days=1):
+        return {}
+    return {"users": 15 if is_planted and day >= DISMISSED else 20}
 
 
 VERIFIED: list[Row] = [
@@ -251,6 +260,7 @@ def test_an_incident_is_news_once(ask: Ask) -> None:
         ("2026-11-17", 1, "rows", "deals", None, "high"),
         ("2026-11-20", 1, "minutes", "syncs", None, "high"),
         ("2026-11-20", 1, "requests", "syncs", None, "high"),
+        ("2026-11-24", 1, "users", "syncs", None, "low"),
         ("2026-11-25", 7, "rows", "tasks", None, "low"),
         ("2026-12-01", 28, "disk", "syncs", None, None),
         ("2026-12-01", 1, "token", "syncs", None, None),
@@ -279,6 +289,17 @@ def test_the_share_of_an_empty_field_is_that_of_the_deals_closed_in_the_week(ask
 def test_a_quiet_year_has_fewer_than_ten_sentences(ask: Ask) -> None:
     said = Counter(row["project_id"] for row in ask("SELECT project_id FROM amocrm_marts.watch WHERE is_news"))
     assert all(said[project] < 10 for project in QUIET), said
+
+
+def test_the_number_of_users_is_unknown_where_no_sync_read_them(ask: Ask) -> None:
+    rows = ask(
+        f"SELECT day, measured, usual, usual_low, direction FROM amocrm_marts.watch WHERE project_id = '{PLANTED}' "
+        "AND measure = 'users' AND day >= '2026-11-22' ORDER BY day"
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("2026-11-22", 20, 20, 20, None),
+        *((f"2026-11-{day}", 15, 20, 20, "low") for day in range(24, 31)),
+    ]
 
 
 def test_what_came_went_or_was_renamed_is_told_by_name(ask: Ask) -> None:
@@ -315,6 +336,7 @@ def test_each_sentence_has_its_number_and_what_is_usual(databases: dict[str, str
     assert told == [
         *URGENT,
         "Seven days up to 2026-11-25, fewer than usual: tasks 2 (usually 14)",
+        "2026-11-24, fewer than usual: number of users 15 (usually 20)",
         "2026-11-20, more than usual: minutes of syncs 100 (usually 10), requests of syncs 9,000 (usually 500)",
         "2026-11-17, more than usual: deals 100 (usually 18–22)",
         "Seven days up to 2026-11-17, empty more often than usual, deals: Размер 64% (usually 0%)",
@@ -326,9 +348,8 @@ def test_each_sentence_has_its_number_and_what_is_usual(databases: dict[str, str
         "Токен кончится через 8 дн.: впишите новый в настройки аккаунта",
         "На диске с базой свободно 3,0 ГБ; за последние четыре недели занято 8,4 ГБ",
         "За семь дней по 25.11.2026 меньше обычного: задачи — 2 (обычно 14)",
-        "20.11.2026 больше обычного: минуты синхронизаций — 100 (обычно 10), "
-        "запросы синхронизаций — 9\u00a0000 (обычно 500)",
-        "И ещё 5 — в витринах watch и name_changes",
+        "24.11.2026 меньше обычного: число пользователей — 15 (обычно 20)",
+        "И ещё 6 — в витринах watch и name_changes",
     ]
     assert watched_in(databases[flavour]) == {PLANTED: URGENT, **{project: [] for project in QUIET}}
 
@@ -359,6 +380,7 @@ def test_the_week_says_what_changed_what_is_unusual_what_waits_and_whether_the_d
         "Out of habit:",
         *(f"– {one}" for one in URGENT),
         "– Seven days up to 2026-11-25, fewer than usual: tasks 2 (usually 14)",
+        "– 2026-11-24, fewer than usual: number of users 15 (usually 20)",
         *waits,
         "– verified 2026-11-29, 1 of 3 tables are equal; differ: calls 2; not looked at: tasks",
     ]

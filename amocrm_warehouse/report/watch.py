@@ -122,7 +122,7 @@ def _count(row: Row, words: Words) -> str:
         words.percent(row[name]) if is_share else words.number(row[name])
         for name in ("measured", "usual_low", "usual_high")
     )
-    of = row["source_table"] if row["measure"] == "rows" else row["measure"]
+    of = {"rows": row["source_table"], "users": "number_of_users"}.get(row["measure"], row["measure"])
     name = row["field_name"] if is_share else words(f"watch.of.{of}")
     return words("watch.count", name=name, value=value, usual=low if low == high else f"{low}–{high}")
 

@@ -6,7 +6,9 @@
     Usual is the median; its range leaves out the lowest and the highest of the eight. A number is out of habit if it is far from both:
     a sixth of the range's low end or less, and `least_below` below the median; or three ranges above the high end, twice the median, and
     `least_above` above it. A share of empty fields is if it is a fifth above the median, fifteen hundredths above the range, and five
-    standard errors above chance. It is news if nothing of the same was out of habit in the same direction within the seven days before.
+    standard errors above chance. The number of users, as the syncs of a day read it, is if it is by three and by a fifth below the low
+    end, or by a quarter above the high one; where no sync read them, nobody knows. It is news if nothing of the same was out of habit in
+    the same direction within the seven days before.
 
     A token is news within fourteen days of its end, a disk with less than a gigabyte, or that fills within two weeks as it did in four.
 #}
@@ -17,11 +19,11 @@
     "messages": ("stg_amocrm__messages", "created_at_local"), "events": ("stg_amocrm__events", "created_at_local")
 } %}
 {% set least = {"rows": (10, 20), "minutes": (none, 30), "requests": (none, 2000)} %}
+{% set of_syncs = "'minutes', 'requests', 'users'" %}
 {% set subject = "project_id, measure, source_table, field_id" %}
-{% set same = "{0}.project_id = {1}.project_id and {0}.measure = {1}.measure and {0}.source_table = {1}.source_table and {0}.field_id = {1}.field_id" %}
 with syncs as (
     {{ raw("syncs", {
-        "started_at": "time", "ended_at": "time", "requests": "int", "disk_free": "int", "token_expires_at": "time"
+        "started_at": "time", "ended_at": "time", "tables": "json", "requests": "int", "disk_free": "int", "token_expires_at": "time"
     }, of_stream=false) }}
 ),
 
@@ -48,8 +50,18 @@ cards_of_days as (
     select project_id, source_table, day, count(*) as cases from cards group by project_id, source_table, day
 ),
 
-filled_of_days as (
-    select cards.project_id, cards.source_table, cards.day, filled.custom_field_id, count(*) as cards
+-- PostgreSQL misjudges how large a part of this statement is, and would join two by comparing all rows; so rows are put together by group by
+cards_of_fields as (
+    select fields.project_id, cards.source_table, cards.day, fields.custom_field_id, cards.cases, cast(0 as bigint) as filled
+    from {{ ref("int_amocrm__own_fields") }} as fields
+    inner join cards_of_days as cards
+        on cards.project_id = fields.project_id
+        and cards.source_table = case fields.entity_type when 'deal' then 'deals' when 'contact' then 'contacts' end
+    where not fields.is_deleted_field
+
+    union all
+
+    select cards.project_id, cards.source_table, cards.day, filled.custom_field_id, 0, count(*)
     from cards
     inner join filled
         on filled.project_id = cards.project_id and filled.source_table = cards.source_table and filled.entity_id = cards.entity_id
@@ -68,26 +80,22 @@ counted as (
     union all
 
     {% endfor %}
-    {% for measure, value in [("minutes", seconds_between("started_at", "ended_at") ~ " / 60.0"), ("requests", "requests")] %}
-    select project_id, '{{ measure }}', 'syncs', 0, cast(started_at_local as date), cast(sum({{ value }}) as double precision), null
+    {% for measure, value in [
+        ("minutes", "sum(" ~ seconds_between("started_at", "ended_at") ~ ") / 60.0"), ("requests", "sum(requests)"),
+        ("users", "max(cast(tables ->> 'users' as bigint))")
+    ] %}
+    select project_id, '{{ measure }}', 'syncs', 0, cast(started_at_local as date), cast({{ value }} as double precision), null
     from syncs
     group by project_id, cast(started_at_local as date)
-    having sum({{ value }}) is not null
+    having {{ value }} is not null
 
     union all
 
     {% endfor %}
-    select
-        fields.project_id, 'empty', cards.source_table, fields.custom_field_id, cards.day,
-        cast(cards.cases - coalesce(filled.cards, 0) as double precision), cards.cases
-    from {{ ref("int_amocrm__own_fields") }} as fields
-    inner join cards_of_days as cards
-        on cards.project_id = fields.project_id
-        and cards.source_table = case fields.entity_type when 'deal' then 'deals' when 'contact' then 'contacts' end
-    left join filled_of_days as filled
-        on filled.project_id = fields.project_id and filled.source_table = cards.source_table
-        and filled.custom_field_id = fields.custom_field_id and filled.day = cards.day
-    where not fields.is_deleted_field
+    select project_id, 'empty', source_table, custom_field_id, day, cast(sum(cases) - sum(filled) as double precision), cast(sum(cases) as bigint)
+    from cards_of_fields
+    group by project_id, source_table, custom_field_id, day
+    having sum(cases) > 0
 ),
 
 known as (
@@ -109,14 +117,27 @@ known as (
         reads.last_read_at, freshness.synced_at
 ),
 
-daily as (
+days_of_known as (
     select
-        known.*, days.day, case when days.is_working_day then 1 else 0 end as work, coalesce(counted.value, 0) as value,
-        coalesce(counted.cases, 0) as cases
+        known.*, days.day, case when days.is_working_day then 1 else 0 end as work, cast(null as double precision) as value,
+        cast(null as bigint) as cases
     from known
     inner join {{ ref("int_amocrm__working_days") }} as days
         on days.day >= greatest(known.first_day, known.open_day - 428) and days.day < known.open_day
-    left join counted on {{ same.format("counted", "known") }} and counted.day = days.day
+
+    union all
+
+    select {{ subject }}, null, null, day, null, value, cases
+    from counted
+),
+
+daily as (
+    select
+        {{ subject }}, max(first_day) as first_day, max(open_day) as open_day, day, max(work) as work,
+        coalesce(max(value), case when measure <> 'users' then 0 end) as value, coalesce(max(cases), 0) as cases
+    from days_of_known
+    group by {{ subject }}, day
+    having max(work) is not null
 ),
 
 weekly as (
@@ -143,23 +164,32 @@ spans as (
     where measure in ('rows', 'empty') and day >= first_day + 6
 ),
 
+-- no day is missing in `spans`, so the eight rows before are the eight weeks; a join would compare each day with each other one
+beside as (
+    select
+        *, array_agg(value) over weeks as values_before, array_agg(work) over weeks as works_before, array_agg(cases) over weeks as cases_before
+    from spans
+    window weeks as (partition by {{ subject }}, days, extract(isodow from day) order by day rows between 8 preceding and 1 preceding)
+),
+
+before as (
+    select {{ subject }}, day, days, value, cases, values_before[back] as value_before
+    from beside
+    cross join (values {% for back in range(1, 9) %}({{ back }}){{ ", " if not loop.last }}{% endfor %}) as weeks(back)
+    where day >= first_day + 55 + days and day > open_day - 367 and value is not null
+        and (works_before[back] = work or measure in ({{ of_syncs }}))
+        and (measure <> 'empty' or cases >= 20 and cases_before[back] >= 10)
+),
+
 judged as (
     select
-        {% for column in subject.split(", ") + ["day", "days", "value", "cases"] %}spans.{{ column }}, {% endfor %}
-        {{ median("before.value") }} as usual,
-        percentile_disc(0.25) within group (order by before.value) as usual_low,
-        percentile_disc(0.25) within group (order by before.value desc) as usual_high
-    from spans
-    inner join spans as before
-        on {{ same.format("before", "spans") }} and before.days = spans.days
-        and extract(isodow from before.day) = extract(isodow from spans.day)
-        and (before.work = spans.work or spans.measure in ('minutes', 'requests'))
-        and before.day between spans.day - 56 and spans.day - 7
-    where spans.day >= spans.first_day + 55 + spans.days and spans.day > spans.open_day - 367
-        and spans.value is not null and (spans.measure <> 'empty' or spans.cases >= 20 and before.cases >= 10)
-    group by {% for column in subject.split(", ") + ["day", "days", "value", "cases"] %}spans.{{ column }}{{ ", " if not loop.last }}{% endfor %}
-
-    having count(before.value) >= 6
+        {{ subject }}, day, days, value, cases,
+        {{ median("value_before") }} as usual,
+        percentile_disc(0.25) within group (order by value_before) as usual_low,
+        percentile_disc(0.25) within group (order by value_before desc) as usual_high
+    from before
+    group by {{ subject }}, day, days, value, cases
+    having count(value_before) >= 6
 ),
 
 directed as (
@@ -173,6 +203,9 @@ directed as (
                 when value > usual_high + 3 * (usual_high - usual_low) and value >= 2 * usual and value - usual >= {{ above }} then 'high'
             end
             {% endfor %}
+            when 'users' then case
+                when value <= 0.8 * usual_low and usual - value >= 3 then 'low' when value >= 1.25 * usual_high and value - usual >= 3 then 'high'
+            end
             else case
                 when value >= usual + 0.2 and value >= usual_high + 0.15
                     and value - usual >= 5 * sqrt(greatest(usual * (1 - usual), 0.05) / cases) then 'high'
@@ -195,11 +228,8 @@ select
     now.usual_low,
     now.usual_high,
     now.direction,
-    now.direction is not null and not exists (
-        select 1 from directed as before
-        where {{ same.format("before", "now") }} and before.direction = now.direction
-            and before.day between now.day - 7 and now.day and (before.day < now.day or before.days < now.days)
-    ) as is_news
+    now.direction is not null
+        and coalesce(lag(now.day) over (partition by now.project_id, now.measure, now.source_table, now.field_id, now.direction order by now.day, now.days) < now.day - 7, true) as is_news
 from directed as now
 left join {{ ref("int_amocrm__own_fields") }} as fields
     on fields.project_id = now.project_id and fields.custom_field_id = now.field_id
