@@ -12,6 +12,7 @@ from .fat import fatten
 from .floor import EVENTS, FASTEST, PER_SECOND, UNBOUND, fewest_pages
 from .forecast import forecasts
 from .growth import growth
+from .habits import habits
 from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Scenario, Workspace, paced
 from .loading import loaded
@@ -114,6 +115,7 @@ SCENARIOS: dict[str, Scenario] = {
     "memory": memory,
     "verify": verified,
     "models": answers,
+    "habits": habits,
     "publish": published,
     "forecast": forecasts,
     "growth": growth,
