@@ -19,6 +19,16 @@ cards as (
     group by project_id, change_id, kind, entity_type, entity_id, custom_field_id
 ),
 
+-- DuckDB compares each row with each other one in an outer join with another condition than that columns of both sides are equal
+moneys as (
+    select cards.project_id, cards.change_id, cards.entity_id, budgets.budget
+    from cards
+    inner join {{ ref("int_amocrm__deal_budgets") }} as budgets on budgets.project_id = cards.project_id and budgets.deal_id = cards.entity_id
+    where cards.entity_type = 'deal'
+        and (budgets.from_at < cards.changed_at or budgets.position = 0)
+        and (budgets.to_at >= cards.changed_at or budgets.to_at is null)
+),
+
 stages as (
     select project_id, cast(pipeline_id as varchar) || ':' || cast(status_id as varchar) as stage, pipeline_name || ' / ' || status_name as name
     from {{ ref("int_amocrm__stages") }}
@@ -46,7 +56,7 @@ select
     cards.key_before,
     cards.enums_before,
     cards.key_after,
-    budgets.budget as money,
+    moneys.budget as money,
     accounts.currency,
     not cards.is_last
         or case
@@ -61,18 +71,17 @@ inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id 
 left join {{ ref("int_amocrm__entities") }} as entities
     on entities.project_id = cards.project_id and entities.entity_type = cards.entity_type and entities.entity_id = cards.entity_id
 left join {{ ref("int_amocrm__deals") }} as deals
-    on deals.project_id = cards.project_id and cards.entity_type = 'deal' and deals.deal_id = cards.entity_id
+    on deals.project_id = cards.project_id and deals.deal_id = case when cards.entity_type = 'deal' then cards.entity_id end
 left join {{ ref("int_amocrm__own_fields") }} as fields
     on fields.project_id = cards.project_id
     and fields.entity_type = cards.entity_type
     and fields.custom_field_id = cards.custom_field_id
-left join {{ ref("int_amocrm__deal_budgets") }} as budgets
-    on budgets.project_id = cards.project_id and cards.entity_type = 'deal' and budgets.deal_id = cards.entity_id
-    and (budgets.from_at < cards.changed_at or budgets.position = 0)
-    and (budgets.to_at >= cards.changed_at or budgets.to_at is null)
+left join moneys
+    on moneys.project_id = cards.project_id and moneys.change_id = cards.change_id and moneys.entity_id = cards.entity_id
 {%- for side in ["before", "after"] %}
 left join stages as stage_{{ side }}
-    on stage_{{ side }}.project_id = cards.project_id and cards.kind = 'stage' and stage_{{ side }}.stage = cards.key_{{ side }}
+    on stage_{{ side }}.project_id = cards.project_id and stage_{{ side }}.stage = case when cards.kind = 'stage' then cards.key_{{ side }} end
 left join {{ ref("stg_amocrm__users") }} as user_{{ side }}
-    on user_{{ side }}.project_id = cards.project_id and cards.kind = 'responsible' and cast(user_{{ side }}.user_id as varchar) = cards.key_{{ side }}
+    on user_{{ side }}.project_id = cards.project_id
+    and cast(user_{{ side }}.user_id as varchar) = case when cards.kind = 'responsible' then cards.key_{{ side }} end
 {%- endfor %}
