@@ -21,6 +21,7 @@ from testing.report_page import contents, unpacked
 from testing.sheets import sheets
 from testing.warehouse import ROOT
 
+pytestmark = pytest.mark.at_length
 LEFT_OUT = {
     "conversations", "stg_talks", "entity_history", "int_entity_changes", "stg_field_changes",
     "stg_responsible_changes", "customers_ltv", "stg_customer_transactions", "int_card_changes",

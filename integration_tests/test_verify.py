@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, cast
@@ -18,8 +19,9 @@ import pytest
 from selenium import webdriver
 
 from amocrm_warehouse.verify.findings import Verification
+from amocrm_warehouse.verify.rows_looked_at import NO_ORDER
 from amocrm_warehouse.verify.verify_command import verify
-from sandbox import OFF, Account, RealClock, Server, writes
+from sandbox import OFF, Account, Fault, RealClock, Server, writes
 from testing import forked
 from testing.report_page import Report
 from testing.warehouse import copied, query, unanswered
@@ -249,6 +251,23 @@ def test_the_config_of_another_account_is_refused(server: Server, config: Path, 
         f"The tables amocrm_{PROJECT}_… hold the account 7, and the config is of the account {server.account.id}. Give "
         "that account's --config, or the --project of this one."
     )
+
+
+def test_a_list_that_amocrm_gives_in_no_order_is_named_and_not_said_to_be_equal(
+    server: Server, config: Path, crm: str
+) -> None:
+    switches, faults = server.account.switches, server.sandbox.faults
+    change(crm, "DELETE FROM {tasks}")
+    server.account.switches = replace(switches, default_order="unordered")
+    faults.add(Fault("ignored_order", "^/api/v4/tasks$"))
+    try:
+        found = verify(config, crm, PROJECT, kept=False, no_sync=True)
+    finally:
+        server.account.switches = switches
+        faults.clear()
+    assert found.tables["tasks"].extent == f"not looked at: {NO_ORDER}"
+    assert found.exit_code == 2
+    assert found.tables["deals"].extent.startswith("all ")
 
 
 def test_the_command_says_it_in_a_table_and_in_a_file_and_keeps_it(config: Path, crm: str, tmp_path: Path) -> None:
