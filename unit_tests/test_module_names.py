@@ -50,7 +50,7 @@ PROVED_BY = {
     "unit_tests/test_account_sync.py": "connector",
     "unit_tests/test_client.py": "backoff circuit_breaker",
     "unit_tests/test_connect_command.py": "browser",
-    "unit_tests/test_dagster_definitions.py": "dagster_settings",
+    "unit_tests/test_dagster_definitions.py": "dagster_settings kept_options",
     "unit_tests/test_database_address.py": "table_lock",
     "unit_tests/test_entity_reading.py": "deletions",
     "unit_tests/test_events_in_no_order.py": "clocks",
