@@ -90,7 +90,8 @@ def test_versions_and_names_of_a_day(tmp_path: Path) -> None:
 
 def test_a_folder_of_accounts(server: Server, clone: Path) -> None:
     """What `fleet sync` writes is the matter of its own tests."""
-    begin, sync = (block("fleet.md", begins) for begins in ("make setup", ".venv/bin/source-amocrm fleet sync "))
+    fleet_sync = ".venv/bin/source-amocrm fleet sync --accounts accounts --parallel"
+    begin, sync = (block("fleet.md", begins) for begins in ("make setup", fleet_sync))
     names = re.findall(r"connect --config accounts/(\w+)\.json$", begin, re.MULTILINE)
     check, status = begin.splitlines()[-1], sync.splitlines()[-1]
     for name in names:
