@@ -13,7 +13,7 @@ from testing.connect_page import chromium
 
 from .line import Line
 
-DEVICES = {"a desk": (1, (1280, 900), 1.0, 0.5), "a phone": (4, (390, 844), 4.0, 2.0)}
+DEVICES = {"a desk": (1, (1280, 900), 0.5, 0.4), "a phone": (4, (390, 844), 2.0, 1.5)}
 """How many times slower the CPU is, the window, and the limits for the first figures and for all in view of a choice
 (seconds)."""
 TIMES = 3
