@@ -45,6 +45,7 @@ from amocrm_warehouse.report.report_words import Words
 from sandbox import Account, ManualClock
 from testing import expected, models, report_page
 from testing.assistant import ask
+from testing.combinations import one_in
 from testing.expected import marts as oracle
 from testing.expected.marts import ahead
 from testing.expected.marts import page as expected_page
@@ -1461,15 +1462,10 @@ COMBINATIONS = [
                                  ("", "team", "9"))
     if choice[0] != "1003" or not choice[2]
 ]  # fmt: skip
-BESIDE = [
-    pytest.param(*choice, marks=() if place % 4 == 0 else pytest.mark.at_length)
-    for place, choice in enumerate(COMBINATIONS)
-]
-"""Every combination; `make test` has each scope, each period and each choice of people in one of every four."""
 
 
 @CHOOSING
-@pytest.mark.parametrize(("scope", "period", "who"), BESIDE)
+@pytest.mark.parametrize(("scope", "period", "who"), one_in(4, COMBINATIONS))
 def test_page_and_answers_count_the_same(
     page: Report, known: dict[str, oracle.Known], database: str, scope: str, period: str, who: str
 ) -> None:

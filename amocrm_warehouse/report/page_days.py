@@ -1,4 +1,4 @@
-"""What the page is told of an account's day: the days that it is compared with, and the periods that it offers."""
+"""The facts of a day that the page is told: the days to compare it with, and the periods to choose from."""
 
 from __future__ import annotations
 

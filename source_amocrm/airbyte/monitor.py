@@ -66,8 +66,7 @@ class Monitor:
 
     def __post_init__(self) -> None:
         self._rows = {stream.name: 0 for stream in self.selected}
-        self._tables = {stream.name: stream.inputs() for stream in self.selected}
-        """The tables that are being read, each with the lists that it is made of."""
+        self._being_read = list(self._rows)
         self._begun = time.monotonic()
         self._over = threading.Event()
         self._ending = threading.Lock()
@@ -93,7 +92,7 @@ class Monitor:
     def ended(self, name: str) -> int:
         """Ends a table: a pause is no longer reported for it. Returns how many rows it had."""
         with self._ending:
-            del self._tables[name]
+            self._being_read.remove(name)
         return self._rows[name]
 
     def limited(self, seconds: float) -> None:
@@ -105,7 +104,7 @@ class Monitor:
         reset = AirbyteStreamStatusRateLimitedReason(quota_reset=int((time.time() + seconds) * 1000))
         reason = AirbyteStreamStatusReason(type=AirbyteStreamStatusReasonType.RATE_LIMITED, rate_limited=reset)
         with self._ending, suppress(Closed):
-            for name in self._tables:
+            for name in self._being_read:
                 self.emit(as_airbyte_message(StreamDescriptor(name=name), AirbyteStreamStatus.RUNNING, [reason]))
 
     def _run(self) -> None:
