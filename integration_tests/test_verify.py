@@ -257,6 +257,7 @@ def test_a_list_that_amocrm_gives_in_no_order_is_named_and_not_said_to_be_equal(
     server: Server, config: Path, crm: str
 ) -> None:
     switches, faults = server.account.switches, server.sandbox.faults
+    sync(config, crm)
     change(crm, "DELETE FROM {tasks}")
     server.account.switches = replace(switches, default_order="unordered")
     faults.add(Fault("ignored_order", "^/api/v4/tasks$"))
