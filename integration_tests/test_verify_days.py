@@ -172,6 +172,28 @@ def differences(found: Verification) -> dict[str, int]:
     return {name: one.differences for name, one in found.tables.items() if one.differences}
 
 
+def test_a_link_that_goes_when_the_trash_is_emptied_is_no_fault(database: str, tmp_path: Path) -> None:
+    """amoCRM shows a link to a card in the trash until then, and nothing tells of its end."""
+    day = Day(6, database, tmp_path).plain()
+    links = {"contacts": "main_contact", "companies": "company"}
+    cards = {to: next(row[column] for row in current(day, "deals") if row[column]) for to, column in links.items()}
+    for to, card in cards.items():
+        writes.trash(day.account, to, card)
+    assert day.verify().exit_code == 0
+    day.clock.advance(86_400)
+    for to, card in cards.items():
+        writes.purge(day.account, to, card)
+    vars(day.account.switches).update(trash_links="hidden")
+    found = day.verify()
+    assert (differences(found), found.exit_code) == ({}, 0), found.sentence()
+    assert found.tables["deals"].uncounted["links to cards in the trash"] > 0
+    assert found.tables["deal_contacts"].uncounted["links to cards in the trash"] > 0
+    row = next(one for one in current(day, "deals") if one["company"] not in (None, cards["companies"]))
+    row["company"] = None
+    day.store()
+    assert differences(day.verify()) == {"deals": 1}
+
+
 def waiting(found: Verification) -> dict[str, int]:
     return {name: one.waiting for name, one in found.tables.items() if one.waiting}
 

@@ -183,7 +183,7 @@ class Verification:
             said.append(
                 f"Not counted: {', '.join(uncounted)}. amoCRM changes these columns without a date, so they are as old "
                 "as the card's last change; `--refresh` reads them. Merged cards are those that live_entities lacks; "
-                "links to cards in the trash, of cards that came and went between two syncs."
+                "links to cards in the trash, of cards that came and went between two syncs, or have left the trash."
             )
         return [*said, *self.notices]
 

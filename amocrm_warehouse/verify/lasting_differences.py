@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ OF_SETTINGS = {False: {"tags", "custom_fields", "phones", "emails", "communicati
 KNOWN_MERGED = "merged into others"
 """Cards that were merged into others, as the table of live IDs says: no difference."""
 IN_THE_TRASH = "links to cards in the trash"
-"""Links that amoCRM still shows of cards that were born and trashed between two syncs: no difference."""
+"""Links to deleted cards, of which amoCRM tells neither when it shows nor when it hides them: no difference."""
 Limits = Callable[[list[Difference]], Iterable[str | None]]
 
 
@@ -58,14 +59,16 @@ def judge(
     return changed
 
 
-def links_lacked(one: Difference, stream: AmocrmStream) -> dict[str, set[int]]:
-    """Returns the cards, by kind, to which the table lacks a link; none if anything else differs."""
-    if one.kind == "missing" and isinstance(stream, PartsStream):
+def links_that_differ(one: Difference, stream: AmocrmStream) -> dict[str, set[int]]:
+    """Returns the cards, by kind, to which a link differs; none if anything else differs."""
+    found = defaultdict[str, set[int]](set)
+    if one.kind in ("missing", "extra") and isinstance(stream, PartsStream):
         entity = stream.primary_key[-1].removesuffix("_id")
         return {entity: {one.key[-1]}} if entity in LINKS.values() else {}
-    if one.kind != "unequal" or not all(name in LINKS and value.startswith("[") for name, value in one.values.items()):
-        return {}
-    return {LINKS[name]: {*json.loads(value)} for name, value in one.values.items()}
+    if one.kind == "unequal" and all(name in LINKS and value.startswith("[") for name, value in one.values.items()):
+        for name, value in one.values.items():
+            found[LINKS[name]] |= {*json.loads(value)}
+    return found
 
 
 def limits(
@@ -82,9 +85,9 @@ def limits(
     for one in found:
         stream, place, kind = rows.streams[one.stream], one.place, one.kind
         is_part = isinstance(stream, PartsStream)
-        lacked = links_lacked(one, stream)
+        linked = links_that_differ(one, stream)
         of_settings = all(column in OF_SETTINGS[is_part] or column.startswith("cf_") for column in one.values)
-        if lacked and all(rows.held.deleted(entity, ids) == ids for entity, ids in lacked.items()):
+        if linked and all(rows.held.deleted(entity, ids) == ids for entity, ids in linked.items()):
             yield IN_THE_TRASH
         elif place.kind != "record" or one.stream == LIVE or kind in ("missing", TWICE):
             yield None

@@ -36,7 +36,14 @@ UNDATED: Mapping[str, frozenset[str]] = {
     "account": frozenset({"drive_url"}),
 }
 """Columns that change without a date or an event, all the time. What differs is counted apart."""
-LINKS = {"leads": "lead", "contacts": "contact", "companies": "company", "customers": "customer"}
+LINKS = {
+    "leads": "lead",
+    "contacts": "contact",
+    "main_contact": "contact",
+    "companies": "company",
+    "company": "company",
+    "customers": "customer",
+}
 """Columns with the IDs of linked cards, and what events call such a card."""
 
 
@@ -57,7 +64,7 @@ class Difference:
     """A row that differs. `kind`: missing, extra, twice, stale (the account's date is newer), unequal, or without: the
     table lacks the column `key`.
 
-    `values`: digests of the account's values, by column that differs, or the links that the table lacks (a JSON list);
+    `values`: digests of the account's values, by column that differs, or the links that differ (a JSON list);
     of a row that the table lacks, of its date or of the row.
     """
 
@@ -298,8 +305,11 @@ def second_of(value: datetime | None) -> int:
 
 
 def _value(column: str, ours: Any, theirs: Any) -> str:
-    links = column in LINKS and isinstance(ours, list) and {*ours} > {*(theirs or ())}
-    return json.dumps(sorted({*ours} - {*(theirs or ())})) if links else _digest(ours)
+    """Returns the links that differ, or a digest. Of two main contacts or companies the table's one counts."""
+    if column not in LINKS:
+        return _digest(ours)
+    differ = {*ours} ^ {*(theirs or ())} if isinstance(ours, list) else {theirs or ours}
+    return json.dumps(sorted(differ)) if differ else _digest(ours)
 
 
 def _digest(value: Any) -> str:
