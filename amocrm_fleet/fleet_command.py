@@ -25,6 +25,7 @@ from amocrm_fleet.status import as_json, out_of_habit, table, worst_first
 from amocrm_warehouse.database_address import listed, remembered
 from amocrm_warehouse.kept_options import Kept, add_kept
 from source_amocrm import atomic_file
+from source_amocrm.arguments import ArgumentParser
 from source_amocrm.config_file import ConfigFileError
 from source_amocrm.run import install_command
 from source_amocrm.shutdown import INTERRUPTED, READ_IS_KEPT
@@ -161,19 +162,19 @@ def _print_summary(failed: list[str], count: int, success: str) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    command = argparse.ArgumentParser(
+    command = ArgumentParser(
         prog="source-amocrm fleet", description="Many accounts: a folder with one config each, named by its file."
     )
     verbs = command.add_subparsers(required=True, metavar="check|sync|verify|publish|status|page|remove|dagster")
-    folder = argparse.ArgumentParser(add_help=False)
+    folder = ArgumentParser(add_help=False)
     folder.add_argument(
         "--accounts", type=Path, default=Path("accounts"), metavar="FOLDER", help="one NAME.json an account"
     )
-    common = argparse.ArgumentParser(add_help=False, parents=[folder])
+    common = ArgumentParser(add_help=False, parents=[folder])
     common.add_argument("--only", default="", metavar="NAMES", help="these accounts, separated by commas")
-    several = argparse.ArgumentParser(add_help=False)
+    several = ArgumentParser(add_help=False)
     several.add_argument("--parallel", type=_count, default=2, metavar="N", help="accounts at a time (default: 2)")
-    database = argparse.ArgumentParser(add_help=False)
+    database = ArgumentParser(add_help=False)
     database.add_argument(
         "--to",
         type=remembered,

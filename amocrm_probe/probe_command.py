@@ -12,6 +12,7 @@ from amocrm_probe.probe_requests import MOST_REQUESTS
 from amocrm_probe.probe_run import Probe, probe_of
 from amocrm_probe.questions import QUESTIONS
 from source_amocrm import atomic_file
+from source_amocrm.arguments import ArgumentParser
 from source_amocrm.entrypoint import LOGGER, Entrypoint, check_files, keeper, plain_logs, printable, unforeseen
 from source_amocrm.errors import AmocrmError, ConfigError
 from source_amocrm.shutdown import INTERRUPTED
@@ -87,7 +88,7 @@ class _Line:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="source-amocrm probe",
         description=f"Asks an account what documents leave open of amoCRM's API. It only reads, with some "
         f"{MOST_REQUESTS} requests at most, and writes {FILE}, which holds nothing of anybody.",

@@ -41,6 +41,7 @@ from amocrm_warehouse.report.report_words import Words
 from amocrm_warehouse.table_names import SCHEMA
 from amocrm_warehouse.this_machine import own_folder
 from source_amocrm import atomic_file
+from source_amocrm.arguments import ArgumentParser
 
 PLANS_SEED = "amocrm__plans"
 
@@ -381,7 +382,7 @@ def check_time_zone(database: str, zone: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm models", description=__doc__)
+    parser = ArgumentParser(prog="source-amocrm models", description=__doc__)
     add_options(parser)
     options = parser.parse_args(arguments)
     limit_memory(options)

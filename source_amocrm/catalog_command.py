@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import json
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from airbyte_cdk import models
 
+from source_amocrm.arguments import ArgumentParser
 from source_amocrm.config_file import ConfigFile, ConfigFileError
 from source_amocrm.entrypoint import keeper
 from source_amocrm.errors import AmocrmError
@@ -51,7 +51,7 @@ def check_names(names: Iterable[str], known: list[str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm catalog", description=__doc__)
+    parser = ArgumentParser(prog="source-amocrm catalog", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
     parser.add_argument("--streams", default="", help="only these, separated by commas; all of them by default")
     parser.add_argument("--without", default="", help="all but these, separated by commas")

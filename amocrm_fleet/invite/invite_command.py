@@ -18,6 +18,7 @@ from amocrm_fleet.invite.granted_account import Landing, tell
 from amocrm_fleet.invite.grants import Grants
 from amocrm_fleet.invite.invitations import DAY, Invitation, Invitations
 from amocrm_fleet.invite.invite_site import InvitationSite, PageAddress
+from source_amocrm.arguments import ArgumentParser
 from source_amocrm.config.trusted_hosts import account_domain, base_url
 from source_amocrm.connect.connect_words import LANGUAGES
 from source_amocrm.connect.signin import is_kommo
@@ -147,7 +148,7 @@ def _serve(options: argparse.Namespace, public_url: str, api_base_url: str | Non
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="source-amocrm invite",
         description="Invite administrators of amoCRM or Kommo accounts: each opens a link and presses one button, and "
         "the account's config lands in a folder. The page is for a proxy of yours that serves it at --public-url.",

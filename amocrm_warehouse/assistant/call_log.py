@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import hmac
 import json
@@ -22,6 +21,7 @@ from typing import Any
 from amocrm_warehouse.database import DATABASE_ERRORS, opened
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.database_errors import why
+from source_amocrm.arguments import ArgumentParser
 
 PERSONAL = ("query", "value")
 """Arguments that may hold personal data."""
@@ -114,7 +114,7 @@ def recorder(path: Path | None, personal: str, database: str = "") -> Record:
 
 def calls_command(arguments: list[str]) -> int:
     """`source-amocrm mcp calls`: shows the last calls of a log, and what was asked most."""
-    parser = argparse.ArgumentParser(prog="source-amocrm mcp calls", description=calls_command.__doc__)
+    parser = ArgumentParser(prog="source-amocrm mcp calls", description=calls_command.__doc__)
     parser.add_argument("log", type=Path, help="the file of --log")
     parser.add_argument("--last", type=int, default=20, help="how many calls; 20 by default")
     options = parser.parse_args(arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import hmac
 import os
@@ -43,6 +42,7 @@ from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code
 from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.models_command import environment
 from amocrm_warehouse.plans_and_costs import COLUMNS_OF_COSTS
+from source_amocrm.arguments import ArgumentParser
 
 TOKEN = "SOURCE_AMOCRM_MCP_TOKEN"
 """The environment variable with the token of the HTTP server."""
@@ -190,7 +190,7 @@ async def serve_by_stdio(tools: Server[Any]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm mcp", description=__doc__)
+    parser = ArgumentParser(prog="source-amocrm mcp", description=__doc__)
     add_database(parser)
     parser.add_argument("--sql", action="store_true", help="also offer a tool that takes one SELECT")
     parser.add_argument("--costs", type=Path, help=f"a CSV file or workbook with the columns {COLUMNS_OF_COSTS}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import hmac
 import secrets
@@ -14,6 +13,7 @@ from typing import Any
 import yaml
 
 from source_amocrm import atomic_file
+from source_amocrm.arguments import ArgumentParser
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def whose(path: Path, token: str) -> Person | None:
 
 def token_command(arguments: list[str]) -> int:
     """`source-amocrm mcp token`: adds a person, whose token is shown once, or revokes the token of one."""
-    parser = argparse.ArgumentParser(prog="source-amocrm mcp token", description=token_command.__doc__)
+    parser = ArgumentParser(prog="source-amocrm mcp token", description=token_command.__doc__)
     parser.add_argument("verb", choices=("add", "revoke"))
     parser.add_argument("name")
     parser.add_argument("--people", type=Path, default=Path("people.yaml"), help="the file; people.yaml by default")

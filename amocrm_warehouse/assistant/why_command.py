@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -16,6 +15,7 @@ from amocrm_warehouse.database_errors import why as why_not
 from amocrm_warehouse.interrupt import exit_code
 from amocrm_warehouse.sync.account_sync import project_of
 from amocrm_warehouse.table_names import SCHEMA
+from source_amocrm.arguments import ArgumentParser
 
 
 def why(database: str, project: str, kind: str, number: int, *, config: Path | None = None,
@@ -62,7 +62,7 @@ def sentences(found: dict[str, Any], kind: str, number: int) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm why", description=__doc__)
+    parser = ArgumentParser(prog="source-amocrm why", description=__doc__)
     parser.add_argument("kind", choices=KINDS, help="what the card is")
     parser.add_argument("id", type=int, help="its id, as its address in amoCRM ends")
     add_database(parser)

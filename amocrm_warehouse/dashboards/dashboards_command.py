@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -13,6 +12,7 @@ from amocrm_warehouse.database_address import add_database
 from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code
 from amocrm_warehouse.report.report_words import LANGUAGES
 from source_amocrm import atomic_file
+from source_amocrm.arguments import ArgumentParser
 
 FOLDER = "amocrm-superset"
 FIRST_YEAR = (1980, 1, 1, 0, 0, 0)
@@ -20,7 +20,7 @@ FIRST_YEAR = (1980, 1, 1, 0, 0, 0)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm dashboards", description=__doc__)
+    parser = ArgumentParser(prog="source-amocrm dashboards", description=__doc__)
     add_database(parser)
     parser.add_argument(
         "--out", type=Path, default=Path(f"{FOLDER}.zip"), help=f"the archive, or a folder for git; {FOLDER}.zip"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import sys
@@ -18,6 +17,7 @@ from amocrm_warehouse.publish.published_tables import LANGUAGES, MARTS, TABLES, 
 from amocrm_warehouse.publish.table_lock import one_writer
 from amocrm_warehouse.publish.warehouse_address import warehouse
 from amocrm_warehouse.table_names import SCHEMA, rows_of_tables
+from source_amocrm.arguments import ArgumentParser
 
 
 def publish(
@@ -68,7 +68,7 @@ def publish(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm publish", description=__doc__)
+    parser = ArgumentParser(prog="source-amocrm publish", description=__doc__)
     parser.add_argument(
         "--from",
         dest="source",

@@ -60,6 +60,7 @@ from amocrm_warehouse.report.week import week
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import show
 from source_amocrm import atomic_file
+from source_amocrm.arguments import ArgumentParser
 
 
 def report(
@@ -174,7 +175,7 @@ def after_sync(database: str, project: str, plans: Path | None = None, schema: s
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm report", description=__doc__)
+    parser = ArgumentParser(prog="source-amocrm report", description=__doc__)
     add_options(parser)
     parser.add_argument("--out", type=Path, help="the file to write; by default beside the DuckDB file")
     parser.add_argument("--xlsx", type=Path, help="write the tables of the last twelve months into this Excel workbook")

@@ -19,6 +19,7 @@ from amocrm_warehouse.plans_and_costs import read_plans
 from amocrm_warehouse.sync.account_sync import Outcome, project_of, sync
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import files_for_their_owner
+from source_amocrm.arguments import ArgumentParser
 from source_amocrm.config_file import ConfigFile
 
 SHORTEST_PERIOD = 30
@@ -26,7 +27,7 @@ SHORTEST_PERIOD = 30
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm sync", description=__doc__)
+    parser = ArgumentParser(prog="source-amocrm sync", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
     add_database(parser)
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")

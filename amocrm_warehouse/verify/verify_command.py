@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -17,13 +16,14 @@ from amocrm_warehouse.sync.account_sync import project_of
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from amocrm_warehouse.this_machine import files_for_their_owner
 from amocrm_warehouse.verify.verification import REQUESTS, verify
+from source_amocrm.arguments import ArgumentParser
 from source_amocrm.config_file import ConfigFile
 
 __all__ = ["verify"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm verify", description=__doc__)
+    parser = ArgumentParser(prog="source-amocrm verify", description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="what `source-amocrm connect` wrote")
     add_database(parser)
     parser.add_argument("--project", help="tables are amocrm_<project>_<stream>; the account's subdomain by default")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from source_amocrm import atomic_file
 from source_amocrm.airbyte.broken_stdout import show_any_text
+from source_amocrm.arguments import ArgumentParser
 from source_amocrm.browser import open_in_browser
 from source_amocrm.config.trusted_hosts import base_url
 from source_amocrm.connect.connect_flow import Flow
@@ -67,7 +68,7 @@ def _page(flow: Flow, words: Texts, language: str | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="source-amocrm connect",
         description="Connect an amoCRM or Kommo account: a page on this computer leads through it and writes the "
         "settings for the connector. Подключить аккаунт amoCRM или Kommo.",
