@@ -17,6 +17,7 @@ from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
 from amocrm_warehouse.models_command import add_options, limit_memory
 from amocrm_warehouse.table_names import SCHEMA, rows_of_tables, table_name
+from source_amocrm.arguments import ArgumentParser
 
 OF_MODELS = ("plans", "time_zone", "fields", "by", "working_hours", "days_off", "memory", "now")
 TEXTS = """
@@ -29,13 +30,15 @@ TEXTS = """
 
 @dataclass
 class Forgetting:
-    """What `forget` did. `same_people`: other contacts with the same phone, address or name.
+    """What `forget` did. `same_people`: other contacts with the same phone, address or name. `unknown`: contacts that
+    the tables do not have.
 
     `left`: columns, as schema.table.column, that still hold one of these, with the number of rows.
     """
 
     erased: list[dict[str, Any]]
     same_people: list[int]
+    unknown: list[int]
     marts: str = ""
     published: list[str] = field(default_factory=list)
     left: dict[str, int] = field(default_factory=dict)
@@ -60,7 +63,7 @@ def forget(options: argparse.Namespace, contacts: list[int], line: LiveLine = SI
     finally:
         loader.close()
     erased = [{"table": loader.prefix + one.table, "rows": one.rows, "columns": one.columns} for one in found.erased]
-    done = Forgetting(erased, found.same_people)
+    done = Forgetting(erased, found.same_people, found.unknown)
     if united := projects_in_marts(options.db):
         done.marts = _built(options, united)
     for warehouse in options.published:
@@ -113,7 +116,7 @@ def _left(database: str, project: str, dataset: str, pattern: str) -> dict[str, 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm forget", description=__doc__, conflict_handler="resolve")
+    parser = ArgumentParser(prog="source-amocrm forget", description=__doc__, conflict_handler="resolve")
     add_options(parser)
     parser.add_argument("--project", required=True, help="the account, as its tables name it")
     parser.add_argument("--contact", required=True, metavar="IDS", help="ids of contacts, separated by commas")
@@ -160,7 +163,15 @@ def _ids(text: str) -> list[int]:
 
 def _lines(done: Forgetting) -> list[str]:
     lines = [f"{one['table']}: {one['rows']:,} rows, {', '.join(one['columns'])}" for one in done.erased]
-    lines = [*lines, "Emptied, and no later sync fills it again."] if lines else ["Nothing of this person was left."]
+    if lines:
+        lines.append("Emptied, and no later sync fills it again.")
+    elif not done.unknown:
+        lines.append("Nothing of this person was left.")
+    lines += [
+        f"The tables have no contact {one}. Check the id: it stands at the end of the card's address in amoCRM, "
+        "…/contacts/detail/123. If it is right, no sync has read the contact yet, and none will fill it."
+        for one in done.unknown
+    ]
     if done.marts:
         lines.append(done.marts)
     lines += done.published

@@ -168,6 +168,18 @@ def test_no_later_sync_brings_it_back_and_verify_finds_no_difference(
     assert verify(config, database, PROJECT, kept=False).exit_code == 0
 
 
+def test_an_id_that_no_table_has_is_told_from_a_person_who_was_forgotten(database: str, person: Cards) -> None:
+    said = run(database, "forget", "--project", PROJECT, "--contact", f"{person.person},1").splitlines()
+    assert "Nothing of this person was left." not in said
+    assert [line for line in said if line.startswith("The tables have no contact")] == [
+        "The tables have no contact 1. Check the id: it stands at the end of the card's address in amoCRM, "
+        "…/contacts/detail/123. If it is right, no sync has read the contact yet, and none will fill it."
+    ]
+    assert "Nothing of this person was left." in run(
+        database, "forget", "--project", PROJECT, "--contact", str(person.person)
+    )
+
+
 def test_contacts_that_left_the_trash_leave_nothing_unless_they_are_kept(
     server: Server, config: Path, database: str
 ) -> None:

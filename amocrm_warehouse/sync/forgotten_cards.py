@@ -68,11 +68,12 @@ class Erased(NamedTuple):
 
 class Forgotten(NamedTuple):
     """What was emptied; the regular expression of the people's phones, addresses and names, if any are known; the ids
-    of other contacts that have one of these."""
+    of other contacts that have one of these; the contacts that the tables do not have."""
 
     erased: list[Erased]
     pattern: str | None
     same_people: list[int]
+    unknown: list[int]
 
 
 class ForgottenCards:
@@ -99,7 +100,7 @@ class ForgottenCards:
 
     def forget(self, contacts: Collection[int]) -> Forgotten:
         """Marks contacts and whatever tells of them, and empties it."""
-        pattern = pattern_of(self._texts_of(contacts))
+        pattern, unknown = pattern_of(self._texts_of(contacts)), self._unknown(contacts)
         for one in contacts:
             self._database.execute(f"DELETE FROM {self.marks} WHERE stream = '{CONTACTS}' AND id = '{one}'")
             values = f"'{CONTACTS}', '{one}', '', '{ASKED}', current_timestamp"
@@ -108,7 +109,15 @@ class ForgottenCards:
         if pattern:
             self._mark_rows_with(pattern)
         erased = self.erase()
-        return Forgotten(erased, pattern, self._same_people(contacts, pattern) if pattern else [])
+        return Forgotten(erased, pattern, self._same_people(contacts, pattern) if pattern else [], unknown)
+
+    def _unknown(self, contacts: Collection[int]) -> list[int]:
+        """Returns the contacts that the tables do not have. A contact that was forgotten keeps its row."""
+        if "contact_id" not in self._columns(CONTACTS):
+            return []
+        listed = ", ".join(map(str, contacts))
+        rows = self._database.query(f"SELECT contact_id FROM {self._name(CONTACTS)} WHERE contact_id IN ({listed})")
+        return sorted({*contacts} - {one for (one,) in rows})
 
     def _texts_of(self, contacts: Collection[int]) -> list[str]:
         """Returns the names, phones and addresses of contacts, as the tables have them."""
