@@ -355,6 +355,8 @@ def test_an_undo_gives_back_what_was_and_nothing_of_what_people_did_since(tmp_pa
     assert after[deals[1]][3] == 777
     left_out = (folder / "left-out.csv").read_text(encoding="utf-8-sig").splitlines()
     assert sorted(line.split(",")[0] for line in left_out[1:]) == sorted(map(str, gone_on))
+    none = forked.run(["changes", "--built", "--since", "2099-01-01", "--undo", tmp_path / "none"], {"DB": database})
+    assert (none.stderr, (tmp_path / "none").exists()) == ("", False)
     again = forked.run(["changes", "--built", "--undo", folder], {"DB": database})
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr == f"The folder {folder} is not empty. Name a new one: --undo undo-2026-11-30.\n"

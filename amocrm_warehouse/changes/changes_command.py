@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from datetime import date
@@ -19,12 +18,13 @@ from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, stopped_means
 from amocrm_warehouse.live_line import live_line
 from amocrm_warehouse.models_command import add_options, build_from, limit_memory, projects_named
 from source_amocrm import atomic_file
+from source_amocrm.arguments import ArgumentParser
 
 MODELS = ("mass_changes", "mass_change_cards")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="source-amocrm changes", description=__doc__, conflict_handler="resolve")
+    parser = ArgumentParser(prog="source-amocrm changes", description=__doc__, conflict_handler="resolve")
     add_options(parser)
     parser.set_defaults(by=None)  # of the models a custom field, of which these marts have no use
     parser.add_argument("--since", type=date.fromisoformat, metavar="DAY", help="from this day on, as 2026-11-03")
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"No events of {project} were read, so that nobody knows what was changed in it.", file=sys.stderr)
         if options.xlsx:
             atomic_file.write(options.xlsx, _workbook(found))
-        if options.undo:
+        if options.undo and found:
             counts = write_undo(found, options.undo)
             print(
                 f"{options.undo} has the values before of {counts['put_back']} cards; {counts['left_out']} are left "
