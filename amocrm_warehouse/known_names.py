@@ -16,13 +16,19 @@ Row = dict[str, Any]
 WHO = ("user_id", "manager")
 
 
-def nearest(given: str, names: Iterable[str]) -> str:
-    """Returns a sentence with the most similar name, or nothing."""
+def nearest_name(given: str, names: Iterable[str]) -> str:
+    """Returns the most similar name, or nothing."""
     by_lower = {name.casefold(): name for name in names}
     found = get_close_matches(given.casefold(), by_lower, 1, NEAR)
     starts = [name for lower, name in by_lower.items() if given.casefold() in lower or lower in given.casefold()]
     close = [by_lower[found[0]]] if found else starts[:1]
-    return f" Did you mean {close[0]}?" if close else ""
+    return close[0] if close else ""
+
+
+def nearest(given: str, names: Iterable[str]) -> str:
+    """Returns a sentence with the most similar name, or nothing."""
+    name = nearest_name(given, names)
+    return f" Did you mean {name}?" if name else ""
 
 
 def named(kind: str, given: str, rows: list[Row], columns: tuple[str, ...]) -> list[Row]:

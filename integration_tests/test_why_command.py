@@ -159,7 +159,7 @@ def test_what_became_of_a_card_in_a_life_of_syncs_is_named(lived: tuple[str, Liv
 
 
 def test_twenty_causes_are_made_in_the_sandbox() -> None:
-    assert len({*CAUSES, *DONE, "deleted", "never_synced"}) >= 20
+    assert len({*CAUSES, *DONE, "deleted", "other_project"}) >= 20
 
 
 def test_a_card_in_the_trash_is_named_with_its_time_and_the_json_says_the_same(synced: tuple[str, Path]) -> None:
@@ -182,8 +182,12 @@ def deleted_ones(database: str) -> list[int]:
 
 def test_a_project_that_is_not_there_is_named_beside_those_that_are(synced: tuple[str, Path]) -> None:
     found = why(synced[0], "101", "deal", 5)
-    assert found["cause"] == "never_synced"
-    assert found["why"] == "There are no tables of the project 101. Did you mean 1001? The database has: 1001."
+    assert found["cause"] == "other_project"
+    assert found["why"] == (
+        "There are no tables of the project 101. Did you mean 1001? The database has: 1001. If the name is right, read "
+        "it first: source-amocrm sync --project 101."
+    )
+    assert found["mend"] == f"source-amocrm why --project 1001 deal 5 --to {synced[0]}"
 
 
 def test_without_a_project_or_a_config_nothing_is_asked(synced: tuple[str, Path]) -> None:

@@ -28,7 +28,8 @@ OF_TRASH = {"deleted_at": EARLIER, "restored_at": None, "created_by": 7}
 RETURN = {"deleted_at": None, "restored_at": SYNCED, "created_by": 7}
 BUILT = LATER
 MADE: dict[str, dict[str, Any]] = {
-    "never_synced": {"tables": set(), "projects": ["1001"], "project": "101"},
+    "other_project": {"tables": set(), "projects": ["1001", "2002"], "project": "101"},
+    "never_synced": {"tables": set(), "projects": ["north", "south"], "project": "101"},
     "refused": {"refusal": "the token is not valid", "asked": True},
     "table_failed": {"syncs": [FAILED]},
     "table_never_read": {"tables": {"syncs"}},
@@ -72,6 +73,23 @@ def test_each_cause_is_named_with_a_command(cause: str) -> None:
     assert found["mend"].startswith("source-amocrm ")
     assert "{" not in found["why"] + found["mend"]
     assert "None" not in found["why"] + found["mend"]
+
+
+@pytest.mark.parametrize(
+    ("project", "there", "mend"),
+    [
+        ("101", ["1001", "2002"], "why --project 1001 deal 5"),
+        ("example", ["1001"], "why --project 1001 deal 5"),
+        ("101", ["north", "south"], "sync --config config.json --project 101"),
+        ("101", [], "sync --config config.json --project 101"),
+    ],
+    ids=["misspelled", "only", "new", "empty"],
+)
+def test_a_project_without_tables_is_mended_by_the_name_that_has_them(
+    project: str, there: list[str], mend: str
+) -> None:
+    found = diagnosis(Facts(project, "deal", 5, set(), projects=there))
+    assert found["mend"] == f"source-amocrm {mend}"
 
 
 def test_the_failure_of_another_table_is_none_of_this_one() -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from amocrm_warehouse.database import Run, dicts, quoted_table
-from amocrm_warehouse.known_names import nearest
+from amocrm_warehouse.known_names import nearest_name
 from amocrm_warehouse.projects import projects_in
 from amocrm_warehouse.table_names import SCHEMA, table_name
 
@@ -127,9 +127,18 @@ def synced_after_build(f: Facts) -> bool:
     return bool(f.syncs) and is_newer(f.syncs[0]["ended_at"], f.marts)
 
 
+def meant(f: Facts) -> str:
+    """Returns the project whose name is nearest to the one that has no tables, or the only one that has, or nothing."""
+    return nearest_name(f.project, f.projects) or (f.projects[0] if len(f.projects) == 1 else "")
+
+
 CAUSES = (
+    Cause("other_project", lambda f: not f.tables and meant(f),
+          "There are no tables of the project {project}. Did you mean {meant}? The database has: {projects}. If the "
+          "name is right, read it first: source-amocrm sync --project {project}.",
+          "why --project {meant} {kind} {id} {to}"),
     Cause("never_synced", lambda f: not f.tables,
-          "There are no tables of the project {project}.{near} The database has: {projects}.", SYNC),
+          "There are no tables of the project {project}. The database has: {projects}.", SYNC),
     Cause("refused", lambda f: f.refusal, "The account cannot be asked: {refusal}", CHECK),
     Cause("table_failed", lambda f: not is_live(f) and not is_gone(f) and f.failure,
           "The last sync did not read {table} to its end: {failure}", SYNC),
@@ -197,7 +206,7 @@ def words_of(f: Facts, database: str) -> dict[str, Any]:
     """Returns the words of the templates."""
     return {
         "project": f.project, "kind": f.kind, "id": f.id, "table": f.table, "failure": f.failure, "refusal": f.refusal,
-        "near": nearest(f.project, f.projects), "projects": ", ".join(f.projects) or "none",
+        "meant": meant(f), "projects": ", ".join(f.projects) or "none",
         "elsewhere": ", ".join(f.elsewhere), "synced": said(f.synced_at), "listed": said(f.listed_at),
         "deleted_at": said(f.deletion.get("deleted_at") or f.held.get("updated_at")),
         "deleted_by": f.deletion.get("created_by", f.held.get("updated_by")),
@@ -320,10 +329,13 @@ def _rules(run: Run, f: Facts, deal: Row) -> Iterator[Row]:
                 project=f.project, user=deal["responsible_user_id"])[1][0][0]  # fmt: skip
     if not users:
         yield rule("managers by name", False, "the account no longer has its responsible user, who is named by number")
-    for mart, key, why in (("stale_deals", "deal_id = $id", "silent for long, and no task to come"),
-                           ("today", "entity_id = $id and entity_type = 'deal'", "it waits for somebody")):  # fmt: skip
+    for mart, key, why, why_not in (
+        ("stale_deals", "deal_id = $id", "it is silent for long, and no task is to come",
+         "it is not silent for long, or a task is to come"),
+        ("today", "entity_id = $id and entity_type = 'deal'", "it waits for somebody", "nobody has to answer it today"),
+    ):  # fmt: skip
         sql = f"select count(*) from amocrm_marts.{mart} where project_id = $project and {key}"
         if run(sql, project=f.project, id=f.id)[1][0][0]:
             yield rule(mart, True, why)
         else:
-            yield rule(mart, False, f"not so: {why}" if kind in ("open", "unsorted") else f"it is {kind}")
+            yield rule(mart, False, why_not if kind in ("open", "unsorted") else f"it is {kind}")
