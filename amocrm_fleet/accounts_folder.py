@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from amocrm_fleet import FleetError
+from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.table_names import table_name
 from source_amocrm import atomic_file
 from source_amocrm.config_file import ConfigFile, subdomain
@@ -65,7 +66,9 @@ def accounts(folder: Path, only: list[str] | None = None) -> list[FleetAccount]:
         return list(found.values())
     for name in only:
         if name not in found:
-            raise FleetError(f"There is no account “{name}” in {folder}: it would be {folder / name}.json.")
+            raise FleetError(
+                f"There is no account “{name}” in {folder}: it would be {folder / name}.json.{nearest(name, found)}"
+            )
     return [found[name] for name in only]
 
 

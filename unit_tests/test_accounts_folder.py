@@ -117,8 +117,10 @@ def test_what_is_no_config_is_no_account(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
     (tmp_path / "coming.json").touch()
     assert accounts(tmp_path) == accounts(tmp_path, ["north"]) == [account]
-    with pytest.raises(ConfigFileError, match=r"There is no account “south” in .*: it would be .*/south.json."):
+    with pytest.raises(ConfigFileError, match=r"There is no account “south” in .*: it would be .*/south\.json\.$"):
         accounts(tmp_path, ["south"])
+    with pytest.raises(ConfigFileError, match=r"it would be .*/nort\.json\. Did you mean north\?$"):
+        accounts(tmp_path, ["nort"])
     with pytest.raises(ConfigFileError, match=r"The folder .* cannot be read: No such file or directory"):
         accounts(tmp_path / "none")
 
