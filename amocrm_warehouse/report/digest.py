@@ -120,7 +120,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         touch, touched = month["first_touch"], words.number(month["first_touch_of"])
         return words(
             "digest.deals", created=words.number(month["created"] or 0),
-            touch="–" if touch is None else words("digest.touch", minutes=words.number(touch), touched=touched),
+            touch="–" if touch is None else words("digest.touch", minutes=words.minutes(touch), touched=touched),
             rate=words.percent(month["rate"]), closed=words.number(month["rate_of"]),
         )  # fmt: skip
 

@@ -137,7 +137,7 @@ def card(
         return words.money(value, account["currency"])
 
     def minutes(value: Any) -> str:
-        return "–" if value is None else f"{words.number(value)}\u00a0{words('talks.unit')}"
+        return "–" if value is None else f"{words.minutes(value)}\u00a0{words('talks.unit')}"
 
     def before(value: str) -> str:
         return words("picture.month_before" if months else "picture.before", value=value)

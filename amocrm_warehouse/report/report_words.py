@@ -68,6 +68,11 @@ class Words:
         text = f"{rounded(value, digits):,}"
         return text if self.language == "en" else text.replace(",", "\u00a0").replace(".", ",")
 
+    def minutes(self, value: float | Decimal) -> str:
+        """Returns minutes with one decimal below ten, else whole: a median of 3.5 is no 4, here or on the page."""
+        shown = rounded(value, 1 if value < 10 else 0)
+        return self.number(shown, 0 if shown == int(shown) else 1)
+
     def waited(self, working_minutes: int) -> str:
         """Returns a working time in minutes, or from an hour on in whole hours."""
         if working_minutes < 60:
