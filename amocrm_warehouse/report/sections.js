@@ -342,9 +342,11 @@ function money(view) {
   const others = sum(rows, "others");
   return blockOf("money", rows, {
     insights: others > 0 ? [["money.others", { others: ["money", others] }]] : [],
-    notes: plans.length ? ["money.of_plan"] : TABLES.plans ? [noPlan(view)] : [],
+    notes: plans.length ? [...ofMonthSoFar(plans), "money.of_plan"] : TABLES.plans ? [noPlan(view)] : [],
   });
 }
+
+const ofMonthSoFar = (plans) => (plans.some((row) => row.plan_so_far !== row.plan) ? ["money.plan_so_far"] : []);
 
 function managers(view) {
   const people = byPerson({
@@ -370,7 +372,7 @@ function managers(view) {
     .map(({ row, ...own }) => ({ name: nameOf(row.project_id, row.closer_id), ...own }));
   return [...blockOf("managers", rows, {
     drawn: rows.filter((row) => row.won_budget || row.plan).slice(0, TOP),
-    notes: [...(present ? ["managers.present"] : []),
+    notes: [...(present ? ["managers.present"] : []), ...ofMonthSoFar(view.plans()),
       ...(rows.some((row) => row.plan !== null && row.mark === null) ? ["money.of_plan", "managers.plan_in_part"] : [])],
   }), ...(rows.length && compared.length > 1 ? blockOf("managers.beside", compared, { notes: before ? [comparedDays(view, before)] : [] }) : [])];
 }
