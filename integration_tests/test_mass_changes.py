@@ -126,6 +126,40 @@ def put_off() -> dict[str, list[Row]]:
     return account() | {"deal_statuses": [], "deal_field_changes": [], "events": events}
 
 
+def named() -> dict[str, list[Row]]:
+    """Tasks of another type at once, of types that are there, were there, and that nobody knows; and customers."""
+
+    def values(part: str, before: int, after: int) -> dict[str, Any]:
+        return {"value_before": [{part: {"id": before}}], "value_after": [{part: {"id": after}}]}
+
+    types = [
+        event("task_type_changed", "task", card, NOON, ANNA, **values("task_type", 2 if card > 1 else 9, 1))
+        for card in range(1, 21)
+    ]
+    stages = [
+        event("customer_status_changed", "customer", card, NOON, ANNA, **values("customer_status", 5, 6))
+        for card in range(1, 21)
+    ]
+    seen = {"first_seen_at": "2026-01-01T00:00:00Z"}
+    return account() | {
+        "deal_statuses": [],
+        "deal_field_changes": [],
+        "events": types + stages,
+        "task_types": [{"task_type_id": 1, "name": "Связаться"}],
+        "names": [
+            {
+                "source_table": "task_types",
+                "parent": "",
+                "id": 2,
+                "name": "Встреча",
+                "gone_at": "2026-02-01T00:00:00Z",
+                **seen,
+            },
+            {"source_table": "customer_statuses", "parent": "", "id": 5, "name": "Новый", **seen},
+        ],
+    }
+
+
 def bursts(moves: list[Row]) -> list[Row]:
     """The same mass changes by going through the moves one after another."""
     found: list[list[Row]] = []
@@ -157,6 +191,7 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
             models.store(database, "1001", account(), flavour)
             models.store(database, "1002", drawn(), flavour)
             models.store(database, "1003", put_off(), flavour)
+            models.store(database, "1004", named(), flavour)
             models.build(database, "--now", NOW)
         yield found
 
@@ -249,6 +284,17 @@ def test_a_deadline_is_a_moment_by_the_clock_of_the_account(ask: Ask) -> None:
         {"before": "2026-11-30 15:00", "after": "soon", "cards": 1},
         {"before": "2026-11-30 15:00", "after": "2026-12-02 15:00", "cards": 24},
     ]  # fmt: skip
+
+
+def test_types_of_tasks_and_stages_of_customers_have_the_names_that_are_known(ask: Ask) -> None:
+    assert ask(
+        "SELECT kind, before, after, count(*) AS cards FROM amocrm_marts.mass_change_cards WHERE project_id = '1004' "
+        "GROUP BY kind, before, after ORDER BY kind, cards"
+    ) == [
+        {"kind": "stage", "before": "Новый", "after": "6", "cards": 20},
+        {"kind": "task", "before": "9", "after": "Связаться", "cards": 1},
+        {"kind": "task", "before": "Встреча", "after": "Связаться", "cards": 19},
+    ]
 
 
 def test_the_command_says_from_which_deadline_to_which(databases: dict[str, str]) -> None:

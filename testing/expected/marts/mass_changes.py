@@ -103,6 +103,8 @@ def _values(event: Row, known: Known) -> tuple[Any, Any]:
         found = values[0].get(place, {}).get(name)
         if name == "timestamp" and found is not None:
             return f"{datetime.fromtimestamp(int(found), known.zone):%Y-%m-%d %H:%M}"
+        if place == "task_type":
+            found = {row["task_type_id"]: row["name"] for row in known.all("task_types")}.get(found, found)
         return None if found is None else str(found)
 
     done = {"task_added": "added", "task_completed": "completed"}.get(event["type"])

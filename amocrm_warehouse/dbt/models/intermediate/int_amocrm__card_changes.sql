@@ -1,8 +1,8 @@
 {{ config(enabled=var("histories", true)) }}
 {#
     One row per change of one card, in the kinds of mass_changes. `before` and `after` are the keys of the values: `pipeline:status` of
-    a stage, the id of a user, a number, a text, the deadline of a task by the clock of the account. An event of a mass edit may lack the
-    value before; then it is the value after the card's previous change of the same part.
+    a stage, the id of a user, a number, a text, the name of a task's type, its deadline by the clock of the account. An event of a mass
+    edit may lack the value before; then it is the value after the card's previous change of the same part.
 #}
 with changes as (
     select
@@ -58,14 +58,24 @@ with changes as (
         null,
         created_by,
         created_at,
-        case when type = 'task_deadline_changed' then {{ moment_of_event("before", "accounts.time_zone") }} else before end,
-        case
-            when type = 'task_deadline_changed' then {{ moment_of_event("after", "accounts.time_zone") }}
+        case type
+            when 'task_deadline_changed' then {{ moment_of_event("before", "accounts.time_zone") }}
+            when 'task_type_changed' then coalesce(type_before.name, before)
+            else before
+        end,
+        case type
+            when 'task_deadline_changed' then {{ moment_of_event("after", "accounts.time_zone") }}
+            when 'task_type_changed' then coalesce(type_after.name, after)
             else coalesce(after, case when type in ('task_added', 'task_completed') then replace(type, 'task_', '') end)
         end,
         null
     from {{ ref("stg_amocrm__events") }} as events
     inner join {{ ref("int_amocrm__accounts") }} as accounts on accounts.project_id = events.project_id
+    {%- for side in ["before", "after"] %}
+    left join {{ ref("stg_amocrm__task_types") }} as type_{{ side }}
+        on type_{{ side }}.project_id = events.project_id
+        and cast(type_{{ side }}.task_type_id as varchar) = case when type = 'task_type_changed' then {{ side }} end
+    {%- endfor %}
     where type in (
         'entity_tag_added', 'entity_tag_deleted', 'customer_status_changed', 'entity_merged',
         'task_added', 'task_completed', 'task_type_changed', 'task_text_changed', 'task_deadline_changed',

@@ -32,6 +32,12 @@ moneys as (
 stages as (
     select project_id, cast(pipeline_id as varchar) || ':' || cast(status_id as varchar) as stage, pipeline_name || ' / ' || status_name as name
     from {{ ref("int_amocrm__stages") }}
+
+    union all
+
+    select project_id, cast(name_id as varchar), name
+    from {{ ref("stg_amocrm__names") }}
+    where source_table = 'customer_statuses'
 )
 
 select
