@@ -5,7 +5,7 @@
 #}
 with gaps as (
     select *,
-        changed_at - lag(changed_at) over burst > interval '60 seconds' as is_apart
+        changed_at - lag(changed_at) over burst <= interval '60 seconds' as goes_on
     from {{ ref("int_amocrm__card_changes") }}
     window burst as (
         partition by project_id, author_id, kind, entity_type, custom_field_id order by changed_at, event_id
@@ -13,7 +13,7 @@ with gaps as (
 ),
 
 numbered as (
-    select *, count(*) filter (where is_apart) over burst as nth
+    select *, count(*) filter (where goes_on is not true) over burst as nth
     from gaps
     window burst as (
         partition by project_id, author_id, kind, entity_type, custom_field_id order by changed_at, event_id
@@ -22,7 +22,9 @@ numbered as (
 ),
 
 bursts as (
-    select project_id, author_id, kind, entity_type, custom_field_id, nth, count(distinct entity_id) as cards
+    select
+        project_id, author_id, kind, entity_type, custom_field_id, nth,
+        max(case when goes_on is not true then event_id end) as first_event_id
     from numbered
     group by 1, 2, 3, 4, 5, 6
     having count(distinct entity_id) >= 20
@@ -30,7 +32,7 @@ bursts as (
 
 select
     numbered.project_id,
-    first_value(numbered.event_id) over burst || coalesce('-' || cast(numbered.custom_field_id as varchar), '') as change_id,
+    bursts.first_event_id || coalesce('-' || cast(numbered.custom_field_id as varchar), '') as change_id,
     numbered.event_id, numbered.kind, numbered.entity_type, numbered.entity_id, numbered.custom_field_id, numbered.author_id,
     numbered.changed_at, numbered.before, numbered.after, numbered.enums_before, numbered.is_last
 from numbered
@@ -41,7 +43,3 @@ inner join bursts
     and bursts.entity_type = numbered.entity_type
     and bursts.custom_field_id is not distinct from numbered.custom_field_id
     and bursts.nth = numbered.nth
-window burst as (
-    partition by numbered.project_id, numbered.author_id, numbered.kind, numbered.entity_type, numbered.custom_field_id, numbered.nth
-    order by numbered.changed_at, numbered.event_id
-)
