@@ -603,7 +603,9 @@ function forecast(view) {
     const names = capped.slice(0, 3).map((row) => row.name || `#${row.deal_id}`).join(", ") + (capped.length > 3 ? "…" : "");
     return blockOf("forecast", rows, {
       project, notes: known.length < rows.length ? ["forecast.few_rest"] : [],
-      insights: [...(past.length ? [["forecast.record", {
+      insights: [...known.filter((row) => !row.months_back && !row.months_ahead).map((row) => ["forecast.parts", {
+        expected: ["money", row.expected], sold: ["money", row.sold_so_far], open: ["money", row.from_open], to_come: ["money", row.from_new],
+      }]), ...(past.length ? [["forecast.record", {
         count: ["number", past.length], inside: ["number", past.filter((row) => row.sold >= row.low && row.sold <= row.high).length],
         off: ["percent", median(past.map((row) => row.off))], before: ["percent", median(past.map((row) => off(row, row.sold_month_before)))],
       }]] : []), ...(capped.length ? [["forecast.capped", {

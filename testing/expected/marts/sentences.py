@@ -116,6 +116,11 @@ SAID = {
         "просроченных задач: "
         "{overdue_task}. Бюджет открытых сделок среди них — {money}.",
     ),
+    "parts": (
+        "Of the {expected} expected this month {sold} are sold. Open deals will bring {open}, and deals that do not "
+        "exist yet {to_come}.",
+        "Из ожидаемых в этом месяце {expected} продано {sold}. Открытые сделки принесут {open}, будущие — {to_come}.",
+    ),
     "record": (
         "Of the last {count} months {inside} were within the interval. The forecast was off by {off} (median), “the "
         "same as last month” by {before}.",
@@ -459,7 +464,12 @@ def forecast(choice: Choice, say: Wording) -> Iterable[str]:
     for known in choice.known:
         rows = [row for row in ahead.forecast(known) if row["pipeline_id"] == choice.pipeline and row["expected"]]
         past = [row for row in rows if row["months_back"] and not row["months_ahead"]]
-        if past and len(past) < len([row for row in rows if not (row["months_back"] and row["months_ahead"])]):
+        is_told = len(past) < len([row for row in rows if not (row["months_back"] and row["months_ahead"])])
+        for row in rows if is_told else ():
+            if not row["months_back"] and not row["months_ahead"]:
+                parts = {"expected": "expected", "sold": "sold_so_far", "open": "from_open", "to_come": "from_new"}
+                yield say("parts", **{name: say.money(row[column]) for name, column in parts.items()})
+        if past and is_told:
             off, naive = (
                 middle([
                     float(abs(Decimal(repr(float(row[guess]))) - row["sold"]) / row["sold"])
