@@ -54,12 +54,13 @@ class ConfigError(AmocrmError):
 class SyncFailed(AmocrmError):
     """Not every stream was read to its end. Each failed stream has sent a TRACE message of its own.
 
-    `reasons`: a sentence for each reason, with the lists and the streams that it concerns.
+    `reasons`: a sentence for each reason, with the lists and the streams that it concerns. `are_refusals`: whether each
+    concerns the lists of these streams alone, so that a sync without them would end well.
     """
 
-    def __init__(self, reasons: Sequence[str]) -> None:
+    def __init__(self, reasons: Sequence[str], *, are_refusals: bool) -> None:
         super().__init__("\n".join([*reasons, "What has been read is kept."]))
-        self.reasons = reasons
+        self.reasons, self.are_refusals = reasons, are_refusals
 
 
 class Unauthorized(AmocrmError):

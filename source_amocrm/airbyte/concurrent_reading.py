@@ -35,7 +35,7 @@ from source_amocrm.airbyte.output import Closed, MessageQueue, Pack
 from source_amocrm.engine import Checkpoint, End, Sync
 from source_amocrm.engine.fan_out import Item, PageEnd
 from source_amocrm.engine.stream_interface import Declaration
-from source_amocrm.errors import AmocrmError, SyncFailed, combined_error, masked, shared_cause, without_ids
+from source_amocrm.errors import REFUSALS, AmocrmError, SyncFailed, combined_error, masked, shared_cause, without_ids
 from source_amocrm.secrecy import mask
 
 LOGGER = logging.getLogger("airbyte")
@@ -83,7 +83,8 @@ class ConcurrentReading:
         finally:
             self.queue.close()
         if self.failures:
-            raise SyncFailed([*self._reasons()])
+            failures = [one for streams in self.failures.values() for one in _causes(streams.values())]
+            raise SyncFailed([*self._reasons()], are_refusals=all(isinstance(one, REFUSALS) for one in failures))
 
     def _read(self, part: Resource | Declaration) -> None:
         failure = None
@@ -138,15 +139,19 @@ class ConcurrentReading:
             LOGGER.error("%s was not read to its end: %s", name, error if first == name else f"the same as of {first}")
         else:
             LOGGER.error("%s was not read to its end.", name, exc_info=error)
-        reason = "\n".join(sorted({shared_cause(cause) for cause in failure.causes or (failure,)}))
+        reason = "\n".join(sorted({shared_cause(cause) for cause in _causes([failure])}))
         self.failures.setdefault(reason, {})[name] = failure
         return masked(traced.as_airbyte_message(StreamDescriptor(name=name)))
 
     def _reasons(self) -> Iterator[str]:
         for streams in self.failures.values():
-            failures = [cause for failure in streams.values() for cause in failure.causes or (failure,)]
+            failures = _causes(streams.values())
             tables = ", ".join(sorted(streams)) if len(streams) <= MOST_NAMED else f"{len(streams)} tables"
             yield f"{mask(str(combined_error(failures)))} Not read to the end: {tables}."
+
+
+def _causes(failures: Iterable[AmocrmError]) -> list[AmocrmError]:
+    return [cause for failure in failures for cause in failure.causes or (failure,)]
 
 
 def _state(name: str, state: Mapping[str, Any]) -> AirbyteMessage:
