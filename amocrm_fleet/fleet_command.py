@@ -17,7 +17,7 @@ from amocrm_fleet import FleetError
 from amocrm_fleet.accounts_folder import NAME, STATE, FleetAccount, accounts, make_private
 from amocrm_fleet.fleet_page import write_page
 from amocrm_fleet.fleet_publish import Publishing
-from amocrm_fleet.fleet_remove import remove
+from amocrm_fleet.fleet_remove import remove, was_removed
 from amocrm_fleet.fleet_sync import ProgressLine, Syncing, check_each
 from amocrm_fleet.fleet_verify import Verifying
 from amocrm_fleet.locks import folder_held
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        chosen = accounts(options.accounts, listed(options.only) if options.only else None)
+        chosen = _removed_before(options) or accounts(options.accounts, listed(options.only) if options.only else None)
         if not chosen:
             raise FleetError(
                 f"There is no account in {options.accounts}: its configs are files NAME.json, as `source-amocrm "
@@ -119,6 +119,14 @@ def _page(chosen: list[FleetAccount], options: argparse.Namespace) -> int:
         raise FleetError(f"{options.out} cannot be written: {error.strerror}.") from None
     print(options.out)
     return 0
+
+
+def _removed_before(options: argparse.Namespace) -> list[FleetAccount]:
+    """Returns the account whose files `remove` took before, and whose data are to go now; else none."""
+    if options.run is not _remove or not options.with_data:
+        return []
+    account = FleetAccount(options.accounts / f"{options.only}.json")
+    return [account] if not account.path.exists() and was_removed(account, options.to) else []
 
 
 def _remove(chosen: list[FleetAccount], options: argparse.Namespace) -> int:

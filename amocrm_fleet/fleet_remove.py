@@ -13,10 +13,10 @@ from amocrm_fleet import FleetError
 from amocrm_fleet.accounts_folder import STATE, FleetAccount
 from amocrm_fleet.locks import account_held
 from amocrm_fleet.processes import log_of
-from amocrm_warehouse.database import DATABASE_ERRORS, models_of, opened, quoted, run_on
+from amocrm_warehouse.database import DATABASE_ERRORS, models_of, opened, quoted, reading, run_on, tables_seen
 from amocrm_warehouse.database_address import duckdb_file, is_file, without_password
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.projects import note_removal
+from amocrm_warehouse.projects import note_removal, removals
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from source_amocrm.dates import iso
 
@@ -54,7 +54,10 @@ def remove(
             except ValueError as error:
                 raise FleetError(f"{error} No file of {account.name} was removed.") from None
         elif not is_file(address) or duckdb_file(address).exists():
-            done.left.append(f"{shown}: {tables} and the rows of the project {account.project} in the marts")
+            done.left.append(
+                f"{shown}: {tables} and the rows of the project {account.project} in the marts, which the same command "
+                "takes later, too, if it has --with-data"
+            )
             done.left.extend(_noted(account.project, address))
         for path in _files(account):
             path.unlink(missing_ok=True)
@@ -63,6 +66,15 @@ def remove(
             done.left.append(f"{history}: Dagster's own history names the account")
         done.left.append("amoCRM: the integration keeps its access until an administrator of the account removes it")
     return done
+
+
+def was_removed(account: FleetAccount, to: str) -> bool:
+    """Tells whether an account's tables are there, and note that it was removed without them."""
+    try:
+        with reading(to.replace("{name}", account.name)) as run:
+            return any(removals(run, SCHEMA, [account.project], tables_seen(run)))
+    except (ValueError, *DATABASE_ERRORS):
+        return False
 
 
 def _noted(project: str, address: str) -> list[str]:
@@ -79,12 +91,12 @@ def _noted(project: str, address: str) -> list[str]:
 
 def _files(account: FleetAccount) -> list[Path]:
     folder, log = account.path.parent, log_of(account)
-    found = [
+    kept = [
         *folder.glob(f".{account.name}.*"),
         *(folder / STATE).glob(f"{account.name}.*"),
         *log.parent.glob(f"{log.name}*"),
     ]
-    return [*sorted(path for path in found if path.is_file()), account.path]
+    return [path for path in (*sorted(kept), account.path) if path.is_file()]
 
 
 def _remove_data(

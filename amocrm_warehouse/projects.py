@@ -57,7 +57,7 @@ def projects_of(database: str, schema: str, named: list[str] | None) -> Projects
             chosen = found if named is None else named
             own = [table_name(one, stream) for one in chosen for stream in _streams()]
             check_readable(run, database, own, schema, "" if own else table_name("%", "%"))
-            removed = dict(_removed(run, schema, [one for one in chosen if one.lower() in found], names))
+            removed = dict(removals(run, schema, [one for one in chosen if one.lower() in found], names))
     except DATABASE_ERRORS as error:
         raise ValueError(f"The database cannot be opened: {why(error)}") from None
     for project in chosen:
@@ -86,7 +86,7 @@ def note_removal(run: Run, schema: str, project: str, moment: str) -> None:
         run(f"UPDATE {table} SET state = $known WHERE stream = ''", known=known)
 
 
-def _removed(run: Run, schema: str, projects: Iterable[str], names: Collection[str]) -> Iterator[tuple[str, str]]:
+def removals(run: Run, schema: str, projects: Iterable[str], names: Collection[str]) -> Iterator[tuple[str, str]]:
     """Yields the projects whose account was removed from its fleet, with the moment. `names`: schema.table."""
     for project in projects:
         state = table_name(project, "state")

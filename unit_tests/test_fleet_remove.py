@@ -82,7 +82,8 @@ def test_without_its_data_the_files_go_and_the_tables_stay(folder: Path, file: P
     assert files(folder) == OF_THE_OTHER
     assert len(done.gone) == 6
     assert done.left[0] == (
-        f"duckdb:///{file}: the tables amocrm_north_… and the rows of the project north in the marts"
+        f"duckdb:///{file}: the tables amocrm_north_… and the rows of the project north in the marts, which the same "
+        "command takes later, too, if it has --with-data"
     )
     assert held(file) == before
 
@@ -138,6 +139,23 @@ def test_with_its_data_tables_rows_and_published_rows_go_and_no_other_accounts(
     assert [line.partition(": ")[2] for line in done.gone[:2]] == [
         "the rows of 4 tables", "3 tables amocrm_north_…, and its rows in 4 tables of models",
     ]  # fmt: skip
+
+
+def test_data_that_stayed_go_later_and_those_of_an_account_that_was_never_removed_do_not(
+    folder: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--accounts", str(folder), "--to", f"duckdb:///{file}"]
+    (folder / "north-users.json").unlink()
+    assert main(["remove", "north-users", "--with-data", *command]) == 2
+    assert "There is no account “north-users”" in capsys.readouterr().err
+    assert main(["remove", "north", *command]) == 0
+    assert main(["remove", "north", "--with-data", *command]) == 0
+    assert capsys.readouterr().out.split("Removed:\n")[-1].splitlines()[0] == (
+        f"  duckdb:///{file}: 3 tables amocrm_north_…, and its rows in 4 tables of models"
+    )
+    assert held(file)["tables"] == ["amocrm_north_users_state", "amocrm_north_users_users"]
+    assert not list(folder.rglob("north.*"))
+    assert main(["remove", "north", "--with-data", *command]) == 2
 
 
 def test_a_file_of_its_own_goes_whole(folder: Path, tmp_path: Path) -> None:
