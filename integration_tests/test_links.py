@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 
@@ -161,8 +162,12 @@ def test_a_card_that_goes_to_the_trash_leaves_the_cards_that_showed_it(linked_ac
     assert wrong(linked_account, destination) == []
 
 
-def test_the_cards_of_a_merged_one_show_the_one_that_is_left(linked_account: Account) -> None:
+@pytest.mark.parametrize("carries", ["survivor", "victim"])
+def test_the_cards_of_a_merged_one_show_the_one_that_is_left(
+    linked_account: Account, carries: Literal["survivor", "victim"]
+) -> None:
     """A contact has one company: that of the victim is left without either, and nothing tells of it."""
+    linked_account.switches.merged_carries = carries
     sandbox, destination = Sandbox(linked_account), Destination()
     sync(sandbox, destination)
     for kind in ("companies", "contacts"):

@@ -150,7 +150,7 @@ def linked_cards(card: Row) -> Iterator[tuple[str, int]]:
 
 
 class WalkedLinks:
-    """The links of the cards that the walk of one list has read, at 24 bytes each. Two threads may use it.
+    """The cards that the walk of one list has read, at 16 bytes each, and their links, at 24. Two threads may use it.
 
     `ended`: set unless a walk of the list is under way.
     """
@@ -158,7 +158,7 @@ class WalkedLinks:
     def __init__(self) -> None:
         self.ended = threading.Event()
         self.ended.set()
-        self._cards = array("q")
+        self._cards, self._changed_at = array("q"), array("q")
         self._links = array("q")  # flat: the card, the other card's list as an index of CARD_NAMES, the other card
 
     def note(self, rows: Iterable[Row]) -> None:
@@ -166,8 +166,14 @@ class WalkedLinks:
             number = row.get("id")
             if isinstance(number, int) and 0 < number < LARGEST_ID:
                 self._cards.append(number)
+                self._changed_at.append(seconds(row.get("updated_at")) or 0)
                 for name, other in linked_cards(row):
                     self._links.extend((number, CARD_NAMES.index(name), other))
+
+    def changed_at(self, moments: Set[int]) -> set[int]:
+        """Waits for the walk's end. Returns the cards whose date is one of these (Unix seconds)."""
+        self.ended.wait()
+        return {card for card, at in zip(self._cards, self._changed_at, strict=True) if at in moments}
 
     def of(self, cards: Set[int]) -> tuple[set[tuple[str, int]], set[int]]:
         """Waits for the walk's end. Returns what these cards are linked to, and those of them that it has not read."""
@@ -258,13 +264,15 @@ class EventLog:
         """Finds cards whose links changed because a linked card of this list was born, trashed, restored or merged.
 
         Such a change may leave the card itself without a new `updated_at` and without an event. The event names the
-        other card, and that card names the cards linked to it: a new one in the walk, which has mostly read it. Of a
+        other card, and that card names the cards linked to it: a new one in the walk, which has mostly read it. The
+        event of a merge may name the card that is gone: the other one is among those with the date of the merge. Of a
         card in the trash only `/links` may tell. If it does not, the link stays in the rows of the linked cards until
         these change.
         """
         since = self.kinds_since[MERGED]  # the second since which the links of a delivered card may have changed
         changes = changes_of(self.events(), resource, since, since)
-        linked, unread = self.walked[resource.name].of(changes.born)
+        walked = self.walked[resource.name]
+        linked, unread = walked.of(changes.born | walked.changed_at({gone.at for gone in changes.merged.values()}))
         live = unread | changes.restored.keys() | changes.merged.keys()
         with suppress(*REFUSALS):  # the token's user sees no card of this list
             for row in by_ids(self.account, resource, live, {"with": resource.links_with}):
