@@ -286,6 +286,13 @@ def test_no_sign_in(given: Any) -> None:
     )
 
 
+def test_a_misspelled_name_is_named_with_what_it_lacks() -> None:
+    assert refused({"account_domain": "example", "credentails": {"access_token": "eyJ.eyJ.sig"}}) == (
+        "Sign-in (credentials): choose a way to sign in, OAuth 2.0 or a long-lived token, and fill in its fields. The "
+        "option “credentails” does not exist, so it changes nothing. Did you mean credentials?"
+    )
+
+
 def test_unhashable_way_to_sign_in() -> None:
     assert "auth_type" in refused(oauth(auth_type=["oauth2.0"]))
 

@@ -94,7 +94,7 @@ def test_a_config_or_a_sentence(raw: Any) -> None:
         sentence = str(found)
         assert found.failure_type is FailureType.config_error
         assert SECRET not in sentence
-        assert sentence.endswith(".")
+        assert sentence.endswith((".", "?"))
         assert "\n" not in sentence
         trace = found.as_airbyte_message().trace
         assert trace is not None
@@ -168,7 +168,7 @@ def said(messages: list[dict[str, Any]]) -> str:
 @example(raw={"": 1})
 @example(raw={"account_domain": "example", "credentials": {"": SECRET}})
 def test_no_shape_of_a_config_file_is_a_stack_trace(raw: Any) -> None:
-    assert said(checked(json.dumps(raw))).endswith(".")
+    assert said(checked(json.dumps(raw))).endswith((".", "?"))
 
 
 def deep(levels: int) -> str:

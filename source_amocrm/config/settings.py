@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,6 +91,14 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
     """Returns the checked settings. Raises ConfigError. `now`: Unix seconds, by default of this machine's clock."""
     if not isinstance(raw, Mapping):
         raise ConfigError("The settings are not a JSON object. Fill in the form again.")
+    unknown = [*_unknown(raw, _FORM)]
+    try:
+        return _checked(raw, unknown, now)
+    except ConfigError as error:  # what is missing may be there under a name that is misspelled
+        raise ConfigError(" ".join([error.message, *unknown])) from None
+
+
+def _checked(raw: Mapping[str, Any], unknown: Sequence[str], now: float | None) -> Config:
     domain = account_domain(raw.get("account_domain"))
     credentials = _credentials(raw.get("credentials"))
     filled = {name: value for name, value in raw.items() if not _blank(value)}
@@ -106,7 +114,7 @@ def parse_config(raw: Mapping[str, Any], now: float | None = None) -> Config:
         mark_deleted=options.pop("deleted_rows") == "mark",
         personal_data_key=_personal_data_key(filled) if options["personal_data"] == HASH else None,
         personal_fields=_personal_fields(filled, options["personal_data"]),
-        unknown=(*_unknown(raw, _FORM), *_unknown(raw["credentials"], _SIGN_IN[raw["credentials"]["auth_type"]])),
+        unknown=(*unknown, *_unknown(raw["credentials"], _SIGN_IN[raw["credentials"]["auth_type"]])),
         **options,
     )
 
