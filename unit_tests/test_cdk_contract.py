@@ -27,8 +27,8 @@ ATTRIBUTES: dict[tuple[type, str], str] = {
 }
 """Each with what its class's `__init__` sets it to."""
 LOCK = "_token_refresh_lock"
-NOT_THE_CDK_S = {"_exit", "_replace"}
-"""Of `os` and of named tuples."""
+NOT_THE_CDK_S = {"_exit", "_replace", "_actions", "_subparsers"}
+"""Of `os`, of named tuples and of argparse."""
 
 
 def parameters(method: object) -> str:
