@@ -767,7 +767,7 @@ def digest_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
     def number(value: Any) -> str:
         return Wording(language, None).number(value, 0)
 
-    def minutes(value: float) -> str:
+    def of_touch(value: float) -> str:
         return Wording(language, None).number(value, 1 if value < 10 else 0)
 
     def money(value: Any) -> str:
@@ -864,7 +864,7 @@ def digest_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         ] if users is None else []),
         *([] if today.day <= 5 else [ended]), *near,
         line("created", count=sold["created"], rate=share(sold["rate"]), closed=number(of_month["rate_of"]),
-             touch="–" if touch is None else line("touch", minutes=minutes(touch), touched=number(touched))),
+             touch="–" if touch is None else line("touch", minutes=of_touch(touch), touched=number(touched))),
         in_work,
         line("best", who=who(best[0]), money=money(best[2])) if best and best[2] else line("nobody"),
         line("lost", lost=lost, reason=reason[0] or line("no_reason")) if reason else line("none_lost"),
