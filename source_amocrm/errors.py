@@ -58,7 +58,7 @@ class SyncFailed(AmocrmError):
     concerns the lists of these streams alone, so that a sync without them would end well.
     """
 
-    def __init__(self, reasons: Sequence[str], *, are_refusals: bool) -> None:
+    def __init__(self, reasons: Sequence[str], *, are_refusals: bool = False) -> None:
         super().__init__("\n".join([*reasons, "What has been read is kept."]))
         self.reasons, self.are_refusals = reasons, are_refusals
 
