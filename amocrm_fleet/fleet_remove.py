@@ -54,11 +54,10 @@ def remove(
             except ValueError as error:
                 raise FleetError(f"{error} No file of {account.name} was removed.") from None
         elif not is_file(address) or duckdb_file(address).exists():
-            done.left.append(
-                f"{shown}: {tables} and the rows of the project {account.project} in the marts, which the same command "
-                "takes later, too, if it has --with-data"
-            )
-            done.left.extend(_noted(account.project, address))
+            failed = _noted(account.project, address)
+            later = "" if failed else ". The same command with --with-data removes them later"
+            done.left.append(f"{shown}: {tables} and the rows of the project {account.project} in the marts{later}")
+            done.left.extend(failed)
         for path in _files(account):
             path.unlink(missing_ok=True)
             done.gone.append(str(path))

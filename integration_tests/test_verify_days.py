@@ -173,7 +173,7 @@ def differences(found: Verification) -> dict[str, int]:
 
 
 def test_a_link_that_goes_when_the_trash_is_emptied_is_no_fault(database: str, tmp_path: Path) -> None:
-    """amoCRM shows a link to a card in the trash until then, and nothing tells of its end."""
+    """amoCRM shows the links to a card as long as it is in the trash. No date and no event tells when it leaves."""
     day = Day(6, database, tmp_path).plain()
     links = {"contacts": "main_contact", "companies": "company"}
     cards = {to: next(row[column] for row in current(day, "deals") if row[column]) for to, column in links.items()}

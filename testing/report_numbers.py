@@ -595,7 +595,7 @@ AS_OF = """
   DATA.days[dayOf(day)] = facts;
   return show();
 """
-"""Shows the page as on a day, by what it is told of that day."""
+"""Shows the page as it is on another day, with what it knows of that day."""
 
 
 def on_day(page: Report, day: date) -> None:

@@ -82,8 +82,8 @@ def test_without_its_data_the_files_go_and_the_tables_stay(folder: Path, file: P
     assert files(folder) == OF_THE_OTHER
     assert len(done.gone) == 6
     assert done.left[0] == (
-        f"duckdb:///{file}: the tables amocrm_north_… and the rows of the project north in the marts, which the same "
-        "command takes later, too, if it has --with-data"
+        f"duckdb:///{file}: the tables amocrm_north_… and the rows of the project north in the marts. The same "
+        "command with --with-data removes them later"
     )
     assert held(file) == before
 

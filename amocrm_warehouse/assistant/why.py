@@ -128,7 +128,7 @@ def synced_after_build(f: Facts) -> bool:
 
 
 def meant(f: Facts) -> str:
-    """Returns the project whose name is nearest to the one that has no tables, or the only one that has, or nothing."""
+    """Returns the project that was probably meant: that with the nearest name, or the only one there; else nothing."""
     return nearest_name(f.project, f.projects) or (f.projects[0] if len(f.projects) == 1 else "")
 
 

@@ -1,4 +1,4 @@
-"""The facts of a day that the page is told: the days to compare it with, and the periods to choose from."""
+"""What the page knows of a day: the days to compare it with, and the periods to choose from."""
 
 from __future__ import annotations
 
