@@ -168,7 +168,11 @@ def test_no_later_sync_brings_it_back_and_verify_finds_no_difference(
     assert verify(config, database, PROJECT, kept=False).exit_code == 0
 
 
-def test_an_id_that_no_table_has_is_told_from_a_person_who_was_forgotten(database: str, person: Cards) -> None:
+def test_an_id_that_no_table_has_is_told_from_a_person_who_was_forgotten(
+    config: Path, database: str, person: Cards
+) -> None:
+    sync(config, database)
+    run(database, "forget", "--project", PROJECT, "--contact", str(person.person))
     said = run(database, "forget", "--project", PROJECT, "--contact", f"{person.person},1").splitlines()
     assert "Nothing of this person was left." not in said
     assert [line for line in said if line.startswith("The tables have no contact")] == [

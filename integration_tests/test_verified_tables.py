@@ -108,7 +108,7 @@ def test_tables_that_airbyte_wrote_are_verified(tmp_path: Path) -> None:
             "deals": 2,
             "users": len(tables["users"]),
         }
-        assert found.advice() == [f"Run your sync, then this line: {found.again}"]
+        assert found.advice() == [f"In five minutes run your sync, then this line: {found.again}"]
         assert found.again.endswith(f"--project {PROJECT} --dataset amocrm --no-sync --again {again}")
 
         found, _ = verified(account, tmp_path, database, again=again)

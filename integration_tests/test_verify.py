@@ -44,7 +44,8 @@ def server(database: str) -> Iterator[Server]:  # noqa: ARG001 - an account for 
 @pytest.fixture(scope="module")
 def config(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("config") / "config.json"
-    path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
+    settings = {"requests_per_second": 50, "lookback_window": "PT5S"}  # so long does `verify` wait for late events
+    path.write_text(json.dumps({**server.config(), **settings}), encoding="utf-8")
     return path
 
 

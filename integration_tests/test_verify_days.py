@@ -47,8 +47,8 @@ class Day:
         self.is_postgres = database.startswith("postgresql:")
         self.database = database if self.is_postgres else str(folder / "crm.duckdb")
         self.stored: dict[str, str] = {}
-        settings = {"lookback_window": self.schedule.settings["lookback_window"]}
-        self.config.write_text(json.dumps(config(self.schedule.sandbox, **settings)), encoding="utf-8")
+        self.settings = {"lookback_window": self.schedule.settings["lookback_window"]}
+        self.config.write_text(json.dumps(config(self.schedule.sandbox, **self.settings)), encoding="utf-8")
         self.config.chmod(0o600)
         self.clock.advance(10)  # a sync reads events that are a second old
         self.syncs: list[dict[str, Any]] = []
@@ -73,7 +73,8 @@ class Day:
 
     def sync(self, *_: Any, **__: Any) -> Outcome:
         began = datetime.fromtimestamp(self.clock.time(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        reading = messages(self.schedule.sandbox, state=self.schedule.destination.state(), ahead=self.ahead)
+        state = self.schedule.destination.state()
+        reading = messages(self.schedule.sandbox, state=state, ahead=self.ahead, **self.settings)
         self.schedule.destination.take(reading)
         self.syncs.append({"started_at": began, "ended_at": began, "ended_well": True, "tables": {}})
         self.store()
@@ -241,15 +242,37 @@ def test_no_write_is_an_alarm_whenever_it_is_made(database: str, tmp_path: Path)
     for kind in ("contacts", "companies"):
         writes.restore(day.account, kind, next(iter(day.account.trash[kind])))
 
+    names = ["a company was trashed", "a deal was born", "a task was deleted", "a robot changed all"]
+
     def write_and_sleep(seconds: float) -> None:
         day.clock.advance(seconds)
-        for name in ("a company was trashed", "a deal was born", "a task was deleted", "a robot changed all"):
-            WRITES[name](day.account)
+        while names:
+            WRITES[names.pop(0)](day.account)
         day.clock.advance(seconds)
 
     with mock.patch.object(day, "sleep", write_and_sleep):
         found = day.verify()
     assert (differences(found), found.exit_code) == ({}, 0)
+
+
+def test_what_amocrm_tells_late_is_no_fault(database: str, tmp_path: Path) -> None:
+    """A tag dates no card. Its event shows four minutes later: after the sync that follows the first look."""
+    day = Day(17, database, tmp_path).plain()
+    assert day.settings == {"lookback_window": "PT5M"}
+    vars(day.account.switches).update(events_late=240, tags_bump=False)
+    tagged = ids(day.account, "contacts")[0]
+
+    def sync_and_tag(*_: Any, **__: Any) -> Outcome:
+        done = sync()
+        if len(day.syncs) == synced + 1:
+            writes.tag(day.account, "contacts", tagged, "late")
+        return done
+
+    sync, synced = day.sync, len(day.syncs)
+    with mock.patch.object(day, "sync", sync_and_tag):
+        found = day.verify()
+    assert (differences(found), found.exit_code, len(day.syncs) - synced) == ({}, 0, 3)
+    assert found.tables["contact_tags"].changed_since == 1
 
 
 A_DAY = [pytest.param(ahead, marks=pytest.mark.at_length) for ahead in (-86_400, 86_400)]

@@ -55,7 +55,7 @@ def test_what_waits_for_a_sync_is_neither_equal_nor_a_fault() -> None:
     found = of(deals=Finding(looked_at=9, whole=True, waiting=2), users=Finding(failure="No."))
     found.again = "source-amocrm verify --again verify-1001.json"
     assert found.sentence().startswith("2 differences that wait for a sync in 9 rows looked at: deals (2). ")
-    assert (found.exit_code, found.advice()) == (3, [f"Run your sync, then this line: {found.again}"])
+    assert (found.exit_code, found.advice()) == (3, [f"In five minutes run your sync, then this line: {found.again}"])
 
 
 def test_what_changes_all_the_time_is_named_and_not_counted() -> None:

@@ -161,7 +161,7 @@ class Verification:
     def advice(self) -> list[str]:
         """Returns the next steps of a person, the limits of a sync by name."""
         after = (
-            f"Run your sync, then this line: {self.again}"
+            f"In five minutes run your sync, then this line: {self.again}"
             if self.again
             else "Verify again after a sync that ends well."
         )

@@ -37,9 +37,12 @@ def lasting(before: Difference, now: Difference) -> Difference | None:
 
 
 def judge(
-    before: Iterable[Difference], now: Iterable[Difference], found: Mapping[str, Finding], limits: Limits
+    before: Iterable[Difference], now: Iterable[Difference], found: Mapping[str, Finding], limits: Limits | None
 ) -> list[Difference]:
-    """Counts what a sync between two looks mended, and what it did not. Returns what differs in another way now."""
+    """Counts what a sync between two looks mended, and at the last look what it did not. Returns what is left.
+
+    `limits`: names the limits of a sync among the differences that last; None before the last look.
+    """
     now_by_kind = {(one.stream, one.key, one.kind): one for one in now}
     now_by_key = {(one.stream, one.key): one for one in now_by_kind.values()}
     same, changed = list[Difference](), list[Difference]()
@@ -47,11 +50,11 @@ def judge(
         later = now_by_kind.get((one.stream, one.key, one.kind)) or now_by_key.get((one.stream, one.key))
         if later is None:
             found[one.stream].changed_since += 1
-        elif part := lasting(one, later):
+        elif limits and (part := lasting(one, later)):
             same.append(part)
         else:
             changed.append(later)
-    for one, limit in zip(same, limits(same), strict=True):
+    for one, limit in zip(same, limits(same) if limits else (), strict=True):
         if limit in (KNOWN_MERGED, IN_THE_TRASH):
             found[one.stream].uncounted[limit] += 1
         else:

@@ -1,4 +1,8 @@
-"""Verifies an account: syncs, compares, syncs again if something differs, and looks at those rows once more."""
+"""Verifies an account: syncs, compares, and syncs and looks again at what differs.
+
+A sync misses an event that amoCRM shows late, and the syncs of its look-back make up for it. So a fault is what differs
+in the same way after two more syncs, of which the second begins when that time has passed.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from time import sleep
 
@@ -31,7 +36,9 @@ GONE = "the table is not there, though a sync has filled it. The next sync makes
 REQUESTS = 500
 """Requests of a look besides those for the IDs of cards: at the account's pace, 70 seconds."""
 PAUSE = 3
-"""Seconds between a look and the next sync, which leaves the newest second to the one after it."""
+"""Seconds between the first look and the next sync, which leaves the newest second to the one after it."""
+LONGEST_PAUSE = 300
+"""Seconds between the second look and the next sync: the sync's look-back, but no more than the usual one."""
 
 
 def verify(
@@ -53,6 +60,7 @@ def verify(
     Raises ValueError if it cannot begin, and one of DATABASE_ERRORS if the database cannot be read.
     """
     file, requested, notices, draw = ConfigFile(config), list[str](), list[str](), random.Random()
+    late = PAUSE
     with held_tables(database, project, dataset) as held:
         prefix, synced_at, gone = held.prefix, held.synced_at(), held.gone()
         own_sync, filled = not (no_sync or held.of_airbyte), {*held.columns, *gone}
@@ -72,15 +80,21 @@ def verify(
         notices[:] = done.errors
         return {*names} - done.complete
 
+    def wait(seconds: int) -> None:
+        with live_line(sys.stderr, tell) as line:
+            line.step = lambda: Step(f"waiting {seconds} s for what amoCRM tells late")
+            sleep(seconds)
+
     @contextmanager
     def looking() -> Iterator[Look]:
-        nonlocal synced_at, gone
+        nonlocal synced_at, gone, late
         with live_line(sys.stderr, tell) as line, held_tables(database, project, dataset) as held:
             line.step = lambda: Step("asking amoCRM")
             try:
                 account = open_account(
                     file.settings(), hand_over=FileKeeper(file), observe=lambda path, _: requested.append(path)
                 )
+                late = min(max(PAUSE, account.config.lookback), LONGEST_PAUSE)
                 look = Look(RowDifferences(account, held), requested, requests, draw)
                 line.step = lambda: look.step
                 yield look
@@ -100,14 +114,16 @@ def verify(
     while pending.differences and pending.looks < MOST_LOOKS and (own_sync or pending.synced_at != str(synced_at)):
         failed = set[str]()
         if own_sync:
-            sleep(PAUSE)
+            wait(PAUSE if pending.looks == 1 else late)
             failed = synced()
         with looking() as look:
             now = look.again(pending.differences)
             failed |= {name for name, finding in look.found.items() if finding.failure}
             unread += [one for one in pending.differences if one.stream in failed]
             read = [one for one in pending.differences if one.stream not in failed]
-            changed = judge(read, now, pending.tables, lambda same: limits(same, look.rows, look.trash))
+            last = not own_sync or pending.looks == MOST_LOOKS - 1
+            lasting = partial(limits, rows=look.rows, trash=look.trash) if last else None
+            changed = judge(read, now, pending.tables, lasting)
         pending = Pending(prefix, str(synced_at), pending.looks + 1, pending.tables, changed)
     changing = pending.differences if pending.looks == MOST_LOOKS else []
     waiting = unread if changing else [*unread, *pending.differences]
