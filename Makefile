@@ -44,9 +44,9 @@ fleet: .venv/.ready ## source-amocrm fleet dagster, a folder of accounts: make f
 
 setup: .venv/.ready ## source-amocrm in .venv, with all that its commands need
 
-test: lint types unit ## linters, types, and the tests of the product itself
+test: lint types unit ## linters, types, and the tests that prove each part once: ten minutes
 
-test-all: lint types system-packages .venv-platforms/.ready .venv-superset/.ready ## the same, and other platforms and warehouses, kills by the dozen, every combination: everything but the image
+test-all: lint types system-packages .venv-platforms/.ready .venv-superset/.ready ## linters, types and every test but those of the image, in half an hour
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not image_tests"
 
 lint: .venv/.ready ## ruff, import-linter, hadolint
@@ -58,8 +58,12 @@ lint: .venv/.ready ## ruff, import-linter, hadolint
 types: .venv/.ready .venv-apart/.ready ## mypy --strict
 	.venv-apart/bin/mypy --python-executable .venv/bin/python
 
-unit: system-packages .venv/.ready .venv-apart/.ready ## the tests
-	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# What proves each part once: the connector, the sync, the marts, their page and the assistant, verify, and a day of all.
+PARTS := acceptance schedules exact_* hostile_rows births newest_reading oauth_sync chats resumed_requests command_line \
+  destinations sync_function models head_of_sales statement_guard verify_days verified_tables year
+
+unit: system-packages .venv/.ready .venv-apart/.ready ## the tests of single modules, and of each part
+	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PARTS:%=integration_tests/test_%.py) unit_tests
 
 fast: .venv/.ready ## the tests of single modules, in three minutes
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder unit_tests

@@ -24,10 +24,12 @@ from source_amocrm.account.resources import CARDS
 from source_amocrm.streams import STREAMS
 from source_amocrm.streams.base import PartsStream
 from testing import models
+from testing.combinations import one_in
 from testing.connector import config, messages, without_sockets
 from testing.schedules import ODD, Menu, Schedule
 
 DAYS = int(os.environ.get("DAYS", "2"))
+pytestmark = pytest.mark.parametrize("database", one_in(2, ("duckdb", "postgres")), indirect=True)
 
 
 class Day:
