@@ -63,7 +63,6 @@ class Table(Shape):
         self.too_large = Counter[str]()
         self._numbers = [name for name, kind in self._columns.items() if kind == "number"]
         self._json = [name for name, kind in self._columns.items() if kind == "json"]
-        self._times = [at for at, kind in enumerate(self._columns.values()) if kind == "time"]
         self.descriptions = {name: column.get("description", "") for name, column in columns.items()}
         self.descriptions[READ_AT] = "When the row was read from amoCRM."
 
@@ -89,10 +88,8 @@ class Table(Shape):
                 if (value := row.get(name)) is not None:
                     row[name] = _json_text(value)
         arrays = pa.array(rows, self._of_values).flatten()
-        for at in self._times:
-            arrays[at] = arrays[at].cast(TIME)
-        moment = pa.scalar(read_at, pa.timestamp("ms", "UTC")).cast(TIME)
-        return pa.RecordBatch.from_arrays([*arrays, pa.repeat(moment, len(rows))], schema=self.schema)
+        moments = pa.repeat(pa.scalar(read_at, pa.timestamp("ms", "UTC")), len(rows))
+        return pa.RecordBatch.from_arrays([*arrays, moments], schema=self.schema)  # casts the times
 
     @cached_property
     def _of_values(self) -> pa.DataType:
