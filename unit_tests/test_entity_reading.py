@@ -154,11 +154,16 @@ def skeletons(*rows: tuple[int, int]) -> RawPage:
 
 def deleted(*pages: RawPage, first_sync: bool = False) -> tuple[list[int], int]:
     """The ids of what was deleted since NOW, and how many pages are left."""
-    left = list(pages)
-    trash = SimpleNamespace(ask=lambda *_: (left or [skeletons()]).pop(0), second_of=lambda row: row["updated_at"])
-    trash.retrying_empty = lambda _: trash
-    found = deletions_in(cast(Listing, trash), NOW, first_sync)
-    return [deletion.id for deletion in found], len(left)
+    asked: list[int] = []
+
+    def ask(_: object, page: int) -> RawPage:
+        asked.append(page)
+        return [*pages, skeletons()][page - 1]
+
+    trash: Any = SimpleNamespace(ask=ask, second_of=lambda row: row["updated_at"], retrying_empty=lambda _: trash)
+    found = [deletion.id for deletion in deletions_in(cast(Listing, trash), NOW, first_sync)]
+    assert asked == [*range(1, len(asked) + 1)]
+    return found, len(pages[len(asked) :])
 
 
 def test_the_trash_is_read_from_the_newest_deletion_down_to_the_needed_second() -> None:
@@ -202,6 +207,12 @@ def test_what_events_tell_of_a_list() -> None:
     assert {own: gone.at for own, gone in changes.deleted.items()} == {1: NOW, 3: NOW - 5}
     assert (changes.restored, set(changes.merged), changes.touched) == ({2: NOW + 1}, {4}, {5})
     assert changes_of(EVENTS, CONTACTS, NOW - 10, NOW).deleted == {}
+    others = [
+        event("lead_deleted", 8, NOW - 11),
+        {**EVENTS[0], "created_at": None},
+        event("common_note_deleted", 9, NOW),
+    ]
+    assert changes_of([*others, *EVENTS], LEADS, NOW - 10, NOW) == changes
 
 
 def test_the_cards_that_entered_a_list_are_touched_and_born() -> None:

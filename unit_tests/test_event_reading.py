@@ -13,6 +13,7 @@ from source_amocrm.account.events_page_size import EventsPageSize
 from source_amocrm.engine.event_reading import EventReading, events_between
 from source_amocrm.engine.read_plan import ReadPlan
 from source_amocrm.http import Answer
+from source_amocrm.walk import server_order
 from source_amocrm.walk.intervals import FOREVER, IntervalSet
 from testing.fake_list import FakeList
 
@@ -53,6 +54,19 @@ def test_every_needed_event_up_to_the_start_of_the_sync_comes(ascending: bool, n
     [*_, last] = EventReading(account_with(things), needed, newest_first=newest_first).pages()
     assert last.completed == (0, FOREVER), "at the end nothing is waited for"
     assert sorted(came) == [own for own, second in ROWS.items() if second <= START + 99 or second >= START + 2_000]
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@pytest.mark.parametrize(("ascending", "second"), [(True, START), (False, END)])
+def test_a_crowded_second_at_the_edge_of_the_interval_comes(
+    ascending: bool, second: int, newest_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its events fill the first page, which therefore tells no order."""
+    monkeypatch.setattr(server_order, "ROWS_TO_PROVE", 1)
+    rows = dict.fromkeys(range(1001, 1061), second) | {own: at for own, at in ROWS.items() if START < at < END}
+    things = FakeList(rows, Random(7), limit=25, cursor="created_at", own_order=ascending)
+    came = [own for batch in read(things, plan((START, END)), newest_first) for own in batch]
+    assert sorted(came) == sorted(rows)
 
 
 def test_where_the_server_lists_the_oldest_events_first_the_newest_stretches_of_time_come_first() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from source_amocrm.account.events_page_size import EventsPageSize
 from source_amocrm.errors import PageTooLarge
 from source_amocrm.http import Answer, Params
-from source_amocrm.walk.full import full, passes_until_complete
+from source_amocrm.walk.full import full, one_pass, passes_until_complete
 from source_amocrm.walk.listing import Listing, RawPage
 from testing.fake_list import FakeList, Ties
 
@@ -43,6 +43,13 @@ def test_a_page_that_was_requested_to_prove_the_end_is_not_requested_again(count
     things = a_list(count, never_next=True)
     assert [row["id"] for row in full(things.listing())] == list(range(1, count + 1))
     assert things.requests == requests
+
+
+def test_a_page_that_nobody_promised_is_requested_once() -> None:
+    """The last page is full and links to no next one, which comes empty."""
+    things = a_list(100, never_next=True)
+    assert [len(raw.rows) for raw in one_pass(things.listing())] == [50, 50, 0]
+    assert things.requests == 3
 
 
 def test_another_order_is_trusted_while_every_page_begins_with_the_expected_row() -> None:

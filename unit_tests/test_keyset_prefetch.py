@@ -169,6 +169,24 @@ def test_rows_that_leave_in_between_cost_a_request_and_no_row() -> None:
     assert {own for own, _ in came} == set(things.rows)
 
 
+def test_rows_that_leave_a_crowded_second_cost_no_request_for_each_page_behind_them() -> None:
+    """Every page of the second is counted from its first row. Behind the rows that left, the pages must still join."""
+    crowd = dict.fromkeys(range(41, 1541), 200)
+    things = Asked(
+        {own: 100 + own for own in range(1, 41)} | crowd | {own: own for own in range(1_541, 1_800)}, Random(1), 50
+    )
+    things.ties = "asc"
+
+    def a_robot_takes_many(list_: FakeList) -> None:
+        if list_.requests in (8, 12, 16):
+            for own in sorted(own for own, second in list_.rows.items() if second == 200)[:20]:
+                work_on(list_, own)
+
+    things.change = a_robot_takes_many
+    read(things, None)
+    assert len(things.asked) < 1.5 * len(things.rows) / things.limit
+
+
 def test_rows_that_change_while_the_last_pages_are_on_their_way_are_read_behind_the_end() -> None:
     """People are at work; the end of the list is read first, and then a row is edited whose page was not read yet."""
     things = a_row_every(100, 60)
@@ -334,8 +352,11 @@ def test_rows_are_counted_only_from_where_a_page_is_sure_to_begin(inclusive: boo
     first, other = ranked([1, 2, 3, 4, 5, *[6] * 5], range(1, 11)), ranked([6] * 10, range(6, 16))
     prefetcher.take_note(raw, KeysetWindow(-1, 1, 10, Anchor(0, 0)), first, False)
     prefetcher.take_note(raw, KeysetWindow(5, 1, 10, Anchor(5, 6)), other, False)
+    joined = ranked([6] * 10, [14, 15, *range(31, 39)])
+    assert prefetcher.count_repeated(KeysetWindow(4, 2, 10, Anchor(3, 4, repeated=1)), joined) == 2, "begins at its row"
+    assert things.requests == 0
     window = KeysetWindow(3, 2, 10, Anchor(3, 4, repeated=1))
-    assert prefetcher.count_repeated(window, ranked([6] * 10, [14, 15, *range(31, 39)])) == counted
+    assert prefetcher.count_repeated(window, joined) == counted
     assert things.requests == 1
     for place in ([15, 14], [14, 15]):
         assert prefetcher.count_repeated(window, ranked([6] * 10, [*place, *range(31, 39)])) == 0, "in two orders"

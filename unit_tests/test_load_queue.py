@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from types import FrameType
 from typing import Any
 
 import pytest
 
+from amocrm_warehouse.live_line import Step
 from amocrm_warehouse.sync import load_queue as module
 from amocrm_warehouse.sync.arrow_table import BATCH_BYTES, CHANGES, Table
 from amocrm_warehouse.sync.connector import Batch
@@ -157,6 +158,29 @@ def test_a_page_of_cards_is_loaded_with_all_their_parts(
     queue.end_page("list")
     queue.finish()
     assert loaded[3:] == [({"cards": ([(2, "")], True), "parts": ([(200, "")], False)}, {"cards": "2", "parts": "2"})]
+
+
+def test_the_step_counts_loaded_rows_while_the_reading_waits(monkeypatch: pytest.MonkeyPatch, loaded: Loads) -> None:
+    monkeypatch.setattr(module, "ROWS", 2)
+    steps: list[tuple[bool, Step]] = []
+
+    class Load(Future[None]):
+        def result(self, timeout: float | None = None) -> None:
+            steps.append((queue.waits, queue.step()))
+            super().result(timeout)
+
+    class AtOnce(Executor):
+        def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+            load = Load()
+            load.set_result(fn(*args, **kwargs))
+            return load
+
+    queue = LoadQueue([table()], AtOnce(), loaded)
+    for numbers in ((1, 2, 3), (4,)):
+        queue.add("things", table().batch([row(number) for number in numbers], READ_AT))
+    queue.finish()
+    assert steps == [(True, Step("loading", done, 4, "rows")) for done in (0, 3)]
+    assert (queue.waits, queue.step()) == (False, Step("loading", 4, 4, "rows"))
 
 
 def test_an_empty_list_is_complete_too(thread: ThreadPoolExecutor, loaded: Loads) -> None:

@@ -70,13 +70,13 @@ def test_a_large_whole_table_is_collected_beside_the_old_one(file: str) -> None:
     assert query(file, HELD) == [("a", 1, "old"), ("a", 2, "old")]
     assert ("amocrm_1_incoming_1",) in query(file, TABLES)
     with loading(file) as loader:
-        loader.load([taken(("b", 1, "first"), whole=True, complete=False)], {})
+        loader.load([taken(("b", 0, "first"), ("b", 1, "first"), whole=True, complete=False)], {})
         loader.load([taken(("b", 2, "second"), ("b", 1, "later"), whole=True, complete=False)], {})
         loader.load([taken(("b", 3, "last"), whole=True)], {"things": "2"})
         assert loader.states() == {"things": "2"}
         loader.load([taken(("c", 1, "of a list that breaks off"), whole=True, complete=False)], {})
         loader.end(EndedSync(NOW, NOW, False, 1, "[]", "{}"))
-    assert query(file, HELD) == [("b", 1, "later"), ("b", 2, "second"), ("b", 3, "last")]
+    assert query(file, HELD) == [("b", 0, "first"), ("b", 1, "later"), ("b", 2, "second"), ("b", 3, "last")]
     assert query(file, TABLES) == [("amocrm_1_state",), ("amocrm_1_syncs",), ("amocrm_1_things",)]
 
 

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_amocrm.dates import LAST_SECOND
-from source_amocrm.engine.read_plan import BEGINNING, Progress, ReadPlan, ResumePoint, Version, agree, merged
+from source_amocrm.engine.read_plan import (
+    BEGINNING,
+    MOST_INCOMPLETE,
+    Progress,
+    ReadPlan,
+    ResumePoint,
+    Version,
+    agree,
+    merged,
+)
 from source_amocrm.engine.state import dump, load
 from source_amocrm.errors import ConfigError
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
@@ -116,6 +125,17 @@ def test_deletions_that_are_not_delivered_stay_pending() -> None:
     one.begin(["leads"], THEN + 2 * DAY)
     one.finish("leads")
     assert saved(one).plan("leads").deletions_since == THEN + 2 * DAY
+
+
+def test_the_newest_of_too_many_incomplete_seconds_are_read_again() -> None:
+    one = progress(lookback=0)
+    one.begin(["leads"], THEN)
+    seconds = [THEN - 2 * number for number in range(MOST_INCOMPLETE + 5)]
+    for second in (*seconds, None):
+        one.mark_incomplete("leads", second)
+    one.finish("leads")
+    pending = saved(one).pending["leads"].seconds.intervals
+    assert pending == tuple((second, second) for second in sorted(seconds)[5:])
 
 
 def test_a_walk_by_page_number_is_resumed() -> None:

@@ -1,4 +1,4 @@
-"""Threads that prefetch are no more than work at once."""
+"""Threads that prefetch are no more than work at once, and take no task after the end."""
 
 from __future__ import annotations
 
@@ -18,3 +18,24 @@ def test_a_task_starts_a_thread_while_all_are_busy() -> None:
     tasks = [pool.submit(lambda: together.wait(10)) for _ in range(3)]
     assert sorted(task.result() for task in tasks) == [0, 1, 2]
     pool.shut_down()
+
+
+def test_a_task_that_must_not_queue_is_taken_only_by_a_free_worker() -> None:
+    pool, ended = WorkerPool(1, lambda: 100), threading.Event()
+    busy = pool.submit_if_free(lambda: ended.wait(10))
+    assert busy
+    assert pool.submit_if_free(threading.get_ident) is None
+    ended.set()
+    assert busy.result()
+    free = pool.submit_if_free(threading.get_ident)
+    assert free
+    free.result()
+    pool.shut_down()
+
+
+def test_a_task_after_the_end_is_cancelled_so_that_nobody_waits_for_it() -> None:
+    pool = WorkerPool(1, lambda: 100)
+    pool.shut_down()
+    assert pool.submit(threading.get_ident).cancelled()
+    assert pool.submit_if_free(threading.get_ident) is None
+    assert pool.prefetch(threading.get_ident)() == threading.get_ident(), "who needs it does it"
