@@ -37,29 +37,28 @@ def lasting(before: Difference, now: Difference) -> Difference | None:
 
 
 def judge(
-    before: Iterable[Difference], now: Iterable[Difference], found: Mapping[str, Finding], limits: Limits | None
+    before: Iterable[Difference], now: Iterable[Difference], found: Mapping[str, Finding], limits: Limits, *, last: bool
 ) -> list[Difference]:
-    """Counts what a sync between two looks mended, and at the last look what it did not. Returns what is left.
-
-    `limits`: names the limits of a sync among the differences that last; None before the last look.
-    """
+    """Counts what a sync between two looks mended, and at the `last` look what it did not. Returns what is left."""
     now_by_kind = {(one.stream, one.key, one.kind): one for one in now}
     now_by_key = {(one.stream, one.key): one for one in now_by_kind.values()}
-    same, changed = list[Difference](), list[Difference]()
+    same, left = list[tuple[Difference, Difference]](), list[Difference]()
     for one in before:
         later = now_by_kind.get((one.stream, one.key, one.kind)) or now_by_key.get((one.stream, one.key))
         if later is None:
             found[one.stream].changed_since += 1
-        elif limits and (part := lasting(one, later)):
-            same.append(part)
+        elif part := lasting(one, later):
+            same.append((part, later))
         else:
-            changed.append(later)
-    for one, limit in zip(same, limits(same) if limits else (), strict=True):
+            left.append(later)
+    for (one, later), limit in zip(same, limits([part for part, _ in same]), strict=True):
         if limit in (KNOWN_MERGED, IN_THE_TRASH):
             found[one.stream].uncounted[limit] += 1
-        else:
+        elif last:
             found[one.stream].count(one.kind, one.key, one.values, limit)
-    return changed
+        else:
+            left.append(later)
+    return left
 
 
 def links_that_differ(one: Difference, stream: AmocrmStream) -> dict[str, set[int]]:

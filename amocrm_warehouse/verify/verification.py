@@ -122,9 +122,8 @@ def verify(
             unread += [one for one in pending.differences if one.stream in failed]
             read = [one for one in pending.differences if one.stream not in failed]
             last = not own_sync or pending.looks == MOST_LOOKS - 1
-            lasting = partial(limits, rows=look.rows, trash=look.trash) if last else None
-            changed = judge(read, now, pending.tables, lasting)
-        pending = Pending(prefix, str(synced_at), pending.looks + 1, pending.tables, changed)
+            left = judge(read, now, pending.tables, partial(limits, rows=look.rows, trash=look.trash), last=last)
+        pending = Pending(prefix, str(synced_at), pending.looks + 1, pending.tables, left)
     changing = pending.differences if pending.looks == MOST_LOOKS else []
     waiting = unread if changing else [*unread, *pending.differences]
     line = ""
