@@ -156,6 +156,16 @@ def test_the_larger_the_rows_the_fewer_pages_wait_ahead(largest: int, most: int)
     assert max(ahead) == most
 
 
+@pytest.mark.parametrize(("low", "ahead"), [(0, 0), (100, 8), (700, 2)])
+def test_as_many_pages_are_requested_ahead_as_the_list_may_have_left(low: int, ahead: int) -> None:
+    """Events come newest first, one a second. Without a lower bound the first page does not tell where they end."""
+    things = events_of_robots("asc", (), calm=800)
+    walk = _Walk(OrderedList(things.listing(Prompt(9)), ListTraits(), False, (low, things.now)))
+    pages = walk.pages(None)
+    next(pages)
+    assert len(walk._prefetcher.requests) == ahead
+
+
 def test_rows_that_leave_in_between_cost_a_request_and_no_row() -> None:
     things = a_row_every(100, 200)
 

@@ -150,6 +150,22 @@ def test_newest_first_delivers_every_unchanged_row_once(seed: int, limit: int, s
     assert delivered.twice() == []
 
 
+def test_newest_first_meets_every_row_of_a_crowded_second_in_no_order_and_soon() -> None:
+    """The second goes over nine pages and begins in the middle of one. Its rows change places between requests."""
+    requests = []
+    for seed in range(20):
+        rows = {own: 1_000 - own for own in range(1, 31)} | dict.fromkeys(range(31, 101), 900)
+        things = FakeList(rows | {own: 900 - own for own in range(101, 141)}, Random(seed), 8)
+        things.ties, things.next_on_full_last_page = "shuffled", False
+        delivered = Delivered(things)
+        for page in newest_first(things.listing(), 800):
+            delivered.take(page)
+        assert delivered.missing(800) == []
+        assert delivered.twice() == []
+        requests.append(things.requests)
+    assert sum(requests) < 2_300
+
+
 @walks
 @given(SEEDS, st.integers(8, 25), st.integers(0, 3), st.booleans(), st.integers(0, 4))
 def test_in_id_order_delivers_every_unchanged_row_once(
