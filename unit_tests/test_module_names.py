@@ -38,7 +38,6 @@ PROVED_BY = {
     "integration_tests/test_report.py": (
         "first_screen page_constants page_data page_queries read_notes report_page this_machine this_month"
     ),
-    "integration_tests/test_resumed_requests.py": "fan_out",
     "integration_tests/test_single_stream.py": "base resources",
     "integration_tests/test_statement_guard.py": "bounded_select",
     "integration_tests/test_storm.py": "concurrent_reading",
