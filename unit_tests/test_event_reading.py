@@ -69,6 +69,24 @@ def test_a_crowded_second_at_the_edge_of_the_interval_comes(
     assert sorted(came) == sorted(rows)
 
 
+def test_no_event_comes_twice_if_the_list_turns_out_to_be_in_no_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first page is in order, the second is not."""
+    things = FakeList(ROWS, Random(7), limit=10, cursor="created_at", own_order=True)
+    account = account_with(things)
+    get = account.get
+
+    def muddled(path: str, params: Any = None, *, shrinkable: bool = False) -> Answer:
+        answer = get(path, params, shrinkable=shrinkable)
+        if answer.body and things.requests > 3:
+            answer.body["_embedded"]["events"].reverse()
+        return answer
+
+    monkeypatch.setattr(account, "get", muddled)
+    account.facts().passed = END  # type: ignore[misc]
+    came = [row["id"] for page in EventReading(account, plan((0, FOREVER))).pages() for row in page.rows]
+    assert sorted(came) == [*ROWS]
+
+
 def test_where_the_server_lists_the_oldest_events_first_the_newest_stretches_of_time_come_first() -> None:
     things = FakeList(ROWS, Random(7), limit=10, cursor="created_at", own_order=True)
     stretches: list[list[int]] = [[]]

@@ -191,6 +191,18 @@ def test_a_later_version_of_the_states_is_refused(file: str) -> None:
         pass
 
 
+def test_states_without_the_later_settings_have_their_defaults(file: str) -> None:
+    with loading(file) as loader:
+        loader.keep_deleted, loader.history, loader.history_days = True, {"deals"}, 30
+        loader.load([waiting(table(), [])], {})
+    with loading(file) as loader:
+        assert (loader.keep_deleted, loader.history, loader.history_days) == (True, {"deals"}, 30)
+    known = '{"version": 1, "account_id": 5, "subdomain": "example"}'
+    query(file, f"UPDATE amocrm.amocrm_1_state SET state = '{known}' WHERE stream = ''")
+    with loading(file) as loader:
+        assert (loader.account, loader.keep_deleted, loader.history, loader.history_days) == (ACCOUNT, False, set(), 0)
+
+
 def test_a_table_of_something_else_is_left_alone(file: str) -> None:
     query(
         file, "CREATE SCHEMA amocrm; CREATE TABLE amocrm.amocrm_1_deals (_airbyte_extracted_at TIMESTAMP, lead_id INT)"

@@ -20,7 +20,7 @@ PROVED_BY = {
     "integration_tests/test_head_of_sales.py": "incoming",
     "integration_tests/test_check_on_a_terminal.py": "check",
     "integration_tests/test_command_line.py": "entrypoint",
-    "integration_tests/test_destinations.py": "broken_stdout destination postgres_destination",
+    "integration_tests/test_destinations.py": "broken_stdout destination",
     "integration_tests/test_exact_full.py": "administration cards catalogs source",
     "integration_tests/test_exact_moments.py": "by_ids",
     "integration_tests/test_mass_changes.py": "changes_command undo",
