@@ -152,16 +152,18 @@ def skeletons(*rows: tuple[int, int]) -> RawPage:
     return RawPage([{**lead(*row), "is_deleted": True, "updated_by": 7} for row in rows], True, *answered(NOW))
 
 
-def deleted(*pages: RawPage, first_sync: bool = False) -> tuple[list[int], int]:
-    """The ids of what was deleted since NOW, and how many pages are left."""
+def deleted(*pages: RawPage, first_sync: bool = False, since: int = NOW) -> tuple[list[int], int]:
+    """The ids of what was deleted at `since` or later, and how many pages are left."""
     asked: list[int] = []
 
     def ask(_: object, page: int) -> RawPage:
         asked.append(page)
         return [*pages, skeletons()][page - 1]
 
-    trash: Any = SimpleNamespace(ask=ask, second_of=lambda row: row["updated_at"], retrying_empty=lambda _: trash)
-    found = [deletion.id for deletion in deletions_in(cast(Listing, trash), NOW, first_sync)]
+    trash: Any = SimpleNamespace(
+        ask=ask, second_of=lambda row: row["updated_at"] or None, retrying_empty=lambda _: trash
+    )
+    found = [deletion.id for deletion in deletions_in(cast(Listing, trash), since, first_sync)]
     assert asked == [*range(1, len(asked) + 1)]
     return found, len(pages[len(asked) :])
 
@@ -175,6 +177,11 @@ def test_a_trash_in_no_order_is_read_whole_in_a_first_sync_only() -> None:
     pages = skeletons((1, NOW - 1), (2, NOW)), skeletons((3, NOW - 9), (4, NOW))
     assert deleted(*pages, first_sync=True) == ([2, 4], 0)
     assert deleted(*pages) == ([2], 1)
+
+
+def test_a_deletion_without_a_date_does_not_end_a_reading_from_the_beginning() -> None:
+    pages = skeletons((1, NOW), (2, 0)), skeletons((3, NOW))
+    assert deleted(*pages, first_sync=True, since=0) == ([1, 3], 0)
 
 
 def test_a_trash_that_repeats_a_page_ends_there() -> None:
