@@ -150,6 +150,25 @@ def test_newest_first_delivers_every_unchanged_row_once(seed: int, limit: int, s
     assert delivered.twice() == []
 
 
+def test_newest_first_misses_no_row_if_others_leave_the_pages_before() -> None:
+    """Then the next page begins behind the rows read."""
+    things = FakeList({own: 1_000 - own for own in range(1, 61)}, Random(1), 10)
+
+    def leave(list_: FakeList) -> None:
+        if list_.requests == 3:
+            for own in range(1, 9):
+                list_.touched.add(own)
+                del list_.rows[own]
+
+    things.change = leave
+    delivered = Delivered(things)
+    for page in newest_first(things.listing(), 900):
+        delivered.take(page)
+    assert len(things.touched) == 8
+    assert delivered.missing() == []
+    assert delivered.twice() == []
+
+
 def test_newest_first_meets_every_row_of_a_crowded_second_in_no_order_and_soon() -> None:
     """The second goes over nine pages and begins in the middle of one. Its rows change places between requests."""
     requests = []
