@@ -257,6 +257,30 @@ def test_no_write_is_an_alarm_whenever_it_is_made(database: str, tmp_path: Path)
     assert (differences(found), found.exit_code) == ({}, 0)
 
 
+def test_a_company_that_is_another_at_each_look_is_changing(database: str, tmp_path: Path) -> None:
+    day = Day(17, database, tmp_path).plain()
+    vars(day.account.switches).update(links_bump=False)
+    contact = next(row["contact_id"] for row in current(day, "contacts") if row["company"] is None)
+    companies = ids(day.account, "companies")[:3]
+    sync, slept = day.sync, iter((True, False))
+
+    def sync_and_link(*_: Any, **__: Any) -> Outcome:
+        done = sync()
+        day.clock.advance(10)
+        writes.link(day.account, "contacts", contact, "companies", companies.pop(0))
+        return done
+
+    def sleep(seconds: float) -> None:
+        if next(slept):
+            [linked_now] = day.account.linked("contacts", contact, "companies")
+            writes.unlink(day.account, "contacts", contact, "companies", linked_now)
+        day.clock.advance(seconds + 10)
+
+    with mock.patch.object(day, "sync", sync_and_link), mock.patch.object(day, "sleep", sleep):
+        found = day.verify()
+    assert (differences(found), found.exit_code, found.tables["contacts"].changing) == ({}, 0, 1)
+
+
 def test_what_amocrm_tells_late_is_no_fault(database: str, tmp_path: Path) -> None:
     """A tag dates no card. Its event shows four minutes later: after the sync that follows the first look."""
     day = Day(17, database, tmp_path).plain()
@@ -382,15 +406,20 @@ def test_a_link_to_a_deal_that_came_and_went_between_two_syncs_is_no_fault(datab
 
 def test_the_limits_of_a_sync_are_named(database: str, tmp_path: Path) -> None:
     day = Day(6, database, tmp_path).plain()
+    vars(day.account.switches).update(tags_bump=False)
     deal = ids(day.account, "leads")[2]
     contact = next(one for one in day.account.tables["contacts"] if one["custom_fields_values"])
     writes.edit(day.account, "leads", deal, updated_at=day.clock.now() - 400 * 86_400, name="imported")
+    older = ids(day.account, "leads")[4]  # it has a date before the table's; an event tells of the tag
+    writes.edit(day.account, "leads", older, updated_at=day.account.row("leads", older)["updated_at"] - 1)
+    writes.tag(day.account, "leads", older, "imported")
     writes.rename_field(day.account, "contacts", contact["custom_fields_values"][0]["field_id"], "Renamed")
     note = next(one for one in ids(day.account, "leads/notes"))
     day.account.tables["leads/notes"].remove(note)
     found = day.verify()
     limits = {name: dict(one.limits) for name, one in found.tables.items() if one.limits}
-    assert limits["deals"] == {"old date": 1}
+    assert limits["deals"] == {"old date": 5}  # the row of the one; date, updated_at, updated_by and tags of the other
+    assert limits["deal_tags"] == {"old date": 1}
     assert limits["notes"] == {"silent deletion": 1}
     assert limits["custom_fields_contacts"].keys() == {"settings"}
     assert alarms(found) == {}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amocrm_warehouse.verify.findings import Finding
-from amocrm_warehouse.verify.row_differences import LINKS, LIVE, TWICE, Difference, Place, RowDifferences
+from amocrm_warehouse.verify.row_differences import DATE, LINKS, LIVE, TWICE, Difference, Place, RowDifferences
 from source_amocrm import atomic_file
 from source_amocrm.account import Resource
 from source_amocrm.account.resources import CARDS, NOTES
@@ -24,7 +24,7 @@ KNOWN_MERGED = "merged into others"
 """Cards that were merged into others, as the table of live IDs says: no difference."""
 IN_THE_TRASH = "links to cards in the trash"
 """Links to deleted cards, of which amoCRM tells neither when it shows nor when it hides them: no difference."""
-Limits = Callable[[list[Difference]], Iterable[str | None]]
+Limits = Callable[[list[Difference], Collection[Place]], Iterable[str | None]]
 
 
 def lasting(before: Difference, now: Difference) -> Difference | None:
@@ -54,7 +54,8 @@ def judge(
             same.append((part, later))
         else:
             changed.append(later)
-    for (one, later), limit in zip(same, limits([part for part, _ in same]), strict=True):
+    antedated = {one.place for one in now_by_kind.values() if one.kind == "unequal" and DATE in one.values}
+    for (one, later), limit in zip(same, limits([part for part, _ in same], antedated), strict=True):
         if limit in (KNOWN_MERGED, IN_THE_TRASH):
             found[one.stream].uncounted[limit] += 1
         elif last:
@@ -72,14 +73,20 @@ def links_that_differ(one: Difference, stream: AmocrmStream) -> dict[str, set[in
         return {entity: {one.key[-1]}} if entity in LINKS.values() else {}
     if one.kind == "unequal" and all(name in LINKS and value.startswith("[") for name, value in one.values.items()):
         for name, value in one.values.items():
-            found[LINKS[name]] |= {*json.loads(value)}
+            found[LINKS[name]] |= {*json.JSONDecoder().raw_decode(value)[0]}
     return found
 
 
 def limits(
-    found: list[Difference], rows: RowDifferences, trash: Callable[[Resource], set[int]]
+    found: list[Difference],
+    antedated: Collection[Place],
+    rows: RowDifferences,
+    trash: Callable[[Resource], set[int]],
 ) -> Iterator[str | None]:
-    """Yields, for each difference that lasts, the name of the limit of a sync that it is; None for a fault."""
+    """Yields, for each difference that lasts, the name of the limit of a sync that it is; None for a fault.
+
+    `antedated`: the cards that the account dates earlier than the table does.
+    """
     told, listed = dict[str, set[int]](), dict[str, set[int]]()
     for resource in (*CARDS, *NOTES):
         if ids := {one.place.number for one in found if one.kind == "extra" and one.place.name == resource.path}:
@@ -94,6 +101,8 @@ def limits(
         of_settings = all(column in OF_SETTINGS[is_part] or column.startswith("cf_") for column in one.values)
         if linked and all(rows.held.deleted(entity, ids) == ids for entity, ids in linked.items()):
             yield IN_THE_TRASH
+        elif place in antedated:
+            yield "old date"
         elif place.kind != "record" or one.stream == LIVE or kind in ("missing", TWICE):
             yield None
         elif is_part:
@@ -105,7 +114,7 @@ def limits(
                 yield "silent deletion"
             else:
                 yield "merged" if LIVE not in rows.streams or place.number in listed[place.name] else KNOWN_MERGED
-        elif kind == "stale" or stream.cursor_field in one.values:
+        elif kind == "stale":
             yield "old date"
         else:
             yield "settings" if of_settings and place.name in {card.path for card in CARDS} else None

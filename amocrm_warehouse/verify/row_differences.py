@@ -305,10 +305,12 @@ def second_of(value: datetime | None) -> int:
 
 
 def _value(column: str, ours: Any, theirs: Any) -> str:
-    """Returns the links that differ, or a digest. Of two main contacts or companies the table's one counts."""
+    """Returns the links that differ, or a digest. Of two main contacts or companies the table's one comes first."""
     if column not in LINKS:
         return _digest(ours)
-    differ = {*ours} ^ {*(theirs or ())} if isinstance(ours, list) else {theirs or ours}
+    if not isinstance(ours, list):
+        return f"[{theirs or ours}] {ours}"
+    differ = {*ours} ^ {*(theirs or ())}
     return json.dumps(sorted(differ)) if differ else _digest(ours)
 
 
