@@ -1,12 +1,14 @@
-"""Rows on their way to a PostgreSQL server."""
+"""Rows on their way to a PostgreSQL server, and the lock of its tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+import psycopg2
 import pyarrow as pa
 import pytest
 
@@ -38,3 +40,17 @@ def test_rows_are_copied_in_parts_that_memory_holds(monkeypatch: pytest.MonkeyPa
     assert server.copy(rows, "things (id)") == 50
     assert [len(copy) for copy in connection.copies] == [12, 12, 12, 12, 2]
     assert [int(line) for copy in connection.copies for line in copy] == [*range(50)]
+
+
+def test_the_lock_is_released_before_the_connection_is_closed() -> None:
+    """The server notices a closed connection later, and would refuse a sync that follows at once."""
+    calls: list[str] = []
+
+    def rollback() -> None:
+        calls.append("rollback")
+        raise psycopg2.OperationalError("The connection is lost.")
+
+    server = module.Postgres(urlsplit("postgresql://example/crm"))
+    server._locking = SimpleNamespace(rollback=rollback, close=lambda: calls.append("close"))
+    server.close()
+    assert calls == ["rollback", "close"]

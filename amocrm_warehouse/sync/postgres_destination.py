@@ -66,10 +66,11 @@ class Postgres(Destination):
             raise LoadError(str(error)) from None
 
     def close(self) -> None:
-        for connection in (self._connection, self._locking):
-            if connection:
+        for connection in filter(None, (self._connection, self._locking)):
+            # a rollback waits until the server has released the lock, a close does not
+            for end in (connection.rollback, connection.close):
                 with suppress(psycopg2.Error):
-                    connection.close()
+                    end()
 
     def execute(self, sql: str) -> None:
         with self._connection.cursor() as cursor:
