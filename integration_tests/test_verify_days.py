@@ -257,28 +257,34 @@ def test_no_write_is_an_alarm_whenever_it_is_made(database: str, tmp_path: Path)
     assert (differences(found), found.exit_code) == ({}, 0)
 
 
-def test_a_company_that_is_another_at_each_look_is_changing(database: str, tmp_path: Path) -> None:
+def test_links_that_are_others_at_each_look_are_changing(database: str, tmp_path: Path) -> None:
+    """A company follows another one, and a link that the last sync brought is gone again."""
     day = Day(17, database, tmp_path).plain()
     vars(day.account.switches).update(links_bump=False)
     contact = next(row["contact_id"] for row in current(day, "contacts") if row["company"] is None)
-    companies = ids(day.account, "companies")[:3]
+    companies, deal = ids(day.account, "companies")[:3], ids(day.account, "leads")[0]
+    other = next(
+        one for one in ids(day.account, "contacts") if deal not in day.account.linked("contacts", one, "leads")
+    )
     sync, slept = day.sync, iter((True, False))
 
     def sync_and_link(*_: Any, **__: Any) -> Outcome:
         done = sync()
         day.clock.advance(10)
         writes.link(day.account, "contacts", contact, "companies", companies.pop(0))
+        (writes.unlink if len(companies) == 0 else writes.link)(day.account, "leads", deal, "contacts", other)
         return done
 
     def sleep(seconds: float) -> None:
         if next(slept):
             [linked_now] = day.account.linked("contacts", contact, "companies")
             writes.unlink(day.account, "contacts", contact, "companies", linked_now)
+            writes.unlink(day.account, "leads", deal, "contacts", other)
         day.clock.advance(seconds + 10)
 
     with mock.patch.object(day, "sync", sync_and_link), mock.patch.object(day, "sleep", sleep):
         found = day.verify()
-    assert (differences(found), found.exit_code, found.tables["contacts"].changing) == ({}, 0, 1)
+    assert (differences(found), found.exit_code, found.tables["contacts"].changing) == ({}, 0, 2)
 
 
 def test_what_amocrm_tells_late_is_no_fault(database: str, tmp_path: Path) -> None:

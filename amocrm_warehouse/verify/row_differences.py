@@ -64,7 +64,7 @@ class Difference:
     """A row that differs. `kind`: missing, extra, twice, stale (the account's date is newer), unequal, or without: the
     table lacks the column `key`.
 
-    `values`: digests of the account's values, by column that differs, or the links that differ (a JSON list);
+    `values`: digests of the account's values, by column that differs, or the links that differ, see `_value`;
     of a row that the table lacks, of its date or of the row.
     """
 
@@ -305,13 +305,16 @@ def second_of(value: datetime | None) -> int:
 
 
 def _value(column: str, ours: Any, theirs: Any) -> str:
-    """Returns the links that differ, or a digest. Of two main contacts or companies the table's one comes first."""
+    """Returns the links that differ and what the account has of them, or a digest.
+
+    Of two main contacts or companies the table's one differs.
+    """
     if column not in LINKS:
         return _digest(ours)
     if not isinstance(ours, list):
         return f"[{theirs or ours}] {ours}"
-    differ = {*ours} ^ {*(theirs or ())}
-    return json.dumps(sorted(differ)) if differ else _digest(ours)
+    differ = sorted({*ours} ^ {*(theirs or ())})
+    return f"{json.dumps(differ)} {[one for one in differ if one in ours]}" if differ else _digest(ours)
 
 
 def _digest(value: Any) -> str:
