@@ -19,7 +19,7 @@ from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.keyset import _Position, _Walk
 from source_amocrm.walk.keyset_prefetch import Anchor, KeysetPrefetcher, KeysetWindow, best_window
 from source_amocrm.walk.listing import RawPage
-from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, Ranked, monotone
+from source_amocrm.walk.server_order import PAIRS_TO_KNOW, ListTraits, OrderedList, SortedRow, monotone
 from source_amocrm.walk.worker_pool import WorkerPool
 from testing.fake_list import Delivered, FakeList, Ties, by_date, restless
 
@@ -216,12 +216,12 @@ def test_rows_that_change_while_the_last_pages_are_on_their_way_are_read_behind_
     assert {own for own, _ in came} == set(things.rows)
 
 
-def ranked(ranks: list[int], ids: Iterable[int]) -> list[Ranked]:
-    return [Ranked(rank, own, {"id": own}) for rank, own in zip(ranks, ids, strict=True)]
+def sorted_rows(sort_keys: list[int], ids: Iterable[int]) -> list[SortedRow]:
+    return [SortedRow(sort_key, own, {"id": own}) for sort_key, own in zip(sort_keys, ids, strict=True)]
 
 
-def tied(ids: list[int]) -> list[Ranked]:
-    return ranked([7] * len(ids), ids)
+def tied(ids: list[int]) -> list[SortedRow]:
+    return sorted_rows([7] * len(ids), ids)
 
 
 @pytest.mark.parametrize("step", [1, -1])
@@ -261,7 +261,7 @@ def test_rows_are_new_if_none_is_delivered_and_none_comes_twice(ids: list[int], 
 
 def test_rows_of_different_seconds_tell_nothing_of_ties() -> None:
     ties = ListTraits()
-    ties.learn_ties(ranked([*range(100)], range(100)))
+    ties.learn_ties(sorted_rows([*range(100)], range(100)))
     assert not ties.is_no_later(*tied([3, 5]))
 
 
@@ -359,17 +359,17 @@ def test_rows_are_counted_only_from_where_a_page_is_sure_to_begin(inclusive: boo
     ordered = OrderedList(things.listing(), ListTraits(), True, (0, FOREVER))
     prefetcher = KeysetPrefetcher(ordered)
     raw = RawPage([], True, Answer(None, 0))
-    first, other = ranked([1, 2, 3, 4, 5, *[6] * 5], range(1, 11)), ranked([6] * 10, range(6, 16))
+    first, other = sorted_rows([1, 2, 3, 4, 5, *[6] * 5], range(1, 11)), sorted_rows([6] * 10, range(6, 16))
     prefetcher.take_note(raw, KeysetWindow(-1, 1, 10, Anchor(0, 0)), first, False)
     prefetcher.take_note(raw, KeysetWindow(5, 1, 10, Anchor(5, 6)), other, False)
-    joined = ranked([6] * 10, [14, 15, *range(31, 39)])
+    joined = sorted_rows([6] * 10, [14, 15, *range(31, 39)])
     assert prefetcher.count_repeated(KeysetWindow(4, 2, 10, Anchor(3, 4, repeated=1)), joined) == 2, "begins at its row"
     assert things.requests == 0
     window = KeysetWindow(3, 2, 10, Anchor(3, 4, repeated=1))
     assert prefetcher.count_repeated(window, joined) == counted
     assert things.requests == 1
     for place in ([15, 14], [14, 15]):
-        assert prefetcher.count_repeated(window, ranked([6] * 10, [*place, *range(31, 39)])) == 0, "in two orders"
+        assert prefetcher.count_repeated(window, sorted_rows([6] * 10, [*place, *range(31, 39)])) == 0, "in two orders"
 
 
 @pytest.mark.parametrize(

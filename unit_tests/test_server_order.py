@@ -11,7 +11,7 @@ import pytest
 from source_amocrm.walk.intervals import FOREVER
 from source_amocrm.walk.listing import OrderIgnored
 from source_amocrm.walk.page_size import PageSizer
-from source_amocrm.walk.server_order import ROWS_TO_PROVE, ListTraits, OrderedList, Ranked, prove_order
+from source_amocrm.walk.server_order import ROWS_TO_PROVE, ListTraits, OrderedList, SortedRow, prove_order
 from testing.fake_list import FakeList
 
 LIMIT = 10
@@ -41,7 +41,7 @@ def proven(
     ordered = OrderedList(listing, ListTraits(), True, (1, FOREVER))
     rows = [{**row, column: -place} for place, row in enumerate(listing.ask(ordered.params(0)).rows)]
     things.requests = 0
-    prove_order(ordered, 1, [Ranked(row["updated_at"], row["id"], row) for row in rows], PageSizer(size))
+    prove_order(ordered, 1, [SortedRow(row["updated_at"], row["id"], row) for row in rows], PageSizer(size))
     return ordered.traits.ordered, things.requests
 
 

@@ -7,7 +7,7 @@ second, for the filter can request that row as the first row of a page.
 Rows move meanwhile, so the row at which a window begins is a guess. The walk sees from a page's rows whether the page
 follows on the rows read: a wrong guess costs a request and nothing else.
 
-Ranks are seconds in the direction of the walk (see `OrderedList`); positions count rows from where the walk began.
+Sort keys are seconds in the direction of the walk (see `OrderedList`); positions count rows from where the walk began.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from source_amocrm.walk.listing import Key, RawPage
 from source_amocrm.walk.page_windows import PagePlan, reaching
-from source_amocrm.walk.server_order import OrderedList, Ranked
+from source_amocrm.walk.server_order import OrderedList, SortedRow
 
 LEAST_OVERLAP = 2.0
 """The least that a page overlaps the page before (rows), so that the two can be shown to join: the last row, and a row
@@ -48,14 +48,14 @@ POLL_INTERVAL = 0.05
 
 @dataclass(slots=True, eq=False)
 class Anchor:
-    """The first row of a second, with its `rank` and its `position`.
+    """The first row of a second, with its `sort_key` and its `position`.
 
     `bound`: the filter's bound by which the row came as the first of a page, if it did. `repeated`: how many rows
-    (MOST_REPEATED at most) come before the row if the filter starts at the rank before.
+    (MOST_REPEATED at most) come before the row if the filter starts at the sort key before.
     """
 
     position: int
-    rank: int
+    sort_key: int
     bound: int | None = None
     repeated: int = 0
 
@@ -74,9 +74,9 @@ class KeysetWindow(NamedTuple):
         ordered.check(raw.rows, self.bound)
         return raw
 
-    def begins_by(self, rank: int) -> bool:
-        """Whether the page has every row from `rank` or an earlier rank on, so that it cannot leave a row out."""
-        return self.number == 1 and self.anchor.rank <= rank
+    def begins_by(self, sort_key: int) -> bool:
+        """Whether the page has every row from `sort_key` or an earlier one on, so that it cannot leave a row out."""
+        return self.number == 1 and self.anchor.sort_key <= sort_key
 
     @property
     def start(self) -> int:
@@ -117,14 +117,14 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         self._refused: KeysetWindow | None = None  # A window whose page did not follow on the rows read
         self._bound_requested = False
         self._anchors: deque[Anchor] = deque()
-        self._page: list[Ranked] = []
+        self._page: list[SortedRow] = []
         self._index: dict[Key, int] = {}
         self._start = 0
         """Of the last page that was read: its rows, the index of each key, the first position."""
         self._end = 0  # The position behind the last row that was read
         self._reshuffled = False  # Whether rows of the last page came again in another order
         self._pages = 0
-        self._first_rank: int | None = None
+        self._first_sort_key: int | None = None
         self._latest: int = 0
         """When the last page came (Unix seconds, the later clock): no row is dated later unless it is dated ahead."""
 
@@ -138,18 +138,18 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
             self.fill()
         return page.result(), window
 
-    def count_repeated(self, window: KeysetWindow, ranked: list[Ranked]) -> int:
+    def count_repeated(self, window: KeysetWindow, sorted_rows: list[SortedRow]) -> int:
         """How many rows of the last page this page begins with, each at its own position in the list.
 
         0 once rows of the list were seen in two orders, or if the window may begin earlier than planned.
         """
         start, shared = window.start, self._end - window.start
-        if not self._start <= start < self._end < start + len(ranked):
+        if not self._start <= start < self._end < start + len(sorted_rows):
             return 0
-        if self._shifts(window, ranked) != [self._start - start] * shared or self._reshuffled:
+        if self._shifts(window, sorted_rows) != [self._start - start] * shared or self._reshuffled:
             return 0
         traits, anchor = self._ordered.traits, window.anchor
-        sure = window.bound in (anchor.bound, anchor.rank) or not anchor.repeated
+        sure = window.bound in (anchor.bound, anchor.sort_key) or not anchor.repeated
         if not sure and traits.inclusive is None:
             self._ordered.learn_bound(window.bound + 1)
         # else a row that moved may be at the position where the window was planned to begin
@@ -168,12 +168,12 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
             self.drop()
         self._refused = window
 
-    def take_note(self, raw: RawPage, window: KeysetWindow, ranked: list[Ranked], prefetched: bool) -> None:
+    def take_note(self, raw: RawPage, window: KeysetWindow, sorted_rows: list[SortedRow], prefetched: bool) -> None:
         """Notes a page that follows on the rows read."""
-        if raw.may_go_on and window.number == 1 and len(ranked) < min(window.limit, self.limit):
+        if raw.may_go_on and window.number == 1 and len(sorted_rows) < min(window.limit, self.limit):
             self.drop()
-            self.widest = max(1, len(ranked))
-        shifts = self._shifts(window, ranked)
+            self.widest = max(1, len(sorted_rows))
+        shifts = self._shifts(window, sorted_rows)
         start = self._start - shifts[0] if shifts else window.start
         if self._begins_at_anchor(window):
             # rows that left or entered have moved the anchor and the anchors before it
@@ -181,13 +181,13 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
             for anchor in self._anchors if moved else ():
                 anchor.position += moved * (anchor.position <= position)
         elif window.number == 1 and (not self._anchors or self._anchors[-1].position < start):
-            self._anchors.append(Anchor(start, window.anchor.rank, window.bound))
-        self._add_anchors([one.rank for one in ranked], start)
-        self._page, self._start, self._end = ranked, start, start + len(ranked)
-        self._index = {one.key: at for at, one in enumerate(ranked)}
+            self._anchors.append(Anchor(start, window.anchor.sort_key, window.bound))
+        self._add_anchors([one.sort_key for one in sorted_rows], start)
+        self._page, self._start, self._end = sorted_rows, start, start + len(sorted_rows)
+        self._index = {one.key: at for at, one in enumerate(sorted_rows)}
         self._pages, self._latest = self._pages + 1, raw.latest
-        if self._first_rank is None and ranked:
-            self._first_rank = ranked[0].rank
+        if self._first_sort_key is None and sorted_rows:
+            self._first_sort_key = sorted_rows[0].sort_key
         if prefetched:
             self._overlap = max(LEAST_OVERLAP, self._overlap - OVERLAP_DECAY)
             self.sizer.count_page()
@@ -195,12 +195,12 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
     def _begins_at_anchor(self, window: KeysetWindow) -> bool:
         """Whether the window was counted from a row that was read, and its bound shows the rows from there on."""
         anchor = window.anchor
-        return anchor in self._anchors and window.bound in (anchor.bound, self._ordered.bound_of(anchor.rank))
+        return anchor in self._anchors and window.bound in (anchor.bound, self._ordered.bound_of(anchor.sort_key))
 
-    def first_window(self, bound: int, rank: int) -> KeysetWindow:
-        """The window of the first page from a rank on."""
-        known = (anchor.position for anchor in reversed(self._anchors) if anchor.rank == rank)
-        return KeysetWindow(bound, 1, self.sizer.now, Anchor(next(known, self._end), rank))
+    def first_window(self, bound: int, sort_key: int) -> KeysetWindow:
+        """The window of the first page from a sort key on."""
+        known = (anchor.position for anchor in reversed(self._anchors) if anchor.sort_key == sort_key)
+        return KeysetWindow(bound, 1, self.sizer.now, Anchor(next(known, self._end), sort_key))
 
     def next_window(self, back: int) -> KeysetWindow | None:
         """The window that follows on the rows read and begins `back` rows earlier than it must."""
@@ -223,15 +223,15 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
     def _pages_left(self) -> int:
         """Estimates how many pages are left, by how dense the rows of the last page and of all pages are. If the end of
         the list is not known: half as many pages as were read."""
-        proven, last_rank = self._pages // 2, self._ordered.last_rank
+        proven, last_sort_key = self._pages // 2, self._ordered.last_sort_key
         if self._ordered.ascending:
-            last_rank = min(last_rank, self._latest)
-        elif last_rank >= 0:
+            last_sort_key = min(last_sort_key, self._latest)
+        elif last_sort_key >= 0:
             return proven
-        first, last = self._page[0].rank, self._page[-1].rank
-        left = ESTIMATE_MARGIN * max(0, last_rank - last)
+        first, last = self._page[0].sort_key, self._page[-1].sort_key
+        left = ESTIMATE_MARGIN * max(0, last_sort_key - last)
         by_page = math.ceil(left / max(1, last - first))
-        read = last - (self._first_rank or 0)
+        read = last - (self._first_sort_key or 0)
         by_all = math.ceil(left * self._pages / read) if read else 0
         return min(by_page, max(by_all, proven))
 
@@ -242,32 +242,32 @@ class KeysetPrefetcher(PagePlan[KeysetWindow]):
         """
         for anchor in reversed(self._anchors):
             if anchor.repeated < MOST_REPEATED or self._ordered.traits.inclusive is not None:
-                yield anchor, self._ordered.bound_of(anchor.rank) if anchor.bound is None else anchor.bound
+                yield anchor, self._ordered.bound_of(anchor.sort_key) if anchor.bound is None else anchor.bound
             elif self.pool and not self._bound_requested:
                 self._bound_requested = True
-                self.pool.submit(partial(self._ordered.learn_bound, anchor.rank))
+                self.pool.submit(partial(self._ordered.learn_bound, anchor.sort_key))
 
-    def _shifts(self, window: KeysetWindow, ranked: list[Ranked]) -> list[int]:
+    def _shifts(self, window: KeysetWindow, sorted_rows: list[SortedRow]) -> list[int]:
         """For each row that was on the last page, too: how many rows farther down on this page it is.
 
         Notes whether these rows came in another order, for then positions counted by them are not sure. A single row
         shows another order if it is not at its planned position.
         """
-        shifts = [at - self._index[one.key] for at, one in enumerate(ranked) if one.key in self._index]
+        shifts = [at - self._index[one.key] for at, one in enumerate(sorted_rows) if one.key in self._index]
         planned = {self._start - window.start} if self._begins_at_anchor(window) else set(shifts[:1])
         self._reshuffled = self._reshuffled or not planned.issuperset(shifts)
         return shifts
 
-    def _add_anchors(self, ranks: Sequence[int], start: int) -> None:
+    def _add_anchors(self, sort_keys: Sequence[int], start: int) -> None:
         last = self._anchors[-1].position if self._anchors else -1
-        for index in range(max(1, last + 1 - start), len(ranks)):
-            rank, before, repeated = ranks[index], ranks[index - 1], 0
-            if before == rank - 1:
-                nearest = ranks[max(0, index - MOST_REPEATED) : index]
+        for index in range(max(1, last + 1 - start), len(sort_keys)):
+            sort_key, before, repeated = sort_keys[index], sort_keys[index - 1], 0
+            if before == sort_key - 1:
+                nearest = sort_keys[max(0, index - MOST_REPEATED) : index]
                 # if all of these rows are of one second, the page before may have more of them
                 repeated = MOST_REPEATED if nearest[0] == before else nearest.count(before)
-            if before != rank:
-                self._anchors.append(Anchor(start + index, rank, None, repeated))
+            if before != sort_key:
+                self._anchors.append(Anchor(start + index, sort_key, None, repeated))
         oldest = start - KEPT_PAGES * self.limit
         while len(self._anchors) > KEPT_ANCHORS and self._anchors[1].position < oldest:
             self._anchors.popleft()

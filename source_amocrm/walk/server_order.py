@@ -20,10 +20,10 @@ PAIRS_TO_KNOW = 20
 ROWS_TO_PROVE = 25  # How many rows in the requested order, and in no other, prove that the server obeys the request
 
 
-class Ranked(NamedTuple):
-    """A row with its rank (see OrderedList) and its key."""
+class SortedRow(NamedTuple):
+    """A row with its sort key (see OrderedList) and its key."""
 
-    rank: int
+    sort_key: int
     key: Key
     row: Row
 
@@ -49,33 +49,33 @@ class ListTraits:
         """Whether enough pairs were seen, all of them in one order."""
         return not self.ties_broken and abs(self.tied_pairs) >= PAIRS_TO_KNOW
 
-    def learn_ties(self, ranked: Sequence[Ranked]) -> None:
+    def learn_ties(self, sorted_rows: Sequence[SortedRow]) -> None:
         """Learns from rows that were not seen before."""
-        for step in _steps(ranked):
+        for step in _steps(sorted_rows):
             self.ties_broken = self.ties_broken or step == 0 or step * self.tied_pairs < 0
             self.tied_pairs += step
 
-    def ties_hold_for(self, ranked: Sequence[Ranked]) -> bool:
+    def ties_hold_for(self, sorted_rows: Sequence[SortedRow]) -> bool:
         """Whether the order of ties is known and these rows are in it."""
-        return self.ties_known and all(step * self.tied_pairs > 0 for step in _steps(ranked))
+        return self.ties_known and all(step * self.tied_pairs > 0 for step in _steps(sorted_rows))
 
-    def is_no_later(self, one: Ranked, last: Ranked) -> bool:
+    def is_no_later(self, one: SortedRow, last: SortedRow) -> bool:
         """Whether `one` comes no later than `last`, a row of the same second, so that no row is between the two."""
         return self.ties_known and (one.key == last.key or compare(one.key, last.key) * self.tied_pairs > 0)
 
 
-def _steps(ranked: Sequence[Ranked]) -> list[int]:
+def _steps(sorted_rows: Sequence[SortedRow]) -> list[int]:
     """How each row compares to the next one, where both are of one second."""
-    return [compare(one.key, other.key) for one, other in pairwise(ranked) if one.rank == other.rank]
+    return [compare(one.key, other.key) for one, other in pairwise(sorted_rows) if one.sort_key == other.sort_key]
 
 
 @dataclass
 class OrderedList:
     """A list in ascending or descending order of its cursor field, over an interval of seconds.
 
-    A rank is a second counted in the direction of the walk: the second itself in an ascending walk, the negated second
-    in a descending one. Ranks never fall, and a walk goes from `first_rank` to `last_rank`. A bound is the rank that
-    the filter starts from.
+    A sort key is a second counted in the direction of the walk: the second itself in an ascending walk, the negated
+    second in a descending one. Sort keys never fall, and a walk goes from `first_sort_key` to `last_sort_key`. A bound
+    is the sort key that the filter starts from.
     """
 
     listing: Listing
@@ -84,29 +84,29 @@ class OrderedList:
     interval: Interval
 
     def __post_init__(self) -> None:
-        self.first_rank, self.last_rank = sorted(map(self.second, self.interval))
+        self.first_sort_key, self.last_sort_key = sorted(map(self.second, self.interval))
 
-    def second(self, rank: int) -> int:
-        """The second of a rank, and the rank of a second."""
-        return rank if self.ascending else -rank
+    def second(self, sort_key: int) -> int:
+        """The second of a sort key, and the sort key of a second."""
+        return sort_key if self.ascending else -sort_key
 
     def seconds_between(self, first: int, last: int) -> Interval | None:
-        """The seconds from the rank `first` to the rank `last`; None if there are none."""
+        """The seconds from the sort key `first` to the sort key `last`; None if there are none."""
         low, high = sorted(map(self.second, (first, last)))
         return (low, high) if first <= last else None
 
-    def rank(self, row: Row) -> int | None:
+    def sort_key(self, row: Row) -> int | None:
         second = seconds(row.get(self.listing.cursor))
         return second if second is None or self.ascending else -second
 
     def params(self, bound: int, reverse: bool = False) -> dict[str, int | str]:
-        """The parameters that request the rows from a rank on, in order; with `reverse` in the opposite order."""
+        """The parameters that request the rows from a sort key on, in order; with `reverse` in the opposite order."""
         order = {f"order[{self.listing.cursor}]": "asc" if self.ascending is not reverse else "desc"}
         return {**bounds(self.listing, *self.seconds_from(bound)), **order}
 
     def seconds_from(self, bound: int) -> tuple[int, int]:
         """The seconds from `bound` to one second past the interval, for the filter's bound may be exclusive."""
-        low, high = sorted(map(self.second, (bound, self.last_rank + 1)))
+        low, high = sorted(map(self.second, (bound, self.last_sort_key + 1)))
         return low, high
 
     def check(self, rows: list[Row], bound: int) -> None:
@@ -114,63 +114,67 @@ class OrderedList:
         if self.second(bound) in check_filter(self.listing, rows, *self.seconds_from(bound)):
             self.traits.inclusive = True
 
-    def bound_of(self, rank: int) -> int:
-        """The bound that shows all rows of a rank: the rank itself if bounds are known to be inclusive, else the rank
-        before it."""
-        return rank if self.traits.inclusive else rank - 1
+    def bound_of(self, sort_key: int) -> int:
+        """The bound that shows all rows of a sort key: the key if bounds are known to be inclusive, else one less."""
+        return sort_key if self.traits.inclusive else sort_key - 1
 
-    def learn_bound(self, rank: int) -> None:
-        """Requests one row at a rank that has rows, to learn whether the filter's bound is inclusive."""
-        rows = self.listing.ask(self.params(rank), limit=1).rows
-        self.check(rows, rank)
+    def learn_bound(self, sort_key: int) -> None:
+        """Requests one row at a sort key that has rows, to learn whether the filter's bound is inclusive."""
+        rows = self.listing.ask(self.params(sort_key), limit=1).rows
+        self.check(rows, sort_key)
         if rows and not self.traits.inclusive:
             self.traits.inclusive = False
 
 
-def prove_order(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
+def prove_order(ordered: OrderedList, first_sort_key: int, sorted_rows: list[SortedRow], sizer: PageSizer) -> None:
     """Checks that a page is in order because that order was requested. Raises OrderIgnored if not, and FilterIgnored.
 
     A short page may be in order by chance, and rows in the order of another column may be in this order whatever was
     requested. Then the opposite order is requested as well, and must begin behind the page's last row. If it does not,
     or if the list has no order to request, the page must have all rows up to its last second. A page of one second
-    proves nothing, and needs no order. `first_rank`: the page has every row from that rank on.
+    proves nothing, and needs no order. `first_sort_key`: the page has every row from that sort key on.
     """
-    listing, traits, last_rank = ordered.listing, ordered.traits, ranked[-1].rank
-    if traits.ordered or ranked[0].rank == last_rank:
+    listing, traits, last_sort_key = ordered.listing, ordered.traits, sorted_rows[-1].sort_key
+    if traits.ordered or sorted_rows[0].sort_key == last_sort_key:
         return
-    rows = [one.row for one in ranked]
+    rows = [one.row for one in sorted_rows]
     if len(rows) < ROWS_TO_PROVE or any(monotone(rows, column) for column in listing.other_orders):
         if not listing.own_order:
-            raw = listing.ask(ordered.params(first_rank - 1, reverse=True), limit=min(listing.limit, ROWS_TO_PROVE))
-            ranks = list(map(ordered.second, listing.seconds_of(raw.rows)))
-            if not ranks:
+            raw = listing.ask(ordered.params(first_sort_key - 1, reverse=True), limit=min(listing.limit, ROWS_TO_PROVE))
+            sort_keys = list(map(ordered.second, listing.seconds_of(raw.rows)))
+            if not sort_keys:
                 return
-        if listing.own_order or ranks[0] < last_rank:
-            if first_rank > last_rank:
+        if listing.own_order or sort_keys[0] < last_sort_key:
+            if first_sort_key > last_sort_key:
                 return
-            _prove_whole(ordered, first_rank, ranked, sizer)
+            _prove_whole(ordered, first_sort_key, sorted_rows, sizer)
     traits.ordered = True
 
 
-def _prove_whole(ordered: OrderedList, first_rank: int, ranked: list[Ranked], sizer: PageSizer) -> None:
-    """Checks that a page has every row from `first_rank` to before its last rank. Raises OrderIgnored if not, and
-    FilterIgnored.
+def _prove_whole(ordered: OrderedList, first_sort_key: int, sorted_rows: list[SortedRow], sizer: PageSizer) -> None:
+    """Checks that a page has every row from `first_sort_key` to before its last sort key.
 
-    An exclusive bound hides the rows of the rank before the last one. If none of them comes, they are requested by
-    bounds that lie outside; rows of the last rank then show that the bound is inclusive, and has hidden none.
+    Raises OrderIgnored if not, and FilterIgnored.
+
+    An exclusive bound hides the rows of the sort key before the last one. If none of them comes, they are requested by
+    bounds that lie outside; rows of the last sort key then show that the bound is inclusive, and has hidden none.
     """
-    last_rank, keys = ranked[-1].rank, {one.key for one in ranked}
-    for first, last in ((first_rank - 1, last_rank - 1), (last_rank - 2, last_rank)):
+    last_sort_key, keys = sorted_rows[-1].sort_key, {one.key for one in sorted_rows}
+    for first, last in ((first_sort_key - 1, last_sort_key - 1), (last_sort_key - 2, last_sort_key)):
         low, high = sorted(map(ordered.second, (first, last)))
         raw = sizer.ask(ordered.listing, bounds(ordered.listing, low, high))
         check_filter(ordered.listing, raw.rows, low, high)
-        ranks = {key(row): ordered.rank(row) for row in raw.rows}
-        if last_rank in ranks.values():
+        sort_keys = {key(row): ordered.sort_key(row) for row in raw.rows}
+        if last_sort_key in sort_keys.values():
             return
-        hidden = (rank is None or first_rank <= rank < last_rank for one, rank in ranks.items() if one not in keys)
+        hidden = (
+            sort_key is None or first_sort_key <= sort_key < last_sort_key
+            for one, sort_key in sort_keys.items()
+            if one not in keys
+        )
         if raw.may_go_on or any(hidden):
             raise OrderIgnored
-        if last_rank - 1 in ranks.values() or first_rank >= last_rank:
+        if last_sort_key - 1 in sort_keys.values() or first_sort_key >= last_sort_key:
             return
 
 
