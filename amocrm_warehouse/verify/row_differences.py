@@ -65,7 +65,7 @@ class Difference:
     table lacks the column `key`.
 
     `values`: digests of the account's values, by column that differs, or the links that differ, see `_value`;
-    of a row that the table lacks, of its date or of the row.
+    of a row that the table lacks, of its date or of the row; of one that the account lacks, the table's date.
     """
 
     stream: str
@@ -260,7 +260,8 @@ class RowDifferences:
             elif unequal[key]:
                 yield from self._judged(name, key, row, there[key], unequal[key], place(row))
         for key in there.keys() - rows.keys() if extra else ():
-            yield Difference(name, key, "extra", place(there[key]))
+            version = {DATE: str(second_of(there[key][DATE]))} if stream.cursor_field == DATE else {}
+            yield Difference(name, key, "extra", place(there[key]), version)
 
     def _judged(
         self, name: str, key: Key, row: Row, there: Row, columns: list[str], place: Place
@@ -285,7 +286,7 @@ def by_date(name: str, resource: Resource, number: int, ours: int | None, theirs
     key, place = (resource.name, number) if name == LIVE else (number,), Place("record", resource.path, number)
     found = [Difference(name, key, TWICE, place)] if len(theirs) > 1 else []
     if ours is None:
-        return [*found, Difference(name, key, "extra", place)] if theirs else []
+        return [*found, Difference(name, key, "extra", place, {DATE: str(theirs[0])})] if theirs else []
     kind = "missing" if not theirs else "stale" if ours > theirs[0] else None
     return [*found, Difference(name, key, kind, place, {DATE: str(ours)})] if kind else found
 
