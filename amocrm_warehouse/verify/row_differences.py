@@ -260,8 +260,8 @@ class RowDifferences:
             elif unequal[key]:
                 yield from self._judged(name, key, row, there[key], unequal[key], place(row))
         for key in there.keys() - rows.keys() if extra else ():
-            version = {DATE: str(second_of(there[key][DATE]))} if stream.cursor_field == DATE else {}
-            yield Difference(name, key, "extra", place(there[key]), version)
+            dated = {DATE: str(second_of(there[key][DATE]))} if stream.cursor_field == DATE else {}
+            yield Difference(name, key, "extra", place(there[key]), dated)
 
     def _judged(
         self, name: str, key: Key, row: Row, there: Row, columns: list[str], place: Place
