@@ -38,14 +38,11 @@ def lasting(before: Difference, now: Difference) -> Difference | None:
 
 def judge(
     before: Iterable[Difference], now: Iterable[Difference], found: Mapping[str, Finding], limits: Limits, *, last: bool
-) -> tuple[list[Difference], list[Difference]]:
-    """Counts what a sync between two looks mended, and at the `last` look what it did not.
-
-    Returns what is left: what differs as before, and what differs in another way now.
-    """
+) -> list[Difference]:
+    """Counts what a sync between two looks mended, and at the `last` look what it did not. Returns what is left."""
     now_by_kind = {(one.stream, one.key, one.kind): one for one in now}
     now_by_key = {(one.stream, one.key): one for one in now_by_kind.values()}
-    same, left, changed = list[tuple[Difference, Difference]](), list[Difference](), list[Difference]()
+    same, left = list[tuple[Difference, Difference]](), list[Difference]()
     for one in before:
         later = now_by_kind.get((one.stream, one.key, one.kind)) or now_by_key.get((one.stream, one.key))
         if later is None:
@@ -53,7 +50,7 @@ def judge(
         elif part := lasting(one, later):
             same.append((part, later))
         else:
-            changed.append(later)
+            left.append(later)
     antedated = {one.place for one in now_by_kind.values() if one.kind == "unequal" and DATE in one.values}
     for (one, later), limit in zip(same, limits([part for part, _ in same], antedated), strict=True):
         if limit in (KNOWN_MERGED, IN_THE_TRASH):
@@ -62,7 +59,7 @@ def judge(
             found[one.stream].count(one.kind, one.key, one.values, limit)
         else:
             left.append(later)
-    return left, changed
+    return left
 
 
 def links_that_differ(one: Difference, stream: AmocrmStream) -> dict[str, set[int]]:

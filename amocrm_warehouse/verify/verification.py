@@ -36,9 +36,9 @@ GONE = "the table is not there, though a sync has filled it. The next sync makes
 REQUESTS = 500
 """Requests of a look besides those for the IDs of cards: at the account's pace, 70 seconds."""
 PAUSE = 3
-"""Seconds between a look and the next sync, which leaves the newest second to the one after it."""
+"""Seconds between the first look and the next sync, which leaves the newest second to the one after it."""
 LONGEST_PAUSE = 300
-"""The same if something still differs as before a sync: the look-back of that sync, but no more than the usual one."""
+"""Seconds between the second look and the last sync: the sync's look-back, but no more than the usual one."""
 
 
 def verify(
@@ -60,7 +60,7 @@ def verify(
     Raises ValueError if it cannot begin, and one of DATABASE_ERRORS if the database cannot be read.
     """
     file, requested, notices, draw = ConfigFile(config), list[str](), list[str](), random.Random()
-    late = pause = PAUSE
+    late = PAUSE
     with held_tables(database, project, dataset) as held:
         prefix, synced_at, gone = held.prefix, held.synced_at(), held.gone()
         own_sync, filled = not (no_sync or held.of_airbyte), {*held.columns, *gone}
@@ -114,7 +114,7 @@ def verify(
     while pending.differences and pending.looks < MOST_LOOKS and (own_sync or pending.synced_at != str(synced_at)):
         failed = set[str]()
         if own_sync:
-            wait(pause)
+            wait(PAUSE if pending.looks == 1 else late)
             failed = synced()
         with looking() as look:
             now = look.again(pending.differences)
@@ -122,10 +122,8 @@ def verify(
             unread += [one for one in pending.differences if one.stream in failed]
             read = [one for one in pending.differences if one.stream not in failed]
             last = not own_sync or pending.looks == MOST_LOOKS - 1
-            of_sync = partial(limits, rows=look.rows, trash=look.trash)
-            lasting, changed = judge(read, now, pending.tables, of_sync, last=last)
-        pause = late if lasting else PAUSE
-        pending = Pending(prefix, str(synced_at), pending.looks + 1, pending.tables, [*lasting, *changed])
+            left = judge(read, now, pending.tables, partial(limits, rows=look.rows, trash=look.trash), last=last)
+        pending = Pending(prefix, str(synced_at), pending.looks + 1, pending.tables, left)
     changing = pending.differences if pending.looks == MOST_LOOKS else []
     waiting = unread if changing else [*unread, *pending.differences]
     line = ""
