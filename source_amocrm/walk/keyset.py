@@ -231,7 +231,7 @@ class _Walk:
         return window.ask(self._ordered), window
 
     def _inspect(self, raw: RawPage, window: KeysetWindow, prefetched: bool = False) -> _NextPage:
-        position, sorted_rows, counted = self._position, self._ranked(raw), False
+        position, sorted_rows, counted = self._position, self._sorted(raw), False
         begins_unordered = (
             self._listing.own_order and bool(sorted_rows) and sorted_rows[0].sort_key == position.sort_key
         )
@@ -243,7 +243,7 @@ class _Walk:
         lost = unknown and not joins and position.is_crowded(self._prefetcher.limit)
         return _NextPage(raw, window, sorted_rows, joins, counted, lost, prefetched)
 
-    def _ranked(self, raw: RawPage) -> list[SortedRow]:
+    def _sorted(self, raw: RawPage) -> list[SortedRow]:
         """The rows with sort keys; a row without a date has its neighbour's. Raises OrderIgnored if sort keys fall."""
         sort_key, sorted_rows = self._position.sort_key, list[SortedRow]()
         for row in raw.rows:
@@ -308,7 +308,7 @@ class _Walk:
         check_length(self._listing.path, position.rows)
         if ended:
             self._move_to(ordered.last_sort_key + 1)
-        elif (ahead := self._rank_to_read(position.sort_key, raw)) > position.sort_key:
+        elif (ahead := self._sort_key_to_read(position.sort_key, raw)) > position.sort_key:
             self._move_to(ahead)
 
     def _learn(self, candidate: _NextPage, fresh: list[SortedRow]) -> Iterator[Page]:
@@ -345,7 +345,7 @@ class _Walk:
                 yield from self._read_second(raw)
         elif position.empty_behind == window:
             yield Page([], self._ordered.seconds_between(position.sort_key, position.sort_key))
-            self._move_to(self._rank_to_read(position.sort_key + 1, raw))
+            self._move_to(self._sort_key_to_read(position.sort_key + 1, raw))
         else:
             position.empty_behind = window
             position.stalled += 1
@@ -357,14 +357,14 @@ class _Walk:
         self._prefetcher.drop()
         sort_key = self._position.sort_key
         yield from one_second(self._listing, self._ordered.second(sort_key), self._position.delivered)
-        self._move_to(self._rank_to_read(sort_key + 1, raw))
+        self._move_to(self._sort_key_to_read(sort_key + 1, raw))
 
     def _move_to(self, sort_key: int) -> None:
         """Goes on from a sort key of which nothing has been read."""
         self._prefetcher.drop()
         self._position = _Position(self._traits, sort_key)
 
-    def _rank_to_read(self, sort_key: int, raw: RawPage) -> int:
+    def _sort_key_to_read(self, sort_key: int, raw: RawPage) -> int:
         """Where to go on from: `sort_key`, or an hour from now if people change rows faster than the walk reads."""
         now = raw.latest
         if not self._ordered.ascending or not self._started_at < sort_key <= now:
