@@ -44,7 +44,7 @@ fleet: .venv/.ready ## source-amocrm fleet dagster, a folder of accounts: make f
 
 setup: .venv/.ready ## source-amocrm in .venv, with all that its commands need
 
-test: lint types unit ## linters, types, and the tests that prove each part once: ten minutes
+test: lint types unit ## linters, types, and the tests that prove each part once, in twelve minutes
 
 test-all: lint types system-packages .venv-platforms/.ready .venv-superset/.ready ## linters, types and every test but those of the image, in half an hour
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not image_tests"

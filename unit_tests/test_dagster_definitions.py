@@ -27,8 +27,6 @@ from source_amocrm import atomic_file
 from testing.fake_loader import FakePublishing, FakeSyncing, FakeVerifying
 from testing.leaks import NOTIFIED, leaks
 
-pytestmark = pytest.mark.at_length
-
 MIDNIGHT = datetime(2026, 11, 25, tzinfo=timezone.utc)
 FOLDER = "accounts"
 
