@@ -153,7 +153,7 @@ def skeletons(*rows: tuple[int, int]) -> RawPage:
 
 
 def deleted(*pages: RawPage, first_sync: bool = False, since: int = NOW) -> tuple[list[int], int]:
-    """The ids of what was deleted at `since` or later, and how many pages are left."""
+    """Returns the ids deleted at the second `since` or later, and how many pages were not asked for."""
     asked: list[int] = []
 
     def ask(_: object, page: int) -> RawPage:

@@ -39,7 +39,10 @@ def lasting(before: Difference, now: Difference) -> Difference | None:
 def judge(
     before: Iterable[Difference], now: Iterable[Difference], found: Mapping[str, Finding], limits: Limits, *, last: bool
 ) -> list[Difference]:
-    """Counts what a sync between two looks mended, and at the `last` look what it did not. Returns what is left."""
+    """Counts what the sync between two looks mended and, at the `last` look, what it did not mend.
+
+    Returns what differs and is not counted.
+    """
     now_by_kind = {(one.stream, one.key, one.kind): one for one in now}
     now_by_key = {(one.stream, one.key): one for one in now_by_kind.values()}
     same, left = list[tuple[Difference, Difference]](), list[Difference]()

@@ -308,7 +308,7 @@ def second_of(value: datetime | None) -> int:
 def _value(column: str, ours: Any, theirs: Any) -> str:
     """Returns the links that differ and what the account has of them, or a digest.
 
-    Of two main contacts or companies the table's one differs.
+    Of two main contacts or companies, the table's is the link that differs.
     """
     if column not in LINKS:
         return _digest(ours)

@@ -60,7 +60,6 @@ def verify(
     Raises ValueError if it cannot begin, and one of DATABASE_ERRORS if the database cannot be read.
     """
     file, requested, notices, draw = ConfigFile(config), list[str](), list[str](), random.Random()
-    late = PAUSE
     with held_tables(database, project, dataset) as held:
         prefix, synced_at, gone = held.prefix, held.synced_at(), held.gone()
         own_sync, filled = not (no_sync or held.of_airbyte), {*held.columns, *gone}
@@ -87,14 +86,13 @@ def verify(
 
     @contextmanager
     def looking() -> Iterator[Look]:
-        nonlocal synced_at, gone, late
+        nonlocal synced_at, gone
         with live_line(sys.stderr, tell) as line, held_tables(database, project, dataset) as held:
             line.step = lambda: Step("asking amoCRM")
             try:
                 account = open_account(
                     file.settings(), hand_over=FileKeeper(file), observe=lambda path, _: requested.append(path)
                 )
-                late = min(max(PAUSE, account.config.lookback), LONGEST_PAUSE)
                 look = Look(RowDifferences(account, held), requested, requests, draw)
                 line.step = lambda: look.step
                 yield look
@@ -114,7 +112,8 @@ def verify(
     while pending.differences and pending.looks < MOST_LOOKS and (own_sync or pending.synced_at != str(synced_at)):
         failed = set[str]()
         if own_sync:
-            wait(PAUSE if pending.looks == 1 else late)
+            lookback = look.rows.account.config.lookback
+            wait(PAUSE if pending.looks == 1 else min(max(PAUSE, lookback), LONGEST_PAUSE))
             failed = synced()
         with looking() as look:
             now = look.again(pending.differences)
