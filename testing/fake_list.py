@@ -43,6 +43,8 @@ class FakeList:
     cursor: str = "updated_at"
     own_order: bool | None = None
     """The list knows no `order`: the oldest first (True) or last (False)."""
+    types: Literal["mixed", "sorted"] | None = None
+    """The rows have types, and the list may be sorted by them first."""
     most: int | None = None
     """Rows that the server gives in a page at most, or `always`, whatever is asked."""
     always: bool = False
@@ -91,7 +93,7 @@ class FakeList:
             full = self.next_on_full_last_page and len(shown) == limit
             more = (len(found) > start + limit or full or self.always_next) and not self.never_next
             links = {"next": {"href": "https://example.amocrm.ru"}} if more else {}
-            rows = [{"id": own, self.cursor: second} for second, own in shown if own > self.hidden]
+            rows = [self._row(own, second) for second, own in shown if own > self.hidden]
             return Answer({"_links": links, "_embedded": {"things": rows}}, self.now)
 
     def _selected(self, params: Any) -> list[tuple[int, int]]:
@@ -102,7 +104,15 @@ class FakeList:
         if "order[id]" in params:
             return sorted(found, key=lambda row: row[1])
         ascending = self.own_order if self.own_order is not None else params.get(f"order[{self.cursor}]") == "asc"
-        return sorted(found, key=lambda row: (row[0] if ascending else -row[0], ties[row[1]]))
+
+        def place(row: tuple[int, int]) -> tuple[int, int, float]:
+            second, own = row
+            return own % 3 if self.types == "sorted" else 0, second if ascending else -second, ties[own]
+
+        return sorted(found, key=place)
+
+    def _row(self, own: int, second: int) -> dict[str, int]:
+        return {"id": own, self.cursor: second} | ({"type": own % 3} if self.types else {})
 
     def _tie(self, own: int) -> float:
         """By what a row is sorted within its second."""

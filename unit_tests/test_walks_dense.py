@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -219,3 +220,35 @@ def test_where_pages_are_too_large_for_the_server_smaller_ones_are_read(
             delivered.take(page)
     assert delivered.missing() == []
     assert delivered.twice() == []
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+def test_seconds_of_events_that_each_fill_pages_take_few_more_requests_than_pages(ascending: bool) -> None:
+    """Each first page is of one second; the page on which that second ends shows in which order the list is."""
+    things = FakeList(
+        {own: own // 33 for own in range(33, 1_320)},
+        Random(1),
+        10,
+        cursor="created_at",
+        own_order=ascending,
+        types="mixed",
+    )
+    things.ties = "asc"
+    delivered = Delivered(things)
+    for page in either_way(things, (0, 1_000), None):
+        delivered.take(page)
+    assert delivered.missing() == []
+    assert delivered.twice() == []
+    assert things.requests < 2 * 129
+
+
+@pytest.mark.parametrize("ascending", [True, False])
+def test_a_list_in_the_order_of_types_is_not_taken_for_one_in_the_order_of_time(ascending: bool) -> None:
+    """The first and the last second are of one type, the others of three."""
+    rows = {own: own // 99 for own in range(99, 990) if 198 <= own < 891 or own % 3 == 0}
+    things = FakeList(rows, Random(1), 10, cursor="created_at", own_order=ascending, types="sorted")
+    things.ties = "asc"
+    delivered = Delivered(things)
+    for page in either_way(things, (0, 1_000), None):
+        delivered.take(page)
+    assert delivered.missing() == []

@@ -2,9 +2,10 @@
 
 Events never change, and no order of their list is documented, so the first page tells the direction of the keyset walk.
 Why it cannot skip: the keyset walk checks the order on every page. Where a first page is of one second and so tells
-nothing, that second is read on its own, and then the interval on either side. A list in no order is read in passes over
-windows that no new event enters: they end with the start of the sync, by the earlier of two clocks that disagree. What
-there is between the two is read as well, a few pages at most, and again by the next sync.
+nothing, that second is read on its own, and then the interval on either side; the page on which the second ends may
+tell the direction. A list in no order is read in passes over windows that no new event enters: they end with the start
+of the sync, by the earlier of two clocks that disagree. What there is between the two is read as well, a few pages at
+most, and again by the next sync.
 
 Progress rule: that of the keyset walk and of the passes; a second read on its own is in no interval that is left; each
 half of a stretch is shorter, and a second is read whole.
@@ -20,6 +21,7 @@ from operator import itemgetter
 from source_amocrm.account import Account
 from source_amocrm.account.resources import EVENTS
 from source_amocrm.engine.read_plan import ReadPlan
+from source_amocrm.errors import PageTooLarge
 from source_amocrm.walk import FilterIgnored, Listing, OrderIgnored, Page, RawPage, Row
 from source_amocrm.walk.full import in_passes, one_pass
 from source_amocrm.walk.intervals import FOREVER, Interval, IntervalSet
@@ -161,15 +163,21 @@ def keyset_either_way(listing: Listing, interval: Interval, raw: RawPage | None 
     or OrderIgnored if the server ignores the filter or the order.
     """
     sizer, traits = PageSizer(listing.limit), ListTraits()
+    behind: bool | None = None  # the direction, as the page behind a second that was read on its own tells it
     parts = [interval]
     while parts:
         part = low, high = parts.pop()
-        raw = first_page(listing, part, sizer, raw)
+        raw, shown = first_page(listing, part, sizer, raw)
         ascending = direction(listing, raw)
         if ascending is None:
-            second = listing.seconds_of(raw.rows)[0]
+            ascending = behind
+        if ascending is None:
+            second, rows = listing.seconds_of(raw.rows)[0], 0
             if low <= second <= high:
-                yield from one_second(listing, second)
+                for page in one_second(listing, second):
+                    rows += len(page.rows)
+                    yield page
+            behind = direction_behind(listing, shown, second, rows)
             parts += (IntervalSet((part,)) - (second, second)).intervals
         else:
             if not raw.may_go_on:
@@ -193,8 +201,30 @@ def direction(listing: Listing, raw: RawPage) -> bool | None:
     return dated[0] < dated[-1]
 
 
-def first_page(listing: Listing, interval: Interval, sizer: PageSizer, raw: RawPage | None = None) -> RawPage:
-    """The first page of an interval.
+def direction_behind(listing: Listing, interval: Interval, second: int, rows: int) -> bool | None:
+    """The direction of a list that begins with the `rows` of a second, by the page on which they end.
+
+    None when that page cannot tell: they do not end within it, it is in neither order, or it is of one type while the
+    list may be in the order of types.
+    """
+    number, place = divmod(rows, listing.limit)
+    try:
+        page = listing.ask(bounds(listing, *interval), number + 1).rows
+    except PageTooLarge:
+        return None
+    dated = listing.seconds_of(page)
+    if not 0 < place < len(dated) or dated.count(second) != place or dated[place - 1] != second:
+        return None
+    if "type" in listing.other_orders and len({row.get("type") for row in page}) == 1:
+        return None
+    ascending = sorted(dated)
+    return True if dated == ascending else False if dated == ascending[::-1] else None
+
+
+def first_page(
+    listing: Listing, interval: Interval, sizer: PageSizer, raw: RawPage | None = None
+) -> tuple[RawPage, Interval]:
+    """The first page of an interval, and the interval that was requested.
 
     Requests a second more on either side, for the filter's bounds may be exclusive, and the exact interval where those
     seconds fill the page.
@@ -205,6 +235,6 @@ def first_page(listing: Listing, interval: Interval, sizer: PageSizer, raw: RawP
         check_filter(listing, raw.rows, low, high)
         met = {listing.second_of(row) for row in raw.rows}
         if not raw.may_go_on or not met <= set(wider):
-            return raw
+            return raw, (low, high)
         low, high = low + (low in met), high - (high in met)
         raw = None
