@@ -9,6 +9,9 @@ PYTHON ?= $(call runs,python3.11 python3.12 python3.10 python3.13 python3)
 # One more than the two cores of CI: tests wait for processes, servers and browsers.
 WORKERS ?= 3
 
+# Without bytecode, each of the hundreds of processes that tests start would compile the project's modules.
+export PYTHONDONTWRITEBYTECODE :=
+
 IMAGE ?= airbyte/source-amocrm:dev
 export WAREHOUSE_IMAGE ?= source-amocrm-warehouse:dev
 BASE_IMAGE ?= python:3.11-slim
