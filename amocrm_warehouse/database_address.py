@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from amocrm_warehouse.known_names import nearest_name
 from source_amocrm.secrecy import add_to_secrets, mask
 
 DEFAULT = "duckdb:///amocrm.duckdb"
@@ -77,7 +78,9 @@ def existing(database: str) -> SplitResult | Path:
                 f"There is no DuckDB file {found}, which is read by default. Name the database into which an account "
                 "was read: --to duckdb:///file.duckdb, or DB in the environment."
             )
-        raise ValueError(f"There is no DuckDB file {found}. Read an account into it first: source-amocrm sync.")
+        meant = nearest_name(found.name, sorted(one.name for one in found.parent.glob("*.duckdb")))
+        advice = f"Did you mean {meant}? If not, read" if meant else "Read"
+        raise ValueError(f"There is no DuckDB file {found}. {advice} an account into it first: source-amocrm sync.")
     return found
 
 

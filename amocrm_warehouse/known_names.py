@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -48,10 +48,14 @@ def named(kind: str, given: str, rows: list[Row], columns: tuple[str, ...]) -> l
         several = ", ".join(name if str(own) in name else f"{name} ({own})" for own, name in meant.items())
         raise ValueError(f"Several have the {kind} “{given}”: {several}. Give the id or the whole name.")
     names = list(dict.fromkeys(name_of(row, columns) for row in rows))
-    near = nearest(given, names)
+    raise ValueError(f"There is no {kind} “{given}”.{near_and_all(given, names)}")
+
+
+def near_and_all(given: str, names: Sequence[str]) -> str:
+    """Returns a sentence with the most similar name, if there is one, and one with all of them."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     there = f"There are: {', '.join(names[:NAMED])}{more}." if names else "There is none at all."
-    raise ValueError(f"There is no {kind} “{given}”.{near} {there}")
+    return f"{nearest(given, names)} {there}"
 
 
 def folded(text: str) -> str:

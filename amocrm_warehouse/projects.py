@@ -14,6 +14,7 @@ from typing import Any
 from amocrm_warehouse.database import DATABASE_ERRORS, Run, check_readable, quoted_table, reading, tables_seen
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.dbt_package import macros
+from amocrm_warehouse.known_names import near_and_all
 from amocrm_warehouse.table_names import table_name
 
 NAME = re.compile(r"[\w-]+")
@@ -62,7 +63,7 @@ def projects_of(database: str, schema: str, named: list[str] | None) -> Projects
         raise ValueError(f"The database cannot be opened: {why(error)}") from None
     for project in chosen:
         if project.lower() not in found:
-            raise ValueError(macros("raw.sql").no_tables(project, schema))
+            raise ValueError(f"{macros('raw.sql').no_tables(project, schema)}{near_and_all(project, found)}")
     if not chosen and named is None:
         raise ValueError(
             f"There are no tables amocrm_<project>_… in the schema {schema} of this database. Read an account into it "

@@ -128,7 +128,7 @@ def test_a_project_that_is_not_there_is_refused_before_models_are_built(tmp_path
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "There are no tables of the project 77 in the schema amocrm of this database: read the account first "
-        "(source-amocrm sync --project 77), or name the projects and the schema that are there.\n"
+        "(source-amocrm sync --project 77), or name another project or schema. There are: 1001.\n"
     )
     with duckdb.connect(str(path)) as connection:
         assert connection.execute("SELECT count(*) FROM information_schema.tables").fetchone() == (1,)

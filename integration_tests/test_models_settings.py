@@ -584,7 +584,7 @@ def test_what_dbt_and_the_page_say_is_of_one_source() -> None:
         (
             ["--project", "1001,77"],
             "There are no tables of the project 77 in the schema amocrm of this database: read the account first "
-            "(source-amocrm sync --project 77), or name the projects and the schema that are there.",
+            "(source-amocrm sync --project 77), or name another project or schema. There are: 1001.",
         ),
         (
             ["--time-zone", "Europe/Moskow"],
@@ -667,6 +667,11 @@ def test_what_is_wrong_with_a_plan_is_told(tmp_path: Path, text: str, sentence: 
 def test_one_sentence_about_the_database(tmp_path: Path) -> None:
     path = tmp_path / "no.duckdb"
     assert refused(str(path)) == (f"There is no DuckDB file {path}. Read an account into it first: source-amocrm sync.")
+    (tmp_path / "now.duckdb").touch()
+    assert refused(str(path)) == (
+        f"There is no DuckDB file {path}. Did you mean now.duckdb? If not, read an account into it first: source-amocrm "
+        "sync."
+    )
     said = refused("postgresql://postgres@127.0.0.1:1/none")
     assert said.startswith("The database cannot be opened: ")
     assert "port 1 failed: Connection refused" in said

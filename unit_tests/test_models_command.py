@@ -151,7 +151,7 @@ def test_a_project_without_tables_is_refused_before_anything_is_built(
         assert command(["--to", str(people), "--quiet", "--project", "1001,North,77"]) == 2
         assert capsys.readouterr().err == (
             "There are no tables of the project 77 in the schema amocrm of this database: read the account first "
-            "(source-amocrm sync --project 77), or name the projects and the schema that are there.\n"
+            "(source-amocrm sync --project 77), or name another project or schema. There are: 1001, north.\n"
         )
         with pytest.raises(AssertionError, match="dbt has begun"):
             command(["--to", str(people), "--quiet", "--project", "1001,North"])

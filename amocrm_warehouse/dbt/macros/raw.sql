@@ -187,7 +187,7 @@
 {% endmacro %}
 
 {% macro no_tables(project, schema) -%}
-    There are no tables of the project {{ project }} in the schema {{ schema }} of this database: read the account first (source-amocrm sync --project {{ project }}), or name the projects and the schema that are there.
+    There are no tables of the project {{ project }} in the schema {{ schema }} of this database: read the account first (source-amocrm sync --project {{ project }}), or name another project or schema.
 {%- endmacro %}
 
 {% macro unknown_time_zone(zone) -%}
