@@ -47,15 +47,11 @@ fleet: .venv/.ready ## source-amocrm fleet dagster, a folder of accounts: make f
 
 setup: .venv/.ready ## source-amocrm in .venv, with all that its commands need
 
-# What installs waits for the network, so several things are installed at once.
-at_once = $(MAKE) --no-print-directory --jobs=4 --output-sync=line
-
+# Types are checked beside the tests: one process, where the machine has several cores.
 test: ## linters, types, and the tests that prove each part once, in ten minutes
-	@$(at_once) lint types system-packages
-	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory --jobs=3 lint types unit
 
-test-all: ## linters, types and every test but those of the image, in half an hour
-	@$(at_once) lint types system-packages .venv-platforms/.ready .venv-superset/.ready
+test-all: lint types system-packages .venv-platforms/.ready .venv-superset/.ready ## linters, types and every test but those of the image, in half an hour
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not image_tests"
 
 lint: .venv/.ready ## ruff, import-linter, hadolint

@@ -669,8 +669,8 @@ def test_one_sentence_about_the_database(tmp_path: Path) -> None:
     assert refused(str(path)) == (f"There is no DuckDB file {path}. Read an account into it first: source-amocrm sync.")
     (tmp_path / "now.duckdb").touch()
     assert refused(str(path)) == (
-        f"There is no DuckDB file {path}. Did you mean now.duckdb? If not, read an account into it first: source-amocrm "
-        "sync."
+        f"There is no DuckDB file {path}. Did you mean now.duckdb? If not, read an account into it first: "
+        "source-amocrm sync."
     )
     said = refused("postgresql://postgres@127.0.0.1:1/none")
     assert said.startswith("The database cannot be opened: ")
