@@ -30,6 +30,13 @@ def crowd(account: Account, per_second: int | None) -> None:
     table.load([])
 
 
+def crowd_events(account: Account, per_second: int) -> None:
+    """Gives the events new dates in the order of their old ones: `per_second` events a second."""
+    begun = account.clock.now() - 20 * DAY
+    oldest_first = [account.events.rows[row_id] for _, row_id in account.events.index("created_at")]
+    account.load_events([one._replace(created_at=begun + n // per_second) for n, one in enumerate(oldest_first)])
+
+
 def edit_in_masses(account: Account) -> None:
     """Edits cards and tasks in masses of MASS_EDITS, a day apart, and dates as many events by each edit."""
     days = count(100, -1)

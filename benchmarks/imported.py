@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from .crowded import crowd, edit_in_masses, tie_events
+from .crowded import crowd, crowd_events, edit_in_masses, tie_events
 from .floor import PER_SECOND, fewest_pages
 from .line import Line, Workspace, paced
 from .measure import ALL, Run, read, sandbox
@@ -13,6 +13,7 @@ from .measure import ALL, Run, read, sandbox
 LATENCY = 0.55
 DENSITIES = (1, 50, 250, 300, None)
 """Numbers of leads with the same second; None: all leads."""
+EVENTS_PER_SECOND = 300
 JITTER = 0.04
 """Largest deviation of a request's arrival (seconds)."""
 
@@ -65,6 +66,18 @@ def tied(workspace: Workspace, quick: bool) -> Iterator[Line]:
         held = exact and run.wall <= limit and run.requests <= 1.1 * pages and run.refused == 0
         order = "in the order of ids" if ties == "id_asc" else "in any order"
         yield paced(f"{leads:,} leads, fifteen tables, 40 to 600 events of one second {order}", run, pages, held, limit)
+
+
+def events(workspace: Workspace, quick: bool) -> Iterator[Line]:
+    """The events alone, 300 a second, as an import leaves them: each second fills three pages."""
+    leads = 300 if quick else 1_500
+    account, path = workspace.account(leads, "events", partial(crowd_events, per_second=EVENTS_PER_SECOND))
+    pages = fewest_pages(account, ["events"])
+    with sandbox(path, (0.3, LATENCY), PER_SECOND, ties="id_asc") as server:
+        run = read(server, ["events"], workspace.folder / "events")
+    limit = 2 * pages / PER_SECOND + 3
+    held = run.unique["events"] == len(account.events) and run.wall <= limit and run.requests <= 1.25 * pages + 6
+    yield paced(f"{len(account.events):,} events, {EVENTS_PER_SECOND} a second", run, pages, held, limit)
 
 
 def kommo(workspace: Workspace, quick: bool) -> Iterator[Line]:

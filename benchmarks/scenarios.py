@@ -13,7 +13,7 @@ from .floor import EVENTS, FASTEST, PER_SECOND, UNBOUND, fewest_pages
 from .forecast import forecasts
 from .growth import growth
 from .habits import habits
-from .imported import dense, kommo, masses, shuffled, tied, uneven, unfiltered
+from .imported import dense, events, kommo, masses, shuffled, tied, uneven, unfiltered
 from .line import Line, Scenario, Workspace, paced
 from .loading import loaded
 from .measure import ALL, Run, read, sandbox
@@ -103,6 +103,7 @@ SCENARIOS: dict[str, Scenario] = {
     "floor": beside_floor,
     "changed": changed,
     "dense": dense,
+    "events": events,
     "shuffled": shuffled,
     "masses": masses,
     "tied": tied,
