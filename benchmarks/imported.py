@@ -75,7 +75,7 @@ def events(workspace: Workspace, quick: bool) -> Iterator[Line]:
     pages = fewest_pages(account, ["events"])
     with sandbox(path, (0.3, LATENCY), PER_SECOND, ties="id_asc") as server:
         run = read(server, ["events"], workspace.folder / "events")
-    limit = 2 * pages / PER_SECOND + 3
+    limit = 2 * pages / PER_SECOND + 6
     held = run.unique["events"] == len(account.events) and run.wall <= limit and run.requests <= 1.25 * pages + 6
     yield paced(f"{len(account.events):,} events, {EVENTS_PER_SECOND} a second", run, pages, held, limit)
 

@@ -38,6 +38,7 @@ from sandbox import NOW, Account, ManualClock, Sandbox, Switches, writes
 from testing import metric_numbers, models, postgres, report_page
 from testing.assistant import ATTACKS, ask, ask_by_http, ask_by_stdio, serving
 from testing.assistant_numbers import check_assistant
+from testing.combinations import one_in
 from testing.connector import messages
 from testing.destination import Destination
 from testing.expected import marts as oracle
@@ -469,7 +470,7 @@ def test_each_number_of_the_report_is_the_accounts(built: World, browser: webdri
             check_numbers(page, choose(page, known, project, kind))
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+@pytest.mark.parametrize("kind", one_in(2, ("duckdb", "postgres")))
 def test_workbook_digest_and_assistant_tell_what_the_accounts_hold(built: World, kind: str, tmp_path: Path) -> None:
     """With deleted deals, removed users, renamed stages, several pipelines and months without sales.
 
@@ -509,7 +510,7 @@ SAME: dict[str, dict[str, Any]] = {
 IN_PAGE = {"last_12_months": "last12", "last_month": "2026-09", "this_month": "2026-10", "last_quarter": "2026-Q3"}
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "postgres"])
+@pytest.mark.parametrize("kind", one_in(2, ("duckdb", "postgres")))
 def test_page_workbook_digest_and_assistant_give_the_same_number(
     built: World, kind: str, browser: webdriver.Chrome, tmp_path: Path
 ) -> None:
@@ -653,6 +654,7 @@ ALL_THAT_IS_THERE = "select (select md5(string_agg(deals::text, '' order by deal
     "(select count(*) from pg_class), (select count(*) from pg_largeobject_metadata)"  # fmt: skip
 
 
+@pytest.mark.at_length
 def test_the_assistant_reads_postgresql_alone(built: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """By stdio and by HTTP; and what it is asked for in SQL changes nothing, reads no file and comes to an end."""
     owner = built.databases["postgres"]
