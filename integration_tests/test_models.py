@@ -627,6 +627,7 @@ def test_money_of_several_currencies_is_never_added_up(built: World) -> None:
     assert [row["currency"] for row in plan["managers"][:1]] == ["JPY"]
 
 
+@pytest.mark.at_length
 def test_an_answer_has_at_most_20_kilobytes(built: World) -> None:
     tools = [name for name in TOOLS if not TOOLS[name].needs]
     answers = ask(built.databases["duckdb"], *((name, {"limit": 500}) for name in tools))

@@ -7,9 +7,12 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from testing import forked
 
 
+@pytest.mark.at_length
 def test_a_command_runs_in_a_worker_in_which_the_fleet_has_started_its_fork_server(tmp_path: Path) -> None:
     server: Any = forkserver._forkserver
     server._stop()

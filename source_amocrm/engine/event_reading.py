@@ -208,17 +208,19 @@ def direction_behind(listing: Listing, interval: Interval, second: int, rows: in
     list may be in the order of types.
     """
     number, place = divmod(rows, listing.limit)
+    if not place:
+        return None
     try:
         page = listing.ask(bounds(listing, *interval), number + 1).rows
     except PageTooLarge:
         return None
     dated = listing.seconds_of(page)
-    if not 0 < place < len(dated) or dated.count(second) != place or dated[place - 1] != second:
+    if dated[:place] != [second] * place or second in dated[place:] or len(dated) == place:
         return None
     if "type" in listing.other_orders and len({row.get("type") for row in page}) == 1:
         return None
     ascending = sorted(dated)
-    return True if dated == ascending else False if dated == ascending[::-1] else None
+    return True if ascending == dated else False if ascending == dated[::-1] else None
 
 
 def first_page(
