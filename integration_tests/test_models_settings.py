@@ -584,7 +584,8 @@ def test_what_dbt_and_the_page_say_is_of_one_source() -> None:
         (
             ["--project", "1001,77"],
             "There are no tables of the project 77 in the schema amocrm of this database: read the account first "
-            "(source-amocrm sync --project 77), or name another project or schema. There are: 1001.",
+            "(source-amocrm sync --project 77), or name another project or schema. There are: 1001, 1002, 1003, 2001, "
+            "2002, 2003, 3001, 3002, 3003, 3004, 3005, 4001.",
         ),
         (
             ["--time-zone", "Europe/Moskow"],
