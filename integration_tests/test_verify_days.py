@@ -419,6 +419,41 @@ def test_a_link_to_a_deal_that_came_and_went_between_two_syncs_is_no_fault(datab
     assert differences(found) == {"contacts": 1}
 
 
+@pytest.mark.parametrize("kept_by_cards", [True, False])
+def test_links_to_a_removed_tag_or_element_are_no_fault(database: str, tmp_path: Path, kept_by_cards: bool) -> None:
+    """No event tells of it, and cards that show the link no more have no new date."""
+    day = Day(6, database, tmp_path).plain()
+    linked = {
+        element["id"]: element["metadata"]["catalog_id"]
+        for (kind, _), elements in day.account.links.elements.items()
+        for element in elements
+        if kind == "leads"
+    }
+    element, catalog = next(iter(linked.items()))
+    tags = [tag["id"] for one in ids(day.account, "leads") for tag in day.account.tags_of("leads", one)]
+    writes.remove_element(day.account, catalog, element, kept_by_cards=kept_by_cards)
+    if not kept_by_cards:
+        writes.remove_tag(day.account, "leads", tags[0])
+    found = day.verify()
+    assert alarms(found) == {}, found.sentence()
+    limits = {name: set(one.limits) for name, one in found.tables.items() if one.limits}
+    wanted = None if kept_by_cards else {"settings"}
+    assert [limits.get(name) for name in ("deals", "deal_catalog_elements", "deal_tags")] == [wanted] * 3
+    assert "fault of the connector" not in " ".join(found.advice())
+
+
+def test_a_lost_link_is_a_fault_where_its_tag_is_listed(database: str, tmp_path: Path) -> None:
+    day = Day(6, database, tmp_path).plain()
+    day.sync()
+    row = current(day, "deal_tags")[0]
+    tags = {tag["id"] for tag in day.account.tags_of("leads", row["lead_id"])}
+    other = next(tag["id"] for tag in day.account.tag_list["leads"] if tag["id"] not in tags)
+    day.rows["deal_tags"][row["lead_id"], other] = {**row, "tag_id": other}
+    day.store()
+    found = day.verify()
+    assert ({*alarms(found)}, differences(found)) == ({"deal_tags"}, {"deal_tags": 1})
+
+
 def test_the_limits_of_a_sync_are_named(database: str, tmp_path: Path) -> None:
     day = Day(6, database, tmp_path).plain()
     vars(day.account.switches).update(tags_bump=False)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from amocrm_warehouse.verify.findings import Finding
+from amocrm_warehouse.verify.held_tables import Key
 from amocrm_warehouse.verify.row_differences import DATE, LINKS, LIVE, TWICE, Difference, Place, RowDifferences
 from source_amocrm import atomic_file
 from source_amocrm.account import Resource
@@ -18,8 +19,14 @@ from source_amocrm.streams.custom_fields import FieldRowStream
 
 MOST_LOOKS = 3
 """Looks at a row. What differs in another way at each of them is changing all the time."""
-OF_SETTINGS = {False: {"tags", "custom_fields", "phones", "emails", "communication_ids"}, True: {"name", "color"}}
-"""Columns of cards, and of their parts, that change where a field, an option or a tag is renamed or removed."""
+OF_SETTINGS = {
+    False: {"tags", "catalog_elements", "custom_fields", "phones", "emails", "communication_ids"},
+    True: {"name", "color"},
+}
+"""Columns of cards, and of their parts, that change where a field, an option, a tag or a catalog's element is renamed
+or removed."""
+LISTED = {"tag_id": "tags", "catalog_element_id": "catalog_elements"}
+"""By the column with its ID, the table of what is linked to cards and listed on its own."""
 KNOWN_MERGED = "merged into others"
 """Cards that were merged into others, as the table of live IDs says: no difference."""
 IN_THE_TRASH = "links to cards in the trash"
@@ -77,6 +84,18 @@ def links_that_differ(one: Difference, stream: AmocrmStream) -> dict[str, set[in
     return found
 
 
+def removed_from_lists(found: list[Difference], rows: RowDifferences) -> set[tuple[str, Key]]:
+    """Returns, by stream and key, the links that cards have lost to a tag or a catalog's element that is in no list."""
+    removed = set[tuple[str, Key]]()
+    for column, table in LISTED.items():
+        lost = [one for one in found if one.kind == "extra" and rows.streams[one.stream].primary_key[1:] == [column]]
+        if lost and table in rows.held.columns:
+            held = rows.held.rows_with(table, {column: "integer"}, column, {one.key[-1] for one in lost})
+            listed = {row[column] for row in held}
+            removed |= {(one.stream, one.key) for one in lost if one.key[-1] not in listed}
+    return removed
+
+
 def limits(
     found: list[Difference],
     antedated: Collection[Place],
@@ -94,6 +113,7 @@ def limits(
             if resource in CARDS:
                 told[resource.path] |= trash(resource) if resource.has_trash else set()
                 listed[resource.path] = rows.held.listed(resource.name, ids)
+    removed = removed_from_lists(found, rows)
     for one in found:
         stream, place, kind = rows.streams[one.stream], one.place, one.kind
         is_part = isinstance(stream, PartsStream)
@@ -106,7 +126,8 @@ def limits(
         elif place.kind != "record" or one.stream == LIVE or kind in ("missing", TWICE):
             yield None
         elif is_part:
-            yield "settings" if isinstance(stream, FieldRowStream) or (kind == "unequal" and of_settings) else None
+            of_field = isinstance(stream, FieldRowStream) or (one.stream, one.key) in removed
+            yield "settings" if of_field or (kind == "unequal" and of_settings) else None
         elif kind == "extra":
             if place.number in told.get(place.name, {place.number}):
                 yield None

@@ -84,6 +84,22 @@ def remove_option(account: Account, kind: str, field_id: int, option: int, *, ke
         _change_filled(account, kind, field_id, without)
 
 
+@locked
+def remove_element(account: Account, catalog_id: int, element: int, *, kept_by_cards: bool) -> None:
+    """Removes an element from its catalog, without an event. Whether cards keep the link in amoCRM is unknown."""
+    account.elements[catalog_id].remove(element)
+    for card, links in account.links.elements.items() if not kept_by_cards else ():
+        account.links.elements[card] = tuple(one for one in links if one["id"] != element)
+
+
+@locked
+def remove_tag(account: Account, kind: str, tag_id: int) -> None:
+    """Removes a tag from its list and from every card, without an event or a new updated_at."""
+    account.tag_list[kind] = [one for one in account.tag_list[kind] if one["id"] != tag_id]
+    for row_id, tags in account.tags[kind].items():
+        account.tags[kind][row_id] = tuple(one for one in tags if one["id"] != tag_id)
+
+
 def _change_options(account: Account, kind: str, field_id: int, change: Callable[[Row], Row | None]) -> None:
     rows = []
     for field in account.fields[kind]:
