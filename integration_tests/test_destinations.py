@@ -293,17 +293,19 @@ def test_tables_of_another_account_are_left_alone(database: str, config: Path) -
 
 def test_an_account_that_has_the_subdomain_of_another_is_read_no_further(database: str, tmp_path: Path) -> None:
     config, of_users = tmp_path / "config.json", "SELECT * FROM amocrm.amocrm_1001_users ORDER BY user_id"
-    before, [held] = query(database, of_users), query(database, "SELECT account_id FROM amocrm.amocrm_1001_account")
+    of_syncs = "SELECT * FROM amocrm.amocrm_1001_syncs ORDER BY started_at"
+    before, syncs = query(database, of_users), query(database, of_syncs)
+    [held] = query(database, "SELECT account_id FROM amocrm.amocrm_1001_account")
     with Server(Account.generate(seed=2, leads=3), rate=OFF) as other:
         config.write_text(json.dumps(other.config()), encoding="utf-8")
         process = start(config, database, "1001", "--streams", "users,note_types")
         output = clean(process.communicate(timeout=600)[0])
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert (
         f"The tables amocrm_1001_… in this database hold the account {held['account_id']}, and the config is of "
         f"{other.account.id}. Give each account its own --project, or its own database.\n"
     ) in output
-    assert query(database, of_users) == before
+    assert (query(database, of_users), query(database, of_syncs)) == (before, syncs)
 
 
 def test_a_table_of_another_project_is_left_alone(database: str, config: Path) -> None:

@@ -97,6 +97,14 @@ def test_the_failure_of_another_table_is_none_of_this_one() -> None:
     assert diagnosis(Facts("1001", "deal", 5, TABLES, syncs=[other]))["cause"] == "never_read"
 
 
+def test_the_failures_of_a_sync_come_as_text_or_as_a_list() -> None:
+    """DuckDB and PostgreSQL each have their own."""
+    of_list = SYNC | {"ended_well": False, "failures": ["deals: amoCRM refused (403)."]}
+    found = [diagnosis(Facts("1001", "deal", 5, TABLES, syncs=[one])) for one in (FAILED, of_list)]
+    assert found[0] == found[1]
+    assert found[1]["cause"] == "table_failed"
+
+
 def test_moments_come_as_seconds_texts_and_times_with_or_without_a_zone() -> None:
     """DuckDB, PostgreSQL, amoCRM and the config each have their own."""
     for moment in (SYNCED, SYNCED.replace(tzinfo=None), SYNCED.timestamp(), "2026-11-20T12:00:00Z"):

@@ -69,7 +69,8 @@ class Facts:
     @property
     def failure(self) -> str:
         """What the last sync says of the table, if it failed there."""
-        failures = json.loads(self.syncs[0]["failures"] or "[]") if self.syncs else []
+        told = self.syncs[0]["failures"] if self.syncs else None
+        failures = json.loads(told) if isinstance(told, str) else told or []  # DuckDB gives text, PostgreSQL a list
         named = [str(one) for one in failures if self.table in str(one)]
         return named[0] if named else ""
 

@@ -99,6 +99,7 @@ def sync(
     from amocrm_warehouse.sync.connector import Reading
     from amocrm_warehouse.sync.load_queue import LoadQueue
     from amocrm_warehouse.sync.loader import Loader
+    from source_amocrm.errors import ConfigError
 
     reading = Reading(account, settings, streams, without, refresh, outcome)
     names = [table.stream for table in reading.tables]
@@ -122,10 +123,15 @@ def sync(
             thread.submit(loader.refresh, refreshing).result()  # a sync after a killed one refreshes them, too
         states, loads = loader.states(), LoadQueue(reading.tables, thread, loader.load, reading.lists_of_cards)
         met: list[Account] = []
+        refused: list[str] = []
 
         def meet(account: Account) -> None:
             met.append(account)
-            _meet(loader, settings, account)
+            try:
+                _meet(loader, settings, account)
+            except ConfigError as error:
+                refused.append(str(error))
+                raise
 
         try:
             watch = Watch(outcome.received, line)
@@ -136,6 +142,8 @@ def sync(
                 with suppress(LoadError):
                     loads.finish()
                 raise
+            if refused:  # another account's tables are left as they are, without a word of this sync
+                raise ValueError(refused[0])
             line.step = loads.step
             loads.finish()
             if loader.account:  # amoCRM may have changed the subdomain

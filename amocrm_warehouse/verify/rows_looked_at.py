@@ -135,11 +135,8 @@ class Look:
         try:
             yield from look()
         except AmocrmError as error:
-            for name in names:
-                if self._account.lacks(error):
-                    self.found[name].account = self.found[name].account or 0
-                else:
-                    self.found[name].failure = self.found[name].failure or str(error)
+            for name in names if not self._account.lacks(error) else ():
+                self.found[name].failure = self.found[name].failure or str(error)
         self.step = replace(self.step, done=(self.step.done or 0) + 1)
 
     def _in_part(self, names: Iterable[str]) -> None:
@@ -221,8 +218,8 @@ class Look:
         names = self.rows.made_of(resource)
         listing = self._account.listing(resource, {**self.rows.params(resource), "order[id]": "asc"})
         last, count = last_page(listing)
-        for name in names:
-            self.found[name].account = (self.found[name].account or 0) + count
+        if main := self.rows.main(resource):
+            self.found[main].account = (self.found[main].account or 0) + count
         drawn, before = sorted(self._draw.sample(range(1, last + 1), min(last, share))), (0, 0)
         if len(drawn) < last:
             self._in_part(names)
