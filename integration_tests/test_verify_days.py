@@ -421,7 +421,7 @@ def test_a_link_to_a_deal_that_came_and_went_between_two_syncs_is_no_fault(datab
 
 @pytest.mark.parametrize("kept_by_cards", [True, False])
 def test_links_to_a_removed_tag_or_element_are_no_fault(database: str, tmp_path: Path, kept_by_cards: bool) -> None:
-    """No event tells of it, and cards that show the link no more have no new date."""
+    """amoCRM writes no event for the removal, and gives the cards that lose the link no new date."""
     day = Day(6, database, tmp_path).plain()
     linked = {
         element["id"]: element["metadata"]["catalog_id"]

@@ -126,8 +126,8 @@ def limits(
         elif place.kind != "record" or one.stream == LIVE or kind in ("missing", TWICE):
             yield None
         elif is_part:
-            of_field = isinstance(stream, FieldRowStream) or (one.stream, one.key) in removed
-            yield "settings" if of_field or (kind == "unequal" and of_settings) else None
+            undated = isinstance(stream, FieldRowStream) or (one.stream, one.key) in removed
+            yield "settings" if undated or (kind == "unequal" and of_settings) else None
         elif kind == "extra":
             if place.number in told.get(place.name, {place.number}):
                 yield None
