@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
@@ -42,6 +43,11 @@ CONNECT_TIMEOUT = 15
 """Deadline of a connection to a PostgreSQL server (seconds)."""
 MODELS = re.compile(r"\bamocrm_(marts|staging)\.(\w+)(\s+as\b)?")
 """The tables of the models, as statements name them, perhaps by a name of their own."""
+
+
+def parsed_json(value: Any) -> Any:
+    """Returns the value of a JSON column: DuckDB gives its text, psycopg2 has parsed it."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 @contextmanager

@@ -156,3 +156,15 @@ def test_a_revoked_account_is_told_in_one_cause_and_a_lasting_one(tmp_path: Path
     _, lines, _ = fleet("status", folder)
     assert lines[1].split(None, 4)[:2] == ["north", "failed"]
     assert len(lines) == 2
+
+
+def test_a_config_that_does_not_fit_the_account_fails_for_good(tmp_path: Path) -> None:
+    folder = tmp_path / "accounts"
+    with Server(Account.generate(leads=5), rate=OFF) as server:
+        wrong = {"personal_data": "drop", "personal_fields": ["Нет такого"]}
+        account = add(folder, {**settings(server), **wrong}, "north")
+        code, _, _ = fleet("sync", folder)
+    last = status_of(account).last
+    assert (code, last.rows, last.lasting) == (1, 0, True)
+    [said] = last.failures
+    assert said.startswith("personal_fields lists “Нет такого”, and the account has no custom field")

@@ -236,7 +236,7 @@ def test_a_listed_field_that_is_none_is_refused(account: tuple[Account, Person],
     for verb in ("check", "read"):
         done = run(Sandbox(account[0]), verb, tmp_path, ["groups"], **listed)
         assert [message for message in done.messages if message.record] == []
-        assert done.code == 0 if verb == "check" else 1
+        assert done.code == (0 if verb == "check" else 1)
         assert (
             "personal_fields lists “Нет такого”, “777”, and the account has no custom field with such an id, code or "
             "name, so nothing would be replaced for it. Nothing was read. Correct the list, or write a column as "

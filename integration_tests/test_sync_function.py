@@ -20,6 +20,7 @@ from amocrm_warehouse.publish.publish_command import publish
 from amocrm_warehouse.sync import Outcome, load_queue, sync
 from amocrm_warehouse.sync.loader import Loader
 from sandbox import OFF, Account, Fault, Faults, Server, writes
+from source_amocrm.config_file import ConfigFileError
 from testing import comparison, postgres, small_marts
 from testing.warehouse import stored
 
@@ -142,6 +143,25 @@ def test_a_first_sync_that_could_not_open_the_account_creates_nothing(config: Pa
     assert outcome.config_error
     assert len(outcome.errors) == 1
     assert outcome.totals == {}
+
+
+def test_a_config_that_does_not_fit_the_account_begins_no_sync(config: Path, tmp_path: Path) -> None:
+    file, good = tmp_path / "crm.duckdb", config.read_text(encoding="utf-8")
+    wrong = json.dumps({**json.loads(good), "personal_data": "drop", "personal_fields": ["Нет такого"]})
+
+    def refused() -> str:
+        config.write_text(wrong, encoding="utf-8")
+        with pytest.raises(ConfigFileError, match="no custom field with such an id") as error:
+            in_a_thread(config, str(file))
+        return str(error.value)
+
+    assert refused().startswith("personal_fields lists “Нет такого”, and the account has no custom field")
+    assert not file.exists()
+    config.write_text(good, encoding="utf-8")
+    assert in_a_thread(config, str(file)).errors == []
+    refused()
+    with duckdb.connect(str(file), read_only=True) as connection:
+        assert connection.execute("SELECT ended_well FROM amocrm.amocrm_1_syncs").fetchall() == [(True,)]
 
 
 def test_the_same_account_under_two_names_is_said(config: Path, tmp_path: Path) -> None:

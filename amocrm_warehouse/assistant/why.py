@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.database import Run, dicts, quoted_table
+from amocrm_warehouse.database import Run, dicts, parsed_json, quoted_table
 from amocrm_warehouse.known_names import nearest_name
 from amocrm_warehouse.projects import projects_in
 from amocrm_warehouse.table_names import SCHEMA, table_name
@@ -69,9 +68,8 @@ class Facts:
     @property
     def failure(self) -> str:
         """What the last sync says of the table, if it failed there."""
-        told = self.syncs[0]["failures"] if self.syncs else None
-        failures = json.loads(told) if isinstance(told, str) else told or []  # DuckDB gives text, PostgreSQL a list
-        named = [str(one) for one in failures if self.table in str(one)]
+        failures = parsed_json(self.syncs[0]["failures"]) if self.syncs else []
+        named = [str(one) for one in failures or [] if self.table in str(one)]
         return named[0] if named else ""
 
 

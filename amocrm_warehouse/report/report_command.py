@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Collection
@@ -18,6 +17,7 @@ from amocrm_warehouse.database import (
     check_models_readable,
     check_readable,
     marts_to_read,
+    parsed_json,
     projects_in_marts,
     quoted_table,
     reading,
@@ -144,7 +144,7 @@ def failures(database: str, projects: list[str], schema: str | None) -> list[str
             _, last = run(f"SELECT failures FROM {table} ORDER BY started_at DESC LIMIT 1")
             _, [(ended_at,)] = run(f"SELECT max(ended_at) FROM {table} WHERE ended_well")
         for (told,) in last:
-            sentences = json.loads(told) if isinstance(told, str) else told
+            sentences = parsed_json(told)
             when = ended_at.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC") if ended_at else "never"
             found += [f"{project}, last read whole {when}: {' '.join(sentences)}"] if sentences else []
     return found

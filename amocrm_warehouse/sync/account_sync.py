@@ -19,7 +19,7 @@ from amocrm_warehouse.database_address import remembered
 from amocrm_warehouse.live_line import SILENT, LiveLine, Step, Watch
 from amocrm_warehouse.sync.destination import LoadError, destination
 from amocrm_warehouse.table_names import SCHEMA
-from source_amocrm.config_file import ConfigFile, subdomain
+from source_amocrm.config_file import ConfigFile, ConfigFileError, subdomain
 
 if TYPE_CHECKING:
     from amocrm_warehouse.sync.loader import EndedSync, Loader
@@ -33,7 +33,7 @@ OTHER_ACCOUNT = (
 )
 OTHER_PERSONAL_DATA = (
     "The personal_data settings have changed. Rows already loaded keep the old form until they change. To rewrite "
-    "them, sync this project once with --refresh all. Tables with such rows: {tables}."
+    "them, sync this project once with --refresh all. Tables read before the change: {tables}."
 )
 SAME_ACCOUNT = (
     "The project {others} of this database holds the same account, so the marts count its deals twice. Keep one "
@@ -99,7 +99,6 @@ def sync(
     from amocrm_warehouse.sync.connector import Reading
     from amocrm_warehouse.sync.load_queue import LoadQueue
     from amocrm_warehouse.sync.loader import Loader
-    from source_amocrm.errors import ConfigError
 
     reading = Reading(account, settings, streams, without, refresh, outcome)
     names = [table.stream for table in reading.tables]
@@ -123,15 +122,10 @@ def sync(
             thread.submit(loader.refresh, refreshing).result()  # a sync after a killed one refreshes them, too
         states, loads = loader.states(), LoadQueue(reading.tables, thread, loader.load, reading.lists_of_cards)
         met: list[Account] = []
-        refused: list[str] = []
 
         def meet(account: Account) -> None:
             met.append(account)
-            try:
-                _meet(loader, settings, account)
-            except ConfigError as error:
-                refused.append(str(error))
-                raise
+            _meet(loader, settings, account)
 
         try:
             watch = Watch(outcome.received, line)
@@ -142,8 +136,6 @@ def sync(
                 with suppress(LoadError):
                     loads.finish()
                 raise
-            if refused:  # another account's tables are left as they are, without a word of this sync
-                raise ValueError(refused[0])
             line.step = loads.step
             loads.finish()
             if loader.account:  # amoCRM may have changed the subdomain
@@ -186,13 +178,13 @@ def _check_names(project: str, dataset: str) -> None:
 
 
 def _check_account(loader: Loader, settings: dict[str, Any]) -> None:
-    """Raises ValueError if the tables hold another account: another subdomain, and not the id that the token names."""
+    """Raises ConfigFileError if the tables hold another account: by its subdomain, and by the token's id."""
     from source_amocrm.auth.claims import claims_of
 
     token = str((settings.get("credentials") or {}).get("access_token") or "")
     held, own, named = loader.account, subdomain(settings), claims_of(token).account_id
     if held and held.subdomain != own and (named is None or named != held.number):
-        raise ValueError(OTHER_ACCOUNT.format(prefix=loader.prefix, held=held.subdomain, own=own))
+        raise ConfigFileError(OTHER_ACCOUNT.format(prefix=loader.prefix, held=held.subdomain, own=own))
 
 
 def _meet(loader: Loader, settings: Mapping[str, Any], account: Account) -> None:

@@ -31,8 +31,8 @@ from source_amocrm.account.resources import CARDS
 from source_amocrm.airbyte.output import PackedRows, changes_of
 from source_amocrm.auth import FileKeeper
 from source_amocrm.catalog_command import check_names, chosen, configured
-from source_amocrm.config_file import ConfigFile
-from source_amocrm.errors import SyncFailed
+from source_amocrm.config_file import ConfigFile, ConfigFileError
+from source_amocrm.errors import ConfigError, SyncFailed
 from source_amocrm.secrecy import hide_in_record
 from source_amocrm.source import SourceAmocrm
 from source_amocrm.streams import STREAMS
@@ -49,7 +49,10 @@ WITHOUT = "The other tables are read well. A sync ends without this error if it 
 
 
 class Reading:
-    """Reads the chosen streams of an account. Raises ValueError for an unknown stream, or a config that cannot work."""
+    """Reads the chosen streams of an account.
+
+    Raises ValueError for an unknown stream, and ConfigFileError for a config that cannot work.
+    """
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class Reading:
         try:
             found = {one.name: one.as_airbyte_stream() for one in self._source.streams(copy.deepcopy(settings))}
         except AirbyteTracedException as error:
-            raise ValueError(error.message) from None
+            raise ConfigFileError(error.message) from None
         names = chosen(streams, without, list(found))
         refresh = names if {*refresh} == {ALL} else refresh
         check_names(refresh, list(found))
@@ -112,7 +115,7 @@ class Reading:
     ) -> None:
         """Reads from the states on. The connector's failures go into the outcome; failures of `loads` are raised.
 
-        `on_account`: as that of SourceAmocrm.
+        `on_account`: as that of SourceAmocrm. Raises ConfigFileError for a config that does not fit the account.
         """
         catalog = configured(self._streams)
         self._source.on_progress, self._source.on_account = watch.progress, on_account
@@ -155,6 +158,8 @@ class Reading:
 
         try:
             return next(messages, None)
+        except ConfigError as error:  # a stream's own is one of the reasons of SyncFailed
+            raise ConfigFileError(str(error)) from None
         except AirbyteTracedException as error:
             self._outcome.errors += error.reasons if isinstance(error, SyncFailed) else [error.message or str(error)]
             kinds = self._failures or [error.failure_type]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from amocrm_warehouse.database import reading
+from amocrm_warehouse.database import parsed_json, reading
 from amocrm_warehouse.database_address import is_file
 from amocrm_warehouse.table_names import table_name
 
@@ -78,7 +77,7 @@ class HeldTables:
         """Returns the streams of which a sync has brought rows, and whose table is not there."""
         if "tables" not in self.columns.get("syncs", ()):
             return []
-        synced = [_parsed(tables) or {} for (tables,) in self._query(f"SELECT tables FROM {self._table('syncs')}")]
+        synced = [parsed_json(tables) or {} for (tables,) in self._query(f"SELECT tables FROM {self._table('syncs')}")]
         return sorted({name for tables in synced for name, rows in tables.items() if rows} - self.columns.keys())
 
     def live(self, stream: str, key: str, condition: str) -> Iterator[tuple[int, int]]:
@@ -162,16 +161,12 @@ def _second(column: str) -> str:
     return f"CAST(floor(extract(epoch FROM {column})) AS BIGINT)"
 
 
-def _parsed(value: Any) -> Any:
-    return json.loads(value) if isinstance(value, str) else value
-
-
 def normal(kind: str, value: Any) -> Any:
     """Returns a value in one form, whether a row function or a database gives it. `kind`: as of `column_kind`."""
     if value is None:
         return None
     if kind == "json":
-        return _parsed(value)
+        return parsed_json(value)
     if kind == "time":
         found = datetime.fromisoformat(value.replace("Z", "+00:00")) if isinstance(value, str) else value
         return found.astimezone(timezone.utc)
