@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from unittest import mock
 
 import pytest
 
 from sandbox import Account, ManualClock, Sandbox, Switches, writes
+from source_amocrm.engine import delivery
 from testing import comparison
 from testing.connector import messages
 from testing.destination import Destination
@@ -108,6 +110,33 @@ def test_a_deleted_card_has_no_current_parts(world: World) -> None:
     writes.restore(world.account, "leads", deal)
     world.sync()
     assert world.wrong() == []
+
+
+@pytest.mark.parametrize("killed", [1, 2])
+@mock.patch.object(delivery, "ROWS_BETWEEN_STATES", 1)
+def test_a_card_that_nothing_names_after_a_kill_is_read_again_for_all_its_tables(killed: int) -> None:
+    """A merged company names its deals until it is trashed, and the trash names nobody."""
+    tables, apart = ["companies", "deals", "deal_companies"], 0
+    for point in range(2, 100):
+        world = World()
+        world.account.switches.trash_in_links = False
+        world.sync(tables)
+        companies = (row["id"] for row in world.account.tables["companies"])
+        survivor, victim = [one for one in companies if world.account.linked("companies", one, "leads")][:2]
+        deals = world.account.linked("companies", survivor, "leads")
+        before = world.read_at("deals")
+        writes.merge(world.account, "companies", survivor, victim)
+        world.clock.advance(600)
+        if world.destination.take(messages(world.sandbox, tables, world.destination.state()), stop_after=point):
+            break
+        new, parts = ({key[0]: at for key, at in world.read_at(name).items()} for name in tables[1:])
+        apart += any(new[deal] != before[deal,] and parts[deal] != new[deal] for deal in deals)
+        writes.trash(world.account, "companies", survivor)
+        for _ in range(killed - 1):
+            world.destination.take(messages(world.sandbox, tables, world.destination.state()), stop_after=point)
+        world.sync(tables)
+        assert world.wrong(tables) == [], point
+    assert apart
 
 
 def test_a_sync_of_the_cards_alone_costs_their_parts_until_the_next_sync_of_both(world: World) -> None:

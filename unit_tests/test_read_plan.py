@@ -183,6 +183,8 @@ def test_streams_that_stopped_at_different_rows_of_a_second_read_it_from_its_beg
         for checkpoint in (MARK, PageCheckpoint(40, 23))
     ]
     assert merged(plans[:1] * 2).partial_second == ResumePoint(THEN, MARK)
+    again = [ReadPlan(ever(THEN), read_again=frozenset(cards)) for cards in ((1, 2), (2, 3), ())]
+    assert merged(again).read_again == {1, 2, 3}
     assert merged(plans).partial_second is None
 
 
@@ -453,11 +455,17 @@ WALK = st.one_of(
 )
 
 
-@given(st.lists(st.tuples(SECOND, SECOND), max_size=4), WALK, SECOND, SECOND, WALK)
+@given(st.lists(st.tuples(SECOND, SECOND), max_size=4), WALK, SECOND, SECOND, WALK, st.frozensets(st.integers(1, 99)))
 def test_pending_seconds_survive_their_state(
-    intervals: list[Interval], walk: ResumePoint | None, gone: int, changed: int, within: ResumePoint | None
+    intervals: list[Interval],
+    walk: ResumePoint | None,
+    gone: int,
+    changed: int,
+    within: ResumePoint | None,
+    again: frozenset[int],
 ) -> None:
     one = progress()
     one.begin([], THEN + 20)
-    one.pending["leads"] = ReadPlan(IntervalSet.of(intervals), walk, gone, changed, partial_second=within)
+    seconds = IntervalSet.of(intervals)
+    one.pending["leads"] = ReadPlan(seconds, walk, gone, changed, partial_second=within, read_again=again)
     assert saved(one).pending == one.pending

@@ -55,6 +55,8 @@ class Delivery:
 
     def take(self, page: Page) -> Delivered:
         """Yields the rows of a page that the stream needs."""
+        if page.by_id:
+            self.progress.begin_to_read_again(self._list, (row["id"] for row in page.rows))
         yield from self._deliver_page(page)
         yield from self._tombstones(page)
         self.progress.cover(self._list, page, page.taken_since, page.walked)
@@ -118,7 +120,7 @@ class Delivery:
             ]
             wanted, moments = [row for row, _ in needs], [second for _, second in needs]
             dated = [self._dated(row, second, page, read_at) for row, second in needs]
-        yield from self._checkpoint_of_dates()
+        yield from self._checkpoint_if_unsaved()
         made, failure = list[Row](), None
         try:
             for position, rows in enumerate(self._rows_by_record(dated)):
@@ -199,7 +201,7 @@ class Delivery:
         """
         deletions = page.deletions if self.stream.deletable else ()
         dated = [self.progress.date(self._list, gone.id, gone.at) or gone.at for gone in deletions]
-        yield from self._checkpoint_of_dates()
+        yield from self._checkpoint_if_unsaved()
         pairs = zip(deletions, dated, strict=True)
         # else the row came back during this sync and was delivered
         last = [replace(gone, at=at) for gone, at in pairs if at >= self._latest.get(gone.id, BEGINNING)]
@@ -207,8 +209,8 @@ class Delivery:
         if last:
             yield _stamped([self.stream.tombstone(gone, self._context) for gone in last], page.read_at)
 
-    def _checkpoint_of_dates(self) -> Delivered:
-        """Yields a checkpoint before rows whose dates the next sync must know."""
+    def _checkpoint_if_unsaved(self) -> Delivered:
+        """Yields a checkpoint before rows of which the next sync must know, should this one be killed amid them."""
         if self.progress.unsaved:
             yield self._checkpoint()
 

@@ -173,7 +173,8 @@ class EntityReading:
     def _changed(self) -> Iterator[Page]:
         """Yields rows whose links or tags changed without a new `updated_at`, restored rows, and deletions."""
         changes = self.event_log.changes(self.resource, self._plan)
-        wanted = sorted(changes.to_read_again(self.delivered, self._deletions_to_check()))
+        named = changes.to_read_again(self.delivered, self._deletions_to_check())
+        wanted = sorted(named | self._plan.read_again - self.delivered)
         at_least = {entity_id: deletion.at for entity_id, deletion in changes.deleted.items()} | changes.restored
         present = set[int]()
         for start in range(0, len(wanted), READ_AGAIN_AT_ONCE):
@@ -181,7 +182,7 @@ class EntityReading:
             present.update(row["id"] for row in page.rows)
             for resolver in self.resolvers:
                 resolver.observe(page.rows)
-            yield replace(page, taken_since=BEGINNING, at_least=at_least)
+            yield replace(page, taken_since=BEGINNING, at_least=at_least, by_id=self.resource.has_links)
         if self.mark_deleted:
             yield from self._tombstones(changes.gone({*wanted} - present), present)
 

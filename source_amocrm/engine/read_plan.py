@@ -42,6 +42,9 @@ class ReadPlan:
     `deletions_since`, `changes_since`: the second since which a row may have been deleted, or a delivered row may have
     changed without a new updated_at; FOREVER while nothing was delivered. `newest`: the second of the newest row known.
     `partial_second`: one of `seconds`, whose rows are delivered up to that checkpoint in the order of their IDs.
+    `read_again`: cards that events or other cards named, and that perhaps not every stream of the list has got. The
+    next sync reads them by ID, because nothing may name them then: a merged company names its deals until it is
+    trashed.
     """
 
     seconds: IntervalSet
@@ -50,6 +53,7 @@ class ReadPlan:
     changes_since: int = FOREVER
     newest: int | None = None
     partial_second: ResumePoint | None = None
+    read_again: frozenset[int] = frozenset()
 
     @property
     def needs_everything(self) -> bool:
@@ -83,6 +87,7 @@ def merged(plans: Sequence[ReadPlan]) -> ReadPlan:
         changes_since=min(plan.changes_since for plan in plans),
         newest=min((plan.newest for plan in plans if plan.newest is not None), default=None),
         partial_second=partial_second if all(plan.partial_second == partial_second for plan in plans) else None,
+        read_again=frozenset[int]().union(*(plan.read_again for plan in plans)),
     )
 
 
@@ -93,7 +98,8 @@ class Progress:
     Everything up to `watermark` (the server's time when a sync started; None before the first) has been delivered,
     except for what is `pending`, list by list. `newest`: the second of each list's newest row. `postdated`: by list
     and key, rows we delivered under a later date than amoCRM's; the next version must be dated later still, or the
-    destination keeps the old one. `unsaved`: some of the versions in `postdated` are in no state yet.
+    destination keeps the old one. `unsaved`: the next rows need a state before them, as `postdated` or `read_again` has
+    changed.
     """
 
     stream: str
@@ -131,6 +137,7 @@ class Progress:
             min(since, pending.changes_since),
             self.newest.get(name),
             pending.partial_second if pending.partial_second and pending.partial_second.since < since else None,
+            pending.read_again,
         )
 
     def resume(self, name: str, walk: ResumePoint | None) -> None:
@@ -229,6 +236,11 @@ class Progress:
         if second is not None:
             seconds = self.incomplete.get(name, NOTHING.seconds) | IntervalSet(((second, second),))
             self.incomplete[name] = IntervalSet(seconds.intervals[-MOST_INCOMPLETE:])
+
+    def begin_to_read_again(self, name: str, cards: Iterable[int]) -> None:
+        """Notes the cards of the next rows. Those before them have been delivered, which the same state says."""
+        self.pending[name] = replace(self.pending[name], read_again=frozenset(cards))
+        self.unsaved = True
 
     def postpone(self, name: str) -> None:
         """Marks the list as missing for now. What is pending stays pending until the account has the list.

@@ -22,7 +22,7 @@ from source_amocrm.walk.intervals import IntervalSet
 
 VERSION = 5  # A state of another version is refused: to start again would forget the dates that are `postdated`
 SAVED = "saved"
-PENDING = frozenset({"seconds", "resume", "partial_second", "deletions_since", "changes_since"})
+PENDING = frozenset({"seconds", "resume", "partial_second", "deletions_since", "changes_since", "read_again"})
 NO_STATE = frozenset({"__ab_no_cursor_state_message", "__ab_full_refresh_sync_complete"})
 """The keys by which the CDK says that a stream has no state."""
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -80,6 +80,7 @@ def _dump_pending(pending: ReadPlan) -> dict[str, Any]:
             for name, point in (("resume", pending.resume), ("partial_second", pending.partial_second))
             if point
         },
+        **({"read_again": sorted(pending.read_again)} if pending.read_again else {}),
     }
 
 
@@ -103,6 +104,7 @@ def _load_pending(pending: Mapping[str, Any]) -> ReadPlan:
         _second(pending["deletions_since"]),
         _second(pending["changes_since"]),
         partial_second=_load_point(pending.get("partial_second")),
+        read_again=frozenset(map(int, pending.get("read_again", ()))),
     )
 
 

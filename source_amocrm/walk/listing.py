@@ -123,7 +123,8 @@ class Page:
     The engine adds: `taken_since`: every stream takes rows dated `taken_since` or later, wanted or not: this walk has
     no date filter, or an event named the row. `walked`: the walk by page number has come to its end.
     `at_least`: by id, the second before which a row must not be dated, so that it wins over a tombstone of its entity.
-    `read_at`: the moment of this reading, which no other page has.
+    `by_id`: the rows are cards that events or other cards named, and each stream takes all of them. `read_at`: the
+    moment of this reading, which no other page has.
     """
 
     rows: list[Row]
@@ -132,6 +133,7 @@ class Page:
     second: int | None = None
     answered: tuple[Answer, ...] = ()
     taken_since: int = FOREVER
+    by_id: bool = False
     walked: bool = False
     at_least: Mapping[Any, int] = field(default_factory=dict)
     deletions: tuple[Deletion, ...] = ()
