@@ -39,7 +39,8 @@ def named(kind: str, given: str, rows: list[Row], columns: tuple[str, ...]) -> l
     """
     found = [row for row in rows if any(folded(str(row[one])) == folded(given) for one in columns if row[one])]
     is_whole = bool(found)
-    found = found or [row for row in rows if set(words_of(given)) <= set(words_of(name_of(row, columns)))]
+    words = {*words_of(given)}
+    found = found or [row for row in rows if words and words <= {*words_of(name_of(row, columns))}]
     meant = {row[columns[0]]: name_of(row, columns) for row in found}
     is_one = kind != "manager" or len(meant) == len({row["project_id"] for row in found})
     if found and is_one and (is_whole or len(set(meant.values())) == 1):

@@ -58,6 +58,8 @@ from testing.sheets import sheets, tables_of
 NOW = 1_767_290_400
 TEAM = "Опт"
 TIMUR = "Тимур Гараев"
+VICTORY = "Победа!"
+"""What one of the pipelines calls the stage 142."""
 PLAN = 300_000
 FIRST_DAY = datetime(2023, 2, 1)
 """Of the 36 months that the page shows."""
@@ -67,6 +69,7 @@ FIRST_DAY = datetime(2023, 2, 1)
 def known() -> oracle.Known:
     """An account where, in the last hour, won, lost and open deals of the year changed their owner or were deleted."""
     account = Account.generate(2, 150, clock=ManualClock(NOW))
+    writes.rename_status(account, account.pipelines[1]["id"], 142, VICTORY)
     known = oracle.Known("1001", ZoneInfo("Europe/Moscow"), oracle.at_second(NOW), marks=False)
     known.read(account)
     account.clock = ManualClock(NOW - 3600)
@@ -325,6 +328,7 @@ def test_a_client_is_found_by_what_people_know_of_him(database: str, known: orac
     for query in asked:
         cards = found_by(database, "find", query=query)["cards"]
         assert contact["contact_id"] in [card["id"] for card in cards if card["kind"] == "contact"], query
+    assert [found_by(database, "find", query=signs)["cards"] for signs in ("%", "'", "🇷🇺 🎄")] == [[]] * 3
     none = found_by(database, "find", query="Нетникого Никогданебыло")
     assert (none["cards"], none["covers"]["empty"]["cards"]) == (
         [], "No card has all of these words, these digits or this address."
@@ -347,6 +351,9 @@ FILTERS: dict[str, tuple[dict[str, Any], Any]] = {
     "untouched": ({"untouched": True}, lambda deal, _: deal["stage_kind"] in ("open", "unsorted")
                   and deal["first_response_at"] is None),
     "silent for 60 days": ({"days_without_activity": 60}, lambda deal, silent: deal["deal_id"] in silent),
+    "won stage of one pipeline": ({"stage": "победа!"}, lambda deal, _: deal["status_name"] == VICTORY),
+    "won stage of the others": ({"stage": "Успешно реализовано"},
+                                lambda deal, _: deal["status_name"] == "Успешно реализовано"),
     "everything": ({}, lambda *_: True),
 }  # fmt: skip
 """The arguments of a list of deals, and whether a deal is in it."""

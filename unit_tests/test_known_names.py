@@ -34,6 +34,8 @@ def test_an_account_is_found_by_its_name_or_its_id() -> None:
     rows = [{"project_id": project, "account": name} for project, name in names.items()]
     for given in ("1001", "север (1001)"):
         assert named("account", given, rows, ("project_id", "account")) == rows[:1]
+    with pytest.raises(ValueError, match="There is no account “%”"):
+        named("account", "%", rows, ("project_id", "account"))
     with pytest.raises(ValueError, match="Several have the account") as refused:
         named("account", "Север", rows, ("project_id", "account"))
     assert str(refused.value) == (

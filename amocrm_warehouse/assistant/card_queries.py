@@ -136,8 +136,8 @@ CARD_QUERIES: dict[str, str] = {
             or ($state = 'open' and deals.stage_kind in ('open', 'unsorted') and {counts_in("open")}))
             and ($budget_from is null or deals.budget >= $budget_from)
             and ($budget_to is null or coalesce(deals.budget, 0) <= $budget_to)
-            and ($stages is null or position(',' || deals.project_id || '/' || cast(deals.status_id as varchar) || ','
-                in $stages) > 0)
+            and ($stages is null or position(',' || deals.project_id || '/' || cast(deals.pipeline_id as varchar)
+                || '/' || cast(deals.status_id as varchar) || ',' in $stages) > 0)
             and ($days_in_stage is null or (deals.stage_kind in ('open', 'unsorted') and
                 extract(epoch from (accounts.now_local - deals.in_stage_since_local)) / 86400 >= $days_in_stage))
             and ($days_without_activity is null or deals.days_without_activity >= $days_without_activity)

@@ -166,7 +166,7 @@ def found(ask: Asking) -> list[Row]:
     if is_number and len(digits) == 11 and digits[0] in "78":
         digits = digits[1:]
     is_text = not (is_number or by_link or "@" in words)
-    each = dict(enumerate(re.findall(r"\w+", words) if is_text else []))
+    each = dict(enumerate((re.findall(r"\w+", words) or words.split()) if is_text else []))
     values: dict[str, Any] = {f"word_{place}": each.get(place, "") for place in range(FIND_WORDS)}
     values |= {
         "words": words if is_text else "", "digits": digits if is_number and len(digits) >= FEWEST_DIGITS else "",

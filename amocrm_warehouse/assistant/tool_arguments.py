@@ -336,7 +336,7 @@ def name_filters(run: Run, values: Mapping[str, Any], of: Chosen) -> None:
         rows = answer(run, "pipelines", of.choice).dicts()
         own = [row for row in rows if folded(values["stage"]) in (folded(row["stage"] or ""), str(row["status_id"]))]
         own = own or named("stage", values["stage"], rows, ("status_id", "stage"))
-        of.parameters["stages"] = listed((row["project_id"], row["status_id"]) for row in own)
+        of.parameters["stages"] = listed((row["project_id"], f"{row['pipeline_id']}/{row['status_id']}") for row in own)
         of.filters["stage"] = sorted({f"{row['stage']} ({row['pipeline_name']})" for row in own})
 
 

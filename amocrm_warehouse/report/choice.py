@@ -102,7 +102,7 @@ CHOSEN = """
 """The chosen accounts. Sums of money are by `purse`: an account of an unknown currency has one of its own."""
 
 
-def listed(pairs: Iterable[tuple[str, int]] | None) -> str | None:
+def listed(pairs: Iterable[tuple[str, int | str]] | None) -> str | None:
     return None if pairs is None else f",{','.join(f'{project}/{number}' for project, number in sorted(pairs))},"
 
 
