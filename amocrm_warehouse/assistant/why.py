@@ -151,7 +151,8 @@ CAUSES = (
           REFRESH),
     Cause("restored_since", lambda f: f.held and f.held["is_deleted"] and (
         (f.account and not in_trash(f)) or f.deletion.get("restored_at")),
-          "It was taken out of amoCRM's trash, and the database does not know that yet.", SYNC),
+          "It was taken out of amoCRM's trash, and the database does not know that yet. If this does not bring it, "
+          "amoCRM has told of it by no event: then sync with --refresh {table}.", SYNC),
     Cause("deleted", lambda f: is_gone(f) and not (f.account and not in_trash(f)),
           "It was deleted in amoCRM at {deleted_at} by user {deleted_by}: only deals count it, as deleted, and amoCRM "
           "gives nobody its values any more. If that was a mistake, restore it in amoCRM's trash; then sync.", SYNC),
@@ -174,7 +175,8 @@ CAUSES = (
     Cause("changed_and_missing", lambda f: not f.held and changed_in_account(f, f.synced_at),
           "It was changed at {account_changed}, after the last sync, of {synced}, and was not read before.", SYNC),
     Cause("missed", lambda f: not f.held and f.account,
-          f"The account has it, and the syncs since its last change, at {{account_changed}}, did not bring it: {FAULT}",
+          "The account has it, and the syncs since its last change, at {account_changed}, did not bring it. If the "
+          f"token's user may see it only since then, read the table again. Else {FAULT}",
           REFRESH),
     Cause("another_card", lambda f: not f.held and f.elsewhere,
           "There is no {kind} {id} in {project}, but {elsewhere} has this id.", ASK),
@@ -326,7 +328,9 @@ def _rules(run: Run, f: Facts, deal: Row) -> Iterator[Row]:
         yield rule("stages by name", False, "the account no longer has its stage, so the stage is named by its number")
     users = run("select count(*) from amocrm_staging.stg_users where project_id = $project and user_id = $user",
                 project=f.project, user=deal["responsible_user_id"])[1][0][0]  # fmt: skip
-    if not users:
+    if deal["responsible_user_id"] is None:
+        yield rule("managers by name", False, "it has no responsible user")
+    elif not users:
         yield rule("managers by name", False, "the account no longer has its responsible user, who is named by number")
     for mart, key, why, why_not in (
         ("stale_deals", "deal_id = $id", "it is silent for long, and no task is to come",

@@ -197,6 +197,8 @@ class Site:
             case "access" if flow.domain:
                 flow.take(recognise(form.get("pasted", "")))
             case "callback":
+                if flow.settings and not flow.state:  # a redirect that was taken, and comes again by a reload
+                    return
                 flow.take(form)
             case "save" if flow.settings:
                 flow.save(replace=True)

@@ -64,7 +64,12 @@ class Resolver:
                     self._known.setdefault(record_id, None)
             except CLOSED as error:
                 self._whole = True  # the token's user may see no more
-                LOGGER.warning("What is taken from %s is left empty in other tables. %s", self.resource.name, error)
+                LOGGER.warning(
+                    "What is taken from %s is left empty in other tables. Once the list can be read, refresh these: "
+                    "their rows do not come again by themselves. %s",
+                    self.resource.name,
+                    error,
+                )
         return {record_id: value for record_id in wanted if (value := self._known.get(record_id)) is not None}
 
     def _unfiltered(self, ids: Iterable[int]) -> Iterator[Row]:
