@@ -254,6 +254,21 @@ def test_the_config_of_another_account_is_refused(server: Server, config: Path, 
     )
 
 
+def test_what_is_made_of_some_notes_is_not_counted_by_the_accounts_number_of_notes(
+    server: Server, config: Path, crm: str
+) -> None:
+    sync(config, crm)
+    notes = sum(len(table.rows) for name, table in server.account.tables.items() if name.endswith("/notes"))
+    for requests in (40, 500):
+        tables = verify(config, crm, PROJECT, kept=False, no_sync=True, requests=requests).tables
+        assert tables["notes"].account == notes
+        for name in ("calls", "messages"):
+            assert tables[name].account in (None, tables[name].database), name
+            assert tables[name].extent in (
+                f"all {tables[name].database}", f"{tables[name].looked_at} of {tables[name].database}"
+            ), name  # fmt: skip
+
+
 def test_a_list_that_amocrm_gives_in_no_order_is_named_and_not_said_to_be_equal(
     server: Server, config: Path, crm: str
 ) -> None:

@@ -53,12 +53,13 @@ def test_all_four_steps(server: Server, tmp_path: Path) -> None:
     away = visiting.get("/grant")
     assert away.status == 303
     assert away.headers["Location"].startswith(f"{server.url}/oauth?client_id=")
-    made = visiting.site.flow
-    visiting.get(callback(answer(server, made)))
-    assert visiting.path == "/result"
-    assert "ООО «Северный ветер»" in visiting.page
-    assert 'id="saved"' in visiting.page
-    assert problem_on(visiting.page) is None
+    redirect = callback(answer(server, visiting.site.flow))
+    for _ in range(2):  # again by a reload
+        visiting.get(redirect)
+        assert visiting.path == "/result"
+        assert "ООО «Северный ветер»" in visiting.page
+        assert 'id="saved"' in visiting.page
+        assert problem_on(visiting.page) is None
     written = json.loads((tmp_path / "config.json").read_text())
     copied = json.loads(visiting.post("/settings").body)
     assert json.loads(copied["everything"]) == written
