@@ -311,6 +311,9 @@ def test_the_picture_says_what_the_first_screen_of_the_page_says_and_paper_takes
     assert f">{card.top}</text>" in picture
     top = max(pace)
     assert [bar * max(card.bars) ** -1 for bar in card.bars] == pytest.approx([each / top for each in pace[:21]])
+    # the plan of a day is by days of work, as on the page
+    passed = page.script("return DATA.days[ofThisMonth(state.scope, state.who).today].passed")
+    assert [share / card.planned[-1] for share in card.planned] == pytest.approx(passed)
     # conversations, acts and tasks are no deals, and their counts are no links
     overdue = "#managers figure:first-of-type td:nth-last-child(2)"
     counts = f"#talks td .opens, #hours td .opens, #work td .opens, {overdue} .opens"

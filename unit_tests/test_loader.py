@@ -96,6 +96,20 @@ def test_a_table_that_is_refreshed_stays_until_all_is_read_again(file: str) -> N
     assert query(file, HELD) == [("a", 2, "new")]
 
 
+def test_rows_of_two_settings_are_outdated_for_both_until_they_are_read_again(file: str) -> None:
+    for setting, number in (("keep", 1), ("drop", 2), ("keep", 3)):
+        with loading(file) as loader:
+            loader.personal_data = setting
+            loader.load([taken(("a", number, setting))], {"things": str(number)})
+            assert loader.outdated() == ["things"] * (number > 1)
+    with loading(file) as loader:
+        loader.personal_data = "keep"
+        assert loader.outdated() == ["things"]
+        loader.refresh(["things"])
+        loader.load([taken(("a", 4, "keep"), whole=True)], {"things": "4"})
+        assert loader.outdated() == []
+
+
 def test_a_new_column_is_added_with_its_description_and_old_rows_have_none(file: str) -> None:
     described = {"name": {"type": ["null", "string"], "description": "It's a name."}}
     with loading(file) as loader:

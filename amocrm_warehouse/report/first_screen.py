@@ -83,8 +83,8 @@ class Card:
     """The name of the chart, empty if nothing was sold and there is no plan."""
     bars: Sequence[float] = ()
     """What was sold until each day of the month, as a share of the chart's top."""
-    planned: float = 0
-    """The plan of the whole month, as a share of the chart's top."""
+    planned: Sequence[float] = ()
+    """The plan by the end of each day of the month, by its days of work, as a share of the chart's top."""
     top: str = ""
     """The amount at the chart's top."""
     days: int = 31
@@ -199,7 +199,7 @@ def card(
             ],
             chart=words("pace.ended" if months else "pace.title") if top else "",
             bars=[float(sold) / top for sold in month.sold_by_day] if top else [],
-            planned=float(month.plan or 0) / top if top else 0,
+            planned=[float(month.plan) / top * share for share in month.shares] if month.plan else [],
             top=money(top) if top else "",
             days=last,
         )  # fmt: skip

@@ -19,6 +19,7 @@ from amocrm_warehouse.report.like_with_like import (
     as_today,
     days_before,
     is_comparable,
+    last_of_month,
     months_later,
     needed_a_day,
     part_passed,
@@ -111,6 +112,13 @@ class ThisMonth:
     def passed(self) -> float:
         """Which part of the month's days of work has passed, today included."""
         return 1.0 if self.is_over else part_passed(self.today, self.working)
+
+    @property
+    def shares(self) -> list[float]:
+        """Which part of the month's days of work has passed by the end of each of its days."""
+        first = self.choice.since
+        days = range(1, last_of_month(first).day + 1)
+        return [part_passed(first.replace(day=day), self.working) for day in days]
 
     @property
     def present(self) -> dict[str, Any]:

@@ -252,7 +252,7 @@ def conditions(stream: str, columns: Collection[str], marks: str) -> dict[str, s
     if not personal:
         return {}
     personal += ["raw", *(OPTIONS if stream in OF_CONTACTS else ())]
-    personal += [one for one in columns if re.fullmatch(r"cf_\d+\w*", one) and stream == "contacts"]
+    personal += [one for one in columns if re.fullmatch(r"cf_\d+\w*", one) and stream in CARDS]
     return {one: condition.format(part=one) for one in personal if one in columns}
 
 

@@ -55,6 +55,8 @@ SYNCS = Shape(
     },
 )
 """The table of syncs."""
+MIXED = "mixed"
+"""In place of the digest of a table whose rows were replaced by several settings: no setting has it."""
 INCOMING = "incoming_"
 """What the name of a table begins with, after the prefix, in which a large whole table is collected."""
 OTHER_FORM = (
@@ -91,7 +93,8 @@ class HeldStream:
     """What the database remembers of a stream. `state` (JSON): None if the stream is to be read from the beginning.
 
     `columns`: the kinds of the columns that sync has made, by name. `personal_data`: digest of the settings that
-    replaced personal data in the rows. `refreshing`: whether the table is being read from the beginning while it stays.
+    replaced personal data in the rows, or MIXED. `refreshing`: whether the table is being read from the beginning while
+    it stays.
     """
 
     state: str | None = None
@@ -290,6 +293,8 @@ class Loader:
             else:
                 self._keep_versions(table, held, new)
                 self._replace(target, table, new, whole=table.whole)
+        if not table.whole and held.personal_data != self.personal_data:
+            held.personal_data = MIXED
         if table.whole and rows.complete:
             if beside:
                 self._keep_versions(table, held, self._name(beside))
