@@ -87,6 +87,18 @@ def check_streams(told: Outcome, account: Account, failed: set[str], emptied: tu
             assert found[name] == wanted, name
 
 
+def test_a_card_that_is_shown_only_later_comes_with_a_refresh() -> None:
+    """As to a user whose rights have grown: with its old date, and without an event."""
+    account, destination, refreshed = account_with(Switches()), Destination(), Destination()
+    deal = min(account.tables["leads"], key=lambda row: row["updated_at"])["id"]
+    account.switches.hidden_by_date = frozenset({deal})
+    destination.take(messages(Sandbox(account), ["deals"]))
+    account.switches.hidden_by_date = frozenset()
+    destination.take(messages(Sandbox(account), ["deals"], destination.state()))
+    refreshed.take(messages(Sandbox(account), ["deals"]))
+    assert refreshed.rows["deals"].keys() - destination.rows["deals"].keys() == {(deal,)}
+
+
 @pytest.mark.parametrize("closed", OTHERS)
 def test_a_list_that_the_token_may_not_see(closed: str, tmp_path: Path) -> None:
     hurt = suffering(closed)
