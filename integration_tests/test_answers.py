@@ -759,6 +759,15 @@ def test_a_user_of_two_accounts_is_chosen_in_one_of_them() -> None:
     assert found.fetchall() == [("north", 5)]
 
 
+def test_a_plan_in_another_currency_than_the_accounts_is_refused(folder: Path, tmp_path: Path) -> None:
+    plans = tmp_path / "plans.csv"
+    plans.write_text("project_id,month,responsible_user_id,plan\n1001,2026-01-01,1,$100\n", encoding="utf-8")
+    for verb in ("models", "report"):
+        done = forked.run([verb, "--plans", str(plans)], {"DB": str(folder / "crm.duckdb")}, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "“$100” is no amount in RUB" in done.stderr
+
+
 def test_an_unknown_group_is_told_with_those_that_are_there(folder: Path) -> None:
     with (
         reading(str(folder / "crm.duckdb")) as ask,

@@ -51,6 +51,8 @@ def person(server: Server) -> Cards:
         cards.set_field(account, "contacts", one, field, [{"value": value}])
     friend = cards.create_contact(account, name="Пётр Иной", first_name="Пётр", last_name="Иной")
     deal = cards.create_lead(account, contacts=[one], name="Секрет: secret wedding")
+    address = next(row["id"] for row in account.fields["leads"] if row["type"] == "streetaddress")
+    cards.set_field(account, "leads", deal, address, [{"value": "secret street"}])
     other = cards.create_lead(account, contacts=[friend], name=f"Свадьба, {NAME.upper()}")
     writes.activity.add_note(account, "contacts", one, "secret of a contact")
     writes.activity.add_note(account, "leads", deal, "secret of a deal")
@@ -69,7 +71,8 @@ def person(server: Server) -> Cards:
 @pytest.fixture(scope="module")
 def config(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("config") / "config.json"
-    path.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
+    settings = {**server.config(), "requests_per_second": 50, "readable_columns": True}
+    path.write_text(json.dumps(settings), encoding="utf-8")
     return path
 
 
