@@ -183,9 +183,12 @@ def test_streams_that_stopped_at_different_rows_of_a_second_read_it_from_its_beg
         for checkpoint in (MARK, PageCheckpoint(40, 23))
     ]
     assert merged(plans[:1] * 2).partial_second == ResumePoint(THEN, MARK)
-    again = [ReadPlan(ever(THEN), read_again=frozenset(cards)) for cards in ((1, 2), (2, 3), ())]
-    assert merged(again).read_again == {1, 2, 3}
     assert merged(plans).partial_second is None
+
+
+def test_what_one_stream_has_to_read_again_is_read_for_all() -> None:
+    plans = [ReadPlan(ever(THEN), read_again=frozenset(cards)) for cards in ((1, 2), (2, 3), ())]
+    assert merged(plans).read_again == {1, 2, 3}
 
 
 def test_a_list_that_the_account_lacks_for_now_stays_to_be_read() -> None:

@@ -199,7 +199,7 @@ def card(
             ],
             chart=words("pace.ended" if months else "pace.title") if top else "",
             bars=[float(sold) / top for sold in month.sold_by_day] if top else [],
-            planned=[float(month.plan) / top * share for share in month.shares] if month.plan else [],
+            planned=[plan / top for plan in month.plan_by_day] if top else [],
             top=money(top) if top else "",
             days=last,
         )  # fmt: skip

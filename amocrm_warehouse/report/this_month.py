@@ -114,11 +114,11 @@ class ThisMonth:
         return 1.0 if self.is_over else part_passed(self.today, self.working)
 
     @property
-    def shares(self) -> list[float]:
-        """Which part of the month's days of work has passed by the end of each of its days."""
-        first = self.choice.since
-        days = range(1, last_of_month(first).day + 1)
-        return [part_passed(first.replace(day=day), self.working) for day in days]
+    def plan_by_day(self) -> list[float]:
+        """The plan until each day of the month, as if every day of work had the same part of it; empty without one."""
+        first, plan = self.choice.since, float(self.plan or 0)
+        days = range(1, last_of_month(first).day + 1) if plan else ()
+        return [plan * part_passed(first.replace(day=day), self.working) for day in days]
 
     @property
     def present(self) -> dict[str, Any]:
