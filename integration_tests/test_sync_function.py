@@ -194,17 +194,19 @@ def test_versions_of_rows_are_kept_by_the_choice_of_an_earlier_sync(
 
 
 @pytest.mark.parametrize(
-    ("status", "notices"),
+    ("status", "lists", "without", "notices"),
     [
-        ("403", ["The other tables are read well. A sync ends without this error if it leaves out the rest: --without "
-                 "users"]),
-        ("401", []),  # the token is refused, and no table can be read with it
+        ("403", "users", ["users"], ["The other tables are read well. A sync ends without this error if it leaves out "
+                                     "the rest: --without users"]),
+        # most of the account is refused: to leave that out is no remedy
+        ("402", "(users|leads/pipelines)", ["users", "statuses"], []),
+        ("401", "users", ["users"], []),  # the token is refused, and no table can be read with it
     ],
 )  # fmt: skip
 def test_what_the_user_may_not_read_is_named_as_what_to_leave_out(
-    tmp_path: Path, status: str, notices: list[str]
+    tmp_path: Path, status: str, lists: str, without: list[str], notices: list[str]
 ) -> None:
-    refusing = Faults(Fault(status, "/api/v4/users$"))
+    refusing = Faults(Fault(status, f"/api/v4/{lists}$"))
     with Server(Account.generate(leads=5), rate=OFF, faults=refusing) as closed:
         path = tmp_path / "config.json"
         path.touch(mode=0o600)
@@ -213,4 +215,4 @@ def test_what_the_user_may_not_read_is_named_as_what_to_leave_out(
         refused = sync(path, to=to, project="1", streams=streams)
         assert refused.config_error
         assert refused.notices == notices
-        assert sync(path, to=to, project="1", streams=streams, without=["users"]).errors == []
+        assert sync(path, to=to, project="1", streams=streams, without=without).errors == []

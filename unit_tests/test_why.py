@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from amocrm_warehouse.assistant.why import CAUSES, Facts, diagnosis
+from amocrm_warehouse.assistant.why_command import why
 
 SYNCED = datetime(2026, 11, 20, 12, tzinfo=timezone.utc)
 EARLIER, LATER = SYNCED - timedelta(days=5), SYNCED + timedelta(hours=2)
@@ -110,3 +113,25 @@ def test_moments_come_as_seconds_texts_and_times_with_or_without_a_zone() -> Non
     for moment in (SYNCED, SYNCED.replace(tzinfo=None), SYNCED.timestamp(), "2026-11-20T12:00:00Z"):
         found = diagnosis(Facts("1001", "deal", 5, TABLES, held=LIVE | {"updated_at": moment}, syncs=[SYNC]))
         assert found["in_database"]["updated_at"] == "2026-11-20 12:00 UTC"
+
+
+@pytest.mark.parametrize(("is_deleted", "cause"), [(True, "deleted"), (False, "no_marts")])
+@pytest.mark.parametrize("first", ["deletion", "return"])
+def test_of_a_deletion_and_a_return_within_one_second_the_one_that_the_row_shows_counts(
+    tmp_path: Path, first: str, is_deleted: bool, cause: str
+) -> None:
+    moment = "TIMESTAMPTZ '2026-11-20 12:00:00+00'"
+    events = {"deletion": f"({moment}, {moment}, NULL", "return": f"({moment}, NULL, {moment}"}
+    written = ", ".join(f"{one}, 5, 'lead', 7)" for one in (events.pop(first), *events.values()))
+    names = "created_at, deleted_at, restored_at, entity_id, entity_type, created_by"
+    database = str(tmp_path / "crm.duckdb")
+    with duckdb.connect(database) as connection:
+        connection.execute("CREATE SCHEMA amocrm")
+        connection.execute(
+            f"CREATE TABLE amocrm.amocrm_1_deleted_entities AS SELECT * FROM (VALUES {written}) AS event ({names})"
+        )
+        connection.execute(
+            f"CREATE TABLE amocrm.amocrm_1_deals AS SELECT 5 AS lead_id, {moment} AS updated_at, "
+            f"{is_deleted} AS is_deleted, 7 AS updated_by"
+        )
+    assert why(database, "1", "deal", 5)["cause"] == cause

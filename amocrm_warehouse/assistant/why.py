@@ -252,7 +252,9 @@ def read_facts(run: Run, project: str, kind: str, number: int, schema: str = SCH
     facts.syncs = rows("syncs", "order by started_at desc limit 5")
     deletions = rows("deleted_entities", "where entity_type = $type and entity_id = $id order by created_at desc",
                      type=event, id=number)  # fmt: skip
-    facts.deletion = deletions[0] if deletions else {}
+    newest = [one for one in deletions if one["created_at"] == deletions[0]["created_at"]]
+    # of a deletion and a return within one second, that which the row shows
+    facts.deletion = min(newest, key=lambda one: bool(one["restored_at"]) == facts.held.get("is_deleted"), default={})
     of_kind = rows("live_entities", "where entity_type = $type order by listed_at desc limit 1", type=listed)
     facts.listed_at = of_kind[0]["listed_at"] if of_kind else None
     facts.is_listed = bool(

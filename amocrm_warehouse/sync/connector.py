@@ -165,7 +165,7 @@ class Reading:
             kinds = self._failures or [error.failure_type]
             self._outcome.config_error = all(kind is FailureType.config_error for kind in kinds)
             failed = {*self._by_stream} - self._outcome.complete
-            if isinstance(error, SyncFailed) and error.are_refusals and self._outcome.complete:
+            if isinstance(error, SyncFailed) and error.are_refusals and len(failed) < len(self._outcome.complete):
                 self._outcome.notices.append(WITHOUT.format(tables=",".join(sorted(failed))))
         except Exception as error:
             LOGGER.exception("An unforeseen error")
