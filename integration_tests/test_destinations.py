@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 import duckdb
 import psycopg
@@ -34,7 +34,7 @@ from testing.leaks import clean
 from testing.loads import loading, waiting
 from testing.loads import table as made_table
 from testing.schedules import FIFTEEN
-from testing.warehouse import ROOT, query, refused, stored, unanswered
+from testing.warehouse import ROOT, execute, query, refused, stored, unanswered
 
 PLAIN = {"character varying": "varchar", "timestamp with time zone": "timestamptz"}
 """The types that go by a shorter name."""
@@ -175,12 +175,6 @@ def test_a_table_that_somebody_dropped_or_changed_is_read_anew(server: Server, d
     edit(server, 10, Random(2))
     sync(config, database, "1002", *OF_FIFTEEN)
     assert problems(server.account, database, "1002", FIFTEEN) == []
-
-
-def execute(database: str, *statements: str) -> None:
-    with (psycopg.connect if "://" in database else duckdb.connect)(database) as connection:
-        for statement in statements:
-            connection.execute(cast(Any, statement))
 
 
 def _is_read(database: str, project: str, stream: str) -> bool:

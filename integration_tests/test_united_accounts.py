@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import psycopg
 import pytest
 
 from testing import forked, models, postgres
 from testing.report_page import contents
 from testing.sheets import sheets
+from testing.warehouse import execute
 
 ACCOUNT: dict[str, list[dict[str, Any]]] = {
     "account": [{"account_id": 1, "name": "Ромашка", "currency": "RUB"}],
@@ -66,13 +64,6 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     models.store(url, "client04", NEVER_READ, request.param)
     execute(url, FOREIGN)
     return str(url)
-
-
-def execute(database: str, sql: str) -> None:
-    opened: Any = psycopg.connect(database) if database.startswith("postgresql:") else duckdb.connect(database)
-    with closing(opened) as connection:
-        connection.execute(sql)
-        connection.commit()
 
 
 def test_the_accounts_that_were_read_are_in_every_output(database: str, tmp_path: Path) -> None:

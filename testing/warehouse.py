@@ -65,6 +65,14 @@ def query(database: str, sql: str) -> list[Row]:
         return ask(sql)
 
 
+def execute(database: str, *statements: str) -> None:
+    opened: Any = psycopg.connect(database) if database.startswith("postgresql:") else duckdb.connect(database)
+    with closing(opened) as connection:
+        for statement in statements:
+            connection.execute(statement)
+        connection.commit()
+
+
 @contextmanager
 def asking(database: str) -> Iterator[Callable[[str], list[Row]]]:
     """Yields a function for several queries on one connection. Opening a DuckDB file of many tables takes 0.1 s."""
