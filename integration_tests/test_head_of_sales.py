@@ -399,7 +399,7 @@ class Hand:
     def choose(self, what: str, text: str) -> None:
         self.clicks += 1
         [value] = [value for value, shown in self.page.options(what).items() if shown == text]
-        self.page.script(CHOOSE, what, value)
+        self.page.script(CHOOSE, {what: value})
         self.page.wait()
 
     def sort(self, section: str, column: str) -> None:

@@ -929,7 +929,7 @@ def test_what_is_in_view_is_drawn_first_and_no_old_number_looks_finished(
     until = WebDriverWait(page.browser, 600, 0.05).until
     until(lambda _: page.script("return inView.has('managers') && !inView.has('queue') && !inView.has('sources')"))
     for period in ("2025-11", "last12"):
-        page.script(CHOOSE, "period", period)
+        page.script(CHOOSE, {"period": period})
         choice = expected_page.Choice((known["1001"],), *page.chosen())
         until(lambda _: page.script("return jobs.length > 0 && nextInView() < 0"))
         left = set(page.script(NOT_DRAWN))

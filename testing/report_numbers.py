@@ -24,7 +24,7 @@ from .expected.marts.page import ACTIVITY, REASONS, Choice
 from .expected.marts.sentences import LANGUAGES, Wording, sentences
 from .expected.marts.totals import CROSSED, ended
 from .models import Row
-from .report_page import Report
+from .report_page import CHOOSE, Report
 
 
 def choose(page: Report, known: Mapping[str, oracle.Known], scope: str, kind: str, who: str = "") -> Choice:
@@ -32,11 +32,12 @@ def choose(page: Report, known: Mapping[str, oracle.Known], scope: str, kind: st
     if scope.endswith("/"):
         scope = next(value for value in page.options("scope") if value.startswith(scope))
     fitting = [value for value in page.options("period") if re.fullmatch(KINDS[kind], value)]
-    page.choose(scope, fitting[:2][-1])
-    users = None
+    chosen, users = "", None
     if who:
+        page.script(CHOOSE, {"scope": scope})  # whose people are then offered
         chosen = next(value for value in page.options("who") if value.startswith(f"{scope.partition('/')[0]}/{who}"))
-        page.choose(scope, fitting[:2][-1], chosen)
+    page.choose(scope, fitting[:2][-1], chosen)
+    if who:
         users = frozenset(page.script("return state.who.users"))
     project, _, pipeline = scope.partition("/")
     accounts = tuple(one for name, one in known.items() if project in ("", name))

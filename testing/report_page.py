@@ -56,10 +56,12 @@ VISIT = f"""
   return true;
 """
 CHOOSE = """
-  const one = document.getElementById(arguments[0]);
-  if (one.value === arguments[1]) return;
-  one.value = arguments[1];
-  one.onchange({target: one});
+  for (const [name, value] of Object.entries(arguments[0])) {
+    const one = document.getElementById(name);
+    if (one.value === value) continue;
+    one.value = value;
+    one.onchange({target: one});
+  }
 """
 UNFOLD = """
   const css = arguments[0] ? `#${arguments[0]}` : "main > .card";
@@ -121,8 +123,8 @@ class Report:
         self.wait()
 
     def choose(self, scope: str, period: str, who: str = "") -> None:
-        for name, value in (("scope", scope), ("period", period), ("who", who)):
-            self.script(CHOOSE, name, value)
+        """Chooses, and lets the page draw all at once, as for paper: piece by piece, each would be laid out anew."""
+        self.script(f"{CHOOSE} finish();", {"scope": scope, "period": period, "who": who})
         self.wait()
 
     def chosen(self) -> tuple[date, date]:
