@@ -65,7 +65,7 @@ from testing.report_numbers import (
     plain,
     same,
 )
-from testing.report_page import CHOOSE, Report, on_a_phone, run
+from testing.report_page import CHOOSE, SHOW, Report, on_a_phone, run
 from testing.warehouse import ROOT
 
 NOW = 1_767_290_400
@@ -837,7 +837,7 @@ def test_a_link_to_what_the_report_does_not_have_says_so_by_name(page: Report) -
 
 
 OF_ACCOUNT = "const {name, project_id} = PEOPLE.get(arguments[0]); return [name, accountName(project_id)]"
-FOLLOW = "history.replaceState(null, '', arguments[0]); readAddress(); return show();"
+FOLLOW = f"history.replaceState(null, '', arguments[0]); readAddress(); {SHOW}"
 CHANGE = "find('#period').value = 'all'; find('#period').dispatchEvent(new Event('change', { bubbles: true }))"
 PICKED = "return find('p.chosen').textContent"
 HEADS = """
@@ -1479,7 +1479,7 @@ def test_page_and_answers_count_the_same(
     """Each number that JavaScript counts for the page, and SQL for the workbook and the assistant, in each choice."""
     choice = choose(page, known, scope, "last12" if period in OWN_DAYS else period, who)
     if period in OWN_DAYS:
-        page.script("choosePeriod(arguments[0]); return show()", period)
+        page.script(f"choosePeriod(arguments[0]); {SHOW}", period)
         choice = replace(choice, first=page.chosen()[0], last=page.chosen()[1])
     [project] = [name for name, one in known.items() if one in choice.known]
     pipelines = choice.pipeline and frozenset({(project, choice.pipeline)})
@@ -1532,7 +1532,7 @@ def test_deals_are_filtered_by_tag_source_and_field(page: Report, known: dict[st
         where = [[name, option] for name, option in asked.items()]
         left = {deal for deal in rows if all(option in sets[name].get(deal, {None}) for name, option in asked.items())}
         assert left
-        page.script("state.where = new Map(arguments[0]); return show()", where)
+        page.script(f"state.where = new Map(arguments[0]); {SHOW}", where)
         check_filtered(page, replace(choice, deals=frozenset(left)))
     assert page.sections()["money"]["notes"] == ["The plan is for all deals, so it is not shown with a filter."]
     page.script("location.reload()")

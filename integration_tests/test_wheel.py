@@ -86,22 +86,22 @@ def test_the_wheel_says_what_it_is_and_for_whom(wheel: Path) -> None:
 
 
 def test_sync_models_and_report(installed: Path, tmp_path: Path) -> None:
-    """Between the oldest and the newest Python it syncs only: on its own the whole suite builds models and reports."""
+    """On the oldest Python by three commands, on the newest by one; between them it syncs only."""
     [site] = (installed.parent / "lib").glob("python*/site-packages")
     before = {path for path in site.rglob("*") if "__pycache__" not in path.parts}
+    is_oldest, is_newest = (installed.parent.name == PYTHONS[place] for place in (0, -1))
     with Server(Account.generate(leads=30), rate=OFF) as server:
         config = tmp_path / "config.json"
         config.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
         sync = ("sync", "--config", "config.json", "--to", "duckdb:///crm.duckdb", "--project", "1001")
-        said = run(installed, tmp_path, *sync)
-        if installed.parent.name == PYTHONS[-1]:
-            run(installed, tmp_path, *sync, "--report")
+        said = run(installed, tmp_path, *sync, *(["--report"] if is_newest else []))
     assert "amocrm_1001_deals" in said
-    if installed.parent.name in (PYTHONS[0], PYTHONS[-1]):
+    if is_oldest:
         built = run(installed, tmp_path, "models", "--to", "duckdb:///crm.duckdb")
         assert "models of the project 1001 are in duckdb:///crm.duckdb" in built
         said = run(installed, tmp_path, "report", "--built", "--to", "duckdb:///crm.duckdb")
-        assert said.startswith("\nThe report: ")
+    if is_oldest or is_newest:
+        assert "\nThe report: " in said
         assert (tmp_path / "crm-report.html").stat().st_size > 100_000
         with closing(duckdb.connect(str(tmp_path / "crm.duckdb"), read_only=True)) as database:
             assert database.execute("SELECT count(*) FROM amocrm_marts.deals").fetchall()[0][0] >= 30

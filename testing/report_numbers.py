@@ -24,7 +24,7 @@ from .expected.marts.page import ACTIVITY, REASONS, Choice
 from .expected.marts.sentences import LANGUAGES, Wording, sentences
 from .expected.marts.totals import CROSSED, ended
 from .models import Row
-from .report_page import CHOOSE, Report
+from .report_page import CHOOSE, SHOW, Report
 
 
 def choose(page: Report, known: Mapping[str, oracle.Known], scope: str, kind: str, who: str = "") -> Choice:
@@ -590,12 +590,14 @@ def as_text(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-AS_OF = """
+AS_OF = (
+    """
   const [day, facts] = arguments;
   for (const row of TABLES.accounts) row.today = dayOf(day);
   DATA.days[dayOf(day)] = facts;
-  return show();
 """
+    + SHOW
+)
 """Shows the page as it is on another day, with what it knows of that day."""
 
 

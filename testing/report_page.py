@@ -63,6 +63,8 @@ CHOOSE = """
     one.onchange({target: one});
   }
 """
+SHOW = "const done = show(); finish(); return done;"
+"""Shows the page anew, all of it at once."""
 UNFOLD = """
   const css = arguments[0] ? `#${arguments[0]}` : "main > .card";
   for (const button of document.querySelectorAll(`${css}.folded h2 button`)) button.click();
