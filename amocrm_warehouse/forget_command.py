@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -15,11 +13,10 @@ from amocrm_warehouse.database_address import listed, remembered, without_passwo
 from amocrm_warehouse.database_errors import why
 from amocrm_warehouse.interrupt import end_by_ctrl_c, exit_code, stopped_means
 from amocrm_warehouse.live_line import SILENT, LiveLine, live_line
-from amocrm_warehouse.models_command import add_options, limit_memory
+from amocrm_warehouse.models_command import add_options, build_from, limit_memory, print_notes
 from amocrm_warehouse.table_names import SCHEMA, rows_of_tables, table_name
 from source_amocrm.arguments import ArgumentParser
 
-OF_MODELS = ("plans", "time_zone", "fields", "by", "working_hours", "days_off", "memory", "now")
 TEXTS = """
     SELECT table_schema, table_name, column_name FROM information_schema.columns
     WHERE (table_schema = $dataset AND table_name LIKE $prefix OR table_schema IN ('amocrm_marts', 'amocrm_staging'))
@@ -65,7 +62,7 @@ def forget(options: argparse.Namespace, contacts: list[int], line: LiveLine = SI
     erased = [{"table": loader.prefix + one.table, "rows": one.rows, "columns": one.columns} for one in found.erased]
     done = Forgetting(erased, found.same_people, found.unknown)
     if united := projects_in_marts(options.db):
-        done.marts = _built(options, united)
+        done.marts = _built(options, united, line)
     for warehouse in options.published:
         counts = publish(
             options.db, warehouse, projects=[project.lower()], only=listed(options.only), dataset=dataset, line=line
@@ -77,20 +74,21 @@ def forget(options: argparse.Namespace, contacts: list[int], line: LiveLine = SI
     return done
 
 
-def _built(options: argparse.Namespace, projects: list[str]) -> str:
-    """Builds the models in a process of its own: dbt keeps a DuckDB file open to the end. Returns its sentence."""
-    given = {name: getattr(options, name) for name in ("schema", *OF_MODELS)}
-    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
-    command = [sys.executable, "-m", "amocrm_warehouse.models_command", f"--project={','.join(projects)}", *arguments]
-    environment = {**os.environ, "DB": options.db}
-    quiet = ["--quiet"] if options.quiet else []
-    done = subprocess.run([*command, *quiet], env=environment, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
+def _built(options: argparse.Namespace, projects: list[str], line: LiveLine) -> str:
+    """Builds the models of all accounts that the marts unite, prints notes on plans, and returns its sentence."""
+    of_all = argparse.Namespace(**{**vars(options), "project": ",".join(projects)})
+    try:
+        built, sentence = build_from(of_all, line)
+        failure = built.failure
+    except ValueError as error:
+        failure = str(error)
+    if failure:
         raise ValueError(
-            "The tables are done, and the marts still hold the values. Mend what the lines above say, and run "
-            "source-amocrm forget again."
+            f"{failure}\nThe tables are done, and the marts still hold the values. Mend what the lines above say, and "
+            "run source-amocrm forget again."
         )
-    return done.stdout.strip()
+    print_notes(built)
+    return sentence
 
 
 def _left(database: str, project: str, dataset: str, pattern: str) -> dict[str, int]:

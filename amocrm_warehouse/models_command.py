@@ -108,6 +108,8 @@ def build(
                 result = runner.invoke([*quiet, "build", *excluded, *project])
         finally:
             gc.enable()
+            if connection["AMOCRM_TARGET_TYPE"] == "duckdb":
+                _close()
     results = getattr(result.result, "results", None) or []
     count = sum(1 for one in results if one.node.resource_type == "model" and one.status == "success")
     if result.success:
@@ -116,6 +118,15 @@ def build(
     if not {one.node.alias for one in results if one.status == "success"} >= NEEDED:
         raise ValueError(sentence)
     return Built(count, unbuilt(results), sentence)
+
+
+def _close() -> None:
+    """Closes the DuckDB file, which dbt keeps open, and so locked, to the end of the process, its log beside it."""
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+    if DuckDBConnectionManager._ENV:
+        DuckDBConnectionManager._ENV.close()
+    DuckDBConnectionManager.close_all_connections()
 
 
 def remove_locks() -> None:

@@ -171,6 +171,16 @@ def test_no_later_sync_brings_it_back_and_verify_finds_no_difference(
     assert verify(config, database, PROJECT, kept=False).exit_code == 0
 
 
+def test_marts_that_cannot_be_built_are_said_to_hold_the_values(database: str, person: Cards, tmp_path: Path) -> None:
+    given = ["--contact", str(person.person), "--plans", str(tmp_path / "plans.csv")]
+    done = forked.run(["forget", "--project", PROJECT, *given], {"DB": database})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"There is no file {tmp_path}/plans.csv. Correct its path.\nThe tables are done, and the marts still hold the "
+        "values. Mend what the lines above say, and run source-amocrm forget again.\n"
+    )
+
+
 def test_an_id_that_no_table_has_is_told_from_a_person_who_was_forgotten(
     config: Path, database: str, person: Cards
 ) -> None:

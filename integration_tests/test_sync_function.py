@@ -22,6 +22,7 @@ from amocrm_warehouse.sync.loader import Loader
 from sandbox import OFF, Account, Fault, Faults, Server, writes
 from source_amocrm.config_file import ConfigFileError
 from testing import comparison, postgres, small_marts
+from testing.forked import Forked
 from testing.warehouse import stored
 
 STREAMS = ["account", "users", "statuses", "deals", "custom_fields_deals"]
@@ -216,3 +217,20 @@ def test_what_the_user_may_not_read_is_named_as_what_to_leave_out(
         assert refused.config_error
         assert refused.notices == notices
         assert sync(path, to=to, project="1", streams=streams, without=without).errors == []
+
+
+def test_between_two_rounds_with_a_report_the_file_is_free_and_whole(config: Path, tmp_path: Path) -> None:
+    file = tmp_path / "crm.duckdb"
+    command = f"sync --config {config} --project 1 --streams {','.join(STREAMS)} --every 60 --report".split()
+    process = Forked(command, {"DB": str(file)}, stderr_apart=True, cwd=tmp_path)
+    try:
+        assert any(line.startswith("The report: ") for line in process.stdout)
+        assert [path.name for path in tmp_path.glob("crm.duckdb*")] == ["crm.duckdb"]
+        with duckdb.connect(file) as connection:
+            tables = ("amocrm.amocrm_1_deals", "amocrm_marts.deals")
+            read, built = (connection.execute(f"SELECT count(*) FROM {table}").fetchall() for table in tables)
+            assert read == built != [(0,)]
+    finally:
+        process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert process.wait() == 130
