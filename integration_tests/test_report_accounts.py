@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import zipfile
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,10 +19,12 @@ from amocrm_warehouse.report.choice import last_months
 from amocrm_warehouse.report.report_words import Words
 from sandbox import Account, ManualClock
 from testing import expected, models
+from testing.assistant import ask
 from testing.hooks import hook
 from testing.report_page import Report, run
 from testing.sheets import sheets, tables_of
 from testing.terminal import forked_on_a_terminal
+from testing.warehouse import execute, query
 
 NOW = 1_767_229_200
 """1 January 2026, 01:00 UTC: in São Paulo it is still 2025."""
@@ -218,3 +222,38 @@ def test_a_recipient_gets_the_accounts_that_are_named(folder: Path, tmp_path: Pa
         "The digest was not sent to recipient 4 (json): There is no project “40”. There are: 10, 20, 30. "
         f"Correct the entry in {file}. Everything else was written.\n",
     )
+
+
+SELLERS = """
+    SELECT deals.closer_id AS id FROM amocrm_marts.deals AS deals
+    INNER JOIN amocrm_staging.stg_users AS users ON users.project_id = '10' AND users.user_id = deals.closer_id
+    WHERE deals.project_id = '10' AND deals.stage_kind = 'won' AND users.is_active
+    GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 2
+"""
+
+
+def test_users_of_one_name_in_one_account_carry_their_ids(browser: webdriver.Chrome, folder: Path) -> None:
+    """In the page, the workbook and the assistant's answers."""
+    file = str(shutil.copy(folder / "crm.duckdb", folder / "doubles.duckdb"))
+    ids = [row["id"] for row in query(file, SELLERS)]
+    told = {f"Алла Двойкина ({user})" for user in ids}
+    named = {"amocrm_staging.stg_users": ("user_id", "name"), "amocrm_marts.deals": ("closer_id", "closer_name")}
+    for table, (user, name) in named.items():
+        of_ids = f"project_id = '10' AND {user} IN ({ids[0]}, {ids[1]})"
+        execute(file, f"UPDATE {table} SET {name} = 'Алла Двойкина' WHERE {of_ids}")
+
+    def of_alla(names: Iterable[Any]) -> set[str]:
+        return {name for name in names if str(name).startswith("Алла Двойкина")}
+
+    page, book = folder / "doubles.html", folder / "doubles.xlsx"
+    done = run("--built", "--out", str(page), "--xlsx", str(book), "--language", "en", database=file)
+    assert done.returncode == 0, done.stderr
+    shown = Report(browser)
+    shown.visit(page)
+    shown.choose("10", "all")
+    assert of_alla(shown.options("who").values()) == told
+    assert of_alla(mark["Manager"] for mark in shown.marks("managers")) == told
+    assert of_alla(row["manager"] for row in tables_of(book)["managers"]) == told
+    of = {"project": "10", "period": "2025", "show": ["managers"]}
+    for answered in ask(file, ("sales", of), ("compare_periods", of)):
+        assert of_alla(row["manager"] for row in answered["managers"]) == told

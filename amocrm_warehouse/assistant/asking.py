@@ -12,7 +12,7 @@ from amocrm_warehouse.assistant.assistant_queries import QUERIES
 from amocrm_warehouse.assistant.card_queries import CARD_QUERIES
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import ANSWERS, select
-from amocrm_warehouse.report.choice import Choice
+from amocrm_warehouse.report.choice import Choice, MarkedUsers
 from amocrm_warehouse.report.page_queries import needs
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, unknown_columns, with_unknown
 from amocrm_warehouse.report.workbook import link
@@ -41,8 +41,7 @@ class Asking:
     limit: int
     built_at: datetime
     """When the marts were built (UTC)."""
-    deactivated: frozenset[tuple[str, int]]
-    """(project, user id) of the users whose access is switched off."""
+    marked: MarkedUsers
     free_select: Callable[[str, int], list[Row]]
     """Runs one SELECT that an assistant wrote."""
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -68,13 +67,18 @@ class Asking:
         return bool(self.rows(f"card_{self.kind}", id=self.id))
 
     def rows(self, name: str, choice: Choice | None = None, **others: Any) -> list[Row]:
-        """Returns the rows of a query, those of deactivated users with `is_deactivated`. Raises Missing."""
+        """Returns the rows of a query, those of deactivated users with `is_deactivated`, of a double with the id in the
+        name. Raises Missing."""
         self.check(needs(ALL[name]))
         self.statements[name] = ALL[name]
-        return [
-            row | {"is_deactivated": True} if (row.get("project_id"), row.get("user_id")) in self.deactivated else row
-            for row in select(self.run, ALL[name], choice or self.choice, **others).dicts()
-        ]
+        rows = select(self.run, ALL[name], choice or self.choice, **others).dicts()
+        return [self._told(row, row.get("id" if name == "by_manager" else "user_id")) for row in rows]
+
+    def _told(self, row: Row, user: int | None) -> Row:
+        if "manager" in row:
+            row = row | {"manager": self.marked.name({**row, "user_id": user})}
+        is_deactivated = (row.get("project_id"), row.get("user_id")) in self.marked.deactivated
+        return row | ({"is_deactivated": True} if is_deactivated else {})
 
     def check(self, models: set[str]) -> None:
         """Raises Missing for models that the last build did not make."""

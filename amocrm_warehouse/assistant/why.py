@@ -137,7 +137,8 @@ CAUSES = (
           "name is right, read it first: source-amocrm sync --project {project}.",
           "why --project {meant} {kind} {id} {to}"),
     Cause("never_synced", lambda f: not f.tables,
-          "There are no tables of the project {project}. The database has: {projects}.", SYNC),
+          "There are no tables of the project {project}. The database has: {projects}. If the account is one of these, "
+          "ask by that name: under a second name it would be copied and counted twice.", SYNC),
     Cause("refused", lambda f: f.refusal, "The account cannot be asked: {refusal}", CHECK),
     Cause("table_failed", lambda f: not is_live(f) and not is_gone(f) and f.failure,
           "The last sync did not read {table} to its end: {failure}", SYNC),

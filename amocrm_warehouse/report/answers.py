@@ -27,9 +27,9 @@ from amocrm_warehouse.report.answer_parts import (
     of_chosen,
     won_of_created,
 )
-from amocrm_warehouse.report.choice import Choice, last_months
+from amocrm_warehouse.report.choice import Choice, MarkedUsers, last_months
 from amocrm_warehouse.report.metrics import METRICS, column, join_deals, total, totals
-from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, REASONS, SOURCE, needs
+from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, IS_DOUBLE, REASONS, SOURCE, needs
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, COUNTED_FROM, is_listed, unread_tables, with_unknown
 
 ANSWERS: dict[str, str] = {
@@ -413,10 +413,10 @@ def choice_of_people(
     return replace(choice, days=days, users=users, people=names_of_people(everybody, groups, managers))
 
 
-def deactivated(run: Run) -> frozenset[tuple[str, int]]:
-    """Returns (project, user id) of the users whose access is switched off."""
-    sql = f"select project_id, user_id from amocrm_staging.stg_users as users where {IS_DEACTIVATED}"
-    return frozenset((project, user) for project, user in run(sql)[1])
+def marked_users(run: Run) -> MarkedUsers:
+    sql = "select project_id, user_id from amocrm_staging.stg_users as users where {}"
+    found = (run(sql.format(condition))[1] for condition in (IS_DEACTIVATED, IS_DOUBLE))
+    return MarkedUsers(*(frozenset((project, user) for project, user in rows) for rows in found))
 
 
 def sources_of(run: Run) -> set[str]:

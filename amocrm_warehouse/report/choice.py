@@ -29,6 +29,21 @@ class Days:
 
 
 @dataclass(frozen=True)
+class MarkedUsers:
+    """The users whose names say more than a name, as (project, user id)."""
+
+    deactivated: frozenset[tuple[str, int]]
+    """Their access to the account is switched off."""
+    doubles: frozenset[tuple[str, int]]
+    """Another user of the account has the same name."""
+
+    def name(self, row: Mapping[str, Any]) -> str | None:
+        """Returns the name of a row's user, with the id of a double."""
+        is_double = (row.get("project_id"), row["user_id"]) in self.doubles
+        return f"{row['manager']} ({row['user_id']})" if is_double and row["manager"] else row["manager"]
+
+
+@dataclass(frozen=True)
 class Choice:
     """The rows that a table counts; None is all of them."""
 

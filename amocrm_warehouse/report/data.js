@@ -211,12 +211,12 @@ function daysBefore({ first, last, whole }, today) {
   return { first: whole ? firstOf(shifted(monthOf(first), -months)) : first - length, last: last >= today ? now : whole ? first - 1 : last - length, today: now };
 }
 
-// A user's name; with the account if several are in view and two of them have a user of this name, and with a word if the access is switched off.
+// A user's name; with the id if another user of the account has it; with the account if several are in view and two of them have a user of this name, and with a word if the access is switched off.
 const nameOf = (project, user) => {
   if (user === null || user === undefined) return null;
   if (user === 0) return said("user.robot");
-  const { name = `№ ${user}`, is_deactivated, is_namesake } = PEOPLE.get(`${project}/${user}`) || {};
-  const shown = [name, state.scope.project === null && is_namesake && accountName(project), is_deactivated && said("user.deactivated")].filter(Boolean).join(" · ");
+  const { name = `№ ${user}`, is_deactivated, is_double, is_namesake } = PEOPLE.get(`${project}/${user}`) || {};
+  const shown = [is_double ? `${name} (${user})` : name, state.scope.project === null && is_namesake && accountName(project), is_deactivated && said("user.deactivated")].filter(Boolean).join(" · ");
   BARE.set(shown, name);
   return shown;
 };

@@ -39,6 +39,11 @@ def built_at(run: Run) -> datetime:
 
 IS_DEACTIVATED = "coalesce(not users.is_active, false)"
 """SQL of whether a user's access to the account is switched off. The name says so; medians of people leave it out."""
+IS_DOUBLE = """exists (
+    select 1 from amocrm_staging.stg_users as others
+    where others.project_id = users.project_id and others.name = users.name and others.user_id <> users.user_id
+)"""
+"""SQL of whether another user of the account has the user's name. Then the id stands beside it."""
 ACCOUNT = """
     coalesce(accounts.name || case when exists (
         select 1 from amocrm_staging.int_accounts as others
@@ -166,7 +171,7 @@ QUERIES = {
     "people": f"""
         select
             users.project_id, users.user_id, users.name, users.group_id, teams.name as team,
-            {IS_DEACTIVATED} as is_deactivated, exists (
+            {IS_DEACTIVATED} as is_deactivated, {IS_DOUBLE} as is_double, exists (
                 select 1 from amocrm_staging.stg_users as others
                 where others.name = users.name and others.project_id <> users.project_id
             ) as is_namesake

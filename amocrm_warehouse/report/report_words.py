@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from datetime import date, datetime, timezone
 from decimal import Decimal
 from functools import cache
@@ -12,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+from amocrm_warehouse.report.choice import MarkedUsers
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
 
@@ -105,12 +105,13 @@ class Words:
         local = moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(account["time_zone"]))
         return self(key, time=f"{self.day(local.date())}, {local:%H:%M}")
 
-    def manager(self, row: dict[str, Any], deactivated: Collection[tuple[str, int]]) -> str | None:
-        """Returns the name of a row's user, with a word for the robot and for one of the `deactivated`."""
+    def manager(self, row: dict[str, Any], marked: MarkedUsers) -> str | None:
+        """Returns the name of a row's user, with a word for the robot, and with what marks a user."""
         if row["user_id"] == 0:
             return self("user.robot")
-        is_off = (row["project_id"], row["user_id"]) in deactivated
-        return f"{row['manager']} · {self('user.deactivated')}" if is_off else row["manager"]
+        name = marked.name(row)
+        is_off = (row["project_id"], row["user_id"]) in marked.deactivated
+        return f"{name} · {self('user.deactivated')}" if is_off else name
 
     def month(self, value: date) -> str:
         return f"{MONTH_NAMES[self.language][value.month - 1]} {value.year}"
