@@ -225,6 +225,24 @@ def test_contacts_that_left_the_trash_leave_nothing_unless_they_are_kept(
     assert query(database, names) == [{"name": "Secret Person"}]
 
 
+def test_a_former_name_that_a_version_of_the_row_holds_is_looked_for(tmp_path: Path) -> None:
+    account, file = Account.generate(leads=5), str(tmp_path / "crm.duckdb")
+    one = writes.cards.create_contact(account, name="Майя Прежняя", first_name="Майя", last_name="Прежняя")
+    friend = writes.cards.create_contact(account, name="Пётр Иной", first_name="Пётр", last_name="Иной")
+    note = writes.activity.add_note(account, "contacts", friend, "замужем за братом Майи: Прежняя  Майя")
+    assert isinstance(account.clock, RealClock)
+    account.clock.shift += 10
+    config, kept = tmp_path / "config.json", ("--history", "contacts", "--streams", "account,users,contacts,notes")
+    with Server(account, rate=OFF) as server:
+        config.write_text(json.dumps({**server.config(), "requests_per_second": 50}), encoding="utf-8")
+        sync(config, file, *kept)
+        writes.cards.edit(account, "contacts", one, name="Майя Новая", first_name="Майя", last_name="Новая")
+        account.clock.shift += 10
+        sync(config, file, *kept)
+    run(file, "forget", "--project", PROJECT, "--contact", str(one))
+    assert query(file, f"SELECT text FROM amocrm.amocrm_1001_notes WHERE note_id = {note}") == [{"text": None}]
+
+
 WRITINGS = [
     (
         PHONE,

@@ -120,17 +120,19 @@ class ForgottenCards:
         return sorted({*contacts} - {one for (one,) in rows})
 
     def _texts_of(self, contacts: Collection[int]) -> list[str]:
-        """Returns the names, phones and addresses of contacts, as the tables have them."""
+        """Returns the names, phones and addresses of contacts, as their rows and the versions of these have them."""
         chosen, texts = f"WHERE contact_id IN ({', '.join(map(str, contacts))})", list[str]()
-        if {"name", "first_name", "last_name", "phones", "emails"} <= {*self._columns(CONTACTS)}:
-            names = "name, concat(first_name, ' ', last_name), concat(last_name, ' ', first_name)"
-            columns = f"{names}, CAST(phones AS VARCHAR), CAST(emails AS VARCHAR)"
-            for *own, phones, emails in self._database.query(f"SELECT {columns} FROM {self._name(CONTACTS)} {chosen}"):
-                texts += filter(None, own)
-                texts += [str(text) for document in (phones, emails) if document for text in json.loads(document)]
-        if {"field_code", "value"} <= {*self._columns(FIELDS)}:
-            values = f"SELECT value FROM {self._name(FIELDS)} {chosen} AND field_code IN ('PHONE', 'EMAIL')"
-            texts += [text for (text,) in self._database.query(values) if text]
+        names = "name, concat(first_name, ' ', last_name), concat(last_name, ' ', first_name)"
+        columns = f"{names}, CAST(phones AS VARCHAR), CAST(emails AS VARCHAR)"
+        for version in ("", "_history"):
+            if {"name", "first_name", "last_name", "phones", "emails"} <= {*self._columns(table := CONTACTS + version)}:
+                cards = self._database.query(f"SELECT {columns} FROM {self._name(table)} {chosen}")
+                for *own, phones, emails in cards:
+                    texts += filter(None, own)
+                    texts += [str(text) for document in (phones, emails) if document for text in json.loads(document)]
+            if {"field_code", "value"} <= {*self._columns(table := FIELDS + version)}:
+                values = f"SELECT value FROM {self._name(table)} {chosen} AND field_code IN ('PHONE', 'EMAIL')"
+                texts += [text for (text,) in self._database.query(values) if text]
         return texts
 
     def _same_people(self, contacts: Collection[int], pattern: str) -> list[int]:
