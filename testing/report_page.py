@@ -64,7 +64,7 @@ CHOOSE = """
   }
 """
 SHOW = "const done = show(); finish(); return done;"
-"""Shows the page anew, all of it at once."""
+"""Shows the page anew, and draws all of it at once."""
 UNFOLD = """
   const css = arguments[0] ? `#${arguments[0]}` : "main > .card";
   for (const button of document.querySelectorAll(`${css}.folded h2 button`)) button.click();
@@ -125,7 +125,7 @@ class Report:
         self.wait()
 
     def choose(self, scope: str, period: str, who: str = "") -> None:
-        """Chooses, and lets the page draw all at once, as for paper: piece by piece, each would be laid out anew."""
+        """Chooses, and draws everything at once, as for paper: section by section, each would cost a layout."""
         self.script(f"{CHOOSE} finish();", {"scope": scope, "period": period, "who": who})
         self.wait()
 

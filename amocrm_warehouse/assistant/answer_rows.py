@@ -115,7 +115,7 @@ def both(ask: Asking, name: str, column: str, *shown: str) -> list[Row]:
     found: dict[Any, Row] = {}
     for suffix, choice in (("", ask.choice), ("_before", ask.before)):
         for row in ask.rows(name, choice):
-            key = row["project_id"], row[column], row.get("id")
+            key = row["project_id"], row[column], row.get("id", row.get("user_id"))
             empty = {
                 "project_id": key[0],
                 **({"currency": row["currency"]} if "currency" in row else {}),

@@ -72,13 +72,12 @@ class Asking:
         self.check(needs(ALL[name]))
         self.statements[name] = ALL[name]
         rows = select(self.run, ALL[name], choice or self.choice, **others).dicts()
-        return [self._told(row, row.get("id" if name == "by_manager" else "user_id")) for row in rows]
+        return [self._told(row) for row in rows]
 
-    def _told(self, row: Row, user: int | None) -> Row:
-        if "manager" in row:
-            row = row | {"manager": self.marked.name({**row, "user_id": user})}
+    def _told(self, row: Row) -> Row:
+        told = {"manager": self.marked.name(row)} if {"manager", "user_id"} <= row.keys() else {}
         is_deactivated = (row.get("project_id"), row.get("user_id")) in self.marked.deactivated
-        return row | ({"is_deactivated": True} if is_deactivated else {})
+        return row | told | ({"is_deactivated": True} if is_deactivated else {})
 
     def check(self, models: set[str]) -> None:
         """Raises Missing for models that the last build did not make."""

@@ -29,11 +29,11 @@ def team(rows: str, user: str) -> str:
     )
 
 
-def sold_by(name: str, key: str, number: str = "cast(null as bigint)") -> str:
+def sold_by(name: str, key: str, number: str = "cast(null as bigint)", number_name: str = "id") -> str:
     """Returns SQL of deals closed in the period by one column, and by the id of whatever has that name."""
     return f"""
         select
-            deals.project_id, chosen.currency, {key} as {name}, {number} as id,
+            deals.project_id, chosen.currency, {key} as {name}, {number} as {number_name},
             {totals("won", "won_budget", "lost", "rate", "average")}
         from amocrm_marts.deals {of_chosen("deals")}
         where {counts_in("won")}
@@ -77,7 +77,10 @@ ENDS = {months: f"cast(deals.month + interval '{months + 1} month' as date)" for
 
 QUERIES: dict[str, str] = {
     "by_manager": sold_by(
-        "manager", "coalesce(deals.closer_name, '№ ' || cast(deals.closer_id as varchar))", "deals.closer_id"
+        "manager",
+        "coalesce(deals.closer_name, '№ ' || cast(deals.closer_id as varchar))",
+        "deals.closer_id",
+        "user_id",
     ),
     "by_team": sold_by("team", team("deals", "closer_id")),
     "by_pipeline": sold_by(

@@ -137,8 +137,7 @@ CAUSES = (
           "name is right, read it first: source-amocrm sync --project {project}.",
           "why --project {meant} {kind} {id} {to}"),
     Cause("never_synced", lambda f: not f.tables,
-          "There are no tables of the project {project}. The database has: {projects}. If the account is one of these, "
-          "ask by that name: under a second name it would be copied and counted twice.", SYNC),
+          "There are no tables of the project {project}. The database has: {projects}.{twice}", SYNC),
     Cause("refused", lambda f: f.refusal, "The account cannot be asked: {refusal}", CHECK),
     Cause("table_failed", lambda f: not is_live(f) and not is_gone(f) and f.failure,
           "The last sync did not read {table} to its end: {failure}", SYNC),
@@ -208,6 +207,8 @@ def words_of(f: Facts, database: str) -> dict[str, Any]:
     """Returns the words of the templates."""
     return {
         "project": f.project, "kind": f.kind, "id": f.id, "table": f.table, "failure": f.failure, "refusal": f.refusal,
+        "twice": " If the account is one of these, ask by that name: under a second name it would be copied and "
+        "counted twice." if f.projects else "",
         "meant": meant(f), "projects": ", ".join(f.projects) or "none",
         "elsewhere": ", ".join(f.elsewhere), "synced": said(f.synced_at), "listed": said(f.listed_at),
         "deleted_at": said(f.deletion.get("deleted_at") or f.held.get("updated_at")),
@@ -254,7 +255,7 @@ def read_facts(run: Run, project: str, kind: str, number: int, schema: str = SCH
     deletions = rows("deleted_entities", "where entity_type = $type and entity_id = $id order by created_at desc",
                      type=event, id=number)  # fmt: skip
     newest = [one for one in deletions if one["created_at"] == deletions[0]["created_at"]]
-    # of a deletion and a return within one second, that which the row shows
+    # a card may be deleted and restored within one second: its row shows which came last
     facts.deletion = min(newest, key=lambda one: bool(one["restored_at"]) == facts.held.get("is_deleted"), default={})
     of_kind = rows("live_entities", "where entity_type = $type order by listed_at desc limit 1", type=listed)
     facts.listed_at = of_kind[0]["listed_at"] if of_kind else None

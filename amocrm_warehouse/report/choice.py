@@ -39,7 +39,7 @@ class MarkedUsers:
 
     def name(self, row: Mapping[str, Any]) -> str | None:
         """Returns the name of a row's user, with the id of a double."""
-        is_double = (row.get("project_id"), row["user_id"]) in self.doubles
+        is_double = (row["project_id"], row["user_id"]) in self.doubles
         return f"{row['manager']} ({row['user_id']})" if is_double and row["manager"] else row["manager"]
 
 
