@@ -133,7 +133,7 @@ def people_in(database: str, projects: list[str], schema: str) -> dict[str, set[
 
 def currencies_in(database: str, projects: list[str], schema: str) -> dict[str, str | None]:
     """Returns the currency of each project's account. None: it was not read."""
-    select = "SELECT invoices_settings ->> 'currency' FROM {account}"
+    select = "SELECT coalesce(currency, invoices_settings ->> 'currency') FROM {account}"
     found = {one: rows_of_tables(database, one, schema, select, ("account",)) for one in projects}
     return {project: rows[0][0] if rows else None for project, rows in found.items()}
 

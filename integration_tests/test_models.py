@@ -98,7 +98,7 @@ class Project:
         if self.currency:
             for rows in (self.destination.rows, self.known.rows):
                 for row in rows.get("account", {}).values():
-                    row["invoices_settings"] = {"lang": "en", "currency": self.currency}
+                    row["currency"], row["invoices_settings"] = self.currency, {"lang": "en", "currency": "EUR"}
 
     def tables(self) -> dict[str, list[Row]]:
         rows = self.destination.rows if self.is_synced else self.known.rows

@@ -62,7 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [account] = tables["account"]
     far = [
         account
-        | {"invoices_settings": {**account["invoices_settings"], "currency": "KZT"}}
+        | {"currency": None, "invoices_settings": {**account["invoices_settings"], "currency": "KZT"}}
         | {"datetime_settings": {**account["datetime_settings"], "timezone": "America/Sao_Paulo"}}
     ]
     models.store(file, "10", tables, "duckdb")

@@ -14,6 +14,7 @@ from ..select import OneOf
 from ..store import Row
 from .cards import require_customers
 
+SYMBOLS = {"RUB": "₽", "USD": "$", "KZT": "₸"}
 CUSTOMERS_MODE = {"segments": "segments", "periodicity": "periodicity", "off": "disabled"}
 
 
@@ -41,6 +42,7 @@ def account(context: Context) -> Response:
         "subdomain": acc.subdomain,
         "current_user_id": next(iter(acc.users), 0),
         "country": "US" if switches.kommo else "RU",
+        **({"currency": switches.currency, "currency_symbol": SYMBOLS[switches.currency]} if switches.currency else {}),
         **({"customers_mode": CUSTOMERS_MODE[switches.customers]} if switches.customers_mode_told else {}),
         "is_unsorted_on": "unsorted" not in switches.off,
         "is_loss_reason_enabled": "loss_reasons" not in switches.off,

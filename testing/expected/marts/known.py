@@ -162,7 +162,7 @@ class Known:
 
     @property
     def currency(self) -> str | None:
-        return next((str(row["invoices_settings"]["currency"]) for row in self.all("account")), None)
+        return next((row["currency"] or str(row["invoices_settings"]["currency"]) for row in self.all("account")), None)
 
     def by(self, name: str, column: str, value: str = "name") -> dict[Any, Any]:
         return {row[column]: row[value] for row in self.all(name)}
