@@ -145,7 +145,7 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         for text in _lines(done):
             print(text)
-    return 0
+    return 1 if done.unknown else 0
 
 
 def _ids(text: str) -> list[int]:

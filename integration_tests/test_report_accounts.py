@@ -257,3 +257,6 @@ def test_users_of_one_name_in_one_account_carry_their_ids(browser: webdriver.Chr
     of = {"project": "10", "period": "2025", "show": ["managers"]}
     for answered in ask(file, ("sales", of), ("compare_periods", of)):
         assert of_alla(row["manager"] for row in answered["managers"]) == told
+    [deals] = ask(file, ("deals", {"project": "10", "period": "2025", "state": "won", "limit": 500}))
+    assert not isinstance(deals, str), deals
+    assert of_alla(row["manager_at_closing"] for row in deals["deals"]) == told

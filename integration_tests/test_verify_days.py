@@ -466,12 +466,15 @@ def test_the_limits_of_a_sync_are_named(database: str, tmp_path: Path) -> None:
     writes.rename_field(day.account, "contacts", contact["custom_fields_values"][0]["field_id"], "Renamed")
     note = next(one for one in ids(day.account, "leads/notes"))
     day.account.tables["leads/notes"].remove(note)
+    customer = next(one for one, segments in day.account.segments_of.items() if segments)
+    day.account.segments_of[customer] = ()
     found = day.verify()
     limits = {name: dict(one.limits) for name, one in found.tables.items() if one.limits}
     assert limits["deals"] == {"old date": 5}  # the row of the one; date, updated_at, updated_by and tags of the other
     assert limits["deal_tags"] == {"old date": 1}
     assert limits["notes"] == {"silent deletion": 1}
     assert limits["custom_fields_contacts"].keys() == {"settings"}
+    assert limits["customers"] == {"settings": 1}
     assert alarms(found) == {}
     assert found.exit_code == 1
     assert all("--refresh" in line for line in found.advice())

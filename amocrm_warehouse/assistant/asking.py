@@ -75,7 +75,11 @@ class Asking:
         return [self._told(row) for row in rows]
 
     def _told(self, row: Row) -> Row:
-        told = {"manager": self.marked.name(row)} if {"manager", "user_id"} <= row.keys() else {}
+        told = {
+            name: self.marked.name({**row, "manager": row[name], "user_id": row[number]})
+            for name, number in (("manager", "user_id"), ("manager_at_closing", "closer_id"))
+            if {name, number} <= row.keys()
+        }
         is_deactivated = (row.get("project_id"), row.get("user_id")) in self.marked.deactivated
         return row | told | ({"is_deactivated": True} if is_deactivated else {})
 

@@ -74,7 +74,7 @@ def found_cards(kind: str, table: str, number: str, more: str) -> str:
     """ if kind in ("contact", "company") else ""  # fmt: skip
     return f"""
         select cards.project_id, chosen.currency, '{kind}' as kind, cards.{number} as id, cards.name,
-            cards.responsible_name as manager, {more},
+            cards.responsible_user_id as user_id, cards.responsible_name as manager, {more},
             case when cards.{number} = $number then 0 when {folded("cards.name")} = $words then 1 else 2 end as rank
         from amocrm_marts.{table} as cards {of_chosen("cards")}
         where not coalesce(cards.is_deleted, false) and {own("cards", number)}
@@ -100,7 +100,8 @@ def linked(table: str, number: str) -> str:
     """Returns SQL of the deals of one contact or company."""
     return f"""
         select deals.project_id, chosen.currency, deals.deal_id, deals.name as deal, deals.budget, deals.pipeline_name,
-            deals.status_name as stage, deals.responsible_name as manager, deals.created_at_local, deals.closed_at_local
+            deals.status_name as stage, deals.responsible_user_id as user_id, deals.responsible_name as manager,
+            deals.created_at_local, deals.closed_at_local
         from amocrm_staging.{table} as linked {of_chosen("linked")}
         inner join amocrm_marts.deals as deals
             on deals.project_id = linked.project_id and deals.deal_id = linked.deal_id
@@ -118,8 +119,9 @@ CARD_QUERIES: dict[str, str] = {
     "deals": f"""
         select
             deals.project_id, chosen.currency, deals.deal_id, deals.name as deal, deals.budget,
-            deals.pipeline_name, deals.status_name as stage, deals.responsible_name as manager,
-            deals.closer_name as manager_at_closing, {SOURCE} as source, deals.tags,
+            deals.pipeline_name, deals.status_name as stage, deals.responsible_user_id as user_id,
+            deals.responsible_name as manager, deals.closer_id, deals.closer_name as manager_at_closing,
+            {SOURCE} as source, deals.tags,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as loss_reason,
             {column("deals", "created")} as created_on, {column("deals", "closed")} as closed_on,
             case when deals.stage_kind in ('open', 'unsorted')
@@ -197,8 +199,8 @@ CARD_QUERIES: dict[str, str] = {
     """,
     "deals_of_found": f"""
         select distinct deals.project_id, chosen.currency, deals.deal_id, deals.name as deal, deals.budget,
-            deals.status_name as stage, deals.responsible_name as manager, deals.main_contact_name as contact,
-            deals.created_at_local
+            deals.status_name as stage, deals.responsible_user_id as user_id, deals.responsible_name as manager,
+            deals.main_contact_name as contact, deals.created_at_local
         from amocrm_marts.deals {of_chosen("deals")}
         left join amocrm_staging.stg_deal_contacts as contacts
             on contacts.project_id = deals.project_id and contacts.deal_id = deals.deal_id
@@ -245,14 +247,15 @@ CARD_QUERIES: dict[str, str] = {
     "deals_of_company": linked("stg_deal_companies", "company_id"),
     "card_tasks": f"""
         select cards.project_id, cards.task_id, cards.text, cards.result, cards.is_completed, cards.due_at_local,
-            users.name as manager
+            users.user_id, users.name as manager
         from amocrm_staging.stg_tasks as cards {of_chosen("cards")}
         left join amocrm_staging.stg_users as users
             on users.project_id = cards.project_id and users.user_id = cards.responsible_user_id
         where {OF_CARD} order by cards.is_completed, cards.due_at_local desc, 2
     """,
     "card_notes": f"""
-        select cards.project_id, cards.note_id, cards.note_type, cards.created_at_local, users.name as manager
+        select cards.project_id, cards.note_id, cards.note_type, cards.created_at_local, users.user_id,
+            users.name as manager
         from amocrm_staging.stg_notes as cards {of_chosen("cards")}
         left join amocrm_staging.stg_users as users
             on users.project_id = cards.project_id and users.user_id = cards.created_by
@@ -260,13 +263,13 @@ CARD_QUERIES: dict[str, str] = {
     """,
     "card_calls": f"""
         select cards.project_id, cards.direction, cards.seconds, cards.is_missed, cards.phone,
-            cards.manager_name as manager, cards.created_at_local, cards.called_back_at
+            cards.manager_id as user_id, cards.manager_name as manager, cards.created_at_local, cards.called_back_at
         from amocrm_marts.calls as cards {of_chosen("cards")}
         where ({OF_CARD}) or ($kind = 'deal' and cards.deal_id = $id) order by cards.created_at_local desc
     """,
     "card_messages": f"""
         select cards.project_id, cards.message_id, cards.channel, cards.direction, cards.author, cards.created_at_local,
-            users.name as manager
+            users.user_id, users.name as manager
         from amocrm_staging.stg_messages as cards {of_chosen("cards")}
         left join amocrm_staging.stg_users as users
             on users.project_id = cards.project_id and users.user_id = cards.created_by
@@ -280,8 +283,8 @@ CARD_QUERIES: dict[str, str] = {
         where $kind = 'deal' and cards.deal_id = $id order by cards.position
     """,
     "card_waits": f"""
-        select cards.project_id, cards.reason as why, cards.responsible_name as manager, cards.since_at_local,
-            cards.days, cards.usual_days, cards.text
+        select cards.project_id, cards.reason as why, cards.responsible_user_id as user_id,
+            cards.responsible_name as manager, cards.since_at_local, cards.days, cards.usual_days, cards.text
         from amocrm_marts.today as cards {of_chosen("cards")}
         where {OF_CARD} order by cards.reason
     """,

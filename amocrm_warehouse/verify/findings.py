@@ -14,8 +14,9 @@ LIMITS: Mapping[str, str] = {
     "silent deletion": "These notes are gone from amoCRM, and no event told of it.",
     "merged": "These cards are in no list and in no trash of amoCRM: they were merged into others. The table "
     "live_entities, if a sync reads it, knows such cards.",
-    "settings": "Where a field, an option, a tag or a catalog's element was renamed or removed, amoCRM changes the "
-    "cards without a new date. If nobody did so, send the file of `--json` to the authors of the connector.",
+    "settings": "Where a field, an option, a tag or a catalog's element was renamed or removed, or a customer's "
+    "segment changed, amoCRM changes the cards without a new date. If nobody did so, send the file of `--json` to the "
+    "authors of the connector.",
 }
 """By name, the limits of a sync: changes that amoCRM tells nobody. Only `--refresh` reads them."""
 MOST_EXAMPLES = 3

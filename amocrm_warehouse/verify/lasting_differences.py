@@ -20,11 +20,11 @@ from source_amocrm.streams.custom_fields import FieldRowStream
 MOST_LOOKS = 3
 """Looks at a row. What differs in another way at each of them is changing all the time."""
 OF_SETTINGS = {
-    False: {"tags", "catalog_elements", "custom_fields", "phones", "emails", "communication_ids"},
+    False: {"tags", "catalog_elements", "segments", "custom_fields", "phones", "emails", "communication_ids"},
     True: {"name", "color"},
 }
-"""Columns of cards, and of their parts, that change where a field, an option, a tag or a catalog's element is renamed
-or removed."""
+"""Columns of cards, and of their parts, that change where a field, an option, a tag, a segment or a catalog's element
+is renamed or removed."""
 LISTED = {"tag_id": "tags", "catalog_element_id": "catalog_elements"}
 """By the column with its ID, the table of what is linked to cards and listed on its own."""
 KNOWN_MERGED = "merged into others"
