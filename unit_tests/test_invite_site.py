@@ -291,11 +291,15 @@ def test_another_account_than_the_invited_one(world: World) -> None:
     assert world.get(f"/i/{key}").status == 200
 
 
-def test_a_code_of_another_account_does_not_land(world: World) -> None:
+def test_a_code_of_another_account_does_not_land(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     state = world.state(world.invitations.new(7))
     world.post(**world.keys(state))
-    assert problem(world.get(world.callback(state, code="def502of-another"))) == "not_issued"
+    assert problem(world.get(world.callback(state, code="def502of-another"))) == "grant_refused"
     assert world.landed == []
+    told = capsys.readouterr().err
+    assert told.startswith(
+        f"source-amocrm invite: {DOMAIN} was allowed and is not connected. This code was not given to "
+    )
 
 
 @pytest.mark.parametrize("query", ["", "state=", "state=forged", "state=forged&code=x&referer=a.amocrm.ru"])
@@ -390,6 +394,17 @@ def test_what_was_set_for_the_account_stays_and_another_account_keeps_its_name(w
     assert world.config("example-amocrm-ru")["account_domain"] == DOMAIN
 
 
+def test_an_account_that_is_there_under_another_name_is_renewed_under_it(world: World) -> None:
+    world.folder.mkdir()
+    (world.folder / "firm.json").write_text(json.dumps({"account_domain": DOMAIN, "start_date": "2024-01-01"}))
+    state = world.state(world.invitations.new(7))
+    world.post(**world.keys(state))
+    assert problem(world.get(world.callback(state))) is None
+    assert world.config("firm")["start_date"] == "2024-01-01"
+    assert "credentials" in world.config("firm")
+    assert [path.name for path in world.folder.glob("*.json")] == ["firm.json"]
+
+
 def test_an_account_that_cannot_be_kept_leaves_the_invitation(world: World) -> None:
     key = world.invitations.new(7)
     state = world.state(key)
@@ -455,7 +470,7 @@ def test_what_is_refused_is_not_remembered(world: World, monkeypatch: pytest.Mon
         assert world.post(**{**keys, "client_secret": f"another-secret-{number}"})[0] == 409
     assert world.post(**{**keys, "client_secret": "x" * (signin.LONGEST_KEY + 1)})[0] == 400
     assert world.send("GET", world.callback(state, code="x" * (LONGEST_CODE + 1))).status == 400
-    assert problem(world.get(world.callback(state, code="def502of-another"))) == "not_issued"
+    assert problem(world.get(world.callback(state, code="def502of-another"))) == "grant_refused"
     assert remembered == []
 
 
@@ -469,7 +484,7 @@ def test_an_answer_that_quotes_a_secret_is_not_shown(world: World, monkeypatch: 
 
     monkeypatch.setattr(HttpTokenEndpoint, "exchange", refused)
     response = world.get(world.callback(state, code=code))
-    assert problem(response) == "exchange_refused"
+    assert problem(response) == "grant_refused"
     assert code[3:30] not in response.body.decode()
 
 

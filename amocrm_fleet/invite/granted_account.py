@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.accounts_folder import FleetAccount, add, check_free, make_private, short_name
+from amocrm_fleet.accounts_folder import NAME, FleetAccount, add, check_free, make_private, short_name
 from amocrm_fleet.invite.grants import Landed, PendingGrant
 from amocrm_fleet.invite.invitations import Invitation, Invitations
 from amocrm_fleet.locks import account_held
@@ -21,9 +21,13 @@ from source_amocrm.config.trusted_hosts import is_account_host
 from source_amocrm.config_file import ConfigFileError
 from source_amocrm.connect import signin
 from source_amocrm.connect.connect_flow import is_of_account, renewed
-from source_amocrm.connect.connect_words import Problem
+from source_amocrm.connect.connect_words import Problem, Texts
 from source_amocrm.connect.signin import Verdict, verify
 
+_OF_THE_CODE = (
+    "code_used", "code_expired", "not_issued", "unknown_integration", "other_redirect_uri", "exchange_refused"
+)  # fmt: skip
+"""Refusals of a code, whose sentences speak to a person who copied it. Here amoCRM's button brought it."""
 _TEMPORARY = ("throttled", "unreachable", "unexpected")
 """Problems that prevent a check for now. The account lands nevertheless, because its code cannot be used twice."""
 SYNC_ENDS_WITHIN = 20 * 60.0
@@ -59,7 +63,7 @@ class Landing:
             make_private(self.accounts)
             name = self._name(domain)
             keys = signin.Keys(*grant.keys, self.redirect_uri)
-            credentials = signin.exchange(domain, self.api_base_url, keys, grant.code)
+            credentials = self._exchanged(domain, keys, grant.code)
             settings = signin.settings_of(domain, self.api_base_url, credentials, self.chat_texts)
             verdict = _checked(settings)
             if not self.invitations.claim(grant.invitation, domain):
@@ -75,6 +79,14 @@ class Landing:
             subprocess.Popen([*shlex.split(self.command), str(account.path)])
         return Landed(domain, verdict)
 
+    def _exchanged(self, domain: str, keys: signin.Keys, code: str) -> dict[str, Any]:
+        """Returns the credentials for a code. Tells the operator why there are none."""
+        try:
+            return signin.exchange(domain, self.api_base_url, keys, code)
+        except Problem as problem:
+            tell(f"{domain} was allowed and is not connected. {Texts('en').problem(problem)} {problem.detail}".rstrip())
+            raise Problem("grant_refused") if problem.key in _OF_THE_CODE else problem from None
+
     @contextmanager
     def _released_on_failure(self, grant: PendingGrant) -> Iterator[None]:
         try:
@@ -84,14 +96,18 @@ class Landing:
             raise
 
     def _name(self, domain: str) -> str:
-        """Returns the subdomain or, if another account has that name, the address as a name. Raises FleetError."""
-        label = domain.partition(".")[0]
-        for name in (short_name(label), short_name(domain.replace(".", "-"))):
-            present = _present_config(FleetAccount(self.accounts / f"{name}.json"))
-            if present is None or is_of_account(present, domain):
-                check_free(self.accounts, name)
-                return name
+        """Returns the name that the account has already, else its subdomain or, if another account has that name, the
+        address as a name. Raises FleetError."""
+        there = [path.stem for path in sorted(self.accounts.glob("[!.]*.json")) if NAME.fullmatch(path.stem)]
+        own = [name for name in there if is_of_account(self._present(name) or {}, domain)]
+        new = [short_name(domain.partition(".")[0]), short_name(domain.replace(".", "-"))]
+        for name in [*own, *(name for name in new if self._present(name) is None)]:
+            check_free(self.accounts, name)
+            return name
         raise FleetError(f"The names that {domain} could have in {self.accounts} are taken by other accounts.")
+
+    def _present(self, name: str) -> dict[str, Any] | None:
+        return _present_config(FleetAccount(self.accounts / f"{name}.json"))
 
     def _write(self, name: str, settings: Mapping[str, Any]) -> FleetAccount:
         account = FleetAccount(self.accounts / f"{name}.json")
