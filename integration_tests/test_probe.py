@@ -95,6 +95,7 @@ COVERING = max(map(len, ANSWERS.values()))
 COMBINATIONS = int(os.environ.get("COMBINATIONS", COVERING))
 UNREAD = {
     "bots": "whether an account has bots is no question of how it is read",
+    "currency": "whether it is told is no question of how an account is read, and its table shows it",
     "talks_shown": "a list that is cut says nothing of it",
     "talks_filter": "an account whose list is whole has no talk to ask for",
     "next_link": "a full page without a link is followed either way",
