@@ -58,7 +58,7 @@ class FleetAccount(ConfigFile):
 def accounts(folder: Path, only: list[str] | None = None) -> list[FleetAccount]:
     """Lists the folder's accounts in order of name: all, or only the accounts named in `only`. Raises FleetError."""
     try:
-        found = {path.stem: FleetAccount(path) for path in sorted(folder.iterdir()) if _is_config(path)}
+        found = {account.name: account for account in configs(folder)}
     except OSError as error:
         raise FleetError(f"The folder {folder} cannot be read: {error.strerror}.") from None
     _check_names(folder, list(found.values()))
@@ -70,6 +70,11 @@ def accounts(folder: Path, only: list[str] | None = None) -> list[FleetAccount]:
                 f"There is no account “{name}” in {folder}: it would be {folder / name}.json.{nearest(name, found)}"
             )
     return [found[name] for name in only]
+
+
+def configs(folder: Path) -> list[FleetAccount]:
+    """Lists the configs of the folder in order of name, also those whose names are invalid. Raises OSError."""
+    return [FleetAccount(path) for path in sorted(folder.iterdir()) if _is_config(path)]
 
 
 def add(folder: Path, config: Mapping[str, Any], name: str | None = None, *, replace: bool = False) -> FleetAccount:
@@ -96,9 +101,8 @@ def check_free(folder: Path, name: str) -> None:
     """
     if not NAME.fullmatch(name):
         raise FleetError(_bad_name(name))
-    others = [FleetAccount(path) for path in sorted(folder.iterdir()) if _is_config(path)] if folder.is_dir() else []
     wanted = FleetAccount(folder / f"{name}.json")
-    for other in others:
+    for other in configs(folder) if folder.is_dir() else []:
         if other.name != name and other.project == wanted.project:
             raise FleetError(_same_tables(folder, other, wanted))
 

@@ -94,7 +94,7 @@ class Switches:
     forbidden: frozenset[str] = frozenset()  # paths that the token's user may not read, as "tasks"
     customers: Literal["segments", "periodicity", "off"] = "segments"
     customers_mode_told: bool = True
-    currency: Literal["RUB", "USD", "KZT"] | None = "RUB"  # None: not told, as documents show the account
+    currency: Literal["RUB", "USD"] | None = "RUB"  # None: not told, as documents show the account
     off: frozenset[str] = frozenset()  # lists that the account's settings switch off: "loss_reasons", "unsorted"
     off_answer: Literal["204", "404", "422"] = "422"  # the answer of such a list
     catalogs: bool = True

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from amocrm_fleet import FleetError
-from amocrm_fleet.accounts_folder import NAME, FleetAccount, add, check_free, make_private, short_name
+from amocrm_fleet.accounts_folder import FleetAccount, add, check_free, configs, make_private, short_name
 from amocrm_fleet.invite.grants import Landed, PendingGrant
 from amocrm_fleet.invite.invitations import Invitation, Invitations
 from amocrm_fleet.locks import account_held
@@ -98,16 +98,14 @@ class Landing:
     def _name(self, domain: str) -> str:
         """Returns the name that the account has already, else its subdomain or, if another account has that name, the
         address as a name. Raises FleetError."""
-        there = [path.stem for path in sorted(self.accounts.glob("[!.]*.json")) if NAME.fullmatch(path.stem)]
-        own = [name for name in there if is_of_account(self._present(name) or {}, domain)]
-        new = [short_name(domain.partition(".")[0]), short_name(domain.replace(".", "-"))]
-        for name in [*own, *(name for name in new if self._present(name) is None)]:
-            check_free(self.accounts, name)
-            return name
-        raise FleetError(f"The names that {domain} could have in {self.accounts} are taken by other accounts.")
-
-    def _present(self, name: str) -> dict[str, Any] | None:
-        return _present_config(FleetAccount(self.accounts / f"{name}.json"))
+        possible = (short_name(domain.partition(".")[0]), short_name(domain.replace(".", "-")))
+        own = [one.name for one in configs(self.accounts) if is_of_account(_present_config(one) or {}, domain)]
+        free = [name for name in possible if not (self.accounts / f"{name}.json").exists()]
+        if not own and not free:
+            raise FleetError(f"The names that {domain} could have in {self.accounts} are taken by other accounts.")
+        name = [*own, *free][0]
+        check_free(self.accounts, name)
+        return name
 
     def _write(self, name: str, settings: Mapping[str, Any]) -> FleetAccount:
         account = FleetAccount(self.accounts / f"{name}.json")

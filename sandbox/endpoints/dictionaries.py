@@ -14,7 +14,7 @@ from ..select import OneOf
 from ..store import Row
 from .cards import require_customers
 
-SYMBOLS = {"RUB": "₽", "USD": "$", "KZT": "₸"}
+SYMBOLS = {"RUB": "₽", "USD": "$"}
 CUSTOMERS_MODE = {"segments": "segments", "periodicity": "periodicity", "off": "disabled"}
 
 

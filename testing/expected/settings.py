@@ -147,7 +147,7 @@ def account(account: Account) -> list[Row]:
             "current_user_id": next(iter(account.users)),
             "country": "US" if switches.kommo else "RU",
             "currency": switches.currency,
-            "currency_symbol": {"RUB": "₽", "USD": "$", "KZT": "₸", None: None}[switches.currency],
+            "currency_symbol": {"RUB": "₽", "USD": "$", None: None}[switches.currency],
             "customers_mode": _customers_mode(account),
             "is_unsorted_on": "unsorted" not in switches.off,
             "is_loss_reason_enabled": "loss_reasons" not in switches.off,
