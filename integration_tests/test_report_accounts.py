@@ -260,3 +260,34 @@ def test_users_of_one_name_in_one_account_carry_their_ids(browser: webdriver.Chr
     [deals] = ask(file, ("deals", {"project": "10", "period": "2025", "state": "won", "limit": 500}))
     assert not isinstance(deals, str), deals
     assert of_alla(row["manager_at_closing"] for row in deals["deals"]) == told
+
+
+def test_pipelines_of_one_name_in_one_account_carry_their_ids(browser: webdriver.Chrome, folder: Path) -> None:
+    """In the page, the workbook and the assistant's answers."""
+    file = str(shutil.copy(folder / "crm.duckdb", folder / "pipelines.duckdb"))
+    sql = "SELECT DISTINCT pipeline_id AS id FROM amocrm_marts.deals WHERE project_id = '10' AND NOT is_deleted"
+    told = {f"Одна воронка ({row['id']})" for row in query(file, sql)}
+    assert len(told) > 1
+    of_pipelines = "project_id = '10' AND pipeline_id IS NOT NULL"
+    for table in ("staging.stg_statuses", "staging.int_stages", "marts.deals", "marts.forecast", "marts.today"):
+        execute(file, f"UPDATE amocrm_{table} SET pipeline_name = 'Одна воронка' WHERE {of_pipelines}")
+    execute(file, "UPDATE amocrm_marts.forecast SET expected = 1, low = 0, high = 2, sold = 1 WHERE months_back > 0")
+
+    page, book = folder / "pipelines.html", folder / "pipelines.xlsx"
+    done = run("--built", "--out", str(page), "--xlsx", str(book), "--language", "en", database=file)
+    assert done.returncode == 0, done.stderr
+    shown = Report(browser)
+    shown.visit(page)
+    assert {name.split(": ")[1] for of, name in shown.options("scope").items() if of.startswith("10/")} == told
+    of_sheets = tables_of(book)
+    for sheet in ("deals", "forecast", "funnel", "moved", "stuck"):
+        names = {row["pipeline_name"] for row in of_sheets[sheet] if row["pipeline_name"]}
+        assert {name for name in names if name.startswith("Одна воронка")} == told, sheet
+    of = {"project": "10", "period": "2025"}
+    compared, plan, waits = ask(
+        file, ("compare_periods", of | {"show": ["pipelines"]}), ("plan", {"project": "10", "show": ["record"]}),
+        ("queue", {"project": "10", "show": ["cards"], "limit": 100}),
+    )  # fmt: skip
+    assert {row["pipeline_name"] for row in compared["pipelines"]} == told
+    assert sorted(row["pipeline_name"] for row in plan["record"]) == ["*", *sorted(told)]
+    assert {row["pipeline_name"] for row in waits["cards"] if row.get("pipeline_name")} == told

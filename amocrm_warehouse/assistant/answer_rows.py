@@ -115,7 +115,7 @@ def both(ask: Asking, name: str, column: str, *shown: str) -> list[Row]:
     found: dict[Any, Row] = {}
     for suffix, choice in (("", ask.choice), ("_before", ask.before)):
         for row in ask.rows(name, choice):
-            key = row["project_id"], row[column], row.get("id", row.get("user_id"))
+            key = row["project_id"], row[column], row.get("pipeline_id", row.get("user_id"))
             empty = {
                 "project_id": key[0],
                 **({"currency": row["currency"]} if "currency" in row else {}),
@@ -355,12 +355,12 @@ def record(ask: Asking) -> list[Row]:
     """Returns how the forecasts of the last months did: within the interval, and how far off."""
     found = []
     rows = [row for row in ask.rows("forecast") if row["months_back"] and row["expected"] is not None]
-    for project, pipeline in dict.fromkeys((row["project_id"], row["pipeline_name"]) for row in rows):
-        own = [row for row in rows if (row["project_id"], row["pipeline_name"]) == (project, pipeline)]
+    for project, pipeline in dict.fromkeys((row["project_id"], row["pipeline_id"]) for row in rows):
+        own = [row for row in rows if (row["project_id"], row["pipeline_id"]) == (project, pipeline)]
         off = [share(abs(float(row["expected"]) - float(row["sold"])), row["sold"]) for row in own]
         naive = [share(abs(float(row["sold_month_before"] or 0) - float(row["sold"])), row["sold"]) for row in own]
         found.append({
-            "project_id": project, "pipeline_name": pipeline, "months": len(own),
+            "project_id": project, "pipeline_name": own[0]["pipeline_name"], "months": len(own),
             "within_interval": sum(row["low"] <= row["sold"] <= row["high"] for row in own),
             "off_share": middle(off), "same_as_month_before_off_share": middle(naive),
         })  # fmt: skip

@@ -12,7 +12,7 @@ from amocrm_warehouse.assistant.assistant_queries import QUERIES
 from amocrm_warehouse.assistant.card_queries import CARD_QUERIES
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report.answers import ANSWERS, select
-from amocrm_warehouse.report.choice import Choice, MarkedUsers
+from amocrm_warehouse.report.choice import Choice, Marks
 from amocrm_warehouse.report.page_queries import needs
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, unknown_columns, with_unknown
 from amocrm_warehouse.report.workbook import link
@@ -41,7 +41,7 @@ class Asking:
     limit: int
     built_at: datetime
     """When the marts were built (UTC)."""
-    marked: MarkedUsers
+    marks: Marks
     free_select: Callable[[str, int], list[Row]]
     """Runs one SELECT that an assistant wrote."""
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -67,8 +67,8 @@ class Asking:
         return bool(self.rows(f"card_{self.kind}", id=self.id))
 
     def rows(self, name: str, choice: Choice | None = None, **others: Any) -> list[Row]:
-        """Returns the rows of a query, those of deactivated users with `is_deactivated`, of a double with the id in the
-        name. Raises Missing."""
+        """Returns the rows of a query, those of deactivated users with `is_deactivated`; names that two users or two
+        pipelines of an account have end with the id. Raises Missing."""
         self.check(needs(ALL[name]))
         self.statements[name] = ALL[name]
         rows = select(self.run, ALL[name], choice or self.choice, **others).dicts()
@@ -76,11 +76,13 @@ class Asking:
 
     def _told(self, row: Row) -> Row:
         told = {
-            name: self.marked.name({**row, "manager": row[name], "user_id": row[number]})
+            name: self.marks.manager({**row, "manager": row[name], "user_id": row[number]})
             for name, number in (("manager", "user_id"), ("manager_at_closing", "closer_id"))
             if {name, number} <= row.keys()
         }
-        is_deactivated = (row.get("project_id"), row.get("user_id")) in self.marked.deactivated
+        if {"pipeline_name", "pipeline_id"} <= row.keys():
+            told["pipeline_name"] = self.marks.pipeline(row)
+        is_deactivated = (row.get("project_id"), row.get("user_id")) in self.marks.deactivated
         return row | told | ({"is_deactivated": True} if is_deactivated else {})
 
     def check(self, models: set[str]) -> None:

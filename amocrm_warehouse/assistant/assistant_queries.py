@@ -84,7 +84,10 @@ QUERIES: dict[str, str] = {
     ),
     "by_team": sold_by("team", team("deals", "closer_id")),
     "by_pipeline": sold_by(
-        "pipeline_name", "coalesce(deals.pipeline_name, '#' || cast(deals.pipeline_id as varchar))", "deals.pipeline_id"
+        "pipeline_name",
+        "coalesce(deals.pipeline_name, '#' || cast(deals.pipeline_id as varchar))",
+        "deals.pipeline_id",
+        "pipeline_id",
     ),
     "by_source": sold_by("source", SOURCE),
     "created_by_source": f"""
@@ -232,8 +235,9 @@ QUERIES: dict[str, str] = {
     """,
     "capped_deals": f"""
         select
-            capped.project_id, chosen.currency, capped.deal_id, capped.name as deal, capped.pipeline_name,
-            capped.status_name as stage, capped.responsible_name as manager, capped.budget, capped.budget_cap
+            capped.project_id, chosen.currency, capped.deal_id, capped.name as deal,
+            capped.pipeline_id, capped.pipeline_name, capped.status_name as stage, capped.responsible_name as manager,
+            capped.budget, capped.budget_cap
         from amocrm_marts.capped_deals as capped {of_chosen("capped")}
         where {in_choice("capped", user=None)} and $users is null
         order by chosen.purse, capped.budget desc, 1, 3

@@ -99,9 +99,9 @@ OF_COMPANY = OF_CLIENT.format(company="cast(null as varchar)")
 def linked(table: str, number: str) -> str:
     """Returns SQL of the deals of one contact or company."""
     return f"""
-        select deals.project_id, chosen.currency, deals.deal_id, deals.name as deal, deals.budget, deals.pipeline_name,
-            deals.status_name as stage, deals.responsible_user_id as user_id, deals.responsible_name as manager,
-            deals.created_at_local, deals.closed_at_local
+        select deals.project_id, chosen.currency, deals.deal_id, deals.name as deal, deals.budget, deals.pipeline_id,
+            deals.pipeline_name, deals.status_name as stage, deals.responsible_user_id as user_id,
+            deals.responsible_name as manager, deals.created_at_local, deals.closed_at_local
         from amocrm_staging.{table} as linked {of_chosen("linked")}
         inner join amocrm_marts.deals as deals
             on deals.project_id = linked.project_id and deals.deal_id = linked.deal_id
@@ -119,7 +119,7 @@ CARD_QUERIES: dict[str, str] = {
     "deals": f"""
         select
             deals.project_id, chosen.currency, deals.deal_id, deals.name as deal, deals.budget,
-            deals.pipeline_name, deals.status_name as stage, deals.responsible_user_id as user_id,
+            deals.pipeline_id, deals.pipeline_name, deals.status_name as stage, deals.responsible_user_id as user_id,
             deals.responsible_name as manager, deals.closer_id, deals.closer_name as manager_at_closing,
             {SOURCE} as source, deals.tags,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as loss_reason,
@@ -276,9 +276,9 @@ CARD_QUERIES: dict[str, str] = {
         where {OF_CARD} order by cards.created_at_local desc, 2
     """,
     "card_stages": f"""
-        select cards.project_id, cards.pipeline_name, cards.status_name as stage, cards.from_at_local,
-            cards.to_at_local, cast(floor(cards.seconds / 8640.0) / 10 as double precision) as days,
-            cards.moved_by_name as moved_by
+        select cards.project_id, cards.pipeline_id, cards.pipeline_name, cards.status_name as stage,
+            cards.from_at_local, cards.to_at_local,
+            cast(floor(cards.seconds / 8640.0) / 10 as double precision) as days, cards.moved_by_name as moved_by
         from amocrm_marts.deal_stage_history as cards {of_chosen("cards")}
         where $kind = 'deal' and cards.deal_id = $id order by cards.position
     """,

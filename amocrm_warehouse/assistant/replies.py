@@ -18,7 +18,7 @@ from amocrm_warehouse.assistant.tools import UNREAD, Part, Tool
 from amocrm_warehouse.database import Run, models_of
 from amocrm_warehouse.known_names import nearest
 from amocrm_warehouse.report.answer_parts import CASES
-from amocrm_warehouse.report.answers import days_of_build, marked_users
+from amocrm_warehouse.report.answers import days_of_build, marks_of
 from amocrm_warehouse.report.choice import Choice, Days, last_months
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS, metrics_in
@@ -93,7 +93,7 @@ def reply(
     built_at = run(BUILT)[1][0][0]
     unread = frozenset((project, table) for project, table in unread_tables(run, of.choice.days) if table in tool.reads)
     ask = Asking(
-        run, of.choice, before, accounts, present, unread, values, limit, built_at, marked_users(run), free_select,
+        run, of.choice, before, accounts, present, unread, values, limit, built_at, marks_of(run), free_select,
         of.parameters, of.only,
     )  # fmt: skip
     tables, missing = {}, {}

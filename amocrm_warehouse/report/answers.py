@@ -27,7 +27,7 @@ from amocrm_warehouse.report.answer_parts import (
     of_chosen,
     won_of_created,
 )
-from amocrm_warehouse.report.choice import Choice, MarkedUsers, last_months
+from amocrm_warehouse.report.choice import Choice, Marks, last_months
 from amocrm_warehouse.report.metrics import METRICS, column, join_deals, total, totals
 from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, IS_DOUBLE, REASONS, SOURCE, needs
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, COUNTED_FROM, is_listed, unread_tables, with_unknown
@@ -46,7 +46,8 @@ ANSWERS: dict[str, str] = {
         select
             deals.project_id, chosen.currency, deals.deal_id, deals.name as deal,
             coalesce(nullif(deals.main_contact_name, ''), deals.company_name) as client, {OWNER} as user_id,
-            {USER_NAME.format(id=OWNER)} as manager, deals.pipeline_name, deals.status_name as stage, deals.budget,
+            {USER_NAME.format(id=OWNER)} as manager, deals.pipeline_id, deals.pipeline_name,
+            deals.status_name as stage, deals.budget,
             {column("deals", "created")} as created_on, {column("deals", "closed")} as closed_on,
             deals.days_without_activity, {SOURCE} as source,
             case when deals.stage_kind = 'lost' then deals.loss_reason end as loss_reason
@@ -216,8 +217,8 @@ ANSWERS: dict[str, str] = {
     "today": f"""
         select
             today.project_id, chosen.currency, reason as why, entity_type, entity_id, entity_name as card, text,
-            responsible_user_id as user_id, responsible_name as manager, pipeline_name, status_name as stage, budget,
-            since_at_local, days, usual_days, item_id
+            responsible_user_id as user_id, responsible_name as manager, pipeline_id, pipeline_name,
+            status_name as stage, budget, since_at_local, days, usual_days, item_id
         from amocrm_marts.today as today {of_chosen("today")}
         where {in_choice("today")}
         order by chosen.purse, coalesce(budget, 0) desc, coalesce(days, -1) desc, entity_type, entity_id, reason,
@@ -226,8 +227,8 @@ ANSWERS: dict[str, str] = {
     "queue": f"""
         select
             queue.project_id, chosen.currency, responsible_user_id as user_id, responsible_name as manager, place,
-            reason, reasons as why, entity_type, entity_id, entity_name as card, text, pipeline_name,
-            status_name as stage, budget, since_at_local, working_minutes, days, item_id
+            reason, reasons as why, entity_type, entity_id, entity_name as card, text, pipeline_id,
+            pipeline_name, status_name as stage, budget, since_at_local, working_minutes, days, item_id
         from amocrm_marts.queue as queue {of_chosen("queue")}
         where {in_choice("queue")}
         order by chosen.purse, urgency, case when working_minutes is not null then since_at_local end desc nulls last,
@@ -253,8 +254,8 @@ ANSWERS: dict[str, str] = {
     "stale": f"""
         select
             stale_deals.project_id, chosen.currency, deal_id, name as deal, responsible_user_id as user_id,
-            responsible_name as manager, pipeline_name, status_name as stage, budget, days_without_activity, open_tasks,
-            stale_deals.is_dead
+            responsible_name as manager, pipeline_id, pipeline_name, status_name as stage, budget,
+            days_without_activity, open_tasks, stale_deals.is_dead
         from amocrm_marts.stale_deals {of_chosen("stale_deals")}
         where {in_choice("stale_deals")}
         order by chosen.purse, coalesce(budget, 0) desc, days_without_activity desc, deal_id
@@ -413,10 +414,19 @@ def choice_of_people(
     return replace(choice, days=days, users=users, people=names_of_people(everybody, groups, managers))
 
 
-def marked_users(run: Run) -> MarkedUsers:
-    sql = "select project_id, user_id from amocrm_staging.stg_users as users where {}"
-    found = (run(sql.format(condition))[1] for condition in (IS_DEACTIVATED, IS_DOUBLE))
-    return MarkedUsers(*(frozenset((project, user) for project, user in rows) for rows in found))
+def marks_of(run: Run) -> Marks:
+    users = "select project_id, user_id from amocrm_staging.stg_users as users where {}"
+    found = (run(sql)[1] for sql in (users.format(IS_DEACTIVATED), users.format(IS_DOUBLE), PIPELINES_OF_ONE_NAME))
+    return Marks(*(frozenset((project, number) for project, number in rows) for rows in found))
+
+
+PIPELINES_OF_ONE_NAME = """
+    select distinct stages.project_id, stages.pipeline_id
+    from amocrm_staging.stg_statuses as stages
+    inner join amocrm_staging.stg_statuses as others
+        on others.project_id = stages.project_id and others.pipeline_name = stages.pipeline_name
+        and others.pipeline_id <> stages.pipeline_id
+"""
 
 
 def sources_of(run: Run) -> set[str]:

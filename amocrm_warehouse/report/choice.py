@@ -29,18 +29,28 @@ class Days:
 
 
 @dataclass(frozen=True)
-class MarkedUsers:
-    """The users whose names say more than a name, as (project, user id)."""
+class Marks:
+    """The users and pipelines whose names say more than a name, as (project, id)."""
 
     deactivated: frozenset[tuple[str, int]]
-    """Their access to the account is switched off."""
-    doubles: frozenset[tuple[str, int]]
-    """Another user of the account has the same name."""
+    """Users whose access to the account is switched off."""
+    users: frozenset[tuple[str, int]]
+    """Users whose name another user of the account has, too."""
+    pipelines: frozenset[tuple[str, int]]
+    """Pipelines whose name another pipeline of the account has, too."""
 
-    def name(self, row: Mapping[str, Any]) -> str | None:
-        """Returns the name of a row's user, with the id of a double."""
-        is_double = (row["project_id"], row["user_id"]) in self.doubles
-        return f"{row['manager']} ({row['user_id']})" if is_double and row["manager"] else row["manager"]
+    def manager(self, row: Mapping[str, Any]) -> str | None:
+        """Returns the name of a row's user, with the id if another user has it."""
+        return self._with_id(row, "manager", "user_id", self.users)
+
+    def pipeline(self, row: Mapping[str, Any]) -> str | None:
+        """Returns the name of a row's pipeline, with the id if another pipeline has it."""
+        return self._with_id(row, "pipeline_name", "pipeline_id", self.pipelines)
+
+    @staticmethod
+    def _with_id(row: Mapping[str, Any], name: str, number: str, shared: frozenset[tuple[str, int]]) -> str | None:
+        is_shared = (row["project_id"], row[number]) in shared
+        return f"{row[name]} ({row[number]})" if is_shared and row[name] else row[name]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 from amocrm_warehouse.changes.mass_changes import mass_changes
 from amocrm_warehouse.database import Run, models_there
 from amocrm_warehouse.report import this_month
-from amocrm_warehouse.report.answers import answer, marked_users, missing
+from amocrm_warehouse.report.answers import answer, marks_of, missing
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.first_screen import live, recent
 from amocrm_warehouse.report.page_data import shifted
@@ -46,7 +46,7 @@ def digest(run: Run, choice: Choice, words: Words, unbuilt: Collection[str] = ()
 
 def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> list[str]:
     """Returns the lines about an account. A line that cannot be made says so."""
-    project, marked = account["project_id"], marked_users(run)
+    project, marks = account["project_id"], marks_of(run)
 
     @cache
     def found() -> this_month.ThisMonth:
@@ -60,7 +60,7 @@ def lines(run: Run, choice: Choice, account: dict[str, Any], words: Words) -> li
         return words.money(value, account["currency"])
 
     def name_of(row: dict[str, Any]) -> str:
-        return words.manager(row, marked) or "–"
+        return words.manager(row, marks) or "–"
 
     def head() -> str:
         title = choice.title(account["account"])

@@ -20,8 +20,8 @@ from markupsafe import Markup
 from amocrm_warehouse.database import Run
 from amocrm_warehouse.report import this_month
 from amocrm_warehouse.report.answer_parts import CASES
-from amocrm_warehouse.report.answers import answer, marked_users, missing
-from amocrm_warehouse.report.choice import Choice, MarkedUsers
+from amocrm_warehouse.report.answers import answer, marks_of, missing
+from amocrm_warehouse.report.choice import Choice, Marks
 from amocrm_warehouse.report.like_with_like import FEW, days_left
 from amocrm_warehouse.report.metrics import METRICS, MONEY, metrics_in
 from amocrm_warehouse.report.page_queries import QUEUE_SHOWN, built_at
@@ -304,22 +304,22 @@ def table(run: Run, choice: Choice, name: str, words: Words) -> PlainTable:
     if name == "queue":
         rows = [row for row in rows if row["place"] <= QUEUE_SHOWN]
         rows.sort(key=lambda row: (str(row["manager"]), row["place"]))
-    columns, marked = [*(["project_id"] if len(accounts) > 1 else []), *TABLES[name]], marked_users(run)
+    columns, marks = [*(["project_id"] if len(accounts) > 1 else []), *TABLES[name]], marks_of(run)
     days = words.days_between(choice.since, choice.until) if name in OF_DAYS else ""
     return PlainTable(
         ": ".join(filter(None, (words(f"{name}.title"), days))), "", [words(head(column)) for column in columns],
-        [[cell(row, column, accounts[row["project_id"]], words, marked) for column in columns] for row in rows],
+        [[cell(row, column, accounts[row["project_id"]], words, marks) for column in columns] for row in rows],
     )  # fmt: skip
 
 
 def cell(
-    row: dict[str, Any], column: str, account: dict[str, Any], words: Words, marked: MarkedUsers
+    row: dict[str, Any], column: str, account: dict[str, Any], words: Words, marks: Marks
 ) -> tuple[str, str | None]:
     """Returns the text of a cell, and where it leads."""
     value = row[column]
     if column == "project_id":
         return account["account"], None
-    if column == "manager" and (name := words.manager(row, marked)):
+    if column == "manager" and (name := words.manager(row, marks)):
         return name, None
     if value is None:
         return words(NAMELESS[column]) if column in NAMELESS else "–", None

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
-from amocrm_warehouse.report.choice import MarkedUsers
+from amocrm_warehouse.report.choice import Marks
 from amocrm_warehouse.report.like_with_like import percents, rounded
 from amocrm_warehouse.report.metrics import METRICS
 
@@ -105,12 +105,12 @@ class Words:
         local = moment.replace(tzinfo=timezone.utc).astimezone(ZoneInfo(account["time_zone"]))
         return self(key, time=f"{self.day(local.date())}, {local:%H:%M}")
 
-    def manager(self, row: dict[str, Any], marked: MarkedUsers) -> str | None:
+    def manager(self, row: dict[str, Any], marks: Marks) -> str | None:
         """Returns the name of a row's user, with a word for the robot, and with what marks a user."""
         if row["user_id"] == 0:
             return self("user.robot")
-        name = marked.name(row)
-        is_off = (row["project_id"], row["user_id"]) in marked.deactivated
+        name = marks.manager(row)
+        is_off = (row["project_id"], row["user_id"]) in marks.deactivated
         return f"{name} · {self('user.deactivated')}" if is_off else name
 
     def month(self, value: date) -> str:

@@ -14,8 +14,8 @@ import xlsxwriter
 from xlsxwriter.utility import xl_range_abs
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, answer, marked_users
-from amocrm_warehouse.report.choice import Choice, MarkedUsers
+from amocrm_warehouse.report.answers import ANSWERS, AnswerTable, answer, marks_of
+from amocrm_warehouse.report.choice import Choice, Marks
 from amocrm_warehouse.report.like_with_like import percents
 from amocrm_warehouse.report.metrics import MONEY, metrics_in
 from amocrm_warehouse.report.page_queries import CROSSED, MOVES, built_at, first_months, needs
@@ -118,7 +118,7 @@ def write(path: Path, run: Run, choice: Choice, words: Words, unbuilt: Collectio
 
 def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) -> bytes:
     accounts = {row["project_id"]: row for row in answer(run, "accounts", choice).dicts()}
-    marked = marked_users(run)
+    marks = marks_of(run)
     unread = unread_tables(run, accounts)
     file = BytesIO()
     book = xlsxwriter.Workbook(file, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
@@ -135,7 +135,7 @@ def content(run: Run, choice: Choice, words: Words, unbuilt: Collection[str]) ->
         table = answer(run, name, choice)
         if name == "managers":
             table = with_rate_before(run, table, choice, unbuilt)
-        Sheet(name, table, accounts, unread, words, marked).write(book)
+        Sheet(name, table, accounts, unread, words, marks).write(book)
 
     for name, columns in SHEETS.items():
         if name == "forecast" and choice.users is not None:
@@ -196,9 +196,9 @@ class Sheet:
 
     def __init__(
         self, name: str, table: AnswerTable, accounts: dict[str, dict[str, Any]], unread: Unread, words: Words,
-        marked: MarkedUsers,
+        marks: Marks,
     ) -> None:  # fmt: skip
-        self.name, self.accounts, self.words, self.marked = name, accounts, words, marked
+        self.name, self.accounts, self.words, self.marks = name, accounts, words, marks
         self.lacking = {project: unread_of(name, SHEETS[name], unread, project) for project in accounts}
         self.rows = table.dicts()[:SHEET_ROWS]
         self.left_out = max(len(table.rows) - SHEET_ROWS, 0)
@@ -281,7 +281,9 @@ class Sheet:
         if column == "text" and row.get("reason", row["why"]) not in OF_TASKS:
             value = None
         if column == "manager":
-            value = self.words.manager(row, self.marked)
+            value = self.words.manager(row, self.marks)
+        if column == "pipeline_name":
+            value = self.marks.pipeline(row)
         url = link(domain, row.get("entity_type", "deal"), row.get("entity_id") or row.get("deal_id"))
         if column == "why":
             value = ", ".join(self.words(f"today.{reason}") for reason in value.split(" "))

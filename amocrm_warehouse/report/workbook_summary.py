@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from amocrm_warehouse.database import Run
-from amocrm_warehouse.report.answers import answer, marked_users, missing
+from amocrm_warehouse.report.answers import answer, marks_of, missing
 from amocrm_warehouse.report.choice import Choice
 from amocrm_warehouse.report.metrics import METRICS
 from amocrm_warehouse.report.page_queries import built_at
@@ -147,9 +147,9 @@ class _Account:
         return last + 1
 
     def managers(self, at: int, beside: int) -> int:
-        marked = marked_users(self.run)
+        marks = marks_of(self.run)
         rows = [row for row in self.rows("managers") if row["won"] or row["lost"]][:MANAGERS_SHOWN]
-        lines = [[self.words.manager(row, marked) or self.words("user.nobody"), row["won_budget"]] for row in rows]
+        lines = [[self.words.manager(row, marks) or self.words("user.nobody"), row["won_budget"]] for row in rows]
         return self.bars(at, beside, "managers", "column.won_budget", lines)
 
     def stages(self, at: int, beside: int) -> int:
