@@ -51,7 +51,8 @@ setup: .venv/.ready ## source-amocrm in .venv, with all that its commands need
 test: ## linters, types, and the tests that prove each part once, in ten minutes
 	@$(MAKE) --no-print-directory --jobs=3 lint types unit
 
-test-all: lint types system-packages .venv-platforms/.ready .venv-superset/.ready ## linters, types and every test but those of the image, in half an hour
+test-all: ## linters, types and every test but those of the image, in half an hour
+	@$(MAKE) --no-print-directory --jobs=2 system-packages lint types .venv-platforms/.ready .venv-superset/.ready
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not image_tests"
 
 lint: .venv/.ready ## ruff, import-linter, hadolint
@@ -115,11 +116,12 @@ clean: ## what make made, the demo's database and its account included
 	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm-demo.duckdb demo/amocrm-demo.duckdb.wal demo/*-report.html
 
 # Fills the environment $(1) with what uv.lock holds for the options $(2). uv installs in seconds, pip in a minute. Behind
-# a mirror that only pip's settings name, uv fails and pip installs.
+# a mirror that only pip's settings name, uv fails and pip installs. Of .venv nearly all is imported, and by hundreds of
+# processes: it is compiled at once.
 define filled
 @test -x $(1)/bin/pip || $(PYTHON) -m venv $(1)
 @.venv/bin/uv export --quiet --frozen --python $(1)/bin/python --no-emit-project --no-annotate $(2) -o $(1)/requirements.txt
-@.venv/bin/uv pip install --quiet --compile-bytecode --python $(1)/bin/python --no-deps --require-hashes -r $(1)/requirements.txt \
+@.venv/bin/uv pip install --quiet $(if $(filter .venv,$(1)),--compile-bytecode) --python $(1)/bin/python --no-deps --require-hashes -r $(1)/requirements.txt \
   || $(1)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $(1)/requirements.txt
 endef
 
@@ -148,7 +150,7 @@ endef
 .venv-superset/.ready: .venv/bin/uv .ci/superset.txt
 	@echo "Setting up .venv-superset: Apache Superset, which needs other versions (a minute, once)"
 	@test -x .venv-superset/bin/pip || $(PYTHON) -m venv .venv-superset
-	@.venv/bin/uv pip install --quiet --compile-bytecode --python .venv-superset/bin/python --no-deps --require-hashes -r .ci/superset.txt \
+	@.venv/bin/uv pip install --quiet --python .venv-superset/bin/python --no-deps --require-hashes -r .ci/superset.txt \
 	  || .venv-superset/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .ci/superset.txt
 	@touch $@
 
