@@ -16,7 +16,7 @@ from amocrm_fleet.processes import log_of
 from amocrm_warehouse.database import DATABASE_ERRORS, models_of, opened, quoted, reading, run_on, tables_seen
 from amocrm_warehouse.database_address import duckdb_file, is_file, without_password
 from amocrm_warehouse.database_errors import why
-from amocrm_warehouse.projects import note_removal, removals
+from amocrm_warehouse.projects import REMOVED_AT, note_removal, states_of
 from amocrm_warehouse.table_names import SCHEMA, table_name
 from source_amocrm.dates import iso
 
@@ -71,7 +71,8 @@ def was_removed(account: FleetAccount, to: str) -> bool:
     """Tells whether an account's tables are there, and note that it was removed without them."""
     try:
         with reading(to.replace("{name}", account.name)) as run:
-            return any(removals(run, SCHEMA, [account.project], tables_seen(run)))
+            states = states_of(run, SCHEMA, [account.project], tables_seen(run))
+            return any(REMOVED_AT in state for state in states.values())
     except (ValueError, *DATABASE_ERRORS):
         return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
@@ -32,17 +32,27 @@ class Projects:
     """Those whose first sync failed before it read deals or the account: they have other tables."""
     removed: dict[str, str] = field(default_factory=dict)
     """Those whose account was removed from its fleet, with the moment."""
+    of_one_account: tuple[list[str], ...] = ()
+    """Those of `read` that hold the same account, together."""
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return tuple(
-            f"The account {one} was never read, so the models are without it. Read it: source-amocrm sync --project "
-            f"{one}. Or drop its tables, {table_name(one)}…"
-            for one in self.never_read
-        ) + tuple(
-            f"The tables {table_name(one)}… are of the account {one}, which was removed from its fleet on {at[:10]}, "
-            "and the models have it. Leave it out with --project, or drop its tables."
-            for one, at in self.removed.items()
+        return (
+            tuple(
+                f"The account {one} was never read, so the models are without it. Read it: source-amocrm sync --project "
+                f"{one}. Or drop its tables, {table_name(one)}…"
+                for one in self.never_read
+            )
+            + tuple(
+                f"The tables {table_name(one)}… are of the account {one}, which was removed from its fleet on {at[:10]}, "
+                "and the models have it. Leave it out with --project, or drop its tables."
+                for one, at in self.removed.items()
+            )
+            + tuple(
+                f"The projects {', '.join(same)} hold the same account, so the marts count its deals {len(same)} times. "
+                "Keep one project for an account, and drop the tables of the others."
+                for same in self.of_one_account
+            )
         )
 
 
@@ -58,7 +68,7 @@ def projects_of(database: str, schema: str, named: list[str] | None) -> Projects
             chosen = found if named is None else named
             own = [table_name(one, stream) for one in chosen for stream in _streams()]
             check_readable(run, database, own, schema, "" if own else table_name("%", "%"))
-            removed = dict(removals(run, schema, [one for one in chosen if one.lower() in found], names))
+            states = states_of(run, schema, [one for one in chosen if one.lower() in found], names)
     except DATABASE_ERRORS as error:
         raise ValueError(f"The database cannot be opened: {why(error)}") from None
     for project in chosen:
@@ -70,7 +80,13 @@ def projects_of(database: str, schema: str, named: list[str] | None) -> Projects
             "first: source-amocrm sync."
         )
     read = [one for one in chosen if {f"{schema}.{table_name(one, table)}" for table in ("deals", "account")} & names]
-    projects = Projects(read, [one for one in chosen if one not in read], removed)
+    removed = {one: state[REMOVED_AT] for one, state in states.items() if REMOVED_AT in state}
+    held: dict[int, list[str]] = {}
+    for one in read:
+        if account := states.get(one, {}).get("account_id"):
+            held.setdefault(account, []).append(one)
+    same = tuple(of for of in held.values() if len(of) > 1)
+    projects = Projects(read, [one for one in chosen if one not in read], removed, same)
     if chosen and not read:
         raise ValueError("\n".join(projects.notes))
     return projects
@@ -87,16 +103,17 @@ def note_removal(run: Run, schema: str, project: str, moment: str) -> None:
         run(f"UPDATE {table} SET state = $known WHERE stream = ''", known=known)
 
 
-def removals(run: Run, schema: str, projects: Iterable[str], names: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yields the projects whose account was removed from its fleet, with the moment. `names`: schema.table."""
+def states_of(run: Run, schema: str, projects: Iterable[str], names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Returns what syncs have noted of each project as a whole. `names`: schema.table."""
+    found: dict[str, dict[str, Any]] = {}
     for project in projects:
         state = table_name(project, "state")
         if f"{schema}.{state}" in names:
             with suppress(*DATABASE_ERRORS):  # whoever may only read the tables of rows is told nothing
                 query = f"SELECT CAST(state AS VARCHAR) FROM {quoted_table(run, schema, state)} WHERE stream = ''"
                 for (text,) in run(query)[1]:
-                    if moment := json.loads(text).get(REMOVED_AT):
-                        yield project, moment
+                    found[project] = json.loads(text)
+    return found
 
 
 def projects_in(names: Iterable[str], schema: str) -> list[str]:

@@ -16,6 +16,7 @@ import duckdb
 import psycopg
 import pytest
 
+from amocrm_warehouse.projects import projects_of
 from amocrm_warehouse.publish.publish_command import publish
 from amocrm_warehouse.sync import Outcome, load_queue, sync
 from amocrm_warehouse.sync.loader import Loader
@@ -173,6 +174,11 @@ def test_the_same_account_under_two_names_is_said(config: Path, tmp_path: Path) 
             f"The project {other} of this database holds the same account, so the marts count its deals twice. Keep "
             "one project for an account, and drop the tables of the other."
         ]
+    assert projects_of(file, "amocrm", ["north"]).notes == ()
+    assert projects_of(file, "amocrm", None).notes == (
+        "The projects again, north hold the same account, so the marts count its deals 2 times. Keep one project for "
+        "an account, and drop the tables of the others.",
+    )
 
 
 def test_versions_of_rows_are_kept_by_the_choice_of_an_earlier_sync(

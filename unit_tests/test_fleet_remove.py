@@ -19,6 +19,7 @@ from amocrm_fleet.processes import log_of
 from amocrm_fleet.status import LastSync, record
 from amocrm_warehouse.projects import projects_of
 from amocrm_warehouse.publish.publish_command import publish
+from amocrm_warehouse.sync.loader import HeldAccount
 from testing import small_marts
 from testing.loads import loading, table, waiting
 
@@ -94,8 +95,8 @@ def test_models_say_whose_the_tables_are_that_stay_until_the_account_is_synced_a
     def notes() -> tuple[str, ...]:
         return projects_of(database, "amocrm", None).notes
 
-    for project in ("north", "north_users"):
-        with loading(database, project) as loader:
+    for number, project in enumerate(("north", "north_users"), 1):
+        with loading(database, project, account=HeldAccount(number, project)) as loader:
             loader.load([waiting(table(), [{"lead_id": 1}])], {})
     assert notes() == ()
     remove(FleetAccount(folder / "north.json"), database, with_data=False)

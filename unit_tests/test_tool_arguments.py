@@ -130,6 +130,13 @@ def test_days_that_cannot_be_are_refused(given: dict[str, Any], sentence: str) -
     assert str(refused.value).startswith(sentence)
 
 
+def test_budgets_that_no_deal_can_have_are_refused() -> None:
+    takes = ("budget_from", "budget_to")
+    assert read_arguments("deals", takes, (), {"budget_from": 5, "budget_to": "5"}) == dict.fromkeys(takes, 5)
+    with pytest.raises(Refused, match=r"^The least budget, 5, is above the greatest, 4\.5\.$"):
+        read_arguments("deals", takes, (), {"budget_from": 5, "budget_to": 4.5})
+
+
 @pytest.mark.parametrize("page", ["assistant.md", "assistant.ru.md"])
 def test_the_pages_name_every_tool(page: str) -> None:
     text = (Path(__file__).resolve().parents[1] / "docs" / page).read_text(encoding="utf-8")

@@ -217,6 +217,8 @@ def read_arguments(tool: str, takes: Iterable[str], needs: Iterable[str], given:
     for name in needs:
         if name not in values:
             raise Refused(f"{tool} needs the argument {name}: {ARGUMENTS[name].schema['description']}")
+    if {"budget_from", "budget_to"} <= values.keys() and values["budget_from"] > values["budget_to"]:
+        raise Refused(f"The least budget, {values['budget_from']}, is above the greatest, {values['budget_to']}.")
     return values
 
 
