@@ -37,23 +37,22 @@ class Projects:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return (
-            tuple(
-                f"The account {one} was never read, so the models are without it. Read it: source-amocrm sync --project "
-                f"{one}. Or drop its tables, {table_name(one)}…"
-                for one in self.never_read
-            )
-            + tuple(
-                f"The tables {table_name(one)}… are of the account {one}, which was removed from its fleet on {at[:10]}, "
-                "and the models have it. Leave it out with --project, or drop its tables."
-                for one, at in self.removed.items()
-            )
-            + tuple(
-                f"The projects {', '.join(same)} hold the same account, so the marts count its deals {len(same)} times. "
-                "Keep one project for an account, and drop the tables of the others."
-                for same in self.of_one_account
-            )
+        never_read = (
+            f"The account {one} was never read, so the models are without it. Read it: source-amocrm sync --project "
+            f"{one}. Or drop its tables, {table_name(one)}…"
+            for one in self.never_read
         )
+        removed = (
+            f"The tables {table_name(one)}… are of the account {one}, which was removed from its fleet on {at[:10]}, "
+            "and the models have it. Leave it out with --project, or drop its tables."
+            for one, at in self.removed.items()
+        )
+        of_one_account = (
+            f"The projects {', '.join(same)} hold the same account, so the marts count its deals {len(same)} times. "
+            "Keep one project for an account, and drop the tables of the others."
+            for same in self.of_one_account
+        )
+        return (*never_read, *removed, *of_one_account)
 
 
 def projects_of(database: str, schema: str, named: list[str] | None) -> Projects:
