@@ -116,8 +116,8 @@ clean: ## what make made, the demo's database and its account included
 	rm -rf .venv .venv-* build dist *.egg-info demo/state demo/amocrm-demo.duckdb demo/amocrm-demo.duckdb.wal demo/*-report.html
 
 # Fills the environment $(1) with what uv.lock holds for the options $(2). uv installs in seconds, pip in a minute. Behind
-# a mirror that only pip's settings name, uv fails and pip installs. Of .venv nearly all is imported, and by hundreds of
-# processes: it is compiled at once.
+# a mirror that only pip's settings name, uv fails and pip installs. Hundreds of processes import from .venv, so it
+# is compiled at once.
 define filled
 @test -x $(1)/bin/pip || $(PYTHON) -m venv $(1)
 @.venv/bin/uv export --quiet --frozen --python $(1)/bin/python --no-emit-project --no-annotate $(2) -o $(1)/requirements.txt

@@ -29,7 +29,15 @@ from amocrm_warehouse.report.answer_parts import (
 )
 from amocrm_warehouse.report.choice import Choice, Marks, last_months
 from amocrm_warehouse.report.metrics import METRICS, column, join_deals, total, totals
-from amocrm_warehouse.report.page_queries import ACCOUNT, IS_DEACTIVATED, IS_DOUBLE, REASONS, SOURCE, needs
+from amocrm_warehouse.report.page_queries import (
+    ACCOUNT,
+    IS_DEACTIVATED,
+    IS_DOUBLE,
+    IS_DOUBLE_PIPELINE,
+    REASONS,
+    SOURCE,
+    needs,
+)
 from amocrm_warehouse.report.unread_tables import ALL_ROWS_FROM, COUNTED_FROM, is_listed, unread_tables, with_unknown
 
 ANSWERS: dict[str, str] = {
@@ -415,18 +423,10 @@ def choice_of_people(
 
 
 def marks_of(run: Run) -> Marks:
-    users = "select project_id, user_id from amocrm_staging.stg_users as users where {}"
-    found = (run(sql)[1] for sql in (users.format(IS_DEACTIVATED), users.format(IS_DOUBLE), PIPELINES_OF_ONE_NAME))
+    users = "select project_id, user_id from amocrm_staging.stg_users as users where "
+    pipelines = "select project_id, pipeline_id from amocrm_staging.stg_statuses as stages where "
+    found = (run(sql)[1] for sql in (users + IS_DEACTIVATED, users + IS_DOUBLE, pipelines + IS_DOUBLE_PIPELINE))
     return Marks(*(frozenset((project, number) for project, number in rows) for rows in found))
-
-
-PIPELINES_OF_ONE_NAME = """
-    select distinct stages.project_id, stages.pipeline_id
-    from amocrm_staging.stg_statuses as stages
-    inner join amocrm_staging.stg_statuses as others
-        on others.project_id = stages.project_id and others.pipeline_name = stages.pipeline_name
-        and others.pipeline_id <> stages.pipeline_id
-"""
 
 
 def sources_of(run: Run) -> set[str]:

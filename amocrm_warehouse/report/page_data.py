@@ -178,11 +178,6 @@ def scopes_of(tables: dict[str, Columns]) -> list[dict[str, Any]]:
     stages = tables.get("stages", {"project_id": [], "pipeline_id": [], "pipeline_name": []})
     keys = zip(stages["project_id"], stages["pipeline_id"], strict=True)
     names = dict(zip(keys, stages["pipeline_name"], strict=True))
-    shared = Counter((project, name) for (project, _), name in names.items())
-    names = {
-        (project, pipeline): f"{name} ({pipeline})" if name and shared[project, name] > 1 else name
-        for (project, pipeline), name in names.items()
-    }
     whole: dict[str, Any] = {"pipeline": None}
     everything: list[dict[str, Any]] = [{"id": "", "project": None, **whole}]
     found = [] if len({accounts[one] or one for one in accounts}) > 1 else everything

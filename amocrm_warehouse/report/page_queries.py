@@ -44,6 +44,12 @@ IS_DOUBLE = """exists (
     where others.project_id = users.project_id and others.name = users.name and others.user_id <> users.user_id
 )"""
 """SQL of whether another user of the account has the user's name. Then the id stands beside it."""
+IS_DOUBLE_PIPELINE = """exists (
+    select 1 from amocrm_staging.stg_statuses as others
+    where others.project_id = stages.project_id and others.pipeline_name = stages.pipeline_name
+        and others.pipeline_id <> stages.pipeline_id
+)"""
+"""SQL of whether another pipeline of the account has the pipeline's name, as IS_DOUBLE."""
 ACCOUNT = """
     coalesce(accounts.name || case when exists (
         select 1 from amocrm_staging.int_accounts as others
@@ -180,9 +186,13 @@ QUERIES = {
             on teams.project_id = users.project_id and teams.group_id = users.group_id
         order by users.project_id, users.name, users.user_id
     """,
-    "stages": """
-        select project_id, pipeline_id, pipeline_name, status_id, status_name, status_sort, stage_kind
-        from amocrm_staging.stg_statuses
+    "stages": f"""
+        select
+            project_id, pipeline_id,
+            pipeline_name || case when {IS_DOUBLE_PIPELINE} then ' (' || cast(pipeline_id as varchar) || ')' else '' end
+                as pipeline_name,
+            status_id, status_name, status_sort, stage_kind
+        from amocrm_staging.stg_statuses as stages
         order by project_id, pipeline_sort, pipeline_id, status_sort, status_id
     """,
     "deals": f"""
