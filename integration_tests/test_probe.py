@@ -106,6 +106,7 @@ UNREAD = {
     "hidden_by_date": "rows that a filter by date hides show only beside the list without it, as verify reads it",
     **dict.fromkeys(("off", "off_answer", "forbidden", "unpaid"), "the settings and rights of one account"),
     **dict.fromkeys(("external", "scopes_told", "old_access_survives_refresh"), "of tokens, not of the account"),
+    "trash_activity": "of a card in the trash nobody knows which notes and tasks it had",
     "trash_in_links": "of a card in the trash nobody knows what it was linked to",
     **dict.fromkeys(("files_scope", "files_refused"), "of another host"),
 }

@@ -198,6 +198,27 @@ def test_a_link_that_goes_when_the_trash_is_emptied_is_no_fault(database: str, t
     assert differences(day.verify()) == {"deals": 1}
 
 
+def test_what_amocrm_hides_with_a_card_in_the_trash_is_no_fault(database: str, tmp_path: Path) -> None:
+    """The rows stay, as amoCRM tells of no deletion. A note or a task that is lost from a live card is one."""
+    day = Day(6, database, tmp_path).plain()
+    day.account.switches.trash_activity = "hidden"
+    owners = {kind: [row["entity_id"] for row in day.account.tables[f"{kind}/notes"]] for kind in ("leads", "contacts")}
+    owners["leads"] += [row["entity_id"] for row in day.account.tables["tasks"] if row["entity_type"] == "leads"]
+    for kind, cards in owners.items():
+        for card in sorted({*cards} & day.account.tables[kind].rows.keys())[::2]:
+            writes.trash(day.account, kind, card)
+    day.clock.advance(86_400)
+    found = day.verify()
+    assert (differences(found), found.exit_code) == ({}, 0), found.sentence()
+    assert {name for name, one in found.tables.items() if one.uncounted["notes and tasks of cards in the trash"]} == {
+        "notes", "calls", "messages", "tasks"
+    }  # fmt: skip
+    notes = day.account.tables["leads/notes"]
+    notes.remove(next(row["id"] for row in notes if row["note_type"] == "common"))
+    day.account.tables["tasks"].remove(next(iter(day.account.tables["tasks"]))["id"])
+    assert differences(day.verify()) == {"notes": 1, "tasks": 1}
+
+
 def waiting(found: Verification) -> dict[str, int]:
     return {name: one.waiting for name, one in found.tables.items() if one.waiting}
 
@@ -296,7 +317,7 @@ def test_what_amocrm_tells_late_is_no_fault(table: str, database: str, tmp_path:
 
     So does the event of a task that changes before the first look and is deleted before the second one.
     """
-    day = Day(17, database, tmp_path).plain()
+    day = Day(19, database, tmp_path).plain()
     assert day.settings == {"lookback_window": "PT5M"}
     vars(day.account.switches).update(events_late=240, tags_bump=False)
     tagged, task = ids(day.account, "contacts")[0], ids(day.account, "tasks")[0]

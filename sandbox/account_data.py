@@ -25,6 +25,8 @@ SINGULAR = {
     "tasks": "task",
 }
 NO_VALUE: list[dict[str, Any]] = []
+Card = tuple[str, int]
+"""The name of a card's list, and its ID."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class AccountData:
         self.tag_list: dict[str, list[Row]] = {entity: [] for entity in ENTITIES}
         self.segments_of: dict[int, tuple[int, ...]] = {}
         self.trash: dict[str, dict[int, Gone]] = {entity: {} for entity in ENTITIES}
-        self.gone: dict[tuple[str, int], Gone] = {}  # every row that left: trash, purged, merged, deleted
+        self.gone: dict[Card, Gone] = {}  # every row that left: trash, purged, merged, deleted
+        self.hidden_activity: dict[Card, list[tuple[str, Row]]] = {}  # of trashed cards: each with its table's name
         self.hidden: dict[str, dict[int, Row]] = {entity: {} for entity in ENTITIES}  # of unsorted requests
         self.unsorted: dict[str, Row] = {}
         self.users: dict[int, Row] = {}

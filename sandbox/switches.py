@@ -67,6 +67,7 @@ class Switches:
     restore_bumps: bool = False
     trash_links: Literal["kept", "hidden", "hidden_bumps", "hidden_events"] = "kept"  # in _embedded of others
     trash_in_links: bool = False  # whether /links shows the links of a card in the trash
+    trash_activity: Literal["shown", "hidden"] = "shown"  # a trashed card's notes and tasks, in their lists
     # shapes
     false_checkbox: Literal["absent", "returned"] = "absent"
     loss_reason: Literal["array", "object"] = "array"

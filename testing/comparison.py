@@ -62,13 +62,14 @@ def problems(
 ) -> list[str]:
     """Returns the differences between the tables of `streams` and the account, none if the tables are exact.
 
-    Victims of merges may still be in the tables. `antedated`: cards whose updated_at somebody set to a past time, which
-    may be outdated or missing. `forgets`: whether the tables are those of a sync, which empties what tells of contacts
-    that were deleted long ago.
+    Victims of merges may still be in the tables, and notes and tasks that are hidden with their card. `antedated`:
+    cards whose updated_at somebody set to a past time, which may be outdated or missing. `forgets`: whether the tables
+    are those of a sync, which empties what tells of contacts that were deleted long ago.
     """
     found: list[str] = []
     long_gone = left_the_trash(account) if forgets else set()
     hidden = {name: set(ids) for name, ids in expected.merged(account).items()}
+    unseen = {(name == "tasks", row["id"]) for rows in account.hidden_activity.values() for name, row in rows}
     for name, rows in expected.tables(account, streams).items():
         wanted: Mapping[Key, Row] = by_key(name, rows)
         got = tables.get(name, {})
@@ -83,7 +84,8 @@ def problems(
         for key, row in got.items():
             merged = name in hidden and key[0] in hidden[name]
             gone = name in DELETABLE and row["is_deleted"]
-            if key not in wanted and not merged and not gone:
+            is_hidden = (name == "tasks", row.get("task_id", row.get("note_id"))) in unseen
+            if key not in wanted and not merged and not gone and not is_hidden:
                 found.append(f"{name} {key}: not in the account, yet {row}")
     return found
 

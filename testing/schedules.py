@@ -221,4 +221,5 @@ def random_switches(random: Random, filters: bool) -> Switches:
         user_group=some(("both", "embedded", "rights")),
         long_self_links=some((True, False)),
         filter_off=some(("ignored", "ignored", "402")),
+        trash_activity=some(("shown", "hidden")),
     )

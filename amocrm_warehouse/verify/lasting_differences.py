@@ -14,6 +14,7 @@ from amocrm_warehouse.verify.row_differences import DATE, LINKS, LIVE, TWICE, Di
 from source_amocrm import atomic_file
 from source_amocrm.account import Resource
 from source_amocrm.account.resources import CARDS, NOTES
+from source_amocrm.streams.activity import ELEMENT_TYPE
 from source_amocrm.streams.base import AmocrmStream, PartsStream
 from source_amocrm.streams.custom_fields import FieldRowStream
 
@@ -25,12 +26,17 @@ OF_SETTINGS = {
 }
 """Columns of cards, and of their parts, that change where a field, an option, a tag, a segment or a catalog's element
 is renamed or removed."""
+OF_CARDS = frozenset({"notes", "calls", "messages", "tasks"})
+"""Tables of what belongs to a card."""
 LISTED = {"tag_id": "tags", "catalog_element_id": "catalog_elements"}
 """By the column with its ID, the table of what is linked to cards and listed on its own."""
 KNOWN_MERGED = "merged into others"
 """Cards that were merged into others, as the table of live IDs says: no difference."""
 IN_THE_TRASH = "links to cards in the trash"
 """Links to deleted cards, of which amoCRM tells neither when it shows nor when it hides them: no difference."""
+HIDDEN = "notes and tasks of cards in the trash"
+"""Notes and tasks that a sync has read, and which amoCRM hides, or ends, with their deleted card: no difference."""
+UNCOUNTED = (KNOWN_MERGED, IN_THE_TRASH, HIDDEN)
 Limits = Callable[[list[Difference], Collection[Place]], Iterable[str | None]]
 
 
@@ -63,7 +69,7 @@ def judge(
             left.append(later)
     antedated = {one.place for one in now_by_kind.values() if one.kind == "unequal" and DATE in one.values}
     for (one, later), limit in zip(same, limits([part for part, _ in same], antedated), strict=True):
-        if limit in (KNOWN_MERGED, IN_THE_TRASH):
+        if limit in UNCOUNTED:
             found[one.stream].uncounted[limit] += 1
         elif last:
             found[one.stream].count(one.kind, one.key, one.values, limit)
@@ -96,6 +102,26 @@ def removed_from_lists(found: list[Difference], rows: RowDifferences) -> set[tup
     return removed
 
 
+def hidden_with_their_card(
+    found: list[Difference], rows: RowDifferences, trash: Callable[[Resource], set[int]]
+) -> set[tuple[str, Key]]:
+    """Returns, by stream and key, the notes and tasks that the account lacks, of cards that were deleted."""
+    hidden, owners = set[tuple[str, Key]](), defaultdict[int, dict[tuple[str, Key], int]](dict)
+    for name in OF_CARDS & rows.held.columns.keys():
+        key, lost = (
+            rows.streams[name].primary_key,
+            {one.key[-1] for one in found if one.stream == name and one.kind == "extra"},
+        )
+        kinds = dict.fromkeys([*key, "element_type", "element_id"], "integer")
+        for row in rows.held.rows_with(name, kinds, key[-1], lost):
+            owners[row["element_type"]][name, tuple(row[column] for column in key)] = row["element_id"]
+    for card in CARDS:
+        if of_cards := owners[ELEMENT_TYPE[card.name]]:
+            gone = rows.held.deleted(card.entity, {*of_cards.values()}) | (trash(card) if card.has_trash else set())
+            hidden |= {one for one, owner in of_cards.items() if owner in gone}
+    return hidden
+
+
 def limits(
     found: list[Difference],
     antedated: Collection[Place],
@@ -113,7 +139,7 @@ def limits(
             if resource in CARDS:
                 told[resource.path] |= trash(resource) if resource.has_trash else set()
                 listed[resource.path] = rows.held.listed(resource.name, ids)
-    removed = removed_from_lists(found, rows)
+    removed, hidden = removed_from_lists(found, rows), hidden_with_their_card(found, rows, trash)
     for one in found:
         stream, place, kind = rows.streams[one.stream], one.place, one.kind
         is_part = isinstance(stream, PartsStream)
@@ -121,6 +147,8 @@ def limits(
         of_settings = all(column in OF_SETTINGS[is_part] or column.startswith("cf_") for column in one.values)
         if linked and all(rows.held.deleted(entity, ids) == ids for entity, ids in linked.items()):
             yield IN_THE_TRASH
+        elif kind == "extra" and (one.stream, one.key) in hidden:
+            yield HIDDEN
         elif place in antedated:
             yield "old date"
         elif place.kind != "record" or one.stream == LIVE or kind in ("missing", TWICE):

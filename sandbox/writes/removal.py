@@ -25,6 +25,12 @@ def _change_neighbours(account: Account, kind: str, row_id: int, by: int, *, lin
             bump(account, to, to_id, by, account.clock.now())
 
 
+def _activity(account: Account, kind: str, row_id: int) -> list[tuple[str, Row]]:
+    """Returns a card's tasks and notes, each with the name of its table."""
+    rows = ((name, row) for name in ("tasks", f"{kind}/notes") for row in account.tables[name])
+    return [(name, row) for name, row in rows if row["entity_id"] == row_id and row.get("entity_type", kind) == kind]
+
+
 @locked
 def trash(account: Account, kind: str, row_id: int, *, by: int | None = None) -> None:
     """Moves a card to the trash."""
@@ -33,6 +39,10 @@ def trash(account: Account, kind: str, row_id: int, *, by: int | None = None) ->
     account.trash[kind][row_id] = account.gone[kind, row_id] = gone
     record(account, f"{SINGULAR[kind]}_deleted", kind, row_id, who, at)
     _change_neighbours(account, kind, row_id, who, linked=False)
+    if account.switches.trash_activity == "hidden":
+        account.hidden_activity[kind, row_id] = [
+            (name, account.tables[name].remove(one["id"])) for name, one in _activity(account, kind, row_id)
+        ]
 
 
 @locked
@@ -47,6 +57,8 @@ def restore(account: Account, kind: str, row_id: int, *, by: int | None = None) 
     if kind in RESTORED:
         record(account, f"{SINGULAR[kind]}_restored", kind, row_id, who, at)
     _change_neighbours(account, kind, row_id, who, linked=True)
+    for name, one in account.hidden_activity.pop((kind, row_id), ()):
+        account.tables[name].put(one["id"], one)
 
 
 @locked
@@ -104,8 +116,6 @@ def _move_activity(account: Account, kind: str, survivor: int, victim: int, by: 
     if how == "stays":
         return
     times: Row = {"updated_at": at, "updated_by": by} if how == "moves_bumped" else {}
-    for name in ("tasks", f"{kind}/notes"):
-        table = account.tables[name]
-        for row in [r for r in table if r["entity_id"] == victim and r.get("entity_type", kind) == kind]:
-            table.put(row["id"], {**row, **times, "entity_id": survivor})
+    for name, row in _activity(account, kind, victim):
+        account.tables[name].put(row["id"], {**row, **times, "entity_id": survivor})
     refresh_closest_task(account, kind, survivor, by, at)

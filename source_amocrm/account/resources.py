@@ -21,7 +21,8 @@ class Resource:
     `paid_filter`: its filter is a paid option of the account, and is ignored without an error while it is off.
     `by_cursor`: it can be ordered by updated_at. `has_trash`: it shows its trash with `with=only_deleted`.
     `has_links`: its rows show links and tags, the links to other cards with the `with` parameter `links_with`.
-    `optional`: it belongs to a part of amoCRM that not every account has.
+    `optional`: it belongs to a part of amoCRM that not every account has. `belongs_to`: the lists of the cards that its
+    rows belong to, which it can be filtered by.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Resource:
     optional: bool = False
     cursor: str = "updated_at"
     links_with: str = ""
+    belongs_to: tuple[str, ...] = ()
 
     @property
     def holds_notes(self) -> bool:
@@ -54,7 +56,7 @@ CONTACTS = _card("contacts", "contact", has_trash=True, links_with="leads,custom
 COMPANIES = _card("companies", "company", has_trash=True, links_with="leads,customers,contacts")
 CUSTOMERS = _card("customers", "customer", optional=True, links_with="contacts,companies")
 CARDS = (LEADS, CONTACTS, COMPANIES, CUSTOMERS)
-TASKS = Resource("tasks", "task", by_cursor=False)
-NOTES = tuple(Resource(card.name, "note", optional=card.optional) for card in CARDS)
+TASKS = Resource("tasks", "task", by_cursor=False, belongs_to=tuple(card.name for card in CARDS))
+NOTES = tuple(Resource(card.name, "note", optional=card.optional, belongs_to=(card.name,)) for card in CARDS)
 EVENTS = Resource("events", "event", by_cursor=False, cursor="created_at")
 """Events do not change, and no order of their list is documented."""

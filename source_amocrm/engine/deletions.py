@@ -204,6 +204,9 @@ class EventLog:
         kinds: dict[str, int] = {}
         if plan.changes_since < FOREVER and resource.has_links:
             kinds = dict.fromkeys({*ADDED, *LINKED, *TAGGED, MERGED, *RESTORED, *TRASHED}, plan.changes_since)
+        elif plan.changes_since < FOREVER:
+            returns = (kind for kind, entity in RESTORED.items() if ENTITIES[entity] in resource.belongs_to)
+            kinds = dict.fromkeys(returns, plan.changes_since)
         if mark_deleted:
             wanted = {NOTE_DELETED} if resource.holds_notes else {f"{resource.entity}_deleted"} & DELETED.keys()
             # where all live rows come in this sync, those that were restored are among them
@@ -239,6 +242,20 @@ class EventLog:
             others = [linked() for name, linked in self._linked_to.items() if name != resource.name]
             changes.touched |= {card_id for cards in others for name, card_id in cards if name == resource.name}
         return changes
+
+    def returned(self, resource: Resource, plan: ReadPlan) -> Iterator[tuple[str, list[int]]]:
+        """Yields the cards that came back from the trash, by list, with some of which rows of `resource` may have come.
+
+        amoCRM may hide notes and tasks as long as their card is in the trash. They come back with their old dates.
+        """
+        found: dict[str, set[int]] = {}
+        for event in () if self.refused or plan.changes_since == FOREVER else self.events():
+            if event.get("type") in RESTORED and (seconds(event.get("created_at")) or 0) >= plan.changes_since:
+                for name, card in _entities_of(str(event["type"]), event):
+                    found.setdefault(name, set()).add(card)
+        for name in resource.belongs_to:
+            cards = sorted(found.get(name, ()))
+            yield from ((name, cards[start : start + IDS_AT_ONCE]) for start in range(0, len(cards), IDS_AT_ONCE))
 
     def _read(self) -> list[Row]:
         """Reads the events (oldest first)."""

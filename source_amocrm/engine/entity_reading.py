@@ -183,8 +183,19 @@ class EntityReading:
             for resolver in self.resolvers:
                 resolver.observe(page.rows)
             yield replace(page, taken_since=BEGINNING, at_least=at_least, by_id=self.resource.has_links)
+        yield from self._of_returned_cards()
         if self.mark_deleted:
             yield from self._tombstones(changes.gone({*wanted} - present), present)
+
+    def _of_returned_cards(self) -> Iterator[Page]:
+        """Yields the notes or tasks of cards that came back from the trash, but for those delivered by this sync."""
+        for name, cards in self.event_log.returned(self.resource, self._plan):
+            params: Params = {"filter[entity_id][]": cards}
+            if not self.resource.holds_notes:
+                params = {**params, "filter[entity_type]": name}
+            for page in in_id_order(self._listing.narrowed(params)):
+                rows = [row for row in page.rows if row.get("entity_id") in cards and key(row) not in self.delivered]
+                yield Page(rows, taken_since=BEGINNING, answered=page.answered)
 
     def _deletions_to_check(self) -> int:
         """Returns the second since which deleted entities are read by id, because they may be back; FOREVER for none.
