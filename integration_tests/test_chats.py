@@ -67,7 +67,7 @@ def test_a_talk_is_asked_for_once_and_later_only_if_it_has_news() -> None:
     sandbox.log.clear()
     assert take(sandbox, destination)
     assert asked(sandbox) == {f"/api/v4/talks/{talk['talk_id']}/messages": 1 for talk in account.talks[:5]}
-    assert len(sandbox.log) <= 12
+    assert len(sandbox.log) <= 13
     assert destination.rows["messages"] == comparison.by_key("messages", messages_with_texts(account))
 
 
@@ -92,7 +92,7 @@ def test_an_account_of_a_thousand_talks_whose_list_is_cut() -> None:
     account.clock.advance(900)  # type: ignore[attr-defined]
     sandbox.log.clear()
     assert take(sandbox, destination)
-    assert (asked(sandbox).total(), len(sandbox.log) <= 12) == (5, True)
+    assert (asked(sandbox).total(), len(sandbox.log) <= 13) == (5, True)
     assert destination.rows["messages"] == comparison.by_key("messages", messages_with_texts(account))
 
 
@@ -115,7 +115,7 @@ def test_a_talk_that_is_gone_has_messages_without_texts() -> None:
             "the token lacks the scope “list_external_messages”. Where the texts of chats are wanted",
         ),
         ("no scope", False, 8, "may not read /api/v4/talks/"),
-        ("not paid", True, 8, "is not paid for"),
+        ("not paid", True, 8, "has not paid for"),
         ("absent", True, 8, "amoCRM does not know /api/v4/talks/"),
     ],
 )

@@ -77,7 +77,7 @@ def test_an_account_that_can_be_read(server: Server, person: Person) -> None:
     assert seen.code == 0
     assert re.sub(r" \[X-Request-Id [^]]*\]", "", seen.raw) == (
         f"The account “{server.account.name}” ({DOMAIN}) can be read, but:\r\n"
-        "- Empty: customer_statuses. amoCRM says that /api/v4/customers/statuses is switched off in the account "
+        "- Empty: customer_statuses. amoCRM says that the account has switched off /api/v4/customers/statuses "
         "(Periodicity is disabled in the account, Unprocessable Entity), so there is nothing to read. Switch that part "
         "of amoCRM on, or leave its table out.\r\n"
     )

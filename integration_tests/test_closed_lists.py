@@ -31,12 +31,12 @@ PATHS = (
     *("users", "roles", "sources", "webhooks", "widgets", "talks", "bots"),
 )
 SAYS = {
-    "402": r"amoCRM says that .*{}.* is not paid for",
-    "402_code": r"amoCRM says that .*{}.* is not paid for",
+    "402": r"amoCRM says that .* has not paid for .*{}",
+    "402_code": r"amoCRM says that .* has not paid for .*{}",
     "403": r"may not read .*{}.*",
     "403_code": r"may not read .*{}.*",
     "404": r"amoCRM does not know .*{}.*",
-    "422": r"amoCRM says that .*{}.* is switched off",
+    "422": r"amoCRM says that the account has switched off .*{}",
 }
 MEANS_OFF = {("404", "talks"), ("404", "bots"), ("422", "customers/statuses")}
 """What amoCRM is known to answer for a part that this account does not have."""
@@ -160,9 +160,7 @@ def test_a_subscription_that_lapses_empties_no_table(tmp_path: Path) -> None:
         hurt, found, wanted = incomplete(told), told.rows(), whole(account)
         assert (told.code, set(told.sentences())) == (1, hurt)
         assert {name for name in STREAMS if found[name] != wanted[name]} <= hurt
-        assert [
-            said for said in told.sentences().values() if " is not paid for (Payment required" not in str(said)
-        ] == []
+        assert [said for said in told.sentences().values() if " has not paid for " not in str(said)] == []
 
 
 def test_columns_of_fields_that_are_not_paid_for_do_not_vanish_from_the_schema(tmp_path: Path) -> None:
@@ -170,7 +168,7 @@ def test_columns_of_fields_that_are_not_paid_for_do_not_vanish_from_the_schema(t
     told = run(sandbox, "discover", tmp_path, readable_columns=True)
     assert told.code == 1
     assert [message.catalog for message in told.messages if message.catalog] == []
-    assert "/api/v4/leads/custom_fields at example.amocrm.ru is not paid for" in told.sentences()[None]
+    assert "example.amocrm.ru has not paid for /api/v4/leads/custom_fields" in told.sentences()[None]
 
 
 def test_an_unpaid_account_is_one_sentence_with_the_number_of_its_tables(tmp_path: Path) -> None:
@@ -178,7 +176,7 @@ def test_an_unpaid_account_is_one_sentence_with_the_number_of_its_tables(tmp_pat
     account.switches.unpaid = True
     told = run(Sandbox(account), "read", tmp_path)
     end = told.said.rpartition("What has been read is kept.")[0].rpartition("\nERROR ")[2]
-    assert end.count("is not paid for") == 1
+    assert end.count("has not paid for") == 1
     assert end.endswith(f" Not read to the end: {len(incomplete(told))} tables.\n")
 
 
@@ -187,10 +185,10 @@ def test_the_same_failure_of_many_tables_is_said_once(tmp_path: Path) -> None:
     account = account_with()
     told = run(Sandbox(account, faults=Faults(Fault("402", "/(events|tags)$"))), "read", tmp_path)
     log = [line for line in told.said.splitlines() if not line.startswith("{")]
-    sentence = "amoCRM says that /api/v4/events at example.amocrm.ru is not paid for"
+    sentence = "amoCRM says that example.amocrm.ru has not paid for /api/v4/events"
     apart = "The rows are read, but not which of them were deleted"
     end = told.said.rpartition("What has been read is kept.")[0].rpartition("\nERROR ")[2]
-    lists = re.findall(r"amoCRM says that (.+?) at example\.amocrm\.ru is not paid for", end)
+    lists = re.findall(r"amoCRM says that example\.amocrm\.ru has not paid for (.+?) \(", end)
     # of the tables that are made of events or tags, of those that events complete, and of the talks that they name
     assert (len(lists), end.count(apart)) == (3, 1)
     assert sorted(map(len, (some.split(", ") for some in lists))) == [1, 1, 4]

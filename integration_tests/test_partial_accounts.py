@@ -223,7 +223,7 @@ def test_a_list_of_every_account_that_is_said_to_be_off_is_missing(closed: str, 
     hurt |= {"live_entities"} if closed in ("leads", "contacts", "companies") else set()
     sentences = told.sentences()
     assert sentences.keys() == hurt
-    off = f"amoCRM says that /api/v4/{closed} is switched off in the account"
+    off = f"amoCRM says that the account has switched off /api/v4/{closed}"
     assert [said for said in sentences.values() if not said.startswith(off)] == []
 
 
@@ -247,7 +247,7 @@ def test_events_that_are_not_paid_for(tmp_path: Path) -> None:
     state, notes = status(run(sandbox, "check", tmp_path))
     assert state == Status.SUCCEEDED
     assert notes.startswith("Not available: events, deal_statuses, ")
-    assert "amoCRM says that /api/v4/events" in notes
+    assert "amoCRM says that example.amocrm.ru has not paid for /api/v4/events" in notes
     assert (
         "This user may not read events, so deleted rows cannot be marked: the rows are read, and each sync ends with "
         'an error. The other remedy is the option deleted_rows: with "ignore" it ends well.'
@@ -299,7 +299,7 @@ def test_a_list_that_closes_in_the_middle_is_not_taken_for_none(path: str, tmp_p
     sentences = told.sentences()
     assert sentences.keys() == BREAKING[path]
     for said in sentences.values():
-        assert said.startswith(f"amoCRM says that {path} at example.amocrm.ru is not paid for (Payment required")
+        assert said.startswith(f"amoCRM says that example.amocrm.ru has not paid for {path} (Payment required")
     assert {error.failure_type for error in told.errors().values()} == {FailureType.config_error}
     check_streams(told, account, BREAKING[path])
 

@@ -30,7 +30,7 @@ ANSWERS = {
     "401": (CONFIG, "does not accept the token"),
     "401_user_off": (CONFIG, "is switched off"),
     "403_ip": (CONFIG, "lets in only listed IP addresses"),
-    "402": (CONFIG, "is not paid for"),
+    "402": (CONFIG, "has not paid for"),
 }
 CEILINGS = {
     "429": POLICY.throttled_ceiling + POLICY.longest_delay,

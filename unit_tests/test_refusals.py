@@ -63,15 +63,15 @@ INVALID = {
     **problem(400, "Bad Request", "Request validation failed"),
 }
 OFF = (
-    "amoCRM says that /api/v4/leads is switched off in the account{}, so there is nothing to read. Switch that part of "
+    "amoCRM says that the account has switched off /api/v4/leads{}, so there is nothing to read. Switch that part of "
     "amoCRM on, or leave its table out."
 )
 NOT_IN_PLAN = (
-    "amoCRM says that /api/v4/leads is not in the plan of example.amocrm.ru ({}, Payment Required). Choose a larger "
+    "amoCRM says that the plan of example.amocrm.ru lacks /api/v4/leads ({}, Payment Required). Choose a larger "
     "plan in «Настройки» → «Счета и оплата», or leave the table out."
 )
 UNPAID = (
-    "amoCRM says that /api/v4/leads at example.amocrm.ru is not paid for (Payment required, Payment Required). Pay in "
+    "amoCRM says that example.amocrm.ru has not paid for /api/v4/leads (Payment required, Payment Required). Pay in "
     "«Настройки» → «Счета и оплата»; reading is possible again after that."
 )
 NO_RIGHTS = (
@@ -651,7 +651,7 @@ def test_kommo_is_told_of_in_the_words_of_its_menu() -> None:
             assert not re.search("[а-яА-Я]", str(handler.error(rule, reply(402))))
     unpaid = reply(402, problem(402, "Payment Required", "Payment required"))
     assert str(AmocrmErrorHandler(RetryPolicy(), sign_in, API).error(classify(unpaid), unpaid)) == (
-        "amoCRM says that /api/v4/leads at example.kommo.com is not paid for (Payment required, Payment Required). Pay "
+        "amoCRM says that example.kommo.com has not paid for /api/v4/leads (Payment required, Payment Required). Pay "
         "in “Settings” → “Billing”; reading is possible again after that."
     )
 

@@ -65,15 +65,15 @@ _NOT_GRANTED = (
 _KEYS_TAB = "the tab «Ключи и доступы» of the integration"
 _NEW_CODE = f"Take a new one («Код авторизации») from {_KEYS_TAB}, or press «Grant access» again."
 _SWITCHED_OFF = (
-    "amoCRM says that {path} is switched off in the account{detail}, so there is nothing to read. Switch that part of "
+    "amoCRM says that the account has switched off {path}{detail}, so there is nothing to read. Switch that part of "
     "amoCRM on, or leave its table out."
 )
 _NOT_IN_PLAN = (
-    "amoCRM says that {path} is not in the plan of {host}{detail}. Choose a larger plan in «Настройки» → «Счета и "
+    "amoCRM says that the plan of {host} lacks {path}{detail}. Choose a larger plan in «Настройки» → «Счета и "
     "оплата», or leave the table out."
 )
 _UNPAID = (
-    "amoCRM says that {path} at {host} is not paid for{detail}. Pay in «Настройки» → «Счета и оплата»; reading is "
+    "amoCRM says that {host} has not paid for {path}{detail}. Pay in «Настройки» → «Счета и оплата»; reading is "
     "possible again after that."
 )
 _NO_RIGHTS = (
