@@ -198,6 +198,28 @@ def test_a_link_that_goes_when_the_trash_is_emptied_is_no_fault(database: str, t
     assert differences(day.verify()) == {"deals": 1}
 
 
+def test_a_link_to_a_merged_deal_is_no_fault(database: str, tmp_path: Path) -> None:
+    """The company of a deal that is merged into one with another company loses it, and nothing tells that company."""
+    day = Day(6, database, tmp_path).plain()
+    vars(day.account.switches).update(merge_link_events=False, links_bump=False)
+    of_company = {row["company"]: row["lead_id"] for row in current(day, "deals") if row["company"]}
+    (company, victim), (_, survivor) = list(of_company.items())[:2]
+    day.clock.advance(600)
+    writes.merge(day.account, "leads", survivor, victim)
+    day.clock.advance(600)
+    day.sync()
+    row = next(one for one in current(day, "companies") if one["company_id"] == company)
+    assert victim in row["leads"]
+    assert victim not in day.account.linked("companies", company, "leads")
+    synced = len(day.syncs)
+    found = day.verify()
+    assert (differences(found), found.exit_code, len(day.syncs) - synced) == ({}, 0, 1), found.sentence()
+    assert found.tables["companies"].uncounted["links to merged cards"] == 1
+    next(one for one in current(day, "companies") if {*one["leads"]} - {victim})["leads"] = []
+    day.store()
+    assert differences(day.verify()) == {"companies": 1}
+
+
 def test_what_amocrm_hides_with_a_card_in_the_trash_is_no_fault(database: str, tmp_path: Path) -> None:
     """The rows stay, as amoCRM tells of no deletion. A note or a task that is lost from a live card is one."""
     day = Day(6, database, tmp_path).plain()

@@ -35,7 +35,7 @@ class Finding:
     name, those that no sync can mend.
     `changed_since`: differed at first, and were equal after the next sync. `changing`: differed in another way at each
     look. `waiting`: differ, and wait for a sync. `uncounted`: by column, values that amoCRM changes without
-    a date, cards that were merged, links to cards in the trash, and notes and tasks of these.
+    a date, cards that were merged, links to these and to cards in the trash, and notes and tasks of the latter.
     `examples`: keys of rows that differ, by kind. `failure`: why the table, or the rest of it, was not looked at.
     """
 
@@ -183,9 +183,10 @@ class Verification:
         ]:
             said.append(
                 f"Not counted: {', '.join(uncounted)}. amoCRM changes these columns without a date, so they are as old "
-                "as the card's last change; `--refresh` reads them. Merged cards are those that live_entities lacks; "
-                "links to cards in the trash, of cards that came and went between two syncs, or have left the trash; "
-                "notes and tasks of cards in the trash, those that amoCRM hides with their card."
+                "as the card's last change; `--refresh` reads them. Merged cards are those that live_entities lacks, "
+                "and links to them those that stay in other cards; links to cards in the trash, of cards that came and "
+                "went between two syncs, or have left the trash; notes and tasks of cards in the trash, those that "
+                "amoCRM hides with their card."
             )
         return [*said, *self.notices]
 

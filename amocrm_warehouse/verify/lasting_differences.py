@@ -34,9 +34,11 @@ KNOWN_MERGED = "merged into others"
 """Cards that were merged into others, as the table of live IDs says: no difference."""
 IN_THE_TRASH = "links to cards in the trash"
 """Links to deleted cards, of which amoCRM tells neither when it shows nor when it hides them: no difference."""
+TO_MERGED = "links to merged cards"
+"""Links to cards that were merged into others: amoCRM does not tell whom these were linked to. No difference."""
 HIDDEN = "notes and tasks of cards in the trash"
 """Notes and tasks that a sync has read, and which amoCRM hides, or ends, with their deleted card: no difference."""
-UNCOUNTED = (KNOWN_MERGED, IN_THE_TRASH, HIDDEN)
+UNCOUNTED = (KNOWN_MERGED, IN_THE_TRASH, TO_MERGED, HIDDEN)
 Limits = Callable[[list[Difference], Collection[Place]], Iterable[str | None]]
 
 
@@ -47,6 +49,17 @@ def lasting(before: Difference, now: Difference) -> Difference | None:
     """
     values = {column: value for column, value in now.values.items() if before.values.get(column) == value}
     return replace(now, values=values) if before.kind == now.kind and len(values) >= bool(now.values) else None
+
+
+def without_uncounted(found: list[Difference], findings: Mapping[str, Finding], limits: Limits) -> list[Difference]:
+    """Returns the differences for which a sync is worth waiting. Counts the others apart."""
+    left = list[Difference]()
+    for one, limit in zip(found, limits(found, ()), strict=True):
+        if limit in UNCOUNTED:
+            findings[one.stream].uncounted[limit] += 1
+        else:
+            left.append(one)
+    return left
 
 
 def judge(
@@ -132,21 +145,24 @@ def limits(
 
     `antedated`: the cards that the account dates earlier than the table does.
     """
-    told, listed = dict[str, set[int]](), dict[str, set[int]]()
+    told, listed, merged = dict[str, set[int]](), dict[str, set[int]](), dict[str, set[int]]()
     for resource in (*CARDS, *NOTES):
         if ids := {one.place.number for one in found if one.kind == "extra" and one.place.name == resource.path}:
             told[resource.path] = rows.held.deleted(resource.entity, ids)
             if resource in CARDS:
                 told[resource.path] |= trash(resource) if resource.has_trash else set()
                 listed[resource.path] = rows.held.listed(resource.name, ids)
+                merged[resource.entity] = ids - told[resource.path]
     removed, hidden = removed_from_lists(found, rows), hidden_with_their_card(found, rows, trash)
     for one in found:
         stream, place, kind = rows.streams[one.stream], one.place, one.kind
         is_part = isinstance(stream, PartsStream)
         linked = links_that_differ(one, stream)
         of_settings = all(column in OF_SETTINGS[is_part] or column.startswith("cf_") for column in one.values)
-        if linked and all(rows.held.deleted(entity, ids) == ids for entity, ids in linked.items()):
-            yield IN_THE_TRASH
+        left = [ids - rows.held.deleted(entity, ids) - merged.get(entity, set()) for entity, ids in linked.items()]
+        if linked and not any(left):
+            ids_of_merged = (ids & merged.get(entity, set()) for entity, ids in linked.items())
+            yield TO_MERGED if any(ids_of_merged) else IN_THE_TRASH
         elif kind == "extra" and (one.stream, one.key) in hidden:
             yield HIDDEN
         elif place in antedated:
