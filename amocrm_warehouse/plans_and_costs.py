@@ -193,6 +193,13 @@ def money(text: str) -> Decimal:
     return Decimal(f"{sign}{digits or re.sub('[^0-9]', '', groups)}.{decimals or ''}")
 
 
+def plan(text: str) -> Decimal:
+    """Parses a plan, which cannot be below zero."""
+    if (found := money(text)) < 0:
+        raise ValueError
+    return found
+
+
 def whole(text: str) -> int:
     """Parses an id, also one that a spreadsheet shows as 7 123 456 or 7123456,00."""
     if (found := money(text)) != int(found):
@@ -201,7 +208,7 @@ def whole(text: str) -> int:
 
 
 PLANS: dict[str, Callable[[str], Any]] = {
-    "project_id": str, "month": month, "responsible_user_id": whole, "plan": money,
+    "project_id": str, "month": month, "responsible_user_id": whole, "plan": plan,
 }  # fmt: skip
 """The columns of a file of plans in order, each with the parser of its values."""
 COLUMNS_OF_COSTS = "month,source,cost, and project_id for costs of one account"
@@ -214,6 +221,7 @@ def value_of(name: str, text: str, parse: Callable[[str], Any]) -> tuple[str, st
     try:
         return str(parse(text)), ""
     except (ValueError, ArithmeticError):
-        shown = "the first day of a month, as 2026-01-01" if name == "month" else "a number"
+        what = {"month": "the first day of a month, as 2026-01-01", "plan": "a number, zero or more"}
+        shown = what.get(name, "a number")
         hint = " Write a thousand as 1000, and one as 1.0." if TWO_READINGS.fullmatch(text) else ""
         return "", f"{name} must be {shown}, and is “{text[:80]}”.{hint}"

@@ -318,6 +318,7 @@ def test_the_command_says_who_changed_what_in_json(databases: dict[str, str]) ->
                 "ended": "2026-11-30T12:00:20Z", "author_id": IVAN, "author": "Иван", "entity_type": "deal",
                 "cards": 30, "money": 4650, "currency": "RUB", "usual_cards": 0.0, "is_news": True,
                 "pairs": [talks, won],
+                "of_other_pairs": 0,
             }
         ]
     }  # fmt: skip
@@ -380,6 +381,7 @@ def test_an_undo_gives_back_what_was_and_nothing_of_what_people_did_since(tmp_pa
     gone_on = {deals[0]: {"status_id": stages[2]}, deals[1]: {"price": 777}}
     for own, changes in gone_on.items():
         writes.edit(account, "leads", own, by=people[1], **changes)
+    writes.trash(account, "leads", deals[2])
     clock.advance(3600)
     assert destination.take(messages(Sandbox(account), STREAMS, destination.state()))
     database, folder = str(tmp_path / "crm.duckdb"), tmp_path / "undo"
@@ -394,13 +396,14 @@ def test_an_undo_gives_back_what_was_and_nothing_of_what_people_did_since(tmp_pa
     unequal = {
         own: [pair for pair in zip(row, after[own], strict=True) if pair[0] != pair[1]]
         for own, row in before.items()
-        if own not in gone_on and row != after[own]
+        if own not in {*gone_on, deals[2]} and row != after[own]
     }
     assert unequal == {}
     assert after[deals[0]][1] == stages[2]
     assert after[deals[1]][3] == 777
     left_out = (folder / "left-out.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert sorted(line.split(",")[0] for line in left_out[1:]) == sorted(map(str, gone_on))
+    assert {int(line.split(",")[0]) for line in left_out[1:]} == {*gone_on, deals[2]}
+    assert sum("it is deleted, or merged into another one" in line for line in left_out) == 5
     none = forked.run(["changes", "--built", "--since", "2099-01-01", "--undo", tmp_path / "none"], {"DB": database})
     assert (none.stderr, (tmp_path / "none").exists()) == ("", False)
     again = forked.run(["changes", "--built", "--undo", folder], {"DB": database})

@@ -615,7 +615,10 @@ COLUMNS = "project_id,month,responsible_user_id,plan"
             f"{COLUMNS}\n1001,2026-01-15,1,5\n",
             "Line 2 of {path}: month must be the first day of a month, as 2026-01-01, and is “2026-01-15”.",
         ),
-        (f"{COLUMNS}\n1001,2026-01-01,1,many\n", "Line 2 of {path}: plan must be a number, and is “many”."),
+        (
+            f"{COLUMNS}\n1001,2026-01-01,1,many\n",
+            "Line 2 of {path}: plan must be a number, zero or more, and is “many”.",
+        ),
     ],
 )
 def test_one_sentence_about_a_file_of_plans(tmp_path: Path, plans: str, sentence: str) -> None:

@@ -38,7 +38,7 @@ def plan_of(tmp_path: Path, amount: str, user: str = "7") -> list[str]:
     [
         ("1,000,000", "1000000"), ("1000000,50", "1000000.50"), ("1 000 000", "1000000"), ("1.000.000,5", "1000000.5"),
         ("1,000,000.50", "1000000.50"), ("1\u00a0000\u202f000,50", "1000000.50"), ("1'000'000", "1000000"),
-        ("1 000 000,00 ₽", "1000000.00"), ("$1,234,567", "1234567"), ("100 000 руб.", "100000"), ("−5", "-5"),
+        ("1 000 000,00 ₽", "1000000.00"), ("$1,234,567", "1234567"), ("100 000 руб.", "100000"), ("0", "0"),
         ("0,500", "0.500"), ("1 000,500", "1000.500"), ("1000.5", "1000.5"), ("9" * 37, "9" * 37),
     ],
 )  # fmt: skip
@@ -47,21 +47,24 @@ def test_an_amount_is_read_as_people_write_it(tmp_path: Path, written: str, amou
 
 
 @pytest.mark.parametrize(
-    "written", ["много", "", "1 00", "12 34 567", "1,00,000", "1,000,5", "1e6", "1_000", "٣", "5.", "1 000\t000 000 0"]
+    "written",
+    ["много", "", "1 00", "12 34 567", "1,00,000", "1,000,5", "1e6", "1_000", "٣", "5.", "1 000\t000 000 0", "−5"],
 )
 def test_what_is_no_amount_is_refused(tmp_path: Path, written: str) -> None:
-    with pytest.raises(ValueError, match="plan must be a number") as caught:
+    with pytest.raises(ValueError, match="plan must be a number, zero or more") as caught:
         plan_of(tmp_path, written)
-    assert str(caught.value) == f"Line 2 of {tmp_path}/plans.csv: plan must be a number, and is “{written}”."
+    assert (
+        str(caught.value) == f"Line 2 of {tmp_path}/plans.csv: plan must be a number, zero or more, and is “{written}”."
+    )
 
 
 @pytest.mark.parametrize("written", ["1,000", "1.000", "999.999"])
 def test_an_amount_of_two_readings_is_refused(tmp_path: Path, written: str) -> None:
-    with pytest.raises(ValueError, match="plan must be a number") as caught:
+    with pytest.raises(ValueError, match="plan must be a number, zero or more") as caught:
         plan_of(tmp_path, written)
     assert str(caught.value) == (
-        f"Line 2 of {tmp_path}/plans.csv: plan must be a number, and is “{written}”. Write a thousand as 1000, and one "
-        "as 1.0."
+        f"Line 2 of {tmp_path}/plans.csv: plan must be a number, zero or more, and is “{written}”. Write a thousand as "
+        "1000, and one as 1.0."
     )
 
 

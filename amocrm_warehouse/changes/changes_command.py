@@ -89,6 +89,8 @@ def _lines(found: list[MassChange], *, with_cards: bool) -> list[str]:
         )
         pairs = [] if one.kind in VALUELESS else one.pairs()
         lines += [f"    {_shown(before)} → {_shown(after)}: {cards:,}" for before, after, cards in pairs]
+        if pairs and not with_cards and (others := one.of_other_pairs()):
+            lines.append(f"    other values: {others:,}. --cards names each card.")
         if with_cards:
             lines += [
                 f"    {card.entity_id}  {card.name or ''}: {_shown(card.before)} → {_shown(card.after)}"

@@ -22,8 +22,13 @@ CHANGES = """
 """
 CARDS = """
     SELECT cards.project_id, cards.change_id, cards.entity_id, cards.name, cards.before, cards.after, cards.key_before,
-        cards.enums_before, cards.money, cards.is_changed_since, fields.value_kind
+        cards.enums_before, cards.money, cards.is_changed_since, fields.value_kind,
+        entities.entity_id IS NULL OR entities.deleted_at IS NOT NULL AS is_gone
     FROM amocrm_marts.mass_change_cards AS cards
+    LEFT JOIN amocrm_staging.int_entities AS entities
+        ON entities.project_id = cards.project_id
+        AND entities.entity_type = cards.entity_type
+        AND entities.entity_id = cards.entity_id
     LEFT JOIN amocrm_staging.int_own_fields AS fields
         ON fields.project_id = cards.project_id
         AND fields.entity_type = cards.entity_type
@@ -47,6 +52,8 @@ class Card:
     is_changed_since: bool
     value_kind: str | None
     """The type of the custom field, as amoCRM calls it."""
+    is_gone: bool
+    """Whether the card was deleted, or merged into another one."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,10 @@ class MassChange:
         ordered = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
         return [(before, after, cards) for (before, after), cards in ordered[:PAIRS]]
 
+    def of_other_pairs(self) -> int:
+        """Returns the number of cards with none of these values."""
+        return len(self.touched) - sum(cards for _, _, cards in self.pairs())
+
     def as_json(self, *, with_cards: bool) -> dict[str, Any]:
         found: dict[str, Any] = {
             "project": self.project_id,
@@ -98,6 +109,7 @@ class MassChange:
                 {"before": before, "after": after, "cards": cards}
                 for before, after, cards in (() if self.kind in VALUELESS else self.pairs())
             ],
+            "of_other_pairs": 0 if self.kind in VALUELESS else self.of_other_pairs(),
         }
         if with_cards:
             found["touched"] = [

@@ -71,6 +71,8 @@ def _body(change: MassChange, card: Card) -> tuple[str, Body]:
         return NOT_PUT_BACK[change.kind], {}
     if change.entity_type not in PATHS:
         return "amoCRM's API changes no cards of this kind", {}
+    if card.is_gone:
+        return "it is deleted, or merged into another one", {}
     if card.is_changed_since:
         return "it was changed since", {}
     if card.key_before is None and change.kind not in ("field", "tag"):
