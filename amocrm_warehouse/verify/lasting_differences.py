@@ -121,10 +121,8 @@ def hidden_with_their_card(
     """Returns, by stream and key, the notes and tasks that the account lacks, of cards that were deleted."""
     hidden, owners = set[tuple[str, Key]](), defaultdict[int, dict[tuple[str, Key], int]](dict)
     for name in OF_CARDS & rows.held.columns.keys():
-        key, lost = (
-            rows.streams[name].primary_key,
-            {one.key[-1] for one in found if one.stream == name and one.kind == "extra"},
-        )
+        lost = {one.key[-1] for one in found if one.stream == name and one.kind == "extra"}
+        key = rows.streams[name].primary_key
         kinds = dict.fromkeys([*key, "element_type", "element_id"], "integer")
         for row in rows.held.rows_with(name, kinds, key[-1], lost):
             owners[row["element_type"]][name, tuple(row[column] for column in key)] = row["element_id"]
