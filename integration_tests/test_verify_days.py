@@ -221,7 +221,7 @@ def test_a_link_to_a_merged_deal_is_no_fault(database: str, tmp_path: Path) -> N
 
 
 def test_what_amocrm_hides_with_a_card_in_the_trash_is_no_fault(database: str, tmp_path: Path) -> None:
-    """The rows stay, as amoCRM tells of no deletion. A note or a task that is lost from a live card is one."""
+    """amoCRM tells of no deletion, so a sync keeps the rows. What a live card loses in silence is a difference."""
     day = Day(6, database, tmp_path).plain()
     day.account.switches.trash_activity = "hidden"
     owners = {kind: [row["entity_id"] for row in day.account.tables[f"{kind}/notes"]] for kind in ("leads", "contacts")}

@@ -25,8 +25,6 @@ SINGULAR = {
     "tasks": "task",
 }
 NO_VALUE: list[dict[str, Any]] = []
-Card = tuple[str, int]
-"""The name of a card's list, and its ID."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,8 @@ class AccountData:
         self.tag_list: dict[str, list[Row]] = {entity: [] for entity in ENTITIES}
         self.segments_of: dict[int, tuple[int, ...]] = {}
         self.trash: dict[str, dict[int, Gone]] = {entity: {} for entity in ENTITIES}
-        self.gone: dict[Card, Gone] = {}  # every row that left: trash, purged, merged, deleted
-        self.hidden_activity: dict[Card, list[tuple[str, Row]]] = {}  # of trashed cards: each with its table's name
+        self.gone: dict[tuple[str, int], Gone] = {}  # every row that left: trash, purged, merged, deleted
+        self.hidden_activity: dict[tuple[str, int], list[tuple[str, Row]]] = {}  # of trashed cards: table and row
         self.hidden: dict[str, dict[int, Row]] = {entity: {} for entity in ENTITIES}  # of unsorted requests
         self.unsorted: dict[str, Row] = {}
         self.users: dict[int, Row] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import xlsxwriter
 
-from amocrm_warehouse.changes.mass_changes import KINDS, VALUELESS, MassChange, mass_changes, read_cards, without_events
+from amocrm_warehouse.changes.mass_changes import KINDS, MassChange, mass_changes, read_cards, without_events
 from amocrm_warehouse.changes.undo import write_undo
 from amocrm_warehouse.database import DATABASE_ERRORS, marts_to_read, reading
 from amocrm_warehouse.database_errors import why
@@ -87,9 +87,8 @@ def _lines(found: list[MassChange], *, with_cards: bool) -> list[str]:
             f"{one.began_local:%Y-%m-%d %H:%M:%S}  {one.author_name}: {what}, {one.cards:,} cards ({one.entity_type})"
             f"{money}{usual}"
         )
-        pairs = [] if one.kind in VALUELESS else one.pairs()
-        lines += [f"    {_shown(before)} → {_shown(after)}: {cards:,}" for before, after, cards in pairs]
-        if pairs and not with_cards and (others := one.of_other_pairs()):
+        lines += [f"    {_shown(before)} → {_shown(after)}: {cards:,}" for before, after, cards in one.pairs()]
+        if not with_cards and (others := one.of_other_pairs()):
             lines.append(f"    other values: {others:,}. --cards names each card.")
         if with_cards:
             lines += [

@@ -79,7 +79,9 @@ class MassChange:
     touched: list[Card] = field(default_factory=list)
 
     def pairs(self) -> list[tuple[str | None, str | None, int]]:
-        """Returns the most frequent values before and after, with the number of their cards."""
+        """Returns the commonest values before and after, with the number of their cards. VALUELESS kinds have none."""
+        if self.kind in VALUELESS:
+            return []
         counts: dict[tuple[str | None, str | None], int] = {}
         for card in self.touched:
             counts[card.before, card.after] = counts.get((card.before, card.after), 0) + 1
@@ -88,7 +90,8 @@ class MassChange:
 
     def of_other_pairs(self) -> int:
         """Returns the number of cards with none of these values."""
-        return len(self.touched) - sum(cards for _, _, cards in self.pairs())
+        pairs = self.pairs()
+        return len(self.touched) - sum(cards for _, _, cards in pairs) if pairs else 0
 
     def as_json(self, *, with_cards: bool) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -105,11 +108,8 @@ class MassChange:
             "currency": self.currency,
             "usual_cards": self.usual_cards,
             "is_news": self.is_news,
-            "pairs": [
-                {"before": before, "after": after, "cards": cards}
-                for before, after, cards in (() if self.kind in VALUELESS else self.pairs())
-            ],
-            "of_other_pairs": 0 if self.kind in VALUELESS else self.of_other_pairs(),
+            "pairs": [{"before": before, "after": after, "cards": cards} for before, after, cards in self.pairs()],
+            "of_other_pairs": self.of_other_pairs(),
         }
         if with_cards:
             found["touched"] = [

@@ -6,6 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from amocrm_warehouse.verify.findings import Finding
@@ -143,6 +144,7 @@ def limits(
 
     `antedated`: the cards that the account dates earlier than the table does.
     """
+    trash = cache(trash)  # each look at it takes requests
     told, listed, merged = dict[str, set[int]](), dict[str, set[int]](), dict[str, set[int]]()
     for resource in (*CARDS, *NOTES):
         if ids := {one.place.number for one in found if one.kind == "extra" and one.place.name == resource.path}:
@@ -157,10 +159,11 @@ def limits(
         is_part = isinstance(stream, PartsStream)
         linked = links_that_differ(one, stream)
         of_settings = all(column in OF_SETTINGS[is_part] or column.startswith("cf_") for column in one.values)
-        left = [ids - rows.held.deleted(entity, ids) - merged.get(entity, set()) for entity, ids in linked.items()]
-        if linked and not any(left):
-            ids_of_merged = (ids & merged.get(entity, set()) for entity, ids in linked.items())
-            yield TO_MERGED if any(ids_of_merged) else IN_THE_TRASH
+        left = {entity: ids - rows.held.deleted(entity, ids) for entity, ids in linked.items()}
+        if linked and not any(left.values()):
+            yield IN_THE_TRASH
+        elif linked and all(ids <= merged.get(entity, set()) for entity, ids in left.items()):
+            yield TO_MERGED
         elif kind == "extra" and (one.stream, one.key) in hidden:
             yield HIDDEN
         elif place in antedated:

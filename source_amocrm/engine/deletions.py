@@ -244,18 +244,16 @@ class EventLog:
         return changes
 
     def returned(self, resource: Resource, plan: ReadPlan) -> Iterator[tuple[str, list[int]]]:
-        """Yields the cards that came back from the trash, by list, with some of which rows of `resource` may have come.
+        """Yields the cards that came back from the trash and whose notes or tasks `resource` lists, by their own list.
 
         amoCRM may hide notes and tasks as long as their card is in the trash. They come back with their old dates.
         """
-        found: dict[str, set[int]] = {}
-        for event in () if self.refused or plan.changes_since == FOREVER else self.events():
-            if event.get("type") in RESTORED and (seconds(event.get("created_at")) or 0) >= plan.changes_since:
-                for name, card in _entities_of(str(event["type"]), event):
-                    found.setdefault(name, set()).add(card)
-        for name in resource.belongs_to:
-            cards = sorted(found.get(name, ()))
-            yield from ((name, cards[start : start + IDS_AT_ONCE]) for start in range(0, len(cards), IDS_AT_ONCE))
+        for card in () if self.refused else CARDS:
+            if card.name in resource.belongs_to:
+                cards = sorted(changes_of(self.events(), card, plan.changes_since, plan.changes_since).restored)
+                yield from (
+                    (card.name, cards[start : start + IDS_AT_ONCE]) for start in range(0, len(cards), IDS_AT_ONCE)
+                )
 
     def _read(self) -> list[Row]:
         """Reads the events (oldest first)."""
