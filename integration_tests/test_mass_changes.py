@@ -17,6 +17,7 @@ from testing import forked, models, postgres
 from testing.connector import messages
 from testing.destination import Destination
 from testing.models import Row
+from testing.warehouse import query
 
 ANNA, IVAN, ROBOT = 100_001, 100_002, 0
 NOW = "2026-12-01T12:00:00"
@@ -385,10 +386,16 @@ def test_an_undo_gives_back_what_was_and_nothing_of_what_people_did_since(tmp_pa
     clock.advance(3600)
     assert destination.take(messages(Sandbox(account), STREAMS, destination.state()))
     database, folder = str(tmp_path / "crm.duckdb"), tmp_path / "undo"
-    models.store(database, "1001", {name: list(destination.rows.get(name, {}).values()) for name in STREAMS}, "duckdb")
+    for project in ("1001", "1002"):
+        rows = {name: list(destination.rows.get(name, {}).values()) for name in STREAMS}
+        models.store(database, project, rows, "duckdb")
     now = datetime.fromtimestamp(account.clock.now(), timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-    done = forked.run(["changes", "--quiet", "--now", now, "--undo", folder], {"DB": database})
+    chosen: list[str | Path] = ["--project", "1001", "--undo", folder]
+    done = forked.run(["changes", "--quiet", "--now", now, *chosen], {"DB": database})
     assert done.returncode == 0, done.stderr
+    # the marts keep the account that was not chosen
+    of_both = [{"project_id": "1001"}, {"project_id": "1002"}]
+    assert query(database, "SELECT DISTINCT project_id FROM amocrm_marts.mass_changes ORDER BY 1") == of_both
     for line in (folder / "patch.jsonl").read_text(encoding="utf-8").splitlines():
         apply(account, json.loads(line))
 

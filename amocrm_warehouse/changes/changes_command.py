@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from argparse import Namespace
 from datetime import date
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = ArgumentParser(prog="source-amocrm changes", description=__doc__, conflict_handler="resolve")
     add_options(parser)
     parser.set_defaults(by=None)  # of the models a custom field, of which these marts have no use
+    parser.add_argument("--project", help="only these accounts, separated by commas; by default all in the database")
     parser.add_argument("--since", type=date.fromisoformat, metavar="DAY", help="from this day on, as 2026-11-03")
     parser.add_argument(
         "--by", dest="author", metavar="NAME", help="only those of this author, by name or id; robot for robots"
@@ -43,10 +45,11 @@ def main(arguments: list[str] | None = None) -> int:
     stopped_means("Nothing was written.")
     try:
         with live_line(sys.stderr, shown=not options.quiet) as line:
-            built = None if options.built else build_from(options, line)[0]
+            projects = projects_named(options).read
+            of_all = Namespace(**{**vars(options), "project": None})  # the marts keep the other accounts
+            built = None if options.built else build_from(of_all, line)[0]
         if missing := [name for name in MODELS if built and name in built.unbuilt]:
             raise ValueError(f"The model {missing[0]} could not be built: {built.failure if built else ''}")
-        projects = projects_named(options).read
         with reading(options.db) as run:
             if options.built:
                 marts_to_read(run, None)
