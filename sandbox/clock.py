@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from multiprocessing.sharedctypes import RawValue
 from typing import Protocol
 
 NOW = 1_790_000_000
@@ -55,12 +56,20 @@ class ManualClock:
 class MovedClock(ManualClock):
     """Goes on as the machine's clock does, from a moment to which a test moves it, and stands still while people play.
 
-    A program that waits for the account's next second gets it.
+    A program that waits for the account's next second gets it. A process that this one starts has the same clock.
     """
 
     def __init__(self, now: float = NOW) -> None:
-        super().__init__(now)
+        self._shared = RawValue("d", now)
         self._since: float | None = None
+
+    @property
+    def _now(self) -> float:
+        return float(self._shared.value)
+
+    @_now.setter
+    def _now(self, moment: float) -> None:
+        self._shared.value = moment
 
     def time(self) -> float:
         return self._now + (0 if self._since is None else time.monotonic() - self._since)

@@ -26,8 +26,10 @@ class Today:
 
 def run_that_day() -> None:
     session: Any = import_module("source_amocrm.http.session").AmocrmSession
+    account_sync: Any = import_module("amocrm_warehouse.sync.account_sync")
+    verification: Any = import_module("amocrm_warehouse.verify.verification")
     session.__init__.__kwdefaults__["wall"] = CLOCK.time
-    for module in ("amocrm_warehouse.sync.account_sync", "amocrm_warehouse.verify.verification"):
-        import_module(module).datetime = Today  # type: ignore[attr-defined]
+    account_sync.datetime = verification.datetime = Today
+    verification.sleep = CLOCK.advance  # its minutes pass for the account, and nobody waits
     time.time = CLOCK.time
     run()
