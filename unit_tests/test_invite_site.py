@@ -355,7 +355,9 @@ def test_access_that_is_refused(world: World) -> None:
     key = world.invitations.new(7)
     state = world.state(key)
     assert heading(world.get(f"/callback?error=access_denied&state={state}")) == "Access was not allowed"
-    assert world.get(f"/i/{key}").status == 200
+    asked = heading(world.get(f"/i/{key}"))
+    assert heading(world.get(f"/wait?state={state}")) == asked
+    assert world.url == f"{PUBLIC}/allow?state={state}"
 
 
 @pytest.mark.parametrize("host", ["", "evil.com", "connect.example.com.evil.com", "connect.example.com:8080"])

@@ -158,6 +158,8 @@ class InvitationSite:
         grant = self._grants.find(state)
         if grant is None:
             return message(410, "invite_lost", words)
+        if not grant.code:  # access was not allowed, or not yet
+            return self._redirect("/allow", state)
         self._start_landing(grant)
         outcome = grant.outcome
         view = "waiting" if outcome is None else "landed" if isinstance(outcome, Landed) else "failed"
