@@ -396,6 +396,24 @@ def test_with_few_requests_the_newest_events_are_looked_at_and_some_others(
     assert (waiting(found), found.tables["events"].whole) == ({"events": 30}, False)
 
 
+def test_without_the_paid_filter_many_cards_are_read_by_their_list(database: str, tmp_path: Path) -> None:
+    day = Day(6, database, tmp_path, leads=60).plain()
+    day.account.switches.filter_enabled = False
+    day.sync()
+    damaged = {name: current(day, name) for name in ("deals", "contacts")}
+    for row in (row for rows in damaged.values() for row in rows):
+        row["name"] = "damaged"
+    day.lose("companies", 1)
+    asked = list[str]()
+    day.schedule.sandbox.before_request.append(lambda _, request: asked.append(request.path))
+    found = day.verify(no_sync=True)
+    assert waiting(found) == {**{name: len(rows) for name, rows in damaged.items()}, "companies": 1}
+    assert found.tables["custom_fields_deals"].whole
+    assert found.tables["contact_companies"].whole
+    alone = [path for path in asked if path.rpartition("/")[2].isdigit()]
+    assert {path.rpartition("/")[0] for path in alone} <= {"/api/v4/customers"}  # of which there are three
+
+
 def test_what_can_be_looked_at_without_events_is(database: str, tmp_path: Path) -> None:
     day = Day(6, database, tmp_path).plain()
     day.lose("deals", 3)

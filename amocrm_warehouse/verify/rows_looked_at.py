@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from heapq import merge
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 from math import ceil
 from operator import itemgetter
 from random import Random
@@ -181,7 +181,8 @@ class Look:
     def _at_cards(self, resource: Resource, share: int) -> Iterator[Difference]:
         """Compares every column of cards drawn at random, and of their parts."""
         drawn = self._drawn.get(resource, [])
-        ids = drawn[: share * (IDS_A_REQUEST if self._account.filter_works(resource) else 1)]
+        by_list = self._pages_for(resource, drawn)
+        ids = drawn if by_list and by_list <= share else drawn[: share * self._ids_a_request(resource)]
         if len(ids) < len(drawn):
             self._in_part(name for name in self.rows.made_of(resource) if name != self.rows.main(resource))
         yield from self._by_ids(resource, ids)
@@ -193,8 +194,33 @@ class Look:
             numbers = self._draw.sample(sorted(numbers), MOST_BY_ID)
         yield from self._by_ids(resource, sorted(numbers))
 
+    def _ids_a_request(self, resource: Resource) -> int:
+        return IDS_A_REQUEST if self._account.filter_works(resource) else 1
+
+    def _pages_for(self, resource: Resource, ids: Collection[int]) -> int | None:
+        """Returns the requests for the whole list, if they are fewer than those by ID; else None."""
+        names, listing = self.rows.made_of(resource), self._account.listing(resource, self.rows.params(resource))
+        pages = 1 + 2 * ceil(self._held.count(names[0]) / listing.limit)  # a list without an order is read twice
+        return pages if pages * self._ids_a_request(resource) < len(ids) else None
+
+    def _by_list(self, resource: Resource, ids: Collection[int]) -> Iterator[Difference]:
+        """Compares entities as the whole list shows them."""
+        listing, left = self._account.listing(resource, self.rows.params(resource)), {*ids}
+        records = (record for record in in_parts(listing) if record.get("id") in left)
+        while some := [*islice(records, CARDS_AT_ONCE)]:
+            shown = {record["id"] for record in some}
+            left -= shown
+            yield from self.rows.of_records(resource, some, shown)
+        yield from self.rows.of_records(resource, [], left)
+
     def _by_ids(self, resource: Resource, ids: list[int]) -> Iterator[Difference]:
-        """Compares entities that are read by ID, as many at a time as the account's pace has room for."""
+        """Compares entities that are read by ID, as many at a time as the account's pace has room for.
+
+        Reads the whole list if that takes fewer requests, as where amoCRM does not filter by ID.
+        """
+        if self._pages_for(resource, ids):
+            yield from self._by_list(resource, ids)
+            return
         params = self.rows.params(resource)
 
         def read(some: list[int]) -> list[Row]:
