@@ -37,8 +37,6 @@ IDS_A_REQUEST, CARDS_AT_ONCE = 50, 500
 """Cards that one request by ID brings, and cards that are compared together."""
 FREE_SHARE = 1.2
 """Requests for a page of IDs that are not of the budget: pages overlap, and some are requested past the end."""
-MOST_BY_ID = 1_000
-"""Cards that are looked at again by ID. If more differ, the IDs of the whole list are read again."""
 MOST_PAGES = 5
 """Pages of a window of events that are read. Of a longer window, only rows that the table lacks are looked for."""
 WINDOW_ROWS = 60
@@ -110,7 +108,7 @@ class Look:
             names = [name] if kind == "list" else self.rows.made_of(resource)
             looks: dict[str, Callable[[], Iterable[Difference]]] = {
                 "list": partial(self._at_list, name),
-                "record": partial(self._at_records, resource, numbers),
+                "record": partial(self._by_ids, resource, sorted(numbers)),
                 "trash": partial(self._at_trash, resource),
                 "second": partial(self._at_seconds, numbers),
             }
@@ -186,13 +184,6 @@ class Look:
         if len(ids) < len(drawn):
             self._in_part(name for name in self.rows.made_of(resource) if name != self.rows.main(resource))
         yield from self._by_ids(resource, ids)
-
-    def _at_records(self, resource: Resource, numbers: Collection[int]) -> Iterator[Difference]:
-        """Looks again at entities by ID. If many differ, by the list of all IDs, and by ID at some of them."""
-        if resource in CARDS and len(numbers) > MOST_BY_ID:
-            yield from self._at_ids(resource)
-            numbers = self._draw.sample(sorted(numbers), MOST_BY_ID)
-        yield from self._by_ids(resource, sorted(numbers))
 
     def _ids_a_request(self, resource: Resource) -> int:
         return IDS_A_REQUEST if self._account.filter_works(resource) else 1
