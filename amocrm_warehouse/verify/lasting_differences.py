@@ -104,6 +104,16 @@ def links_that_differ(one: Difference, stream: AmocrmStream) -> dict[str, set[in
     return found
 
 
+def known_as_gone(rows: RowDifferences, entity: str, ids: set[int]) -> set[int]:
+    """Returns the cards that the tables know as deleted, by an event or, merged into another one, by their own row."""
+    [main] = [rows.main(card) for card in CARDS if card.entity == entity]
+    found = rows.held.deleted(entity, ids)
+    if main:
+        column = rows.id_column(main)
+        found |= {row[column] for row in rows.held.rows_with(main, {column: "integer"}, column, ids, "is_deleted")}
+    return found
+
+
 def removed_from_lists(found: list[Difference], rows: RowDifferences) -> set[tuple[str, Key]]:
     """Returns, by stream and key, the links that cards have lost to a tag or a catalog's element that is in no list."""
     removed = set[tuple[str, Key]]()
@@ -159,7 +169,7 @@ def limits(
         is_part = isinstance(stream, PartsStream)
         linked = links_that_differ(one, stream)
         of_settings = all(column in OF_SETTINGS[is_part] or column.startswith("cf_") for column in one.values)
-        left = {entity: ids - rows.held.deleted(entity, ids) for entity, ids in linked.items()}
+        left = {entity: ids - known_as_gone(rows, entity, ids) for entity, ids in linked.items()}
         if linked and not any(left.values()):
             yield IN_THE_TRASH
         elif linked and all(ids <= merged.get(entity, set()) for entity, ids in left.items()):
