@@ -355,8 +355,9 @@ def test_access_that_is_refused(world: World) -> None:
     key = world.invitations.new(7)
     state = world.state(key)
     assert heading(world.get(f"/callback?error=access_denied&state={state}")) == "Access was not allowed"
-    asked = heading(world.get(f"/i/{key}"))
-    assert heading(world.get(f"/wait?state={state}")) == asked
+    opened = world.get(f"/i/{key}")
+    assert opened.status == 200
+    assert heading(world.get(f"/wait?state={state}")) == heading(opened)
     assert world.url == f"{PUBLIC}/allow?state={state}"
 
 
