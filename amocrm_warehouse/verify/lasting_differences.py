@@ -164,12 +164,15 @@ def limits(
                 listed[resource.path] = rows.held.listed(resource.name, ids)
                 merged[resource.entity] = ids - told[resource.path]
     removed, hidden = removed_from_lists(found, rows), hidden_with_their_card(found, rows, trash)
-    for one in found:
+    links, ends = [links_that_differ(one, rows.streams[one.stream]) for one in found], defaultdict[str, set[int]](set)
+    for entity, ids in (end for linked in links for end in linked.items()):
+        ends[entity] |= ids
+    gone = {entity: known_as_gone(rows, entity, ids) for entity, ids in ends.items()}
+    for one, linked in zip(found, links, strict=True):
         stream, place, kind = rows.streams[one.stream], one.place, one.kind
         is_part = isinstance(stream, PartsStream)
-        linked = links_that_differ(one, stream)
         of_settings = all(column in OF_SETTINGS[is_part] or column.startswith("cf_") for column in one.values)
-        left = {entity: ids - known_as_gone(rows, entity, ids) for entity, ids in linked.items()}
+        left = {entity: ids - gone[entity] for entity, ids in linked.items()}
         if linked and not any(left.values()):
             yield IN_THE_TRASH
         elif linked and all(ids <= merged.get(entity, set()) for entity, ids in left.items()):
