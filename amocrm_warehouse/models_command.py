@@ -403,13 +403,13 @@ def main(arguments: list[str] | None = None) -> int:
         with live_line(sys.stderr, shown=not options.quiet) as line:
             built, sentence = build_from(options, line)
             with reading(options.db) as run:
-                unfinished = tuple(Words("en")(key, **values) for key, values in cautions(run))
+                wrong = tuple(Words("en")(key, **values) for key, values in cautions(run))
     except DATABASE_ERRORS as error:
         return exit_code(ValueError(f"The marts cannot be read: {why(error)}"))
     except (ValueError, KeyboardInterrupt) as error:
         return exit_code(error)
     print(sentence)
-    print_notes(replace(built, notes=unfinished + built.notes))
+    print_notes(replace(built, notes=wrong + built.notes))
     if built.unbuilt:
         print(built.failure, file=sys.stderr)
     return 2 if built.unbuilt else 0

@@ -32,8 +32,6 @@ class Projects:
     """Those whose first sync failed before it read deals or the account: they have other tables."""
     removed: dict[str, str] = field(default_factory=dict)
     """Those whose account was removed from its fleet, with the moment."""
-    of_one_account: tuple[list[str], ...] = ()
-    """Those of `read` that hold the same account, together."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -47,12 +45,7 @@ class Projects:
             "and the models have it. Leave it out with --project, or drop its tables."
             for one, at in self.removed.items()
         )
-        of_one_account = (
-            f"The projects {', '.join(same)} hold the same account, so the marts count its deals {len(same)} times. "
-            "Keep one project for an account, and drop the tables of the others."
-            for same in self.of_one_account
-        )
-        return (*never_read, *removed, *of_one_account)
+        return (*never_read, *removed)
 
 
 def projects_of(database: str, schema: str, named: list[str] | None) -> Projects:
@@ -80,12 +73,7 @@ def projects_of(database: str, schema: str, named: list[str] | None) -> Projects
         )
     read = [one for one in chosen if {f"{schema}.{table_name(one, table)}" for table in ("deals", "account")} & names]
     removed = {one: state[REMOVED_AT] for one, state in states.items() if REMOVED_AT in state}
-    held: dict[int, list[str]] = {}
-    for one in read:
-        if account := states.get(one, {}).get("account_id"):
-            held.setdefault(account, []).append(one)
-    same = tuple(of for of in held.values() if len(of) > 1)
-    projects = Projects(read, [one for one in chosen if one not in read], removed, same)
+    projects = Projects(read, [one for one in chosen if one not in read], removed)
     if chosen and not read:
         raise ValueError("\n".join(projects.notes))
     return projects

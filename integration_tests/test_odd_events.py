@@ -45,8 +45,8 @@ def change(own: int, moment: str, **values: Any) -> Row:
     return {"event_id": f"{own} {moment}", "note_id": f"{own} {moment}", "lead_id": own, "created_at": moment, **values}
 
 
-def account(zone: str) -> Row:
-    return {"account_id": 1, "datetime_settings": {"timezone": zone}, "invoices_settings": {"currency": "RUB"}}
+def account(number: int, zone: str) -> Row:
+    return {"account_id": number, "datetime_settings": {"timezone": zone}, "invoices_settings": {"currency": "RUB"}}
 
 
 STATUSES = [{"pipeline_id": 1, "status_id": status, "status_sort": status} for status in (11, 12, 142, 143)]
@@ -61,7 +61,7 @@ def told_less() -> dict[str, list[Row]]:
 
     noon = "2026-10-10T12:00:00Z"
     return {
-        "account": [account("Europe/Moscow")],
+        "account": [account(2, "Europe/Moscow")],
         "users": USERS,
         "statuses": STATUSES,
         "deals": [
@@ -103,7 +103,7 @@ def mistyped() -> dict[str, list[Row]]:
     sold = [deal(own, 142, sale=100 * own, closed_at=day("08-05")) for own in range(1, 10)]
     sold.append(deal(10, 142, sale=ABSURD, closed_at=day("11-05")))
     return {
-        "account": [account("America/Sao_Paulo")],
+        "account": [account(3, "America/Sao_Paulo")],
         "statuses": STATUSES,
         "deals": [
             row | {"created_at": day("06-01")} for row in (*sold, deal(11, sale=ABSURD), deal(12, sale=9000))
@@ -130,7 +130,7 @@ def callers() -> dict[str, list[Row]]:
     noon, contact = "2026-10-10T12:00:00Z", 1
     price = {"value_index": 0, "field_type": "price", "read_at": day("10-01")}
     return {
-        "account": [account("Europe/Moscow")],
+        "account": [account(4, "Europe/Moscow")],
         "users": USERS,
         "statuses": STATUSES,
         "deals": [
@@ -185,7 +185,7 @@ def forgotten() -> dict[str, list[Row]]:
                 "pipeline_id_old": 1, "status_old": old, "pipeline_id_new": 1, "status_new": new}  # fmt: skip
 
     return {
-        "account": [account("Europe/Moscow")],
+        "account": [account(5, "Europe/Moscow")],
         "users": USERS,
         "statuses": [
             one | {"pipeline_name": "Sales", "status_name": f"№ {one['status_id']}"}

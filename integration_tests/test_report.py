@@ -101,6 +101,7 @@ def known() -> dict[str, oracle.Known]:
     few = {name: rows for name, rows in other.items() if name in DEALS}
     old = {name: [row | dict.fromkeys(LATE_COLUMNS) for row in rows] for name, rows in few.items()}
     none = {name: [] if name.startswith("deal") else rows for name, rows in few.items()}
+    old["account"] = [row | {"account_id": row["account_id"] + 1} for row in old["account"]]
     found = {
         project: known_of(project, tables, NOW)
         for project, tables in {"1001": hostile(), "1002": none, "1003": old}.items()

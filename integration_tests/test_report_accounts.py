@@ -60,13 +60,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = str(made / "crm.duckdb")
     tables = expected.tables(Account.generate(7, 60, clock=ManualClock(NOW)))
     [account] = tables["account"]
+    own = account["account_id"]
+    named = named_as_objects(tables)
+    named["account"] = [row | {"account_id": own + 1} for row in named["account"]]
     far = [
         account
+        | {"account_id": own + 2}
         | {"currency": None, "invoices_settings": {**account["invoices_settings"], "currency": "KZT"}}
         | {"datetime_settings": {**account["datetime_settings"], "timezone": "America/Sao_Paulo"}}
     ]
     models.store(file, "10", tables, "duckdb")
-    models.store(file, "20", named_as_objects(tables), "duckdb")
+    models.store(file, "20", named, "duckdb")
     models.store(file, "30", tables | {"account": far}, "duckdb")
     files = ["--out", str(made / "report.html"), "--xlsx", str(made / "report.xlsx"), "--language", "en"]
     seen = forked_on_a_terminal(["report", "--now", "2026-01-01T01:00:00", *files], DB=file, CI="true")

@@ -15,15 +15,16 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
+from selenium import webdriver
 
-from amocrm_warehouse.projects import projects_of
 from amocrm_warehouse.publish.publish_command import publish
 from amocrm_warehouse.sync import Outcome, load_queue, sync
 from amocrm_warehouse.sync.loader import Loader
 from sandbox import OFF, Account, Fault, Faults, Server, writes
 from source_amocrm.config_file import ConfigFileError
-from testing import comparison, postgres, small_marts
+from testing import comparison, forked, postgres, small_marts
 from testing.forked import Forked
+from testing.report_page import Report
 from testing.warehouse import stored
 
 STREAMS = ["account", "users", "statuses", "deals", "custom_fields_deals"]
@@ -166,19 +167,31 @@ def test_a_config_that_does_not_fit_the_account_begins_no_sync(config: Path, tmp
         assert connection.execute("SELECT ended_well FROM amocrm.amocrm_1_syncs").fetchall() == [(True,)]
 
 
-def test_the_same_account_under_two_names_is_said(config: Path, tmp_path: Path) -> None:
-    file = str(tmp_path / "crm.duckdb")
+def test_the_same_account_under_two_names_is_said_by_sync_models_page_and_digest(
+    browser: webdriver.Chrome, config: Path, tmp_path: Path
+) -> None:
+    file, page = str(tmp_path / "crm.duckdb"), tmp_path / "report.html"
     assert in_a_thread(config, file, "north").notices == []
     for project, other in (("again", "north"), ("north", "again")):
         assert in_a_thread(config, file, project).notices == [
             f"The project {other} of this database holds the same account, so the marts count its deals twice. Keep "
             "one project for an account, and drop the tables of the other."
         ]
-    assert projects_of(file, "amocrm", ["north"]).notes == ()
-    assert projects_of(file, "amocrm", None).notes == (
-        "The projects again, north hold the same account, so the marts count its deals 2 times. Keep one project for "
-        "an account, and drop the tables of the others.",
+    told = (
+        "The projects again, north hold one account, so sums over accounts count it more than once. Keep one of them, "
+        "and drop the tables of the others."
     )
+    alone = forked.run(["models", "--project", "north", "--quiet"], {"DB": file})
+    assert (alone.returncode, alone.stderr) == (0, "")
+    built = forked.run(["models", "--quiet"], {"DB": file})
+    assert (built.returncode, built.stderr) == (0, f"{told}\n")
+    reported = forked.run(["report", "--built", "--digest", "--out", page, "--language", "ru", "--quiet"], {"DB": file})
+    assert (reported.returncode, reported.stderr.splitlines()[0]) == (0, told)
+    assert reported.stdout.splitlines()[0].startswith("Проекты again, north — один и тот же аккаунт: ")
+    shown = Report(browser)
+    shown.open(page, "ru")
+    cautions = shown.script("return [...document.querySelectorAll('.caution')].map((one) => one.textContent)")
+    assert cautions == [reported.stdout.splitlines()[0]]
 
 
 def test_versions_of_rows_are_kept_by_the_choice_of_an_earlier_sync(

@@ -26,8 +26,19 @@ def cautions(run: Run, projects: Collection[str] | None = None) -> list[tuple[st
 
     `projects`: None for all.
     """
-    rows = run("select project_id from amocrm_staging.int_accounts where is_unfinished order by 1")[1]
-    return [("caution.unfinished", {"project": one}) for (one,) in rows if projects is None or one in projects]
+    rows = run("select project_id, account_id, is_unfinished from amocrm_staging.int_accounts order by 1")[1]
+    chosen = [row for row in rows if projects is None or row[0] in projects]
+    of_account: dict[int | None, list[str]] = {}
+    for project, account, _ in chosen:
+        of_account.setdefault(account, []).append(project)
+    return [
+        *(("caution.unfinished", {"project": project}) for project, _, is_unfinished in chosen if is_unfinished),
+        *(
+            ("caution.one_account", {"projects": ", ".join(same)})
+            for account, same in of_account.items()
+            if account is not None and len(same) > 1
+        ),
+    ]
 
 
 def built_at(run: Run) -> datetime:
