@@ -244,6 +244,24 @@ def test_what_amocrm_hides_with_a_card_in_the_trash_is_no_fault(database: str, t
     assert differences(day.verify()) == {"notes": 1, "tasks": 1}
 
 
+@pytest.mark.parametrize("event_names", ["survivor", "victim"])
+def test_what_amocrm_hides_with_a_card_that_was_merged_before_is_no_fault(
+    event_names: str, database: str, tmp_path: Path
+) -> None:
+    """A sync saw the tasks at the deal that was merged, and sees them at the other one, in the trash, no more."""
+    day = Day(6, database, tmp_path).plain()
+    vars(day.account.switches).update(trash_activity="hidden", merged_carries=event_names)
+    owners = {row["entity_id"] for row in day.account.tables["tasks"] if row["entity_type"] == "leads"}
+    victim, survivor = sorted(owners & day.account.tables["leads"].rows.keys())[:2]
+    day.clock.advance(600)
+    writes.merge(day.account, "leads", survivor, victim)
+    writes.trash(day.account, "leads", survivor)
+    day.clock.advance(86_400)
+    found = day.verify()
+    assert (differences(found), found.exit_code) == ({}, 0), found.sentence()
+    assert found.tables["tasks"].uncounted["notes and tasks of cards in the trash"] > 1
+
+
 def waiting(found: Verification) -> dict[str, int]:
     return {name: one.waiting for name, one in found.tables.items() if one.waiting}
 

@@ -127,9 +127,15 @@ def removed_from_lists(found: list[Difference], rows: RowDifferences) -> set[tup
 
 
 def hidden_with_their_card(
-    found: list[Difference], rows: RowDifferences, trash: Callable[[Resource], set[int]]
+    found: list[Difference],
+    rows: RowDifferences,
+    trash: Callable[[Resource], set[int]],
+    merged: Mapping[str, set[int]],
 ) -> set[tuple[str, Key]]:
-    """Returns, by stream and key, the notes and tasks that the account lacks, of cards that were deleted."""
+    """Returns, by stream and key, the notes and tasks that the account lacks, of cards that were deleted.
+
+    `merged`, by kind: cards in no list and in no trash; with the card that they became, their notes were hidden.
+    """
     hidden, owners = set[tuple[str, Key]](), defaultdict[int, dict[tuple[str, Key], int]](dict)
     for name in OF_CARDS & rows.held.columns.keys():
         lost = {one.key[-1] for one in found if one.stream == name and one.kind == "extra"}
@@ -139,7 +145,8 @@ def hidden_with_their_card(
             owners[row["element_type"]][name, tuple(row[column] for column in key)] = row["element_id"]
     for card in CARDS:
         if of_cards := owners[ELEMENT_TYPE[card.name]]:
-            gone = rows.held.deleted(card.entity, {*of_cards.values()}) | (trash(card) if card.has_trash else set())
+            gone = known_as_gone(rows, card.entity, {*of_cards.values()}) | merged.get(card.entity, set())
+            gone |= trash(card) if card.has_trash else set()
             hidden |= {one for one, owner in of_cards.items() if owner in gone}
     return hidden
 
@@ -163,7 +170,7 @@ def limits(
                 told[resource.path] |= trash(resource) if resource.has_trash else set()
                 listed[resource.path] = rows.held.listed(resource.name, ids)
                 merged[resource.entity] = ids - told[resource.path]
-    removed, hidden = removed_from_lists(found, rows), hidden_with_their_card(found, rows, trash)
+    removed, hidden = removed_from_lists(found, rows), hidden_with_their_card(found, rows, trash, merged)
     links, ends = [links_that_differ(one, rows.streams[one.stream]) for one in found], defaultdict[str, set[int]](set)
     for entity, ids in (end for linked in links for end in linked.items()):
         ends[entity] |= ids
