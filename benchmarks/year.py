@@ -29,7 +29,7 @@ def year(workspace: Workspace, quick: bool) -> Iterator[Line]:
             moment = first + number * DAY
             day = Day(f"{date.fromtimestamp(moment)}")
             played.go_to(moment)
-            for verb in (played.sync, played.report, played.verify):
+            for verb in (played.sync, played.report, played.digest, played.verify):
                 verb(day)
             if day.month not in played.published:
                 played.publish(day)

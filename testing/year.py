@@ -161,11 +161,11 @@ class Year:
         finally:
             sandbox.before_request.remove(act)
 
-    def run(self, day: Day, name: str, *command: str) -> CompletedProcess[str]:
-        """Runs a command on the day of the account."""
+    def run(self, day: Day, name: str, *command: str, database: str = "") -> CompletedProcess[str]:
+        """Runs a command on the day of the account. `database`: by default the one of the year."""
         process = forked.Forked(
             command,
-            {"DB": self.database},
+            {"DB": database or self.database},
             {**forked.UNPACED, "testing.that_day.CLOCK": self.clock},
             stderr_apart=True,
             cwd=self.folder,
@@ -190,13 +190,17 @@ class Year:
                     self.database, f"SELECT max(ended_at) AS ended_at FROM amocrm.amocrm_{firm.project}_syncs"
                 )
                 firm.known.synced_at = datetime.fromisoformat(str(row["ended_at"])).replace(tzinfo=None)
-
-    def report(self, day: Day) -> None:
-        """Builds the models, and writes the page, the picture, the workbook and the digest in both languages."""
         now = datetime.fromtimestamp(int(self.clock.time()), timezone.utc).replace(tzinfo=None)
         for firm in (self.nord, self.west):
             firm.known.now, firm.known.plans = now, self.plans if firm is self.nord else {}
             firm.known.cache.clear()
+
+    def report(self, day: Day) -> None:
+        """Builds the models, and writes the page, the picture, the workbook and the English digest.
+
+        They are of the moment at which the sync had ended.
+        """
+        now = self.nord.known.now
         plans = self.folder / "plans.csv"
         lines = [f"nord,{month}-01,{user},{plan}" for (month, user), plan in sorted(self.plans.items())]
         plans.write_text("\n".join(["project_id,month,responsible_user_id,plan", *lines]), encoding="utf-8")
@@ -204,7 +208,10 @@ class Year:
         written = ["--out", files["html"], "--png", files["png"], "--xlsx", files["xlsx"], "--digest", "--quiet"]
         options = ["--working-hours", HOURS, "--now", now.isoformat(), "--plans", str(plans), "--language", "en"]
         self.run(day, "report", "report", *written, *options)
-        self.run(day, "digest", "report", "--built", "--digest", "--language", "ru", "--quiet")
+
+    def digest(self, day: Day, database: str = "") -> None:
+        """The digest in Russian."""
+        self.run(day, "digest", "report", "--built", "--digest", "--language", "ru", "--quiet", database=database)
 
     def verify(self, day: Day) -> None:
         """Compares both accounts with their tables while people go on."""
