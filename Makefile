@@ -66,7 +66,7 @@ types: .venv/.ready .venv-apart/.ready ## mypy --strict
 
 # What proves each part once: the connector, the sync, the marts, their page and the assistant, verify, and a day of all.
 PARTS := acceptance schedules exact_* hostile_rows births newest_reading oauth_sync chats resumed_requests command_line \
-  destinations sync_function models statement_guard verified_tables year
+  destinations sync_function models statement_guard verified_tables year_*
 
 unit: system-packages .venv/.ready .venv-apart/.ready ## the tests of single modules, and of each part
 	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PARTS:%=integration_tests/test_%.py) unit_tests
