@@ -1,4 +1,4 @@
-"""Six dates from the end of a year to the end of its first quarter, of accounts that are connected on the first."""
+"""Six dates from the end of a year to that of its first quarter, of accounts that are connected when two months old."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from testing.year_dates import played
 
+BEGIN = "2027-11-01T08:00"
 CONNECTED = "2027-12-31T18:00"
 DATES = {
     "the last day of a year": "2027-12-31T18:30",
@@ -23,7 +24,7 @@ DATES = {
 @pytest.fixture(scope="module")
 def problems_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[str]]]:
     with ExitStack() as stack:
-        yield played(tmp_path_factory.mktemp("year"), stack, CONNECTED, DATES)
+        yield played(tmp_path_factory.mktemp("year"), stack, BEGIN, CONNECTED, DATES)
 
 
 @pytest.mark.parametrize("name", DATES)

@@ -9,6 +9,7 @@ import pytest
 
 from testing.year_dates import played
 
+BEGIN = "2027-09-01T08:00"
 CONNECTED = "2028-03-31T20:00"
 DATES = {
     "a quarter begins on a Saturday": "2028-04-01T09:00",
@@ -23,7 +24,7 @@ DATES = {
 @pytest.fixture(scope="module")
 def problems_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], list[str]]]:
     with ExitStack() as stack:
-        yield played(tmp_path_factory.mktemp("year"), stack, CONNECTED, DATES)
+        yield played(tmp_path_factory.mktemp("year"), stack, BEGIN, CONNECTED, DATES)
 
 
 @pytest.mark.parametrize("name", DATES)

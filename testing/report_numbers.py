@@ -758,9 +758,9 @@ def digest_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         Choice((known,), first, after - timedelta(days=1), users=users)
         for first, after in zip(month[2:], month[1:], strict=False)
     ]
-    sold, before, then = map(expected_page.figures, (this, last, earlier))
     same_days = expected_page.before(replace(this, last=today), date.min)
     assert same_days is not None
+    sold, before = map(expected_page.figures, (this, last))
     tables = answers(this)
     sign = {"RUB": "₽", "USD": "$"}.get(known.currency or "", known.currency or "")
 
@@ -775,6 +775,12 @@ def digest_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
 
     def money(value: Any) -> str:
         return f"{number(amount(value))}\u00a0{sign}".strip()
+
+    def shown(choice: Choice) -> dict[str, str]:
+        """Returns figures as they are written, or dashes where the days end before the account's first month."""
+        of, has_begun = expected_page.of_month(choice), choice.last >= expected_page.first_day(known)
+        written = {"money": money(of["won_budget"]), **{one: number(of[one]) for one in ("created", "won", "lost")}}
+        return written if has_begun else dict.fromkeys(written, "–")
 
     def share(value: float | None) -> str:
         return Wording(language, None).percent(value)
@@ -833,8 +839,9 @@ def digest_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         of_plan_then = line(
             kind, share=share(float(sold_then) / float(of_last)), plan=money(of_last), sold=money(sold_then)
         )
-    ended = line("last", month=named(last.first).capitalize(), won=before["won"], money=money(before["won_budget"]),
-                 plan=of_plan_then, before=money(then["won_budget"]))  # fmt: skip
+    of_ended = shown(last)
+    ended = line("last", month=named(last.first).capitalize(), won=of_ended["won"], money=of_ended["money"],
+                 plan=of_plan_then, before=shown(earlier)["money"])  # fmt: skip
     needed = expected_page.this_month(this, date.min)[0].get("needed")
     lives = expected_page.live(this)
     in_work = line("not_live")
@@ -847,16 +854,14 @@ def digest_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         )  # fmt: skip
     near = []
     for key, of in zip(("day", "week"), expected_page.near(this), strict=True):
-        one = expected_page.of_month(of)
         days = dated(of.first) if of.first == of.last else f"{dated(of.first)} – {dated(of.last)}"
-        near.append(line(key, days=days, created=number(one["created"]), won=number(one["won"]),
-                         lost=number(one["lost"]), money=money(one["won_budget"])))  # fmt: skip
+        near.append(line(key, days=days, **shown(of)))
     return [
         line("head", account=known.account_name, month=named(this.first), as_of=dated_as_of),
         *([ended] if today.day <= 5 else []),
         line(
             "sold", won=sold["won"], money=money(sold["won_budget"]), first=dated(same_days.first),
-            last=dated(same_days.last), then=money(expected_page.figures(same_days)["won_budget"]),
+            last=dated(same_days.last), then=shown(same_days)["money"],
         ),
         line("plan_of_some" if of_plan < amount(sold["won_budget"]) else "plan", plan=money(plan),
              share=share(float(of_plan) / float(plan)), sold=money(of_plan),

@@ -27,8 +27,8 @@ from .sheets import tables_of
 from .warehouse import copied
 from .year import Day, Year, at
 
-BEGIN, END = at("2027-09-01T08:00"), at("2028-12-31T23:59")
-"""When people begin to work in the account, and when they end."""
+END = at("2028-12-31T23:59")
+"""When people end to work in the account."""
 IDLE = ("a Sunday after a Saturday on which nobody did anything",)
 UNCOMPARED = {"completeness", "sales_plan"}
 """The marts about syncs and verifications, whose results are asserted by themselves, and of plans, as in the digest."""
@@ -36,12 +36,15 @@ LISTS = {"deals"}
 """Sheets of the workbook that list rows by name, of several accounts together."""
 
 
-def played(folder: Path, stack: ExitStack, connected: str, dates: dict[str, str]) -> Callable[[str], list[str]]:
+def played(
+    folder: Path, stack: ExitStack, begin: str, connected: str, dates: dict[str, str]
+) -> Callable[[str], list[str]]:
     """Returns what is wrong on a date of the year, which is played up to it.
 
-    `connected`: when access to the accounts is given, before the first date. `dates`: by name, in order.
+    `begin`: when people begin to work in the account. `connected`: when access to the accounts is given, before the
+    first date. `dates`: by name, in order.
     """
-    year = Year(folder, stack, BEGIN, at(connected), END, 300)
+    year = Year(folder, stack, at(begin), at(connected), END, 300)
     ahead, wrong = iter(dates.items()), dict[str, list[str]]()
 
     def on(name: str) -> list[str]:
