@@ -265,6 +265,33 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_read_ends_it(server: Server, tm
     assert (tmp_path / "out").stat().st_size >= 64 * 512
 
 
+@pytest.mark.parametrize("verb", ["spec", "read", "--help"])
+def test_a_slow_reader_gets_all_of_it_through_a_pipe_that_does_not_block(
+    server: Server, tmp_path: Path, verb: str
+) -> None:
+    arguments = read_command(server, tmp_path) if verb == "read" else [verb]
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    filled = os.write(writing, b" " * 10_000_000)
+    with (
+        open(reading, "rb") as out,
+        subprocess.Popen([COMMAND, *arguments], stdout=writing, stderr=subprocess.PIPE) as process,
+    ):
+        os.close(writing)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3)
+        lines = out.read()[filled:].decode().splitlines()
+        assert (process.wait(PATIENCE), process.stderr and process.stderr.read()) == (0, b"")
+    if verb == "--help":
+        assert lines[-1] == "Each with --help for more."
+    else:
+        messages = [json.loads(line) for line in lines]
+        assert sum(one["type"] == "SPEC" for one in messages) == (verb == "spec")
+        deals = (one["record"]["data"] for one in messages if one.get("record", {}).get("stream") == "deals")
+        live = {deal["lead_id"] for deal in deals if not deal["is_deleted"]}
+        assert live == ({row["id"] for row in server.account.tables["leads"]} if verb == "read" else set())
+
+
 def test_a_reader_that_was_never_there_ends_it(tmp_path: Path) -> None:
     """It is the log's first line that meets nobody."""
     reading, writing = os.pipe()

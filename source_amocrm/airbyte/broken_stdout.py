@@ -1,10 +1,14 @@
-"""Ends the process at once if stdout breaks, whichever thread writes. Replaces letters that a terminal cannot show."""
+"""Ends the process at once if stdout breaks, whichever thread writes, and waits for a reader that is slow.
+
+Replaces letters that a terminal cannot show.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
+import select
 import signal
 import sys
 from typing import Any, NoReturn
@@ -15,9 +19,12 @@ from source_amocrm import shutdown
 class _Stdout(io.FileIO):
     """The unbuffered stdout. Ends the process silently if the reader has gone."""
 
-    def write(self, data: Any) -> int | None:  # type: ignore[override]
+    def write(self, data: Any) -> int:
         try:
-            return super().write(data)
+            # a pipe that its reader has set non-blocking takes nothing while it is full
+            while (written := super().write(data)) is None:
+                select.select((), (self,), ())
+            return written
         except BrokenPipeError:
             shutdown.end(shutdown.STOPPED_BY_SIGNAL + signal.SIGPIPE)
         except OSError as error:
