@@ -64,6 +64,22 @@ def test_what_changes_all_the_time_is_named_and_not_counted() -> None:
     assert found.sentence().endswith(" Rows that changed at each look are not counted: deals.")
 
 
+def test_what_is_no_difference_is_named_with_its_cause() -> None:
+    found = of(
+        deals=Finding(looked_at=9, uncounted=Counter({"closest_task_at": 2, "updated_at": 1})),
+        contacts=Finding(looked_at=9, uncounted=Counter({"closest_task_at": 1, "links to cards in the trash": 4})),
+    )
+    assert found.exit_code == 0
+    assert found.advice() == [
+        "Not counted (closest_task_at, deals, contacts): amoCRM changes it without a new date, so it is as old as the "
+        "row's last change. `--refresh` reads it.",
+        "Not counted (links to cards in the trash, contacts): amoCRM tells neither when it hides such a link nor when "
+        "it shows it again.",
+        "Not counted (updated_at, deals): A card that comes back from the trash is dated by its return. In amoCRM it "
+        "keeps its old date.",
+    ]
+
+
 def test_each_table_says_how_much_of_it_was_looked_at() -> None:
     extents = [
         Finding(3, 3, 3, whole=True).extent, Finding(9, 7, 3).extent, Finding(None, 7, 3).extent,

@@ -19,6 +19,17 @@ LIMITS: Mapping[str, str] = {
     "authors of the connector.",
 }
 """By name, the limits of a sync: changes that amoCRM tells nobody. Only `--refresh` reads them."""
+KNOWN_MERGED, TO_MERGED = "merged into others", "links to merged cards"
+IN_THE_TRASH, HIDDEN = "links to cards in the trash", "notes and tasks of cards in the trash"
+NOT_COUNTED: Mapping[str, str] = {
+    "updated_at": "A card that comes back from the trash is dated by its return. In amoCRM it keeps its old date.",
+    KNOWN_MERGED: "The table live_entities lacks these cards, which tells them apart.",
+    TO_MERGED: "amoCRM does not tell whom a merged card was linked to. The links stay until the other cards change.",
+    IN_THE_TRASH: "amoCRM tells neither when it hides such a link nor when it shows it again.",
+    HIDDEN: "amoCRM hides, or ends, them with their card. The table keeps what a sync has read.",
+}
+"""By name, what is no difference, and why. Any other name is a column."""
+OF_COLUMN = "amoCRM changes it without a new date, so it is as old as the row's last change. `--refresh` reads it."
 MOST_EXAMPLES = 3
 """Keys of rows that differ that are shown of each kind in a table."""
 
@@ -178,16 +189,9 @@ class Verification:
                 "them. A sync did not mend what differs: unless somebody wrote to the tables, that is a fault of the "
                 "connector. Please send the file of `--json` to its authors. It holds numbers alone."
             )
-        if uncounted := [
-            f"{name}.{column}" for name, found in self.tables.items() for column in sorted(found.uncounted)
-        ]:
-            said.append(
-                f"Not counted: {', '.join(uncounted)}. amoCRM changes these columns without a date, so they are as old "
-                "as the card's last change; `--refresh` reads them. Merged cards are those that live_entities lacks, "
-                "and links to them those that stay in other cards; links to cards in the trash, of cards that came and "
-                "went between two syncs, or have left the trash; notes and tasks of cards in the trash, those that "
-                "amoCRM hides with their card."
-            )
+        for kind in sorted({kind for found in self.tables.values() for kind in found.uncounted}):
+            names = [name for name, found in self.tables.items() if found.uncounted[kind]]
+            said.append(f"Not counted ({kind}, {', '.join(names)}): {NOT_COUNTED.get(kind, OF_COLUMN)}")
         return [*said, *self.notices]
 
     def as_json(self) -> dict[str, Any]:

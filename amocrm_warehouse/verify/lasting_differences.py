@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from amocrm_warehouse.verify.findings import Finding
+from amocrm_warehouse.verify.findings import HIDDEN, IN_THE_TRASH, KNOWN_MERGED, NOT_COUNTED, TO_MERGED, Finding
 from amocrm_warehouse.verify.held_tables import Key
 from amocrm_warehouse.verify.row_differences import DATE, LINKS, LIVE, TWICE, Difference, Place, RowDifferences
 from source_amocrm import atomic_file
@@ -31,15 +31,6 @@ OF_CARDS = frozenset({"notes", "calls", "messages", "tasks"})
 """Tables of what belongs to a card."""
 LISTED = {"tag_id": "tags", "catalog_element_id": "catalog_elements"}
 """By the column with its ID, the table of what is linked to cards and listed on its own."""
-KNOWN_MERGED = "merged into others"
-"""Cards that were merged into others, as the table of live IDs says: no difference."""
-IN_THE_TRASH = "links to cards in the trash"
-"""Links to deleted cards, of which amoCRM tells neither when it shows nor when it hides them: no difference."""
-TO_MERGED = "links to merged cards"
-"""Links to cards that were merged into others: amoCRM does not tell whom these were linked to. No difference."""
-HIDDEN = "notes and tasks of cards in the trash"
-"""Notes and tasks that a sync has read, and which amoCRM hides, or ends, with their deleted card: no difference."""
-UNCOUNTED = (KNOWN_MERGED, IN_THE_TRASH, TO_MERGED, HIDDEN)
 Limits = Callable[[list[Difference], Collection[Place]], Iterable[str | None]]
 
 
@@ -56,7 +47,7 @@ def without_uncounted(found: list[Difference], findings: Mapping[str, Finding], 
     """Returns the differences for which a sync is worth waiting. Counts the others apart."""
     left = list[Difference]()
     for one, limit in zip(found, limits(found, ()), strict=True):
-        if limit in UNCOUNTED:
+        if limit and limit in NOT_COUNTED:
             findings[one.stream].uncounted[limit] += 1
         else:
             left.append(one)
@@ -83,7 +74,7 @@ def judge(
             left.append(later)
     antedated = {one.place for one in now_by_kind.values() if one.kind == "unequal" and DATE in one.values}
     for (one, later), limit in zip(same, limits([part for part, _ in same], antedated), strict=True):
-        if limit in UNCOUNTED:
+        if limit and limit in NOT_COUNTED:
             found[one.stream].uncounted[limit] += 1
         elif last:
             found[one.stream].count(one.kind, one.key, one.values, limit)
