@@ -777,10 +777,13 @@ def digest_lines(known: oracle.Known, users: frozenset[int] | None = None, langu
         return f"{number(amount(value))}\u00a0{sign}".strip()
 
     def shown(choice: Choice) -> dict[str, str]:
-        """Returns figures as they are written, or dashes where the days end before the account's first month."""
-        of, has_begun = expected_page.of_month(choice), choice.last >= expected_page.first_day(known)
+        """Returns figures as they are written, or dashes where the days end before the account's first month.
+
+        An account without deals and plans has none.
+        """
+        of, began = expected_page.of_month(choice), expected_page.first_day(known)
         written = {"money": money(of["won_budget"]), **{one: number(of[one]) for one in ("created", "won", "lost")}}
-        return written if has_begun else dict.fromkeys(written, "–")
+        return dict.fromkeys(written, "–") if choice.last < began < date.max else written
 
     def share(value: float | None) -> str:
         return Wording(language, None).percent(value)
