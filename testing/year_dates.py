@@ -28,7 +28,7 @@ from .warehouse import copied
 from .year import Day, Year, at
 
 END = at("2028-12-31T23:59")
-"""When people end to work in the account."""
+"""When people stop working in the account."""
 IDLE = ("a Sunday after a Saturday on which nobody did anything",)
 UNCOMPARED = {"completeness", "sales_plan"}
 """The marts about syncs and verifications, whose results are asserted by themselves, and of plans, as in the digest."""

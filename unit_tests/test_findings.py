@@ -71,12 +71,12 @@ def test_what_is_no_difference_is_named_with_its_cause() -> None:
     )
     assert found.exit_code == 0
     assert found.advice() == [
-        "Not counted (closest_task_at, deals, contacts): amoCRM changes it without a new date, so it is as old as the "
-        "row's last change. `--refresh` reads it.",
-        "Not counted (links to cards in the trash, contacts): amoCRM tells neither when it hides such a link nor when "
-        "it shows it again.",
-        "Not counted (updated_at, deals): A card that comes back from the trash is dated by its return. In amoCRM it "
-        "keeps its old date.",
+        "Not counted: closest_task_at in deals, contacts (amoCRM changes it without a new date, so it is as old as the "
+        "row's last change; `--refresh` reads it); "
+        "links to cards in the trash in contacts (amoCRM tells neither when it hides such a link nor when it shows it "
+        "again); "
+        "updated_at in deals (a card that comes back from the trash is dated by its return, and in amoCRM keeps its "
+        "old date)."
     ]
 
 

@@ -22,14 +22,14 @@ LIMITS: Mapping[str, str] = {
 KNOWN_MERGED, TO_MERGED = "merged into others", "links to merged cards"
 IN_THE_TRASH, HIDDEN = "links to cards in the trash", "notes and tasks of cards in the trash"
 NOT_COUNTED: Mapping[str, str] = {
-    "updated_at": "A card that comes back from the trash is dated by its return. In amoCRM it keeps its old date.",
-    KNOWN_MERGED: "The table live_entities lacks these cards, which tells them apart.",
-    TO_MERGED: "amoCRM does not tell whom a merged card was linked to. The links stay until the other cards change.",
-    IN_THE_TRASH: "amoCRM tells neither when it hides such a link nor when it shows it again.",
-    HIDDEN: "amoCRM hides, or ends, them with their card. The table keeps what a sync has read.",
+    "updated_at": "a card that comes back from the trash is dated by its return, and in amoCRM keeps its old date",
+    KNOWN_MERGED: "the table live_entities lacks these cards, which tells them apart",
+    TO_MERGED: "amoCRM does not tell whom a merged card was linked to, so they stay until the other cards change",
+    IN_THE_TRASH: "amoCRM tells neither when it hides such a link nor when it shows it again",
+    HIDDEN: "amoCRM hides, or ends, them with their card, and the table keeps what a sync has read",
 }
 """By name, what is no difference, and why. Any other name is a column."""
-OF_COLUMN = "amoCRM changes it without a new date, so it is as old as the row's last change. `--refresh` reads it."
+OF_COLUMN = "amoCRM changes it without a new date, so it is as old as the row's last change; `--refresh` reads it"
 MOST_EXAMPLES = 3
 """Keys of rows that differ that are shown of each kind in a table."""
 
@@ -189,9 +189,10 @@ class Verification:
                 "them. A sync did not mend what differs: unless somebody wrote to the tables, that is a fault of the "
                 "connector. Please send the file of `--json` to its authors. It holds numbers alone."
             )
-        for kind in sorted({kind for found in self.tables.values() for kind in found.uncounted}):
-            names = [name for name, found in self.tables.items() if found.uncounted[kind]]
-            said.append(f"Not counted ({kind}, {', '.join(names)}): {NOT_COUNTED.get(kind, OF_COLUMN)}")
+        if kinds := sorted({kind for found in self.tables.values() for kind in found.uncounted}):
+            tables = {kind: [name for name, found in self.tables.items() if found.uncounted[kind]] for kind in kinds}
+            causes = (f"{kind} in {', '.join(tables[kind])} ({NOT_COUNTED.get(kind, OF_COLUMN)})" for kind in kinds)
+            said.append(f"Not counted: {'; '.join(causes)}.")
         return [*said, *self.notices]
 
     def as_json(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ class _Stdout(io.FileIO):
 
     def write(self, data: Any) -> int:
         try:
-            # a pipe that its reader has set non-blocking takes nothing while it is full
+            # a pipe that somebody has set non-blocking takes nothing while it is full
             while (written := super().write(data)) is None:
                 select.select((), (self,), ())
             return written
