@@ -28,7 +28,7 @@ NOT_COUNTED: Mapping[str, str] = {
     IN_THE_TRASH: "amoCRM tells neither when it hides such a link nor when it shows it again",
     HIDDEN: "amoCRM hides, or ends, them with their card, and the table keeps what a sync has read",
 }
-"""By name, what is no difference, and why. Any other name is a column."""
+"""Why a kind of row or value is not counted, by its name in `Finding.uncounted`. The other names there are columns."""
 OF_COLUMN = "amoCRM changes it without a new date, so it is as old as the row's last change; `--refresh` reads it"
 MOST_EXAMPLES = 3
 """Keys of rows that differ that are shown of each kind in a table."""
@@ -45,8 +45,7 @@ class Finding:
     differ, of the `sampled` rows of which every column was compared. Of all these no sync mended any; `limits`: by
     name, those that no sync can mend.
     `changed_since`: differed at first, and were equal after the next sync. `changing`: differed in another way at each
-    look. `waiting`: differ, and wait for a sync. `uncounted`: by column, values that amoCRM changes without
-    a date, cards that were merged, links to these and to cards in the trash, and notes and tasks of the latter.
+    look. `waiting`: differ, and wait for a sync. `uncounted`: by name, what NOT_COUNTED and OF_COLUMN explain.
     `examples`: keys of rows that differ, by kind. `failure`: why the table, or the rest of it, was not looked at.
     """
 
